@@ -1,0 +1,1 @@
+"""Who moves the frames: base.py is the Protocol, one room (or file) per datapath behind it."""

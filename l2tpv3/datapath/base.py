@@ -1,0 +1,67 @@
+"""The seam: what a datapath is. The contract suite in tests/contract holds what each promises.
+
+A datapath makes tunnels and sessions exist and reports them. Each session appears as an ethernet netdev; giving
+that addresses, a bridge or another namespace is not its business (l2tpv3.link), nor are names (l2tpv3.store).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.state import Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Whether a datapath works on this host, and one line that says why (not)."""
+
+    works: bool
+    reason: str
+
+
+class Datapath(Protocol):
+    """Moves the frames of tunnels. Specs that come in are resolved: `local` and `mtu` are set, ids are chosen.
+
+    All calls are synchronous: when one returns, what it says is true. Any may raise L2tpError; a call that
+    raised has left nothing behind. A tunnel is known by (netns, tunnel_id), a session by that and session_id.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word for --datapath."""
+
+    @property
+    def in_place(self) -> frozenset[str]:
+        """SessionSpec fields that set_session changes without interrupting the session."""
+
+    def probe(self) -> Support:
+        """Whether it works here. May load kernel modules; changes nothing else."""
+
+    def tunnels(self, netns: str | None) -> list[Tunnel]:
+        """Every tunnel that it carries in that network namespace, foreign ones too, with sessions and counters."""
+
+    def add_tunnel(self, tunnel: TunnelSpec) -> None:
+        """Make the tunnel.
+
+        Raises ExistsError (tunnel id taken), ConflictError (port taken), NoRouteError, NoAddressError,
+        NotPermittedError, UnavailableError.
+        """
+
+    def del_tunnel(self, tunnel: TunnelSpec) -> None:
+        """Remove the tunnel with its sessions and their netdevs; returns when all are gone. NotFoundError."""
+
+    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+        """Make the session, its netdev named `session.ifname`, down, in the tunnel's network namespace.
+
+        adopt: take over the netdev that an earlier worker left, wherever it is now, with all that is
+        configured on it; without one there, make it as usual. A datapath whose netdevs can't outlive it ignores it.
+        Raises NotFoundError (no such tunnel), ExistsError (session id taken), ConflictError (ifname taken).
+        """
+
+    def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """Change the fields of `in_place` to what `session` says. NotFoundError."""
+
+    def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """Remove the session and its netdev, wherever that has been moved or renamed to. NotFoundError."""

@@ -1,0 +1,144 @@
+"""The one error tree. Every error says which object, what is wrong with which value, and what to do, in one line.
+
+    L2tpError                   slug               exit  HTTP  retryable
+    ├── InvalidValueError       invalid-value      1     422   no     a value that can't be meant
+    ├── RefusedError            refused            2     502   no     the kernel or a worker said no
+    │   ├── NoRouteError        no-route           2     503   yes    no route to the peer
+    │   ├── NoAddressError      no-address         2     503   yes    the local address is not on this host
+    │   ├── UnavailableError    unavailable        2     501   no     a datapath or feature does not work here
+    │   ├── WorkerError         worker-failed      2     502   yes    a user-datapath worker died or did not answer
+    │   └── BusyError           busy               2     503   yes    it did not come true in time
+    ├── NotFoundError           not-found          3     404   no
+    ├── ConflictError           conflict           4     409   no     exists already, or taken by something else
+    │   ├── ExistsError         exists             4     409   no
+    │   └── ForeignError        foreign            4     409   no     something else made it; it is never changed
+    └── NotPermittedError       not-permitted      5     403   no
+
+Exit codes are `l2tpctl`'s. `errno` holds the kernel's error number where one was the cause, and `__cause__` the
+exception that carried it.
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+from typing import ClassVar
+
+
+class L2tpError(Exception):
+    """Base of all: `subject: problem; remedy` on one line.
+
+    subject: the object, as the user names it ("tunnel siteb", "--mtu").
+    problem: what is wrong, with the value. remedy: what to do; empty when there is nothing to advise.
+    """
+
+    slug: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 2
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, subject: str, problem: str, remedy: str = "", *, errno: int | None = None) -> None:
+        self.subject, self.problem, self.remedy, self.errno = subject, problem, remedy, errno
+        super().__init__(subject, problem, remedy)
+
+    def __str__(self) -> str:
+        line = f"{self.subject}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+        return " ".join(line.split())
+
+
+class InvalidValueError(L2tpError):
+    """A value that can't be meant: out of range, malformed, contradicting another."""
+
+    slug, exit_code, http_status = "invalid-value", 1, 422
+
+
+class RefusedError(L2tpError):
+    """The kernel or a worker refused a request that looked valid."""
+
+    slug, exit_code, http_status = "refused", 2, 502
+
+
+class NoRouteError(RefusedError):
+    """There is no route to the peer (ENETUNREACH, EHOSTUNREACH)."""
+
+    slug, http_status, retryable = "no-route", 503, True
+
+
+class NoAddressError(RefusedError):
+    """The local address is not configured on this host (EADDRNOTAVAIL)."""
+
+    slug, http_status, retryable = "no-address", 503, True
+
+
+class UnavailableError(RefusedError):
+    """A datapath, kernel module or feature is missing on this host."""
+
+    slug, http_status = "unavailable", 501
+
+
+class WorkerError(RefusedError):
+    """A worker of the user datapath died, or did not answer in time."""
+
+    slug, retryable = "worker-failed", True
+
+
+class BusyError(RefusedError):
+    """The kernel accepted the request but it did not come true in time (tunnel delete is asynchronous)."""
+
+    slug, http_status, retryable = "busy", 503, True
+
+
+class NotFoundError(L2tpError):
+    """No such tunnel, session, netdev or network namespace."""
+
+    slug, exit_code, http_status = "not-found", 3, 404
+
+
+class ConflictError(L2tpError):
+    """Something that exists is in the way: an id, a port, a netdev name."""
+
+    slug, exit_code, http_status = "conflict", 4, 409
+
+
+class ExistsError(ConflictError):
+    """The object to be added is there already."""
+
+    slug = "exists"
+
+
+class ForeignError(ConflictError):
+    """The object was made by something else, and is therefore never changed."""
+
+    slug = "foreign"
+
+
+class NotPermittedError(L2tpError):
+    """The caller lacks the privilege (EPERM, EACCES)."""
+
+    slug, exit_code, http_status = "not-permitted", 5, 403
+
+
+_BY_ERRNO: dict[int, tuple[type[L2tpError], str]] = {
+    _errno.EPERM: (NotPermittedError, "run as root, or with CAP_NET_ADMIN"),
+    _errno.EACCES: (NotPermittedError, "run as root, or with CAP_NET_ADMIN"),
+    _errno.ENETUNREACH: (NoRouteError, "add a route to the peer first (`ip route get PEER` shows what is missing)"),
+    _errno.EHOSTUNREACH: (NoRouteError, "add a route to the peer first (`ip route get PEER` shows what is missing)"),
+    _errno.EADDRNOTAVAIL: (NoAddressError, "give an address that `ip addr` shows on this host, or leave --local out"),
+    _errno.EADDRINUSE: (ConflictError, "another program or tunnel has this port: give another --local-port"),
+    _errno.EEXIST: (ExistsError, "give another one, or delete what is there first"),
+    _errno.ENODEV: (NotFoundError, ""),
+    _errno.ESRCH: (NotFoundError, ""),
+    _errno.ENXIO: (NotFoundError, ""),
+    _errno.ENOENT: (NotFoundError, ""),
+}
+
+
+def from_errno(subject: str, doing: str, number: int, remedy: str = "") -> L2tpError:
+    """The error for a system call or netlink request about `subject` that failed with errno `number`.
+
+    doing: what was tried ("bind 192.0.2.1 port 1701"). remedy: replaces the general advice for that errno.
+    Use as `raise from_errno(...) from exc`.
+    """
+    kind, advice = _BY_ERRNO.get(number, (RefusedError, ""))
+    name = _errno.errorcode.get(number, str(number))
+    return kind(subject, f"can't {doing}: {os.strerror(number)} ({name})", remedy or advice, errno=number)

@@ -1,0 +1,85 @@
+"""Network namespaces: enter one for the length of a `with` block; names are those of `ip netns`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from l2tpv3.errors import from_errno
+
+NETNS_DIR = "/run/netns"
+"""Where `ip netns` binds namespaces (iproute2 ip-netns(8))."""
+
+_CLONE_NEWNET = 0x4000_0000
+
+
+def netns_path(netns: str) -> str:
+    """The file of a namespace: a name under /run/netns, or a path as it is."""
+    return netns if netns.startswith("/") else f"{NETNS_DIR}/{netns}"
+
+
+def open_netns(netns: str) -> int:
+    """An open file descriptor of the namespace; the caller closes it. Raises NotFoundError, NotPermittedError."""
+    try:
+        return os.open(netns_path(netns), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        remedy = f"`ip netns add {netns}` makes it" if error.errno == 2 else ""
+        raise from_errno(f"network namespace {netns}", "open it", error.errno or 0, remedy) from error
+
+
+def same_netns(one: str | None, other: str | None) -> bool:
+    """Whether two names mean one namespace; None is the caller's own."""
+    return one == other or _identity(one) == _identity(other)
+
+
+def _identity(netns: str | None) -> tuple[int, int]:
+    target = open_netns(netns) if netns is not None else os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        status = os.fstat(target)
+        return status.st_dev, status.st_ino
+    finally:
+        os.close(target)
+
+
+@contextlib.contextmanager
+def inside(netns: str | None) -> Iterator[None]:
+    """The calling thread is in `netns` for the block, then back; None: nothing happens.
+
+    Sockets and /dev/net/tun files opened in the block stay in that namespace. Raises NotFoundError,
+    NotPermittedError.
+    """
+    if netns is None:
+        yield
+        return
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        target = open_netns(netns)
+        try:
+            _setns(target, netns)
+        finally:
+            os.close(target)
+        try:
+            yield
+        finally:
+            _setns(home, "the one before")
+    finally:
+        os.close(home)
+
+
+def _setns(target: int, netns: str) -> None:
+    try:
+        _libc_setns(target)
+    except OSError as error:
+        raise from_errno(f"network namespace {netns}", "enter it", error.errno or 0) from error
+
+
+def _libc_setns(target: int) -> None:
+    if hasattr(os, "setns"):  # Python 3.12
+        os.setns(target, _CLONE_NEWNET)
+        return
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).setns(target, _CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

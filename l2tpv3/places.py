@@ -1,0 +1,46 @@
+"""Where this host's records and run-time files are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2tpv3.errors import L2tpError, from_errno
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """state: survives a reboot (names, wanted specs). runtime: does not (workers' sockets and logs, the lock).
+
+    A pair of places is a host of its own: two `l2tpctl` with different pairs in two network namespaces do not
+    know of each other.
+    """
+
+    state: Path
+    runtime: Path
+
+    @classmethod
+    def from_environment(cls) -> Places:
+        """$L2TPV3_STATE_DIR or /var/lib/l2tpv3, and $L2TPV3_RUNTIME_DIR or /run/l2tpv3."""
+        return cls(
+            Path(os.environ.get("L2TPV3_STATE_DIR") or "/var/lib/l2tpv3"),
+            Path(os.environ.get("L2TPV3_RUNTIME_DIR") or "/run/l2tpv3"),
+        )
+
+    def make(self) -> None:
+        """Create both, for their owner alone. Raises NotPermittedError or RefusedError."""
+        for place in (self.state, self.runtime):
+            try:
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise _place_error(place, error) from error
+
+
+def _place_error(place: Path, error: OSError) -> L2tpError:
+    return from_errno(
+        str(place),
+        "create this directory",
+        error.errno or 0,
+        "run as root, or set L2TPV3_STATE_DIR and L2TPV3_RUNTIME_DIR",
+    )

@@ -1,0 +1,363 @@
+"""What is wanted: TunnelSpec and SessionSpec. Frozen, fully checked when made, inert.
+
+The keys of `to_words` and `from_words` are the command line's words; the store, files and the API all use them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from typing import Any
+
+from l2tpv3 import ids
+from l2tpv3.errors import InvalidValueError
+
+IPAddress = IPv4Address | IPv6Address
+IPInterface = IPv4Interface | IPv6Interface
+
+UDP_PORT = 1701
+"""The port registered for L2TP (RFC 3931 section 4.1.2)."""
+
+MTU_MIN, MTU_MAX = 68, 65535
+"""Bounds of a session's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
+
+
+class Encap(StrEnum):
+    """What carries the data packets: UDP, or IP protocol 115 (RFC 3931 section 4.1)."""
+
+    UDP = "udp"
+    IP = "ip"
+
+
+class Sublayer(StrEnum):
+    """The L2-specific sublayer: the 4-byte default one (RFC 3931 section 4.6) or none."""
+
+    DEFAULT = "default"
+    NONE = "none"
+
+
+class Sequencing(StrEnum):
+    """Which data packets carry sequence numbers: those sent, those received (required there), both, none."""
+
+    NONE = "none"
+    SEND = "send"
+    RECV = "recv"
+    BOTH = "both"
+
+    @property
+    def send(self) -> bool:
+        """Whether packets that we send are numbered."""
+        return self in (Sequencing.SEND, Sequencing.BOTH)
+
+    @property
+    def recv(self) -> bool:
+        """Whether packets that we receive must be numbered."""
+        return self in (Sequencing.RECV, Sequencing.BOTH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelSpec:
+    """One static tunnel between two addresses. Raises InvalidValueError when made from what can't work.
+
+    local: None means the source address of the route to `remote`, chosen when the tunnel is made.
+    local_port, remote_port: UDP ports, ignored over IP. datapath: "auto" or a datapath's name.
+    netns: the network namespace of the underlay (a name under /run/netns or a path); None is the caller's.
+    """
+
+    name: str
+    remote: IPAddress
+    local: IPAddress | None = None
+    encap: Encap = Encap.UDP
+    tunnel_id: int = 1
+    peer_tunnel_id: int = 1
+    local_port: int = UDP_PORT
+    remote_port: int = UDP_PORT
+    udp_checksum: bool = True
+    datapath: str = "auto"
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        ids.parse_name(self.name, "tunnel name")
+        ids.check_id(self.tunnel_id, f"tunnel {self.name}: --id")
+        ids.check_id(self.peer_tunnel_id, f"tunnel {self.name}: --peer-id")
+        ids.check_port(self.local_port, f"tunnel {self.name}: --local-port")
+        ids.check_port(self.remote_port, f"tunnel {self.name}: --remote-port")
+        _check_endpoint(self.remote, f"tunnel {self.name}: --remote")
+        if self.local is not None:
+            self._check_local(self.local)
+
+    def _check_local(self, local: IPAddress) -> None:
+        _check_endpoint(local, f"tunnel {self.name}: --local")
+        if local.version != self.remote.version:
+            raise InvalidValueError(
+                f"tunnel {self.name}", f"--local {local} is IPv{local.version} but --remote {self.remote} is not",
+                "give both of one family",
+            )  # fmt: skip
+        if local == self.remote and (self.encap is Encap.IP or self.local_port == self.remote_port):
+            raise InvalidValueError(
+                f"tunnel {self.name}", f"both ends are {local}", "give the peer's address as --remote"
+            )
+
+    @property
+    def endpoint(self) -> IPAddress:
+        """The local address, once it is chosen. Datapaths get specs in which it is."""
+        if self.local is None:
+            raise InvalidValueError(f"tunnel {self.name}", "no local address yet", "resolve the specification first")
+        return self.local
+
+    def to_words(self) -> dict[str, Any]:
+        """JSON-ready, by the command line's words; from_words takes it back."""
+        return {
+            "name": self.name,
+            "remote": str(self.remote),
+            "local": str(self.local) if self.local else None,
+            "encap": self.encap.value,
+            "id": self.tunnel_id,
+            "peer-id": self.peer_tunnel_id,
+            "local-port": self.local_port,
+            "remote-port": self.remote_port,
+            "udp-checksum": "on" if self.udp_checksum else "off",
+            "datapath": self.datapath,
+            "netns": self.netns,
+        }
+
+    @classmethod
+    def from_words(cls, words: Mapping[str, Any]) -> TunnelSpec:
+        """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
+        return cls(**_fields(words, _TUNNEL_WORDS, "tunnel"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSpec:
+    """One ethernet pseudowire in a tunnel. Raises InvalidValueError when made from what can't work.
+
+    tx_cookie is what we send, rx_cookie what we expect: 0, 4 or 8 bytes each. mtu: bytes of payload of an
+    ethernet frame, None is computed from the route. netns: where the netdev goes, None is the tunnel's.
+    """
+
+    name: str
+    ifname: str
+    session_id: int = 1
+    peer_session_id: int = 1
+    tx_cookie: bytes = dataclasses.field(default=b"", repr=False)
+    rx_cookie: bytes = dataclasses.field(default=b"", repr=False)
+    sublayer: Sublayer = Sublayer.DEFAULT
+    sequencing: Sequencing = Sequencing.NONE
+    reorder_timeout_ms: int = 0
+    mtu: int | None = None
+    mac: str | None = None
+    netns: str | None = None
+    addresses: tuple[IPInterface, ...] = ()
+    bridge: str | None = None
+    up: bool = True
+
+    def __post_init__(self) -> None:
+        ids.parse_name(self.name, "session name")
+        here = f"session {self.name}"
+        ids.parse_ifname(self.ifname, f"{here}: --ifname")
+        ids.check_id(self.session_id, f"{here}: --id")
+        ids.check_id(self.peer_session_id, f"{here}: --peer-id")
+        ids.check_cookie(self.tx_cookie, f"{here}: --tx-cookie")
+        ids.check_cookie(self.rx_cookie, f"{here}: --rx-cookie")
+        if self.sublayer is Sublayer.NONE and self.sequencing is not Sequencing.NONE:
+            raise InvalidValueError(
+                here, f"--sequencing {self.sequencing} needs the sublayer that --sublayer none leaves out",
+                "use --sublayer default, or --sequencing none",
+            )  # fmt: skip
+        if not 0 <= self.reorder_timeout_ms <= 60_000:
+            raise InvalidValueError(
+                f"{here}: --reorder-timeout-ms", f"{self.reorder_timeout_ms} is out of range", "give 0 to 60000"
+            )
+        if self.mtu is not None and not MTU_MIN <= self.mtu <= MTU_MAX:
+            raise InvalidValueError(
+                f"{here}: --mtu", f"{self.mtu} is out of range", f"give {MTU_MIN} to {MTU_MAX}, or auto"
+            )
+        if self.mac is not None:
+            ids.parse_mac(self.mac, f"{here}: --mac")
+        if self.bridge is not None:
+            ids.parse_ifname(self.bridge, f"{here}: --bridge")
+            if self.addresses:
+                raise InvalidValueError(
+                    here,
+                    "a member of a bridge takes no addresses",
+                    "give --address to the bridge, or leave --bridge out",
+                )
+
+    def to_words(self) -> dict[str, Any]:
+        """JSON-ready, by the command line's words, cookies in clear; from_words takes it back."""
+        return {
+            "name": self.name,
+            "ifname": self.ifname,
+            "id": self.session_id,
+            "peer-id": self.peer_session_id,
+            "tx-cookie": ids.format_cookie(self.tx_cookie),
+            "rx-cookie": ids.format_cookie(self.rx_cookie),
+            "sublayer": self.sublayer.value,
+            "sequencing": self.sequencing.value,
+            "reorder-timeout-ms": self.reorder_timeout_ms,
+            "mtu": self.mtu if self.mtu is not None else "auto",
+            "mac": self.mac,
+            "netns": self.netns,
+            "address": [str(address) for address in self.addresses],
+            "bridge": self.bridge,
+            "up": self.up,
+        }
+
+    @classmethod
+    def from_words(cls, words: Mapping[str, Any]) -> SessionSpec:
+        """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
+        return cls(**_fields(words, _SESSION_WORDS, "session"))
+
+
+def parse_address(text: Any, what: str) -> IPAddress:
+    """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
+    try:
+        return ip_address(_text(text, what))
+    except ValueError:
+        raise InvalidValueError(
+            what, f"{text!r} is not an IP address", "give one as 192.0.2.1 or 2001:db8::1"
+        ) from None
+
+
+def parse_interface(text: Any, what: str) -> IPInterface:
+    """An address with its prefix length, as for `ip addr add`; without one it is a host's (/32, /128)."""
+    try:
+        return ip_interface(_text(text, what))
+    except ValueError:
+        raise InvalidValueError(
+            what, f"{text!r} is not an address with prefix length", "give one as 192.0.2.1/24"
+        ) from None
+
+
+def parse_mtu(value: Any, what: str) -> int | None:
+    """`auto` (None) or bytes."""
+    return None if value == "auto" else _integer(value, what)
+
+
+def parse_switch(value: Any, what: str) -> bool:
+    """`on` or `off`, or a boolean."""
+    if isinstance(value, bool):
+        return value
+    if value not in ("on", "off"):
+        raise InvalidValueError(what, f"{value!r} is neither on nor off", "give on or off")
+    return bool(value == "on")
+
+
+def _check_endpoint(address: IPAddress, what: str) -> None:
+    if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
+        raise InvalidValueError(what, f"{address} is not a host's address", "give a unicast address")
+    if isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
+        raise InvalidValueError(what, f"{address} is link-local", f"say on which netdev: {address}%NETDEV")
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        raise InvalidValueError(what, f"{address} is an IPv4 address in disguise", f"give {address.ipv4_mapped}")
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidValueError(what, f"{value!r} is not text", "give it as a string")
+    return value
+
+
+def _cookie(value: Any, what: str) -> bytes:
+    return value if isinstance(value, bytes) else ids.parse_cookie(_text(value, what), what)
+
+
+def _mac(value: Any, what: str) -> str:
+    return ids.parse_mac(_text(value, what), what)
+
+
+def _optional_text(value: Any, what: str) -> str | None:
+    return None if value is None else _text(value, what)
+
+
+def _integer(value: Any, what: str) -> int:
+    if isinstance(value, str):
+        return ids.parse_int(value, what)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidValueError(what, f"{value!r} is not a whole number", "give digits")
+    return value
+
+
+def _boolean(value: Any, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
+    return value
+
+
+def _choice(kind: type[StrEnum]) -> Any:
+    def parse(value: Any, what: str) -> StrEnum:
+        try:
+            return kind(value)
+        except ValueError:
+            raise InvalidValueError(what, f"{value!r} is unknown", f"give one of {', '.join(kind)}") from None
+
+    return parse
+
+
+def _addresses(value: Any, what: str) -> tuple[IPInterface, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InvalidValueError(what, f"{value!r} is not a list", "give a list of addresses with prefix lengths")
+    return tuple(parse_interface(item, what) for item in value)
+
+
+def _optional(parse: Any) -> Any:
+    return lambda value, what: None if value is None else parse(value, what)
+
+
+# word → (field, parser)
+_TUNNEL_WORDS: dict[str, tuple[str, Any]] = {
+    "name": ("name", _text),
+    "remote": ("remote", parse_address),
+    "local": ("local", _optional(parse_address)),
+    "encap": ("encap", _choice(Encap)),
+    "id": ("tunnel_id", _integer),
+    "peer-id": ("peer_tunnel_id", _integer),
+    "local-port": ("local_port", _integer),
+    "remote-port": ("remote_port", _integer),
+    "udp-checksum": ("udp_checksum", parse_switch),
+    "datapath": ("datapath", _text),
+    "netns": ("netns", _optional_text),
+}
+_SESSION_WORDS: dict[str, tuple[str, Any]] = {
+    "name": ("name", _text),
+    "ifname": ("ifname", _text),
+    "id": ("session_id", _integer),
+    "peer-id": ("peer_session_id", _integer),
+    "tx-cookie": ("tx_cookie", _cookie),
+    "rx-cookie": ("rx_cookie", _cookie),
+    "sublayer": ("sublayer", _choice(Sublayer)),
+    "sequencing": ("sequencing", _choice(Sequencing)),
+    "reorder-timeout-ms": ("reorder_timeout_ms", _integer),
+    "mtu": ("mtu", parse_mtu),
+    "mac": ("mac", _optional(_mac)),
+    "netns": ("netns", _optional_text),
+    "address": ("addresses", _addresses),
+    "bridge": ("bridge", _optional_text),
+    "up": ("up", _boolean),
+}
+
+
+def tunnel_fields(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Some of a TunnelSpec's fields, parsed, from some of its words: what `set` and `add` start from."""
+    return _fields(words, _TUNNEL_WORDS, "tunnel")
+
+
+def session_fields(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Some of a SessionSpec's fields, parsed, from some of its words: what `set` and `add` start from."""
+    return _fields(words, _SESSION_WORDS, "session")
+
+
+def _fields(words: Mapping[str, Any], table: dict[str, tuple[str, Any]], kind: str) -> dict[str, Any]:
+    unknown = sorted(set(words) - set(table))
+    if unknown:
+        raise InvalidValueError(kind, f"{unknown[0]!r} is not a word of it", f"known are {', '.join(table)}")
+    name = words.get("name", "")
+    here = f"{kind} {name}" if name else kind
+    result: dict[str, Any] = {}
+    for word, value in words.items():
+        field, parse = table[word]
+        result[field] = parse(value, f"{here}: --{word}")
+    return result
