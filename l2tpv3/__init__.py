@@ -1,0 +1,56 @@
+"""L2TPv3 ethernet pseudowires for Linux: the public names. Each is imported when it is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from l2tpv3.errors import L2tpError
+    from l2tpv3.manager import Manager
+    from l2tpv3.places import Places
+    from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+    from l2tpv3.state import Counters, TunnelCounters
+    from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+
+_HOMES = {
+    "L2tpError": "errors",
+    "Manager": "manager",
+    "Places": "places",
+    "Encap": "spec",
+    "Sequencing": "spec",
+    "SessionSpec": "spec",
+    "Sublayer": "spec",
+    "TunnelSpec": "spec",
+    "Counters": "state",
+    "TunnelCounters": "state",
+    "Condition": "status",
+    "NetdevState": "status",
+    "SessionStatus": "status",
+    "TunnelStatus": "status",
+}
+
+__all__ = [
+    "Condition",
+    "Counters",
+    "Encap",
+    "L2tpError",
+    "Manager",
+    "NetdevState",
+    "Places",
+    "Sequencing",
+    "SessionSpec",
+    "SessionStatus",
+    "Sublayer",
+    "TunnelCounters",
+    "TunnelSpec",
+    "TunnelStatus",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'l2tpv3' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"l2tpv3.{home}"), name)

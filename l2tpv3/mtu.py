@@ -1,0 +1,87 @@
+"""The route to a peer: which local address it uses, and what MTU is left for frames inside the tunnel."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from l2tpv3.errors import from_errno
+from l2tpv3.netns import inside
+from l2tpv3.spec import MTU_MIN, Encap, IPAddress, Sublayer, TunnelSpec
+
+_ETHERNET_HEADER = 14
+_UDP_HEADER = 8
+_IP_HEADER = {4: 20, 6: 40}
+_L2TP_HEADER = {Encap.UDP: 8, Encap.IP: 4}
+_SUBLAYER = {Sublayer.DEFAULT: 4, Sublayer.NONE: 0}
+_IP_MTU = 14  # linux/in.h
+_IPV6_MTU = 24  # linux/in6.h
+_ETHERNET_MTU = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The route to a peer. local: the source address it uses. mtu: of the path as far as known, in bytes."""
+
+    local: IPAddress
+    mtu: int
+
+
+def find_route(tunnel: TunnelSpec) -> Route:
+    """The route to the tunnel's peer, asked of the kernel by a connected socket that sends nothing.
+
+    Raises NoRouteError (no route), NoAddressError (`local` is not on this host), NotFoundError (no such netns).
+    """
+    v6 = tunnel.remote.version == 6
+    subject = f"tunnel {tunnel.name}"
+    with inside(tunnel.netns):
+        probe = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+    with probe:
+        if tunnel.local is not None:
+            try:
+                probe.bind(socket_address(tunnel.local, 0, tunnel.netns))
+            except OSError as error:
+                raise from_errno(subject, f"use --local {tunnel.local}", error.errno or 0) from error
+        try:
+            probe.connect(socket_address(tunnel.remote, tunnel.remote_port, tunnel.netns))
+            mtu = probe.getsockopt(*((socket.IPPROTO_IPV6, _IPV6_MTU) if v6 else (socket.IPPROTO_IP, _IP_MTU)))
+        except OSError as error:
+            raise from_errno(subject, f"reach --remote {tunnel.remote}", error.errno or 0) from error
+        return Route(tunnel.local or ip_address(probe.getsockname()[0]), mtu)
+
+
+def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What bind() and connect() take, an IPv6 scope looked up in `netns`. Raises NotFoundError (no such netdev)."""
+    if not isinstance(address, IPv6Address):
+        return str(address), port
+    scope = address.scope_id
+    if scope is None:
+        return str(address), port, 0, 0
+    try:
+        with inside(netns):
+            index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    except OSError as error:
+        raise from_errno(f"address {address}", f"find netdev {scope}", 19) from error
+    return str(address).partition("%")[0], port, 0, index
+
+
+def overhead(encap: Encap, version: int, cookie_length: int, sublayer: Sublayer) -> int:
+    """Bytes around the payload of a frame: outer IP, UDP, L2TPv3 header, cookie, sublayer, inner ethernet header.
+
+    version: of the outer IP, 4 or 6. cookie_length: of the cookie that is sent. As net/l2tp/l2tp_eth.c
+    l2tp_eth_adjust_mtu() counts it; it makes no allowance for a VLAN tag.
+    """
+    udp = _UDP_HEADER if encap is Encap.UDP else 0
+    return _IP_HEADER[version] + udp + _L2TP_HEADER[encap] + cookie_length + _SUBLAYER[sublayer] + _ETHERNET_HEADER
+
+
+def session_mtu(route_mtu: int, encap: Encap, version: int, cookie_length: int, sublayer: Sublayer) -> int:
+    """The MTU of a session's netdev in bytes: the kernel's own figure for the same session.
+
+    A route too small for any frame gives what an ethernet underlay would, as the kernel does; the outer
+    packets are then fragmented.
+    """
+    around = overhead(encap, version, cookie_length, sublayer)
+    mtu = route_mtu - around
+    return mtu if MTU_MIN <= mtu <= 65535 else _ETHERNET_MTU - around
