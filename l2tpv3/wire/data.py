@@ -1,4 +1,4 @@
-"""L2TPv3 data packets: header, cookie, default sublayer (RFC 3931 s. 4.1.1, 4.1.2, 4.6; RFC 4719 for ethernet inside).
+"""L2TPv3 data packets: header, cookie, default sublayer, ethernet inside (RFC 3931 s. 4.1.1.1, 4.1.2.1, 4.6; RFC 4719).
 
     over UDP:   T=0, version 3 (2) | reserved (2) | session id (4) | cookie (0, 4, 8) | [sublayer (4)] | ethernet frame
     over IP:                                        session id (4) | cookie (0, 4, 8) | [sublayer (4)] | ethernet frame
@@ -159,7 +159,7 @@ def decode(framing: Framing, payload: Buffer) -> DataPacket:
     """Take a received payload apart.
 
     Raises Truncated (shorter than the header), BadVersion, WrongKind (a control message) or SessionZero. Reserved bits
-    are ignored, as RFC 3931 s. 4.1.1.1 says. The cookie is given, not judged; an empty frame is not an error here.
+    are ignored, as RFC 3931 s. 4.1.2.1 says. The cookie is given, not judged; an empty frame is not an error here.
     """
     length = len(payload)
     code = classify_udp(payload, length) if framing.encap == "udp" else classify_ip(payload, length)

@@ -4,7 +4,7 @@
     ├── EncodeError               ours: the caller asked for something that cannot be put on the wire
     └── DecodeError               the peer's: bytes that are not what they should be
         ├── Truncated             fewer bytes than the header, the length field or the AVP says
-        ├── BadVersion            the version nibble is not 3 (RFC 3931 s. 3.2.1, 4.1.1.1)
+        ├── BadVersion            the version nibble is not 3 (RFC 3931 s. 3.2.1, 4.1.2.1)
         ├── WrongKind             a control message where data was expected, or the reverse
         ├── SessionZero           a data packet for the reserved session id 0 over UDP
         └── BadAVP                an AVP whose length field or place is impossible

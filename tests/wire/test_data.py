@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 
 import pytest
-from tests.wire.golden_cases import GoldenPacket, golden_packets
 from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.wire import data, errors
 from l2tpv3.wire.data import Framing, ReceiveHeader, SendHeader
 from l2tpv3.wire.errors import EncodeError
+from tests.wire.golden_cases import GoldenPacket, golden_packets
 
 PACKETS = golden_packets()
 UDP_PLAIN = Framing("udp", 0, "none")
@@ -99,7 +99,7 @@ def test_every_truncation_is_short(packet: GoldenPacket) -> None:
                 data.decode(packet.framing, packet.payload[:length])
 
 
-# (first 16 bits, session id) as a peer could send them, and what they are (RFC 3931 s. 4.1.1.1)
+# (first 16 bits, session id) as a peer could send them, and what they are (RFC 3931 s. 4.1.2.1)
 FIRST_WORDS = [
     (0x0003, 7, 7),
     (0x7FF3, 7, 7),  # every reserved bit set: ignored on receipt
