@@ -56,7 +56,7 @@ class SessionStatus:
     netdev: NetdevState | None = None
     send_seq: bool = False
     recv_seq: bool = False
-    counters: Counters = Counters()
+    counters: Counters = field(default_factory=Counters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class TunnelStatus:
     reason: str = ""
     foreign: bool = False
     local: IPAddress | None = None
-    counters: TunnelCounters = TunnelCounters()
+    counters: TunnelCounters = field(default_factory=TunnelCounters)
     worker_pid: int | None = None
     notes: tuple[str, ...] = ()
-    sessions: tuple[SessionStatus, ...] = field(default=())
+    sessions: tuple[SessionStatus, ...] = ()
