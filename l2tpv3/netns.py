@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from l2tpv3.errors import from_errno
 
@@ -29,17 +30,19 @@ def open_netns(netns: str) -> int:
 
 
 def same_netns(one: str | None, other: str | None) -> bool:
-    """Whether two names mean one namespace; None is the caller's own."""
-    return one == other or _identity(one) == _identity(other)
+    """Whether two names mean one namespace; None is the caller's own. One that does not exist is only itself."""
+    if one == other:
+        return True
+    identity = _identity(one)
+    return identity is not None and identity == _identity(other)
 
 
-def _identity(netns: str | None) -> tuple[int, int]:
-    target = open_netns(netns) if netns is not None else os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+def _identity(netns: str | None) -> tuple[int, int] | None:
     try:
-        status = os.fstat(target)
-        return status.st_dev, status.st_ino
-    finally:
-        os.close(target)
+        status = Path("/proc/thread-self/ns/net" if netns is None else netns_path(netns)).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager

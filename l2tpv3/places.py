@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,14 @@ class Places:
             Path(os.environ.get("L2TPV3_STATE_DIR") or "/var/lib/l2tpv3"),
             Path(os.environ.get("L2TPV3_RUNTIME_DIR") or "/run/l2tpv3"),
         )
+
+    def mark(self, tunnel: str, session: str) -> str:
+        """The ifalias of a session's netdev: tells people whose it is, and finds it after a rename or a move.
+
+        The digits tell hosts apart that are played on one machine with a state directory each.
+        """
+        owner = hashlib.sha256(os.fsencode(self.state.absolute())).hexdigest()[:8]
+        return f"l2tpv3 {tunnel}/{session} {owner}"
 
     def make(self) -> None:
         """Create both, for their owner alone. Raises NotPermittedError or RefusedError."""

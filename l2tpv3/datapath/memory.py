@@ -114,6 +114,19 @@ class MemoryDatapath:
         self._there(tunnel, session)
         self._counters[self._key(tunnel), session.session_id] = counters
 
+    def has(self, tunnel: TunnelSpec, session: SessionSpec) -> bool:
+        """Whether the session exists."""
+        return session.session_id in self._sessions.get((tunnel.netns, tunnel.tunnel_id), {})
+
+    def ifnames(self) -> set[str]:
+        """The names of all sessions' netdevs."""
+        return {session.ifname for sessions in self._sessions.values() for session in sessions.values()}
+
+    def rename(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """Give the session's netdev the name in `session`, as `ip link set` would."""
+        there = self._there(tunnel, session)
+        self._sessions[self._key(tunnel)][session.session_id] = dataclasses.replace(there, ifname=session.ifname)
+
     def _key(self, tunnel: TunnelSpec) -> _Key:
         key = (tunnel.netns, tunnel.tunnel_id)
         if key not in self._tunnels:

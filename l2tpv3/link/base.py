@@ -1,0 +1,51 @@
+"""The seam to netdevs: what the manager asks of them. place.py does it by rtnetlink, memory.py in dictionaries."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.status import NetdevState
+
+LINK_FIELDS = frozenset({"mtu", "mac", "netns", "addresses", "bridge", "up", "ifname"})
+"""SessionSpec fields that concern the netdev alone: no datapath has to know them, but for `mtu` and `ifname`."""
+
+
+def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:
+    """The namespace that the session's netdev belongs in."""
+    return session.netns if session.netns is not None else tunnel.netns
+
+
+class Locator(Protocol):
+    """Finds many sessions' netdevs in one look."""
+
+    def find(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> NetdevState | None:
+        """By its mark (Places.mark): where it belongs, in the tunnel's namespace, else in any named one."""
+
+    def named(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """A netdev by its name, for those that carry no mark of ours."""
+
+
+class Placer(Protocol):
+    """Puts sessions' netdevs where their specs want them. Specs are resolved: `mtu` is set. Raises L2tpError."""
+
+    def locator(self) -> Locator:
+        """A fresh look at the netdevs."""
+
+    def ifnames(self, netns: str | None) -> set[str]:
+        """The names of all netdevs in a namespace. NotFoundError when there is no such namespace."""
+
+    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, present: str | None = None) -> None:
+        """That the netdev can go where it is wanted, before anything is touched.
+
+        present: its name if it is there now. Raises NotFoundError (namespace, bridge), ConflictError (name taken).
+        """
+
+    def place(self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool) -> None:
+        """Configure a netdev that its datapath has just made or taken over: mark, namespace, MTU, MAC and the rest."""
+
+    def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
+        """Change a netdev from what `old` says to what `new` says, touching only what differs.
+
+        Raises NotFoundError when it is gone.
+        """

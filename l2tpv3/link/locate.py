@@ -1,0 +1,53 @@
+"""Finds sessions' netdevs again, also after a rename or a move to another network namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.link.base import home
+from l2tpv3.link.netdev import Netdevs
+from l2tpv3.netns import NETNS_DIR
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.status import NetdevState
+
+
+class NetdevLocator:
+    """The Locator protocol over rtnetlink: one dump for each namespace that is looked into."""
+
+    def __init__(self) -> None:
+        self._dumps: dict[str | None, dict[str, NetdevState]] = {}
+
+    def find(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> NetdevState | None:
+        """By its mark: where it belongs, in the tunnel's namespace, else in any named one."""
+        likely = (home(tunnel, session), tunnel.netns)
+        return self._first(dict.fromkeys(likely), mark) or self._first(_named(), mark)
+
+    def named(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """A netdev by its name, for those that carry no mark of ours."""
+        return next((state for state in self._dump(netns).values() if state.ifname == ifname), None)
+
+    def _first(self, namespaces: Iterable[str | None], alias: str) -> NetdevState | None:
+        for netns in namespaces:
+            state = self._dump(netns).get(alias)
+            if state is not None:
+                return state
+        return None
+
+    def _dump(self, netns: str | None) -> dict[str, NetdevState]:
+        if netns not in self._dumps:
+            try:
+                with Netdevs(netns) as netdevs:
+                    found = {state.alias or f"#{state.ifindex}": state for state in netdevs.all()}
+            except L2tpError:
+                found = {}  # the namespace was deleted, or is not ours to enter: nothing of ours is seen there
+            self._dumps[netns] = found
+        return self._dumps[netns]
+
+
+def _named() -> list[str]:
+    try:
+        return sorted(path.name for path in Path(NETNS_DIR).iterdir())
+    except OSError:
+        return []

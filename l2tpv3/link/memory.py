@@ -1,0 +1,71 @@
+"""Netdevs of the in-memory datapath: a session's netdev is there exactly while the session is."""
+
+from __future__ import annotations
+
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.errors import ConflictError, NotFoundError
+from l2tpv3.link.base import home
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.status import NetdevState
+
+_Home = tuple[str | None, str]
+
+
+class MemoryPlacer:
+    """The Placer and Locator protocols beside a MemoryDatapath. bridges: (netns, name) of those that exist."""
+
+    def __init__(self, datapath: MemoryDatapath, bridges: frozenset[_Home] = frozenset()) -> None:
+        self._datapath = datapath
+        self._bridges = bridges
+        self._placed: dict[str, NetdevState] = {}
+        self._indices = 0
+
+    def locator(self) -> MemoryPlacer:
+        """See Placer.locator."""
+        return self
+
+    def find(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> NetdevState | None:
+        """See Locator.find."""
+        return self._placed.get(mark) if self._datapath.has(tunnel, session) else None
+
+    def named(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """See Locator.named."""
+        return next((one for one in self._placed.values() if (one.netns, one.ifname) == (netns, ifname)), None)
+
+    def ifnames(self, netns: str | None) -> set[str]:
+        """See Placer.ifnames."""
+        return self._datapath.ifnames() | {name for where, name in self._bridges if where == netns}
+
+    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, present: str | None = None) -> None:
+        """See Placer.check."""
+        names = self.ifnames(home(tunnel, session))
+        if session.ifname != present and session.ifname in names:
+            raise ConflictError(
+                f"session {session.name}", f"netdev {session.ifname} exists already", "give another --ifname"
+            )
+        if session.bridge is not None and session.bridge not in names:
+            raise NotFoundError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
+
+    def place(self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool) -> None:
+        """See Placer.place."""
+        self._indices += 1
+        self._placed[mark] = NetdevState(
+            ifname=session.ifname,
+            ifindex=self._indices,
+            mac=session.mac or f"02:00:00:00:{self._indices >> 8 & 255:02x}:{self._indices & 255:02x}",
+            mtu=session.mtu or 0,
+            up=session.up,
+            carrier=session.up,
+            kind="memory",
+            alias=mark,
+            bridge=session.bridge,
+            netns=home(tunnel, session),
+            addresses=session.addresses,
+        )
+
+    def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
+        """See Placer.change."""
+        if self.find(tunnel, old, mark) is None:
+            raise NotFoundError(f"session {new.name}", f"its netdev {old.ifname} is gone", "restore it")
+        self._datapath.rename(tunnel, new)
+        self.place(tunnel, new, mark, adopted=False)

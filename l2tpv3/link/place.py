@@ -1,0 +1,122 @@
+"""Puts a session's netdev where its spec wants it, and changes it in place, by rtnetlink."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+from l2tpv3.errors import ConflictError, NotFoundError
+from l2tpv3.link.base import home
+from l2tpv3.link.locate import NetdevLocator
+from l2tpv3.link.netdev import Netdevs
+from l2tpv3.netns import inside, same_netns
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.status import NetdevState
+
+
+class NetdevPlacer:
+    """The Placer protocol over rtnetlink."""
+
+    def locator(self) -> NetdevLocator:
+        """See Placer.locator."""
+        return NetdevLocator()
+
+    def ifnames(self, netns: str | None) -> set[str]:
+        """See Placer.ifnames."""
+        with inside(netns):
+            return {name for _, name in socket.if_nameindex()}
+
+    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, present: str | None = None) -> None:
+        """See Placer.check."""
+        subject = f"session {session.name}"
+        there = self.ifnames(home(tunnel, session))
+        if session.ifname != present and session.ifname in there | self.ifnames(tunnel.netns):
+            raise ConflictError(subject, f"netdev {session.ifname} exists already", "give another --ifname")
+        if session.bridge is not None and session.bridge not in there:
+            remedy = f"`ip link add {session.bridge} type bridge` makes it"
+            raise NotFoundError(subject, f"no bridge {session.bridge}", remedy)
+
+    def place(self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool) -> None:
+        """See Placer.place."""
+        subject = f"session {session.name}"
+        with contextlib.ExitStack() as stack:
+            found = NetdevLocator().find(tunnel, session, mark) if adopted else None
+            netdevs = stack.enter_context(Netdevs(found.netns if found else tunnel.netns))
+            ifindex = found.ifindex if found else netdevs.index(session.ifname)
+            netdevs.change(ifindex, subject, ifalias=mark)
+            target = home(tunnel, session)
+            if target is not None and not same_netns(netdevs.netns, target):
+                netdevs.move(ifindex, target, subject)
+                netdevs = stack.enter_context(Netdevs(target))
+                ifindex = netdevs.index(session.ifname)
+            netdevs.change(ifindex, subject, mtu=session.mtu)
+            if session.mac is not None:
+                netdevs.change(ifindex, subject, address=session.mac)
+            if session.bridge is not None:
+                netdevs.join(ifindex, session.bridge, subject)
+            netdevs.change(ifindex, subject, state="up" if session.up else "down")
+            netdevs.set_addresses(ifindex, subject, session.addresses, ())
+
+    def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
+        """See Placer.change."""
+        subject = f"session {new.name}"
+        state = NetdevLocator().find(tunnel, old, mark)
+        if state is None:
+            raise NotFoundError(subject, f"its netdev {old.ifname} is gone", "`l2tpctl restore` makes it again")
+        with contextlib.ExitStack() as stack:
+            netdevs = stack.enter_context(Netdevs(state.netns))
+            ifindex, ifname = state.ifindex, state.ifname
+            if new.ifname != old.ifname:
+                _rename(netdevs, state, new.ifname, subject)
+                ifname = new.ifname
+            target = home(tunnel, new)
+            moved = not same_netns(home(tunnel, old), target)
+            if moved:
+                with _path_of(target) as path:
+                    netdevs.move(ifindex, path, subject)
+                netdevs = stack.enter_context(Netdevs(target))
+                ifindex = netdevs.index(ifname)
+            _change(netdevs, ifindex, state, old, new, everything=moved)
+
+
+def _rename(netdevs: Netdevs, state: NetdevState, ifname: str, subject: str) -> None:
+    # Most kernels rename a netdev only while it is down.
+    netdevs.change(state.ifindex, subject, state="down")
+    try:
+        netdevs.change(state.ifindex, subject, ifname=ifname)
+    finally:
+        netdevs.change(state.ifindex, subject, state="up" if state.up else "down")
+
+
+def _change(
+    netdevs: Netdevs, ifindex: int, state: NetdevState, old: SessionSpec, new: SessionSpec, *, everything: bool
+) -> None:
+    """everything: the netdev has just arrived from another namespace, which took its addresses and bridge away."""
+    subject = f"session {new.name}"
+    if new.mtu != state.mtu:
+        netdevs.change(ifindex, subject, mtu=new.mtu)
+    if new.mac is not None and new.mac != state.mac:
+        netdevs.change(ifindex, subject, address=new.mac)
+    if new.bridge is None and old.bridge is not None and not everything:
+        netdevs.change(ifindex, subject, master=0)
+    if new.bridge is not None and (everything or new.bridge != old.bridge):
+        netdevs.join(ifindex, new.bridge, subject)
+    if everything or new.up != old.up:
+        netdevs.change(ifindex, subject, state="up" if new.up else "down")
+    if everything or new.addresses != old.addresses:
+        netdevs.set_addresses(ifindex, subject, new.addresses, () if everything else old.addresses)
+
+
+@contextlib.contextmanager
+def _path_of(netns: str | None) -> Iterator[str]:
+    """A path that names a namespace from inside any other, also the caller's own."""
+    if netns is not None:
+        yield netns
+        return
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/{os.getpid()}/fd/{own}"
+    finally:
+        os.close(own)

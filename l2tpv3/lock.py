@@ -1,0 +1,38 @@
+"""One change at a time: a lock file in the runtime directory, freed by the kernel when its holder dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from l2tpv3.errors import BusyError, from_errno
+
+_POLL_S = 0.02
+
+
+@contextlib.contextmanager
+def exclusive(runtime: Path, *, timeout_s: float = 120.0) -> Iterator[None]:
+    """Hold the host's lock for the block. Raises BusyError when another change takes longer than `timeout_s`."""
+    path = runtime / "lock"
+    try:
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise from_errno(str(path), "open the lock", error.errno or 0) from error
+    try:
+        give_up = time.monotonic() + timeout_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    remedy = f"`fuser {path}` shows who holds it"
+                    raise BusyError(str(path), f"another change has not ended in {timeout_s:g} s", remedy) from None
+                time.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(file)

@@ -1,0 +1,183 @@
+"""Joins what is on record with what datapaths and rtnetlink report, into TunnelStatus and SessionStatus."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from l2tpv3.datapath.base import Datapath
+from l2tpv3.errors import L2tpError
+from l2tpv3.link.base import Locator
+from l2tpv3.netns import same_netns
+from l2tpv3.places import Places
+from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.state import Session, Tunnel
+from l2tpv3.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.store import SessionRecord, TunnelRecord
+
+
+def resolved(record: TunnelRecord) -> TunnelSpec:
+    """The spec that datapaths get: with the local address that was chosen."""
+    return dataclasses.replace(record.spec, local=record.local)
+
+
+def resolved_session(record: SessionRecord) -> SessionSpec:
+    """The spec that datapaths get: with the MTU that was computed."""
+    return dataclasses.replace(record.spec, mtu=record.mtu)
+
+
+def is_same(record: TunnelRecord, seen: Tunnel) -> bool:
+    """Whether a tunnel that a datapath reports is the one on record, and not another with the same id."""
+    spec = record.spec
+    ports = (spec.local_port, spec.remote_port) if spec.encap is Encap.UDP else (0, 0)
+    return (
+        (seen.tunnel_id, seen.peer_tunnel_id, seen.encap) == (spec.tunnel_id, spec.peer_tunnel_id, spec.encap)
+        and (_plain(seen.local), _plain(seen.remote)) == (_plain(record.local), _plain(spec.remote))
+        and (seen.local_port, seen.remote_port) == ports
+    )
+
+
+def _plain(address: object) -> str:
+    return str(address).partition("%")[0]
+
+
+class Observer:
+    """One look at everything: each datapath and namespace is asked once, when it is first needed."""
+
+    def __init__(self, datapaths: Mapping[str, Datapath], places: Places, locator: Locator) -> None:
+        self._datapaths = datapaths
+        self._places = places
+        self._locator = locator
+        self._seen: dict[tuple[str, str | None], list[Tunnel]] = {}
+
+    def seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
+        """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
+        key = (datapath, netns)
+        if key not in self._seen:
+            try:
+                self._seen[key] = self._datapaths[datapath].tunnels(netns)
+            except (L2tpError, KeyError):
+                self._seen[key] = []
+        return self._seen[key]
+
+    def match(self, record: TunnelRecord) -> Tunnel | None:
+        """The tunnel on record as its datapath reports it, None when it does not."""
+        return next((seen for seen in self.seen(record.datapath, record.spec.netns) if is_same(record, seen)), None)
+
+    def tunnel(self, record: TunnelRecord) -> TunnelStatus:
+        """The status of a tunnel on record."""
+        seen = self.match(record)
+        condition = Condition.MISSING if seen is None else Condition.UP
+        if not record.complete:
+            condition = Condition.INCOMPLETE
+        status = TunnelStatus(
+            name=record.spec.name,
+            spec=record.spec,
+            condition=condition,
+            datapath=record.datapath,
+            reason=record.reason,
+            local=record.local,
+            sessions=tuple(self._session(record, session, seen) for session in record.sessions),
+        )
+        if seen is None:
+            return status
+        return dataclasses.replace(
+            status,
+            counters=seen.counters,
+            worker_pid=seen.worker_pid,
+            notes=(*seen.notes, *self._strangers(record, seen)),
+        )
+
+    def _strangers(self, record: TunnelRecord, seen: Tunnel) -> list[str]:
+        known = {session.spec.session_id for session in record.sessions}
+        return [
+            f"session id {session.session_id} ({session.ifname}) was added by something else"
+            for session in seen.sessions
+            if session.session_id not in known
+        ]
+
+    def _session(self, record: TunnelRecord, session: SessionRecord, tunnel: Tunnel | None) -> SessionStatus:
+        spec = session.spec
+        there = tunnel.sessions if tunnel else ()
+        seen = next((one for one in there if one.session_id == spec.session_id), None)
+        netdev = self._locator.find(record.spec, spec, self._places.mark(record.spec.name, spec.name))
+        if not session.complete:
+            condition = Condition.INCOMPLETE
+        elif seen is None or netdev is None:
+            condition = Condition.MISSING
+        else:
+            condition = Condition.UP if netdev.up else Condition.DOWN
+        status = SessionStatus(name=spec.name, spec=spec, condition=condition, mtu=session.mtu, netdev=netdev)
+        if seen is None:
+            return status
+        return dataclasses.replace(status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=seen.counters)
+
+    def foreign(self, records: Iterable[TunnelRecord], netns: str | None) -> list[TunnelStatus]:
+        """Tunnels in a namespace that are on no record: something else made them."""
+        known = [record for record in records if same_netns(record.spec.netns, netns)]
+        return [
+            self._foreign(name, seen, netns)
+            for name in self._datapaths
+            for seen in self.seen(name, netns)
+            if not any(record.datapath == name and is_same(record, seen) for record in known)
+        ]
+
+    def _foreign(self, datapath: str, seen: Tunnel, netns: str | None) -> TunnelStatus:
+        udp = seen.encap is Encap.UDP
+        spec = TunnelSpec(
+            name=f"id{seen.tunnel_id}",
+            remote=seen.remote,
+            local=seen.local,
+            encap=seen.encap,
+            tunnel_id=seen.tunnel_id,
+            peer_tunnel_id=seen.peer_tunnel_id,
+            local_port=seen.local_port if udp else 1701,
+            remote_port=seen.remote_port if udp else 1701,
+            udp_checksum=seen.udp_checksum is not False,
+            datapath=datapath,
+            netns=netns,
+        )
+        return TunnelStatus(
+            name=f"{datapath}:{seen.tunnel_id}",
+            spec=spec,
+            condition=Condition.UP,
+            datapath=datapath,
+            reason="made by something else",
+            foreign=True,
+            local=seen.local,
+            counters=seen.counters,
+            worker_pid=seen.worker_pid,
+            notes=seen.notes,
+            sessions=tuple(self._foreign_session(one, netns) for one in seen.sessions),
+        )
+
+    def _foreign_session(self, seen: Session, netns: str | None) -> SessionStatus:
+        netdev = self._locator.named(netns, seen.ifname)
+        spec = SessionSpec(
+            name=str(seen.session_id),
+            ifname=seen.ifname,
+            session_id=seen.session_id,
+            peer_session_id=seen.peer_session_id,
+            tx_cookie=seen.tx_cookie,
+            rx_cookie=seen.rx_cookie,
+            sublayer=seen.sublayer or Sublayer.DEFAULT,
+            sequencing=_sequencing(seen),
+            reorder_timeout_ms=seen.reorder_timeout_ms,
+        )
+        return SessionStatus(
+            name=spec.name,
+            spec=spec,
+            condition=Condition.UP if netdev is None or netdev.up else Condition.DOWN,
+            foreign=True,
+            mtu=netdev.mtu if netdev else None,
+            netdev=netdev,
+            send_seq=seen.send_seq,
+            recv_seq=seen.recv_seq,
+            counters=seen.counters,
+        )
+
+
+def _sequencing(seen: Session) -> Sequencing:
+    if seen.send_seq and seen.recv_seq:
+        return Sequencing.BOTH
+    return Sequencing.SEND if seen.send_seq else Sequencing.RECV if seen.recv_seq else Sequencing.NONE
