@@ -1,0 +1,290 @@
+"""The manager's promises, over the in-memory datapath: choices, conflicts, changes, undo and restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from l2tpv3 import Condition, Manager, Places
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.errors import (
+    ConflictError,
+    ExistsError,
+    ForeignError,
+    InvalidValueError,
+    L2tpError,
+    NotFoundError,
+    RefusedError,
+)
+from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.spec import SessionSpec, TunnelSpec
+
+PEER = {"remote": "127.0.0.2"}
+
+
+class Failing:
+    """A datapath or placer of which one method fails when told to, after or before it has done its work."""
+
+    def __init__(self, inner: object) -> None:
+        self.inner, self.fails = inner, ""
+
+    def __getattr__(self, name: str) -> object:
+        if name == self.fails:
+            raise RefusedError("injected", f"{name} fails")
+        return getattr(self.inner, name)
+
+
+@pytest.fixture
+def memory() -> MemoryDatapath:
+    return MemoryDatapath()
+
+
+@pytest.fixture
+def manager(tmp_path: Path, memory: MemoryDatapath) -> Manager:
+    return make(tmp_path, memory)
+
+
+def make(tmp_path: Path, memory: MemoryDatapath) -> Manager:
+    bridges = frozenset({(None, "br0")})
+    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory, bridges))
+
+
+def test_defaults(manager: Manager) -> None:
+    tunnel = manager.add_tunnel("siteb", PEER)
+    assert (tunnel.spec.tunnel_id, tunnel.spec.peer_tunnel_id) == (1, 1)
+    assert (tunnel.spec.local_port, tunnel.spec.remote_port, tunnel.spec.encap) == (1701, 1701, "udp")
+    assert (str(tunnel.local), tunnel.condition, tunnel.datapath) == ("127.0.0.1", Condition.UP, "memory")
+    session = manager.add_session("siteb", "lan", {})
+    assert (session.spec.session_id, session.spec.peer_session_id, session.spec.ifname) == (1, 1, "l2tpeth0")
+    assert (len(session.spec.tx_cookie), len(session.spec.rx_cookie)) == (8, 8)
+    assert session.spec.tx_cookie != session.spec.rx_cookie
+    assert session.condition is Condition.UP
+    assert session.mtu == 65535 - 20 - 8 - 8 - 8 - 4 - 14  # loopback's MTU less the overhead
+
+
+def test_lowest_free_ids(manager: Manager) -> None:
+    for number in (1, 2, 3):
+        manager.add_tunnel(f"t{number}", {**PEER, "local-port": number})
+    manager.del_tunnel("t2")
+    assert manager.add_tunnel("again", {**PEER, "local-port": 9}).spec.tunnel_id == 2
+
+
+def test_session_ids_are_a_udp_tunnels_own_but_shared_over_ip(manager: Manager) -> None:
+    manager.add_tunnel("u1", {**PEER, "local-port": 1})
+    manager.add_tunnel("u2", {**PEER, "local-port": 2})
+    manager.add_tunnel("i1", {"remote": "127.0.0.3", "encap": "ip"})
+    assert manager.add_session("u1", "a", {}).spec.session_id == 1
+    assert manager.add_session("u2", "a", {}).spec.session_id == 1
+    assert manager.add_session("i1", "a", {}).spec.session_id == 2
+    with pytest.raises(ExistsError, match=r"u1/a|u2/a"):
+        manager.add_session("i1", "b", {"id": 1})
+
+
+def test_names_and_ids_that_are_taken(manager: Manager) -> None:
+    manager.add_tunnel("siteb", PEER)
+    manager.add_session("siteb", "lan", {"ifname": "lan0"})
+    with pytest.raises(ExistsError):
+        manager.add_tunnel("siteb", PEER)
+    with pytest.raises(ExistsError, match="siteb"):
+        manager.add_tunnel("sitec", {**PEER, "id": 1, "local-port": 5})
+    with pytest.raises(ConflictError, match="siteb"):
+        manager.add_tunnel("sitec", PEER)
+    with pytest.raises(ExistsError):
+        manager.add_session("siteb", "lan", {})
+    with pytest.raises(ExistsError, match="lan"):
+        manager.add_session("siteb", "other", {"id": 1})
+    with pytest.raises(ConflictError, match="lan0"):
+        manager.add_session("siteb", "other", {"ifname": "lan0"})
+
+
+def test_what_is_not_there(manager: Manager) -> None:
+    for call in (
+        lambda: manager.tunnel("x"),
+        lambda: manager.del_tunnel("x"),
+        lambda: manager.set_tunnel("x", {}),
+        lambda: manager.add_session("x", "y", {}),
+        lambda: manager.restore("x"),
+    ):
+        with pytest.raises(NotFoundError, match="tunnel x"):
+            call()
+    manager.add_tunnel("siteb", PEER)
+    for call in (
+        lambda: manager.session("siteb", "y"),
+        lambda: manager.del_session("siteb", "y"),
+        lambda: manager.set_session("siteb", "y", {}),
+    ):
+        with pytest.raises(NotFoundError, match="siteb/y"):
+            call()
+
+
+def test_a_missing_bridge_or_namespace_is_said_before_anything_is_made(manager: Manager) -> None:
+    manager.add_tunnel("siteb", PEER)
+    with pytest.raises(NotFoundError, match="br9"):
+        manager.add_session("siteb", "lan", {"bridge": "br9"})
+    with pytest.raises(NotFoundError, match="nowhere"):
+        manager.add_tunnel("sitec", {"remote": "127.0.0.9", "netns": "nowhere"})
+    assert manager.tunnel("siteb").sessions == ()
+
+
+def test_an_unknown_datapath_is_refused(manager: Manager) -> None:
+    with pytest.raises(InvalidValueError, match="turbo"):
+        manager.add_tunnel("siteb", {**PEER, "datapath": "turbo"})
+
+
+def test_set_changes_in_place_what_it_can(manager: Manager) -> None:
+    manager.add_tunnel("siteb", PEER)
+    before = manager.add_session("siteb", "lan", {})
+    assert not manager.set_session("siteb", "lan", {"mtu": 1400, "sequencing": "both", "up": False}).recreated
+    after = manager.session("siteb", "lan")
+    assert (after.mtu, after.send_seq, after.recv_seq, after.condition) == (1400, True, True, Condition.DOWN)
+    assert after.spec.tx_cookie == before.spec.tx_cookie
+    assert not manager.set_session("siteb", "lan", {"ifname": "lan7"}).recreated
+    assert manager.session("siteb", "lan").netdev.ifname == "lan7"  # type: ignore[union-attr]
+    assert not manager.set_session("siteb", "lan", {"mtu": 1400}).recreated
+
+
+def test_set_says_what_forced_a_recreate(manager: Manager) -> None:
+    manager.add_tunnel("siteb", PEER)
+    manager.add_session("siteb", "lan", {})
+    change = manager.set_session("siteb", "lan", {"tx-cookie": "none", "mtu": "auto"})
+    assert change.recreated
+    assert "tx-cookie" in change.why
+    assert manager.session("siteb", "lan").mtu == 65535 - 20 - 8 - 8 - 4 - 14
+
+
+def test_setting_a_tunnel_brings_its_sessions_along(manager: Manager) -> None:
+    manager.add_tunnel("siteb", PEER)
+    session = manager.add_session("siteb", "lan", {"address": ["192.0.2.1/24"]})
+    assert manager.set_tunnel("siteb", {"remote": "127.0.0.7"}).recreated
+    tunnel = manager.tunnel("siteb")
+    assert str(tunnel.spec.remote) == "127.0.0.7"
+    assert [(one.spec, one.condition) for one in tunnel.sessions] == [(session.spec, Condition.UP)]
+    assert not manager.set_tunnel("siteb", {"remote": "127.0.0.7"}).recreated
+
+
+@pytest.mark.parametrize("step", ["add_session", "place"])
+def test_a_session_add_that_fails_leaves_nothing(tmp_path: Path, memory: MemoryDatapath, step: str) -> None:
+    datapath, placer = Failing(memory), Failing(MemoryPlacer(memory))
+    manager = Manager(Places(tmp_path / "s", tmp_path / "r"), [datapath], placer)  # type: ignore[list-item, arg-type]
+    manager.add_tunnel("siteb", PEER)
+    datapath.fails = placer.fails = step
+    with pytest.raises(RefusedError, match="injected"):
+        manager.add_session("siteb", "lan", {})
+    datapath.fails = placer.fails = ""
+    assert manager.tunnel("siteb").sessions == ()
+    assert memory.tunnels(None)[0].sessions == ()
+
+
+def test_a_tunnel_add_that_fails_leaves_nothing(tmp_path: Path, memory: MemoryDatapath) -> None:
+    datapath = Failing(memory)
+    manager = Manager(Places(tmp_path / "s", tmp_path / "r"), [datapath], MemoryPlacer(memory))  # type: ignore[list-item]
+    datapath.fails = "add_tunnel"
+    with pytest.raises(RefusedError, match="injected"):
+        manager.add_tunnel("siteb", PEER)
+    assert manager.tunnels() == []
+
+
+@pytest.mark.parametrize("words", [{"tx-cookie": "none"}, {"mtu": 1400, "sequencing": "send"}])
+def test_a_set_that_fails_leaves_what_was(tmp_path: Path, memory: MemoryDatapath, words: dict[str, object]) -> None:
+    placer = Failing(MemoryPlacer(memory))
+    manager = Manager(Places(tmp_path / "s", tmp_path / "r"), [memory], placer)  # type: ignore[arg-type]
+    manager.add_tunnel("siteb", PEER)
+    before = manager.add_session("siteb", "lan", {"mtu": 1300})
+
+    def fail_once(*args: object, **kwargs: object) -> None:
+        del placer.place, placer.change
+        raise RefusedError("injected", "fails once")
+
+    placer.place = placer.change = fail_once  # type: ignore[attr-defined]
+    with pytest.raises(RefusedError, match="injected"):
+        manager.set_session("siteb", "lan", words)
+    after = manager.session("siteb", "lan")
+    assert (after.spec, after.mtu, after.condition, after.send_seq) == (before.spec, 1300, Condition.UP, False)
+
+
+def test_a_tunnel_set_that_fails_brings_the_old_one_back(tmp_path: Path, memory: MemoryDatapath) -> None:
+    manager = make(tmp_path, memory)
+    manager.add_tunnel("siteb", PEER)
+    manager.add_session("siteb", "lan", {})
+    manager.add_tunnel("sitec", {"remote": "127.0.0.3", "local-port": 99})
+    with pytest.raises(L2tpError):
+        manager.set_tunnel("siteb", {"local-port": 99})  # the in-memory datapath shares no port
+    tunnel = manager.tunnel("siteb")
+    assert (tunnel.spec.local_port, tunnel.condition) == (1701, Condition.UP)
+    assert [one.condition for one in tunnel.sessions] == [Condition.UP]
+
+
+def test_restore_brings_back_what_is_gone(tmp_path: Path, memory: MemoryDatapath) -> None:
+    before = make(tmp_path, memory)
+    before.add_tunnel("siteb", PEER)
+    before.add_session("siteb", "lan", {"address": ["192.0.2.1/24"], "mtu": 1400})
+    after = make(tmp_path, MemoryDatapath())  # as after a reboot
+    assert after.tunnel("siteb").condition is Condition.MISSING
+    with pytest.raises(NotFoundError, match="restore"):
+        after.add_session("siteb", "more", {})
+    assert after.restore() == ["siteb"]
+    tunnel = after.tunnel("siteb")
+    assert (tunnel.condition, tunnel.sessions[0].condition, tunnel.sessions[0].mtu) == ("up", "up", 1400)
+    assert after.restore() == []
+
+
+def test_what_is_missing_can_be_deleted(tmp_path: Path, memory: MemoryDatapath) -> None:
+    before = make(tmp_path, memory)
+    before.add_tunnel("siteb", PEER)
+    before.add_session("siteb", "lan", {})
+    after = make(tmp_path, MemoryDatapath())
+    after.del_session("siteb", "lan")
+    after.del_tunnel("siteb")
+    assert after.tunnels() == []
+
+
+def foreign(memory: MemoryDatapath) -> None:
+    from ipaddress import ip_address
+
+    tunnel = TunnelSpec(name="x", remote=ip_address("127.0.0.9"), local=ip_address("127.0.0.1"), tunnel_id=1)
+    memory.add_tunnel(tunnel)
+    memory.add_session(tunnel, SessionSpec(name="x", ifname="other0", session_id=77))
+
+
+def test_foreign_tunnels_are_shown_and_never_changed(manager: Manager, memory: MemoryDatapath) -> None:
+    foreign(memory)
+    (status,) = manager.tunnels()
+    assert (status.name, status.foreign, status.sessions[0].spec.ifname) == ("memory:1", True, "other0")
+    for call in (
+        lambda: manager.del_tunnel("memory:1"),
+        lambda: manager.set_tunnel("memory:1", {"encap": "ip"}),
+        lambda: manager.add_session("memory:1", "lan", {}),
+        lambda: manager.del_session("memory:1", "77"),
+    ):
+        with pytest.raises(ForeignError):
+            call()
+    assert len(memory.tunnels(None)[0].sessions) == 1
+
+
+def test_foreign_ids_are_not_chosen(manager: Manager, memory: MemoryDatapath) -> None:
+    foreign(memory)
+    with pytest.raises(ExistsError):
+        manager.add_tunnel("siteb", {**PEER, "id": 1})
+    assert manager.add_tunnel("siteb", {**PEER, "local-port": 5}).spec.tunnel_id == 2
+
+
+def test_a_foreign_tunnel_with_our_id_is_not_taken_for_ours(tmp_path: Path, memory: MemoryDatapath) -> None:
+    before = make(tmp_path, memory)
+    before.add_tunnel("siteb", PEER)
+    rebooted = MemoryDatapath()
+    foreign(rebooted)  # something else was quicker, and took id 1
+    after = make(tmp_path, rebooted)
+    assert after.tunnel("siteb").condition is Condition.MISSING
+    after.del_tunnel("siteb")
+    assert len(rebooted.tunnels(None)) == 1
+
+
+def test_a_foreign_session_in_our_tunnel_is_noted(manager: Manager, memory: MemoryDatapath) -> None:
+    status = manager.add_tunnel("siteb", PEER)
+    import dataclasses
+
+    memory.add_session(
+        dataclasses.replace(status.spec, local=status.local), SessionSpec(name="x", ifname="other0", session_id=77)
+    )
+    assert any("77" in note for note in manager.tunnel("siteb").notes)

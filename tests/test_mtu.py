@@ -1,0 +1,33 @@
+"""The session's MTU: the figures that Debian's 6.1 kernel gives l2tpeth netdevs on a 1500-byte underlay."""
+
+from __future__ import annotations
+
+import pytest
+
+from l2tpv3.mtu import find_route, session_mtu
+from l2tpv3.spec import Encap, Sublayer, TunnelSpec
+
+SEEN_ON_LINUX = [
+    (Encap.UDP, 4, 0, Sublayer.DEFAULT, 1446),
+    (Encap.UDP, 6, 0, Sublayer.DEFAULT, 1426),
+    (Encap.IP, 4, 0, Sublayer.DEFAULT, 1458),
+    (Encap.IP, 6, 0, Sublayer.DEFAULT, 1438),
+    (Encap.UDP, 4, 4, Sublayer.DEFAULT, 1442),
+    (Encap.UDP, 4, 8, Sublayer.DEFAULT, 1438),
+    (Encap.UDP, 4, 8, Sublayer.NONE, 1442),
+    (Encap.UDP, 4, 0, Sublayer.NONE, 1450),
+]
+
+
+@pytest.mark.parametrize(("encap", "version", "cookie", "sublayer", "mtu"), SEEN_ON_LINUX)
+def test_the_kernels_figure(encap: Encap, version: int, cookie: int, sublayer: Sublayer, mtu: int) -> None:
+    assert session_mtu(1500, encap, version, cookie, sublayer) == mtu
+
+
+def test_a_route_too_small_gives_an_ethernet_underlays_figure() -> None:
+    assert session_mtu(68, Encap.UDP, 4, 0, Sublayer.DEFAULT) == 1446
+
+
+def test_the_route_to_loopback() -> None:
+    route = find_route(TunnelSpec.from_words({"name": "a", "remote": "127.0.0.2"}))
+    assert (str(route.local), route.mtu) == ("127.0.0.1", 65535)
