@@ -7,6 +7,7 @@
         ├── BadVersion            the version nibble is not 3 (RFC 3931 s. 3.2.1, 4.1.2.1)
         ├── WrongKind             a control message where data was expected, or the reverse
         ├── SessionZero           a data packet for the reserved session id 0 over UDP
+        ├── BadHeader             a control header without L or S, or with a length under its own
         └── BadAVP                an AVP whose length field or place is impossible
 
 Both halves are ValueErrors too. The datapath's hot path raises none of these: see l2tpv3.wire.data.classify_udp.
@@ -41,6 +42,10 @@ class WrongKind(DecodeError):
 
 class SessionZero(DecodeError):
     """A data packet over UDP carries session id 0, which RFC 3931 s. 4.1 reserves."""
+
+
+class BadHeader(DecodeError):
+    """A control message's header lacks the L or S bit, or its length is under 12 (RFC 3931 s. 3.2.1)."""
 
 
 class BadAVP(DecodeError):
