@@ -1,0 +1,206 @@
+"""KernelDatapath: the Protocol's methods, each a request or two to the l2tp family."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+
+from l2tpv3.datapath.base import Support
+from l2tpv3.datapath.kernel import modules, netdevs, refusals, requests
+from l2tpv3.datapath.kernel.netlink import FamilyMissing, L2tpSocket
+from l2tpv3.datapath.kernel.reply import Answer, read_sessions, read_tunnels
+from l2tpv3.datapath.kernel.uapi import Command
+from l2tpv3.errors import L2tpError, UnavailableError
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.state import Tunnel
+
+_DELETE_LIMIT_S = 30.0
+_DELETE_LIMIT_PER_SESSION_S = 0.05
+_NETDEV_LIMIT_S = 5.0
+
+_USER_DATAPATH = "use --datapath user"
+
+
+class KernelDatapath:
+    """Tunnels and sessions in the kernel (l2tp_netlink, l2tp_eth). Holds nothing between calls: any thread may call.
+
+    Tunnels are unmanaged: the kernel makes their sockets, and they live until deleted, whatever process dies.
+
+    Sequencing is as l2tp_recv_common() can do it (net/l2tp/l2tp_core.c), which adapts to what comes in:
+    - `none`: never numbers, takes both. A Linux peer with `recv` or `both` therefore drops everything.
+    - `send`: numbers, until an unnumbered packet comes in; from then on it does not, as the peer does not.
+    - `recv` and `both` are the same: numbers, and drops what comes unnumbered. With `recv` alone a Linux peer with
+      `send` would stop numbering at the first unnumbered packet it gets, and then nothing would pass.
+    So `tunnels` may say send_seq for a session that was made with `recv`, and not for one made with `send`.
+
+    Limits of the kernel: sessions' `sublayer` and the netdev's present name can't be read back (`ifname` is the name it
+    was made with); reorder_timeout_ms is rounded up to its tick (1 to 10 ms); IPv6 scopes can't be expressed.
+    """
+
+    name = "kernel"
+    in_place = frozenset({"sequencing", "reorder_timeout_ms"})
+
+    def probe(self) -> Support:
+        """Whether ethernet pseudowires work here; loads l2tp_netlink and l2tp_eth if need be. See Datapath.probe."""
+        for module in modules.NEEDED:
+            if problem := modules.load(module):
+                return Support(works=False, reason=problem)
+        try:
+            with L2tpSocket(None) as netlink:
+                netlink.has_tunnel(0)  # answered only to those who may make tunnels
+        except FamilyMissing:
+            return Support(works=False, reason="this kernel has no generic-netlink family l2tp (CONFIG_L2TP_V3)")
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.EACCES):
+                return Support(works=False, reason="not permitted; run as root, or with CAP_NET_ADMIN")
+            return Support(works=False, reason=f"the kernel refuses L2TP requests: {error.strerror}")
+        return Support(works=True, reason="the kernel's l2tp_eth")
+
+    def tunnels(self, netns: str | None) -> list[Tunnel]:
+        """Every L2TP tunnel that the kernel has in `netns`, whoever made it. See Datapath.tunnels.
+
+        Loads no module: without l2tp_netlink there are none.
+        """
+        if not modules.loaded("l2tp_netlink"):
+            return []
+        try:
+            with L2tpSocket(netns) as netlink:
+                tunnels = netlink.dump(Command.TUNNEL_GET)
+                sessions = read_sessions(netlink.dump(Command.SESSION_GET)) if tunnels.datagrams else {}
+                return read_tunnels(tunnels, sessions)
+        except FamilyMissing:
+            return []
+        except OSError as error:
+            raise refusals.other_refusal("kernel tunnels", "list them", error) from error
+
+    def add_tunnel(self, tunnel: TunnelSpec) -> None:
+        """See Datapath.add_tunnel. UnavailableError: also a scoped IPv6 address, or a missing l2tp_ip, l2tp_ip6."""
+        _refuse_scope(tunnel)
+        with _open(tunnel.netns, f"tunnel {tunnel.name}") as netlink:
+            try:
+                self._create_tunnel(netlink, tunnel)
+            except OSError as error:
+                raise refusals.tunnel_refused(netlink, tunnel, error) from error
+
+    def _create_tunnel(self, netlink: L2tpSocket, tunnel: TunnelSpec) -> None:
+        attributes = requests.tunnel_create(tunnel)
+        try:
+            netlink.request(Command.TUNNEL_CREATE, attributes)
+        except OSError as error:
+            if error.errno in refusals.NO_PROTOCOL:
+                # The kernel tries to load the module by an alias; a minimal system may have no alias table.
+                if problem := modules.load(refusals.ip_module(tunnel)):
+                    raise UnavailableError(f"tunnel {tunnel.name}", problem, errno=error.errno) from error
+                netlink.request(Command.TUNNEL_CREATE, attributes)
+            elif error.errno != errno.ENOBUFS or not netlink.has_tunnel(tunnel.tunnel_id):
+                raise
+            # ENOBUFS: made, but a listener to the family's events has its queue full and asked to be told of it.
+
+    def del_tunnel(self, tunnel: TunnelSpec) -> None:
+        """See Datapath.del_tunnel. BusyError when the kernel takes longer than 30 s + 50 ms for each session.
+
+        Sessions go first, one by one: a tunnel delete returns at once and works on in the background, for minutes
+        when there are thousands, and all the while the tunnel's id and port are taken.
+        """
+        subject = f"tunnel {tunnel.name}"
+        with _open(tunnel.netns, subject) as netlink:
+            try:
+                if not netlink.has_tunnel(tunnel.tunnel_id):
+                    raise refusals.no_tunnel(tunnel)
+                sessions = read_sessions(netlink.dump(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
+                there = netdevs.find((tunnel.netns, session.ifname) for session in sessions if session.ifname)
+                for session in sessions:
+                    _delete(netlink, Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
+                _delete(netlink, Command.TUNNEL_DELETE, requests.tunnel_key(tunnel.tunnel_id))
+                limit = _DELETE_LIMIT_S + _DELETE_LIMIT_PER_SESSION_S * len(sessions)
+                netdevs.wait_until(lambda: not netlink.has_tunnel(tunnel.tunnel_id), limit, subject)
+            except OSError as error:
+                raise refusals.other_refusal(subject, "delete it", error) from error
+        netdevs.wait_gone(there, _NETDEV_LIMIT_S)
+
+    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+        """See Datapath.add_session. `adopt` means nothing here: the netdev goes with the session."""
+        with _open(tunnel.netns, f"session {session.name}") as netlink:
+            try:
+                netlink.request(Command.SESSION_CREATE, requests.session_create(tunnel, session))
+            except OSError as error:
+                # See _create_tunnel for ENOBUFS.
+                if error.errno != errno.ENOBUFS or not netlink.has_session(tunnel.tunnel_id, session.session_id):
+                    raise refusals.session_refused(netlink, tunnel, session, error) from error
+
+    def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """See Datapath.set_session: sequencing and the reorder timeout."""
+        with _open(tunnel.netns, f"session {session.name}") as netlink:
+            try:
+                netlink.request(Command.SESSION_MODIFY, requests.session_modify(tunnel, session))
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise _session_error(netlink, tunnel, session, "change it", error) from error
+
+    def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """See Datapath.del_session."""
+        subject = f"session {session.name}"
+        key = requests.session_key(tunnel.tunnel_id, session.session_id)
+        with _open(tunnel.netns, subject) as netlink:
+            try:
+                there = netdevs.find(_places(tunnel, session, netlink.request(Command.SESSION_GET, key)))
+                netlink.request(Command.SESSION_DELETE, key)
+                netdevs.wait_until(
+                    lambda: not netlink.has_session(tunnel.tunnel_id, session.session_id), _DELETE_LIMIT_S, subject
+                )
+            except OSError as error:
+                raise _session_error(netlink, tunnel, session, "delete it", error) from error
+        netdevs.wait_gone(there, _NETDEV_LIMIT_S)
+
+
+def _open(netns: str | None, subject: str) -> L2tpSocket:
+    """A socket in `netns`, loading the modules if that is what it takes. Raises UnavailableError about `subject`."""
+    try:
+        return L2tpSocket(netns)
+    except FamilyMissing as missing:
+        for module in modules.NEEDED:
+            if problem := modules.load(module):
+                raise UnavailableError(subject, problem) from missing
+    except OSError as error:
+        raise refusals.other_refusal(subject, "ask the kernel about L2TP", error) from error
+    try:
+        return L2tpSocket(netns)
+    except FamilyMissing as missing:
+        raise UnavailableError(subject, "this kernel has no L2TP (CONFIG_L2TP_V3)", _USER_DATAPATH) from missing
+
+
+def _refuse_scope(tunnel: TunnelSpec) -> None:
+    """The family has no attribute for a scope id, and a link-local address means nothing without."""
+    for address in (tunnel.endpoint, tunnel.remote):
+        if isinstance(address, IPv6Address) and address.scope_id:
+            problem = f"the kernel's L2TP can't be told the netdev of {address}"
+            raise UnavailableError(f"tunnel {tunnel.name}", problem, _USER_DATAPATH)
+
+
+def _delete(netlink: L2tpSocket, command: Command, key: requests.Attributes) -> None:
+    """Delete it, or find that somebody else just has."""
+    try:
+        netlink.request(command, key)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def _places(tunnel: TunnelSpec, session: SessionSpec, seen: Answer) -> Iterator[tuple[str | None, str]]:
+    """Where the session's netdev may be, by all that is known: its first name, and where the spec says it went."""
+    yield tunnel.netns, session.ifname
+    if session.netns is not None:
+        yield session.netns, session.ifname
+    for there in read_sessions(seen).get(tunnel.tunnel_id, ()):
+        if there.ifname:
+            yield tunnel.netns, there.ifname
+
+
+def _session_error(
+    netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec, doing: str, error: OSError
+) -> L2tpError:
+    """ENODEV, as NotFoundError about the tunnel or the session, whichever is missing; else what the kernel says."""
+    if error.errno != errno.ENODEV:
+        return refusals.other_refusal(f"session {session.name}", doing, error)
+    return refusals.no_session(session) if netlink.has_tunnel(tunnel.tunnel_id) else refusals.no_tunnel(tunnel)

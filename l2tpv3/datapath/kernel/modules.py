@@ -1,0 +1,102 @@
+"""Whether the kernel's L2TP modules are there, loading them, and saying in one line why they can't be had.
+
+Loading is a program's work (modprobe knows dependencies, compression, signatures and the administrator's blacklist),
+so this is the one place that runs one.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+NEEDED = ("l2tp_netlink", "l2tp_eth")
+"""What every tunnel with ethernet pseudowires needs; l2tp_ip or l2tp_ip6 comes on top for encapsulation in IP."""
+
+_MODPROBE_TIMEOUT_S = 30
+_DISTRIBUTION_PACKAGE = {
+    "ubuntu": "apt install linux-modules-extra-{release}",
+    "debian": "install the package linux-image-amd64 (a cloud kernel has no L2TP) and boot it",
+    "fedora": "dnf install kernel-modules-extra-{release}",
+    "rhel": "dnf install kernel-modules-extra-{release}",
+    "centos": "dnf install kernel-modules-extra-{release}",
+    "openwrt": "opkg install kmod-l2tp-eth",
+    "alpine": "apk add linux-lts",
+}
+
+
+def loaded(module: str) -> bool:
+    """Whether it is in the kernel: loaded, or built in (those with a version, as these, have a folder too)."""
+    if Path("/sys/module", module).is_dir():
+        return True
+    try:
+        return any(line.startswith(f"{module} ") for line in Path("/proc/modules").read_text("ascii").splitlines())
+    except OSError:
+        return False
+
+
+def load(module: str) -> str:
+    """Load `module` unless it is there. Empty when it is there now; else one line: why not; what to do."""
+    if loaded(module):
+        return ""
+    release = platform.release()
+    program = shutil.which("modprobe", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if program is None:
+        return f"{module} is not loaded and there is no modprobe here; in a container, load it on the host"
+    try:
+        # Blacklisted modules are left alone: whoever did that must undo it, or load the module, himself.
+        done = subprocess.run(
+            [program, "--use-blacklist", module],
+            capture_output=True, text=True, errors="replace", timeout=_MODPROBE_TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{module} is not loaded and {program} failed: {error}"
+    if loaded(module):
+        return ""
+    if rule := _forbidden(program, module):
+        return f"{module} is switched off in /etc/modprobe.d ({rule!r}); `modprobe {module}` loads it all the same"
+    if done.returncode == 0:
+        return ""  # built in, and no folder tells
+    return _why_not(module, release, done.stderr)
+
+
+def _forbidden(program: str, module: str) -> str:
+    """The line of modprobe's configuration that keeps `module` from being loaded, or nothing."""
+    shown = subprocess.run([program, "--showconfig"], capture_output=True, text=True, errors="replace", check=False)
+    for line in shown.stdout.splitlines():
+        words = line.split()
+        if words[:2] in (["blacklist", module], ["install", module]):
+            return line.strip()
+    return ""
+
+
+def _why_not(module: str, release: str, stderr: str) -> str:
+    if "Operation not permitted" in stderr or "Permission denied" in stderr:
+        inside = "; in a container, load it on the host" if os.geteuid() == 0 else "; run as root"
+        return f"{module} is not loaded and may not be loaded from here{inside}: `modprobe {module}`"
+    if not Path("/lib/modules", release).is_dir():
+        where = f"/lib/modules/{release} is not here"
+        return f"kernel {release} has no {module} and {where}; in a container, load it on the host"
+    if "not found" in stderr:
+        return f"kernel {release} comes without {module}; {_package(release)}"
+    words = stderr.strip().splitlines()
+    return f"{module} could not be loaded: {words[-1] if words else 'modprobe failed without a word'}"
+
+
+def _package(release: str) -> str:
+    """What to install, by the distribution's name in os-release(5)."""
+    identities = _os_release()
+    for identity in identities:
+        if identity in _DISTRIBUTION_PACKAGE:
+            return _DISTRIBUTION_PACKAGE[identity].format(release=release)
+    return "install your distribution's package of extra kernel modules, or a kernel built with CONFIG_L2TP_ETH"
+
+
+def _os_release() -> list[str]:
+    try:
+        fields = platform.freedesktop_os_release()
+    except OSError:
+        return []
+    return [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]

@@ -1,0 +1,80 @@
+"""Waiting until something that is being deleted is gone, and finding the netdevs that must go with it.
+
+From Linux 6.11 on ("l2tp: delete sessions using work queue") a session's netdev goes after the session itself, which
+goes after the request is acknowledged. Before, session delete was synchronous and all of this is true at once.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from l2tpv3.errors import BusyError, L2tpError
+from l2tpv3.netns import inside
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.05
+
+Netdev = tuple[str | None, int]
+"""A network namespace and an interface index in it."""
+
+
+def find(places: Iterable[tuple[str | None, str]]) -> list[Netdev]:
+    """Those of (namespace, name) that exist. A namespace that is gone has none."""
+    by_netns: dict[str | None, set[str]] = {}
+    for netns, name in places:
+        by_netns.setdefault(netns, set()).add(name)
+    return [(netns, index) for netns, names in by_netns.items() for index in _indices(netns, names)]
+
+
+def _indices(netns: str | None, names: set[str]) -> Iterator[int]:
+    try:
+        with inside(netns):
+            there = {name: index for index, name in socket.if_nameindex()} if len(names) > 1 else {}
+            for name in names:
+                try:
+                    yield there[name] if there else socket.if_nametoindex(name)
+                except (OSError, KeyError):
+                    continue
+    except L2tpError:
+        return
+
+
+def wait_gone(netdevs: list[Netdev], limit_s: float) -> None:
+    """Return when none of them exists any more, or after `limit_s`.
+
+    What is still there then only has the name of the session's netdev (which the user renamed): not ours to wait for.
+    """
+    deadline = time.monotonic() + limit_s
+    for pause in _pauses():
+        netdevs = [(netns, index) for netns, index in netdevs if _exists(netns, index)]
+        if not netdevs or time.monotonic() > deadline:
+            return
+        time.sleep(pause)
+
+
+def _exists(netns: str | None, index: int) -> bool:
+    try:
+        with inside(netns):
+            socket.if_indextoname(index)
+    except (OSError, L2tpError):
+        return False
+    return True
+
+
+def wait_until(done: Callable[[], bool], limit_s: float, subject: str) -> None:
+    """Return when `done` says so. Raises BusyError about `subject` after `limit_s`."""
+    deadline = time.monotonic() + limit_s
+    for pause in _pauses():
+        if done():
+            return
+        if time.monotonic() > deadline:
+            raise BusyError(subject, f"the kernel is still deleting it after {limit_s:.0f} s", "try again later")
+        time.sleep(pause)
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_PAUSE_S
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST_PAUSE_S)

@@ -1,0 +1,90 @@
+"""Numbers of include/uapi/linux/l2tp.h, genetlink.h and netlink.h that this datapath uses."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+FAMILY_NAME: Final = "l2tp"
+FAMILY_VERSION: Final = 1
+
+CTRL_ATTR_FAMILY_ID: Final = 1
+NLMSG_ERROR: Final = 2
+NLMSG_DONE: Final = 3
+NLM_F_CAPPED: Final = 0x100
+NLM_F_ACK_TLVS: Final = 0x200
+NLMSGERR_ATTR_MSG: Final = 1
+NLA_TYPE_MASK: Final = 0x3FFF
+"""Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
+
+PWTYPE_ETH: Final = 5
+"""L2TP_PWTYPE_ETH: what l2tp_eth registers."""
+PROTOCOL_VERSION: Final = 3
+
+
+class Command(IntEnum):
+    """L2TP_CMD_*."""
+
+    TUNNEL_CREATE = 1
+    TUNNEL_DELETE = 2
+    TUNNEL_GET = 4
+    SESSION_CREATE = 5
+    SESSION_DELETE = 6
+    SESSION_MODIFY = 7
+    SESSION_GET = 8
+
+
+class EncapType(IntEnum):
+    """L2TP_ENCAPTYPE_*."""
+
+    UDP = 0
+    IP = 1
+
+
+class SublayerType(IntEnum):
+    """L2TP_L2SPECTYPE_*."""
+
+    NONE = 0
+    DEFAULT = 1
+
+
+class Attribute:
+    """L2TP_ATTR_* that answers and dumps hold. Plain ints: an IntEnum costs a dump several times as much."""
+
+    ENCAP_TYPE: Final = 2
+    PROTO_VERSION: Final = 7
+    IFNAME: Final = 8
+    CONN_ID: Final = 9
+    PEER_CONN_ID: Final = 10
+    SESSION_ID: Final = 11
+    PEER_SESSION_ID: Final = 12
+    UDP_CSUM: Final = 13
+    COOKIE: Final = 15
+    PEER_COOKIE: Final = 16
+    RECV_SEQ: Final = 18
+    SEND_SEQ: Final = 19
+    RECV_TIMEOUT: Final = 22
+    IP_SADDR: Final = 24
+    IP_DADDR: Final = 25
+    UDP_SPORT: Final = 26
+    UDP_DPORT: Final = 27
+    STATS: Final = 30
+    IP6_SADDR: Final = 31
+    IP6_DADDR: Final = 32
+    UDP_ZERO_CSUM6_TX: Final = 33
+
+
+STATISTICS: Final = {
+    1: "tx_packets",
+    2: "tx_bytes",
+    3: "tx_errors",
+    4: "rx_packets",
+    5: "rx_bytes",
+    6: "rx_seq_discards",
+    10: "rx_cookie_discards",
+    7: "rx_oos_packets",
+    8: "rx_errors",
+    11: "rx_invalid",
+}
+"""Attributes inside L2TP_ATTR_STATS, all u64, by their Counters name, in the order in which l2tp_nl_session_send()
+writes them. 9 is padding; pyroute2 0.9.7 knows none after it."""
