@@ -24,9 +24,9 @@ _FORWARDED = re.compile(r"PATH|HOME|LANG|LC_\w+|TERM|NO_COLOR|CI|VIRTUAL_ENV|(PY
 _TO_BOOT = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
 _L2TP = ("l2tp_netlink", "l2tp_eth", "l2tp_ip", "l2tp_ip6")
 _USUAL = (
-    "bridge", "br_netfilter", "veth", "tun", "8021q", "macvlan", "macvtap", "ipvlan", "bonding", "dummy", "vrf", "vxlan",
-    "sch_netem", "sch_ingress", "cls_bpf", "cls_matchall", "cls_u32", "cls_flower", "act_mirred", "act_vlan", "tcp_bbr",
-    "nf_tables", "af_packet_diag",
+    "bridge", "br_netfilter", "veth", "tun", "8021q", "macvlan", "macvtap", "ipvlan", "bonding", "dummy", "vrf",
+    "vxlan", "sch_netem", "sch_ingress", "cls_bpf", "cls_matchall", "cls_u32", "cls_flower", "act_mirred", "act_vlan",
+    "tcp_bbr", "nf_tables", "af_packet_diag",
 )  # fmt: skip
 
 _DESCRIPTION = """\
@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="guest", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-w", dest="share", metavar="DIR", type=Path, default=Path(), help="default: the current folder")
+    parser.add_argument(
+        "-w", dest="share", metavar="DIR", type=Path, default=Path(), help="default: the current folder"
+    )
     parser.add_argument("--no-l2tp", action="store_true", help="boot without the l2tp modules loaded")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the guest's console on standard error")
     parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)

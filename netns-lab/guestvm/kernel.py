@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import gzip
 import lzma
-import os
 import re
 import shutil
 import struct
@@ -63,7 +62,7 @@ def _module_name(path: str) -> str:
 
 
 def _uncompressed(path: Path) -> bytes:
-    """A module's bytes: newer Debian kernels ship them as .ko.xz, Ubuntu's as .ko.zst; busybox's insmod takes neither."""
+    """A module's bytes: newer Debian kernels ship .ko.xz, Ubuntu's .ko.zst; busybox's insmod takes neither."""
     if path.suffix == ".xz":
         return lzma.decompress(path.read_bytes())
     if path.suffix == ".gz":
@@ -107,7 +106,7 @@ def _fetch(home: Path) -> None:
         (tree / "image").write_bytes(quick_image(image.read_bytes()))
         (tree / "ready").write_text(release)
         shutil.rmtree(home, ignore_errors=True)
-        os.rename(tree, home)
+        tree.rename(home)
 
 
 def _packages() -> list[str]:

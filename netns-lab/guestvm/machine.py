@@ -101,7 +101,6 @@ class Machine:
         began = time.monotonic()
         with selectors.DefaultSelector() as selector:
             for stream in self._streams:
-                stream.ours.setblocking(False)
                 selector.register(stream.ours, selectors.EVENT_READ, stream)
             selector.register(process.stdout, selectors.EVENT_READ, None)
             if self._plan.tty:
@@ -152,7 +151,7 @@ class Machine:
     def _arguments(self) -> list[str]:
         plan = self._plan
         accelerator = ["-accel", "kvm", "-cpu", "host"] if self._kvm else ["-accel", "tcg,thread=multi", "-cpu", "max"]
-        # mitigations and address randomisation cost time and guard nothing here; tsc=reliable skips calibrations
+        # mitigations and address randomisation cost time and guard nothing here
         append = "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr random.trust_cpu=on no_timer_check"
         if not plan.verbose:
             append += " quiet"
@@ -180,7 +179,12 @@ def _shared_folder(tag: str, path: Path, *, read_only: bool) -> list[str]:
     # multidevs=remap: files of several file systems may share an inode number, which the guest would take for one file
     where = str(path).replace(",", ",,")
     option = f"local,id={tag},path={where},security_model=none,multidevs=remap"
-    return ["-fsdev", option + (",readonly=on" if read_only else ""), "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+    return [
+        "-fsdev",
+        option + (",readonly=on" if read_only else ""),
+        "-device",
+        f"virtio-9p-pci,fsdev={tag},mount_tag={tag}",
+    ]
 
 
 def _to(descriptor: int) -> Callable[[bytes], None]:
@@ -193,16 +197,13 @@ def _to(descriptor: int) -> Callable[[bytes], None]:
 
 
 def _pass_on(descriptor: int, to: socket.socket) -> None:
-    typed = os.read(descriptor, 4096)
-    to.setblocking(True)
-    to.sendall(typed)
-    to.setblocking(False)
+    to.sendall(os.read(descriptor, 4096))
 
 
 def _drain(stream: _Stream) -> bool:
     """Take what a stream holds now; False when it has ended."""
     with contextlib.suppress(BlockingIOError):
-        while said := stream.ours.recv(65_536):
+        while said := stream.ours.recv(65_536, socket.MSG_DONTWAIT):
             stream.take(said)
         return False
     return True
