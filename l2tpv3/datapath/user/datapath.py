@@ -1,0 +1,312 @@
+"""UserDatapath: the Datapath protocol, privileged side. See the package's docstring for how it is put together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from l2tpv3.datapath.base import Support
+from l2tpv3.datapath.user import netdev
+from l2tpv3.datapath.user.client import Client
+from l2tpv3.datapath.user.netdev import Mark
+from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
+from l2tpv3.datapath.user.sockets import open_socket
+from l2tpv3.datapath.user.workers import Workers
+from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
+from l2tpv3.netns import open_netns
+from l2tpv3.places import Places
+from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
+from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
+
+_Summary = dict[str, Any]
+_NEEDED: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SETUID": 7, "CAP_SETGID": 6}
+
+
+class UserDatapath:
+    """Pseudowires through TAPs and sockets, moved by worker processes whose control sockets are in places.runtime."""
+
+    def __init__(self, places: Places) -> None:
+        self._runtime = places.runtime
+        self._workers = Workers(places.runtime)
+
+    name = "user"
+    in_place = frozenset(
+        {"peer_session_id", "tx_cookie", "rx_cookie", "sublayer", "sequencing", "reorder_timeout_ms", "mtu"}
+    )
+
+    def probe(self) -> Support:
+        """Whether /dev/net/tun opens and the caller may use it; see Datapath.probe."""
+        missing = [name for name, bit in _NEEDED.items() if not _effective_capabilities() >> bit & 1]
+        if missing:
+            return Support(works=False, reason=f"not permitted: run as root (missing {', '.join(missing)})")
+        try:
+            os.close(netdev.open_tun("user datapath"))
+        except L2tpError as error:
+            return Support(works=False, reason=str(error).removeprefix("user datapath: "))
+        return Support(works=True, reason="TAP netdevs, frames moved by a Python worker")
+
+    def tunnels(self, netns: str | None) -> list[Tunnel]:
+        """See Datapath.tunnels. No worker is started for this, and without any it costs one directory listing."""
+        with self._workers.live() as clients:
+            if not clients:
+                return []
+            identity = _identify(netns)
+            return [
+                _tunnel(words, client.pid)
+                for client in clients
+                for words in client.request("workers", "report", netns=identity)["tunnels"]
+            ]
+
+    def add_tunnel(self, tunnel: TunnelSpec) -> None:
+        """See Datapath.add_tunnel."""
+        settings = TunnelSettings.of(tunnel, _identify(tunnel.netns))
+        with self._workers.locked(), self._workers.live(clear=True) as clients, contextlib.ExitStack() as stack:
+            carried = _summaries(clients)
+            _check_free(tunnel, settings, carried)
+            client, sock = _sharing(settings, carried), None
+            if client is None:
+                sock = stack.enter_context(open_socket(tunnel, shared_port=_port_is_ours(settings, carried)))
+                client = self._least_loaded(clients, carried)
+            started = client is None
+            if client is None:
+                client = stack.enter_context(self._workers.start())
+            try:
+                fds = [sock.fileno()] if sock else []
+                client.request(f"tunnel {tunnel.name}", "add_tunnel", fds, tunnel=settings.to_json())
+            except BaseException:
+                if started:
+                    with contextlib.suppress(L2tpError):
+                        self._workers.quit(client)
+                raise
+
+    def _least_loaded(self, clients: list[Client], carried: list[tuple[Client, _Summary]]) -> Client | None:
+        """The worker to take another tunnel; None: a new one should be started."""
+        load = dict.fromkeys(clients, 0)
+        for client, words in carried:
+            load[client] += 1 + int(words["session_count"])
+        idle = [client for client, count in load.items() if count == 0]
+        if idle or len(clients) >= len(os.sched_getaffinity(0)):
+            return idle[0] if idle else min(load, key=lambda client: load[client])
+        return None
+
+    def del_tunnel(self, tunnel: TunnelSpec) -> None:
+        """See Datapath.del_tunnel. Without a worker that has it, what a dead one left is removed."""
+        subject = f"tunnel {tunnel.name}"
+        mark = Mark(self._runtime, tunnel.name)
+        with self._workers.locked(), self._workers.live(clear=True) as clients:
+            home = _home(tunnel, clients)
+            if home is None:
+                leftovers = netdev.find(mark, [tunnel.netns, *netdev.everywhere()])
+                if not leftovers:
+                    raise NotFoundError(subject, f"no tunnel with id {tunnel.tunnel_id}")
+            else:
+                client, key = home
+                _delete_sessions(client, subject, key)
+                if client.request(subject, "del_tunnel", **key)["quits"]:
+                    self._workers.ended(client)
+                leftovers = netdev.find(mark, [tunnel.netns])
+            for found in leftovers:
+                netdev.remove(found)
+
+    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+        """See Datapath.add_session."""
+        subject = f"session {session.name}"
+        with self._workers.locked(), self._workers.live(clear=True) as clients:
+            client, key = _require(tunnel, clients)
+            _check_session_free(tunnel, session, client, clients, key)
+            mark = Mark(self._runtime, tunnel.name, session.name)
+            tun, adopted = self._adopt(tunnel, session, mark) if adopt else None, True
+            if tun is None:
+                tun, adopted = netdev.create(tunnel.netns, session.ifname, mark), False
+            try:
+                words = SessionSettings.of(session).to_json()
+                client.request(subject, "add_session", [tun], session=words, **key)
+            except BaseException:
+                if not adopted:
+                    netdev.discard(tun)
+                    tun = -1
+                raise
+            finally:
+                if tun >= 0:
+                    os.close(tun)
+
+    def _adopt(self, tunnel: TunnelSpec, session: SessionSpec, mark: Mark) -> int | None:
+        for found in netdev.find(mark, [session.netns, tunnel.netns]):
+            tun = netdev.attach(found, f"session {session.name}")
+            if tun is not None:
+                return tun
+        return None
+
+    def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """See Datapath.set_session. Sequence numbers go on where they are."""
+        with self._workers.locked(), self._workers.live(clear=True) as clients:
+            client, key = _require(tunnel, clients)
+            words = SessionSettings.of(session).to_json()
+            client.request(f"session {session.name}", "set_session", session=words, **key)
+
+    def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """See Datapath.del_session. Without a worker that has it, what a dead one left is removed."""
+        subject = f"session {session.name}"
+        with self._workers.locked(), self._workers.live(clear=True) as clients:
+            home = _home(tunnel, clients)
+            if home is not None:
+                client, key = home
+                try:
+                    client.request(subject, "del_session", session_id=session.session_id, **key)
+                    return
+                except NotFoundError:
+                    pass
+            mark = Mark(self._runtime, tunnel.name, session.name)
+            leftovers = netdev.find(mark, [session.netns, tunnel.netns])
+            if not leftovers and home is None:
+                leftovers = netdev.find(mark, netdev.everywhere())
+            if not leftovers:
+                raise NotFoundError(subject, f"no session with id {session.session_id}")
+            for found in leftovers:
+                netdev.remove(found)
+
+
+def _identify(netns: str | None) -> NetnsIdentity:
+    """The network namespace itself, whatever it is called. Raises NotFoundError, NotPermittedError."""
+    file = open_netns(netns if netns is not None else "/proc/thread-self/ns/net")
+    try:
+        status = os.fstat(file)
+    finally:
+        os.close(file)
+    return status.st_dev, status.st_ino
+
+
+def _effective_capabilities() -> int:
+    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def _summaries(clients: list[Client]) -> list[tuple[Client, _Summary]]:
+    return [(client, words) for client in clients for words in client.request("workers", "summary")["tunnels"]]
+
+
+def _check_free(tunnel: TunnelSpec, settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> None:
+    """Raise ExistsError when the id is taken, ConflictError when another tunnel has both ends' addresses and ports."""
+    for _, words in carried:
+        other = TunnelSettings.from_json(words)
+        if other.netns != settings.netns:
+            continue
+        if other.tunnel_id == settings.tunnel_id:
+            problem = f"tunnel id {tunnel.tunnel_id} is taken by tunnel {other.name}"
+            raise ExistsError(f"tunnel {tunnel.name}", problem, "give another --id")
+        if settings.encap == "udp" and _ends(other) == _ends(settings):
+            problem = f"{settings.local} port {settings.local_port} to that remote is taken by tunnel {other.name}"
+            raise ConflictError(f"tunnel {tunnel.name}", problem, "give another --local-port")
+
+
+def _ends(settings: TunnelSettings) -> tuple[object, ...]:
+    return settings.encap, settings.local, settings.local_port, settings.remote, settings.remote_port
+
+
+def _port_is_ours(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> bool:
+    """Whether a tunnel of ours has that local port already, with another remote end."""
+    others = (TunnelSettings.from_json(words) for _, words in carried)
+    return settings.encap == "udp" and any(
+        (other.encap, other.netns, other.local, other.local_port)
+        == (settings.encap, settings.netns, settings.local, settings.local_port)
+        for other in others
+    )
+
+
+def _sharing(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> Client | None:
+    """The worker that has a socket over IP between the same addresses."""
+    if settings.encap == "ip":
+        for client, words in carried:
+            other = TunnelSettings.from_json(words)
+            if other.encap == "ip" and other.same_path == settings.same_path:
+                return client
+    return None
+
+
+def _home(tunnel: TunnelSpec, clients: list[Client]) -> tuple[Client, dict[str, Any]] | None:
+    """The worker that carries the tunnel, and the fields that name it in a request.
+
+    A namespace that lost its name lives as long as a worker has sockets in it: then the name that it had counts.
+    """
+    if not clients:
+        return None
+    try:
+        identity: NetnsIdentity | None = _identify(tunnel.netns)
+    except NotFoundError:
+        identity = None
+    for client, words in _summaries(clients):
+        here = words["netns_name"] == tunnel.netns if identity is None else words["netns"] == list(identity)
+        if here and words["tunnel_id"] == tunnel.tunnel_id:
+            return client, {"netns": words["netns"], "tunnel_id": tunnel.tunnel_id}
+    return None
+
+
+def _require(tunnel: TunnelSpec, clients: list[Client]) -> tuple[Client, dict[str, Any]]:
+    home = _home(tunnel, clients)
+    if home is None:
+        raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
+    return home
+
+
+def _check_session_free(
+    tunnel: TunnelSpec, session: SessionSpec, home: Client, clients: list[Client], key: dict[str, Any]
+) -> None:
+    """Raise ExistsError when the session id is taken: in its tunnel, or over IP in the network namespace."""
+    ask = {"netns": key["netns"], "encap": tunnel.encap.value, "session_id": session.session_id}
+    for client in clients if tunnel.encap is Encap.IP else [home]:
+        taken = client.request(f"session {session.name}", "find_session", **ask)["tunnels"]
+        if taken and (tunnel.encap is Encap.IP or tunnel.tunnel_id in taken):
+            problem = f"session id {session.session_id} is taken"
+            if taken != [tunnel.tunnel_id]:
+                problem += f" by the tunnel with id {taken[0]}: over IP it is unique in a network namespace"
+            raise ExistsError(f"session {session.name}", problem, "give another --id")
+
+
+def _delete_sessions(client: Client, subject: str, key: dict[str, Any]) -> None:
+    """All sessions of a tunnel. Closing a TAP waits for an RCU grace period: several at a time."""
+    left = 1
+    with ThreadPoolExecutor(8) as pool:
+        while left:
+            answer, files = client.exchange(subject, "del_sessions", **key)
+            list(pool.map(os.close, files))
+            left = answer["left"]
+
+
+def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
+    udp = words["encap"] == "udp"
+    sessions = words["sessions"]
+    gone = [session for session in sessions if session["seen_ifname"] is None]
+    return Tunnel(
+        tunnel_id=words["tunnel_id"],
+        peer_tunnel_id=words["peer_tunnel_id"],
+        encap=Encap(words["encap"]),
+        local=parse_address(words["local"], "local"),
+        remote=parse_address(words["remote"], "remote"),
+        local_port=words["local_port"],
+        remote_port=words["remote_port"],
+        udp_checksum=words["udp_checksum"] if udp else None,
+        sessions=tuple(_session(session) for session in sessions),
+        counters=TunnelCounters(**words["counters"]),
+        worker_pid=pid,
+        notes=tuple(f"session {session['name']}: its netdev is gone, with its network namespace" for session in gone),
+    )
+
+
+def _session(words: dict[str, Any]) -> Session:
+    return Session(
+        session_id=words["session_id"],
+        peer_session_id=words["peer_session_id"],
+        ifname=words["seen_ifname"] or words["ifname"],
+        tx_cookie=bytes.fromhex(words["tx_cookie"]),
+        rx_cookie=bytes.fromhex(words["rx_cookie"]),
+        send_seq=words["send_seq"],
+        recv_seq=words["recv_seq"],
+        reorder_timeout_ms=words["reorder_timeout_ms"],
+        sublayer=Sublayer(words["sublayer"]),
+        counters=Counters(**words["counters"]),
+    )

@@ -1,0 +1,84 @@
+"""A worker's event loop: files that became readable, and times that came. It knows nothing of tunnels."""
+
+from __future__ import annotations
+
+import heapq
+import select
+import time
+from collections.abc import Callable
+
+Handler = Callable[[int], None]
+"""Called with epoll's events; handles a bounded amount and returns. What is left is told again (level-triggered)."""
+
+
+class Loop:
+    """epoll and a heap of timers. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._timers: list[tuple[float, int, Callable[[float], None]]] = []
+        self._timer_count = 0
+        self._running = False
+        self.on_failure: Callable[[int, Exception], None] | None = None
+
+    def watch(self, fd: int, handler: Handler, *, write: bool = False) -> None:
+        """Call `handler` when `fd` is readable (write: or writable), also on errors. Again: replaces what was set."""
+        events = select.EPOLLIN | (select.EPOLLOUT if write else 0)
+        if fd in self._handlers:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+        self._handlers[fd] = handler
+
+    def forget(self, fd: int) -> None:
+        """Stop watching `fd`; do it before closing it. Nothing happens when it is not watched."""
+        if self._handlers.pop(fd, None) is None:
+            return
+        try:
+            self._epoll.unregister(fd)
+        except OSError:
+            return  # closed already, which unregisters too
+
+    def at(self, when: float, call: Callable[[float], None]) -> None:
+        """Call `call` with the time once time.monotonic() has reached `when`."""
+        self._timer_count += 1
+        heapq.heappush(self._timers, (when, self._timer_count, call))
+
+    def stop(self) -> None:
+        """Have `run` return after the present round."""
+        self._running = False
+
+    def run(self) -> None:
+        """Until `stop`."""
+        self._running = True
+        handlers, poll = self._handlers, self._epoll.poll
+        while self._running:
+            timeout = -1.0
+            if self._timers:
+                timeout = max(0.0, self._timers[0][0] - time.monotonic())
+            for fd, events in poll(timeout):
+                handler = handlers.get(fd)
+                if handler is None:
+                    continue  # an earlier handler of this round forgot it
+                try:
+                    handler(events)
+                except Exception as error:
+                    self._failed(fd, error)
+            if self._timers:
+                self._run_timers()
+
+    def _run_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, call = heapq.heappop(self._timers)
+            try:
+                call(now)
+            except Exception as error:
+                self._failed(-1, error)
+
+    def _failed(self, fd: int, error: Exception) -> None:
+        """A handler's bug must not stop the others' traffic; but whoever runs the loop is told."""
+        if self.on_failure is None:
+            raise error
+        self.on_failure(fd, error)

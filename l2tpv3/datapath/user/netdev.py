@@ -1,0 +1,181 @@
+"""The sessions' TAPs, from the privileged side: make one, find it again, attach to it, remove it.
+
+A TAP of ours is marked: its ifalias says `l2tpv3 TUNNEL/SESSION RUNTIME`. It keeps that through renames and moves to
+other namespaces. Nothing that does not have our mark is ever attached to or removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from struct import Struct
+from typing import Final, NamedTuple
+
+from l2tpv3.datapath.user import rtnetlink
+from l2tpv3.datapath.user.port import TUNSETPERSIST
+from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, UnavailableError, from_errno
+from l2tpv3.netns import NETNS_DIR, inside, same_netns
+
+TUN_DEVICE: Final = "/dev/net/tun"
+
+_TUNSETIFF = 0x400454CA  # linux/if_tun.h
+_IFF_TAP, _IFF_NO_PI, _IFF_TUN_EXCL = 0x0002, 0x1000, 0x8000
+_ifreq = Struct("16sH22x")
+_ALIAS_MAX = 250  # IFALIASZ is 256
+
+
+class Found(NamedTuple):
+    """A TAP with our mark: where it is, and what it is called there now."""
+
+    netns: str | None
+    ifindex: int
+    ifname: str
+
+
+class Mark(NamedTuple):
+    """Whose TAP it is. session None: any session of that tunnel. The runtime directory tells hosts apart that share a
+    namespace or a machine; a digest of it stands for one that is too long."""
+
+    runtime: Path
+    tunnel: str
+    session: str | None = None
+
+    def alias(self) -> str:
+        """The ifalias to set."""
+        text = f"{self._head()}{self.session}{self._tail()}"
+        assert self.session is not None and len(text.encode()) <= _ALIAS_MAX
+        return text
+
+    def fits(self, alias: str) -> bool:
+        """Whether a netdev with that ifalias is meant."""
+        if self.session is not None:
+            return alias == self.alias()
+        return alias.startswith(self._head()) and alias.endswith(self._tail())
+
+    def _head(self) -> str:
+        return f"l2tpv3 {self.tunnel}/"
+
+    def _tail(self) -> str:
+        runtime = str(self.runtime.absolute())
+        if len(runtime.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
+            runtime = hashlib.sha256(runtime.encode()).hexdigest()[:32]
+        return f" {runtime}"
+
+
+def create(netns: str | None, ifname: str, mark: Mark) -> int:
+    """Make a TAP, down, and give its open file. It vanishes when that is closed, until it is made persistent.
+
+    Raises ConflictError (a netdev of that name exists), UnavailableError, NotPermittedError, NotFoundError.
+    """
+    subject = f"session {mark.session}"
+    with inside(netns):
+        tun = open_tun(subject)
+        try:
+            _attach(tun, ifname, _IFF_TUN_EXCL)
+            rtnetlink.set_alias(socket.if_nametoindex(ifname), mark.alias())
+        except OSError as error:
+            os.close(tun)
+            raise _create_error(subject, ifname, error) from error
+        except BaseException:
+            os.close(tun)
+            raise
+    return tun
+
+
+def _create_error(subject: str, ifname: str, error: OSError) -> L2tpError:
+    if error.errno in (errno.EBUSY, errno.EEXIST):
+        return ConflictError(subject, f"netdev {ifname} exists", "give another --ifname", errno=error.errno)
+    return from_errno(subject, f"make netdev {ifname}", error.errno or 0)
+
+
+def open_tun(subject: str) -> int:
+    """/dev/net/tun, in the calling thread's network namespace. Raises UnavailableError, NotPermittedError."""
+    try:
+        return os.open(TUN_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+            raise UnavailableError(subject, *tun_missing(error.errno), errno=error.errno) from error
+        raise from_errno(subject, f"open {TUN_DEVICE}", error.errno or 0) from error
+
+
+def tun_missing(number: int) -> tuple[str, str]:
+    """What is wrong when /dev/net/tun does not open with that errno, and what helps."""
+    if number == errno.ENOENT:
+        remedy = "`modprobe tun`; in a container: --device /dev/net/tun, or mknod /dev/net/tun c 10 200"
+        return f"{TUN_DEVICE} is missing", remedy
+    return f"{TUN_DEVICE} is there, but not its driver", "`modprobe tun` (on the host, if this is a container)"
+
+
+def _attach(tun: int, ifname: str, flags: int = 0) -> None:
+    fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(ifname.encode(), _IFF_TAP | _IFF_NO_PI | flags))
+
+
+def find(mark: Mark, places: Iterable[str | None]) -> list[Found]:
+    """The TAPs with that mark in these network namespaces; one that does not exist is passed over."""
+    found: list[Found] = []
+    seen: list[str | None] = []
+    for netns in places:
+        try:
+            if any(same_netns(netns, other) for other in seen):
+                continue
+            with inside(netns):
+                links = rtnetlink.links("tun")
+        except NotFoundError:
+            continue
+        except OSError as error:
+            raise from_errno(f"network namespace {netns}", "list its netdevs", error.errno or 0) from error
+        seen.append(netns)
+        found += [Found(netns, link.ifindex, link.ifname) for link in links if mark.fits(link.alias)]
+    return found
+
+
+def everywhere() -> list[str | None]:
+    """The caller's network namespace and all that have a name."""
+    try:
+        return [None, *sorted(path.name for path in Path(NETNS_DIR).iterdir())]
+    except OSError:
+        return [None]
+
+
+def attach(found: Found, subject: str) -> int | None:
+    """An open file of a TAP that was found; None when it has vanished since. Raises ConflictError when it is in use."""
+    with inside(found.netns):
+        tun = open_tun(subject)
+        try:
+            _attach(tun, found.ifname)
+            if socket.if_nametoindex(found.ifname) == found.ifindex:
+                return tun
+        except OSError as error:
+            os.close(tun)
+            if error.errno == errno.EBUSY:
+                remedy = "end the process that has it (`fuser /dev/net/tun`)"
+                raise ConflictError(subject, f"netdev {found.ifname} is in use", remedy, errno=error.errno) from error
+            raise from_errno(subject, f"attach to netdev {found.ifname}", error.errno or 0) from error
+        # It vanished, and a new one was made by attaching, which goes with its file.
+        os.close(tun)
+        return None
+
+
+def remove(found: Found) -> None:
+    """Remove a TAP that was found; nothing happens when it has vanished since. Raises NotPermittedError."""
+    try:
+        with inside(found.netns):
+            rtnetlink.delete(found.ifindex)
+    except NotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise from_errno(f"netdev {found.ifname}", "remove it", error.errno or 0) from error
+
+
+def discard(tun: int) -> None:
+    """Close a TAP's file such that the netdev goes."""
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(tun, TUNSETPERSIST, 0)
+    os.close(tun)

@@ -1,0 +1,72 @@
+"""The worker's side of a session's netdev. The seam behind which a faster one than a TAP can take its place."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
+
+from l2tpv3.wire.data import Buffer
+
+TUNGETIFF: Final = 0x800454D2  # linux/if_tun.h; these two need no privilege once the file is attached
+TUNSETPERSIST: Final = 0x400454CB
+_IFNAMSIZ = 16
+
+
+class Port(Protocol):
+    """What a session needs of its netdev.
+
+    read takes a list of buffers and gives the length of the frame that it put there; write takes one frame. Both
+    raise OSError: BlockingIOError when there is nothing to read, EBADFD when the netdev is gone.
+    """
+
+    fd: int
+    read: Callable[[list[memoryview]], int]
+    write: Callable[[Buffer], int]
+
+    def ifname(self) -> str | None:
+        """The netdev's present name, wherever it is; None when it is gone."""
+
+    def persist(self) -> None:
+        """From now on the netdev stays when the file is closed."""
+
+    def forget(self) -> None:
+        """From now on the netdev vanishes with the last open file of it."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class TapPort:
+    """A TAP's open file (Port), without IFF_VNET_HDR: each read is one whole frame, checksummed, tags in place."""
+
+    def __init__(self, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self.fd = fd
+        self.read: Callable[[list[memoryview]], int] = partial(os.readv, fd)
+        self.write: Callable[[Buffer], int] = partial(os.write, fd)
+
+    def ifname(self) -> str | None:
+        """See Port.ifname."""
+        try:
+            answer = fcntl.ioctl(self.fd, TUNGETIFF, bytes(40))
+        except OSError:
+            return None
+        return answer[:_IFNAMSIZ].split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+    def persist(self) -> None:
+        """See Port.persist. The worker does it, so that a command killed half-way leaves no netdev."""
+        fcntl.ioctl(self.fd, TUNSETPERSIST, 1)
+
+    def forget(self) -> None:
+        """See Port.forget."""
+        try:
+            fcntl.ioctl(self.fd, TUNSETPERSIST, 0)
+        except OSError:
+            return  # the netdev is gone already, with its namespace
+
+    def close(self) -> None:
+        """See Port.close."""
+        os.close(self.fd)

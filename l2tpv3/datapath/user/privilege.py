@@ -1,0 +1,129 @@
+"""Give up every privilege, for good: user, groups, capabilities, new ones by exec, core dumps, new processes.
+
+capabilities(7), credentials(7), prctl(2). ctypes on libc, for what Python's os module lacks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import resource
+from typing import Final
+
+_PR_SET_DUMPABLE, _PR_SET_NAME, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 4, 15, 24, 38, 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+_CAPABILITY_VERSION_3 = 0x20080522
+_SYS_CAPGET: Final = {"x86_64": 125, "aarch64": 90}
+_SYS_CAPSET: Final = {"x86_64": 126, "aarch64": 91}
+
+USERS: Final = ("l2tpv3", "nobody")
+"""Whom the worker becomes: the first that exists. Packagers create `l2tpv3`, so that nothing else runs as it."""
+
+FILES_MAX: Final = 65536
+"""Open files that a worker may have: one for each session, tunnel and control connection."""
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def set_process_name(name: str) -> None:
+    """What `ps -o comm` and top show; 15 bytes at most."""
+    libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def find_user() -> tuple[int, int]:
+    """User and group ids of the first of USERS that exists; the usual ids of nobody when there is no such record."""
+    import pwd
+
+    for name in USERS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid:
+            return entry.pw_uid, entry.pw_gid
+    return 65534, 65534
+
+
+def limit() -> None:
+    """No core dump (it would hold cookies), no child processes; enough open files. Before `drop`."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for wanted in (FILES_MAX, hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            break
+        except (OSError, ValueError):
+            continue  # without CAP_SYS_RESOURCE the hard limit is what there is
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def drop(uid: int, gid: int) -> None:
+    """Become `uid` and `gid` with no other group, no capability in any set, and no way to get one.
+
+    Raises OSError (also when something is left): the caller must end then.
+    """
+    _drop_bounding_set()
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _clear_ambient()
+    _set_no_capabilities()
+    _prctl(_PR_SET_DUMPABLE, 0)
+    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups():
+        raise OSError(errno.EPERM, "could not leave root")
+    if _any_capability():
+        raise OSError(errno.EPERM, "capabilities are left")
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    filled = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
+    if libc.prctl(option, *filled):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _drop_bounding_set() -> None:
+    """Without CAP_SETPCAP (some containers) it stays; no_new_privs makes it moot."""
+    for capability in range(64):
+        try:
+            _prctl(_PR_CAPBSET_DROP, capability)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.EPERM):
+                return  # the last one is behind us; or not permitted
+            raise
+
+
+def _clear_ambient() -> None:
+    try:
+        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a kernel before 4.3 has no such set
+            raise
+
+
+def _capabilities(call: str, numbers: dict[str, int], data: ctypes.Array[ctypes.c_uint32]) -> None:
+    """capget or capset on all three sets of this thread; by number where libc (musl) has no such function."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    function = getattr(libc, call, None)
+    if function is not None:
+        result = function(header, data)
+    elif platform.machine() in numbers:
+        result = libc.syscall(ctypes.c_long(numbers[platform.machine()]), header, data)
+    else:
+        raise OSError(errno.ENOSYS, f"{call} is not available here")
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _set_no_capabilities() -> None:
+    _capabilities("capset", _SYS_CAPSET, (ctypes.c_uint32 * 6)())
+
+
+def _any_capability() -> bool:
+    data = (ctypes.c_uint32 * 6)()
+    _capabilities("capget", _SYS_CAPGET, data)
+    return any(data)

@@ -1,0 +1,247 @@
+"""What a worker does when it is asked: its tunnels and sessions, made, changed, reported, removed.
+
+Each request comes as a message's fields with the open files that came along, and answers with fields and open files.
+A request that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from l2tpv3.datapath.user.carrier import Carrier
+from l2tpv3.datapath.user.loop import Loop
+from l2tpv3.datapath.user.messages import FDS_MAX
+from l2tpv3.datapath.user.port import TapPort
+from l2tpv3.datapath.user.session import WorkerSession
+from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
+
+Fields = dict[str, Any]
+Answer = tuple[Fields, list[int]]
+"""The answer's fields, and files to send with it, which are closed here afterwards."""
+
+
+class Refused(Exception):
+    """The request can't be met; `slug` is that of the l2tpv3.errors class which the caller raises."""
+
+    def __init__(self, slug: str, problem: str) -> None:
+        super().__init__(problem)
+        self.slug = slug
+
+
+class WorkerTunnel:
+    """A tunnel, its socket, and its own sessions by their id."""
+
+    __slots__ = ("carrier", "sessions", "settings")
+
+    def __init__(self, settings: TunnelSettings, carrier: Carrier) -> None:
+        self.settings = settings
+        self.carrier = carrier
+        self.sessions: dict[int, WorkerSession] = {}
+
+
+class Requests:
+    """All that one worker carries. `on_empty` is called when its last tunnel is gone."""
+
+    def __init__(self, loop: Loop, on_empty: Callable[[], None], on_quit: Callable[[], None]) -> None:
+        self._loop = loop
+        self._on_empty = on_empty
+        self._on_quit = on_quit
+        self._tunnels: dict[tuple[tuple[int, int], int], WorkerTunnel] = {}
+        self._operations: dict[str, Callable[[Fields, list[int]], Answer]] = {
+            "report": self._report,
+            "summary": self._summary,
+            "find_session": self._find_session,
+            "add_tunnel": self._add_tunnel,
+            "add_session": self._add_session,
+            "set_session": self._set_session,
+            "del_session": self._del_session,
+            "del_sessions": self._del_sessions,
+            "del_tunnel": self._del_tunnel,
+            "quit": self._quit,
+        }
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no tunnel."""
+        return not self._tunnels
+
+    def answer(self, message: Fields, fds: list[int]) -> Answer:
+        """Do what a message asks. Takes the files over. Never raises: what is wrong is in the answer."""
+        try:
+            operation = self._operations.get(str(message.get("op")))
+            if operation is None:
+                raise ValueError(f"unknown operation {message.get('op')!r}")
+            fields, files = operation(message, fds)
+        except Refused as error:
+            return {"ok": False, "error": error.slug, "problem": str(error)}, []
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": "refused", "problem": f"bad request: {error}"}, []
+        except OSError as error:
+            return {"ok": False, "error": "refused", "problem": f"the worker failed: {error.strerror or error}"}, []
+        finally:
+            for fd in fds:  # those that were used were taken out of the list
+                os.close(fd)
+        return {"ok": True} | fields, files
+
+    def _tunnel(self, message: Fields) -> WorkerTunnel:
+        device, inode = message["netns"]
+        tunnel = self._tunnels.get(((device, inode), message["tunnel_id"]))
+        if tunnel is None:
+            raise Refused("not-found", f"no tunnel with id {message['tunnel_id']}")
+        return tunnel
+
+    def _session(self, message: Fields) -> tuple[WorkerTunnel, WorkerSession]:
+        tunnel = self._tunnel(message)
+        session = tunnel.sessions.get(message["session_id"])
+        if session is None:
+            raise Refused("not-found", f"no session with id {message['session_id']}")
+        return tunnel, session
+
+    def _add_tunnel(self, message: Fields, fds: list[int]) -> Answer:
+        """With the tunnel's socket; without one it shares that of a tunnel between the same addresses (over IP)."""
+        settings = TunnelSettings.from_json(message["tunnel"])
+        key = (settings.netns, settings.tunnel_id)
+        if key in self._tunnels:
+            raise Refused("exists", f"tunnel id {settings.tunnel_id} is taken")
+        carrier = self._carrier_to_share(settings)
+        if carrier is None:
+            if len(fds) != 1:
+                raise ValueError("a tunnel comes with one socket")
+            os.set_blocking(fds[0], False)
+            carrier = Carrier(settings.encap, fds[0], ipv4_header=settings.encap == "ip" and ":" not in settings.local)
+            self._loop.watch(carrier.fd, carrier.receive_packets)
+            fds.clear()
+        carrier.users += 1
+        self._tunnels[key] = WorkerTunnel(settings, carrier)
+        return {}, []
+
+    def _carrier_to_share(self, settings: TunnelSettings) -> Carrier | None:
+        if settings.encap == "ip":
+            for tunnel in self._tunnels.values():
+                if tunnel.settings.encap == "ip" and tunnel.settings.same_path == settings.same_path:
+                    return tunnel.carrier
+        return None
+
+    def _add_session(self, message: Fields, fds: list[int]) -> Answer:
+        """With its netdev's open file."""
+        tunnel = self._tunnel(message)
+        settings = SessionSettings.from_json(message["session"])
+        if settings.session_id in tunnel.carrier.sessions:
+            raise Refused("exists", f"session id {settings.session_id} is taken")
+        if len(fds) != 1:
+            raise ValueError("a session comes with one file")
+        port = TapPort(fds[0])
+        session = WorkerSession(settings, tunnel.settings.encap, port, tunnel.carrier.fd, self._loop.at)
+        session.on_gone = lambda: self._loop.forget(port.fd)
+        self._loop.watch(port.fd, session.send_frames)
+        try:
+            port.persist()
+        except OSError:
+            self._loop.forget(port.fd)
+            raise
+        fds.clear()
+        tunnel.sessions[settings.session_id] = tunnel.carrier.sessions[settings.session_id] = session
+        return {}, []
+
+    def _set_session(self, message: Fields, fds: list[int]) -> Answer:
+        settings = SessionSettings.from_json(message["session"])
+        _, session = self._session({**message, "session_id": settings.session_id})
+        session.configure(settings)
+        return {}, []
+
+    def _del_session(self, message: Fields, fds: list[int]) -> Answer:
+        tunnel, session = self._session(message)
+        return {}, [self._release(tunnel, session)]
+
+    def _del_sessions(self, message: Fields, fds: list[int]) -> Answer:
+        """Some of a tunnel's sessions; asked again until `left` is 0."""
+        tunnel = self._tunnel(message)
+        files = [self._release(tunnel, session) for session in list(tunnel.sessions.values())[:FDS_MAX]]
+        return {"left": len(tunnel.sessions)}, files
+
+    def _release(self, tunnel: WorkerTunnel, session: WorkerSession) -> int:
+        """Forget a session. Its file goes back to who asked: closing the last one, which removes the netdev, takes the
+        kernel many milliseconds, in which no frame would move here."""
+        self._loop.forget(session.port.fd)
+        session.port.forget()
+        session.close()
+        del tunnel.sessions[session.settings.session_id]
+        del tunnel.carrier.sessions[session.settings.session_id]
+        return session.port.fd
+
+    def _del_tunnel(self, message: Fields, fds: list[int]) -> Answer:
+        tunnel = self._tunnel(message)
+        if tunnel.sessions:
+            raise Refused("busy", f"{len(tunnel.sessions)} sessions are left")
+        del self._tunnels[tunnel.settings.netns, tunnel.settings.tunnel_id]
+        tunnel.carrier.users -= 1
+        if not tunnel.carrier.users:
+            self._loop.forget(tunnel.carrier.fd)
+            os.close(tunnel.carrier.fd)
+        if not self._tunnels:
+            self._on_empty()
+        return {"quits": not self._tunnels}, []
+
+    def _quit(self, message: Fields, fds: list[int]) -> Answer:
+        """End; the netdevs stay."""
+        self._on_quit()
+        return {}, []
+
+    def _find_session(self, message: Fields, fds: list[int]) -> Answer:
+        """Which tunnels of a namespace and encapsulation have a session with that id."""
+        device, inode = message["netns"]
+        return {
+            "tunnels": [
+                tunnel.settings.tunnel_id
+                for (netns, _), tunnel in self._tunnels.items()
+                if netns == (device, inode)
+                and tunnel.settings.encap == message["encap"]
+                and message["session_id"] in tunnel.sessions
+            ]
+        }, []
+
+    def _summary(self, message: Fields, fds: list[int]) -> Answer:
+        """The tunnels, with the number of their sessions."""
+        tunnels = [
+            tunnel.settings.to_json() | {"session_count": len(tunnel.sessions)} for tunnel in self._tunnels.values()
+        ]
+        return {"tunnels": tunnels}, []
+
+    def _report(self, message: Fields, fds: list[int]) -> Answer:
+        """The tunnels of a namespace (or all) with sessions and counters."""
+        wanted = message.get("netns")
+        tunnels = [
+            tunnel.settings.to_json()
+            | {"counters": _tunnel_counters(tunnel.carrier)}
+            | {"sessions": [_seen(session) for session in tunnel.sessions.values()]}
+            for (netns, _), tunnel in self._tunnels.items()
+            if wanted is None or list(netns) == wanted
+        ]
+        return {"tunnels": tunnels}, []
+
+
+def _tunnel_counters(carrier: Carrier) -> Fields:
+    return {
+        "rx_unknown_session": carrier.rx_unknown_session,
+        "rx_control": carrier.rx_control,
+        "rx_invalid": carrier.rx_invalid,
+    }
+
+
+def _seen(session: WorkerSession) -> Fields:
+    ifname = session.port.ifname()
+    counters = {
+        "tx_packets": session.tx_packets,
+        "tx_bytes": session.tx_bytes,
+        "tx_errors": session.tx_errors,
+        "rx_packets": session.rx_packets,
+        "rx_bytes": session.rx_bytes,
+        "rx_errors": session.rx_errors,
+        "rx_seq_discards": session.rx_seq_discards,
+        "rx_oos_packets": session.rx_oos_packets,
+        "rx_cookie_discards": session.rx_cookie_discards,
+        "rx_invalid": session.rx_invalid,
+    }
+    return session.settings.to_json() | {"seen_ifname": ifname, "counters": counters}

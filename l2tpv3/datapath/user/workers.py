@@ -1,0 +1,220 @@
+"""The workers of a runtime directory: find those that live, start one, clear away after those that ended.
+
+RUNTIME/worker-N.sock is a worker's control socket, worker-N.log what it had to say (empty, if all was well). No
+process is ever killed here: a worker ends by itself, when it is asked to or has nothing left to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from l2tpv3.datapath.user.client import TIMEOUT_S, Client
+from l2tpv3.errors import BusyError, UnavailableError, WorkerError, from_errno
+
+LOCK_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 20.0
+_PROGRAM: Final = Path(__file__).with_name("worker.py").resolve()
+
+
+class Workers:
+    """The workers whose sockets are in `runtime`."""
+
+    def __init__(self, runtime: Path) -> None:
+        self.runtime = runtime
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One change at a time. Makes the runtime directory if need be. Raises BusyError, NotPermittedError."""
+        try:
+            self.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory = os.open(self.runtime, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            remedy = "run as root, or set L2TPV3_RUNTIME_DIR"
+            raise from_errno(str(self.runtime), "use this directory", error.errno or 0, remedy) from error
+        try:
+            give_up = time.monotonic() + LOCK_TIMEOUT_S
+            while True:
+                try:
+                    fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > give_up:
+                        problem = f"another change has not ended in {LOCK_TIMEOUT_S:g} s"
+                        raise BusyError(str(self.runtime), problem) from None
+                    time.sleep(0.01)
+            yield
+        finally:
+            os.close(directory)
+
+    @contextlib.contextmanager
+    def live(self, *, clear: bool = False) -> Iterator[list[Client]]:
+        """Connections to all workers that live, for a `with` block. Raises NotPermittedError, WorkerError.
+
+        clear: remove what dead ones left; only under `locked`, since a worker that is being started looks dead too.
+        """
+        with contextlib.ExitStack() as stack:
+            clients = []
+            for path in self._sockets():
+                client = self._connect(path)
+                if client is not None:
+                    clients.append(stack.enter_context(client))
+                elif clear:
+                    _clear(path)
+            yield clients
+
+    def _sockets(self) -> list[Path]:
+        try:
+            paths = list(self.runtime.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise from_errno(str(self.runtime), "read this directory", error.errno or 0) from error
+        return sorted(path for path in paths if path.name.startswith("worker-") and path.suffix == ".sock")
+
+    def _connect(self, path: Path) -> Client | None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(TIMEOUT_S)
+        try:
+            with _short(path) as short:
+                connection.connect(short)
+        except (ConnectionRefusedError, FileNotFoundError):
+            connection.close()
+            return None
+        except OSError as error:
+            connection.close()
+            if isinstance(error, TimeoutError) or error.errno == errno.EAGAIN:  # its backlog is full: it hangs
+                raise WorkerError(str(path), f"did not answer within {TIMEOUT_S:g} s") from error
+            raise from_errno(str(path), "connect to this worker", error.errno or 0) from error
+        return Client(connection, str(path))
+
+    def start(self) -> Client:
+        """Start a worker; it has dropped everything when this returns. Under `locked`. Raises WorkerError."""
+        path, control = self._bind()
+        try:
+            self._spawn(path, control)
+            client = self._connect(path)
+            if client is None:
+                raise WorkerError(str(path), "the worker ended as soon as it was started", _log_hint(path))
+        except BaseException:
+            _clear(path)
+            raise
+        finally:
+            control.close()
+        return client
+
+    def _bind(self) -> tuple[Path, socket.socket]:
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        number = 0
+        while True:
+            path = self.runtime / f"worker-{number}.sock"
+            mask = os.umask(0o177)
+            try:
+                with _short(path) as short:
+                    control.bind(short)
+                return path, control
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    control.close()
+                    raise from_errno(str(path), "make this socket", error.errno or 0) from error
+            finally:
+                os.umask(mask)
+            number += 1
+
+    def _spawn(self, path: Path, control: socket.socket) -> None:
+        """Run the program; return when it says that it is ready."""
+        if not sys.executable:
+            raise UnavailableError("worker", "this Python does not know its own program", "set sys.executable")
+        reader, writer = os.pipe()
+        try:
+            try:
+                log = os.open(_log(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                try:
+                    command = [sys.executable, "-I", "-S", str(_PROGRAM), str(path.with_suffix(""))]
+                    starter = subprocess.Popen(
+                        command, stdin=control.fileno(), stdout=writer, stderr=log, env={}, cwd="/"
+                    )
+                finally:
+                    os.close(log)
+            except OSError as error:
+                raise from_errno("worker", f"run {sys.executable}", error.errno or 0) from error
+            finally:
+                os.close(writer)
+            said = _read_all(reader, time.monotonic() + START_TIMEOUT_S)
+            starter.wait()
+        finally:
+            os.close(reader)
+        if said != b"ready":
+            reason = said.decode(errors="replace") or "it ended, or said nothing"
+            raise WorkerError("worker", f"did not start: {reason}", _log_hint(path))
+
+    def ended(self, client: Client) -> None:
+        """Wait for a worker that has said that it quits, and clear away its socket. Under `locked`."""
+        client.wait_for_end()
+        _clear(Path(client.path))
+
+    def quit(self, client: Client) -> None:
+        """End a worker; its sessions' netdevs stay. Under `locked`. Raises WorkerError."""
+        client.request("worker", "quit")
+        self.ended(client)
+
+    def quit_all(self) -> int:
+        """End all workers, and say how many; the netdevs stay, and sessions can be added again with adopt."""
+        with self.locked(), self.live(clear=True) as clients:
+            for client in clients:
+                self.quit(client)
+            return len(clients)
+
+
+def _log(path: Path) -> Path:
+    return path.with_suffix(".log")
+
+
+def _log_hint(path: Path) -> str:
+    try:
+        last = _log(path).read_text(errors="replace").strip().rpartition("\n")[2]
+    except OSError:
+        last = ""
+    return f"it said: {last}" if last else ""
+
+
+def _clear(path: Path) -> None:
+    """Remove a dead worker's socket, and its log unless it says something."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if not _log(path).stat().st_size:
+            _log(path).unlink()
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of the socket that fits into the 107 bytes of sun_path (unix(7)), however long the directory's is."""
+    if len(os.fsencode(path)) <= 107:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+def _read_all(fd: int, give_up: float) -> bytes:
+    """What comes through a pipe until its end or the time."""
+    said = b""
+    while select.select([fd], [], [], max(0.0, give_up - time.monotonic()))[0]:
+        piece = os.read(fd, 4096)
+        if not piece:
+            break
+        said += piece
+    return said
