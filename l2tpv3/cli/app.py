@@ -1,0 +1,81 @@
+"""The tree of commands, put together once for a run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from l2tpv3.cli import interop, options, session, stats, tunnel
+from l2tpv3.cli.command import Command, Group
+from l2tpv3.errors import InvalidValueError
+
+_QUICK: dict[str, Any] = {
+    # rich in --help would cost 60 ms, and tracebacks are run.py's business.
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+_EXAMPLES = """
+# site A (192.0.2.1): a tunnel to site B, an ethernet pseudowire in it
+l2tpctl tunnel add siteb --remote 192.0.2.2
+l2tpctl session add siteb lan --address 10.0.0.1/24
+l2tpctl peer siteb        # prints what to type at site B
+l2tpctl                   # how everything is
+"""
+
+
+def _version(value: bool | None) -> None:  # noqa: FBT001 - typer calls it with the flag
+    if value:
+        from importlib.metadata import version
+
+        print(f"l2tpctl {version('l2tpv3')}")
+        raise typer.Exit
+
+
+def _status(
+    ctx: typer.Context,
+    *,
+    json: options.Json = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """L2TPv3 ethernet pseudowires: a session in a tunnel is an ethernet netdev on each of two hosts.
+
+    Without a command: the status of everything. Data goes to stdout and prose to stderr. Exit codes: 0 done,
+    1 usage or invalid value, 2 refused by the kernel or a worker, 3 not found, 4 exists or conflicts, 5 not permitted.
+    """
+    if ctx.invoked_subcommand is None:
+        tunnel.status(ctx, as_json=json)
+    elif json:
+        remedy = f"write `l2tpctl {ctx.invoked_subcommand} ... --json`"
+        raise InvalidValueError("--json", "it stands before the command", remedy)
+
+
+def command() -> Any:
+    """The root command, ready to be invoked with an Invocation as its context's obj."""
+    root = typer.Typer(**_QUICK, cls=Group, invoke_without_command=True, callback=_status, epilog=_EXAMPLES)
+    for name, home, about in (
+        ("tunnel", tunnel, "Tunnels: the path between two hosts."),
+        ("session", session, "Sessions: ethernet pseudowires in a tunnel."),
+    ):
+        group = typer.Typer(
+            **_QUICK, cls=Group, help=f"{about} `ls` is short for show, `rm` for del.", epilog=home.EXAMPLES["group"]
+        )
+        for word in ("add", "show", "set", "del"):
+            group.command(word, cls=Command, epilog=home.EXAMPLES[word])(home.COMMANDS[word])
+        if home is session:
+            group.command("stats", cls=Command, epilog=stats.EXAMPLES)(stats.stats)
+        root.add_typer(group, name=name)
+    root.command("peer", cls=Command, epilog=interop.PEER_EXAMPLES)(interop.peer)
+    root.command("restore", cls=Command, epilog=tunnel.EXAMPLES["restore"])(tunnel.restore)
+    root.command(
+        "ip-l2tp",
+        cls=Command,
+        epilog=interop.IP_EXAMPLES,
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+        options_metavar="[--datapath auto|kernel|user] [--netns NETNS]",
+    )(interop.ip_l2tp)
+    return get_command(root)

@@ -1,0 +1,94 @@
+"""What our commands add to typer's: examples in --help, aliases, and options that stay the text that was typed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+ALIASES = {"ls": "show", "rm": "del"}
+"""Other names of commands, shown beside them in the help."""
+
+
+class _AsTyped:
+    """Stands in for typer's coercion, which imports pydantic (60 ms) even to pass a string through.
+
+    Nothing is lost: every parameter here is text, a flag or a list of texts, and the manager parses and checks.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value itself; () where an option that can be repeated was not given."""
+        return () if value is None and (param.multiple or param.nargs == -1) else value
+
+
+def _keep_as_typed(params: list[Any]) -> None:
+    for param in params:
+        if hasattr(param, "get_runtime_param"):  # before typer 0.27 click's own types did this, without pydantic
+            param.get_runtime_param = _AsTyped
+
+
+class Command(TyperCommand):
+    """A command whose epilog is its examples, printed line by line."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, each value staying the text that was typed."""
+        _keep_as_typed(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What the usage line says: arguments and required options in the manual's manner, then the rest."""
+        arguments = [_in_usage(param) for param in self.params if param.param_type_name == "argument"]
+        required = [f"{param.opts[0]} {param.metavar}" for param in self.params if _is_required_option(param)]
+        return [*arguments, *required, self.options_metavar or ""]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Print arguments and options; unlike typer without the type of an argument, which is always text."""
+        arguments: list[Any] = [param for param in self.params if param.param_type_name == "argument"]
+        if arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl([(param.metavar or param.name, param.help or "") for param in arguments])
+        records = [param.get_help_record(ctx) for param in self.get_params(ctx) if param.param_type_name == "option"]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record is not None])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Print the examples."""
+        _write_examples(self.epilog, formatter)
+
+
+def _in_usage(argument: Any) -> str:
+    name = argument.metavar or argument.name
+    return str(name) if argument.required else f"[{name}]"
+
+
+def _is_required_option(param: Any) -> bool:
+    return param.param_type_name == "option" and bool(param.required)
+
+
+class Group(TyperGroup):
+    """A group of commands that knows the aliases."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, each value staying the text that was typed."""
+        _keep_as_typed(self.get_params(ctx))
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name or alias."""
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order that they were added, groups first."""
+        return sorted(self.commands, key=lambda name: not isinstance(self.commands[name], TyperGroup))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Print the examples."""
+        _write_examples(self.epilog, formatter)
+
+
+def _write_examples(epilog: str | None, formatter: Any) -> None:
+    if epilog:
+        with formatter.section("Examples"):
+            indent = " " * formatter.current_indent
+            formatter.write("".join(f"{indent}{line}\n" for line in inspect.cleandoc(epilog).splitlines()))

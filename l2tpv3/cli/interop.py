@@ -1,0 +1,83 @@
+"""`l2tpctl peer` and `l2tpctl ip-l2tp`: other tools' words, out and in."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from l2tpv3.cli import complete, options
+from l2tpv3.cli.tunnel import manager_of
+
+PEER_EXAMPLES = """
+l2tpctl peer siteb
+l2tpctl peer siteb | ssh root@192.0.2.2 sh
+l2tpctl peer siteb --as iproute2
+"""
+IP_EXAMPLES = """
+l2tpctl ip-l2tp add tunnel remote 192.0.2.2 local 192.0.2.1 tunnel_id 1 peer_tunnel_id 1 \\
+    encap udp udp_sport 1701 udp_dport 1701
+l2tpctl ip-l2tp add session tunnel_id 1 session_id 1 peer_session_id 1 cookie 0123456789abcdef
+l2tpctl ip-l2tp show session
+l2tpctl ip-l2tp del tunnel tunnel_id 1
+l2tpctl ip-l2tp help
+"""
+
+
+def peer(
+    ctx: typer.Context,
+    tunnel: options.TunnelName,
+    as_: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="l2tpctl|iproute2",
+            help="Whose commands to print. [default: l2tpctl]",
+            autocompletion=complete.choice("l2tpctl", "iproute2"),
+        ),
+    ] = None,
+) -> None:
+    """Print what to type at the other end.
+
+    Addresses, ids, ports and cookies are swapped. The cookies are printed in clear, as the other end needs
+    them: mind who reads along.
+    """
+    from l2tpv3.interop.peer import commands
+
+    told = commands(manager_of(ctx).tunnel(tunnel), as_ or "l2tpctl")
+    for note in told.notes:
+        print(f"l2tpctl: note: {note}", file=sys.stderr)
+    print("\n".join(told.lines))
+
+
+def ip_l2tp(
+    ctx: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS...", help="As for `ip l2tp`.")] = None,
+    datapath: Annotated[
+        str | None,
+        typer.Option(
+            "--datapath",
+            metavar="auto|kernel|user",
+            envvar="L2TPV3_DATAPATH",
+            help="Who carries tunnels that are added. [default: auto]",
+            autocompletion=complete.choice("auto", "kernel", "user"),
+        ),
+    ] = None,
+    netns: options.TunnelNetns = None,
+) -> None:
+    """Do what `ip l2tp` does, on either datapath.
+
+    Its words and its output: `l2tpctl ip-l2tp help` prints the words. What is added goes on record as tunnel tID and
+    session sID.
+    """
+    from l2tpv3.interop.iproute2 import USAGE, parse, perform
+
+    request = parse(list(words or ()))
+    if request.verb == "help":
+        print(USAGE, end="")
+        return
+    done = perform(manager_of(ctx), request, datapath=datapath or "auto", netns=netns)
+    for note in done.notes:
+        print(note, file=sys.stderr)
+    print(done.output, end="")

@@ -1,0 +1,182 @@
+"""The options and arguments, with help and completion; each value stays the text that was typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from l2tpv3.cli import complete
+
+TunnelName = Annotated[
+    str, typer.Argument(metavar="TUNNEL", help="The tunnel's name.", autocompletion=complete.tunnels)
+]
+NewTunnel = Annotated[str, typer.Argument(metavar="NAME", help="A name for the tunnel, of your choice.")]
+NewSession = Annotated[str, typer.Argument(metavar="NAME", help="A name for the session, unique in its tunnel.")]
+SessionName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The session's name.", autocompletion=complete.sessions)
+]
+AnyTunnel = Annotated[
+    str | None, typer.Argument(metavar="TUNNEL", help="Only this tunnel.", autocompletion=complete.tunnels)
+]
+AnySession = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="Only this session.", autocompletion=complete.sessions)
+]
+
+_REMOTE: dict[str, Any] = {"metavar": "ADDR", "help": "The peer's IPv4 or IPv6 address."}
+Remote = Annotated[str, typer.Option("--remote", **_REMOTE)]
+MaybeRemote = Annotated[str | None, typer.Option("--remote", **_REMOTE)]
+Local = Annotated[
+    str | None,
+    typer.Option("--local", metavar="ADDR", help="This end's address. [default: that of the route to the peer]"),
+]
+Encap = Annotated[
+    str | None,
+    typer.Option(
+        "--encap",
+        metavar="udp|ip",
+        help="Over UDP, or over IP protocol 115. [default: udp]",
+        autocompletion=complete.choice("udp", "ip"),
+    ),
+]
+Id = Annotated[str | None, typer.Option("--id", metavar="N", help="This end's id. [default: the lowest free]")]
+PeerId = Annotated[str | None, typer.Option("--peer-id", metavar="N", help="The peer's id. [default: as --id]")]
+LocalPort = Annotated[
+    str | None, typer.Option("--local-port", metavar="N", help="This end's UDP port. [default: 1701]")
+]
+RemotePort = Annotated[
+    str | None, typer.Option("--remote-port", metavar="N", help="The peer's UDP port. [default: 1701]")
+]
+UdpChecksum = Annotated[
+    str | None,
+    typer.Option(
+        "--udp-checksum",
+        metavar="on|off",
+        help="UDP checksums. [default: on]",
+        autocompletion=complete.choice("on", "off"),
+    ),
+]
+Datapath = Annotated[
+    str | None,
+    typer.Option(
+        "--datapath",
+        metavar="auto|kernel|user",
+        help="Who moves the frames; auto is kernel where it works, else user. [default: auto]",
+        autocompletion=complete.choice("auto", "kernel", "user"),
+    ),
+]
+TunnelNetns = Annotated[
+    str | None,
+    typer.Option(
+        "--netns",
+        metavar="NETNS",
+        help="Network namespace of the addresses. [default: the present one]",
+        autocompletion=complete.netns,
+    ),
+]
+
+Ifname = Annotated[
+    str | None,
+    typer.Option("--ifname", metavar="IF", help="The netdev's name. [default: the lowest free l2tpethN]"),
+]
+TxCookie = Annotated[
+    str | None,
+    typer.Option(
+        "--tx-cookie",
+        metavar="HEX|none",
+        help="Cookie that is sent: 8 or 16 hex digits, none, or @FILE. [default: 64 random bits]",
+        autocompletion=complete.choice("none"),
+    ),
+]
+RxCookie = Annotated[
+    str | None,
+    typer.Option(
+        "--rx-cookie",
+        metavar="HEX|none",
+        help="Cookie that is expected: as for --tx-cookie. [default: 64 random bits]",
+        autocompletion=complete.choice("none"),
+    ),
+]
+Sublayer = Annotated[
+    str | None,
+    typer.Option(
+        "--sublayer",
+        metavar="default|none",
+        help="The 4-byte L2-specific sublayer; both ends must agree. [default: default]",
+        autocompletion=complete.choice("default", "none"),
+    ),
+]
+Sequencing = Annotated[
+    str | None,
+    typer.Option(
+        "--sequencing",
+        metavar="none|send|recv|both",
+        help="Number the packets sent, require numbers on those received. [default: none]",
+        autocompletion=complete.choice("none", "send", "recv", "both"),
+    ),
+]
+ReorderTimeout = Annotated[
+    str | None,
+    typer.Option(
+        "--reorder-timeout-ms", metavar="N", help="Wait so long for a packet that is late. [default: 0, drop it]"
+    ),
+]
+Mtu = Annotated[
+    str | None,
+    typer.Option(
+        "--mtu",
+        metavar="auto|N",
+        help="The netdev's MTU in bytes; auto fits the route. [default: auto]",
+        autocompletion=complete.choice("auto"),
+    ),
+]
+Mac = Annotated[str | None, typer.Option("--mac", metavar="MAC", help="The netdev's MAC address. [default: random]")]
+SessionNetns = Annotated[
+    str | None,
+    typer.Option(
+        "--netns",
+        metavar="NETNS",
+        help="Network namespace for the netdev. [default: the tunnel's]",
+        autocompletion=complete.netns,
+    ),
+]
+Address = Annotated[
+    list[str] | None,
+    typer.Option("--address", metavar="CIDR", help="An address of the netdev; may be repeated."),
+]
+Bridge = Annotated[
+    str | None,
+    typer.Option(
+        "--bridge", metavar="BRIDGE", help="Make the netdev a port of this bridge.", autocompletion=complete.bridges
+    ),
+]
+Up = Annotated[bool | None, typer.Option("--up/--down", help="Set the netdev up or down. [default: up]")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Print cookies in clear.")]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The words that were given, for the manager: option_name=value → "option-name": value.
+
+    A cookie given as @FILE is read here, so that its text never leaves this process.
+    """
+    words = {name.replace("_", "-"): value for name, value in options.items() if value not in (None, (), [])}
+    for word in ("tx-cookie", "rx-cookie"):
+        if word in words:
+            from l2tpv3 import ids
+
+            words[word] = ids.read_cookie(words[word], f"--{word}")
+    if "address" in words:
+        words["address"] = list(words["address"])
+    return words
+
+
+def reset(words: dict[str, Any]) -> dict[str, Any]:
+    """For `set`: `none` (for --local `auto`) takes an optional word back to its default."""
+    for word, unset in (("mac", "none"), ("bridge", "none"), ("netns", "none"), ("local", "auto")):
+        if words.get(word) == unset:
+            words[word] = None
+    if words.get("address") == ["none"]:
+        words["address"] = []
+    return words

@@ -1,0 +1,176 @@
+"""`l2tpctl session add|show|set|del`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from l2tpv3.cli import options
+from l2tpv3.cli.options import given
+from l2tpv3.cli.tunnel import manager_of, print_json, tell_change
+
+if TYPE_CHECKING:
+    from l2tpv3.manager import Manager
+    from l2tpv3.status import SessionStatus
+
+EXAMPLES = {
+    "group": "l2tpctl session add siteb lan --address 10.0.0.1/24\nl2tpctl session stats --watch 1",
+    "add": """
+l2tpctl session add siteb lan --address 10.0.0.1/24
+l2tpctl session add siteb lan --ifname pw0 --bridge br0 --mtu 1400
+l2tpctl session add siteb lan --id 7 --peer-id 8 --tx-cookie @/etc/l2tp/tx --rx-cookie @/etc/l2tp/rx
+l2tpctl session add siteb lan --sublayer none --tx-cookie none --rx-cookie none     # a Cisco or RouterOS peer
+""",
+    "show": """
+l2tpctl session show
+l2tpctl session show siteb lan --show-secrets
+l2tpctl session show siteb --json | jq -r '.sessions[].ifname'
+""",
+    "set": """
+l2tpctl session set siteb lan --mtu 1400
+l2tpctl session set siteb lan --address 10.0.0.1/24 --address 2001:db8::1/64     # instead of those it had
+l2tpctl session set siteb lan --address none --bridge br0
+""",
+    "del": "l2tpctl session del siteb lan",
+}
+
+
+def add(
+    ctx: typer.Context,
+    tunnel: options.TunnelName,
+    name: options.NewSession,
+    *,
+    id: options.Id = None,
+    peer_id: options.PeerId = None,
+    ifname: options.Ifname = None,
+    tx_cookie: options.TxCookie = None,
+    rx_cookie: options.RxCookie = None,
+    sublayer: options.Sublayer = None,
+    sequencing: options.Sequencing = None,
+    reorder_timeout_ms: options.ReorderTimeout = None,
+    mtu: options.Mtu = None,
+    mac: options.Mac = None,
+    netns: options.SessionNetns = None,
+    address: options.Address = None,
+    bridge: options.Bridge = None,
+    up: options.Up = None,
+    json: options.Json = False,
+    show_secrets: options.ShowSecrets = False,
+) -> None:
+    """Make an ethernet pseudowire in a tunnel, and its netdev.
+
+    Cookies guard against packets from elsewhere: by default they are 64 random bits, and the peer must be told
+    them: `l2tpctl peer TUNNEL` prints the other end's commands, cookies included.
+    """
+    words = given(
+        id=id, peer_id=peer_id, ifname=ifname, tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=sublayer,
+        sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, mtu=mtu, mac=mac, netns=netns,
+        address=address, bridge=bridge, up=up,
+    )  # fmt: skip
+    made = manager_of(ctx).add_session(tunnel, name, words)
+    print(f"session {tunnel}/{name}: added, {_summary(made)}", file=sys.stderr)
+    if "tx-cookie" not in words or "rx-cookie" not in words:
+        print(
+            f"session {tunnel}/{name}: cookies were generated; `l2tpctl peer {tunnel}` prints the other end's command",
+            file=sys.stderr,
+        )
+    if json:
+        print_sessions([(tunnel, made)], secrets=show_secrets)
+
+
+def _summary(made: SessionStatus) -> str:
+    spec = made.spec
+    where = f" in netns {spec.netns}" if spec.netns else ""
+    return f"netdev {spec.ifname}{where}, id {spec.session_id}, peer id {spec.peer_session_id}, mtu {made.mtu}"
+
+
+def show(
+    ctx: typer.Context,
+    tunnel: options.AnyTunnel = None,
+    name: options.AnySession = None,
+    *,
+    json: options.Json = False,
+    show_secrets: options.ShowSecrets = False,
+) -> None:
+    """Show sessions in a table, or one with everything about it."""
+    from l2tpv3.cli import view
+
+    sessions = find_sessions(manager_of(ctx), tunnel, name)
+    if json:
+        print_sessions(sessions, secrets=show_secrets)
+    elif tunnel is not None and name is not None:
+        print(view.session_text(tunnel, sessions[0][1], secrets=show_secrets), end="")
+    elif sessions:
+        print(view.sessions_table(sessions, secrets=show_secrets), end="")
+    elif tunnel is not None:
+        print(f"no sessions in tunnel {tunnel}; `l2tpctl session add {tunnel} NAME` makes one", file=sys.stderr)
+    else:
+        print("no sessions; `l2tpctl session add TUNNEL NAME` makes one", file=sys.stderr)
+
+
+def find_sessions(manager: Manager, tunnel: str | None, name: str | None) -> list[tuple[str, SessionStatus]]:
+    """Pairs of tunnel's name and session: all, those of a tunnel, or the one. Raises NotFoundError."""
+    if tunnel is not None and name is not None:
+        return [(tunnel, manager.session(tunnel, name))]
+    tunnels = manager.tunnels() if tunnel is None else [manager.tunnel(tunnel)]
+    return [(one.name, session) for one in tunnels for session in one.sessions]
+
+
+def set_(
+    ctx: typer.Context,
+    tunnel: options.TunnelName,
+    name: options.SessionName,
+    *,
+    id: options.Id = None,
+    peer_id: options.PeerId = None,
+    ifname: options.Ifname = None,
+    tx_cookie: options.TxCookie = None,
+    rx_cookie: options.RxCookie = None,
+    sublayer: options.Sublayer = None,
+    sequencing: options.Sequencing = None,
+    reorder_timeout_ms: options.ReorderTimeout = None,
+    mtu: options.Mtu = None,
+    mac: options.Mac = None,
+    netns: options.SessionNetns = None,
+    address: options.Address = None,
+    bridge: options.Bridge = None,
+    up: options.Up = None,
+    json: options.Json = False,
+    show_secrets: options.ShowSecrets = False,
+) -> None:
+    """Change a session: only what is given changes.
+
+    `none` takes --mac, --bridge, --netns and --address back to their defaults. What can't change in place makes the
+    session anew, with its netdev; that is said on stderr.
+    """
+    words: dict[str, Any] = options.reset(
+        given(
+            id=id, peer_id=peer_id, ifname=ifname, tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=sublayer,
+            sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, mtu=mtu, mac=mac, netns=netns,
+            address=address, bridge=bridge, up=up,
+        )
+    )  # fmt: skip
+    manager = manager_of(ctx)
+    tell_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))
+    if json:
+        print_sessions([(tunnel, manager.session(tunnel, name))], secrets=show_secrets)
+
+
+def del_(ctx: typer.Context, tunnel: options.TunnelName, name: options.SessionName) -> None:
+    """Delete a session and its netdev.
+
+    Both are gone when this returns.
+    """
+    manager_of(ctx).del_session(tunnel, name)
+
+
+def print_sessions(sessions: list[tuple[str, SessionStatus]], *, secrets: bool = False) -> None:
+    """Print sessions as a JSON document on stdout."""
+    from l2tpv3 import report
+
+    print_json(report.sessions_document(sessions, secrets=secrets))
+
+
+COMMANDS = {"add": add, "show": show, "set": set_, "del": del_}

@@ -1,0 +1,200 @@
+"""`l2tpctl tunnel`, `l2tpctl restore` and the status of everything."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from l2tpv3.cli import options
+from l2tpv3.cli.options import given
+
+if TYPE_CHECKING:
+    from l2tpv3.manager import Change, Manager
+    from l2tpv3.status import TunnelStatus
+
+EXAMPLES = {
+    "group": "l2tpctl tunnel add siteb --remote 192.0.2.2\nl2tpctl tunnel ls",
+    "add": """
+l2tpctl tunnel add siteb --remote 192.0.2.2
+l2tpctl tunnel add siteb --remote 192.0.2.2 --encap ip --id 10 --peer-id 20
+l2tpctl tunnel add siteb --remote 2001:db8::2 --local-port 5000 --remote-port 5001 --datapath user
+""",
+    "show": """
+l2tpctl tunnel show
+l2tpctl tunnel show siteb
+l2tpctl tunnel show --json | jq '.tunnels[] | {name, condition, datapath}'
+""",
+    "set": """
+l2tpctl tunnel set siteb --remote 192.0.2.9
+l2tpctl tunnel set siteb --local auto --udp-checksum off
+""",
+    "del": "l2tpctl tunnel del siteb",
+    "restore": "l2tpctl restore\nl2tpctl restore siteb",
+}
+
+
+def add(
+    ctx: typer.Context,
+    name: options.NewTunnel,
+    *,
+    remote: options.Remote,
+    local: options.Local = None,
+    encap: options.Encap = None,
+    id: options.Id = None,
+    peer_id: options.PeerId = None,
+    local_port: options.LocalPort = None,
+    remote_port: options.RemotePort = None,
+    udp_checksum: options.UdpChecksum = None,
+    datapath: options.Datapath = None,
+    netns: options.TunnelNetns = None,
+    json: options.Json = False,
+) -> None:
+    """Make a tunnel to a peer.
+
+    The peer needs the same with the addresses, ids and ports swapped: `l2tpctl peer` prints it.
+    """
+    words = given(
+        remote=remote, local=local, encap=encap, id=id, peer_id=peer_id, local_port=local_port,
+        remote_port=remote_port, udp_checksum=udp_checksum, datapath=datapath, netns=netns,
+    )  # fmt: skip
+    made = manager_of(ctx).add_tunnel(name, words)
+    print(f"tunnel {name}: added, {_summary(made)}", file=sys.stderr)
+    for note in made.notes:
+        print(f"tunnel {name}: note: {note}", file=sys.stderr)
+    if json:
+        print_tunnels([made])
+
+
+def _summary(made: TunnelStatus) -> str:
+    from l2tpv3.cli.view import endpoint
+
+    spec = made.spec
+    here = endpoint(made.local or spec.local, spec.local_port, spec.encap)
+    there = endpoint(spec.remote, spec.remote_port, spec.encap)
+    why = f" ({made.reason})" if made.reason else ""
+    ids = f"id {spec.tunnel_id}, peer id {spec.peer_tunnel_id}"
+    return f"{ids}, {spec.encap.value} {here} -> {there}, {made.datapath} datapath{why}"
+
+
+def show(
+    ctx: typer.Context,
+    tunnel: options.AnyTunnel = None,
+    *,
+    json: options.Json = False,
+    show_secrets: options.ShowSecrets = False,
+) -> None:
+    """Show all tunnels in a table, or one with everything about it."""
+    from l2tpv3.cli import view
+
+    manager = manager_of(ctx)
+    tunnels = manager.tunnels() if tunnel is None else [manager.tunnel(tunnel)]
+    if json:
+        print_tunnels(tunnels, secrets=show_secrets)
+    elif tunnel is not None:
+        print(view.tunnel_text(tunnels[0], secrets=show_secrets), end="")
+    elif tunnels:
+        print(view.tunnels_table(tunnels), end="")
+    else:
+        nothing()
+
+
+def set_(
+    ctx: typer.Context,
+    tunnel: options.TunnelName,
+    *,
+    remote: options.MaybeRemote = None,
+    local: options.Local = None,
+    encap: options.Encap = None,
+    id: options.Id = None,
+    peer_id: options.PeerId = None,
+    local_port: options.LocalPort = None,
+    remote_port: options.RemotePort = None,
+    udp_checksum: options.UdpChecksum = None,
+    datapath: options.Datapath = None,
+    netns: options.TunnelNetns = None,
+    json: options.Json = False,
+) -> None:
+    """Change a tunnel: only what is given changes.
+
+    `--local auto` and `--netns none` take those back to their defaults. What can't change in place makes the tunnel
+    anew with its sessions; that is said on stderr.
+    """
+    words = options.reset(
+        given(
+            remote=remote, local=local, encap=encap, id=id, peer_id=peer_id, local_port=local_port,
+            remote_port=remote_port, udp_checksum=udp_checksum, datapath=datapath, netns=netns,
+        )
+    )  # fmt: skip
+    manager = manager_of(ctx)
+    tell_change(f"tunnel {tunnel}", manager.set_tunnel(tunnel, words))
+    if json:
+        print_tunnels([manager.tunnel(tunnel)])
+
+
+def del_(ctx: typer.Context, tunnel: options.TunnelName) -> None:
+    """Delete a tunnel with its sessions and their netdevs.
+
+    All are gone when this returns.
+    """
+    manager_of(ctx).del_tunnel(tunnel)
+
+
+def restore(ctx: typer.Context, tunnel: options.AnyTunnel = None) -> None:
+    """Bring back what is on record but not running.
+
+    After a reboot, or when a worker died: a netdev that outlived its worker keeps its addresses and bridge.
+    """
+    names = manager_of(ctx).restore(tunnel)
+    for name in names:
+        print(f"tunnel {name}: restored", file=sys.stderr)
+    if not names:
+        print("nothing to restore: all that is on record is running", file=sys.stderr)
+
+
+def status(ctx: typer.Context, *, as_json: bool) -> None:
+    """Print everything at one look: what bare `l2tpctl` does."""
+    from l2tpv3.cli import view
+
+    tunnels = manager_of(ctx).tunnels()
+    if as_json:
+        print_tunnels(tunnels)
+    elif tunnels:
+        print(view.status_text(tunnels), end="")
+    else:
+        nothing()
+
+
+def manager_of(ctx: typer.Context) -> Manager:
+    """The manager that this run commands."""
+    manager: Manager = ctx.obj.manager
+    return manager
+
+
+def nothing() -> None:
+    """Say on stderr that there is no tunnel, and how to make one."""
+    print("no tunnels; `l2tpctl tunnel add NAME --remote ADDR` makes one", file=sys.stderr)
+
+
+def print_tunnels(tunnels: list[TunnelStatus], *, secrets: bool = False) -> None:
+    """Print tunnels as a JSON document on stdout."""
+    from l2tpv3 import report
+
+    print_json(report.tunnels_document(tunnels, secrets=secrets))
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print a JSON document on stdout, indented for people who look."""
+    import json
+
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def tell_change(subject: str, change: Change) -> None:
+    """Say on stderr when a change interrupted traffic, and what forced that."""
+    if change.recreated:
+        print(f"{subject}: made anew, traffic was interrupted: {change.why}", file=sys.stderr)
+
+
+COMMANDS = {"add": add, "show": show, "set": set_, "del": del_}

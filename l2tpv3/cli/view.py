@@ -1,0 +1,238 @@
+"""What the show commands print for people: tunnels and sessions as tables, one of them as keys and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from l2tpv3.cli.table import pairs, table
+
+if TYPE_CHECKING:
+    from l2tpv3.spec import IPAddress
+    from l2tpv3.state import Counters
+    from l2tpv3.status import SessionStatus, TunnelStatus
+
+MASK = "****"
+
+COUNTERS = (
+    ("TX-PACKETS", "tx_packets"),
+    ("TX-BYTES", "tx_bytes"),
+    ("TX-ERRORS", "tx_errors"),
+    ("RX-PACKETS", "rx_packets"),
+    ("RX-BYTES", "rx_bytes"),
+    ("RX-ERRORS", "rx_errors"),
+    ("SEQ-DISCARDS", "rx_seq_discards"),
+    ("OUT-OF-ORDER", "rx_oos_packets"),
+    ("COOKIE-DISCARDS", "rx_cookie_discards"),
+    ("INVALID", "rx_invalid"),
+)
+"""Heads of a session's counters, and their fields in Counters."""
+
+
+def endpoint(address: IPAddress | None, port: int, encap: str) -> str:
+    """`ADDR:PORT` over UDP, `[ADDR]:PORT` when it is IPv6; over IP the address alone."""
+    if address is None:
+        return "-"
+    if encap != "udp":
+        return str(address)
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def cookie(value: bytes, *, secrets: bool, short: bool = False) -> str:
+    """`none`, the hex digits, or a mask that tells the length. short: without spaces, for a table."""
+    if not value:
+        return "none"
+    if secrets:
+        return value.hex()
+    return f"{MASK}({len(value)})" if short else f"{MASK} ({len(value)} bytes)"
+
+
+def tunnels_table(tunnels: Iterable[TunnelStatus]) -> str:
+    """A line for each tunnel."""
+    heads = ("NAME", "CONDITION", "DATAPATH", "ENCAP", "LOCAL", "REMOTE", "ID", "PEER-ID", "SESSIONS")
+    return table(heads, [_tunnel_row(tunnel) for tunnel in tunnels], right=("ID", "PEER-ID", "SESSIONS"))
+
+
+def _tunnel_row(status: TunnelStatus) -> Sequence[object]:
+    spec = status.spec
+    return (
+        status.name,
+        _condition(status),
+        status.datapath,
+        spec.encap.value,
+        endpoint(status.local or spec.local, spec.local_port, spec.encap),
+        endpoint(spec.remote, spec.remote_port, spec.encap),
+        spec.tunnel_id,
+        spec.peer_tunnel_id,
+        len(status.sessions),
+    )
+
+
+def _condition(status: TunnelStatus | SessionStatus) -> str:
+    return f"{status.condition.value},foreign" if status.foreign else status.condition.value
+
+
+def sessions_table(sessions: Iterable[tuple[str, SessionStatus]], *, secrets: bool = False, indent: int = 0) -> str:
+    """A line for each session, from pairs of tunnel's name and session."""
+    heads = (
+        "TUNNEL", "NAME", "CONDITION", "IFNAME", "ID", "PEER-ID", "MTU", "TX-COOKIE", "RX-COOKIE", "SUBLAYER",
+        "SEQUENCING", "ATTACHED",
+    )  # fmt: skip
+    rows = [_session_row(tunnel, session, secrets=secrets) for tunnel, session in sessions]
+    return table(heads, rows, right=("ID", "PEER-ID", "MTU"), indent=indent)
+
+
+def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequence[object]:
+    from l2tpv3.report import sequencing
+
+    spec = status.spec
+    return (
+        tunnel,
+        status.name,
+        _condition(status),
+        ifname(status),
+        spec.session_id,
+        spec.peer_session_id,
+        status.mtu,
+        cookie(spec.tx_cookie, secrets=secrets, short=True),
+        cookie(spec.rx_cookie, secrets=secrets, short=True),
+        None if status.foreign else spec.sublayer.value,
+        sequencing(status).value,
+        _attached(status),
+    )
+
+
+def ifname(status: SessionStatus) -> str:
+    """The netdev's name as it is now; somebody may have renamed it."""
+    return status.netdev.ifname if status.netdev else status.spec.ifname
+
+
+def _attached(status: SessionStatus) -> str:
+    """Where the netdev is put to use: namespace, bridge, addresses, without spaces."""
+    netdev = status.netdev
+    if netdev is None:
+        return ""
+    where = [f"netns={netdev.netns}"] if netdev.netns else []
+    where += [f"bridge={netdev.bridge}"] if netdev.bridge else []
+    # A link-local address is there by itself; saying so tells nothing.
+    return ",".join(where + [str(address) for address in netdev.addresses if not address.ip.is_link_local])
+
+
+def status_text(tunnels: Sequence[TunnelStatus]) -> str:
+    """Everything at one look: what bare `l2tpctl` prints."""
+    blocks = []
+    for tunnel in tunnels:
+        rows = [_status_row(session) for session in tunnel.sessions]
+        heads = ("SESSION", "CONDITION", "IFNAME", "MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED", "ATTACHED")
+        right = ("MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED")
+        sessions = table(heads, rows, right=right, indent=2) if rows else "  no sessions\n"
+        blocks.append(_headline(tunnel) + sessions)
+    return "\n".join(blocks)
+
+
+def _headline(status: TunnelStatus) -> str:
+    from l2tpv3.cli.table import pairs
+
+    spec = status.spec
+    here = endpoint(status.local or spec.local, spec.local_port, spec.encap)
+    there = endpoint(spec.remote, spec.remote_port, spec.encap)
+    reason = f" ({status.reason})" if status.reason else ""
+    facts: list[tuple[str, object]] = [
+        (
+            "condition",
+            f"{status.condition.value}, made by something else" if status.foreign else status.condition.value,
+        ),
+        ("path", f"{spec.encap.value} {here} -> {there}" + (f", netns {spec.netns}" if spec.netns else "")),
+        ("datapath", status.datapath + reason),
+        *(("note", note) for note in status.notes),
+    ]
+    return f"tunnel {status.name}\n" + pairs(facts, indent=2)
+
+
+def _status_row(status: SessionStatus) -> Sequence[object]:
+    counters = status.counters
+    return (
+        status.name,
+        _condition(status),
+        ifname(status),
+        status.mtu,
+        counters.tx_packets,
+        counters.rx_packets,
+        dropped(counters),
+        _attached(status),
+    )
+
+
+def dropped(counters: Counters) -> int:
+    """Frames that did not get through, either way. Those out of order are not counted: they may have been delivered."""
+    return (
+        counters.tx_errors
+        + counters.rx_errors
+        + counters.rx_seq_discards
+        + counters.rx_cookie_discards
+        + counters.rx_invalid
+    )
+
+
+def tunnel_text(status: TunnelStatus, *, secrets: bool = False) -> str:
+    """One tunnel as keys and values, then its sessions."""
+    spec = status.spec
+    udp = spec.encap.value == "udp"
+    counters = status.counters
+    text = pairs(
+        [
+            ("name", status.name),
+            ("condition", status.condition.value),
+            ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
+            ("datapath", status.datapath),
+            ("reason", status.reason),
+            ("encap", spec.encap.value),
+            ("local", endpoint(status.local or spec.local, spec.local_port, spec.encap)),
+            ("remote", endpoint(spec.remote, spec.remote_port, spec.encap)),
+            ("id", spec.tunnel_id),
+            ("peer-id", spec.peer_tunnel_id),
+            ("udp-checksum", ("on" if spec.udp_checksum else "off") if udp else None),
+            ("netns", spec.netns),
+            ("worker", f"pid {status.worker_pid}" if status.worker_pid else None),
+            *(("note", note) for note in status.notes),
+            ("unknown session", counters.rx_unknown_session),
+            ("control packets", counters.rx_control),
+            ("invalid packets", counters.rx_invalid),
+        ]
+    )
+    if status.sessions:
+        text += "\n" + sessions_table([(status.name, session) for session in status.sessions], secrets=secrets)
+    return text
+
+
+def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -> str:
+    """One session as keys and values, with its netdev and counters."""
+    from l2tpv3.report import sequencing
+
+    spec, netdev = status.spec, status.netdev
+    wanted = "" if spec.mtu is None else " (as asked for)"
+    now = {(True, True): "both", (True, False): "send", (False, True): "recv"}.get((status.send_seq, status.recv_seq))
+    asked = sequencing(status).value
+    return pairs(
+        [
+            ("tunnel", tunnel),
+            ("name", status.name),
+            ("condition", status.condition.value),
+            ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
+            ("id", spec.session_id),
+            ("peer-id", spec.peer_session_id),
+            ("tx-cookie", cookie(spec.tx_cookie, secrets=secrets)),
+            ("rx-cookie", cookie(spec.rx_cookie, secrets=secrets)),
+            ("sublayer", "unknown" if status.foreign else spec.sublayer.value),
+            ("sequencing", asked if (now or "none") == asked else f"{asked} (now {now or 'none'})"),
+            ("reorder-timeout-ms", spec.reorder_timeout_ms or None),
+            ("mtu", f"{status.mtu}{wanted}" if status.mtu is not None else None),
+            ("ifname", ifname(status) if netdev else f"{spec.ifname} (not there)"),
+            ("mac", netdev.mac if netdev else None),
+            ("netns", netdev.netns if netdev else spec.netns),
+            ("carrier", netdev.carrier if netdev else None),
+            ("bridge", netdev.bridge if netdev else spec.bridge),
+            *(("address", str(address)) for address in (netdev.addresses if netdev else spec.addresses)),
+            *((head.lower(), getattr(status.counters, field)) for head, field in COUNTERS),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Other tools' words, in and out."""

@@ -1,0 +1,127 @@
+"""What to type at the other end of a tunnel: its mirror image, as l2tpctl's commands or as iproute2's."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.ids import format_cookie
+from l2tpv3.report import sequencing
+from l2tpv3.spec import Encap, IPAddress, Sequencing
+from l2tpv3.status import SessionStatus, TunnelStatus
+
+DIALECTS = ("l2tpctl", "iproute2")
+"""Whose commands can be printed."""
+
+_MIRROR = {Sequencing.SEND: Sequencing.RECV, Sequencing.RECV: Sequencing.SEND}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """lines: shell commands, to be run at the other end in this order. notes: what who runs them should know."""
+
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl") -> Told:
+    """The peer's commands for a tunnel and its sessions, cookies in clear. Raises InvalidValueError."""
+    if dialect not in DIALECTS:
+        raise InvalidValueError("--as", f"{dialect!r} is unknown", f"give one of {', '.join(DIALECTS)}")
+    print_one = _as_l2tpctl if dialect == "l2tpctl" else _as_iproute2
+    lines = print_one(tunnel)
+    return Told(tuple(shlex.join(line) for line in lines), tuple(_notes(tunnel, dialect)))
+
+
+def _notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
+    notes = []
+    if any(session.spec.tx_cookie or session.spec.rx_cookie for session in tunnel.sessions):
+        notes.append("these commands hold the cookies in clear; they are as secret as the cookies")
+    if tunnel.foreign and tunnel.sessions:
+        notes.append("something else made this tunnel: whether its sessions have a sublayer is a guess (default)")
+    if _scope(tunnel.spec.remote):
+        notes.append("link-local addresses: put the other end's netdev in place of NETDEV")
+    if dialect == "iproute2" and any(_waits(session) for session in tunnel.sessions):
+        notes.append("`ip l2tp` can't set a reorder timeout: packets out of order are dropped at the other end")
+    return notes
+
+
+def _as_l2tpctl(tunnel: TunnelStatus) -> list[list[str]]:
+    spec = tunnel.spec
+    name = spec.name
+    line = ["l2tpctl", "tunnel", "add", name, "--remote", _there(_local(tunnel)), "--local", _there(spec.remote)]
+    line += ["--encap", spec.encap.value, "--id", str(spec.peer_tunnel_id), "--peer-id", str(spec.tunnel_id)]
+    if spec.encap is Encap.UDP:
+        line += ["--local-port", str(spec.remote_port), "--remote-port", str(spec.local_port)]
+        line += ["--udp-checksum", "on" if spec.udp_checksum else "off"]
+    return [line, *(_l2tpctl_session(name, session) for session in tunnel.sessions)]
+
+
+def _l2tpctl_session(tunnel: str, session: SessionStatus) -> list[str]:
+    spec = session.spec
+    line = ["l2tpctl", "session", "add", tunnel, spec.name]
+    line += ["--id", str(spec.peer_session_id), "--peer-id", str(spec.session_id)]
+    line += ["--tx-cookie", format_cookie(spec.rx_cookie), "--rx-cookie", format_cookie(spec.tx_cookie)]
+    line += ["--sublayer", spec.sublayer.value, "--sequencing", _mirrored(session).value]
+    if _waits(session):
+        line += ["--reorder-timeout-ms", str(spec.reorder_timeout_ms)]
+    if spec.mtu is not None:
+        line += ["--mtu", str(spec.mtu)]
+    return line
+
+
+def _as_iproute2(tunnel: TunnelStatus) -> list[list[str]]:
+    spec = tunnel.spec
+    local = _local(tunnel)
+    if _scope(spec.remote):
+        problem = "its addresses are link-local, which `ip l2tp` has no words for"
+        raise InvalidValueError(f"tunnel {tunnel.name}", problem, "use --as l2tpctl")
+    line = ["ip", "l2tp", "add", "tunnel", "tunnel_id", str(spec.peer_tunnel_id), "peer_tunnel_id", str(spec.tunnel_id)]
+    line += ["encap", spec.encap.value, "local", str(spec.remote), "remote", str(local)]
+    if spec.encap is Encap.UDP:
+        line += ["udp_sport", str(spec.remote_port), "udp_dport", str(spec.local_port)]
+        # ip's own default is off over IPv4 and on over IPv6 (ip/ipl2tp.c): say which.
+        switch = "on" if spec.udp_checksum else "off"
+        v6 = local.version == 6
+        line += ["udp6_csum_tx", switch, "udp6_csum_rx", switch] if v6 else ["udp_csum", switch]
+    lines = [line]
+    for session in tunnel.sessions:
+        lines += _iproute2_session(str(spec.peer_tunnel_id), session)
+    return lines
+
+
+def _iproute2_session(tunnel_id: str, session: SessionStatus) -> list[list[str]]:
+    spec = session.spec
+    line = ["ip", "l2tp", "add", "session", "name", spec.ifname, "tunnel_id", tunnel_id]
+    line += ["session_id", str(spec.peer_session_id), "peer_session_id", str(spec.session_id)]
+    # `cookie` is what that end sends, `peer_cookie` what it expects.
+    line += ["cookie", spec.rx_cookie.hex()] if spec.rx_cookie else []
+    line += ["peer_cookie", spec.tx_cookie.hex()] if spec.tx_cookie else []
+    line += ["l2spec_type", spec.sublayer.value, "seq", _mirrored(session).value]
+    mtu = ["mtu", str(spec.mtu)] if spec.mtu is not None else []
+    return [line, ["ip", "link", "set", "dev", spec.ifname, "up", *mtu]]
+
+
+def _mirrored(session: SessionStatus) -> Sequencing:
+    ours = sequencing(session)
+    return _MIRROR.get(ours, ours)
+
+
+def _waits(session: SessionStatus) -> bool:
+    """Whether the other end receives numbered packets, and this one thinks that reordering is worth a wait."""
+    return bool(session.spec.reorder_timeout_ms) and _mirrored(session).recv
+
+
+def _local(tunnel: TunnelStatus) -> IPAddress:
+    return tunnel.local or tunnel.spec.endpoint
+
+
+def _scope(address: IPAddress) -> bool:
+    return "%" in str(address)
+
+
+def _there(address: IPAddress) -> str:
+    """The address as the other end says it: the scope of a link-local one is that end's own netdev."""
+    plain, percent, _ = str(address).partition("%")
+    return f"{plain}%NETDEV" if percent else plain
