@@ -1,0 +1,54 @@
+"""What a scenario may need of the machine, by name, and how to tell whether it is here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from labrunner.errors import MissingNeedError, ScenarioError
+
+
+def require(names: Iterable[str]) -> None:
+    """Raises MissingNeedError, saying which need is missing and how to meet it."""
+    missing = [f"{name}: {why}" for name in names if (why := lacking(name))]
+    if missing:
+        raise MissingNeedError("this machine lacks " + "; ".join(missing))
+
+
+def lacking(name: str) -> str:
+    """Why a need is not met here, with the remedy; empty when it is met."""
+    if name not in _NEEDS:
+        raise ScenarioError(f"needs = {name!r} is not known; there are {', '.join(_NEEDS)}")
+    return _NEEDS[name]()
+
+
+def _kernel_l2tp() -> str:
+    """A kernel with l2tp_eth. Modules are loaded where that is allowed; the family must then answer."""
+    modules = ["l2tp_eth", "l2tp_ip", "l2tp_ip6"]
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "-qa", *modules], capture_output=True, check=False)
+    answers = subprocess.run(["ip", "l2tp", "show", "tunnel"], capture_output=True, check=False).returncode == 0
+    if answers and (not Path("/proc/modules").exists() or Path("/sys/module/l2tp_eth").is_dir()):
+        return ""
+    return (
+        f"the kernel {os.uname().release} has no l2tp_eth; `netns-lab/guest netns-lab/lab ...` runs it on one that has"
+    )
+
+
+def _qemu() -> str:
+    if not shutil.which("qemu-system-x86_64"):
+        return "install it with `apt install qemu-system-x86`"
+    return "" if Path("/dev/net/tun").exists() else "there is no /dev/net/tun for its TAP; `modprobe tun`"
+
+
+def _scapy() -> str:
+    from labrunner.identity import bin_folder
+
+    done = subprocess.run([bin_folder() / "python", "-c", "import scapy"], capture_output=True, check=False)
+    return "" if done.returncode == 0 else "install it with `.venv/bin/pip install -e '.[scapy]'`"
+
+
+_NEEDS: dict[str, Callable[[], str]] = {"kernel-l2tp": _kernel_l2tp, "qemu": _qemu, "scapy": _scapy}
