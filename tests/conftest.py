@@ -1,0 +1,98 @@
+"""What all tests share: hosts to run things on, what may be skipped, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.hosts import Host, Hosts
+from tests.leftovers import Leftovers
+
+_NO_SKIPS = pytest.StashKey[bool]()
+_LEFTOVERS = pytest.StashKey[Leftovers]()
+_PROBLEMS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def hosts() -> Iterator[Hosts]:
+    """Makes hosts in network namespaces, and removes them after the test. See tests/hosts.py."""
+    made = Hosts()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def netns(hosts: Hosts) -> Callable[[str], Host]:
+    """`netns("a")`: a host on its own."""
+    return lambda name: hosts.add(name)[0]
+
+
+@pytest.fixture
+def link_pair(hosts: Hosts) -> Callable[..., tuple[Host, Host]]:
+    """`link_pair(("a", "b"), mtu=1400)`: two hosts joined by a veth with IPv4 and IPv6 addresses."""
+    return hosts.pair
+
+
+@pytest.fixture
+def underlay(hosts: Hosts) -> tuple[Host, Host]:
+    """Two hosts joined by a veth with IPv4 and IPv6 addresses, MTU 1500."""
+    return hosts.pair()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--no-skips`; it is implied where CI is set."""
+    parser.addoption(
+        "--no-skips", action="store_true", help="a skipped test fails the run; implied by CI in the environment"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at the machine before the first test."""
+    ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    config.stash[_NO_SKIPS] = ci or config.getoption("--no-skips")
+    config.stash[_LEFTOVERS] = Leftovers()
+    config.stash[_PROBLEMS] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    reasons = {
+        "root": None if os.geteuid() == 0 else "needs root: network namespaces and netdevs",
+        "kernel_l2tp": None if _kernel_has_l2tp() else "needs a kernel with l2tp_eth: run it with netns-lab/guest",
+    }
+    for item in items:
+        for mark, reason in reasons.items():
+            if reason and item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _kernel_has_l2tp() -> bool:
+    modprobe = shutil.which("modprobe", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if modprobe is None:
+        return False
+    return subprocess.run([modprobe, "--dry-run", "--quiet", "l2tp_eth"], check=False).returncode == 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run that skipped where nothing may be skipped, or that left something behind."""
+    problems = session.config.stash[_PROBLEMS]
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
+    if skipped and session.config.stash[_NO_SKIPS]:
+        problems.append(f"{skipped} skipped, and nothing may be skipped here")
+    problems += [f"left behind: {thing}" for thing in session.config.stash[_LEFTOVERS].found()]
+    if problems and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why."""
+    for problem in config.stash[_PROBLEMS]:
+        terminalreporter.write_line(f"FAILED: {problem}", red=True)
