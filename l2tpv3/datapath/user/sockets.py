@@ -78,7 +78,8 @@ def _set_options(sock: socket.socket, tunnel: TunnelSpec) -> None:
             sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)  # as much as net.core.*mem_max allows
     ipv6 = sock.family == socket.AF_INET6
     if ipv6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if tunnel.encap is Encap.UDP:  # a raw IPv6 socket is never dual-stack, and refuses the option (EINVAL)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
     else:
         sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)  # DF clear, like l2tp_core's
