@@ -84,12 +84,12 @@ class _Loader:
             title=self._fill(data.take("title", str), "title"),
             picture=self._fill(data.take("picture", str, ""), "picture").strip("\n"),
             needs=tuple(data.take("needs", list, [])),
-            datapath=data.take("datapath", str, ""),
             values=self._values,
             hosts=hosts,
             links=links,
             steps=tuple(self._step(table, f"step {n}", saved) for n, table in enumerate(data.take("steps", list), 1)),
             on_failure=tuple(self._step(table, "on_failure", saved) for table in data.take("on_failure", list, [])),
+            afterwards=self._fill(data.take("afterwards", str, ""), "afterwards").strip("\n"),
         )
         data.nothing_left()
         return scenario
@@ -194,8 +194,14 @@ class _Loader:
         if table is None:
             return None
         decode = _Table(table, f"{self._name}: {where}: decode")
-        name, packets = decode.take("name", str), decode.take("packets", int, 10)
-        made = Decode(name, packets, tuple(decode.take("only", list, [])), float(decode.take("within_s", int, 0)))
+        made = Decode(
+            name=decode.take("name", str),
+            packets=decode.take("packets", int, 10),
+            cookie_bytes=decode.take("cookie_bytes", int, 8),
+            sublayer=decode.take("sublayer", str, "default"),
+            only=tuple(decode.take("only", list, [])),
+            within_s=float(decode.take("within_s", (int, float), 0)),
+        )
         decode.nothing_left()
         return made
 

@@ -85,7 +85,9 @@ def play(scenario: Scenario, wish: Wish, story: Story, program: Path) -> Outcome
         outcome.seconds = time.monotonic() - began
         if wish.shell:
             _shell(run, wish.shell, story)
-    _tell_end(outcome, story)
+    _tell_end(outcome, story, cleaned="" if wish.keep else "; nothing of it is left")
+    if outcome.ok and scenario.afterwards:
+        story.note("\n" + scenario.afterwards)
     return outcome
 
 
@@ -125,10 +127,10 @@ def _shell(run: Identity, host: str, story: Story) -> None:
     enter(run, host, [])
 
 
-def _tell_end(outcome: Outcome, story: Story) -> None:
+def _tell_end(outcome: Outcome, story: Story, *, cleaned: str) -> None:
     held = sum(result.ok for result in outcome.results)
     steps = f"{held} of {len(outcome.scenario.steps)} steps as expected"
-    story.end(ok=outcome.ok, text=f"{outcome.scenario.name}: {steps}, {outcome.seconds:.1f} s")
+    story.end(ok=outcome.ok, text=f"{outcome.scenario.name}: {steps}, {outcome.seconds:.1f} s{cleaned}")
 
 
 @contextlib.contextmanager

@@ -60,10 +60,15 @@ class Capture:
 
 @dataclass(frozen=True)
 class Decode:
-    """Print a capture decoded: only frames whose inner protocol is in `only` (all when empty), at most `packets`."""
+    """Print a capture decoded: only frames whose inner protocol is in `only` (all when empty), at most `packets`.
+
+    cookie_bytes, sublayer: as configured, since a packet does not tell.
+    """
 
     name: str
     packets: int
+    cookie_bytes: int
+    sublayer: str
     only: tuple[str, ...]
     within_s: float
 
@@ -97,18 +102,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A whole scenario. picture: its topology for people. needs: see labrunner.needs. on_failure: what to show then."""
+    """A whole scenario. picture: its topology for people. needs: see labrunner.needs.
+
+    on_failure: steps that show what was the matter. afterwards: what to tell when all was as expected.
+    """
 
     name: str
     title: str
     picture: str
     needs: tuple[str, ...]
-    datapath: str
     values: Mapping[str, str]
     hosts: tuple[Host, ...]
     links: tuple[Link, ...]
     steps: tuple[Step, ...]
     on_failure: tuple[Step, ...]
+    afterwards: str
 
 
 def fill(text: str, values: Mapping[str, str], where: str) -> str:

@@ -186,9 +186,10 @@ class Performer:
     def _decode(self, step: Step, result: Result) -> None:
         """Decoded by a program of its own: the runner stays free of scapy, which only the project's venv has."""
         assert step.decode is not None
-        words = [str(bin_folder() / "python"), str(_HERE / "decode.py"), str(self._file(step.decode.name))]
-        words += [str(step.decode.packets), *step.decode.only]
-        tried = replace(step, json={}, output=(*step.output, r"L2TPv3"), within_s=step.decode.within_s)
+        decode = step.decode
+        words = [str(bin_folder() / "python"), str(_HERE / "decode.py"), str(self._file(decode.name))]
+        words += [str(decode.packets), str(decode.cookie_bytes), decode.sublayer, *decode.only]
+        tried = replace(step, json={}, output=(*step.output, r"L2TPv3"), within_s=decode.within_s)
         answer, _, result.complaints = self._until_as_expected(tried, " ".join(words))
         *lines, last = answer.stdout.rstrip("\n").split("\n")
         result.output = "\n".join(lines)
@@ -205,7 +206,7 @@ class Performer:
         self._story.typed(step.on, result.commands[-1])
 
     def _came_back(self, step: Step, result: Result, answer: Answer) -> None:
-        text = answer.stdout + answer.stderr
+        text = self._run.shown(answer.stdout + answer.stderr)
         result.output += text
         failed = answer.exit != step.exit
         self._story.printed(text, -1 if failed else step.show)

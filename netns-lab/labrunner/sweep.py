@@ -25,8 +25,12 @@ def sweep(run: Identity) -> None:
     Raises LabError when something would not go.
     """
     deadline = time.monotonic() + _PATIENCE_S
+    inodes: set[tuple[int, int]] = set()
     while True:
-        pids, spaces = processes(run), _spaces(run)
+        spaces = _spaces(run)
+        # Kept from round to round: a process that was just starting is still in a namespace that has lost its name.
+        inodes |= {inode for space in spaces if (inode := _inode(Path("/run/netns", space)))}
+        pids = _processes(run, inodes)
         if not pids and not spaces:
             break
         if time.monotonic() > deadline:
@@ -39,10 +43,9 @@ def sweep(run: Identity) -> None:
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
-def processes(run: Identity) -> list[int]:
+def _processes(run: Identity, inodes: set[tuple[int, int]]) -> list[int]:
     """The processes of a run: they carry its mark, or live in one of its network namespaces. Never our own line."""
     mark = f"{MARK}={run.name}".encode()
-    inodes = {_inode(Path("/run/netns", space)) for space in _spaces(run)} - {None}
     spared = _ancestors()
     found = []
     for process in Path("/proc").glob("[0-9]*"):

@@ -19,7 +19,10 @@ _TIMED_OUT = 124  # as timeout(1)
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a command. exit: 124 when it was ended for taking too long, -N when signal N ended it."""
+    """What came of a command (as shown; its output as it was).
+
+    exit: 124 when it was ended for taking too long, -N when signal N ended it.
+    """
 
     command: str
     exit: int
@@ -57,8 +60,8 @@ def ask(run: Identity, host: str, command: str, timeout_s: float) -> Answer:
     return Answer(
         command=shown(run, command),
         exit=process.returncode if status is None else status,
-        stdout=run.shown(stdout),
-        stderr=run.shown(stderr),
+        stdout=stdout,
+        stderr=stderr,
         seconds=time.monotonic() - began,
     )
 
