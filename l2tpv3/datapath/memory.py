@@ -70,7 +70,8 @@ class MemoryDatapath:
         if key in self._tunnels:
             raise ExistsError(f"tunnel {tunnel.name}", f"tunnel id {tunnel.tunnel_id} is taken", "give another --id")
         for (netns, _), other in self._tunnels.items():
-            if netns == tunnel.netns and tunnel.encap is Encap.UDP and _addresses(other) == _addresses(tunnel):
+            both_udp = tunnel.encap is other.encap is Encap.UDP
+            if netns == tunnel.netns and both_udp and _addresses(other) == _addresses(tunnel):
                 raise ConflictError(
                     f"tunnel {tunnel.name}", f"port {tunnel.local_port} is taken", "give another --local-port"
                 )
@@ -91,7 +92,8 @@ class MemoryDatapath:
             raise ExistsError(
                 f"session {session.name}", f"session id {session.session_id} is taken", "give another --id"
             )
-        if any(other.ifname == session.ifname for there in self._sessions.values() for other in there.values()):
+        neighbours = (there for (netns, _), there in self._sessions.items() if netns == tunnel.netns)
+        if any(other.ifname == session.ifname for there in neighbours for other in there.values()):
             raise ConflictError(f"session {session.name}", f"netdev {session.ifname} exists", "give another --ifname")
         sessions[session.session_id] = session
 

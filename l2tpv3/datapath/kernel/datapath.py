@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Iterator
 from ipaddress import IPv6Address
@@ -17,7 +18,6 @@ from l2tpv3.state import Tunnel
 
 _DELETE_LIMIT_S = 30.0
 _DELETE_LIMIT_PER_SESSION_S = 0.05
-_NETDEV_LIMIT_S = 5.0
 
 _USER_DATAPATH = "use --datapath user"
 
@@ -104,7 +104,7 @@ class KernelDatapath:
         when there are thousands, and all the while the tunnel's id and port are taken.
         """
         subject = f"tunnel {tunnel.name}"
-        with _open(tunnel.netns, subject) as netlink:
+        with _open_existing(tunnel, subject) as netlink:
             try:
                 if not netlink.has_tunnel(tunnel.tunnel_id):
                     raise refusals.no_tunnel(tunnel)
@@ -117,7 +117,7 @@ class KernelDatapath:
                 netdevs.wait_until(lambda: not netlink.has_tunnel(tunnel.tunnel_id), limit, subject)
             except OSError as error:
                 raise refusals.other_refusal(subject, "delete it", error) from error
-        netdevs.wait_gone(there, _NETDEV_LIMIT_S)
+        netdevs.wait_gone(there)
 
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session. `adopt` means nothing here: the netdev goes with the session."""
@@ -131,7 +131,7 @@ class KernelDatapath:
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session: sequencing and the reorder timeout."""
-        with _open(tunnel.netns, f"session {session.name}") as netlink:
+        with _open_existing(tunnel, f"session {session.name}") as netlink:
             try:
                 netlink.request(Command.SESSION_MODIFY, requests.session_modify(tunnel, session))
             except OSError as error:
@@ -142,7 +142,7 @@ class KernelDatapath:
         """See Datapath.del_session."""
         subject = f"session {session.name}"
         key = requests.session_key(tunnel.tunnel_id, session.session_id)
-        with _open(tunnel.netns, subject) as netlink:
+        with _open_existing(tunnel, subject) as netlink:
             try:
                 there = netdevs.find(_places(tunnel, session, netlink.request(Command.SESSION_GET, key)))
                 netlink.request(Command.SESSION_DELETE, key)
@@ -151,23 +151,39 @@ class KernelDatapath:
                 )
             except OSError as error:
                 raise _session_error(netlink, tunnel, session, "delete it", error) from error
-        netdevs.wait_gone(there, _NETDEV_LIMIT_S)
+        netdevs.wait_gone(there)
 
 
 def _open(netns: str | None, subject: str) -> L2tpSocket:
     """A socket in `netns`, loading the modules if that is what it takes. Raises UnavailableError about `subject`."""
+    with _asking(subject):
+        try:
+            return L2tpSocket(netns)
+        except FamilyMissing as missing:
+            for module in modules.NEEDED:
+                if problem := modules.load(module):
+                    raise UnavailableError(subject, problem) from missing
+        try:
+            return L2tpSocket(netns)
+        except FamilyMissing as missing:
+            raise UnavailableError(subject, "this kernel has no L2TP (CONFIG_L2TP_V3)", _USER_DATAPATH) from missing
+
+
+def _open_existing(tunnel: TunnelSpec, subject: str) -> L2tpSocket:
+    """A socket where `tunnel` should exist. Without the family it does not: NotFoundError, and nothing is loaded."""
+    with _asking(subject):
+        try:
+            return L2tpSocket(tunnel.netns)
+        except FamilyMissing as missing:
+            raise refusals.no_tunnel(tunnel) from missing
+
+
+@contextlib.contextmanager
+def _asking(subject: str) -> Iterator[None]:
     try:
-        return L2tpSocket(netns)
-    except FamilyMissing as missing:
-        for module in modules.NEEDED:
-            if problem := modules.load(module):
-                raise UnavailableError(subject, problem) from missing
+        yield
     except OSError as error:
         raise refusals.other_refusal(subject, "ask the kernel about L2TP", error) from error
-    try:
-        return L2tpSocket(netns)
-    except FamilyMissing as missing:
-        raise UnavailableError(subject, "this kernel has no L2TP (CONFIG_L2TP_V3)", _USER_DATAPATH) from missing
 
 
 def _refuse_scope(tunnel: TunnelSpec) -> None:

@@ -14,6 +14,7 @@ from l2tpv3.errors import BusyError, L2tpError
 from l2tpv3.netns import inside
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.05
+_STANDSTILL_S = 2.0
 
 Netdev = tuple[str | None, int]
 """A network namespace and an interface index in it."""
@@ -40,16 +41,19 @@ def _indices(netns: str | None, names: set[str]) -> Iterator[int]:
         return
 
 
-def wait_gone(netdevs: list[Netdev], limit_s: float) -> None:
-    """Return when none of them exists any more, or after `limit_s`.
+def wait_gone(netdevs: list[Netdev]) -> None:
+    """Return when none of them exists any more, or none has gone for a while.
 
-    What is still there then only has the name of the session's netdev (which the user renamed): not ours to wait for.
+    What is still there then only has the name that the session's netdev had before somebody renamed it.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + _STANDSTILL_S
     for pause in _pauses():
-        netdevs = [(netns, index) for netns, index in netdevs if _exists(netns, index)]
-        if not netdevs or time.monotonic() > deadline:
+        left = [(netns, index) for netns, index in netdevs if _exists(netns, index)]
+        if len(left) < len(netdevs):
+            deadline = time.monotonic() + _STANDSTILL_S
+        if not left or time.monotonic() > deadline:
             return
+        netdevs = left
         time.sleep(pause)
 
 

@@ -1,0 +1,48 @@
+"""The datapaths that the contract suite is run on. Another one is one more entry in CANDIDATES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l2tpv3.datapath.base import Datapath
+from l2tpv3.datapath.kernel import KernelDatapath
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.datapath.user import UserDatapath
+from l2tpv3.places import Places
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A datapath under test. real: it makes netdevs and sockets in namespaces and moves frames, as root.
+
+    make: gives one that has the folder to itself; called twice with the same folder it gives two that see the same
+    tunnels, as two commands do.
+    """
+
+    name: str
+    make: Callable[[Path], Datapath]
+    real: bool
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+
+    @property
+    def parameter(self) -> Any:
+        """For pytest's params."""
+        return pytest.param(self, id=self.name, marks=self.marks)
+
+
+def _user(folder: Path) -> Datapath:
+    places = Places(folder / "state", folder / "runtime")
+    places.make()
+    return UserDatapath(places)
+
+
+CANDIDATES = (
+    Candidate("memory", lambda _: MemoryDatapath(), real=False),
+    Candidate("user", _user, real=True, marks=(pytest.mark.root,)),
+    Candidate("kernel", lambda _: KernelDatapath(), real=True, marks=(pytest.mark.root, pytest.mark.kernel_l2tp)),
+)

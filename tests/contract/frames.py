@@ -1,0 +1,70 @@
+"""Ethernet frames put into one netdev and awaited at another, through packet sockets: no process per frame."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+
+from l2tpv3.netns import inside
+
+ETHERTYPE = 0x88B5
+"""For local experiments (IEEE 802): nothing else sends it, so every one counted is ours."""
+
+_WAIT_S = 5.0
+_QUIET_S = 0.3
+
+Place = tuple[str, str]
+"""A network namespace and the name of a netdev in it."""
+
+
+def frame(size: int, number: int) -> bytes:
+    """A frame of `size` bytes (14 at least, no FCS) whose content depends on `number`."""
+    header = bytes.fromhex("020000000002020000000001") + ETHERTYPE.to_bytes(2, "big")
+    return header + bytes((number * 31 + position) & 0xFF for position in range(size - len(header)))
+
+
+def exchange(source: Place, target: Place, sizes: Sequence[int], *, arriving: int | None = None) -> None:
+    """Send a frame of each size into `source` and check that just these come out of `target`, in order.
+
+    arriving: how many of them, the first ones, are to arrive (all).
+    """
+    frames = [frame(size, number) for number, size in enumerate(sizes)]
+    expected = frames[:arriving]
+    with packet_socket(target) as receiver, packet_socket(source) as sender:
+        for one in frames:
+            sender.send(one)
+        received = collect(receiver, len(expected))
+    assert received == expected
+
+
+def packet_socket(place: Place) -> socket.socket:
+    """A packet socket for ETHERTYPE frames on a netdev."""
+    netns, ifname = place
+    with inside(netns):
+        one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    one.bind((ifname, ETHERTYPE))
+    return one
+
+
+def collect(receiver: socket.socket, count: int) -> list[bytes]:
+    """Frames that come in until `count` have, or none has for a while; and any that comes on top of those."""
+    received: list[bytes] = []
+    deadline = time.monotonic() + _WAIT_S
+    while len(received) < count and (left := deadline - time.monotonic()) > 0:
+        receiver.settimeout(left)
+        _receive(receiver, received)
+    receiver.settimeout(_QUIET_S if count == 0 else 0.01)
+    while _receive(receiver, received):
+        pass
+    return received
+
+
+def _receive(receiver: socket.socket, received: list[bytes]) -> bool:
+    try:
+        data, address = receiver.recvfrom(65536)
+    except (TimeoutError, BlockingIOError):
+        return False
+    if address[2] != socket.PACKET_OUTGOING:
+        received.append(data)
+    return True
