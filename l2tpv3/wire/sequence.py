@@ -57,12 +57,12 @@ class ReceiveSequence:
     """
 
     __slots__ = (
+        "_ahead",
         "_expected",
         "_furthest",
         "_held",
-        "_run",
-        "_run_expected",
-        "_run_last",
+        "_old",
+        "_old_before",
         "accept_gaps",
         "max_held",
         "oos_packets",
@@ -91,7 +91,8 @@ class ReceiveSequence:
         # By number; a dict keeps the order of arrival, so that its first entry is the one that expires first.
         self._held: dict[int, tuple[float, bytes]] = {}
         self._furthest = 0
-        self._run, self._run_last, self._run_expected = 0, -1, -1
+        self._ahead, self._old = _Run(), _Run()
+        self._old_before = _NOTHING_YET
 
     @property
     def expected(self) -> int | None:
@@ -118,7 +119,13 @@ class ReceiveSequence:
 
         A frame that is held is copied, so that `frame` may be a view into a buffer that is used again.
         """
-        released = self.flush(now) if self._held else []
+        released: list[Buffer] = []
+        self._place(ns, frame, now, released)
+        if self._held:  # only now: what fills a gap is welcome as long as the gap was not given up
+            released += self.flush(now)
+        return released
+
+    def _place(self, ns: int, frame: Buffer, now: float, released: list[Buffer]) -> None:
         if self._expected < 0:
             self._expected = ns  # the kernel's reorder_skip: go by the first packet's number
         ahead = ns - self._expected & SEQUENCE_MASK
@@ -128,8 +135,10 @@ class ReceiveSequence:
             released.append(frame)
             self._expected = ns + 1 & SEQUENCE_MASK
             self._drain(released)
-        elif ahead >= WINDOW or (self.reorder_timeout_s == 0 and not self.accept_gaps):
-            self._discard(ns, frame, released)
+        elif ahead >= WINDOW:
+            self._discard_old(ns, frame, released)
+        elif self.reorder_timeout_s == 0 and not self.accept_gaps:
+            self._discard_ahead(ns, frame, released)
         elif self.reorder_timeout_s == 0:
             self._expected = ns + 1 & SEQUENCE_MASK
             released.append(frame)
@@ -139,7 +148,6 @@ class ReceiveSequence:
             self._hold(ns, ahead, frame, now)
             if len(self._held) > self.max_held:
                 self._release_through(self._furthest, released)
-        return released
 
     def deadline(self) -> float | None:
         """Give the time at which `flush` has something to do, or None while nothing is held."""
@@ -185,17 +193,44 @@ class ReceiveSequence:
         self._expected = last + 1 & SEQUENCE_MASK
         self._drain(released)
 
-    def _discard(self, ns: int, frame: Buffer, released: list[Buffer]) -> None:
-        """Count a discard, or resynchronise to `ns`: enough came in sequence and nothing was accepted in between."""
-        if self._run_expected == self._expected and ns == (self._run_last + 1 & SEQUENCE_MASK):
-            self._run += 1
-        else:
-            self._run = 0
-        self._run_last, self._run_expected = ns, self._expected
-        if self._run < RESYNC_AFTER:
+    def _is_resync(self, run: _Run, ns: int) -> bool:
+        """Count a discard, unless `ns` shows that enough came in sequence among themselves: then say so."""
+        if run.extend(ns) < RESYNC_AFTER:
             self.seq_discards += 1
-            return
-        if self._held:
-            self._release_through(self._furthest, released)
-        released.append(frame)
-        self._expected = ns + 1 & SEQUENCE_MASK
+            return False
+        return True
+
+    def _discard_old(self, ns: int, frame: Buffer, released: list[Buffer]) -> None:
+        if self._old_before != self._expected:  # something was accepted since: late packets, not a restarted peer
+            self._old_before = self._expected
+            self._old.restart()
+        if self._is_resync(self._old, ns):
+            if self._held:
+                self._release_through(self._furthest, released)
+            released.append(frame)
+            self._expected = ns + 1 & SEQUENCE_MASK
+
+    def _discard_ahead(self, ns: int, frame: Buffer, released: list[Buffer]) -> None:
+        # The kernel does not begin a new count when something was accepted in between; neither does this.
+        if self._is_resync(self._ahead, ns):
+            released.append(frame)
+            self._expected = ns + 1 & SEQUENCE_MASK
+
+
+class _Run:
+    """How many discarded packets in a row had numbers in sequence (nr_oos and nr_oos_count in the kernel)."""
+
+    __slots__ = ("count", "last")
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.count, self.last = 0, -1
+
+    def extend(self, ns: int) -> int:
+        """Take the next discarded number; give how many before it were in sequence with it."""
+        in_sequence = self.last >= 0 and ns == following(self.last)
+        self.count = self.count + 1 if in_sequence else 0
+        self.last = ns
+        return self.count

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from l2tpv3.wire.data import SEQUENCE_SPACE
 from l2tpv3.wire.errors import EncodeError
 from l2tpv3.wire.sequence import RESYNC_AFTER, WINDOW, ReceiveSequence, following
+from tests.wire.golden_cases import GOLDEN
 
 
 def frame(ns: int) -> bytes:
@@ -30,6 +33,26 @@ def take_all(seq: ReceiveSequence, numbers: list[int], now: float = 0.0) -> list
 
 def flushed(seq: ReceiveSequence, now: float) -> list[int]:
     return [int(bytes(f).split()[1]) for f in seq.flush(now)]
+
+
+KERNEL = json.loads((GOLDEN / "sequence" / "kernel.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", KERNEL, ids=lambda case: case["name"])
+def test_the_kernel_delivers_the_same(case: dict[str, Any]) -> None:
+    """What l2tp_core did with the same arrivals: the frames in their order, those not delivered, those out of order."""
+    seq = ReceiveSequence(case["reorder_timeout_ms"] / 1000)
+    delivered = take_all(seq, case["arrivals"])
+    assert len(case["delivered"]) == case["rx_packets"]
+    if case["name"] == "restart":
+        # The one intended difference: the kernel goes on discarding, see the module's docstring.
+        assert case["delivered"] == list(range(100, 110))
+        assert delivered == [*range(100, 110), *range(RESYNC_AFTER, 40)]
+        return
+    assert delivered == case["delivered"]
+    assert seq.seq_discards == case["rx_errors"] >= case["rx_seq_discards"]
+    assert seq.oos_packets == case["rx_oos_packets"]
+    assert seq.held == len(case["arrivals"]) - case["rx_packets"] - case["rx_errors"]
 
 
 def test_in_order_takes_the_short_way() -> None:
@@ -153,6 +176,12 @@ class TestReordering:
         seq = ReceiveSequence(0.1, expected=0)
         assert take(seq, 2, now=0.0) == []
         assert take(seq, 3, now=0.2) == [2, 3]
+
+    def test_what_fills_the_gap_late_but_before_the_flush_is_delivered(self) -> None:
+        seq = ReceiveSequence(0.1, expected=0)
+        assert take(seq, 1, now=0.0) == []
+        assert take(seq, 0, now=5.0) == [0, 1]
+        assert seq.seq_discards == 0
 
     def test_a_held_frame_is_a_copy(self) -> None:
         seq = ReceiveSequence(0.1, expected=0)
