@@ -1,0 +1,154 @@
+"""The house's rules that a reader could check and would not."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "l2tpv3"
+
+# From the bottom to the top. A room imports from rows below its own, and from nobody beside it: so no datapath knows
+# another, and the wire library knows nothing. The package itself (l2tpv3/__init__.py) is the shop window: it shows all.
+FLOORS: list[set[str]] = [
+    {"wire", "errors"},
+    {"ids", "netns", "places", "lock", "config"},
+    {"spec"},
+    {"state", "store", "mtu", "wanted"},
+    {"status", "datapath.base"},
+    {"report", "datapath.kernel", "datapath.user", "datapath.memory"},
+    {"link"},
+    {"choose", "observe"},
+    {"manager"},
+    {"interop"},
+    {"cli"},
+]
+_FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+_SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _room(module: str) -> str:
+    """`l2tpv3.datapath.user.worker` is of the room `datapath.user`, `l2tpv3.wire.data` of `wire`."""
+    parts = module.split(".")[1:]
+    return ".".join(parts[:2]) if parts[:1] == ["datapath"] else ".".join(parts[:1])
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            module = str(node.module)
+            for name in node.names:
+                inner = PACKAGE.parent.joinpath(*module.split("."), name.name)
+                is_module = inner.is_dir() or inner.with_suffix(".py").exists()
+                yield f"{module}.{name.name}" if is_module else module
+
+
+def _tracked() -> list[Path]:
+    # safe.directory: with sudo in somebody's checkout git would refuse
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_every_room_has_its_floor() -> None:
+    rooms = {_room(_module(path)) for path in _SOURCES} - {"", "datapath"}
+    assert rooms <= set(_FLOOR), "give new rooms a floor in FLOORS"
+
+
+@pytest.mark.parametrize("path", _SOURCES, ids=_module)
+def test_no_room_imports_a_higher_one(path: Path) -> None:
+    room = _room(_module(path))
+    if room in ("", "datapath"):
+        return
+    theirs = {_room(name) for name in _imports(path) if name.split(".")[0] == "l2tpv3"} - {room}
+    wrong = {other for other in theirs if other == "" or _FLOOR[other] >= _FLOOR[room]}
+    assert not wrong, f"{room} imports {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "wire").glob("*.py")), ids=_module)
+def test_the_wire_library_does_no_input_or_output(path: Path) -> None:
+    forbidden = {"socket", "os", "time", "asyncio", "select", "selectors", "subprocess", "threading", "io", "logging"}
+    assert not {name.split(".")[0] for name in _imports(path)} & forbidden
+
+
+@pytest.mark.parametrize("program", ["import l2tpv3", "from l2tpv3.cli import main; main(['--help'])"])
+def test_what_is_slow_to_import_is_left_until_it_is_used(program: str) -> None:
+    code = f"import sys\n{program}\nprint('LOADED', *sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.rpartition("LOADED")[2].split())
+    assert not loaded & {"pyroute2", "scapy", "fastapi", "pydantic", "asyncio", "sqlite3"}
+
+
+def test_no_tracked_file_speaks_of_the_workplace() -> None:
+    workplace = re.compile("/wor" + r"k/|\bissue #?\d|shared/(reference|kernel-vm)", re.IGNORECASE)
+    said = []
+    for path in _tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        said += [f"{path.relative_to(ROOT)}: {match[0]}" for match in workplace.finditer(text)]
+    assert not said
+
+
+def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc"}
+    assert not [path for path in _tracked() if path.stem in drawers]
+
+
+@pytest.mark.parametrize("path", _SOURCES, ids=_module)
+def test_public_names_have_docstrings(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    bare = [] if ast.get_docstring(tree) or not tree.body else ["the module"]
+    bare += [name for name, node in _public(tree) if not ast.get_docstring(node)]
+    assert not bare
+
+
+def _public(tree: ast.Module) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Public classes and functions of a module, and the public methods of classes that inherit from nothing.
+
+    A class with bases may be filling in what its base has described.
+    """
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef) and not node.bases:
+                for inner in node.body:
+                    if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) and not inner.name.startswith("_"):
+                        yield f"{node.name}.{inner.name}", inner
+
+
+def test_the_wheel_has_the_package_its_types_and_its_data(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    wanted = {str(path.relative_to(ROOT)) for path in _tracked() if path.is_relative_to(PACKAGE)}
+    assert "l2tpv3/py.typed" in shipped
+    assert wanted <= shipped
+    assert {name.split("/")[0] for name in shipped} == {"l2tpv3"}
+
+
+def test_the_readme_and_ci_name_the_commands_there_are() -> None:
+    readme = (ROOT / "README.md").read_text().splitlines()
+    for command in ("netns-lab/demo", "tests/run"):
+        assert command in readme, f"README.md has {command} on a line of its own, to be copied"
+        assert (ROOT / command).stat().st_mode & 0o111
+    assert "tests/run" in (ROOT / ".ci" / "run").read_text()
