@@ -1,0 +1,59 @@
+"""--help of each command: what it is, every option of the reference, examples."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.command_line import CommandLine
+
+TUNNEL_OPTIONS = (
+    "--remote --local --encap --id --peer-id --local-port --remote-port --udp-checksum --datapath --netns"
+)  # fmt: skip
+SESSION_OPTIONS = (
+    "--id --peer-id --ifname --tx-cookie --rx-cookie --sublayer --sequencing --reorder-timeout-ms --mtu --mac --netns"
+    " --address --bridge --up --down"
+)
+OPTIONS = {
+    "": "--json --version --install-completion --show-completion",
+    "tunnel": "",
+    "tunnel add": TUNNEL_OPTIONS + " --json",
+    "tunnel show": "--json --show-secrets",
+    "tunnel set": TUNNEL_OPTIONS + " --json",
+    "tunnel del": "",
+    "session": "",
+    "session add": SESSION_OPTIONS + " --json",
+    "session show": "--json --show-secrets",
+    "session set": SESSION_OPTIONS + " --json",
+    "session del": "",
+    "session stats": "--json --watch",
+    "peer": "--as",
+    "restore": "",
+    "ip-l2tp": "--datapath",
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help(ctl: CommandLine, command: str, option: str) -> None:
+    result = ctl.ok(f"{command} {option}")
+    assert result.err == ""
+    assert result.out.startswith(f"Usage: l2tpctl {command}".rstrip())
+    words = result.out.split()
+    assert [option for option in OPTIONS[command].split() if option not in words] == []
+    examples = result.out.partition("Examples:\n")[2]
+    assert f"  l2tpctl {command}".rstrip() in examples
+
+
+@pytest.mark.parametrize("command", ["", "tunnel", "session"])
+def test_every_command_is_listed_with_its_first_sentence_whole(ctl: CommandLine, command: str) -> None:
+    listed = ctl.ok(f"{command} --help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    names = [line.split()[0] for line in listed]
+    below = [other.split()[-1] for other in OPTIONS if other.rpartition(" ")[0] == command and other]
+    assert sorted(names) == sorted(below)
+    assert [line for line in listed if line.endswith("...")] == []
+
+
+def test_aliases_are_told(ctl: CommandLine) -> None:
+    for group in ("tunnel", "session"):
+        shown = ctl.ok(f"{group} --help").out
+        assert "`ls`" in shown and "`rm`" in shown

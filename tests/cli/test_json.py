@@ -1,0 +1,88 @@
+"""--json: every document is what its shipped schema says, with no field that the schema does not know."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from l2tpv3 import report
+from tests.cli.command_line import CommandLine
+
+
+def validate(document: dict[str, Any]) -> None:
+    """Strictly: programs may rely on every field that is printed, so each is in the schema."""
+    schema = report.json_schema(document["schema"])
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(document, _strict(schema))
+
+
+def _strict(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {key: _strict(value) for key, value in schema.items()}
+    return strict | ({"additionalProperties": False} if "properties" in schema and "type" in schema else {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--json", "tunnel show --json", "tunnel show siteb --json", "tunnel show siteb --json --show-secrets",
+     "session show --json", "session show siteb lan --json --show-secrets", "session stats --json",
+     "session stats siteb lan --json", "tunnel set siteb --json", "session set siteb lan --mtu 1300 --json",
+     "session add siteb lan3 --json", "tunnel add third --remote 127.0.0.3 --encap ip --json"],
+)  # fmt: skip
+def test_documents_match_their_schema(siteb: CommandLine, line: str) -> None:
+    siteb.ok("tunnel add second --remote 127.0.0.2 --encap ip")
+    siteb.ok("session add second lan --sublayer none --tx-cookie none --address 10.0.0.1/24")
+    validate(siteb.ok(line).json)
+
+
+def test_empty_documents_match_too(ctl: CommandLine) -> None:
+    for line in ("--json", "tunnel show --json", "session show --json", "session stats --json"):
+        result = ctl.ok(line)
+        validate(result.json)
+        assert result.err == ""
+
+
+def test_foreign_and_missing_match_too(siteb: CommandLine) -> None:
+    import dataclasses
+
+    tunnel = siteb.manager.tunnel("siteb")
+    spec = dataclasses.replace(tunnel.spec, local=tunnel.local)
+    session = siteb.manager.session("siteb", "lan").spec
+    siteb.datapath.del_tunnel(spec)
+    foreign = dataclasses.replace(spec, tunnel_id=9)
+    siteb.datapath.add_tunnel(foreign)
+    siteb.datapath.add_session(foreign, session)
+    document = siteb.ok("tunnel show --json").json
+    validate(document)
+    mine, other = document["tunnels"]
+    assert (mine["condition"], mine["sessions"][0]["netdev"]) == ("missing", None)
+    assert (other["foreign"], other["wanted"], other["sessions"][0]["sublayer"]) == (True, None, None)
+
+
+def test_what_a_session_says(siteb: CommandLine) -> None:
+    session = siteb.ok("session show siteb lan --json").json["sessions"][0]
+    assert session["tx_cookie"] == {"length": 8}
+    assert (session["ifname"], session["netdev"]["up"], session["wanted"]["mtu"]) == ("l2tpeth0", True, "auto")
+    secret = siteb.ok("session show siteb lan --json --show-secrets").json["sessions"][0]
+    assert secret["tx_cookie"] == {"length": 8, "hex": "0011223344556677"}
+    assert secret["wanted"]["rx-cookie"] == "8899aabb"
+
+
+def test_errors_are_json_too(siteb: CommandLine) -> None:
+    for line, slug, code in (
+        ("tunnel show nope --json", "not-found", 3),
+        ("tunnel add siteb --remote 127.0.0.2 --json", "exists", 4),
+        ("tunnel add x --remote nonsense --json", "invalid-value", 1),
+        ("tunnel show --json --bogus", "invalid-value", 1),
+    ):
+        result = siteb(line)
+        document = json.loads(result.err)
+        validate(document)
+        assert (document["error"]["slug"], document["error"]["exit_code"]) == (slug, code)
+        assert (result.code, result.out) == (code, "")
