@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Any
 
 from l2tpv3 import ids
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import ConflictError, ExistsError, InvalidValueError, UnavailableError
+from l2tpv3.errors import (
+    ConflictError,
+    ExistsError,
+    InvalidValueError,
+    L2tpError,
+    NotPermittedError,
+    UnavailableError,
+)
 from l2tpv3.netns import same_netns
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec, session_fields, tunnel_fields
 from l2tpv3.state import Tunnel
@@ -16,6 +25,8 @@ from l2tpv3.store import TunnelRecord
 
 AUTO_ORDER = ("kernel", "user")
 """What `--datapath auto` tries, the better first."""
+
+_CAP_NET_ADMIN = 12  # linux/capability.h
 
 
 def choose_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> tuple[Datapath, str]:
@@ -31,7 +42,7 @@ def choose_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> tupl
         support = datapaths[spec.datapath].probe()
         if not support.works:
             problem = f"the {spec.datapath} datapath does not work here: {support.reason}"
-            raise UnavailableError(subject, problem, "use --datapath auto")
+            raise _does_not_work(subject, problem, "use --datapath auto")
         return datapaths[spec.datapath], "as asked"
     reasons: list[str] = []
     for name in (name for name in (*AUTO_ORDER, *datapaths) if name in datapaths):
@@ -42,7 +53,15 @@ def choose_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> tupl
         if support.works:
             return datapaths[name], "; ".join(reasons) or support.reason
         reasons.append(f"no {name} datapath: {support.reason}")
-    raise UnavailableError(subject, "; ".join(reasons) or "no datapath", "")
+    raise _does_not_work(subject, "; ".join(reasons) or "no datapath", "")
+
+
+def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
+    """Why no datapath works: for want of privilege, when the caller could not make a netdev with any of them."""
+    capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if capabilities and not int(capabilities[1], 16) >> _CAP_NET_ADMIN & 1:
+        return NotPermittedError(subject, problem, "run as root, or with CAP_NET_ADMIN")
+    return UnavailableError(subject, problem, remedy)
 
 
 def new_tunnel(
