@@ -40,9 +40,9 @@ def stats(
         str | None, typer.Option("--watch", metavar="SECONDS", help="Again every so many seconds, with rates.")
     ] = None,
 ) -> None:
-    """Show the sessions' counters: packets, bytes, errors, drops by cause.
+    """Show the sessions' counters.
 
-    With --watch the screen is refreshed on a terminal; otherwise lines (with --json a JSON document each) are added.
+    Packets, bytes and errors either way, and drops by cause. With --watch the screen is refreshed on a terminal; otherwise lines (with --json a JSON document each) are added.
     """
     manager = manager_of(ctx)
     if watch is not None:
