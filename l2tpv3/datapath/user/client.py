@@ -81,7 +81,8 @@ class Client:
         self._socket.settimeout(TIMEOUT_S)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         sent = self._socket.sendmsg([data], ancillary)
-        self._socket.sendall(data[sent:])
+        if sent < len(data):  # sending nothing fails too, when the worker has answered and ended meanwhile
+            self._socket.sendall(data[sent:])
 
     def _receive(self, files: list[int], give_up: float) -> dict[str, Any]:
         space = socket.CMSG_SPACE(FDS_MAX * 4)

@@ -149,13 +149,13 @@ class UserDatapath:
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. Without a worker that has it, what a dead one left is removed."""
-        subject = f"session {session.name}"
+        subject, number = f"session {session.name}", session.session_id
         with self._workers.locked(), self._workers.live(clear=True) as clients:
             home = _home(tunnel, clients)
             if home is not None:
                 client, key = home
                 try:
-                    client.request(subject, "del_session", session_id=session.session_id, **key)
+                    _close_after_worker(client, client.exchange(subject, "del_session", **key, session_id=number)[1])
                     return
                 except NotFoundError:
                     pass
@@ -163,8 +163,10 @@ class UserDatapath:
             leftovers = netdev.find(mark, [session.netns, tunnel.netns])
             if not leftovers and home is None:
                 leftovers = netdev.find(mark, netdev.everywhere())
+            if not leftovers and home is None:
+                raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
             if not leftovers:
-                raise NotFoundError(subject, f"no session with id {session.session_id}")
+                raise NotFoundError(subject, f"no session with id {number}")
             for found in leftovers:
                 netdev.remove(found)
 
@@ -191,7 +193,7 @@ def _summaries(clients: list[Client]) -> list[tuple[Client, _Summary]]:
 
 
 def _check_free(tunnel: TunnelSpec, settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> None:
-    """Raise ExistsError when the id is taken, ConflictError when another tunnel has both ends' addresses and ports."""
+    """Raise ExistsError when the id is taken, ConflictError when the local port is, by one with the same remote."""
     for _, words in carried:
         other = TunnelSettings.from_json(words)
         if other.netns != settings.netns:
@@ -199,23 +201,27 @@ def _check_free(tunnel: TunnelSpec, settings: TunnelSettings, carried: list[tupl
         if other.tunnel_id == settings.tunnel_id:
             problem = f"tunnel id {tunnel.tunnel_id} is taken by tunnel {other.name}"
             raise ExistsError(f"tunnel {tunnel.name}", problem, "give another --id")
-        if settings.encap == "udp" and _ends(other) == _ends(settings):
-            problem = f"{settings.local} port {settings.local_port} to that remote is taken by tunnel {other.name}"
+        if settings.encap == "udp" and _path(other) == _path(settings):
+            problem = f"{settings.local} port {settings.local_port} is taken by tunnel {other.name} to the same remote"
             raise ConflictError(f"tunnel {tunnel.name}", problem, "give another --local-port")
 
 
-def _ends(settings: TunnelSettings) -> tuple[object, ...]:
-    return settings.encap, settings.local, settings.local_port, settings.remote, settings.remote_port
+def _path(settings: TunnelSettings) -> tuple[object, ...]:
+    return settings.encap, settings.local, settings.local_port, settings.remote
 
 
 def _port_is_ours(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> bool:
-    """Whether a tunnel of ours has that local port already, with another remote end."""
-    others = (TunnelSettings.from_json(words) for _, words in carried)
-    return settings.encap == "udp" and any(
-        (other.encap, other.netns, other.local, other.local_port)
+    """Whether tunnels of ours have that local port, each with another remote address: a hub, with 1701 everywhere.
+
+    To one remote address each tunnel needs a port of its own, as with the kernel, even if the remote ports differ.
+    """
+    others = [
+        other
+        for other in (TunnelSettings.from_json(words) for _, words in carried)
+        if (other.encap, other.netns, other.local, other.local_port)
         == (settings.encap, settings.netns, settings.local, settings.local_port)
-        for other in others
-    )
+    ]
+    return settings.encap == "udp" and bool(others) and all(other.remote != settings.remote for other in others)
 
 
 def _sharing(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> Client | None:
@@ -268,13 +274,28 @@ def _check_session_free(
 
 
 def _delete_sessions(client: Client, subject: str, key: dict[str, Any]) -> None:
-    """All sessions of a tunnel. Closing a TAP waits for an RCU grace period: several at a time."""
+    """All sessions of a tunnel."""
     left = 1
-    with ThreadPoolExecutor(8) as pool:
-        while left:
-            answer, files = client.exchange(subject, "del_sessions", **key)
-            list(pool.map(os.close, files))
-            left = answer["left"]
+    while left:
+        answer, files = client.exchange(subject, "del_sessions", **key)
+        _close_after_worker(client, files)
+        left = answer["left"]
+
+
+def _close_after_worker(client: Client, files: list[int]) -> None:
+    """Close the files of TAPs that a worker gave back, whereupon the netdevs vanish.
+
+    Whoever closes such a file last waits for an RCU grace period, and that must not be the worker: when it answers
+    another request it has closed its own. Several at a time, for the same reason.
+    """
+    try:
+        client.request("worker", "nothing")
+    finally:
+        if len(files) == 1:
+            os.close(files[0])
+        else:
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(os.close, files))
 
 
 def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:

@@ -60,6 +60,7 @@ class Requests:
             "del_sessions": self._del_sessions,
             "del_tunnel": self._del_tunnel,
             "quit": self._quit,
+            "nothing": lambda message, fds: ({}, []),
         }
 
     @property
