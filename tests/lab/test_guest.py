@@ -1,0 +1,81 @@
+"""netns-lab/guest, run as people run it. A boot takes three seconds here, hence few tests that ask much each."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+GUEST = Path(__file__).resolve().parents[2] / "netns-lab" / "guest"
+
+
+def test_a_command_runs_on_a_kernel_with_l2tp(tmp_path: Path) -> None:
+    script = """
+        echo here; echo there >&2; echo again >/dev/stderr
+        grep '^l2tp_eth ' /proc/modules | cut -d' ' -f1
+        echo "$L2TP_TEST_WORD" > made
+        echo lost > /root-was-here 2>/dev/null || echo lost > /usr/root-was-here
+        sleep 1000 &
+        exit 7
+    """
+    environment = os.environ | {"L2TP_TEST_WORD": 'it\'s "quoted" $HOME'}
+    done = subprocess.run(
+        [GUEST, "-w", tmp_path, "--", "sh", "-c", script],
+        check=False, capture_output=True, text=True, timeout=200, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 7, done.stderr
+    assert done.stdout == "here\nl2tp_eth\n"
+    assert done.stderr == "there\nagain\n"
+    assert (tmp_path / "made").read_text() == 'it\'s "quoted" $HOME\n', (
+        "the folder is shared, the environment passed on"
+    )
+    assert not Path("/root-was-here").exists(), "the rest of the machine is left alone"
+    assert not Path("/usr/root-was-here").exists()
+
+
+def test_the_kernel_loads_l2tp_by_itself_when_asked_to_boot_without() -> None:
+    script = "grep -c l2tp /proc/modules; ip l2tp show tunnel && grep -c '^l2tp_netlink ' /proc/modules"
+    done = subprocess.run(
+        [GUEST, "--no-l2tp", "--", "sh", "-c", script], check=False, capture_output=True, text=True, timeout=200
+    )
+    assert done.stdout.split() == ["0", "1"], done.stderr
+
+
+def test_it_leaves_no_process_when_it_runs_out_of_time_or_is_killed(tmp_path: Path) -> None:
+    mark = f"path={tmp_path}"
+    slow = subprocess.run(
+        [GUEST, "-w", tmp_path, "sleep", "1000"],
+        check=False, capture_output=True, text=True, timeout=200, env=os.environ | {"L2TPV3_GUEST_TIMEOUT": "1"},
+    )  # fmt: skip
+    assert slow.returncode == 124
+    assert "timed out after 1 s" in slow.stderr
+    assert not _running(mark)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        guest = subprocess.Popen([GUEST, "-w", tmp_path, "sleep", "1000"])
+        _wait_until_running(mark)
+        guest.send_signal(number)
+        guest.wait(10)
+        time.sleep(0.2)
+        assert not _running(mark)
+
+
+def _wait_until_running(mark: str) -> None:
+    deadline = time.monotonic() + 20
+    while not _running(mark):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _running(mark: str) -> list[str]:
+    """QEMUs by what is in their command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if line.startswith(("qemu", "/usr/bin/qemu")) and mark in line:
+            found.append(line)
+    return found
