@@ -19,10 +19,10 @@ PACKAGE = ROOT / "l2tpv3"
 # another, and the wire library knows nothing. The package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
     {"wire", "errors"},
-    {"ids", "netns", "places", "lock", "config"},
+    {"ids", "netns", "places", "lock", "source"},
     {"spec"},
     {"state", "store", "mtu", "wanted"},
-    {"status", "datapath.base"},
+    {"status", "datapath.base", "config"},
     {"report", "datapath.kernel", "datapath.user", "datapath.memory"},
     {"link"},
     {"choose", "observe"},

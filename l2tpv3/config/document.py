@@ -1,0 +1,70 @@
+"""One file: read, parsed as TOML, its keys' lines known."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from l2tpv3.config.lines import LineIndex
+from l2tpv3.config.problem import Problem
+from l2tpv3.source import Source
+
+_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+_END = " (at end of document)"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file. root: the source that all others are `of`. readable_by_all: others on this host can read it."""
+
+    content: dict[str, Any]
+    root: Source
+    readable_by_all: bool
+
+
+def read_document(file: Path) -> Document | Problem:
+    """The file's content, or why there is none: it can't be read, or is not TOML. Never what is in it: secrets are."""
+    try:
+        data = file.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file's name"
+        return Problem(file, 0, "", f"can't read it: {reason}", "give a readable TOML file")
+    try:
+        # As tomllib.load() does it: TOML's line ends are LF and CRLF.
+        text = data.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return Problem(file, line, "", "not UTF-8, which TOML has to be", "save it as UTF-8")
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return _syntax(file, text, str(error))
+    except RecursionError:
+        return Problem(file, 0, "", "arrays or tables nested too deeply", "two levels of tables are all there is")
+    except ValueError:  # int() refuses more than 4300 digits
+        return Problem(file, 0, "", "a number with thousands of digits", "ids have 32 bits")
+    return Document(content, Source(file, (), LineIndex(text).line), is_readable_by_all(file))
+
+
+def is_readable_by_all(file: Path) -> bool:
+    """Whether any user of this host may read it; False when it is gone."""
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def _syntax(file: Path, text: str, message: str) -> Problem:
+    """tomllib's message, its place taken out of it."""
+    match = _LINE.search(message)
+    if match:
+        line, message = int(match[1]), message[: match.start()]
+    else:
+        line, message = text.rstrip().count("\n") + 1, message.removesuffix(_END)
+    if message.startswith(("Cannot declare", "Cannot overwrite")):
+        return Problem(file, line, "", f"not TOML: {message}", "each key and table is written once")
+    return Problem(file, line, "", f"not TOML: {message}", "text needs quotes, a table's heading brackets")

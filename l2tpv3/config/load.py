@@ -1,0 +1,65 @@
+"""Files in: which ones, and all of them merged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from l2tpv3.config.clashes import find_clashes
+from l2tpv3.config.document import read_document
+from l2tpv3.config.problem import ConfigError, Problem
+from l2tpv3.config.read import Findings, Reader, ReadTunnel
+from l2tpv3.errors import from_errno
+from l2tpv3.wanted import WantedTunnel
+
+CONFIG_DIR = "/etc/l2tpv3"
+"""Where files are when $L2TPV3_CONFIG_DIR does not say."""
+
+DATAPATHS = ("auto", "kernel", "user")
+"""What `datapath` may be."""
+
+
+def load(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    warn: Callable[[Problem], None] | None = None,
+    datapaths: Collection[str] = DATAPATHS,
+) -> list[WantedTunnel]:
+    """The tunnels of all the files, in the order of files and of each file.
+
+    warn: is called with what is doubtful but no error, when there is none. datapaths: the words that `datapath` may
+    have. Nothing but files is touched. Raises ConfigError, with all that is wrong in any of them.
+    """
+    findings = Findings()
+    tunnels: list[ReadTunnel] = []
+    files = list({Path(path).absolute(): Path(path) for path in paths}.values())
+    for file in files:
+        document = read_document(file)
+        if isinstance(document, Problem):
+            findings.problems.append(document)
+        else:
+            tunnels += Reader(document, datapaths, findings).tunnels()
+    find_clashes(tunnels, findings)
+    if findings.problems:
+        order = {file: number for number, file in enumerate(files)}
+        raise ConfigError(sorted(findings.problems, key=lambda one: (order[one.file], one.line)))
+    if warn is not None:
+        for warning in findings.warnings:
+            warn(Problem.at(*warning))
+    return [tunnel.wanted for tunnel in tunnels]
+
+
+def config_files(directory: str | os.PathLike[str] | None = None) -> list[Path]:
+    """The `*.toml` of the configuration directory, sorted by name, hidden ones left out.
+
+    directory: None is $L2TPV3_CONFIG_DIR or /etc/l2tpv3. One that is not there is no empty one: NotFoundError, lest
+    a slip be taken for the wish to have no tunnels. Raises NotPermittedError, RefusedError too.
+    """
+    place = Path(directory or os.environ.get("L2TPV3_CONFIG_DIR") or CONFIG_DIR)
+    try:
+        files = sorted(place.iterdir())
+    except OSError as error:
+        remedy = "make it, set L2TPV3_CONFIG_DIR, or give files" if isinstance(error, FileNotFoundError) else ""
+        raise from_errno(str(place), "list this directory", error.errno or 0, remedy) from error
+    return [file for file in files if file.suffix == ".toml" and not file.name.startswith(".")]

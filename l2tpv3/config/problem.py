@@ -1,0 +1,50 @@
+"""What is wrong with files, all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong, or to be warned of. line: from 1; 0 is the file as a whole. key: its dotted path, "" if none."""
+
+    file: Path
+    line: int
+    key: str
+    problem: str
+    remedy: str
+
+    @classmethod
+    def at(cls, source: Source, problem: str, remedy: str = "") -> Problem:
+        """A problem with the key at `source`."""
+        return cls(source.file, source.line, source.key, problem, remedy)
+
+    @property
+    def subject(self) -> str:
+        """`FILE:LINE: KEY`, as much of it as there is."""
+        place = f"{self.file}:{self.line}" if self.line else str(self.file)
+        return f"{place}: {self.key}" if self.key else place
+
+    def __str__(self) -> str:
+        line = f"{self.subject}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+        return " ".join(line.split())
+
+
+class ConfigError(InvalidValueError):
+    """Files that can't be meant. problems: each of them, in the order of files and lines; str() has one a line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        more = f" (the first of {len(self.problems)} problems)" if len(self.problems) > 1 else ""
+        super().__init__(first.subject, first.problem + more, first.remedy)
+        self.args = (self.problems,)  # what a copy or a pickle is made from
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
