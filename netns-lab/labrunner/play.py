@@ -33,11 +33,12 @@ class Wish:
 
 @dataclass
 class Outcome:
-    """What came of a run: the steps that were reached, and how long all took."""
+    """What came of a run: the steps that were reached, the looks at what was the matter, and how long all took."""
 
     scenario: Scenario
     datapath: str
     results: list[Result] = field(default_factory=list)
+    looks: list[Result] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -55,20 +56,22 @@ class Outcome:
             "ok": self.ok,
             "seconds": round(self.seconds, 3),
             "steps_in_all": len(self.scenario.steps),
-            "steps": [
-                {
-                    "say": result.say,
-                    "on": result.on,
-                    "ok": result.ok,
-                    "seconds": round(result.seconds, 3),
-                    "commands": result.commands,
-                    "output": result.output,
-                    "measured": result.measured,
-                    "complaints": result.complaints,
-                }
-                for result in self.results
-            ],
+            "steps": [_told(result) for result in self.results],
+            "after_failure": [_told(result) for result in self.looks],
         }
+
+
+def _told(result: Result) -> dict[str, Any]:
+    return {
+        "say": result.say,
+        "on": result.on,
+        "ok": result.ok,
+        "seconds": round(result.seconds, 3),
+        "commands": result.commands,
+        "output": result.output,
+        "measured": result.measured,
+        "complaints": result.complaints,
+    }
 
 
 def play(scenario: Scenario, wish: Wish, story: Story, program: Path) -> Outcome:
@@ -117,8 +120,7 @@ def _act(run: Identity, outcome: Outcome, story: Story) -> None:
         outcome.results.append(performer.perform(step))
         if not outcome.results[-1].ok:
             story.note("")
-            for look in outcome.scenario.on_failure:
-                performer.perform(look)
+            outcome.looks = [performer.perform(look) for look in outcome.scenario.on_failure]
             return
 
 
@@ -161,15 +163,25 @@ def _tell_kept(run: Identity, story: Story, program: Path) -> None:
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[None]:
-    """In the block, these signals raise Interrupted, once: the clean-up that follows is not to be interrupted."""
+    """In the block, these signals raise Interrupted, once. From then on they are ignored, for good: neither the
+    clean-up that follows nor the exit after it is to be interrupted.
+    """
+    stopped = False
 
     def stop(number: int, _: object) -> None:
+        nonlocal stopped
+        stopped = True
         for each in _STOP_SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(number)
 
-    with _handled(_STOP_SIGNALS, stop):
+    before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
+    try:
         yield
+    finally:
+        if not stopped:
+            for number, former in before.items():
+                signal.signal(number, former)
 
 
 @contextlib.contextmanager
