@@ -1,0 +1,123 @@
+"""What a worker may do once it runs: nothing but move frames."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from l2tpv3.datapath.user import privilege, seccomp
+from tests.datapath.user.ends import End, session
+
+pytestmark = pytest.mark.root
+
+
+def status(pid: int) -> dict[str, str]:
+    """/proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def test_the_worker_holds_no_privilege(ends: tuple[End, End]) -> None:
+    a, b = ends
+    a.add(a.tunnel(b.host), session())
+    (pid,) = a.host.workers()
+    seen = status(pid)
+    none = "0" * 16
+    assert [seen[f"Cap{which}"] for which in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == [none] * 5
+    assert seen["NoNewPrivs"] == "1"
+    uid, gid = privilege.find_user()
+    assert uid != 0
+    assert seen["Uid"].split() == [str(uid)] * 4
+    assert seen["Gid"].split() == [str(gid)] * 4
+    assert seen["Groups"] == ""
+    assert seen["Seccomp"] == "2"
+    limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    assert [line.split()[-3:-1] for line in limits if line.startswith(("Max core", "Max processes"))] == [
+        ["0", "0"]
+    ] * 2
+
+
+def test_the_worker_is_on_its_own_and_small(ends: tuple[End, End]) -> None:
+    a, b = ends
+    a.add(a.tunnel(b.host), session())
+    (pid,) = a.host.workers()
+    assert os.getsid(pid) == pid != os.getsid(0)
+    assert int(status(pid)["VmRSS"].split()[0]) < 40_000
+    files = {str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in range(3)}
+    assert files == {"/dev/null", str(a.host.runtime_dir / "worker-0.log")}
+    assert Path(f"/proc/{pid}/comm").read_text() == "l2tpv3-worker\n"
+    line = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+    assert str(a.host.runtime_dir / "worker-0") in line
+    assert session().tx_cookie.hex() not in line
+    assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    assert "pyroute2" not in maps and "scapy" not in maps
+    assert stat.S_IMODE((a.host.runtime_dir / "worker-0.sock").stat().st_mode) == 0o600
+
+
+def test_the_worker_imports_nothing_heavy() -> None:
+    """Nor the privileged side: what is not there can't be abused."""
+    code = (
+        "import sys; import l2tpv3.datapath.user.privilege, l2tpv3.datapath.user.seccomp;"
+        "import l2tpv3.datapath.user.server; print(*sys.modules)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    modules = set(output.split())
+    assert not modules & {"pyroute2", "typer", "scapy", "subprocess", "ipaddress", "l2tpv3.spec", "asyncio", "sqlite3"}
+    assert "l2tpv3.datapath.user.datapath" not in modules
+
+
+FORBIDDEN = {
+    "open": "open('/etc/passwd')",
+    "socket": "socket.socket()",
+    "fork": "os.fork()",
+    "exec": "os.execv('/bin/true', ['true'])",
+    "kill": "os.kill(os.getppid(), 0)",
+    "ioctl": "fcntl.ioctl(0, 0x5401, bytes(64))",
+    "connect": "left.connect('/nowhere')",
+    "setuid": "os.setuid(0)",
+    "unlink": "os.unlink('/tmp/nothing')",
+}
+
+
+@pytest.mark.parametrize("call", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_the_filter_refuses(call: str) -> None:
+    code = (
+        "import fcntl, os, socket, sys\n"
+        "from l2tpv3.datapath.user import privilege, seccomp\n"
+        "left, right = socket.socketpair()\n"
+        "privilege.drop(*privilege.find_user())\n"
+        "assert seccomp.confine()\n"
+        "left.send(b'still works'); assert right.recv(20) == b'still works'\n"
+        f"try:\n    {call}\n"
+        "except OSError as error:\n    assert error.errno in (1, 38), error\n    print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "refused\n", done.stderr
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_is_well_formed(machine: str) -> None:
+    """Every jump of the program for each architecture stays in it, and it ends in a return."""
+    program = seccomp.program(machine)
+    assert program is not None
+    assert len(program) % 8 == 0
+    count = len(program) // 8
+    assert count < 4096  # BPF_MAXINSNS
+    for position in range(count):
+        code, on_true, on_false = (
+            int.from_bytes(program[position * 8 :][:2], sys.byteorder),
+            *program[position * 8 + 2 :][:2],
+        )
+        if code & 0x07 == 0x05:
+            assert position + 1 + max(on_true, on_false) < count
+    assert int.from_bytes(program[-8:-6], sys.byteorder) == 0x06
+
+
+def test_an_architecture_that_is_not_known_goes_without() -> None:
+    assert seccomp.program("vax") is None
