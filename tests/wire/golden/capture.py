@@ -15,7 +15,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
-import os
 import platform
 import socket
 import subprocess
@@ -172,7 +171,7 @@ def main() -> None:
     else:
         version = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
         how, captured = f"{version.splitlines()[0]}, -netdev l2tpv3", list(from_qemu())
-    target = Path(os.environ.get("GOLDEN_DIR", Path(__file__).parent)) / f"{peer}.json"
+    target = Path(__file__).parent / f"{peer}.json"
     target.write_text(json.dumps({"made_with": f"capture.py {peer}", "peer": how, "cases": captured}, indent=1) + "\n")
 
 
