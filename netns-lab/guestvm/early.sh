@@ -32,6 +32,7 @@ $b mount -a
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose project "/root$share" ||
   echo "guest: cannot mount $share"
 $b cp -r /guest /root/run/guest
+$b cp $b /root/run/guest/busybox # quicker to start than what has to be linked and read through 9p
 
 # Not switch_root: it would empty the initrd's file system, which holds the overlay's upper folder. This process has
 # to change root itself: kernel threads share its root, and that is where they look for /sbin/modprobe.

@@ -2,11 +2,14 @@
 # ended. bash, because it has to reap what the command leaves behind. Port 1 of the virtio console carries our reports.
 port=(/dev/vport*p1) port=${port%1}
 exec 3>"${port}1"
-ln -sfn /proc/self/fd /dev/fd
-for stream in 0:stdin 1:stdout 2:stderr; do ln -sfn "/proc/self/fd/${stream%:*}" "/dev/${stream#*:}"; done
 read -r -a modules </run/guest/modules
-((${#modules[@]})) && /sbin/modprobe -a -- "${modules[@]}"
-/sbin/ip link set lo up
+/sbin/modprobe -a -- "${modules[@]}" &
+b=/run/guest/busybox
+$b ln -sfn /proc/self/fd /dev/fd
+for stream in 0:stdin 1:stdout 2:stderr; do $b ln -sfn "/proc/self/fd/${stream%:*}" "/dev/${stream#*:}"; done
+$b ip link set lo up
+$b mkfifo /run/guest/out /run/guest/err
+wait
 
 if [[ -e /run/guest/tty ]]; then
   echo up >&3
@@ -14,18 +17,17 @@ if [[ -e /run/guest/tty ]]; then
   status=$?
 else
   # Only one process can open a virtio port, so /dev/stderr would not work on it: pipes in between do.
-  mkfifo /run/guest/out /run/guest/err
-  cat /run/guest/out 3>&- >"${port}2" & out=$!
-  cat /run/guest/err 3>&- >"${port}3" & err=$!
+  $b cat /run/guest/out 3>&- >"${port}2" & out=$!
+  $b cat /run/guest/err 3>&- >"${port}3" & err=$!
   echo up >&3
   bash /run/guest/command </dev/null >/run/guest/out 2>/run/guest/err 3>&-
   status=$?
   # What is still in the pipes; but a process that the command left behind may hold them open for ever.
   for ((tries = 0; tries < 20; tries++)); do
     kill -0 $out 2>/dev/null || kill -0 $err 2>/dev/null || break
-    sleep 0.05
+    $b sleep 0.05
   done
 fi
-sync # the shared folder's cache writes back
+$b sync # the shared folder's cache writes back
 echo "status $status" >&3
-while :; do sleep 1000; done
+while :; do $b sleep 1000; done
