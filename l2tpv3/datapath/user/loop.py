@@ -22,9 +22,8 @@ class Loop:
         self._running = False
         self.on_failure: Callable[[int, Exception], None] | None = None
 
-    def watch(self, fd: int, handler: Handler, *, write: bool = False) -> None:
-        """Call `handler` when `fd` is readable (write: or writable), also on errors. Again: replaces what was set."""
-        events = select.EPOLLIN | (select.EPOLLOUT if write else 0)
+    def watch(self, fd: int, handler: Handler, events: int = select.EPOLLIN) -> None:
+        """Call `handler` when `fd` is readable (or what `events` says) and on errors. Again: replaces what was set."""
         if fd in self._handlers:
             self._epoll.modify(fd, events)
         else:

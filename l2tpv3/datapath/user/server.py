@@ -118,7 +118,8 @@ class _Connection:
                 ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []
                 sent = self._socket.sendmsg([data], ancillary)
             except BlockingIOError:
-                self._loop.watch(self._socket.fileno(), self._ready, write=True)
+                # Until it takes its answers nothing more is read from it.
+                self._loop.watch(self._socket.fileno(), self._ready, select.EPOLLOUT)
                 return
             except OSError:
                 self._close()
