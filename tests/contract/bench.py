@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import re
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -16,6 +17,7 @@ from l2tpv3.datapath.base import Datapath
 from l2tpv3.netns import inside
 from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
 from l2tpv3.state import Session, Tunnel
+from tests.hosts import Host, Hosts
 
 _SIOCGIFFLAGS = 0x8913
 _IFF_UP = 1
@@ -32,6 +34,20 @@ ABSENT: dict[int, IPAddress] = {4: IPv4Address("10.99.0.99"), 6: IPv6Address("fd
 
 UNROUTED: dict[int, IPAddress] = {4: IPv4Address("198.51.100.1"), 6: IPv6Address("2001:db8:ffff::1")}
 """Addresses to which there is no route."""
+
+
+@contextlib.contextmanager
+def joined_hosts() -> Iterator[tuple[Host, Host]]:
+    """A near and a far host that see each other by ADDRESSES. Netdevs made on them later get no IPv6 by themselves."""
+    hosts = Hosts()
+    try:
+        pair = hosts.pair(("near", "far"))
+        for host in pair:
+            with inside(host.netns):
+                Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
+        yield pair
+    finally:
+        hosts.close()
 
 
 @dataclass

@@ -11,24 +11,16 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.errors import NotFoundError
-from l2tpv3.netns import inside
-from tests.contract.bench import Bench
+from tests.contract.bench import Bench, joined_hosts
 from tests.contract.candidates import CANDIDATES, Candidate
-from tests.hosts import Host, Hosts
+from tests.hosts import Host
 
 
 @pytest.fixture(scope="session")
 def joined() -> Iterator[tuple[Host, Host]]:
     """Two hosts that see each other, made once for all tests. Netdevs made on them later get no IPv6 by themselves."""
-    hosts = Hosts()
-    try:
-        pair = hosts.pair(("near", "far"))
-        for host in pair:
-            with inside(host.netns):
-                Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
+    with joined_hosts() as pair:
         yield pair
-    finally:
-        hosts.close()
 
 
 @pytest.fixture(params=[candidate.parameter for candidate in CANDIDATES])

@@ -210,8 +210,7 @@ def test_a_wrong_cookie_is_counted_and_dropped(real_bench: Bench) -> None:
     real_bench.datapath.add_session(far_tunnel, deaf)
     ip(real_bench.far, "link", "set", "pw1", "up")
     exchange((real_bench.near, "pw1"), (real_bench.far, "pw1"), [60, 60, 60], arriving=0)
-    counters = real_bench.seen_session(far_tunnel, deaf).counters
-    assert (counters.rx_cookie_discards, counters.rx_packets, counters.rx_bytes) == (3, 0, 0)
+    assert real_bench.seen_session(far_tunnel, deaf).counters == Counters(rx_cookie_discards=3)
 
 
 @pytest.mark.parametrize("sequencing", [Sequencing.SEND, Sequencing.RECV, Sequencing.BOTH])

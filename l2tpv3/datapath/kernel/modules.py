@@ -16,6 +16,8 @@ NEEDED = ("l2tp_netlink", "l2tp_eth")
 """What every tunnel with ethernet pseudowires needs; l2tp_ip or l2tp_ip6 comes on top for encapsulation in IP."""
 
 _MODPROBE_TIMEOUT_S = 30
+_PROGRAM_PATH = "/usr/sbin:/sbin"
+_MODULE_TREE = Path("/lib/modules")
 _DISTRIBUTION_PACKAGE = {
     "ubuntu": "apt install linux-modules-extra-{release}",
     "debian": "install the package linux-image-amd64 (a cloud kernel has no L2TP) and boot it",
@@ -42,7 +44,7 @@ def load(module: str) -> str:
     if loaded(module):
         return ""
     release = platform.release()
-    program = shutil.which("modprobe", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    program = shutil.which("modprobe", path=f"{os.environ.get('PATH', '')}:{_PROGRAM_PATH}")
     if program is None:
         return f"{module} is not loaded and there is no modprobe here; in a container, load it on the host"
     try:
@@ -76,8 +78,8 @@ def _why_not(module: str, release: str, stderr: str) -> str:
     if "Operation not permitted" in stderr or "Permission denied" in stderr:
         inside = "; in a container, load it on the host" if os.geteuid() == 0 else "; run as root"
         return f"{module} is not loaded and may not be loaded from here{inside}: `modprobe {module}`"
-    if not Path("/lib/modules", release).is_dir():
-        where = f"/lib/modules/{release} is not here"
+    if not (_MODULE_TREE / release).is_dir():
+        where = f"{_MODULE_TREE / release} is not here"
         return f"kernel {release} has no {module} and {where}; in a container, load it on the host"
     if "not found" in stderr:
         return f"kernel {release} comes without {module}; {_package(release)}"

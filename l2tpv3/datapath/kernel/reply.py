@@ -20,12 +20,13 @@ from l2tpv3.datapath.kernel.uapi import (
     NLMSG_ERROR,
     NLMSGERR_ATTR_MSG,
     PROTOCOL_VERSION,
+    RX_INVALID,
     STATISTICS,
     Attribute,
     EncapType,
 )
 from l2tpv3.spec import Encap, IPAddress
-from l2tpv3.state import Counters, Session, Tunnel
+from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
 
 _MESSAGE = Struct("=IHHII")
 """nlmsghdr: length, type, flags, sequence, port id."""
@@ -38,6 +39,7 @@ _PLAIN_STATS = Struct("=" + "HHQ" * len(STATISTICS))
 _PLAIN_STATS_KINDS = tuple(STATISTICS)
 _STATS_NAMES = tuple(STATISTICS.values())
 _NO_COUNTERS = Counters()
+_NO_TUNNEL_COUNTERS = TunnelCounters()
 
 Span = tuple[int, int]
 
@@ -143,15 +145,27 @@ def _session(datagram: bytes, found: dict[int, Span]) -> Session:
 
 
 def _counters(datagram: bytes, stats: Span | None) -> Counters:
+    """A session's counters, each packet in one of them: the kernel adds what it discards to rx_errors as well."""
     if stats is None:
         return _NO_COUNTERS
-    if stats[1] - stats[0] == _PLAIN_STATS.size:
-        plain = _PLAIN_STATS.unpack_from(datagram, stats[0])
-        if plain[1::3] == _PLAIN_STATS_KINDS:
-            values = plain[2::3]
-            return Counters(**dict(zip(_STATS_NAMES, values, strict=True))) if any(values) else _NO_COUNTERS
-    found = attributes(datagram, *stats)
-    return Counters(**{name: _unsigned(datagram, found.get(kind)) for kind, name in STATISTICS.items()})
+    values = _plain_stats(datagram, stats)
+    if values is None:
+        found = attributes(datagram, *stats)
+        values = tuple(_unsigned(datagram, found.get(kind)) for kind in STATISTICS)
+    if not any(values):
+        return _NO_COUNTERS
+    counted = dict(zip(_STATS_NAMES, values, strict=True))
+    discarded = counted["rx_seq_discards"] + counted["rx_cookie_discards"]
+    counted["rx_errors"] = max(0, counted["rx_errors"] - discarded)  # they are not read all at one moment
+    return Counters(**counted)
+
+
+def _plain_stats(datagram: bytes, stats: Span) -> tuple[int, ...] | None:
+    """The values in the order of STATISTICS, if the kernel wrote them in that order and nothing else."""
+    if stats[1] - stats[0] != _PLAIN_STATS.size:
+        return None
+    plain = _PLAIN_STATS.unpack_from(datagram, stats[0])
+    return plain[2::3] if plain[1::3] == _PLAIN_STATS_KINDS else None
 
 
 def read_tunnels(answer: Answer, sessions: dict[int, list[Session]]) -> list[Tunnel]:
@@ -182,8 +196,15 @@ def _tunnel(datagram: bytes, found: dict[int, Span], sessions: dict[int, list[Se
         remote_port=_unsigned(datagram, get(Attribute.UDP_DPORT)),
         udp_checksum=summed if udp else None,
         sessions=tuple(sessions.get(tunnel_id, ())),
+        counters=_tunnel_counters(datagram, get(Attribute.STATS)),
         notes=() if version == PROTOCOL_VERSION else (f"speaks L2TPv{version}: its sessions are no pseudowires",),
     )
+
+
+def _tunnel_counters(datagram: bytes, stats: Span | None) -> TunnelCounters:
+    """rx_invalid is all that there is: other packets of no session stay unread in the tunnel's socket, uncounted."""
+    invalid = attributes(datagram, *stats).get(RX_INVALID) if stats else None
+    return TunnelCounters(rx_invalid=_unsigned(datagram, invalid)) if invalid else _NO_TUNNEL_COUNTERS
 
 
 def _unsigned(datagram: bytes, span: Span | None) -> int:

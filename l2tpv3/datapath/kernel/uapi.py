@@ -74,6 +74,9 @@ class Attribute:
     UDP_ZERO_CSUM6_TX: Final = 33
 
 
+RX_INVALID: Final = 11
+"""L2TP_ATTR_RX_INVALID, the one counter of a tunnel that is used."""
+
 STATISTICS: Final = {
     1: "tx_packets",
     2: "tx_bytes",
@@ -84,7 +87,7 @@ STATISTICS: Final = {
     10: "rx_cookie_discards",
     7: "rx_oos_packets",
     8: "rx_errors",
-    11: "rx_invalid",
+    RX_INVALID: "rx_invalid",
 }
 """Attributes inside L2TP_ATTR_STATS, all u64, by their Counters name, in the order in which l2tp_nl_session_send()
 writes them. 9 is padding; pyroute2 0.9.7 knows none after it."""

@@ -1,0 +1,108 @@
+"""Loading modules, and saying why they can't be had."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from l2tpv3.datapath.kernel import KernelDatapath, modules
+from l2tpv3.errors import NotFoundError
+from l2tpv3.spec import Encap
+from tests.contract.bench import Bench, joined_hosts
+
+MODULES = ("l2tp_ip6", "l2tp_ip", "l2tp_eth", "l2tp_netlink")
+"""Those that hold others last."""
+
+
+def test_a_module_that_does_not_exist_is_explained() -> None:
+    problem = modules.load("l2tp_no_such_thing")
+    assert "l2tp_no_such_thing" in problem
+    assert "\n" not in problem
+    assert platform.release() in problem or os.geteuid() != 0
+
+
+def test_without_modprobe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(modules, "_PROGRAM_PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "no modprobe here" in modules.load("l2tp_no_such_thing")
+
+
+@pytest.mark.parametrize(
+    ("stderr", "words"),
+    [
+        ("modprobe: ERROR: could not insert 'x': Operation not permitted", "may not be loaded from here"),
+        ("modprobe: ERROR: could not insert 'x': Key was rejected by service", "Key was rejected by service"),
+        ("", "without a word"),
+    ],
+)
+def test_what_modprobe_says_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stderr: str, words: str) -> None:
+    program = tmp_path / "modprobe"
+    program.write_text(f'#!/bin/sh\n[ $1 = --showconfig ] && exit 0\necho "{stderr}" >&2; exit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(modules, "_MODULE_TREE", tmp_path)
+    (tmp_path / platform.release()).mkdir()
+    assert words in modules.load("x")
+
+
+@pytest.mark.parametrize("rule", ["blacklist l2tp_no_such_thing", "install l2tp_no_such_thing /bin/false"])
+def test_a_module_that_is_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rule: str) -> None:
+    (tmp_path / "off.conf").write_text(f"{rule}\n")
+    monkeypatch.setenv("MODPROBE_OPTIONS", f"--config {tmp_path}")
+    problem = modules.load("l2tp_no_such_thing")
+    assert f"switched off in /etc/modprobe.d ({rule!r})" in problem
+
+
+def test_pyroute2_is_imported_only_when_a_socket_is_opened() -> None:
+    program = (
+        "import sys, l2tpv3.datapath.kernel; l2tpv3.datapath.kernel.KernelDatapath(); print('pyroute2' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
+
+
+@pytest.mark.root
+@pytest.mark.kernel_l2tp
+class TestUnloaded:
+    """With the modules taken out of the kernel before each test; they are back afterwards."""
+
+    @pytest.fixture(autouse=True)
+    def _unloaded(self) -> object:
+        if any(KernelDatapath().tunnels(None)):
+            pytest.skip("the kernel's L2TP is in use here")
+        subprocess.run(["modprobe", "-r", *(name for name in MODULES if modules.loaded(name))], check=True)
+        yield
+        subprocess.run(["modprobe", "-a", *MODULES], check=True)
+
+    def test_probe_loads_what_is_needed(self) -> None:
+        assert not modules.loaded("l2tp_eth")
+        assert KernelDatapath().probe().works
+        assert modules.loaded("l2tp_eth")
+
+    def test_probe_tells_a_missing_l2tp_eth(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "off.conf").write_text("blacklist l2tp_eth\n")
+        monkeypatch.setenv("MODPROBE_OPTIONS", f"--config {tmp_path}")
+        support = KernelDatapath().probe()
+        assert not support.works
+        assert "'blacklist l2tp_eth'" in support.reason
+        assert modules.loaded("l2tp_netlink")
+
+    def test_looking_loads_nothing(self) -> None:
+        assert KernelDatapath().tunnels(None) == []
+        assert not modules.loaded("l2tp_netlink")
+
+    @pytest.mark.parametrize("encap", Encap)
+    @pytest.mark.parametrize("version", [4, 6])
+    def test_adding_loads_what_is_needed(self, encap: Encap, version: int) -> None:
+        with joined_hosts() as (near, far):
+            bench = Bench(KernelDatapath(), near.netns, far.netns, real=True, another=KernelDatapath)
+            tunnel = bench.tunnel(encap=encap, version=version)
+            with pytest.raises(NotFoundError):
+                bench.datapath.del_tunnel(tunnel)
+            bench.datapath.add_tunnel(tunnel)
+            bench.datapath.add_session(tunnel, bench.session())
+            bench.datapath.del_tunnel(tunnel)
