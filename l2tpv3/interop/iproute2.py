@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError
 from l2tpv3.ids import parse_cookie, parse_ifname
+from l2tpv3.report import sequencing
 from l2tpv3.spec import Encap, Sequencing, Sublayer
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 
@@ -339,9 +340,9 @@ def format_session(tunnel: TunnelStatus, session: SessionStatus) -> str:
     text += f"  cookie {spec.tx_cookie.hex()}" if spec.tx_cookie else ""
     text += f"  peer cookie {spec.rx_cookie.hex()}" if spec.rx_cookie else ""
     text += f"  reorder timeout: {spec.reorder_timeout_ms}" if spec.reorder_timeout_ms else ""
-    if session.send_seq or session.recv_seq:
-        send, recv = " send" if session.send_seq else "", " recv" if session.recv_seq else ""
-        text += f"\n  sequence numbering:{send}{recv}"
+    asked = sequencing(session)  # not what the kernel does now: it follows its peer, and we set `send` with `recv`
+    if asked is not Sequencing.NONE:
+        text += f"\n  sequence numbering:{' send' if asked.send else ''}{' recv' if asked.recv else ''}"
     return text + "\n"
 
 

@@ -1,0 +1,147 @@
+"""What to type at the other end: the mirror image, and it works when it is typed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command_line import CommandLine
+from tests.hosts import Host
+from tests.interop.driver import ctl_lines
+
+TUNNEL = (
+    "tunnel add siteb --remote 127.0.0.2 --local 127.0.0.1 --id 10 --peer-id 20 --local-port 5000 --remote-port 5001"
+)
+SESSION = "session add siteb lan --id 1 --peer-id 2 --tx-cookie 0011223344556677 --rx-cookie 8899aabb --sequencing send"
+
+
+@pytest.fixture
+def siteb(ctl: CommandLine) -> CommandLine:
+    ctl.ok(TUNNEL)
+    ctl.ok(SESSION)
+    return ctl
+
+
+def test_as_l2tpctl(siteb: CommandLine) -> None:
+    assert siteb.ok("peer siteb").out.splitlines() == [
+        "l2tpctl tunnel add siteb --remote 127.0.0.1 --local 127.0.0.2 --encap udp --id 20 --peer-id 10"
+        " --local-port 5001 --remote-port 5000 --udp-checksum on",
+        "l2tpctl session add siteb lan --id 2 --peer-id 1 --tx-cookie 8899aabb --rx-cookie 0011223344556677"
+        " --sublayer default --sequencing recv",
+    ]
+
+
+def test_as_iproute2(siteb: CommandLine) -> None:
+    siteb.ok("session set siteb lan --mtu 1400")
+    assert siteb.ok("peer siteb --as iproute2").out.splitlines() == [
+        "ip l2tp add tunnel tunnel_id 20 peer_tunnel_id 10 encap udp local 127.0.0.2 remote 127.0.0.1"
+        " udp_sport 5001 udp_dport 5000 udp_csum on",
+        "ip l2tp add session name l2tpeth0 tunnel_id 20 session_id 2 peer_session_id 1 cookie 8899aabb"
+        " peer_cookie 0011223344556677 l2spec_type default seq recv",
+        "ip link set dev l2tpeth0 up mtu 1400",
+    ]
+
+
+def test_secrets_are_pointed_out(siteb: CommandLine) -> None:
+    assert "cookies in clear" in siteb.ok("peer siteb").err
+    siteb.ok("session set siteb lan --tx-cookie none --rx-cookie none")
+    assert siteb.ok("peer siteb").err == ""
+
+
+@pytest.mark.parametrize("words", ["--encap ip", "--udp-checksum off", "--remote-port 1702"])
+@pytest.mark.parametrize(
+    "session",
+    ["--sequencing both --reorder-timeout-ms 50", "--sequencing recv --reorder-timeout-ms 50", "--sublayer none",
+     "--tx-cookie none --mtu 1300", "--sequencing send"],
+)  # fmt: skip
+def test_the_peer_of_the_peer_is_this_end(ctl: CommandLine, words: str, session: str) -> None:
+    ctl.ok(f"tunnel add siteb --remote 127.0.0.2 --local 127.0.0.1 --id 3 --peer-id 4 {words}")
+    ctl.ok(f"session add siteb lan --id 5 --peer-id 6 {session}")
+    first = ctl.manager.tunnel("siteb")
+    for _ in range(2):
+        lines = ctl.ok("peer siteb").out.splitlines()
+        ctl.ok("tunnel del siteb")
+        for line in lines:
+            ctl.ok(line.removeprefix("l2tpctl "))
+    second = ctl.manager.tunnel("siteb")
+    assert second.spec == first.spec
+    # the wait for late packets is of use only to who receives numbered ones: the other end can't tell ours back
+    told = {"reorder_timeout_ms"} if "recv" in session else set()
+    ours, theirs = first.sessions[0].spec, second.sessions[0].spec
+    assert {name for name in ours.__slots__ if getattr(ours, name) != getattr(theirs, name)} == told
+
+
+def test_ipv6(ctl: CommandLine) -> None:
+    from ipaddress import ip_address
+
+    from l2tpv3.interop.peer import commands
+    from l2tpv3.spec import TunnelSpec
+    from l2tpv3.status import Condition, TunnelStatus
+
+    spec = TunnelSpec(name="b", remote=ip_address("2001:db8::2"), local=ip_address("2001:db8::1"), udp_checksum=False)
+    status = TunnelStatus(name="b", spec=spec, condition=Condition.UP, datapath="user", local=spec.local)
+    assert commands(status, "iproute2").lines == (
+        "ip l2tp add tunnel tunnel_id 1 peer_tunnel_id 1 encap udp local 2001:db8::2 remote 2001:db8::1"
+        " udp_sport 1701 udp_dport 1701 udp6_csum_tx off udp6_csum_rx off",
+    )
+
+
+def typed(host: Host, commands: str) -> None:
+    """Paste into a shell on that host, as a user does."""
+    path = f"PATH={Path(sys.executable).parent}:$PATH"
+    host.run(["sh", "-e"], stdin=f"{path}\n{commands}")
+
+
+def is_joined(a: Host, b: Host, ifname: str) -> None:
+    b.ip_batch([f"addr add 10.9.0.2/24 dev {ifname}"])
+    assert a.ping("10.9.0.2", count=3)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("words", "family"),
+    [("", 6), ("--encap ip", 4), ("--remote-port 1702 --local-port 1703 --udp-checksum off", 4)],
+)
+def test_typed_at_the_other_end_as_l2tpctl(underlay: tuple[Host, Host], words: str, family: int) -> None:
+    a, b = underlay
+    made = [
+        f"tunnel add siteb --remote {b.address(family)} --id 7 --peer-id 8 {words} --datapath user",
+        "session add siteb lan --id 9 --peer-id 10 --sequencing both --address 10.9.0.1/24",
+    ]
+    typed(b, ctl_lines(a, [*made, "peer siteb"]))
+    is_joined(a, b, "l2tpeth0")
+    for host in underlay:
+        host.ctl("tunnel", "del", "siteb")
+
+
+@pytest.mark.root
+def test_typed_at_the_other_end_as_iproute2_words(underlay: tuple[Host, Host]) -> None:
+    """The iproute2 form, through our `ip l2tp`, so that it runs without l2tp_eth too."""
+    a, b = underlay
+    made = [
+        f"tunnel add siteb --remote {b.v4} --id 7 --peer-id 8 --datapath user",
+        "session add siteb lan --id 9 --peer-id 10 --ifname pw7 --sequencing send --address 10.9.0.1/24",
+    ]
+    told = ctl_lines(a, [*made, "peer siteb --as iproute2"])
+    typed(b, told.replace("ip l2tp", "l2tpctl ip-l2tp --datapath user"))
+    is_joined(a, b, "pw7")
+    a.ctl("tunnel", "del", "siteb")
+    b.ctl("ip-l2tp", "del", "tunnel", "tunnel_id", "8")
+
+
+@pytest.mark.kernel_l2tp
+@pytest.mark.root
+@pytest.mark.parametrize(("datapath", "encap"), [("user", "udp"), ("user", "ip"), ("kernel", "udp")])
+def test_typed_at_the_other_end_as_iproute2(underlay: tuple[Host, Host], datapath: str, encap: str) -> None:
+    a, b = underlay
+    made = [
+        f"tunnel add siteb --remote {b.v4} --id 7 --peer-id 8 --encap {encap} --datapath {datapath}",
+        "session add siteb lan --id 9 --peer-id 10 --ifname pw7 --mtu 1400 --address 10.9.0.1/24",
+    ]
+    typed(b, ctl_lines(a, [*made, "peer siteb --as iproute2"]))
+    is_joined(a, b, "pw7")
+    assert "mtu 1400" in b.ip("link", "show", "pw7")
+    a.ctl("tunnel", "del", "siteb")
+    b.ip("l2tp", "del", "tunnel", "tunnel_id", "8")
