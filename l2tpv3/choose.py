@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
 from l2tpv3 import ids
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import (
-    ConflictError,
-    ExistsError,
-    InvalidValueError,
-    L2tpError,
-    NotPermittedError,
-    UnavailableError,
-)
-from l2tpv3.netns import same_netns
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec, session_fields, tunnel_fields
-from l2tpv3.state import Tunnel
-from l2tpv3.store import TunnelRecord
+from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, UnavailableError
+from l2tpv3.spec import SessionSpec, TunnelSpec, session_fields, tunnel_fields
 
 AUTO_ORDER = ("kernel", "user")
 """What `--datapath auto` tries, the better first."""
@@ -64,89 +54,52 @@ def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
     return UnavailableError(subject, problem, remedy)
 
 
-def new_tunnel(
-    name: str, words: Mapping[str, Any], records: Mapping[str, TunnelRecord], seen: Iterable[Tunnel]
+def settle_tunnel(
+    name: str, words: Mapping[str, Any], old: TunnelSpec | None, taken: Callable[[str | None], set[int]]
 ) -> TunnelSpec:
-    """A TunnelSpec from the words given: `id` the lowest free one, `peer-id` the same as `id`.
+    """A TunnelSpec from the words given. `id` and `peer-id` stay what they are in `old`.
 
-    seen: what datapaths report in that namespace. Raises ExistsError, ConflictError, InvalidValueError.
+    Else they are the lowest free one, and the same as `id`. What else the words leave open is the default. taken: the
+    tunnel ids in a namespace that can't be chosen. Whether the tunnel can be beside others is for clash.py to say.
+    Raises InvalidValueError, ConflictError.
     """
-    fields = {"name": name, **tunnel_fields(words)}
-    netns = fields.get("netns")
-    neighbours = [record for record in records.values() if same_netns(record.spec.netns, netns)]
-    taken = {record.spec.tunnel_id: f"tunnel {record.spec.name}" for record in neighbours}
-    taken.update(
-        {tunnel.tunnel_id: "a tunnel that something else made" for tunnel in seen if tunnel.tunnel_id not in taken}
-    )
+    fields = {**tunnel_fields({"name": name}), **tunnel_fields(words)}
     if "tunnel_id" not in fields:
-        fields["tunnel_id"] = ids.lowest_free(taken, f"tunnel {name}: --id")
-    elif fields["tunnel_id"] in taken:
-        number = fields["tunnel_id"]
-        raise ExistsError(f"tunnel {name}: --id", f"{number} is the id of {taken[number]}", "give another one")
+        if old is not None:
+            fields["tunnel_id"] = old.tunnel_id
+            fields.setdefault("peer_tunnel_id", old.peer_tunnel_id)
+        else:
+            fields["tunnel_id"] = ids.lowest_free(taken(fields.get("netns")), f"tunnel {name}: --id")
     fields.setdefault("peer_tunnel_id", fields["tunnel_id"])
     return TunnelSpec(**fields)
 
 
-def check_clash(spec: TunnelSpec, records: Mapping[str, TunnelRecord]) -> None:
-    """That no other tunnel on record has the same addresses and ports. spec: with `local` set. Raises ConflictError."""
-    if spec.encap is not Encap.UDP:
-        return
-    for record in records.values():
-        other = record.spec
-        if (
-            other.name != spec.name
-            and other.encap is Encap.UDP
-            and (record.local, other.local_port) == (spec.local, spec.local_port)
-            and (other.remote, other.remote_port) == (spec.remote, spec.remote_port)
-            and same_netns(other.netns, spec.netns)
-        ):
-            raise ConflictError(
-                f"tunnel {spec.name}",
-                f"tunnel {other.name} already joins {spec.local} port {spec.local_port} to {spec.remote} port"
-                f" {spec.remote_port}",
-                "give other ports, or add the session to that tunnel",
-            )
-
-
-def new_session(
+def settle_session(
     name: str,
     words: Mapping[str, Any],
-    record: TunnelRecord,
-    records: Mapping[str, TunnelRecord],
-    ifnames: Iterable[str],
+    old: SessionSpec | None,
+    taken: Callable[[], set[int]],
+    ifnames: Callable[[str | None], set[str]],
 ) -> SessionSpec:
-    """A SessionSpec from the words given: lowest free id, the same peer id, l2tpethN, random 64-bit cookies.
+    """A SessionSpec from the words given. What `old` has of ids, netdev name and cookies stays.
 
-    ifnames: the netdevs that are in the way. Raises ExistsError, InvalidValueError.
+    Else they are the lowest free id, the same peer id, l2tpethN, random 64-bit cookies. What else the words leave open
+    is the default. taken: session ids, ifnames: netdev names (by the session's netns), that can't be chosen. Whether
+    the session can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
     """
-    fields = {"name": name, **session_fields(words)}
-    taken = taken_session_ids(record, records)
+    fields = {**session_fields({"name": name}), **session_fields(words)}
+    if old is not None:
+        if "session_id" not in fields:
+            fields["session_id"] = old.session_id
+            fields.setdefault("peer_session_id", old.peer_session_id)
+        for field in ("ifname", "tx_cookie", "rx_cookie"):
+            fields.setdefault(field, getattr(old, field))
     if "session_id" not in fields:
-        fields["session_id"] = ids.lowest_free(taken, f"session {name}: --id")
-    elif fields["session_id"] in taken:
-        number = fields["session_id"]
-        raise ExistsError(f"session {name}: --id", f"{number} is the id of session {taken[number]}", "give another one")
+        fields["session_id"] = ids.lowest_free(taken(), f"session {name}: --id")
     fields.setdefault("peer_session_id", fields["session_id"])
     if fields.get("ifname") is None:
-        on_record = (session.spec.ifname for other in records.values() for session in other.sessions)
-        fields["ifname"] = ids.free_ifname([*ifnames, *on_record])
+        fields["ifname"] = ids.free_ifname(ifnames(fields.get("netns")))
     for cookie in ("tx_cookie", "rx_cookie"):
         if cookie not in fields:
             fields[cookie] = ids.generate_cookie()
     return SessionSpec(**fields)
-
-
-def taken_session_ids(record: TunnelRecord, records: Mapping[str, TunnelRecord]) -> dict[int, str]:
-    """Session ids that a new session of this tunnel can't have, and whose they are.
-
-    Over UDP an id is a tunnel's own; over IP it is the whole network namespace's, since nothing else in the
-    packet tells sessions apart (RFC 3931 section 4.1.1.1; net/l2tp/l2tp_core.c l2tp_session_register).
-    """
-    taken: dict[int, str] = {}
-    for other in records.values():
-        same_tunnel = other.spec.name == record.spec.name
-        over_ip = Encap.IP in (other.spec.encap, record.spec.encap)
-        if same_tunnel or (over_ip and same_netns(other.spec.netns, record.spec.netns)):
-            for session in other.sessions:
-                taken[session.spec.session_id] = f"{other.spec.name}/{session.spec.name}"
-    return taken

@@ -10,41 +10,25 @@ from l2tpv3.errors import L2tpError
 from l2tpv3.link.base import Locator
 from l2tpv3.netns import same_netns
 from l2tpv3.places import Places
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.state import Session, Tunnel
-from l2tpv3.status import Condition, SessionStatus, TunnelStatus
-from l2tpv3.store import SessionRecord, TunnelRecord
-
-
-def resolved(record: TunnelRecord) -> TunnelSpec:
-    """The spec that datapaths get: with the local address that was chosen."""
-    return dataclasses.replace(record.spec, local=record.local)
-
-
-def resolved_session(record: SessionRecord) -> SessionSpec:
-    """The spec that datapaths get: with the MTU that was computed."""
-    return dataclasses.replace(record.spec, mtu=record.mtu)
-
-
-def is_same(record: TunnelRecord, seen: Tunnel) -> bool:
-    """Whether a tunnel that a datapath reports is the one on record, and not another with the same id."""
-    spec = record.spec
-    ports = (spec.local_port, spec.remote_port) if spec.encap is Encap.UDP else (0, 0)
-    return (
-        (seen.tunnel_id, seen.peer_tunnel_id, seen.encap) == (spec.tunnel_id, spec.peer_tunnel_id, spec.encap)
-        and (_plain(seen.local), _plain(seen.remote)) == (_plain(record.local), _plain(spec.remote))
-        and (seen.local_port, seen.remote_port) == ports
-    )
-
-
-def _plain(address: object) -> str:
-    return str(address).partition("%")[0]
+from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.world import World
 
 
 class Observer:
     """One look at everything: each datapath and namespace is asked once, when it is first needed."""
 
-    def __init__(self, datapaths: Mapping[str, Datapath], places: Places, locator: Locator) -> None:
+    def __init__(
+        self,
+        datapaths: Mapping[str, Datapath],
+        places: Places,
+        locator: Locator,
+        unfinished: frozenset[tuple[str, str | None]] = frozenset(),
+    ) -> None:
+        """unfinished: what a change was about that was killed half-way."""
+        self._unfinished = unfinished
         self._datapaths = datapaths
         self._places = places
         self._locator = locator
@@ -60,6 +44,23 @@ class Observer:
                 self._seen[key] = []
         return self._seen[key]
 
+    def world(self, *beliefs: Records) -> World:
+        """What is there of the tunnels and sessions on all these records, and beside them."""
+        records = [record for some in beliefs for record in some.values()]
+        keys = {(record.datapath, record.spec.netns) for record in records}
+        tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
+        netdevs: dict[tuple[str, str], NetdevState] = {}
+        for record in records:
+            for session in record.sessions:
+                key = (record.spec.name, session.spec.name)
+                if key not in netdevs and (netdev := self._netdev(record, session)) is not None:
+                    netdevs[key] = netdev
+        return World(tunnels=tunnels, netdevs=netdevs)
+
+    def _netdev(self, record: TunnelRecord, session: SessionRecord) -> NetdevState | None:
+        mark = self._places.mark(record.spec.name, session.spec.name)
+        return self._locator.find(record.spec, session.spec, mark)
+
     def match(self, record: TunnelRecord) -> Tunnel | None:
         """The tunnel on record as its datapath reports it, None when it does not."""
         return next((seen for seen in self.seen(record.datapath, record.spec.netns) if is_same(record, seen)), None)
@@ -68,7 +69,7 @@ class Observer:
         """The status of a tunnel on record."""
         seen = self.match(record)
         condition = Condition.MISSING if seen is None else Condition.UP
-        if not record.complete:
+        if (record.spec.name, None) in self._unfinished:
             condition = Condition.INCOMPLETE
         status = TunnelStatus(
             name=record.spec.name,
@@ -100,8 +101,8 @@ class Observer:
         spec = session.spec
         there = tunnel.sessions if tunnel else ()
         seen = next((one for one in there if one.session_id == spec.session_id), None)
-        netdev = self._locator.find(record.spec, spec, self._places.mark(record.spec.name, spec.name))
-        if not session.complete:
+        netdev = self._netdev(record, session)
+        if {(record.spec.name, spec.name), (record.spec.name, None)} & self._unfinished:
             condition = Condition.INCOMPLETE
         elif seen is None or netdev is None:
             condition = Condition.MISSING

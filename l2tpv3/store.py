@@ -1,4 +1,8 @@
-"""What is on record: the names and specs that neither the kernel nor a worker can hold. SQLite, one small file."""
+"""What is on record: the names and specs that neither the kernel nor a worker can hold. SQLite, one small file.
+
+Beside the tunnels and sessions it has at most one pending change: written before the first step of a change is taken,
+gone when the change is done or undone. One that is there while nobody holds the lock was killed half-way.
+"""
 
 from __future__ import annotations
 
@@ -6,146 +10,116 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+from l2tpv3 import migrations
 from l2tpv3.errors import NotPermittedError, RefusedError
-from l2tpv3.spec import IPAddress, SessionSpec, TunnelSpec
-
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE tunnel (
-  name     TEXT PRIMARY KEY,
-  spec     TEXT NOT NULL,
-  local    TEXT NOT NULL,
-  datapath TEXT NOT NULL,
-  reason   TEXT NOT NULL,
-  complete INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE session (
-  tunnel   TEXT NOT NULL REFERENCES tunnel(name) ON DELETE CASCADE,
-  name     TEXT NOT NULL,
-  spec     TEXT NOT NULL,
-  mtu      INTEGER NOT NULL,
-  complete INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (tunnel, name)
-) STRICT;
-"""
+from l2tpv3.records import Records, SessionRecord, TunnelRecord
+from l2tpv3.spec import SessionSpec, TunnelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRecord:
-    """A session on record. mtu: what was set, in bytes. complete: False from before it is made until it is."""
+class Pending:
+    """A change that has begun. target: what it makes of the tunnels in its scope (by name, None: removed).
 
-    spec: SessionSpec
-    mtu: int
-    complete: bool = False
+    before: what they were. scope: see plan.Scope. deadline: of a change that is done but awaits its confirmation, the
+    time (time.time()) at which it is undone; None while it is under way.
+    """
+
+    scope: frozenset[tuple[str, str | None]]
+    before: Mapping[str, TunnelRecord | None]
+    target: Mapping[str, TunnelRecord | None]
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TunnelRecord:
-    """A tunnel on record. local: the address chosen. datapath, reason: what carries it, why that one."""
+class Recorded:
+    """Everything on record at one moment."""
 
-    spec: TunnelSpec
-    local: IPAddress
-    datapath: str
-    reason: str
-    complete: bool = False
-    sessions: tuple[SessionRecord, ...] = field(default=())
+    tunnels: Records
+    pending: Pending | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who changed what, when. at: seconds since the epoch. who: user and uid. what: the steps, in words, no secrets."""
+
+    at: float
+    who: str
+    what: str
 
 
 class Store:
-    """The record in `directory`/l2tpv3.db, mode 0600. Reading an absent one gives nothing and makes nothing."""
+    """The record in `directory`/l2tpv3.db, mode 0600. Reading an absent one gives nothing and makes nothing.
+
+    Every method raises NotPermittedError or RefusedError.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "l2tpv3.db"
 
-    def tunnels(self) -> dict[str, TunnelRecord]:
-        """Every tunnel on record by name, in the order of names. Raises NotPermittedError, RefusedError."""
+    def load(self) -> Recorded:
+        """Everything, as of one moment. Transient tunnels of an earlier boot are left out."""
         with self._errors():
             if not self._path.exists():
-                return {}
-            with contextlib.closing(self._open()) as db:
-                sessions: dict[str, list[SessionRecord]] = {}
-                rows = db.execute("SELECT tunnel, spec, mtu, complete FROM session ORDER BY tunnel, name")
-                for tunnel, spec, mtu, complete in rows:
-                    record = SessionRecord(
-                        spec=SessionSpec.from_words(json.loads(spec)), mtu=mtu, complete=bool(complete)
-                    )
-                    sessions.setdefault(tunnel, []).append(record)
-                rows = db.execute("SELECT name, spec, local, datapath, reason, complete FROM tunnel ORDER BY name")
-                return {
-                    name: TunnelRecord(
-                        spec=TunnelSpec.from_words(json.loads(spec)),
-                        local=ip_address(local),
-                        datapath=datapath,
-                        reason=reason,
-                        complete=bool(complete),
-                        sessions=tuple(sessions.get(name, ())),
-                    )
-                    for name, spec, local, datapath, reason, complete in rows
-                }
+                return Recorded(tunnels={})
+            with self._opened() as db:
+                db.execute("BEGIN")
+                return Recorded(tunnels=_read_tunnels(db), pending=_read_pending(db))
 
-    def put_tunnel(self, record: TunnelRecord) -> None:
-        """Write the tunnel, not its sessions; those on record stay."""
-        with self._change() as db:
-            db.execute(
-                "INSERT INTO tunnel VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET spec = excluded.spec,"
-                " local = excluded.local, datapath = excluded.datapath, reason = excluded.reason,"
-                " complete = excluded.complete",
-                (
-                    record.spec.name,
-                    json.dumps(record.spec.to_words()),
-                    str(record.local),
-                    record.datapath,
-                    record.reason,
-                    record.complete,
-                ),
-            )
+    def tunnels(self) -> Records:
+        """Every tunnel on record by name, in the order of names."""
+        return self.load().tunnels
 
-    def put_session(self, tunnel: str, record: SessionRecord) -> None:
-        """Write one session of a tunnel that is on record."""
-        words = json.dumps(record.spec.to_words())
+    def begin(self, pending: Pending) -> None:
+        """Note a change before its first step."""
         with self._change() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?)",
-                (tunnel, record.spec.name, words, record.mtu, record.complete),
-            )
+            _write_pending(db, pending)
 
-    def del_tunnel(self, name: str) -> None:
-        """Forget a tunnel and its sessions."""
+    def commit(
+        self, changed: Mapping[str, TunnelRecord | None], audit: AuditEntry, pending: Pending | None = None
+    ) -> None:
+        """What a change made of some tunnels (None: removed), all at once. pending: what stays to be confirmed."""
         with self._change() as db:
-            db.execute("DELETE FROM tunnel WHERE name = ?", (name,))
+            for name, record in changed.items():
+                _write_tunnel(db, name, record)
+            _write_pending(db, pending)
+            db.execute("INSERT INTO audit VALUES (?, ?, ?)", (audit.at, audit.who, audit.what))
 
-    def del_session(self, tunnel: str, name: str) -> None:
-        """Forget a session."""
+    def forget_pending(self) -> None:
+        """The pending change is undone, or confirmed."""
         with self._change() as db:
-            db.execute("DELETE FROM session WHERE tunnel = ? AND name = ?", (tunnel, name))
+            _write_pending(db, None)
+
+    def audit(self, limit: int) -> list[AuditEntry]:
+        """The last entries of the audit trail, the newest first."""
+        with self._errors():
+            if not self._path.exists():
+                return []
+            with self._opened() as db:
+                rows = db.execute("SELECT at, who, what FROM audit ORDER BY rowid DESC LIMIT ?", (limit,))
+                return [AuditEntry(at=at, who=who, what=what) for at, who, what in rows]
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._errors(), contextlib.closing(self._open()) as db, db:
-            yield db
+        with self._errors(), self._opened() as db:
+            db.execute("BEGIN IMMEDIATE")
+            with db:
+                yield db
 
-    def _open(self) -> sqlite3.Connection:
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
         # Cookies are in it: it is made for its owner alone before SQLite writes a byte (its -wal copies the mode).
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        db = sqlite3.connect(self._path, timeout=30)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA foreign_keys = ON")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            with db:
-                db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
-            db.close()
-            raise RefusedError(
-                str(self._path), f"schema version {version} is not {SCHEMA_VERSION}", "use the version that wrote it"
-            )
-        return db
+        with contextlib.closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA foreign_keys = ON")
+            migrations.bring_up_to_date(db, self._path)
+            yield db
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -153,6 +127,108 @@ class Store:
             yield
         except PermissionError as error:
             raise NotPermittedError(str(self._path), "can't open the record", "run as root") from error
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except (sqlite3.Error, OSError, ValueError, KeyError) as error:
             remedy = "check the disk and the file; without it, names and cookies are lost"
             raise RefusedError(str(self._path), f"can't use the record: {error}", remedy) from error
+
+
+def boot_id() -> str:
+    """This boot's id (random(4))."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
+    sessions: dict[str, list[SessionRecord]] = {}
+    for tunnel, spec, mtu in db.execute("SELECT tunnel, spec, mtu FROM session ORDER BY tunnel, name"):
+        record = SessionRecord(spec=SessionSpec.from_words(json.loads(spec)), mtu=mtu)
+        sessions.setdefault(tunnel, []).append(record)
+    rows = db.execute("SELECT name, spec, local, datapath, reason, boot FROM tunnel ORDER BY name")
+    return {
+        name: TunnelRecord(
+            spec=TunnelSpec.from_words(json.loads(spec)),
+            local=ip_address(local),
+            datapath=datapath,
+            reason=reason,
+            boot=boot,
+            sessions=tuple(sessions.get(name, ())),
+        )
+        for name, spec, local, datapath, reason, boot in rows
+        if boot is None or boot == boot_id()
+    }
+
+
+def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None) -> None:
+    """Only rows that differ are written: one session of ten thousand costs one row."""
+    if record is None:
+        db.execute("DELETE FROM tunnel WHERE name = ?", (name,))
+        return
+    row = (name, json.dumps(record.spec.to_words()), str(record.local), record.datapath, record.reason, record.boot)
+    db.execute(
+        "INSERT INTO tunnel (name, spec, local, datapath, reason, boot) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, local = excluded.local, datapath = excluded.datapath,"
+        " reason = excluded.reason, boot = excluded.boot",
+        row,
+    )
+    there = {
+        one: (spec, mtu)
+        for one, spec, mtu in db.execute("SELECT name, spec, mtu FROM session WHERE tunnel = ?", (name,))
+    }
+    wanted = {one.spec.name: (json.dumps(one.spec.to_words()), one.mtu) for one in record.sessions}
+    gone = [(name, one) for one in there if one not in wanted]
+    new = [(name, one, *values) for one, values in wanted.items() if there.get(one) != values]
+    db.executemany("DELETE FROM session WHERE tunnel = ? AND name = ?", gone)
+    db.executemany("INSERT OR REPLACE INTO session (tunnel, name, spec, mtu) VALUES (?, ?, ?, ?)", new)
+
+
+def _read_pending(db: sqlite3.Connection) -> Pending | None:
+    row = db.execute("SELECT change FROM pending").fetchone()
+    if row is None:
+        return None
+    words = json.loads(row[0])
+    return Pending(
+        scope=frozenset((tunnel, session) for tunnel, session in words["scope"]),
+        before={name: _from_words(record) for name, record in words["before"].items()},
+        target={name: _from_words(record) for name, record in words["target"].items()},
+        deadline=words["deadline"],
+    )
+
+
+def _write_pending(db: sqlite3.Connection, pending: Pending | None) -> None:
+    db.execute("DELETE FROM pending")
+    if pending is None:
+        return
+    words = {
+        "scope": sorted(pending.scope, key=str),
+        "before": {name: _to_words(record) for name, record in pending.before.items()},
+        "target": {name: _to_words(record) for name, record in pending.target.items()},
+        "deadline": pending.deadline,
+    }
+    db.execute("INSERT INTO pending (change) VALUES (?)", (json.dumps(words),))
+
+
+def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    return {
+        "spec": record.spec.to_words(),
+        "local": str(record.local),
+        "datapath": record.datapath,
+        "reason": record.reason,
+        "boot": record.boot,
+        "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu} for one in record.sessions],
+    }
+
+
+def _from_words(words: dict[str, Any] | None) -> TunnelRecord | None:
+    if words is None:
+        return None
+    return TunnelRecord(
+        spec=TunnelSpec.from_words(words["spec"]),
+        local=ip_address(words["local"]),
+        datapath=words["datapath"],
+        reason=words["reason"],
+        boot=words["boot"],
+        sessions=tuple(
+            SessionRecord(spec=SessionSpec.from_words(one["spec"]), mtu=one["mtu"]) for one in words["sessions"]
+        ),
+    )

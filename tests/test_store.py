@@ -1,7 +1,9 @@
-"""The record: what is written comes back, nobody else can read it, and a bad file is a typed error."""
+"""The record: what is written comes back, nobody else reads it, old files are brought up to date, bad ones refused."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sqlite3
 import stat
 from ipaddress import ip_address
@@ -9,63 +11,93 @@ from pathlib import Path
 
 import pytest
 
+from l2tpv3 import migrations
 from l2tpv3.errors import RefusedError
+from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.store import SessionRecord, Store, TunnelRecord
+from l2tpv3.store import AuditEntry, Pending, Store, boot_id
 
+SESSION = SessionRecord(spec=SessionSpec(name="lan", ifname="lan0", tx_cookie=b"12345678"), mtu=1438)
 TUNNEL = TunnelRecord(
     spec=TunnelSpec(name="siteb", remote=ip_address("192.0.2.2")),
     local=ip_address("192.0.2.1"),
     datapath="user",
     reason="no kernel datapath",
+    sessions=(SESSION,),
 )
-SESSION = SessionRecord(spec=SessionSpec(name="lan", ifname="lan0", tx_cookie=b"12345678"), mtu=1438, complete=True)
+ENTRY = AuditEntry(at=1.5, who="root (uid 0)", what="+ tunnel siteb")
 
 
 def test_reading_nothing_makes_nothing(tmp_path: Path) -> None:
-    assert Store(tmp_path / "absent").tunnels() == {}
+    store = Store(tmp_path / "absent")
+    assert (store.tunnels(), store.load().pending, store.audit(5)) == ({}, None, [])
     assert not (tmp_path / "absent").exists()
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
+    Store(tmp_path).commit({"siteb": TUNNEL}, ENTRY)
+    assert Store(tmp_path).tunnels() == {"siteb": TUNNEL}
+    assert Store(tmp_path).audit(5) == [ENTRY]
+
+
+def test_one_session_of_many_is_one_row(tmp_path: Path) -> None:
+    many = TUNNEL.with_sessions(
+        tuple(
+            SessionRecord(spec=SessionSpec(name=f"s{n}", ifname=f"n{n}", session_id=n), mtu=1400) for n in range(1, 50)
+        )
+    )
     store = Store(tmp_path)
-    store.put_tunnel(TUNNEL)
-    store.put_session("siteb", SESSION)
-    (there,) = Store(tmp_path).tunnels().values()
-    assert (there.spec, there.local, there.complete, there.sessions) == (TUNNEL.spec, TUNNEL.local, False, (SESSION,))
+    store.commit({"siteb": many}, ENTRY)
+    other = SessionRecord(spec=dataclasses.replace(many.sessions[3].spec, mac="02:00:5e:00:53:01"), mtu=1300)
+    changed = many.with_session(other).without_session("s9")
+    database = sqlite3.connect(tmp_path / "l2tpv3.db")
+    database.executescript(
+        "CREATE TABLE touched (name TEXT);"
+        "CREATE TRIGGER a AFTER INSERT ON session BEGIN INSERT INTO touched VALUES (new.name); END;"
+        "CREATE TRIGGER b AFTER DELETE ON session BEGIN INSERT INTO touched VALUES (old.name); END;"
+    )
+    store.commit({"siteb": changed}, ENTRY)
+    assert {name for (name,) in database.execute("SELECT name FROM touched")} == {other.spec.name, "s9"}
+    assert store.tunnels() == {"siteb": changed}
 
 
-def test_rewriting_a_tunnel_keeps_its_sessions(tmp_path: Path) -> None:
+def test_a_tunnel_that_goes_takes_its_sessions_along(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put_tunnel(TUNNEL)
-    store.put_session("siteb", SESSION)
-    store.put_tunnel(TUNNEL)
-    assert store.tunnels()["siteb"].sessions == (SESSION,)
-
-
-def test_sessions_go_with_their_tunnel(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.put_tunnel(TUNNEL)
-    store.put_session("siteb", SESSION)
-    store.del_session("siteb", "lan")
+    store.commit({"siteb": TUNNEL}, ENTRY)
+    store.commit({"siteb": None}, ENTRY)
+    assert store.tunnels() == {}
+    store.commit({"siteb": TUNNEL.with_sessions(())}, ENTRY)
     assert store.tunnels()["siteb"].sessions == ()
-    store.put_session("siteb", SESSION)
-    store.del_tunnel("siteb")
-    store.put_tunnel(TUNNEL)
-    assert store.tunnels()["siteb"].sessions == ()
 
 
-def test_a_session_needs_its_tunnel(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError):
-        Store(tmp_path).put_session("nowhere", SESSION)
+def test_a_pending_change_is_kept_until_it_is_done(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    pending = Pending(
+        scope=frozenset({("siteb", None), ("sitec", "lan")}), before={"siteb": None}, target={"siteb": TUNNEL}
+    )
+    store.begin(pending)
+    assert store.load().pending == pending
+    waiting = dataclasses.replace(pending, deadline=99.5)
+    store.commit({"siteb": TUNNEL}, ENTRY, waiting)
+    assert store.load().pending == waiting
+    store.forget_pending()
+    assert store.load().pending is None
+
+
+def test_transient_tunnels_end_with_their_boot(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    now = dataclasses.replace(TUNNEL, boot=boot_id())
+    earlier = dataclasses.replace(TUNNEL, spec=dataclasses.replace(TUNNEL.spec, name="sitec"), boot="another-boot")
+    store.commit({"siteb": now, "sitec": earlier}, ENTRY)
+    assert store.tunnels() == {"siteb": now}
 
 
 def test_files_are_the_owners_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put_tunnel(TUNNEL)
+    store.commit({"siteb": TUNNEL}, ENTRY)
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
     database.execute("SELECT * FROM tunnel").fetchall()  # an open reader keeps -wal and -shm in place
-    store.put_session("siteb", SESSION)
+    store.commit({"siteb": None}, ENTRY)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     database.close()
     assert set(modes) >= {"l2tpv3.db", "l2tpv3.db-wal"}
@@ -81,11 +113,42 @@ def test_a_torn_file_is_a_typed_error(tmp_path: Path, content: bytes) -> None:
         Store(tmp_path).tunnels()
 
 
+def test_a_torn_log_loses_only_what_was_being_written(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.commit({"siteb": TUNNEL}, ENTRY)
+    reader = sqlite3.connect(tmp_path / "l2tpv3.db")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM tunnel").fetchall()  # nothing is checkpointed while this one reads
+    store.commit({"siteb": None}, ENTRY)
+    log, database = (tmp_path / "l2tpv3.db-wal").read_bytes(), (tmp_path / "l2tpv3.db").read_bytes()
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    (torn / "l2tpv3.db").write_bytes(database)
+    (torn / "l2tpv3.db-wal").write_bytes(log[:-7])
+    reader.close()
+    assert Store(torn).tunnels() in ({"siteb": TUNNEL}, {})
+
+
 def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.put_tunnel(TUNNEL)
+    store.commit({"siteb": TUNNEL}, ENTRY)
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
     database.execute("PRAGMA user_version = 99")
     database.close()
     with pytest.raises(RefusedError, match="99"):
         store.tunnels()
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "l2tpv3.db")
+    database.executescript(migrations.STEPS[0] + "; PRAGMA user_version = 1;")
+    spec, session = TUNNEL.spec.to_words(), SESSION.spec.to_words()
+    database.execute(
+        "INSERT INTO tunnel VALUES ('siteb', ?, '192.0.2.1', 'user', 'no kernel datapath', 1)", [json.dumps(spec)]
+    )
+    database.execute("INSERT INTO session VALUES ('siteb', 'lan', ?, 1438, 1)", [json.dumps(session)])
+    database.commit()
+    database.close()
+    assert Store(tmp_path).tunnels() == {"siteb": TUNNEL}
+    Store(tmp_path).commit({"siteb": TUNNEL}, ENTRY)
+    assert Store(tmp_path).audit(1) == [ENTRY]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from l2tpv3.spec import SessionSpec, TunnelSpec
@@ -35,14 +36,19 @@ class Placer(Protocol):
     def ifnames(self, netns: str | None) -> set[str]:
         """The names of all netdevs in a namespace. NotFoundError when there is no such namespace."""
 
-    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, present: str | None = None) -> None:
+    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
         """That the netdev can go where it is wanted, before anything is touched.
 
-        present: its name if it is there now. Raises NotFoundError (namespace, bridge), ConflictError (name taken).
+        ours: names that are not in the way. Raises NotFoundError (namespace, bridge), ConflictError (name taken).
         """
 
-    def place(self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool) -> None:
-        """Configure a netdev that its datapath has just made or taken over: mark, namespace, MTU, MAC and the rest."""
+    def place(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool, made_as: str | None = None
+    ) -> None:
+        """Configure a netdev that its datapath has just made or taken over: mark, namespace, MTU, MAC and the rest.
+
+        made_as: the name that it was made under, when that is not `session.ifname` yet.
+        """
 
     def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
         """Change a netdev from what `old` says to what `new` says, touching only what differs.

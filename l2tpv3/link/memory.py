@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, NotFoundError
 from l2tpv3.link.base import home
@@ -36,18 +38,22 @@ class MemoryPlacer:
         """See Placer.ifnames."""
         return self._datapath.ifnames() | {name for where, name in self._bridges if where == netns}
 
-    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, present: str | None = None) -> None:
+    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
         """See Placer.check."""
         names = self.ifnames(home(tunnel, session))
-        if session.ifname != present and session.ifname in names:
+        if session.ifname not in ours and session.ifname in names:
             raise ConflictError(
                 f"session {session.name}", f"netdev {session.ifname} exists already", "give another --ifname"
             )
         if session.bridge is not None and session.bridge not in names:
             raise NotFoundError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
 
-    def place(self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool) -> None:
+    def place(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool, made_as: str | None = None
+    ) -> None:
         """See Placer.place."""
+        if made_as is not None:
+            self._datapath.rename(tunnel, session)
         self._indices += 1
         self._placed[mark] = NetdevState(
             ifname=session.ifname,

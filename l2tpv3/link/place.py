@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from l2tpv3.errors import ConflictError, NotFoundError
 from l2tpv3.link.base import home
@@ -28,23 +28,27 @@ class NetdevPlacer:
         with inside(netns):
             return {name for _, name in socket.if_nameindex()}
 
-    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, present: str | None = None) -> None:
+    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
         """See Placer.check."""
         subject = f"session {session.name}"
         there = self.ifnames(home(tunnel, session))
-        if session.ifname != present and session.ifname in there | self.ifnames(tunnel.netns):
+        if session.ifname not in ours and session.ifname in there | self.ifnames(tunnel.netns):
             raise ConflictError(subject, f"netdev {session.ifname} exists already", "give another --ifname")
         if session.bridge is not None and session.bridge not in there:
             remedy = f"`ip link add {session.bridge} type bridge` makes it"
             raise NotFoundError(subject, f"no bridge {session.bridge}", remedy)
 
-    def place(self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool) -> None:
+    def place(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool, made_as: str | None = None
+    ) -> None:
         """See Placer.place."""
         subject = f"session {session.name}"
         with contextlib.ExitStack() as stack:
             found = NetdevLocator().find(tunnel, session, mark) if adopted else None
             netdevs = stack.enter_context(Netdevs(found.netns if found else tunnel.netns))
-            ifindex = found.ifindex if found else netdevs.index(session.ifname)
+            ifindex = found.ifindex if found else netdevs.index(made_as or session.ifname)
+            if made_as is not None:
+                netdevs.change(ifindex, subject, ifname=session.ifname)  # it is down, having just been made
             netdevs.change(ifindex, subject, ifalias=mark)
             target = home(tunnel, session)
             if target is not None and not same_netns(netdevs.netns, target):

@@ -1,0 +1,273 @@
+"""Changes of this host, one at a time: plan, note, take the steps, look again, put on record; or undo.
+
+Before the first step the change is noted in the store. When it fails, what was there is made again by the same
+planning; when it is killed, the next change finds the note and plans from both beliefs. So nothing that a change made
+is lost sight of, and none is ever half on record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from l2tpv3.datapath.base import Datapath
+from l2tpv3.errors import BusyError, ConflictError, L2tpError
+from l2tpv3.link.base import Placer
+from l2tpv3.lock import exclusive
+from l2tpv3.observe import Observer
+from l2tpv3.places import Places
+from l2tpv3.plan import Change, Scope, plan
+from l2tpv3.records import Records, TunnelRecord
+from l2tpv3.run import OnStep, Runner
+from l2tpv3.steps import Step, describe
+from l2tpv3.store import AuditEntry, Pending, Recorded, Store
+from l2tpv3.whoami import caller
+from l2tpv3.world import World
+
+ROUNDS = 4
+"""How often a change is planned again when what is seen after its steps is not yet what is wanted."""
+
+_PAUSE_S = 0.05
+
+Want = Callable[[Records], Records]
+"""From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a change did, or would do. steps: in their order; () when everything was so already."""
+
+    steps: tuple[Step, ...]
+    before: Records
+    after: Records
+
+
+class Engine:
+    """See the module. One for a pair of places; it holds nothing open between calls."""
+
+    def __init__(self, places: Places, datapaths: Mapping[str, Datapath], placer: Placer) -> None:
+        self.places = places
+        self.store = Store(places.state)
+        self._datapaths = datapaths
+        self._placer = placer
+        self._runner = Runner(datapaths, placer, places)
+        self._in_place = {name: one.in_place for name, one in datapaths.items()}
+
+    def observer(self, recorded: Recorded) -> Observer:
+        """A fresh look at this host."""
+        pending = recorded.pending
+        unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
+        return Observer(self._datapaths, self.places, self._placer.locator(), unfinished)
+
+    def preview(self, want: Want, scope: Scope | None) -> Outcome:
+        """What `change` would do now. Touches nothing; needs no lock, so another change may come between."""
+        recorded = self.store.load()
+        wanted = want(recorded.tunnels)
+        steps = plan(self._look(recorded, wanted, scope))
+        return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+
+    def change(
+        self, want: Want, scope: Scope | None, *, confirm_s: float | None = None, on_step: OnStep | None = None
+    ) -> Outcome:
+        """Make it so within `scope` (None: everything); on any failure, what was there is there again.
+
+        confirm_s: the change is to be undone unless `confirm` comes within that time; see `expire`.
+        Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
+        for its confirmation.
+        """
+        with self._locked():
+            recorded = self.store.load()
+            self._refuse_unconfirmed(recorded)
+            wanted = want(recorded.tunnels)
+            change = self._look(recorded, wanted, scope)
+            steps = plan(change)
+            changed = _changed(recorded.tunnels, wanted)
+            if not steps and not changed and recorded.pending is None:
+                return Outcome(steps=(), before=recorded.tunnels, after=wanted)
+            self._carry_out(recorded, change, steps, changed, on_step)
+            waiting = None
+            if confirm_s is not None and (changed or steps):
+                before = {name: recorded.tunnels.get(name) for name in changed}
+                scope_ = frozenset((name, None) for name in changed)
+                waiting = Pending(scope=scope_, before=before, target=changed, deadline=time.time() + confirm_s)
+            audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, steps)) or "record only")
+            self.store.commit(changed, audit, waiting)
+            return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+
+    def _carry_out(
+        self,
+        recorded: Recorded,
+        change: Change,
+        steps: tuple[Step, ...],
+        changed: Mapping[str, TunnelRecord | None],
+        on_step: OnStep | None,
+    ) -> None:
+        note = _note(recorded, change, steps, changed)
+        self.store.begin(note)
+        try:
+            self._take(change, steps, on_step)
+        except BaseException as error:
+            with _noting(error):
+                self._undo(change, note)
+                self.store.forget_pending()
+            raise
+
+    def _take(self, change: Change, steps: tuple[Step, ...], on_step: OnStep | None = None) -> None:
+        """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more."""
+        for attempt in range(ROUNDS):
+            for step in steps:
+                if on_step is not None:
+                    on_step(step)
+                self._runner.take(step)
+            steps = plan(self._again(change))
+            if not steps:
+                return
+            time.sleep(_PAUSE_S * attempt)
+        left = describe(steps[0])
+        problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
+        raise BusyError(left.subject, problem, "something else may be changing it at the same time")
+
+    def _again(self, change: Change) -> Change:
+        """The same change, seen now. The steps were taken, so what can't be seen is what was wanted."""
+        world = self.observer(Recorded(tunnels={})).world(change.wanted)
+        return dataclasses.replace(change, old=change.wanted, maybe={}, world=world)
+
+    def _undo(self, change: Change, note: Pending) -> None:
+        """Make again what was there before: of what was on record, that which was really running."""
+        was = {
+            name: alive for name, record in change.old.items() if (alive := _alive(record, change.world)) is not None
+        }
+        making = {**change.maybe, **{name: record for name, record in note.target.items() if record is not None}}
+        world = self.observer(Recorded(tunnels={})).world(change.old, making)
+        back = dataclasses.replace(change, maybe=making, wanted=was, world=world, scope=note.scope)
+        self._take(back, plan(back))
+
+    def _look(self, recorded: Recorded, wanted: Records, scope: Scope | None) -> Change:
+        maybe: dict[str, TunnelRecord] = {}
+        if recorded.pending is not None and recorded.pending.deadline is None:
+            maybe = {name: record for name, record in recorded.pending.target.items() if record is not None}
+            scope = None if scope is None else scope | recorded.pending.scope
+        world = self.observer(recorded).world(recorded.tunnels, maybe, wanted)
+        return Change(
+            old=recorded.tunnels, maybe=maybe, wanted=wanted, world=world, in_place=self._in_place, scope=scope
+        )
+
+    def stop(self) -> Outcome:
+        """Remove everything on record from this host, keeping the record."""
+        with self._locked():
+            recorded = self.store.load()
+            self._refuse_unconfirmed(recorded)
+            change = self._look(recorded, {}, None)
+            steps = plan(change)
+            self.store.begin(_note(recorded, dataclasses.replace(change, wanted=recorded.tunnels), steps, {}))
+            self._take(change, steps)
+            audit = AuditEntry(
+                at=time.time(), who=caller(), what="down: " + ("; ".join(map(_in_words, steps)) or "nothing")
+            )
+            self.store.commit({}, audit)
+            return Outcome(steps=steps, before=recorded.tunnels, after=recorded.tunnels)
+
+    # -- confirmation --------------------------------------------------------------------------------------------
+
+    def confirm(self) -> bool:
+        """Keep what waits for its confirmation. False when nothing does."""
+        with self._locked():
+            pending = self.store.load().pending
+            if pending is None or pending.deadline is None:
+                return False
+            self.store.forget_pending()
+            return True
+
+    def rollback(self) -> Outcome | None:
+        """Undo what waits for its confirmation. None when nothing does."""
+        pending = self.store.load().pending
+        if pending is None or pending.deadline is None:
+            return None
+
+        def before(records: Records) -> Records:
+            merged = {**records, **pending.before}
+            return {name: record for name, record in merged.items() if record is not None}
+
+        with self._locked():
+            current = self.store.load().pending
+            if current != pending:
+                return None
+            self.store.forget_pending()
+        return self.change(before, pending.scope)
+
+    def expire(self) -> Outcome | None:
+        """Undo what was not confirmed in time. None when nothing is due."""
+        pending = self.store.load().pending
+        if pending is None or pending.deadline is None or pending.deadline > time.time():
+            return None
+        return self.rollback()
+
+    def _refuse_unconfirmed(self, recorded: Recorded) -> None:
+        pending = recorded.pending
+        if pending is not None and pending.deadline is not None:
+            left = pending.deadline - time.time()
+            problem = f"a change waits for its confirmation, {max(0, left):.0f} s left"
+            raise ConflictError("this host", problem, "`l2tpctl confirm` keeps it, `l2tpctl rollback` undoes it")
+
+    # -- one at a time -------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.places.make()
+        with exclusive(self.places.runtime):
+            yield
+
+
+def _changed(old: Records, wanted: Records) -> dict[str, TunnelRecord | None]:
+    """The tunnels whose record differs, as wanted; None where it goes."""
+    return {name: wanted.get(name) for name in sorted({*old, *wanted}) if old.get(name) != wanted.get(name)}
+
+
+def _note(
+    recorded: Recorded, change: Change, steps: tuple[Step, ...], changed: Mapping[str, TunnelRecord | None]
+) -> Pending:
+    """What has to be known of a change to find everything that it may have made: only what it is about."""
+    about: set[tuple[str, str | None]] = set(recorded.pending.scope) if change.maybe and recorded.pending else set()
+    for step in steps:
+        session = getattr(step, "session", None)
+        about.add((step.tunnel.spec.name, session.spec.name if session is not None else None))
+    for name in changed:
+        if change.covers(name):
+            about.add((name, None))
+    names = {name for name, _ in about}
+    target = {name: _narrow(change.wanted.get(name) or change.maybe.get(name), about) for name in names}
+    before = {name: _narrow(change.old.get(name), about) for name in names}
+    return Pending(scope=frozenset(about), before=before, target=target)
+
+
+def _narrow(record: TunnelRecord | None, about: set[tuple[str, str | None]]) -> TunnelRecord | None:
+    """The record with only the sessions that a change is about, so that changing one of many stays cheap."""
+    if record is None or (record.spec.name, None) in about:
+        return record
+    return record.with_sessions(tuple(one for one in record.sessions if (record.spec.name, one.spec.name) in about))
+
+
+def _alive(record: TunnelRecord, world: World) -> TunnelRecord | None:
+    """What of a record is running; None when its tunnel is not."""
+    seen = world.tunnel(record)
+    if seen is None:
+        return None
+    ids = {one.session_id for one in seen.sessions}
+    return record.with_sessions(tuple(one for one in record.sessions if one.spec.session_id in ids))
+
+
+def _in_words(step: Step) -> str:
+    said = describe(step)
+    return f"{said.sign} {said.subject}: {said.text}"
+
+
+@contextlib.contextmanager
+def _noting(error: BaseException) -> Iterator[None]:
+    """What goes wrong while `error` is being dealt with is added to it as a note, and does not take its place."""
+    try:
+        yield
+    except L2tpError as second:
+        error.add_note(f"and undoing it failed: {second}")

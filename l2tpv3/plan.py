@@ -1,0 +1,361 @@
+"""From what is on record, what is wanted and what is seen to ordered steps: pure functions, no I/O.
+
+A step does one thing to one tunnel or session. What can change in place is changed in place; what can't is replaced,
+and the new one is made before the old one goes wherever both can exist at once: a tunnel with another id and port is
+there before its predecessor's sessions move over, one at a time.
+
+Of everything there may be two beliefs: what was on record before a change, and what a change that was killed half-way
+was making of it (`maybe`). What can be seen decides; where it can't be seen (the sublayer, in the kernel) and the
+beliefs differ, the session is made anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from l2tpv3.errors import ExistsError, NotFoundError
+from l2tpv3.link.base import home
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, ports, resolved_session
+from l2tpv3.spec import Encap, SessionSpec
+from l2tpv3.state import Session, Tunnel
+from l2tpv3.status import NetdevState
+from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
+from l2tpv3.world import World
+
+InPlace = Mapping[str, frozenset[str]]
+"""Datapath's name → the SessionSpec fields that it changes without interrupting the session."""
+
+Scope = frozenset[tuple[str, str | None]]
+"""What a change is about: (tunnel, session), or (tunnel, None) for a tunnel with all its sessions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Everything that `plan` looks at.
+
+    old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
+    """
+
+    old: Records
+    wanted: Records
+    world: World
+    in_place: InPlace
+    maybe: Records = field(default_factory=dict)
+    scope: Scope | None = None
+
+    def covers(self, tunnel: str, session: str | None = None) -> bool:
+        """Whether the change is about that tunnel as such, or (with `session`) about that session."""
+        return (
+            self.scope is None
+            or (tunnel, None) in self.scope
+            or (session is not None and (tunnel, session) in self.scope)
+        )
+
+
+def plan(change: Change) -> tuple[Step, ...]:
+    """The steps that make of what is seen what is wanted, in the order in which to take them; () when it is so already.
+
+    Raises ExistsError when something else has added a session to a tunnel of ours with an id that is wanted.
+    """
+    names = sorted({*change.old, *change.maybe, *change.wanted})
+    plans = [_TunnelPlan(change, name) for name in names]
+    doomed = [old for one in plans for old in one.doomed]
+    for one in plans:
+        one.decide(doomed)
+    fresh = [one.wanted for one in plans if one.wanted is not None and one.must_add]
+    before: list[Step] = []
+    middle: list[Step] = []
+    after: list[Step] = []
+    for one in plans:
+        gone = one.doomed if one.wanted is None else [old for old in one.doomed if not _coexist(old, fresh)]
+        before += (DelTunnel(tunnel=old, why=one.why_doomed(old)) for old in gone)
+        before += one.leftovers()
+        middle += one.steps(gone)
+        after += (DelTunnel(tunnel=old, why="its successor is there") for old in one.doomed if old not in gone)
+    removals = [step for step in middle if isinstance(step, DelSession)]
+    rest = [step for step in middle if not isinstance(step, DelSession)]
+    return _untangle([*removals, *before], rest, after)
+
+
+class _TunnelPlan:
+    """One tunnel: what is believed of it, what is wanted, and what of the beliefs is really there."""
+
+    def __init__(self, change: Change, name: str) -> None:
+        self.change, self.name = change, name
+        known = (change.old.get(name), change.maybe.get(name))
+        self.beliefs = [record for record in known if record is not None]
+        self.wanted = change.wanted.get(name)
+        whole = change.covers(name)
+        live = [record for record in self.beliefs if change.world.tunnel(record) is not None]
+        self.doomed: list[TunnelRecord] = []
+        for record in live if whole else ():
+            stays = self.wanted is not None and _identical(record, self.wanted, change.world)
+            if not stays and not any(_identity(record) == _identity(other) for other in self.doomed):
+                self.doomed.append(record)
+        # One that is there but that this name was never known to have is another's: of a tunnel that goes, or foreign.
+        self._there = any(self.wanted is not None and _identity(record) == _identity(self.wanted) for record in live)
+        self.must_add = False
+
+    def decide(self, doomed: list[TunnelRecord]) -> None:
+        """Whether the tunnel has to be made, given all that go, by whatever name."""
+        wanted = self.wanted
+        if wanted is not None and self.change.covers(self.name):
+            goes = any(_identity(wanted) == _identity(old) for old in doomed)
+            self.must_add = goes or not self._there
+
+    def why_doomed(self, old: TunnelRecord) -> str:
+        """What makes a tunnel that is there go."""
+        if self.wanted is None:
+            return ""
+        fields = [key for key, value in _identity(old).items() if value != _identity(self.wanted)[key]]
+        return f"{', '.join(fields) or 'udp-checksum'} can't change in place"
+
+    def leftovers(self) -> Iterator[Step]:
+        """Netdevs of sessions whose tunnel died under them (a worker's TAPs) and that are not wanted any more."""
+        kept = {session.spec.name for session in self.wanted.sessions} if self.wanted else set()
+        done: set[str] = set()
+        for record in self.beliefs:
+            if self.change.world.tunnel(record) is not None:
+                continue
+            for session in record.sessions:
+                name = session.spec.name
+                there = (self.name, name) in self.change.world.netdevs
+                if there and name not in kept | done and self.change.covers(self.name, name):
+                    done.add(name)
+                    yield DelSession(tunnel=record, session=session)
+
+    def steps(self, gone: list[TunnelRecord]) -> Iterator[Step]:
+        """Everything but the removal of tunnels."""
+        wanted = self.wanted
+        if wanted is None:
+            return
+        if self.must_add:
+            yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else "it is not running")
+            staying = [old for old in self.doomed if old not in gone]
+            for session in wanted.sessions:
+                yield self._move(wanted, session, staying)
+            return
+        live = self.change.world.tunnel(wanted)
+        if live is None:
+            self._refuse_missing(wanted)
+            return
+        yield from self._remove_sessions(wanted, live)
+        for session in wanted.sessions:
+            if self.change.covers(self.name, session.spec.name):
+                yield from self._session(wanted, session, live)
+
+    def _refuse_missing(self, wanted: TunnelRecord) -> None:
+        """A session can't be changed while its tunnel, which is out of scope, is not running; but it can be removed."""
+        if any(self.change.covers(self.name, session.spec.name) for session in wanted.sessions):
+            remedy = f"`l2tpctl restore {self.name}` brings it back"
+            raise NotFoundError(f"tunnel {self.name}", "it is on record but not running", remedy)
+
+    def _move(self, wanted: TunnelRecord, session: SessionRecord, staying: list[TunnelRecord]) -> Step:
+        for old in staying:
+            before = old.session(session.spec.name)
+            seen = self.change.world.tunnel(old)
+            if before is not None and seen is not None and _find(seen, before.spec.session_id) is not None:
+                return ReplaceSession(
+                    tunnel=wanted, session=session, old_tunnel=old, old=before, why="its tunnel is made anew"
+                )
+        return self._add(wanted, session, "")
+
+    def _add(self, tunnel: TunnelRecord, session: SessionRecord, why: str) -> Step:
+        adopt = (self.name, session.spec.name) in self.change.world.netdevs
+        return AddSession(tunnel=tunnel, session=session, adopt=adopt, why=why)
+
+    def _remove_sessions(self, wanted: TunnelRecord, live: Tunnel) -> Iterator[Step]:
+        kept = {session.spec.name for session in wanted.sessions}
+        ids: set[int] = set()
+        for record in self.beliefs:
+            for session in record.sessions:
+                name, number = session.spec.name, session.spec.session_id
+                if name in kept or number in ids or not self.change.covers(self.name, name):
+                    continue
+                there = _find(live, number) is not None or (self.name, name) in self.change.world.netdevs
+                if there:
+                    ids.add(number)
+                    yield DelSession(tunnel=wanted, session=session)
+
+    def _session(self, tunnel: TunnelRecord, wanted: SessionRecord, live: Tunnel) -> Iterator[Step]:
+        name, number = wanted.spec.name, wanted.spec.session_id
+        beliefs = [one for record in self.beliefs if (one := record.session(name)) is not None]
+        others = [one for one in beliefs if one.spec.session_id != number and _find(live, one.spec.session_id)]
+        seen = _find(live, number)
+        if seen is None and others:
+            yield self._replace(tunnel, others[0], wanted, "id can't change in place")
+            return
+        if seen is None:
+            yield self._add(tunnel, wanted, "it is not running" if beliefs else "")
+            return
+        for other in others:
+            yield DelSession(tunnel=tunnel, session=other)
+        mine = [one for one in beliefs if one.spec.session_id == number]
+        if not mine:
+            subject = f"session {self.name}/{name}: --id"
+            problem = f"{number} is the id of a session that something else added ({seen.ifname})"
+            raise ExistsError(subject, problem, "give another one")
+        yield from self._compare(tunnel, wanted, mine, seen)
+
+    def _compare(
+        self, tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], seen: Session
+    ) -> Iterator[Step]:
+        netdev = self.change.world.netdevs.get((self.name, wanted.spec.name))
+        in_place = self.change.in_place.get(tunnel.datapath, frozenset())
+        changed = _changed(wanted, mine, seen)
+        forced = [name for name in changed if name not in in_place and name != "mtu"]
+        if forced:
+            yield self._replace(tunnel, mine[-1], wanted, f"{_words(forced)} can't change in place")
+            return
+        if netdev is None:
+            yield self._replace(tunnel, mine[-1], wanted, "its netdev is gone")
+            return
+        settable = tuple(name for name in changed if name in in_place)
+        if settable:
+            yield SetSession(tunnel=tunnel, old=mine[0], session=wanted, fields=settable)
+        believed = _believed(wanted.spec, mine, netdev)
+        differing = _netdev_changes(tunnel, believed, resolved_session(wanted), netdev)
+        if differing:
+            yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing)
+
+    def _replace(self, tunnel: TunnelRecord, old: SessionRecord, new: SessionRecord, why: str) -> Step:
+        return ReplaceSession(tunnel=tunnel, session=new, old_tunnel=tunnel, old=old, why=why)
+
+
+def _identity(record: TunnelRecord) -> dict[str, object]:
+    spec = record.spec
+    local_port, remote_port = ports(spec)
+    return {
+        "datapath": record.datapath,
+        "netns": spec.netns,
+        "id": spec.tunnel_id,
+        "peer-id": spec.peer_tunnel_id,
+        "encap": spec.encap,
+        "local": record.local,
+        "remote": spec.remote,
+        "local-port": local_port,
+        "remote-port": remote_port,
+        "udp-checksum": spec.udp_checksum if spec.encap is Encap.UDP else None,
+    }
+
+
+def _identical(record: TunnelRecord, wanted: TunnelRecord, world: World) -> bool:
+    """Whether the tunnel that is there as `record` has it is what is wanted. What can be seen overrules the belief."""
+    seen = world.tunnel(wanted)
+    one, other = _identity(record), _identity(wanted)
+    if seen is not None and seen.udp_checksum is not None and wanted.spec.encap is Encap.UDP:
+        one["udp-checksum"] = seen.udp_checksum
+    return one == other
+
+
+def _coexist(old: TunnelRecord, fresh: Iterable[TunnelRecord]) -> bool:
+    """Whether a tunnel that is there and tunnels that are to be made can all exist at once."""
+    for new in fresh:
+        if old.spec.netns != new.spec.netns:
+            continue
+        if old.datapath == new.datapath and old.spec.tunnel_id == new.spec.tunnel_id:
+            return False
+        same_port = (old.local, ports(old.spec)[0]) == (new.local, ports(new.spec)[0])
+        if old.spec.encap is new.spec.encap is Encap.UDP and same_port:
+            return False
+    return True
+
+
+def _find(tunnel: Tunnel, session_id: int) -> Session | None:
+    return next((one for one in tunnel.sessions if one.session_id == session_id), None)
+
+
+def _changed(wanted: SessionRecord, mine: list[SessionRecord], seen: Session) -> list[str]:
+    """SessionSpec fields, the netdev's left out, in which the session that is there may differ from what is wanted."""
+    spec = wanted.spec
+    changed = [
+        name for name in ("peer_session_id", "tx_cookie", "rx_cookie") if getattr(seen, name) != getattr(spec, name)
+    ]
+    if seen.sublayer not in (None, spec.sublayer) or (
+        seen.sublayer is None and any(one.spec.sublayer is not spec.sublayer for one in mine)
+    ):
+        changed.append("sublayer")
+    # What a kernel sends follows its peer; what it requires does not.
+    if any(one.spec.sequencing is not spec.sequencing for one in mine) or seen.recv_seq != spec.sequencing.recv:
+        changed.append("sequencing")
+    if any(one.spec.reorder_timeout_ms != spec.reorder_timeout_ms for one in mine):
+        changed.append("reorder_timeout_ms")
+    if any(one.mtu != wanted.mtu for one in mine):
+        changed.append("mtu")
+    return changed
+
+
+def _believed(spec: SessionSpec, mine: list[SessionRecord], netdev: NetdevState) -> SessionSpec:
+    """The session as its netdev shows it. What nobody on our side asked for (a bridge, addresses) is left out of it."""
+    ours = {address for one in mine for address in one.spec.addresses} | set(spec.addresses)
+    bridges = {one.spec.bridge for one in mine} | {spec.bridge}
+    last = mine[-1].spec
+    bridge = netdev.bridge if spec.bridge is not None or netdev.bridge in bridges else None
+    return dataclasses.replace(
+        last,
+        ifname=netdev.ifname,
+        mtu=netdev.mtu,
+        up=netdev.up,
+        bridge=bridge,
+        addresses=() if bridge else tuple(address for address in netdev.addresses if address in ours),
+    )
+
+
+def _netdev_changes(
+    tunnel: TunnelRecord, believed: SessionSpec, wanted: SessionSpec, netdev: NetdevState
+) -> tuple[str, ...]:
+    fields = [name for name in ("ifname", "mtu", "up", "bridge") if getattr(believed, name) != getattr(wanted, name)]
+    if wanted.mac is not None and wanted.mac != netdev.mac:
+        fields.append("mac")
+    if set(believed.addresses) != set(wanted.addresses):
+        fields.append("addresses")
+    if home(tunnel.spec, believed) != home(tunnel.spec, wanted):
+        fields.append("netns")
+    return tuple(fields)
+
+
+def _untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple[Step, ...]:
+    """Order what stands in each other's way: a netdev name, or a session id over IP, that passes from one to another.
+
+    The session that gives it up is then removed at the beginning and made again in its turn.
+    """
+    claims: dict[tuple[object, ...], int] = {}
+    for index, step in enumerate(middle):
+        for key in _claims(step):
+            claims[key] = index
+    result: list[Step] = []
+    early: list[Step] = []
+    for index, step in enumerate(middle):
+        held = _held(step)
+        if isinstance(step, (ReplaceSession, SetNetdev)) and any(claims.get(key, index) != index for key in held):
+            old_tunnel = step.old_tunnel if isinstance(step, ReplaceSession) else step.tunnel
+            old = step.old if isinstance(step, ReplaceSession) else SessionRecord(spec=step.old, mtu=step.old.mtu or 0)
+            early.append(DelSession(tunnel=old_tunnel, session=old, why="another one takes its name or id"))
+            result.append(AddSession(tunnel=step.tunnel, session=step.session, why=step.why))
+        else:
+            result.append(step)
+    return (*early, *before, *result, *after)
+
+
+def _claims(step: Step) -> Iterator[tuple[object, ...]]:
+    if isinstance(step, (AddSession, ReplaceSession, SetNetdev)):
+        yield from _keys(step.tunnel, step.session.spec)
+
+
+def _held(step: Step) -> Iterator[tuple[object, ...]]:
+    if isinstance(step, ReplaceSession):
+        yield from _keys(step.old_tunnel, step.old.spec)
+    elif isinstance(step, SetNetdev):
+        yield from _keys(step.tunnel, step.old)
+
+
+def _keys(tunnel: TunnelRecord, spec: SessionSpec) -> Iterator[tuple[object, ...]]:
+    yield ("ifname", home(tunnel.spec, spec), spec.ifname)
+    if tunnel.spec.encap is Encap.IP:
+        yield ("id", tunnel.datapath, tunnel.spec.netns, spec.session_id)
+
+
+def _words(fields: Iterable[str]) -> str:
+    return ", ".join(name.replace("_", "-") for name in fields)

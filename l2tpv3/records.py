@@ -1,0 +1,83 @@
+"""Tunnels and sessions on record: the specs that are wanted, and what was chosen for what they leave open."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
+from l2tpv3.state import Tunnel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A session on record. mtu: what `spec.mtu` or the route came to, in bytes."""
+
+    spec: SessionSpec
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelRecord:
+    """A tunnel on record. local: the address chosen. datapath, reason: what carries it, why that one.
+
+    boot: of a transient one, the boot (its boot_id) that it does not outlive; None for one that lasts.
+    """
+
+    spec: TunnelSpec
+    local: IPAddress
+    datapath: str
+    reason: str
+    boot: str | None = None
+    sessions: tuple[SessionRecord, ...] = ()
+
+    def session(self, name: str) -> SessionRecord | None:
+        """The session of that name."""
+        return next((one for one in self.sessions if one.spec.name == name), None)
+
+    def with_session(self, session: SessionRecord) -> TunnelRecord:
+        """This record with that session added, or put in place of the one of its name."""
+        others = [one for one in self.sessions if one.spec.name != session.spec.name]
+        return self.with_sessions((*others, session))
+
+    def without_session(self, name: str) -> TunnelRecord:
+        """This record without that session."""
+        return self.with_sessions(tuple(one for one in self.sessions if one.spec.name != name))
+
+    def with_sessions(self, sessions: tuple[SessionRecord, ...]) -> TunnelRecord:
+        """This record with those sessions, in the order of their names."""
+        return dataclasses.replace(self, sessions=tuple(sorted(sessions, key=lambda one: one.spec.name)))
+
+
+Records = Mapping[str, TunnelRecord]
+"""Tunnels on record by name."""
+
+
+def resolved(record: TunnelRecord) -> TunnelSpec:
+    """The spec that datapaths get: with the local address that was chosen."""
+    return dataclasses.replace(record.spec, local=record.local)
+
+
+def resolved_session(record: SessionRecord) -> SessionSpec:
+    """The spec that datapaths get: with the MTU that was computed."""
+    return dataclasses.replace(record.spec, mtu=record.mtu)
+
+
+def ports(spec: TunnelSpec) -> tuple[int, int]:
+    """Local and remote UDP port, zeros over IP."""
+    return (spec.local_port, spec.remote_port) if spec.encap is Encap.UDP else (0, 0)
+
+
+def is_same(record: TunnelRecord, seen: Tunnel) -> bool:
+    """Whether a tunnel that a datapath reports is the one on record, and not another with the same id."""
+    spec = record.spec
+    return (
+        (seen.tunnel_id, seen.peer_tunnel_id, seen.encap) == (spec.tunnel_id, spec.peer_tunnel_id, spec.encap)
+        and (_plain(seen.local), _plain(seen.remote)) == (_plain(record.local), _plain(spec.remote))
+        and (seen.local_port, seen.remote_port) == ports(spec)
+    )
+
+
+def _plain(address: object) -> str:
+    return str(address).partition("%")[0]

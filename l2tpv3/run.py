@@ -1,0 +1,95 @@
+"""Takes the steps of a plan: each is some calls to a datapath and a placer, whose errors pass through."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from l2tpv3.datapath.base import Datapath
+from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
+from l2tpv3.link.base import Placer
+from l2tpv3.places import Places
+from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session
+from l2tpv3.spec import Encap
+from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
+
+OnStep = Callable[[Step], None]
+"""Told of each step before it is taken."""
+
+
+class Runner:
+    """Takes steps on one host."""
+
+    def __init__(self, datapaths: Mapping[str, Datapath], placer: Placer, places: Places) -> None:
+        self._datapaths = datapaths
+        self._placer = placer
+        self._places = places
+
+    def take(self, step: Step) -> None:
+        """Take one step. Raises L2tpError; what the step had made by then is removed or is found by the next plan."""
+        match step:
+            case AddTunnel():
+                self._datapath(step.tunnel).add_tunnel(resolved(step.tunnel))
+            case DelTunnel():
+                with contextlib.suppress(NotFoundError):
+                    self._datapath(step.tunnel).del_tunnel(resolved(step.tunnel))
+            case AddSession():
+                self._add(step.tunnel, step.session, adopt=step.adopt)
+            case DelSession():
+                self._delete(step.tunnel, step.session)
+            case SetSession():
+                self._datapath(step.tunnel).set_session(resolved(step.tunnel), resolved_session(step.session))
+            case SetNetdev():
+                new = resolved_session(step.session)
+                self._placer.change(resolved(step.tunnel), step.old, new, self._mark(step.tunnel, step.session))
+            case ReplaceSession():
+                self._replace(step)
+
+    def _add(self, tunnel: TunnelRecord, session: SessionRecord, *, adopt: bool, made_as: str | None = None) -> None:
+        spec = resolved_session(session)
+        made = spec if made_as is None else dataclasses.replace(spec, ifname=made_as)
+        self._datapath(tunnel).add_session(resolved(tunnel), made, adopt=adopt)
+        if made_as is None:
+            self._placer.place(resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt)
+
+    def _delete(self, tunnel: TunnelRecord, session: SessionRecord) -> None:
+        with contextlib.suppress(NotFoundError):
+            self._datapath(tunnel).del_session(resolved(tunnel), resolved_session(session))
+
+    def _replace(self, step: ReplaceSession) -> None:
+        """First the new one, under a name of its own, until its name is free; the old one first where both can't be."""
+        made_as = self._spare_name(step)
+        if made_as is not None:
+            try:
+                self._add(step.tunnel, step.session, adopt=False, made_as=made_as)
+            except ExistsError:  # this kernel wants session ids to be unique over all tunnels
+                made_as = None
+        self._delete(step.old_tunnel, step.old)
+        if made_as is None:
+            self._add(step.tunnel, step.session, adopt=False)
+            return
+        spec, mark = resolved_session(step.session), self._mark(step.tunnel, step.session)
+        self._placer.place(resolved(step.tunnel), spec, mark, adopted=False, made_as=made_as)
+
+    def _spare_name(self, step: ReplaceSession) -> str | None:
+        """A netdev name for the meantime, or None where the two sessions' ids collide."""
+        same_datapath = step.tunnel.datapath == step.old_tunnel.datapath
+        same_id = step.session.spec.session_id == step.old.spec.session_id
+        same_tunnel = step.tunnel.spec.tunnel_id == step.old_tunnel.spec.tunnel_id
+        over_ip = Encap.IP in (step.tunnel.spec.encap, step.old_tunnel.spec.encap)
+        if same_datapath and same_id and (same_tunnel or over_ip):
+            return None
+        return f"l2tpnew{step.session.spec.session_id & 0xFFFFFFFF:08x}"
+
+    def _mark(self, tunnel: TunnelRecord, session: SessionRecord) -> str:
+        return self._places.mark(tunnel.spec.name, session.spec.name)
+
+    def _datapath(self, record: TunnelRecord) -> Datapath:
+        try:
+            return self._datapaths[record.datapath]
+        except KeyError:
+            known = ", ".join(self._datapaths)
+            raise InvalidValueError(
+                f"tunnel {record.spec.name}", f"no datapath {record.datapath!r}", f"known are {known}"
+            ) from None

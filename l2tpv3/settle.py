@@ -1,0 +1,187 @@
+"""From words to records: what the user left open is chosen, what can't work is refused before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from l2tpv3 import choose, clash
+from l2tpv3.datapath.base import Datapath
+from l2tpv3.errors import L2tpError
+from l2tpv3.link.base import Placer, home
+from l2tpv3.mtu import find_route, session_mtu
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.state import Tunnel
+from l2tpv3.wanted import WantedTunnel
+
+
+class Settler:
+    """Settles wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
+
+    def __init__(self, datapaths: Mapping[str, Datapath], placer: Placer, records: Records) -> None:
+        self._datapaths = datapaths
+        self._placer = placer
+        self._before = records
+        self._records = dict(records)
+        self._ifnames: dict[str | None, set[str]] = {}
+        self._foreign: dict[str | None, set[int]] = {}
+        self._tunnels: dict[tuple[str, str | None], list[Tunnel]] = {}
+        self._route_mtu: dict[TunnelSpec, int] = {}
+
+    def all(self, wanted: Iterable[WantedTunnel], *, prune: bool) -> Records:
+        """What is on record with the wanted tunnels added or changed. prune: nothing else stays."""
+        wanted = tuple(wanted)
+        if prune:
+            self._prune({one.name: {session.name for session in one.sessions} for one in wanted})
+        # What has an id keeps it; then the others choose from what is left.
+        for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
+            self._settle_tunnel(one.name, one.words)
+        for one in wanted:
+            there = self._records[one.name]
+            for session in sorted(
+                one.sessions, key=lambda one: "id" not in one.words and there.session(one.name) is None
+            ):
+                self._settle_session(one.name, session.name, session.words)
+        self._check([one.name for one in wanted], [(one.name, it.name) for one in wanted for it in one.sessions])
+        return dict(sorted(self._records.items()))
+
+    def _prune(self, kept: Mapping[str, set[str]]) -> None:
+        self._records = {
+            name: record.with_sessions(tuple(one for one in record.sessions if one.spec.name in kept[name]))
+            for name, record in self._records.items()
+            if name in kept
+        }
+
+    def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
+        """What is on record with one tunnel added, or changed to what the words say and leave to defaults."""
+        self._settle_tunnel(name, words)
+        self._check([name], [(name, one.spec.name) for one in self._records[name].sessions])
+        return dict(sorted(self._records.items()))
+
+    def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Records:
+        """What is on record with one session added, or changed to what the words say and leave to defaults."""
+        self._settle_session(tunnel, name, words)
+        self._check([], [(tunnel, name)])
+        return self._records
+
+    def _check(self, tunnels: Iterable[str], sessions: Iterable[tuple[str, str]]) -> None:
+        changed = [name for name in tunnels if self._records[name] != self._before.get(name)]
+        clash.check_tunnels(self._records, changed, self._foreign_ids)
+        clash.check_sessions(self._records, sessions)
+
+    def again(self, name: str | None) -> Records:
+        """What is on record, addresses and MTUs looked up anew where they were left open; `name`: only that one."""
+        for key, record in self._records.items():
+            if name in (None, key):
+                fresh = self._local_again(record)
+                sessions = tuple(self._measured(fresh, one.spec) for one in fresh.sessions)
+                self._records[key] = fresh.with_sessions(sessions)
+        return self._records
+
+    def _local_again(self, record: TunnelRecord) -> TunnelRecord:
+        """A live tunnel keeps its address; another may have got a new one (a DHCP lease), or another datapath."""
+        if self._is_live(record):
+            return record
+        return self._planned(record.spec, record)
+
+    def _is_live(self, record: TunnelRecord) -> bool:
+        return any(is_same(record, one) for one in self._seen(record.datapath, record.spec.netns))
+
+    def _settle_tunnel(self, name: str, words: Mapping[str, Any]) -> None:
+        old = self._records.get(name)
+        spec = choose.settle_tunnel(name, words, old.spec if old else None, self._taken_tunnel_ids)
+        if old is not None and spec == old.spec:
+            return
+        record = self._planned(spec, old)
+        sessions = tuple(self._measured(record, one.spec) for one in record.sessions)
+        self._records[name] = record.with_sessions(sessions)
+
+    def _taken_tunnel_ids(self, netns: str | None) -> set[int]:
+        return clash.taken_tunnel_ids(netns, self._records) | self._foreign_ids(netns)
+
+    def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
+        """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
+        route = find_route(spec)
+        datapath, reason = choose.choose_datapath(spec, self._datapaths)
+        return TunnelRecord(
+            spec=spec,
+            local=route.local,
+            datapath=datapath.name,
+            reason=reason,
+            boot=old.boot if old else None,
+            sessions=old.sessions if old else (),
+        )
+
+    def _settle_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> None:
+        record = self._records[tunnel]
+        old = record.session(name)
+        spec = choose.settle_session(
+            name,
+            words,
+            old.spec if old else None,
+            lambda: clash.taken_session_ids(record, self._records),
+            lambda netns: self._names(record.spec.netns) | self._names(netns or record.spec.netns) | self._on_record(),
+        )
+        if old is not None and spec == old.spec:
+            return
+        if old is None or _moves(record, old.spec, spec):
+            self._placer.check(record.spec, spec, ours=self._ours(record, spec))
+        self._records[tunnel] = record.with_session(self._measured(record, spec))
+
+    def _on_record(self) -> set[str]:
+        records = (*self._records.values(), *self._before.values())
+        return {one.spec.ifname for record in records for one in record.sessions}
+
+    def _ours(self, tunnel: TunnelRecord, spec: SessionSpec) -> set[str]:
+        """Names of netdevs that are our own: whether they are in the way is for clash.py to say."""
+        places = (home(tunnel.spec, spec), tunnel.spec.netns)
+        return {
+            one.spec.ifname
+            for record in self._before.values()
+            for one in record.sessions
+            if home(record.spec, one.spec) in places and self._is_live(record)
+        }
+
+    def _measured(self, tunnel: TunnelRecord, spec: SessionSpec) -> SessionRecord:
+        if spec.mtu is not None:
+            return SessionRecord(spec=spec, mtu=spec.mtu)
+        return SessionRecord(spec=spec, mtu=self._mtu(tunnel, spec))
+
+    def _mtu(self, record: TunnelRecord, spec: SessionSpec) -> int:
+        tunnel = resolved(record)
+        if tunnel not in self._route_mtu:
+            self._route_mtu[tunnel] = find_route(tunnel).mtu
+        cookie = len(spec.tx_cookie)
+        return session_mtu(self._route_mtu[tunnel], tunnel.encap, tunnel.remote.version, cookie, spec.sublayer)
+
+    def _foreign_ids(self, netns: str | None) -> set[int]:
+        """Tunnel ids in a namespace that are taken by what is on no record of ours."""
+        if netns not in self._foreign:
+            known = list(self._before.values())
+            taken: set[int] = set()
+            for name in self._datapaths:
+                ours = [record for record in known if record.datapath == name]
+                seen = self._seen(name, netns)
+                taken |= {one.tunnel_id for one in seen if not any(is_same(record, one) for record in ours)}
+            self._foreign[netns] = taken
+        return self._foreign[netns]
+
+    def _seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
+        key = (datapath, netns)
+        if key not in self._tunnels:
+            try:
+                self._tunnels[key] = self._datapaths[datapath].tunnels(netns)
+            except (L2tpError, KeyError):
+                self._tunnels[key] = []
+        return self._tunnels[key]
+
+    def _names(self, netns: str | None) -> set[str]:
+        if netns not in self._ifnames:
+            self._ifnames[netns] = self._placer.ifnames(netns)
+        return self._ifnames[netns]
+
+
+def _moves(tunnel: TunnelRecord, old: SessionSpec, new: SessionSpec) -> bool:
+    """Whether the netdev comes to be where its name or bridge has to be looked for."""
+    return (home(tunnel.spec, old), old.ifname, old.bridge) != (home(tunnel.spec, new), new.ifname, new.bridge)

@@ -1,0 +1,224 @@
+"""Plan and apply, by properties: for random records, wanted states and things that happened in between."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from l2tpv3 import Manager, Places
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.errors import L2tpError, RefusedError
+from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.wanted import WantedSession, WantedTunnel
+
+BRIDGES = frozenset({(None, "br0"), (None, "br1")})
+
+session_words = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.integers(1, 4),
+        "peer-id": st.integers(1, 4),
+        "ifname": st.sampled_from(["lan0", "lan1", "lan2"]),
+        "tx-cookie": st.sampled_from([b"", b"abcd", b"12345678"]),
+        "rx-cookie": st.sampled_from([b"", b"abcd", b"12345678"]),
+        "sublayer": st.just("default"),
+        "sequencing": st.sampled_from(["none", "send", "recv", "both"]),
+        "reorder-timeout-ms": st.sampled_from([0, 50]),
+        "mtu": st.sampled_from(["auto", 1400, 1300]),
+        "mac": st.sampled_from([None, "02:00:5e:00:53:01"]),
+        "bridge": st.sampled_from([None, "br0", "br1"]),
+        "up": st.booleans(),
+    },
+)
+tunnel_words = st.fixed_dictionaries(
+    {"remote": st.sampled_from(["127.0.0.2", "127.0.0.3"])},
+    optional={
+        "id": st.integers(1, 4),
+        "peer-id": st.integers(1, 4),
+        "encap": st.sampled_from(["udp", "ip"]),
+        "local-port": st.sampled_from([1701, 1702, 1703]),
+        "udp-checksum": st.sampled_from(["on", "off"]),
+    },
+)
+
+
+@st.composite
+def wanted_states(draw: st.DrawFn) -> tuple[WantedTunnel, ...]:
+    tunnels = []
+    for name in draw(st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3)):
+        sessions = tuple(
+            WantedSession(name=one, words=draw(session_words))
+            for one in draw(st.lists(st.sampled_from(["x", "y", "z"]), unique=True, max_size=3))
+        )
+        tunnels.append(WantedTunnel(name=name, words=draw(tunnel_words), sessions=sessions))
+    return tuple(tunnels)
+
+
+class Breaking:
+    """A datapath or placer that fails at its n-th change (of both together), once."""
+
+    def __init__(self, inner: Any, countdown: list[int]) -> None:
+        self._inner, self._countdown = inner, countdown
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not name.startswith(("add_", "del_", "set_", "place", "change")):
+            return found
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self._countdown[0] -= 1
+            if self._countdown[0] == 0:
+                raise RefusedError("injected", f"{name} fails")
+            return found(*args, **kwargs)
+
+        return counted
+
+
+class Host:
+    """A host in memory, whose n-th change fails when `break_at` says so."""
+
+    def __init__(self, directory: Path) -> None:
+        self.memory = MemoryDatapath()
+        self.placer = MemoryPlacer(self.memory, BRIDGES)
+        self.countdown = [0]
+        datapath: Any = Breaking(self.memory, self.countdown)
+        placer: Any = Breaking(self.placer, self.countdown)
+        self.manager = Manager(Places(directory / "state", directory / "run"), [datapath], placer)
+
+    def picture(self) -> Any:
+        """Everything that can be seen, but for what counts up (ifindex, made-up MAC addresses)."""
+        records = self.manager.records()
+        return {
+            name: (
+                record,
+                status.condition,
+                [
+                    (one.spec, one.condition, one.mtu, one.netdev and (one.netdev.ifname, one.netdev.mtu, one.netdev.up,
+                     one.netdev.bridge, one.netdev.addresses), one.send_seq, one.recv_seq)
+                    for one in status.sessions
+                ],
+            )
+            for name, record in records.items()
+            for status in [self.manager.tunnel(name)]
+        }  # fmt: skip
+
+    def seen(self) -> Any:
+        return self.memory.tunnels(None)
+
+
+@contextmanager
+def host() -> Iterator[Host]:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        yield Host(Path(directory))
+
+
+def try_apply(one: Host, wanted: tuple[WantedTunnel, ...], *, prune: bool = True) -> bool:
+    """False when the state can't be (clashing ids, ports or names): that has to be said before anything is touched."""
+    before = one.picture(), one.seen()
+    try:
+        one.manager.plan(wanted, prune=prune)
+    except L2tpError:
+        assert (one.picture(), one.seen()) == before
+        return False
+    one.manager.apply(wanted, prune=prune)
+    return True
+
+
+SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@SLOW
+@given(first=wanted_states(), second=wanted_states(), prune=st.booleans())
+def test_apply_reaches_what_is_wanted_and_a_second_plan_is_empty(
+    first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...], *, prune: bool
+) -> None:
+    with host() as one:
+        try_apply(one, first)
+        if not try_apply(one, second, prune=prune):
+            return
+        assert one.manager.plan(second, prune=prune).steps == ()
+        assert one.manager.apply(second, prune=prune).steps == ()
+        statuses = {status.name: status for status in one.manager.tunnels()}
+        if prune:
+            assert set(statuses) == {tunnel.name for tunnel in second}
+        for tunnel in second:
+            status = statuses[tunnel.name]
+            assert status.condition == "up"
+            assert {session.name for session in tunnel.sessions} <= {session.name for session in status.sessions}
+            for session in status.sessions:
+                assert session.condition == ("up" if session.spec.up else "down")
+                assert session.netdev is not None
+                assert session.netdev.ifname == session.spec.ifname
+                assert (session.netdev.mtu, session.netdev.bridge) == (session.mtu, session.spec.bridge)
+                assert (session.send_seq, session.recv_seq) == (
+                    session.spec.sequencing.send,
+                    session.spec.sequencing.recv,
+                )
+        assert not [status for status in statuses.values() if status.foreign]
+
+
+@SLOW
+@given(wanted_states(), wanted_states(), st.integers(1, 25))
+def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
+    first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...], break_at: int
+) -> None:
+    with host() as one:
+        try_apply(one, first)
+        try:
+            one.manager.plan(second, prune=True)
+        except L2tpError:
+            return
+        before = one.picture()
+        one.countdown[0] = break_at
+        try:
+            one.manager.apply(second, prune=True)
+        except RefusedError as error:
+            assert "injected" in str(error)
+            assert not getattr(error, "__notes__", [])
+            assert one.picture() == before
+            assert not [status for status in one.manager.tunnels() if status.foreign]
+        assert one.manager.plan((), prune=False).steps == ()
+
+
+@SLOW
+@given(wanted_states(), st.data())
+def test_what_was_lost_is_found_and_made_again(wanted: tuple[WantedTunnel, ...], data: st.DataObject) -> None:
+    with host() as one:
+        if not try_apply(one, wanted):
+            return
+        before = one.picture()
+        records = one.manager.records()
+        from l2tpv3.records import resolved, resolved_session
+
+        for record in records.values():
+            for session in record.sessions:
+                if data.draw(st.booleans()):
+                    one.memory.del_session(resolved(record), resolved_session(session))
+            if data.draw(st.booleans()):
+                one.memory.del_tunnel(resolved(record))
+        one.manager.restore()
+        assert one.picture() == before
+
+
+@SLOW
+@given(wanted_states(), wanted_states())
+def test_a_plan_tells_no_secrets(first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...]) -> None:
+    from l2tpv3.steps import describe
+
+    with host() as one:
+        try_apply(one, first)
+        try:
+            outcome = one.manager.plan(second, prune=True)
+        except L2tpError:
+            return
+        for step in outcome.steps:
+            said = describe(step)
+            assert "12345678" not in said.text
+            assert b"12345678".hex() not in said.text
+            assert "\n" not in said.text
