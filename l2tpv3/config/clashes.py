@@ -21,14 +21,15 @@ class _Clashes:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._first: dict[tuple[Hashable, ...], Source] = {}
-        self._netnses: list[str | None] = []
+        self._netnses: dict[str | None, int] = {}
 
     def _netns(self, netns: str | None) -> int:
         """A number for each network namespace: it may have several names, and need not be there yet."""
         path = netns and netns_path(netns)
         if path not in self._netnses:
-            self._netnses.append(path)
-        return next(number for number, other in enumerate(self._netnses) if same_netns(other, path))
+            known = (number for other, number in self._netnses.items() if same_netns(other, path))
+            self._netnses[path] = next(known, len(self._netnses))
+        return self._netnses[path]
 
     def _claim(self, key: tuple[Hashable, ...], source: Source, problem: str, remedy: str) -> None:
         """`source` has `key` to itself, or it is a problem."""
