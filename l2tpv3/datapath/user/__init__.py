@@ -37,6 +37,8 @@ As l2tp_core and l2tp_eth do, with these decisions:
 - tx_bytes and rx_bytes count the L2TP header and the frame, as the kernel's session statistics do.
 - Each packet is counted in exactly one place: rx_packets, one of the session's discards or errors, or one of the
   tunnel's. (The kernel adds each discard to rx_errors as well.)
+- Tunnels to different remote addresses may have the same local UDP port (a hub with 1701 everywhere). To one remote
+  address each tunnel needs a local port of its own, and so does each against other programs, as with the kernel.
 - Over IP, tunnels between the same two addresses share one socket, since the tunnel is not in the packet: the
   tunnel counters are those of the socket, and session ids are unique in a network namespace.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -51,7 +52,8 @@ class Client:
     def request(self, subject: str, op: str, fds: Sequence[int] = (), **fields: Any) -> dict[str, Any]:
         """Ask for `op`; give the answer's fields. Files that came back are closed, which is what they are sent for.
 
-        subject: what an error is about. Raises the error that the worker's answer names, or WorkerError.
+        subject: what an error is about. Raises the error that the worker's answer names, or WorkerError, with errno
+        ECONNRESET when the worker has ended.
         """
         answer, files = self.exchange(subject, op, fds, **fields)
         for fd in files:
@@ -105,7 +107,9 @@ class Client:
             remedy = f"end it with `kill -9 {self.pid}`; the netdevs stay, and their sessions can be restored"
             return WorkerError(subject, f"did not answer within {TIMEOUT_S:g} s", remedy)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return WorkerError(subject, f"failed: {reason}", f"its log is {self.path.removesuffix('.sock')}.log")
+        remedy = f"its log is {self.path.removesuffix('.sock')}.log"
+        gone = errno.ECONNRESET if isinstance(error, ConnectionError) else None
+        return WorkerError(subject, f"failed: {reason}", remedy, errno=gone)
 
     def wait_for_end(self) -> None:
         """Return once the worker, which has said that it quits, is gone. Raises WorkerError."""

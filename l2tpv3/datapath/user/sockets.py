@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -66,8 +67,17 @@ def _address(address: IPAddress, port: int) -> _Address:
     scope = address.scope_id
     if not scope:
         return str(address), port, 0, 0
-    index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
-    return str(address).partition("%")[0], port, 0, index
+    return str(address).partition("%")[0], port, 0, _ifindex(scope)
+
+
+def _ifindex(scope: str) -> int:
+    """Of a netdev's name, or of its index as text. Raises OSError with an errno, which if_nametoindex leaves out."""
+    if scope.isdigit():
+        return int(scope)
+    try:
+        return socket.if_nametoindex(scope)
+    except OSError:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from None
 
 
 def _set_options(sock: socket.socket, tunnel: TunnelSpec) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -166,7 +167,7 @@ def test_a_worker_that_got_no_tunnel_ends(ends: tuple[End, End]) -> None:
     workers = Workers(a.host.runtime_dir)
     with workers.locked():
         workers.start().close()
-    wait_until(lambda: not a.host.workers(), "the worker ended", 8)
+    wait_until(lambda: not a.host.workers(), "the worker ended", 20)
     with workers.locked(), workers.live(clear=True) as clients:
         assert clients == []
     nothing_left(a)
@@ -198,6 +199,17 @@ def test_a_failed_add_leaves_nothing(ends: tuple[End, End], encap: Encap) -> Non
     a.host.ip("addr", "del", "10.99.0.1/24", "dev", "u0")
     with pytest.raises(L2tpError, match=r"tunnel t1.*10\.99\.0\.1"):
         a.datapath.add_tunnel(near)
+    nothing_left(a)
+
+
+def test_a_scope_that_is_not_here_is_told(ends: tuple[End, End]) -> None:
+    a, b = ends
+    near = a.tunnel(b.host, family=6)
+    scoped = dataclasses.replace(
+        near, local=type(near.remote)("fe80::1%nope0"), remote=type(near.remote)("fe80::2%nope0")
+    )
+    with pytest.raises(L2tpError, match=r"tunnel t1.*fe80::1%nope0.*netdev that is here"):
+        a.datapath.add_tunnel(scoped)
     nothing_left(a)
 
 
@@ -377,3 +389,33 @@ def test_probing(monkeypatch: pytest.MonkeyPatch, ends: tuple[End, End]) -> None
     assert "\n" not in support.reason
     with pytest.raises(UnavailableError):
         netdev.open_tun("session s1")
+
+
+def test_looking_while_others_add_and_delete(ends: tuple[End, End]) -> None:
+    """Workers that are being started or that end are no error to who only looks."""
+    a, b = ends
+    near, one = a.tunnel(b.host), session()
+    done = threading.Event()
+    seen: list[int] = []
+    failed: list[L2tpError] = []
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                seen.append(len(a.again().tunnels(a.host.netns)))
+            except L2tpError as error:
+                failed.append(error)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(8):
+            a.datapath.add_tunnel(near)
+            a.datapath.add_session(near, one)
+            a.datapath.del_tunnel(near)
+    finally:
+        done.set()
+        watcher.join()
+    assert failed == []
+    assert set(seen) == {0, 1}
+    nothing_left(a)
