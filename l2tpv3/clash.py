@@ -11,7 +11,7 @@ from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.spec import Encap
 
 SHARES_PORTS = frozenset({"user"})
-"""Datapaths of which several tunnels can have one local port, as long as their peers differ."""
+"""Datapaths of which several tunnels can have one local port, as long as their remote addresses differ."""
 
 
 def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[[str | None], set[int]]) -> None:
@@ -46,13 +46,13 @@ def _check_ports(record: TunnelRecord, other: TunnelRecord) -> None:
     if (record.local, spec.local_port) != (other.local, there.local_port):
         return
     subject = f"tunnel {spec.name}"
-    if (spec.remote, spec.remote_port) == (there.remote, there.remote_port):
+    if spec.remote == there.remote and spec.remote_port == there.remote_port:
         ends = f"{record.local} port {spec.local_port} to {spec.remote} port {spec.remote_port}"
         problem = f"tunnel {there.name} already joins {ends}"
         raise ConflictError(subject, problem, "give other ports, or add the session to that tunnel")
-    if not {record.datapath, other.datapath} <= SHARES_PORTS:
+    if spec.remote == there.remote or not {record.datapath, other.datapath} <= SHARES_PORTS:
         problem = f"port {spec.local_port} of {record.local} is tunnel {there.name}'s"
-        raise ConflictError(subject, problem, "give another --local-port (the kernel shares none between tunnels)")
+        raise ConflictError(subject, problem, "give another --local-port")
 
 
 def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:

@@ -80,7 +80,7 @@ def read_cookie(text: str, what: str) -> bytes:
         return parse_cookie(text, what)
     try:
         content = Path(text[1:]).read_text("ascii")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no text in it, or a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else "not text"
         remedy = "give a readable file with the hex digits"
         raise InvalidValueError(what, f"can't read {text[1:]!r}: {reason}", remedy) from error
@@ -122,6 +122,15 @@ def parse_ifname(text: str, what: str) -> str:
     if not text or text in (".", "..") or any(c in "/:%" or c.isspace() or not c.isprintable() for c in text):
         raise InvalidValueError(what, f"{text!r} is not a netdev's name", "use letters, digits, '.', '_' and '-'")
     return text
+
+
+def check_netns(value: str | None, what: str) -> None:
+    """That `value` can name a network namespace: a file name under /run/netns, or an absolute path; None is fine."""
+    if value is None:
+        return
+    plain = value.isprintable() and not any(character.isspace() for character in value)
+    if not plain or value in ("", ".", "..") or ("/" in value and not value.startswith("/")):
+        raise InvalidValueError(what, f"{value!r} can't name a namespace", "give a name that `ip netns` lists, or a path")
 
 
 def parse_mac(text: str, what: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from l2tpv3.errors import L2tpError, from_errno
+from l2tpv3.marks import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,8 @@ class Places:
         )
 
     def mark(self, tunnel: str, session: str) -> str:
-        """The ifalias of a session's netdev: tells people whose it is, and finds it after a rename or a move.
-
-        The digits tell hosts apart that are played on one machine with a state directory each.
-        """
-        owner = hashlib.sha256(os.fsencode(self.state.absolute())).hexdigest()[:8]
-        return f"l2tpv3 {tunnel}/{session} {owner}"
+        """The ifalias of a session's netdev. See l2tpv3.marks."""
+        return Mark(self.runtime, tunnel, session).alias()
 
     def make(self) -> None:
         """Create both, for their owner alone. Raises NotPermittedError or RefusedError."""

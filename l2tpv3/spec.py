@@ -81,6 +81,7 @@ class TunnelSpec:
 
     def __post_init__(self) -> None:
         ids.parse_name(self.name, "tunnel name")
+        ids.check_netns(self.netns, f"tunnel {self.name}: --netns")
         ids.check_id(self.tunnel_id, f"tunnel {self.name}: --id")
         ids.check_id(self.peer_tunnel_id, f"tunnel {self.name}: --peer-id")
         ids.check_port(self.local_port, f"tunnel {self.name}: --local-port")
@@ -158,6 +159,7 @@ class SessionSpec:
         ids.parse_name(self.name, "session name")
         here = f"session {self.name}"
         ids.parse_ifname(self.ifname, f"{here}: --ifname")
+        ids.check_netns(self.netns, f"{here}: --netns")
         ids.check_id(self.session_id, f"{here}: --id")
         ids.check_id(self.peer_session_id, f"{here}: --peer-id")
         ids.check_cookie(self.tx_cookie, f"{here}: --tx-cookie")
@@ -262,7 +264,11 @@ def _text(value: Any, what: str) -> str:
 
 
 def _cookie(value: Any, what: str) -> bytes:
-    return value if isinstance(value, bytes) else ids.parse_cookie(_text(value, what), what)
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):  # not quoted: it may be a secret all the same
+        raise InvalidValueError(what, "not text", "give 8 or 16 hex digits as a string, or none")
+    return ids.parse_cookie(value, what)
 
 
 def _mac(value: Any, what: str) -> str:

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "l2tpv3"
 # From the bottom to the top. A room imports from rows below its own, and from nobody beside it: so no datapath knows
 # another, and the wire library knows nothing. The package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
-    {"wire", "errors"},
+    {"wire", "errors", "marks"},
     {"ids", "netns", "places", "lock", "source", "migrations", "whoami"},
     {"spec"},
     {"state", "mtu", "wanted"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Any, Final
 from l2tpv3.datapath.base import Support
 from l2tpv3.datapath.user import netdev
 from l2tpv3.datapath.user.client import Client
-from l2tpv3.datapath.user.netdev import Mark
 from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.sockets import open_socket
 from l2tpv3.datapath.user.workers import Workers
-from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
+from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError, WorkerError
+from l2tpv3.marks import Mark
 from l2tpv3.netns import open_netns
 from l2tpv3.places import Places
 from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
@@ -54,11 +55,7 @@ class UserDatapath:
             if not clients:
                 return []
             identity = _identify(netns)
-            return [
-                _tunnel(words, client.pid)
-                for client in clients
-                for words in client.request("workers", "report", netns=identity)["tunnels"]
-            ]
+            return [_tunnel(words, client.pid) for client in clients for words in _report(client, identity)]
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel."""
@@ -179,6 +176,17 @@ def _identify(netns: str | None) -> NetnsIdentity:
     finally:
         os.close(file)
     return status.st_dev, status.st_ino
+
+
+def _report(client: Client, netns: NetnsIdentity) -> list[_Summary]:
+    """A worker's tunnels in a namespace; none when it has ended since it was found (another command deletes)."""
+    try:
+        tunnels: list[_Summary] = client.request("workers", "report", netns=netns)["tunnels"]
+    except WorkerError as error:
+        if error.errno != errno.ECONNRESET:
+            raise
+        return []
+    return tunnels
 
 
 def _effective_capabilities() -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import socket
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from typing import Final, NamedTuple
 from l2tpv3.datapath.user import rtnetlink
 from l2tpv3.datapath.user.port import TUNSETPERSIST
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, UnavailableError, from_errno
+from l2tpv3.marks import Mark
 from l2tpv3.netns import NETNS_DIR, inside, same_netns
 
 TUN_DEVICE: Final = "/dev/net/tun"
@@ -27,7 +27,6 @@ TUN_DEVICE: Final = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA  # linux/if_tun.h
 _IFF_TAP, _IFF_NO_PI, _IFF_TUN_EXCL = 0x0002, 0x1000, 0x8000
 _ifreq = Struct("16sH22x")
-_ALIAS_MAX = 250  # IFALIASZ is 256
 
 
 class Found(NamedTuple):
@@ -36,36 +35,6 @@ class Found(NamedTuple):
     netns: str | None
     ifindex: int
     ifname: str
-
-
-class Mark(NamedTuple):
-    """Whose TAP it is. session None: any session of that tunnel. The runtime directory tells hosts apart that share a
-    namespace or a machine; a digest of it stands for one that is too long."""
-
-    runtime: Path
-    tunnel: str
-    session: str | None = None
-
-    def alias(self) -> str:
-        """The ifalias to set."""
-        text = f"{self._head()}{self.session}{self._tail()}"
-        assert self.session is not None and len(text.encode()) <= _ALIAS_MAX
-        return text
-
-    def fits(self, alias: str) -> bool:
-        """Whether a netdev with that ifalias is meant."""
-        if self.session is not None:
-            return alias == self.alias()
-        return alias.startswith(self._head()) and alias.endswith(self._tail())
-
-    def _head(self) -> str:
-        return f"l2tpv3 {self.tunnel}/"
-
-    def _tail(self) -> str:
-        runtime = str(self.runtime.absolute())
-        if len(runtime.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
-            runtime = hashlib.sha256(runtime.encode()).hexdigest()[:32]
-        return f" {runtime}"
 
 
 def create(netns: str | None, ifname: str, mark: Mark) -> int:
@@ -149,8 +118,9 @@ def attach(found: Found, subject: str) -> int | None:
         tun = open_tun(subject)
         try:
             _attach(tun, found.ifname)
-            if socket.if_nametoindex(found.ifname) == found.ifindex:
-                return tun
+            with contextlib.suppress(OSError):  # renamed or deleted just now
+                if socket.if_nametoindex(found.ifname) == found.ifindex:
+                    return tun
         except OSError as error:
             os.close(tun)
             if error.errno == errno.EBUSY:

@@ -1,0 +1,43 @@
+"""The mark on a session's netdev, its ifalias: `l2tpv3 TUNNEL/SESSION RUNTIME`.
+
+It tells people whose the netdev is, and us: it stays through renames and moves to other namespaces. What does not have
+our mark is never attached to, changed or removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+_ALIAS_MAX = 250  # IFALIASZ is 256
+
+
+class Mark(NamedTuple):
+    """Whose netdev it is. session None: any session of that tunnel. The runtime directory tells hosts apart that share
+    a namespace or a machine; a digest of it stands for one that is too long."""
+
+    runtime: Path
+    tunnel: str
+    session: str | None = None
+
+    def alias(self) -> str:
+        """The ifalias to set."""
+        text = f"{self._head()}{self.session}{self._tail()}"
+        assert self.session is not None and len(text.encode()) <= _ALIAS_MAX
+        return text
+
+    def fits(self, alias: str) -> bool:
+        """Whether a netdev with that ifalias is meant."""
+        if self.session is not None:
+            return alias == self.alias()
+        return alias.startswith(self._head()) and alias.endswith(self._tail())
+
+    def _head(self) -> str:
+        return f"l2tpv3 {self.tunnel}/"
+
+    def _tail(self) -> str:
+        runtime = str(self.runtime.absolute())
+        if len(runtime.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
+            runtime = hashlib.sha256(runtime.encode()).hexdigest()[:32]
+        return f" {runtime}"
