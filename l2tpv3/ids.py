@@ -128,9 +128,9 @@ def check_netns(value: str | None, what: str) -> None:
     """That `value` can name a network namespace: a file name under /run/netns, or an absolute path; None is fine."""
     if value is None:
         return
-    plain = value.isprintable() and not any(character.isspace() for character in value)
-    if not plain or value in ("", ".", "..") or ("/" in value and not value.startswith("/")):
-        raise InvalidValueError(what, f"{value!r} can't name a namespace", "give a name that `ip netns` lists, or a path")
+    if not value.isprintable() or value in ("", ".", "..") or ("/" in value and not value.startswith("/")):
+        remedy = "give a name that `ip netns` lists, or an absolute path"
+        raise InvalidValueError(what, f"{value!r} can't name a namespace", remedy)
 
 
 def parse_mac(text: str, what: str) -> str:

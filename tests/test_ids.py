@@ -99,7 +99,7 @@ def test_free_netdev_names_are_the_kernels_own() -> None:
     assert ids.free_ifname(["l2tpeth0", "eth0", "l2tpeth2"]) == "l2tpeth1"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a b", "a/b", "a\n"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\n"])
 def test_what_can_name_no_namespace(name: str) -> None:
     with pytest.raises(InvalidValueError):
         ids.check_netns(name, "--netns")
