@@ -48,7 +48,7 @@ class Server:
             return  # whoever it was has gone, or there are too many open files
         connection.settimeout(0)
         peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _credentials.size)
-        if _credentials.unpack(peer)[1] not in self._owners:
+        if self.ending or _credentials.unpack(peer)[1] not in self._owners:
             connection.close()
             return
         self._connections.add(_Connection(connection, self._loop, self._requests, self))

@@ -96,7 +96,15 @@ class Workers:
             if isinstance(error, TimeoutError) or error.errno == errno.EAGAIN:  # its backlog is full: it hangs
                 raise WorkerError(str(path), f"did not answer within {TIMEOUT_S:g} s") from error
             raise from_errno(str(path), "connect to this worker", error.errno or 0) from error
-        return Client(connection, str(path))
+        client = Client(connection, str(path))
+        try:
+            client.request("worker", "nothing")  # one that is just ending still takes connections
+        except WorkerError as error:
+            client.close()
+            if error.errno != errno.ECONNRESET:
+                raise
+            return None
+        return client
 
     def start(self) -> Client:
         """Start a worker; it has dropped everything when this returns. Under `locked`. Raises WorkerError."""
