@@ -27,10 +27,7 @@ def test_user_datapath(name: str) -> None:
 
 
 @pytest.mark.kernel_l2tp
-@pytest.mark.parametrize(
-    ("name", "datapath"),
-    [("iproute2-peer", "user"), ("mixed", "auto"), ("session-netns", "kernel"), ("two-sites-ip6", "kernel")],
-)
+@pytest.mark.parametrize(("name", "datapath"), [("iproute2-peer", "user"), ("mixed", "auto")])
 def test_on_kernel(name: str, datapath: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("L2TPV3_LAB_PATIENCE", "6")
     played = play(name, "--datapath", datapath)
