@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import BusyError, ConflictError, L2tpError
+from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
 from l2tpv3.link.base import Placer
 from l2tpv3.lock import exclusive
 from l2tpv3.observe import Observer
 from l2tpv3.places import Places
 from l2tpv3.plan import Change, Scope, plan
-from l2tpv3.records import Records, TunnelRecord
+from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import OnStep, Runner
 from l2tpv3.steps import Step, describe
 from l2tpv3.store import AuditEntry, Pending, Recorded, Store
@@ -43,6 +43,11 @@ class Outcome:
     steps: tuple[Step, ...]
     before: Records
     after: Records
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything changes: what runs, or only what is on record of it."""
+        return bool(self.steps) or dict(self.before) != dict(self.after)
 
 
 class Engine:
@@ -169,6 +174,19 @@ class Engine:
             )
             self.store.commit({}, audit)
             return Outcome(steps=steps, before=recorded.tunnels, after=recorded.tunnels)
+
+    def adopt(self, record: TunnelRecord) -> None:
+        """Put on record what is running already, and mark its netdevs as ours."""
+        with self._locked():
+            recorded = self.store.load()
+            if record.spec.name in recorded.tunnels:
+                raise ExistsError(f"tunnel {record.spec.name}", "exists already", "give another NAME")
+            for session in record.sessions:
+                mark = self.places.mark(record.spec.name, session.spec.name)
+                self._placer.mark(resolved(record), resolved_session(session), mark)
+            what = f"adopt tunnel {record.spec.name} with {len(record.sessions)} sessions"
+            audit = AuditEntry(at=time.time(), who=caller(), what=what)
+            self.store.commit({record.spec.name: record}, audit)
 
     # -- confirmation --------------------------------------------------------------------------------------------
 

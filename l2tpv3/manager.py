@@ -14,7 +14,7 @@ from l2tpv3.link.base import Placer
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.run import OnStep
-from l2tpv3.settle import Settler
+from l2tpv3.settle import Settler, adopted
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.steps import DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, boot_id
@@ -209,6 +209,19 @@ class Manager:
     def expire(self) -> Outcome | None:
         """Undo what was not confirmed in time. None when nothing is due."""
         return self._engine.expire()
+
+    def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
+        """Put a tunnel that something else made on record, with its sessions; its traffic is not touched.
+
+        foreign: its name as `tunnels` gives it, DATAPATH:ID. name: its own one, by default tID. sublayer: what its
+        sessions were made with, which the kernel doesn't tell. Sessions are called as their netdevs.
+        """
+        status = self.tunnel(foreign)
+        if not status.foreign:
+            raise ExistsError(f"tunnel {foreign}", "is on record already")
+        name = name or f"t{status.spec.tunnel_id}"
+        self._engine.adopt(adopted(status, name, sublayer))
+        return self.tunnel(name)
 
     def down(self) -> Outcome:
         """Remove everything of ours that runs, and keep it on record: `restore` brings it back."""

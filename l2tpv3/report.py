@@ -14,14 +14,25 @@ from importlib import resources
 from typing import Any
 
 from l2tpv3.errors import L2tpError
+from l2tpv3.records import SessionRecord
 from l2tpv3.spec import Encap, Sequencing
 from l2tpv3.status import NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.steps import Step, describe
+from l2tpv3.store import AuditEntry
 
 STATUS_SCHEMA = "l2tpv3/status/v1"
 STATS_SCHEMA = "l2tpv3/stats/v1"
 ERROR_SCHEMA = "l2tpv3/error/v1"
+PLAN_SCHEMA = "l2tpv3/plan/v1"
+AUDIT_SCHEMA = "l2tpv3/audit/v1"
 
-_FILES = {STATUS_SCHEMA: "status.v1.json", STATS_SCHEMA: "stats.v1.json", ERROR_SCHEMA: "error.v1.json"}
+_FILES = {
+    STATUS_SCHEMA: "status.v1.json",
+    STATS_SCHEMA: "stats.v1.json",
+    ERROR_SCHEMA: "error.v1.json",
+    PLAN_SCHEMA: "plan.v1.json",
+    AUDIT_SCHEMA: "audit.v1.json",
+}
 
 
 def json_schema(schema: str) -> dict[str, Any]:
@@ -186,4 +197,33 @@ def _netdev(netdev: NetdevState) -> dict[str, Any]:
         "bridge": netdev.bridge,
         "netns": netdev.netns,
         "addresses": [str(address) for address in netdev.addresses],
+    }
+
+
+def plan_document(steps: Iterable[Step]) -> dict[str, Any]:
+    """The document that `plan --json` and `apply --json` print: the steps in their order."""
+    return {"schema": PLAN_SCHEMA, "steps": [_step(step) for step in steps]}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    said = describe(step)
+    session: SessionRecord | None = getattr(step, "session", None)
+    return {
+        "sign": said.sign,
+        "tunnel": step.tunnel.spec.name,
+        "session": session.spec.name if session else None,
+        "text": said.text,
+        "why": step.why,
+        "interrupts": said.interrupts,
+    }
+
+
+def audit_document(entries: Iterable[AuditEntry]) -> dict[str, Any]:
+    """The document that `log --json` prints, oldest first."""
+    return {
+        "schema": AUDIT_SCHEMA,
+        "entries": [
+            {"at": datetime.fromtimestamp(entry.at, UTC).isoformat(), "who": entry.who, "what": entry.what}
+            for entry in entries
+        ],
     }

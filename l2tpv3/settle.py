@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,8 +12,9 @@ from l2tpv3.errors import L2tpError
 from l2tpv3.link.base import Placer, home
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
-from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.spec import IPInterface, SessionSpec, TunnelSpec, session_fields
 from l2tpv3.state import Tunnel
+from l2tpv3.status import NetdevState, TunnelStatus
 from l2tpv3.wanted import WantedTunnel
 
 
@@ -185,3 +187,29 @@ class Settler:
 def _moves(tunnel: TunnelRecord, old: SessionSpec, new: SessionSpec) -> bool:
     """Whether the netdev comes to be where its name or bridge has to be looked for."""
     return (home(tunnel.spec, old), old.ifname, old.bridge) != (home(tunnel.spec, new), new.ifname, new.bridge)
+
+
+def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
+    """The record of a foreign tunnel as it is. Raises InvalidValueError when a name of it can't be ours."""
+    spec = dataclasses.replace(status.spec, name=name)
+    fields = session_fields({"sublayer": sublayer})
+    sessions = []
+    for session in status.sessions:
+        netdev = session.netdev
+        own = dataclasses.replace(
+            session.spec,
+            name=session.spec.ifname,
+            mtu=session.mtu,
+            up=netdev.up if netdev else True,
+            bridge=netdev.bridge if netdev else None,
+            addresses=_lasting(netdev) if netdev and netdev.bridge is None else (),
+            **fields,
+        )
+        sessions.append(SessionRecord(spec=own, mtu=session.mtu or 0))
+    record = TunnelRecord(spec=spec, local=status.local or spec.endpoint, datapath=status.datapath, reason="adopted")
+    return record.with_sessions(tuple(sessions))
+
+
+def _lasting(netdev: NetdevState) -> tuple[IPInterface, ...]:
+    """Its addresses but for those that the kernel gives each netdev by itself."""
+    return tuple(address for address in netdev.addresses if not address.ip.is_link_local)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from l2tpv3.cli import interop, options, session, stats, tunnel
+from l2tpv3.cli import interop, options, session, stats, tunnel, wanted
 from l2tpv3.cli.command import Command, Group
 from l2tpv3.errors import InvalidValueError
 
@@ -71,6 +71,9 @@ def command() -> Any:
         root.add_typer(group, name=name)
     root.command("peer", cls=Command, epilog=interop.PEER_EXAMPLES)(interop.peer)
     root.command("restore", cls=Command, epilog=tunnel.EXAMPLES["restore"])(tunnel.restore)
+    for word, function in wanted.COMMANDS.items():
+        root.command(word, cls=Command, epilog=wanted.EXAMPLES[word])(function)
+    root.command("expire", cls=Command, hidden=True)(wanted.expire)
     root.command(
         "ip-l2tp",
         cls=Command,

@@ -50,6 +50,9 @@ class Placer(Protocol):
         made_as: the name that it was made under, when that is not `session.ifname` yet.
         """
 
+    def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
+        """Mark the netdev `session.ifname` in the tunnel's namespace, changing nothing else. NotFoundError."""
+
     def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
         """Change a netdev from what `old` says to what `new` says, touching only what differs.
 

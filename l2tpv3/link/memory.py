@@ -69,6 +69,10 @@ class MemoryPlacer:
             addresses=session.addresses,
         )
 
+    def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
+        """See Placer.mark."""
+        self.place(tunnel, session, mark, adopted=True)
+
     def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
         """See Placer.change."""
         if self.find(tunnel, old, mark) is None:

@@ -63,6 +63,11 @@ class NetdevPlacer:
             netdevs.change(ifindex, subject, state="up" if session.up else "down")
             netdevs.set_addresses(ifindex, subject, session.addresses, ())
 
+    def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
+        """See Placer.mark."""
+        with Netdevs(tunnel.netns) as netdevs:
+            netdevs.change(netdevs.index(session.ifname), f"session {session.name}", ifalias=mark)
+
     def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
         """See Placer.change."""
         subject = f"session {new.name}"

@@ -1,0 +1,301 @@
+"""`l2tpctl check, plan, apply, confirm, rollback, export, adopt, down, log`: wanted state, in files and on record."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from l2tpv3.cli import complete, options
+from l2tpv3.cli.tunnel import manager_of, print_json
+from l2tpv3.errors import InvalidValueError, NotFoundError
+
+if TYPE_CHECKING:
+    from l2tpv3.config import Problem
+    from l2tpv3.engine import Outcome
+    from l2tpv3.steps import Step
+    from l2tpv3.wanted import WantedTunnel
+
+WOULD_CHANGE = 10
+"""Exit code of `plan --exit-code` when apply would change something."""
+
+EXAMPLES = {
+    "check": "l2tpctl check\nl2tpctl check site.toml",
+    "plan": "l2tpctl plan\nl2tpctl plan -f site.toml --prune\nl2tpctl plan --exit-code || echo 'not as wanted'",
+    "apply": """
+l2tpctl apply                               # /etc/l2tpv3/*.toml
+l2tpctl apply -f site.toml --prune          # and remove what is not in it
+l2tpctl apply --confirm 60                  # undone after a minute without `l2tpctl confirm`
+""",
+    "confirm": "l2tpctl confirm",
+    "rollback": "l2tpctl rollback",
+    "export": "l2tpctl export > site.toml\nl2tpctl export siteb -o /etc/l2tpv3/siteb.toml",
+    "adopt": "l2tpctl adopt kernel:1000 siteb\nl2tpctl adopt kernel:1000 siteb --sublayer none",
+    "down": "l2tpctl down && l2tpctl restore",
+    "log": "l2tpctl log\nl2tpctl log -n 5 --json",
+}
+
+Files = Annotated[
+    list[str] | None,
+    typer.Option("-f", "--file", metavar="FILE", help="A file, can be repeated. [default: /etc/l2tpv3/*.toml]"),
+]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove what is on record but in none of the files.")]
+
+
+def check(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="Files. [default: /etc/l2tpv3/*.toml]")
+    ] = None,
+) -> None:
+    """Check files of wanted state without touching anything.
+
+    Every problem is told at once, with file, line and remedy.
+    """
+    wanted = _load(files, prune=False)
+    sessions = sum(len(one.sessions) for one in wanted)
+    print(f"good: {_count(len(wanted), 'tunnel')}, {_count(sessions, 'session')}", file=sys.stderr)
+
+
+def plan(
+    ctx: typer.Context,
+    *,
+    file: Files = None,
+    prune: Prune = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help=f"Exit with {WOULD_CHANGE} when something would change.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Show what apply would do, and touch nothing.
+
+    Step by step, with what has to be made anew and why, and what traffic that interrupts.
+    """
+    outcome = manager_of(ctx).plan(_load(file, prune=prune), prune=prune)
+    if json:
+        _print_steps(outcome)
+    else:
+        for step in outcome.steps:
+            print(_line(step))
+        _tell_summary(outcome, "nothing to do: everything is as wanted")
+    if exit_code and outcome.changes:
+        raise typer.Exit(WOULD_CHANGE)
+
+
+def apply(
+    ctx: typer.Context,
+    *,
+    file: Files = None,
+    prune: Prune = False,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", metavar="SECONDS", help="Undo it after that time, unless `l2tpctl confirm` comes."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Make this host what the files want.
+
+    Only what differs is touched; what can't change in place is made anew, and that is said. When a step fails, what was
+    there before is there again.
+    """
+    manager = manager_of(ctx)
+    confirm_s = None if confirm is None else _seconds(confirm, "--confirm")
+    wanted = _load(file, prune=prune)
+    outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=_tell_step)
+    if json:
+        _print_steps(outcome)
+    _tell_summary(outcome, "nothing to do: everything was as wanted")
+    if confirm_s is not None and outcome.changes:
+        _expire_later(confirm_s)
+        print(f"`l2tpctl confirm` within {confirm_s:g} s keeps it; else it is undone", file=sys.stderr)
+
+
+def confirm(ctx: typer.Context) -> None:
+    """Keep what `apply --confirm` did."""
+    if not manager_of(ctx).confirm():
+        raise NotFoundError("confirm", "nothing waits for a confirmation", "it may have been undone already")
+    print("confirmed", file=sys.stderr)
+
+
+def rollback(ctx: typer.Context) -> None:
+    """Undo what `apply --confirm` did, without waiting."""
+    outcome = manager_of(ctx).rollback()
+    if outcome is None:
+        raise NotFoundError("rollback", "nothing waits for a confirmation", "it may have been confirmed already")
+    _tell_summary(outcome, "nothing had to be undone")
+
+
+def expire(ctx: typer.Context, seconds: Annotated[str, typer.Argument(metavar="SECONDS")]) -> None:
+    """Wait, then undo what was not confirmed. `apply --confirm` starts it in the background."""
+    time.sleep(_seconds(seconds, "SECONDS"))
+    manager_of(ctx).expire()
+
+
+def export(
+    ctx: typer.Context,
+    tunnels: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TUNNEL]...", help="Only these.", autocompletion=complete.tunnels),
+    ] = None,
+    *,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, mode 0600.")
+    ] = None,
+) -> None:
+    """Print what is on record as a file for apply. The cookies in it are in clear."""
+    from l2tpv3.config import dump
+
+    records = manager_of(ctx).records()
+    for name in tunnels or ():
+        if name not in records:
+            raise NotFoundError(f"tunnel {name}", "no such tunnel", "`l2tpctl tunnel show` lists them")
+    chosen = [records[name] for name in (tunnels or records)]
+    text = dump([(record.spec, [session.spec for session in record.sessions]) for record in chosen])
+    if output is None:
+        print(text, end="")
+        print("l2tpctl: note: the cookies in it are in clear", file=sys.stderr)
+        return
+    try:
+        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+    except OSError as error:
+        raise InvalidValueError("--output", f"can't write {output!r}: {error.strerror}", "give another file") from error
+
+
+def adopt(
+    ctx: typer.Context,
+    foreign: Annotated[str, typer.Argument(metavar="DATAPATH:ID", help="The tunnel as `l2tpctl` shows it.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="What it shall be called. [default: tID]")
+    ] = None,
+    *,
+    sublayer: Annotated[
+        str,
+        typer.Option(
+            "--sublayer",
+            metavar="default|none",
+            help="What its sessions were made with; the kernel doesn't tell.",
+            autocompletion=complete.choice("default", "none"),
+        ),
+    ] = "default",
+) -> None:
+    """Put a tunnel that something else made on record.
+
+    Its sessions come along; its traffic is not touched.
+    """
+    status = manager_of(ctx).adopt(foreign, name, sublayer)
+    print(f"tunnel {status.name}: adopted with {_count(len(status.sessions), 'session')}", file=sys.stderr)
+
+
+def down(ctx: typer.Context) -> None:
+    """Stop all that is on record, and keep the record.
+
+    `l2tpctl restore` brings it back.
+    """
+    outcome = manager_of(ctx).down()
+    _tell_summary(outcome, "nothing was running")
+
+
+def log(
+    ctx: typer.Context,
+    *,
+    number: Annotated[str, typer.Option("-n", "--number", metavar="N", help="So many changes.")] = "20",
+    json: options.Json = False,
+) -> None:
+    """Show who changed what when, the last change last."""
+    from datetime import UTC, datetime
+
+    if not number.isdecimal():
+        raise InvalidValueError("--number", f"{number!r} is not a number", "give digits")
+    entries = list(reversed(manager_of(ctx).audit(int(number))))
+    if json:
+        from l2tpv3 import report
+
+        print_json(report.audit_document(entries))
+        return
+    for entry in entries:
+        at = datetime.fromtimestamp(entry.at, UTC).astimezone().isoformat(" ", "seconds")
+        print(f"{at}  {entry.who}  {entry.what}")
+
+
+def _load(files: list[str] | None, *, prune: bool) -> list[WantedTunnel]:
+    from l2tpv3.config import config_files, load
+
+    paths = [Path(file) for file in files or ()] or config_files()
+    if prune and not paths:
+        raise NotFoundError("--prune", "there are no files, so all would be removed", "`l2tpctl down` stops everything")
+    return load(paths, warn=_warn)
+
+
+def _warn(problem: Problem) -> None:
+    print(f"l2tpctl: warning: {problem}", file=sys.stderr)
+
+
+def _seconds(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 < value <= 86400:
+        raise InvalidValueError(what, f"{text!r} is not a time", "give seconds, 86400 at most")
+    return value
+
+
+def _line(step: Step) -> str:
+    from l2tpv3.steps import describe
+
+    said = describe(step)
+    return f"{said.sign} {said.subject}: {said.text}" + ("  [interrupts its traffic]" if said.interrupts else "")
+
+
+def _tell_step(step: Step) -> None:
+    print(_line(step), file=sys.stderr)
+
+
+def _tell_summary(outcome: Outcome, nothing: str) -> None:
+    if not outcome.changes:
+        print(nothing, file=sys.stderr)
+    elif not outcome.steps:
+        print("only the record changes, nothing that runs", file=sys.stderr)
+    else:
+        print(f"{_count(len(outcome.steps), 'step')}", file=sys.stderr)
+
+
+def _print_steps(outcome: Outcome) -> None:
+    from l2tpv3 import report
+
+    print_json(report.plan_document(outcome.steps))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _expire_later(seconds: float) -> None:
+    """A process of its own session: the shell may go, and its terminal."""
+    program: list[Any] = [sys.executable, "-c", "import sys; from l2tpv3.cli import main; sys.exit(main())"]
+    subprocess.Popen(
+        [*program, "expire", str(seconds)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+COMMANDS: dict[str, Any] = {
+    "check": check,
+    "plan": plan,
+    "apply": apply,
+    "confirm": confirm,
+    "rollback": rollback,
+    "export": export,
+    "adopt": adopt,
+    "down": down,
+    "log": log,
+}
