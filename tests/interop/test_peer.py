@@ -112,8 +112,6 @@ def test_typed_at_the_other_end_as_l2tpctl(underlay: tuple[Host, Host], words: s
     ]
     typed(b, ctl_lines(a, [*made, "peer siteb"]))
     is_joined(a, b, "l2tpeth0")
-    for host in underlay:
-        host.ctl("tunnel", "del", "siteb")
 
 
 @pytest.mark.root
@@ -127,8 +125,6 @@ def test_typed_at_the_other_end_as_iproute2_words(underlay: tuple[Host, Host]) -
     told = ctl_lines(a, [*made, "peer siteb --as iproute2"])
     typed(b, told.replace("ip l2tp", "l2tpctl ip-l2tp --datapath user"))
     is_joined(a, b, "pw7")
-    a.ctl("tunnel", "del", "siteb")
-    b.ctl("ip-l2tp", "del", "tunnel", "tunnel_id", "8")
 
 
 @pytest.mark.kernel_l2tp
@@ -143,5 +139,3 @@ def test_typed_at_the_other_end_as_iproute2(underlay: tuple[Host, Host], datapat
     typed(b, ctl_lines(a, [*made, "peer siteb --as iproute2"]))
     is_joined(a, b, "pw7")
     assert "mtu 1400" in b.ip("link", "show", "pw7")
-    a.ctl("tunnel", "del", "siteb")
-    b.ip("l2tp", "del", "tunnel", "tunnel_id", "8")
