@@ -33,7 +33,9 @@ As l2tp_core and l2tp_eth do, with these decisions:
 - Sockets are connected: what another host sends is never seen, over IP either (there the kernel checks no source).
 - sequencing `send` numbers what we send; numbers that arrive are not looked at. `recv` drops what has no number,
   orders the rest, and numbers what we send too: a Linux peer stops numbering when it receives an unnumbered frame
-  (lns_mode 0). `none` takes every frame as it comes, numbered or not; a Linux peer may number them by itself.
+  (lns_mode 0). Without a reorder timeout what comes late or twice is dropped, and a gap is given up at once (RFC 3931
+  appendix C), where the kernel drops five more. `none` takes every frame as it comes, numbered or not; a Linux peer
+  may number them by itself.
 - tx_bytes and rx_bytes count the L2TP header and the frame, as the kernel's session statistics do.
 - Each packet is counted in exactly one place: rx_packets, one of the session's discards or errors, or one of the
   tunnel's. (The kernel adds each discard to rx_errors as well.)

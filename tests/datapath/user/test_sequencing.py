@@ -95,11 +95,19 @@ def test_none_takes_numbered_frames_as_they_come(ends: tuple[End, End], relay: R
         assert one.numbers(relay.from_far(1)) == [0]
 
 
-def test_without_a_timeout_what_is_out_of_order_is_discarded(ends: tuple[End, End], relay: Relay) -> None:
+def test_without_a_timeout_what_comes_late_or_twice_is_discarded(ends: tuple[End, End], relay: Relay) -> None:
     one = line(ends, relay, Sequencing.BOTH, Sequencing.BOTH)
-    one.deliver([0, 2, 1, 1, 0, 2], [0, 1, 2])
+    one.deliver([0, 2, 1, 1, 0, 2, 3], [0, 2, 3])
     counters = one.counters()
-    assert (counters.rx_packets, counters.rx_seq_discards, counters.rx_oos_packets) == (3, 3, 0)
+    assert (counters.rx_packets, counters.rx_seq_discards, counters.rx_oos_packets) == (3, 4, 0)
+
+
+def test_a_lost_packet_costs_no_other(ends: tuple[End, End], relay: Relay) -> None:
+    """RFC 3931 appendix C; the kernel would discard five more."""
+    one = line(ends, relay, Sequencing.BOTH, Sequencing.BOTH)
+    one.deliver([0, 1, 3, 4, 5, 8, 9], [0, 1, 3, 4, 5, 8, 9])
+    counters = one.counters()
+    assert (counters.rx_packets, counters.rx_seq_discards) == (7, 0)
 
 
 def test_with_a_timeout_it_is_put_in_order(ends: tuple[End, End], relay: Relay) -> None:
