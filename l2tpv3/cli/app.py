@@ -28,9 +28,12 @@ l2tpctl                   # how everything is
 
 def _version(value: bool | None) -> None:  # noqa: FBT001 - typer calls it with the flag
     if value:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"l2tpctl {version('l2tpv3')}")
+        try:
+            print(f"l2tpctl {version('l2tpv3')}")
+        except PackageNotFoundError:
+            print("l2tpctl, not installed: run from its source")
         raise typer.Exit
 
 
