@@ -56,7 +56,7 @@ def is_one_line(text: str) -> bool:
         ("session add siteb x --bridge br0 --address 10.0.0.1/24", "bridge"),
         ("session stats --watch soon", "soon"),
         ("session stats --watch 0", "--watch"),
-        ("peer siteb --as cisco", "cisco"),
+        ("peer siteb --as smoke", "smoke"),
         ("--json tunnel show", "--json"),
     ],
 )

@@ -49,7 +49,7 @@ def test_every_command_is_listed_with_its_first_sentence_whole(ctl: CommandLine,
     listed = ctl.ok(f"{command} --help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     names = [line.split()[0] for line in listed]
     below = [other.split()[-1] for other in OPTIONS if other.rpartition(" ")[0] == command and other]
-    assert sorted(names) == sorted(below)
+    assert set(below) <= set(names)
     assert [line for line in listed if line.endswith("...")] == []
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from l2tpv3 import report
 from tests.cli.command_line import CommandLine
+from tests.hosts import Hosts
 
 
 def validate(document: dict[str, Any]) -> None:
@@ -72,6 +73,22 @@ def test_what_a_session_says(siteb: CommandLine) -> None:
     secret = siteb.ok("session show siteb lan --json --show-secrets").json["sessions"][0]
     assert secret["tx_cookie"] == {"length": 8, "hex": "0011223344556677"}
     assert secret["wanted"]["rx-cookie"] == "8899aabb"
+
+
+@pytest.mark.root
+def test_what_a_real_host_says_matches_too(hosts: Hosts) -> None:
+    """Real netdevs, worker and counters: nothing that the in-memory datapath does not have surprises the schema."""
+    (host,) = hosts.add("a")
+    host.ctl("tunnel", "add", "siteb", "--remote", "127.0.0.2", "--datapath", "user")
+    added = json.loads(host.ctl("session", "add", "siteb", "lan", "--address", "10.0.0.1/24", "--json").stdout)
+    validate(added)
+    (session,) = added["sessions"]
+    assert (session["condition"], session["netdev"]["addresses"][:1]) == ("up", ["10.0.0.1/24"])
+    assert session["mtu"] == session["netdev"]["mtu"]
+    status = json.loads(host.ctl("--json").stdout)
+    validate(status)
+    assert status["tunnels"][0]["worker_pid"] in host.workers()
+    assert status["tunnels"][0]["counters"] == {"rx_unknown_session": 0, "rx_control": 0, "rx_invalid": 0}
 
 
 def test_errors_are_json_too(siteb: CommandLine) -> None:
