@@ -9,11 +9,13 @@ import typer
 
 from l2tpv3.cli import complete, options
 from l2tpv3.cli.tunnel import manager_of
+from l2tpv3.interop.formats import PEER_FORMATS
 
 PEER_EXAMPLES = """
 l2tpctl peer siteb
 l2tpctl peer siteb | ssh root@192.0.2.2 sh
 l2tpctl peer siteb --as iproute2
+l2tpctl peer siteb --as vyos
 """
 IP_EXAMPLES = """
 l2tpctl ip-l2tp add tunnel remote 192.0.2.2 local 192.0.2.1 tunnel_id 1 peer_tunnel_id 1 \\
@@ -32,16 +34,16 @@ def peer(
         str | None,
         typer.Option(
             "--as",
-            metavar="l2tpctl|iproute2",
-            help="Whose commands to print. [default: l2tpctl]",
-            autocompletion=complete.choice("l2tpctl", "iproute2"),
+            metavar="FORMAT",
+            help=f"Whose words to print: {', '.join(PEER_FORMATS)}. [default: l2tpctl]",
+            autocompletion=complete.choice(*PEER_FORMATS),
         ),
     ] = None,
 ) -> None:
     """Print what to type at the other end.
 
     Addresses, ids, ports and cookies are swapped. The cookies are printed in clear, as the other end needs
-    them: mind who reads along.
+    them: mind who reads along. What FORMAT has no words for is refused where nothing would pass without it.
     """
     from l2tpv3.interop.peer import commands
 

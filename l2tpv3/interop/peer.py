@@ -1,37 +1,34 @@
-"""What to type at the other end of a tunnel: its mirror image, as l2tpctl's commands or as iproute2's."""
+"""What to type at the other end of a tunnel: its mirror image, in the words of l2tpctl, iproute2 or another tool."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from importlib import import_module
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.ids import format_cookie
+from l2tpv3.interop.far_end import Told, far_end
+from l2tpv3.interop.formats import PEER_FORMATS
 from l2tpv3.report import sequencing
 from l2tpv3.spec import Encap, IPAddress, Sequencing
 from l2tpv3.status import SessionStatus, TunnelStatus
 
-DIALECTS = ("l2tpctl", "iproute2")
-"""Whose commands can be printed."""
-
 _MIRROR = {Sequencing.SEND: Sequencing.RECV, Sequencing.RECV: Sequencing.SEND}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """lines: shell commands, to be run at the other end in this order. notes: what who runs them should know."""
-
-    lines: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
 def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl") -> Told:
-    """The peer's commands for a tunnel and its sessions, cookies in clear. Raises InvalidValueError."""
-    if dialect not in DIALECTS:
-        raise InvalidValueError("--as", f"{dialect!r} is unknown", f"give one of {', '.join(DIALECTS)}")
-    print_one = _as_l2tpctl if dialect == "l2tpctl" else _as_iproute2
-    lines = print_one(tunnel)
-    return Told(tuple(shlex.join(line) for line in lines), tuple(_notes(tunnel, dialect)))
+    """The other end of a tunnel with its sessions, cookies in clear. dialect: one of PEER_FORMATS.
+
+    Raises InvalidValueError, also for what the dialect has no words for, when without them nothing would pass.
+    """
+    if dialect not in PEER_FORMATS:
+        raise InvalidValueError("--as", f"{dialect!r} is unknown", f"give one of {', '.join(PEER_FORMATS)}")
+    notes = _notes(tunnel, dialect)
+    if dialect in ("l2tpctl", "iproute2"):
+        print_one = _as_l2tpctl if dialect == "l2tpctl" else _as_iproute2
+        return Told(tuple(shlex.join(line) for line in print_one(tunnel)), tuple(notes))
+    told: Told = import_module(f"l2tpv3.interop.{dialect}").tell(far_end(tunnel))
+    return Told(told.lines, (*notes, *told.notes))
 
 
 def _notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
@@ -40,7 +37,7 @@ def _notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
         notes.append("these commands hold the cookies in clear; they are as secret as the cookies")
     if tunnel.foreign and tunnel.sessions:
         notes.append("something else made this tunnel: whether its sessions have a sublayer is a guess (default)")
-    if _scope(tunnel.spec.remote):
+    if dialect == "l2tpctl" and _scope(tunnel.spec.remote):
         notes.append("link-local addresses: put the other end's netdev in place of NETDEV")
     if dialect == "iproute2" and any(_waits(session) for session in tunnel.sessions):
         notes.append("`ip l2tp` can't set a reorder timeout: packets out of order are dropped at the other end")

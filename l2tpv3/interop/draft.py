@@ -1,0 +1,149 @@
+"""Tunnels being read from another tool's file: words with their lines, then checked as a file of our own would be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from l2tpv3.config.clashes import find_clashes
+from l2tpv3.config.problem import ConfigError, Problem
+from l2tpv3.config.read import Findings, ReadTunnel
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.source import KeyPath, Source
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.wanted import WantedSession, WantedTunnel
+
+_IFNAME = "l2tpeth0"  # stands in where the netdev's name is left to be chosen
+_UNNAMEABLE = re.compile(r"[^A-Za-z0-9._-]+")
+_TEXT_MAX = 200  # characters of a foreign text that a message quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file, from 1; 0 is the file as a whole."""
+
+    file: Path
+    line: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """A tunnel or session. words: as from_words takes them, without `name`; set, by which place each came is kept."""
+
+    name: str
+    place: Place
+    words: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    sessions: list[Draft] = field(default_factory=list)
+
+    def set(self, word: str, value: Any, place: Place) -> None:
+        """Set one word."""
+        self.words[word] = value
+        self.places[word] = place
+
+
+class Complaints:
+    """What is wrong (problems), and what is lost but no error (warnings), in another tool's files."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def add(self, place: Place, problem: str, remedy: str) -> None:
+        """Note what keeps the files from being imported."""
+        self.problems.append(Problem(place.file, place.line, "", problem, remedy))
+
+    def warn(self, place: Place, problem: str, remedy: str) -> None:
+        """Note what is left out."""
+        self.warnings.append(Problem(place.file, place.line, "", problem, remedy))
+
+    def refused(self, place: Place, error: InvalidValueError) -> None:
+        """Note a parser's error."""
+        self.problems.append(Problem(place.file, place.line, error.subject, error.problem, error.remedy))
+
+
+def quoted(text: str) -> str:
+    """A foreign text for a message: in quotes, cut, on one line."""
+    return repr(text if len(text) <= _TEXT_MAX else text[:_TEXT_MAX] + "…")
+
+
+def name_from(text: str, taken: Container[str], fallback: str) -> str:
+    """A name of ours from a foreign one, that nothing has taken."""
+    base = _UNNAMEABLE.sub("-", text).strip("-._")[:50] or fallback
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}-{number}", number + 1
+    return name
+
+
+def finish(
+    drafts: list[Draft], complaints: Complaints, files: list[Path], warn: Callable[[Problem], None] | None
+) -> list[WantedTunnel]:
+    """The drafts as wanted tunnels that say everything: what they leave out has the foreign tool's default.
+
+    Ids of ours clash as they do in files of ours. Raises ConfigError with all complaints.
+    """
+    reads = [read for draft in drafts if (read := _tunnel(draft, complaints)) is not None]
+    findings = Findings()
+    find_clashes(reads, findings)
+    problems = [*complaints.problems, *findings.problems]
+    if not drafts and not problems:
+        remedy = "look whether the format is the right one"
+        problems = [Problem(files[0], 0, "", "there is no L2TPv3 ethernet tunnel in it", remedy)]
+    if problems:
+        order = {file: number for number, file in enumerate(files)}
+        raise ConfigError(sorted(problems, key=lambda one: (order[one.file], one.line)))
+    if warn is not None:
+        for warning in complaints.warnings:
+            warn(warning)
+    return [read.wanted for read in reads]
+
+
+def _tunnel(draft: Draft, complaints: Complaints) -> ReadTunnel | None:
+    source = _source(draft, ("tunnel", draft.name))
+    sessions = [read for one in draft.sessions if (read := _session(one, source, complaints)) is not None]
+    if "remote" not in draft.words:
+        complaints.add(draft.place, "this tunnel has no peer's address", "give it")
+        return None
+    try:
+        spec = TunnelSpec.from_words({"name": draft.name, **draft.words})
+    except InvalidValueError as error:
+        _blame(error, draft, complaints)
+        return None
+    stated = WantedTunnel.from_specs(spec)
+    wanted = WantedTunnel(
+        name=draft.name, words=stated.words, sessions=tuple(wanted for wanted, _ in sessions), source=source
+    )
+    return ReadTunnel(wanted, spec, tuple(sessions))
+
+
+def _session(draft: Draft, tunnel: Source, complaints: Complaints) -> tuple[WantedSession, SessionSpec] | None:
+    source = _source(draft, (*tunnel.path, "session", draft.name))
+    try:
+        spec = SessionSpec.from_words({"name": draft.name, "ifname": _IFNAME, **draft.words})
+    except InvalidValueError as error:
+        _blame(error, draft, complaints)
+        return None
+    words = dict(WantedSession.from_spec(spec).words)
+    if "ifname" not in draft.words:
+        del words["ifname"]
+    return WantedSession(name=draft.name, words=words, source=source), spec
+
+
+def _source(draft: Draft, path: KeyPath) -> Source:
+    def line_of(asked: KeyPath) -> int:
+        word = asked[len(path)] if len(asked) > len(path) else None
+        return draft.places.get(str(word), draft.place).line
+
+    return Source(draft.place.file, path, line_of)
+
+
+def _blame(error: InvalidValueError, draft: Draft, complaints: Complaints) -> None:
+    """Note what spec.py refuses at the line of the word that it is about."""
+    _, _, subject = error.subject.rpartition("--")
+    mentioned = [subject, *re.findall(r"--([a-z-]+)", f"{error.problem} {error.remedy}")]
+    place = next((draft.places[word] for word in mentioned if word in draft.places), draft.place)
+    complaints.refused(place, error)
