@@ -28,7 +28,7 @@ class Played:
 def lab(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the lab to its end."""
     command = [sys.executable, str(LAB), *arguments]
-    return subprocess.run(command, text=True, capture_output=True, check=False, timeout=280, env=env)
+    return subprocess.run(command, text=True, capture_output=True, check=False, timeout=580, env=env)
 
 
 def play(scenario: str, *options: str) -> Played:
