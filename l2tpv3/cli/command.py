@@ -24,7 +24,7 @@ class _AsTyped:
 
 def _keep_as_typed(params: list[Any]) -> None:
     for param in params:
-        if hasattr(param, "get_runtime_param"):  # before typer 0.27 click's own types did this, without pydantic
+        if hasattr(param, "get_runtime_param"):  # older typer coerces by click's types, without pydantic
             param.get_runtime_param = _AsTyped
 
 

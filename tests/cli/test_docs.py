@@ -1,0 +1,35 @@
+"""The reference page knows every option and every field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l2tpv3 import report
+from tests.cli.test_help import OPTIONS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "l2tpctl.md").read_text()
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_commands_and_options(command: str) -> None:
+    assert f"l2tpctl {command}".rstrip() in PAGE
+    assert [option for option in OPTIONS[command].split() if option not in PAGE and option != "--version"] == []
+
+
+@pytest.mark.parametrize("schema", [report.STATUS_SCHEMA, report.STATS_SCHEMA, report.ERROR_SCHEMA])
+def test_fields(schema: str) -> None:
+    assert f"`{schema}`" in PAGE
+    fields = {field for field in _fields(report.json_schema(schema)) if not field.endswith("_per_s")}
+    assert sorted(field for field in fields if f"`{field}`" not in PAGE and f'"{field}"' not in PAGE) == []
+
+
+def _fields(schema: Any) -> set[str]:
+    if not isinstance(schema, dict):
+        return set()
+    found = set(schema.get("properties", {}))
+    for part in [*schema.get("properties", {}).values(), *schema.get("$defs", {}).values(), schema.get("items")]:
+        found |= _fields(part)
+    return found
