@@ -63,7 +63,7 @@ def settle_tunnel(
     tunnel ids in a namespace that can't be chosen. Whether the tunnel can be beside others is for clash.py to say.
     Raises InvalidValueError, ConflictError.
     """
-    fields = {**tunnel_fields({"name": name}), **tunnel_fields(words)}
+    fields = tunnel_fields({"name": name, **words})
     if "tunnel_id" not in fields:
         if old is not None:
             fields["tunnel_id"] = old.tunnel_id
@@ -87,7 +87,7 @@ def settle_session(
     is the default. taken: session ids, ifnames: netdev names (by the session's netns), that can't be chosen. Whether
     the session can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
     """
-    fields = {**session_fields({"name": name}), **session_fields(words)}
+    fields = session_fields({"name": name, **words})
     if old is not None:
         if "session_id" not in fields:
             fields["session_id"] = old.session_id

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from l2tpv3.errors import ExistsError, NotFoundError
 from l2tpv3.link.base import home
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, ports, resolved_session
-from l2tpv3.spec import Encap, SessionSpec
+from l2tpv3.spec import Encap, SessionSpec, session_word
 from l2tpv3.state import Session, Tunnel
 from l2tpv3.status import NetdevState
 from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
@@ -358,4 +358,4 @@ def _keys(tunnel: TunnelRecord, spec: SessionSpec) -> Iterator[tuple[object, ...
 
 
 def _words(fields: Iterable[str]) -> str:
-    return ", ".join(name.replace("_", "-") for name in fields)
+    return ", ".join(session_word(name) for name in fields)

@@ -356,6 +356,11 @@ def session_fields(words: Mapping[str, Any]) -> dict[str, Any]:
     return _fields(words, _SESSION_WORDS, "session")
 
 
+def session_word(field: str) -> str:
+    """The word for a field of SessionSpec: what a user calls it."""
+    return next((word for word, (name, _) in _SESSION_WORDS.items() if name == field), field)
+
+
 def _fields(words: Mapping[str, Any], table: dict[str, tuple[str, Any]], kind: str) -> dict[str, Any]:
     unknown = sorted(set(words) - set(table))
     if unknown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from l2tpv3.records import SessionRecord, TunnelRecord
-from l2tpv3.spec import SessionSpec
+from l2tpv3.spec import SessionSpec, session_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def _fields(step: SetSession | SetNetdev) -> str:
     new = step.session.spec
     parts = []
     for field in step.fields:
-        word = {"addresses": "address"}.get(field, field.replace("_", "-"))
+        word = session_word(field)
         if "cookie" in field:
             parts.append(word)  # never its value
             continue
