@@ -41,7 +41,8 @@ def choose_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> tupl
             continue
         support = datapaths[name].probe()
         if support.works:
-            return datapaths[name], "; ".join(reasons) or support.reason
+            # What would help is said where somebody asked for that datapath; here the other one works.
+            return datapaths[name], "; ".join(reason.partition(";")[0] for reason in reasons) or support.reason
         reasons.append(f"no {name} datapath: {support.reason}")
     raise _does_not_work(subject, "; ".join(reasons) or "no datapath", "")
 

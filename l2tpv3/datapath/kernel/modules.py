@@ -79,8 +79,8 @@ def _why_not(module: str, release: str, stderr: str) -> str:
         inside = "; in a container, load it on the host" if os.geteuid() == 0 else "; run as root"
         return f"{module} is not loaded and may not be loaded from here{inside}: `modprobe {module}`"
     if not (_MODULE_TREE / release).is_dir():
-        where = f"{_MODULE_TREE / release} is not here"
-        return f"kernel {release} has no {module} and {where}; in a container, load it on the host"
+        where = f"there is no {_MODULE_TREE / release} to load it from"
+        return f"kernel {release} has no {module}; {where}: in a container, load it on the host"
     if "not found" in stderr:
         return f"kernel {release} comes without {module}; {_package(release)}"
     words = stderr.strip().splitlines()
