@@ -23,7 +23,7 @@ from l2tpv3.plan import Change, Scope, plan
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import OnStep, Runner
 from l2tpv3.steps import Step, describe
-from l2tpv3.store import AuditEntry, Pending, Recorded, Store
+from l2tpv3.store import AuditEntry, Pending, Recorded, Store, boot_id, since_boot_s
 from l2tpv3.whoami import caller
 from l2tpv3.world import World
 
@@ -67,6 +67,11 @@ class Engine:
         unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
         return Observer(self._datapaths, self.places, self._placer.locator(), unfinished)
 
+    def unfinished(self) -> Records:
+        """What a change was making that was killed half-way, and which may therefore be there; {} without one."""
+        pending = self.store.pending()
+        return {} if pending is None else _making(pending)
+
     def preview(self, want: Want, scope: Scope | None) -> Outcome:
         """What `change` would do now. Touches nothing; needs no lock, so another change may come between."""
         recorded = self.store.load()
@@ -75,21 +80,35 @@ class Engine:
         return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
 
     def change(
-        self, want: Want, scope: Scope | None, *, confirm_s: float | None = None, on_step: OnStep | None = None
+        self,
+        want: Want,
+        scope: Scope | None,
+        *,
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+        repairs: bool = False,
     ) -> Outcome:
         """Make it so within `scope` (None: everything); on any failure, what was there is there again.
 
-        confirm_s: the change is to be undone unless `confirm` comes within that time; see `expire`.
+        confirm_s: the change is to be undone unless `confirm` comes within that time; see `expire`. repairs: it only
+        makes again what is on record, and so need not wait for a confirmation that something else awaits.
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
         for its confirmation.
         """
         with self._locked():
             recorded = self.store.load()
-            self._refuse_unconfirmed(recorded)
+            if not repairs:
+                self._refuse_unconfirmed(recorded)
             wanted = want(recorded.tunnels)
             change = self._look(recorded, wanted, scope)
             steps = plan(change)
             changed = _changed(recorded.tunnels, wanted)
+            if recorded.pending is not None and recorded.pending.deadline is not None:
+                # The note of the unconfirmed change has to stay; this one is on record already and needs none.
+                if changed:
+                    self._refuse_unconfirmed(recorded)
+                self._take(change, steps, on_step)
+                return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
             if not steps and not changed and recorded.pending is None:
                 return Outcome(steps=(), before=recorded.tunnels, after=wanted)
             self._carry_out(recorded, change, steps, changed, on_step)
@@ -97,7 +116,8 @@ class Engine:
             if confirm_s is not None and (changed or steps):
                 before = {name: recorded.tunnels.get(name) for name in changed}
                 scope_ = frozenset((name, None) for name in changed)
-                waiting = Pending(scope=scope_, before=before, target=changed, deadline=time.time() + confirm_s)
+                deadline = since_boot_s() + confirm_s
+                waiting = Pending(scope=scope_, before=before, target=changed, deadline=deadline, boot=boot_id())
             audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, steps)) or "record only")
             self.store.commit(changed, audit, waiting)
             return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
@@ -153,7 +173,7 @@ class Engine:
     def _look(self, recorded: Recorded, wanted: Records, scope: Scope | None) -> Change:
         maybe: dict[str, TunnelRecord] = {}
         if recorded.pending is not None and recorded.pending.deadline is None:
-            maybe = {name: record for name, record in recorded.pending.target.items() if record is not None}
+            maybe = _making(recorded.pending)
             scope = None if scope is None else scope | recorded.pending.scope
         world = self.observer(recorded).world(recorded.tunnels, maybe, wanted)
         return Change(
@@ -219,15 +239,32 @@ class Engine:
     def expire(self) -> Outcome | None:
         """Undo what was not confirmed in time. None when nothing is due."""
         pending = self.store.load().pending
-        if pending is None or pending.deadline is None or pending.deadline > time.time():
+        if pending is None or pending.left_s is None or pending.left_s > 0:
             return None
-        return self.rollback()
+        return self._forget_outlived(pending) if pending.outlived else self.rollback()
+
+    def unconfirmed_s(self) -> float | None:
+        """Seconds that are left to confirm the change that awaits it, 0 when it is due; None without one."""
+        pending = self.store.load().pending
+        return None if pending is None else pending.left_s
+
+    def _forget_outlived(self, pending: Pending) -> Outcome | None:
+        """The machine went down before a change was confirmed: nothing of it runs, only the record has to be undone.
+
+        So that cannot fail for an address that is not there yet, and `restore` then brings up what was before.
+        """
+        with self._locked():
+            recorded = self.store.load()
+            if recorded.pending != pending:
+                return None
+            what = "rolled back: the machine went down before it was confirmed: " + ", ".join(sorted(pending.before))
+            self.store.commit(dict(pending.before), AuditEntry(at=time.time(), who=caller(), what=what))
+            return Outcome(steps=(), before=recorded.tunnels, after=self.store.tunnels())
 
     def _refuse_unconfirmed(self, recorded: Recorded) -> None:
         pending = recorded.pending
         if pending is not None and pending.deadline is not None:
-            left = pending.deadline - time.time()
-            problem = f"a change waits for its confirmation, {max(0, left):.0f} s left"
+            problem = f"a change waits for its confirmation, {pending.left_s or 0:.0f} s left"
             raise ConflictError("this host", problem, "`l2tpctl confirm` keeps it, `l2tpctl rollback` undoes it")
 
     # -- one at a time -------------------------------------------------------------------------------------------
@@ -237,6 +274,13 @@ class Engine:
         self.places.make()
         with exclusive(self.places.runtime):
             yield
+
+
+def _making(pending: Pending) -> dict[str, TunnelRecord]:
+    """What was being made by a change that is under way, or was killed; nothing of one that is done."""
+    if pending.deadline is not None:
+        return {}
+    return {name: record for name, record in pending.target.items() if record is not None}
 
 
 def _changed(old: Records, wanted: Records) -> dict[str, TunnelRecord | None]:

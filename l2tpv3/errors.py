@@ -9,6 +9,7 @@
     │   ├── WorkerError         worker-failed      2     502   yes    a user-datapath worker died or did not answer
     │   └── BusyError           busy               2     503   yes    it did not come true in time
     ├── NotFoundError           not-found          3     404   no
+    │   └── MissingError        not-found          3     404   yes    something of this host that may come yet
     ├── ConflictError           conflict           4     409   no     exists already, or taken by something else
     │   ├── ExistsError         exists             4     409   no
     │   └── ForeignError        foreign            4     409   no     something else made it; it is never changed
@@ -92,6 +93,12 @@ class NotFoundError(L2tpError):
     """No such tunnel, session, netdev or network namespace."""
 
     slug, exit_code, http_status = "not-found", 3, 404
+
+
+class MissingError(NotFoundError):
+    """What a tunnel needs of this host is not there (yet): a network namespace, a bridge, the underlay's netdev."""
+
+    retryable = True
 
 
 class ConflictError(L2tpError):

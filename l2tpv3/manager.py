@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3.datapath.base import Datapath, Support
 from l2tpv3.engine import Engine, Outcome
-from l2tpv3.errors import ExistsError, ForeignError, L2tpError, NotFoundError
+from l2tpv3.errors import ExistsError, ForeignError, NotFoundError
 from l2tpv3.link.base import Placer
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
+from l2tpv3.restore import Restorer, Tell
 from l2tpv3.run import OnStep
 from l2tpv3.settle import Settler, adopted
-from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.steps import DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, boot_id
 from l2tpv3.wanted import WantedTunnel
@@ -210,6 +211,10 @@ class Manager:
         """Undo what was not confirmed in time. None when nothing is due."""
         return self._engine.expire()
 
+    def unconfirmed_s(self) -> float | None:
+        """Seconds that are left to confirm the change that awaits it; None without one."""
+        return self._engine.unconfirmed_s()
+
     def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
         """Put a tunnel that something else made on record, with its sessions; its traffic is not touched.
 
@@ -227,42 +232,43 @@ class Manager:
         """Remove everything of ours that runs, and keep it on record: `restore` brings it back."""
         return self._engine.stop()
 
-    def restore(self, name: str | None = None) -> list[str]:
+    def restore(
+        self, names: str | Collection[str] | None = None, *, wait_s: float = 0.0, tell: Tell | None = None
+    ) -> list[str]:
         """Make again what is on record but not there: after a reboot, a worker's death or an interrupted change.
 
-        A netdev that outlived its worker is taken over with its addresses and bridge. Gives the names of the tunnels
-        that were brought back. Raises the first error, after all the others have been tried.
+        A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
+        in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them.
+        wait_s: how long to wait for routes, addresses, namespaces and bridges that are not there yet. Gives the names
+        of the tunnels that were brought back. Raises the first error, after all the others have been tried.
         """
         self._engine.expire()
-        if name is not None:
-            return self._restore(self._record(self.records(), name).spec.name)
-        try:
-            return self._restore(None)
-        except L2tpError:
-            return self._restore_each()
+        if names is not None:
+            names = [names] if isinstance(names, str) else list(names)
+            records = self.records()
+            names = [self._record(records, name).spec.name for name in names]
+        return Restorer(self._engine, self._settler, tell).restore(names, wait_s)
 
-    def _restore_each(self) -> list[str]:
-        """One by one, so that one that can't be brought back is in no other's way."""
-        restored: list[str] = []
-        failures: list[L2tpError] = []
-        for name in self.records():
-            try:
-                restored += self._restore(name)
-            except L2tpError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
-        return restored
+    def orphans(self) -> dict[str, int | None]:
+        """Tunnels with a worker, by name: its pid; None where the netdevs are there, but nobody carries them.
 
-    def _restore(self, name: str | None) -> list[str]:
-        scope = None if name is None else frozenset({(name, None)})
-        outcome = self._engine.change(lambda records: self._settler(records).again(name), scope)
-        return sorted({step.tunnel.spec.name for step in outcome.steps})
+        That is what a worker's death leaves; tunnels that were taken down have no netdevs.
+        """
+        recorded = self._engine.store.load()
+        observer = self._engine.observer(recorded)
+        found: dict[str, int | None] = {}
+        for record in recorded.tunnels.values():
+            status = observer.tunnel(record)
+            if status.worker_pid is not None:
+                found[status.name] = status.worker_pid
+            elif status.condition is Condition.MISSING and any(one.netdev for one in status.sessions):
+                found[status.name] = None
+        return found
 
     # -- shared --------------------------------------------------------------------------------------------------
 
     def _settler(self, records: Records) -> Settler:
-        return Settler(self._datapaths, self._placer, records)
+        return Settler(self._datapaths, self._placer, records, self._engine.unfinished())
 
     def _record(self, records: Records, name: str) -> TunnelRecord:
         if name in records:

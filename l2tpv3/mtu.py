@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from l2tpv3.errors import from_errno
+from l2tpv3.errors import MissingError, from_errno
 from l2tpv3.netns import inside
 from l2tpv3.spec import MTU_MIN, Encap, IPAddress, Sublayer, TunnelSpec
 
@@ -62,7 +63,7 @@ def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[st
         with inside(netns):
             index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
     except OSError as error:
-        raise from_errno(f"address {address}", f"find netdev {scope}", 19) from error
+        raise MissingError(f"address {address}", f"there is no netdev {scope}", errno=errno.ENODEV) from error
     return str(address).partition("%")[0], port, 0, index
 
 

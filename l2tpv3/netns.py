@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from l2tpv3.errors import from_errno
+from l2tpv3.errors import MissingError, from_errno
 
 NETNS_DIR = "/run/netns"
 """Where `ip netns` binds namespaces (iproute2 ip-netns(8))."""
@@ -21,12 +22,15 @@ def netns_path(netns: str) -> str:
 
 
 def open_netns(netns: str) -> int:
-    """An open file descriptor of the namespace; the caller closes it. Raises NotFoundError, NotPermittedError."""
+    """An open file descriptor of the namespace; the caller closes it. Raises MissingError, NotPermittedError."""
+    subject = f"network namespace {netns}"
     try:
         return os.open(netns_path(netns), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        problem = "can't open it: No such file or directory (ENOENT)"
+        raise MissingError(subject, problem, f"`ip netns add {netns}` makes it", errno=error.errno) from error
     except OSError as error:
-        remedy = f"`ip netns add {netns}` makes it" if error.errno == 2 else ""
-        raise from_errno(f"network namespace {netns}", "open it", error.errno or 0, remedy) from error
+        raise from_errno(subject, "open it", error.errno or 0) from error
 
 
 def same_netns(one: str | None, other: str | None) -> bool:
@@ -74,7 +78,8 @@ def _setns(target: int, netns: str) -> None:
     try:
         _libc_setns(target)
     except OSError as error:
-        raise from_errno(f"network namespace {netns}", "enter it", error.errno or 0) from error
+        remedy = "run as root, or with CAP_SYS_ADMIN, which entering one takes" if error.errno == errno.EPERM else ""
+        raise from_errno(f"network namespace {netns}", "enter it", error.errno or 0, remedy) from error
 
 
 def _libc_setns(target: int) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from l2tpv3 import choose, clash
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import L2tpError
+from l2tpv3.errors import L2tpError, MissingError
 from l2tpv3.link.base import Placer, home
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
@@ -21,10 +21,14 @@ from l2tpv3.wanted import WantedTunnel
 class Settler:
     """Settles wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
 
-    def __init__(self, datapaths: Mapping[str, Datapath], placer: Placer, records: Records) -> None:
+    def __init__(
+        self, datapaths: Mapping[str, Datapath], placer: Placer, records: Records, unfinished: Records | None = None
+    ) -> None:
+        """unfinished: what a killed change was making. It may be there and is ours; what it had chosen is kept."""
         self._datapaths = datapaths
         self._placer = placer
         self._before = records
+        self._unfinished = unfinished or {}
         self._records = dict(records)
         self._ifnames: dict[str | None, set[str]] = {}
         self._foreign: dict[str | None, set[int]] = {}
@@ -39,6 +43,7 @@ class Settler:
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._settle_tunnel(one.name, one.words)
+            self._records[one.name] = dataclasses.replace(self._records[one.name], boot=None)  # a file lasts
         for one in wanted:
             there = self._records[one.name]
             for session in sorted(
@@ -72,14 +77,27 @@ class Settler:
         clash.check_tunnels(self._records, changed, self._foreign_ids)
         clash.check_sessions(self._records, sessions)
 
-    def again(self, name: str | None) -> Records:
-        """What is on record, addresses and MTUs looked up anew where they were left open; `name`: only that one."""
+    def again(self, names: Collection[str] | None) -> Records:
+        """What is on record, addresses and MTUs looked up anew where they were left open; `names`: only of those.
+
+        Raises what is not there yet: NoRouteError, NoAddressError, MissingError.
+        """
         for key, record in self._records.items():
-            if name in (None, key):
+            if names is None or key in names:
+                self._require_places(record)
                 fresh = self._local_again(record)
                 sessions = tuple(self._measured(fresh, one.spec) for one in fresh.sessions)
                 self._records[key] = fresh.with_sessions(sessions)
         return self._records
+
+    def _require_places(self, record: TunnelRecord) -> None:
+        """That namespaces and bridges are there, before anything is made that would have to be undone."""
+        for session in record.sessions:
+            spec = session.spec
+            names = self._names(home(record.spec, spec))
+            if spec.bridge is not None and spec.bridge not in names:
+                remedy = f"`ip link add {spec.bridge} type bridge` makes it"
+                raise MissingError(f"session {record.spec.name}/{spec.name}", f"no bridge {spec.bridge}", remedy)
 
     def _local_again(self, record: TunnelRecord) -> TunnelRecord:
         """A live tunnel keeps its address; another may have got a new one (a DHCP lease), or another datapath."""
@@ -92,7 +110,8 @@ class Settler:
 
     def _settle_tunnel(self, name: str, words: Mapping[str, Any]) -> None:
         old = self._records.get(name)
-        spec = choose.settle_tunnel(name, words, old.spec if old else None, self._taken_tunnel_ids)
+        chosen = old or self._unfinished.get(name)
+        spec = choose.settle_tunnel(name, words, chosen.spec if chosen else None, self._taken_tunnel_ids)
         if old is not None and spec == old.spec:
             return
         record = self._planned(spec, old)
@@ -118,10 +137,12 @@ class Settler:
     def _settle_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> None:
         record = self._records[tunnel]
         old = record.session(name)
+        begun = self._unfinished.get(tunnel)
+        chosen = old or (begun.session(name) if begun else None)
         spec = choose.settle_session(
             name,
             words,
-            old.spec if old else None,
+            chosen.spec if chosen else None,
             lambda: clash.taken_session_ids(record, self._records),
             lambda netns: self._names(record.spec.netns) | self._names(netns or record.spec.netns) | self._on_record(),
         )
@@ -140,7 +161,7 @@ class Settler:
         places = (home(tunnel.spec, spec), tunnel.spec.netns)
         return {
             one.spec.ifname
-            for record in self._before.values()
+            for record in (*self._before.values(), *self._unfinished.values())
             for one in record.sessions
             if home(record.spec, one.spec) in places and self._is_live(record)
         }
@@ -160,7 +181,7 @@ class Settler:
     def _foreign_ids(self, netns: str | None) -> set[int]:
         """Tunnel ids in a namespace that are taken by what is on no record of ours."""
         if netns not in self._foreign:
-            known = list(self._before.values())
+            known = [*self._before.values(), *self._unfinished.values()]
             taken: set[int] = set()
             for name in self._datapaths:
                 ours = [record for record in known if record.datapath == name]

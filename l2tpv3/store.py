@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -27,13 +28,27 @@ class Pending:
     """A change that has begun. target: what it makes of the tunnels in its scope (by name, None: removed).
 
     before: what they were. scope: see plan.Scope. deadline: of a change that is done but awaits its confirmation, the
-    time (time.time()) at which it is undone; None while it is under way.
+    time at which it is undone, in seconds since boot (CLOCK_BOOTTIME: it counts while suspended, and nobody can set
+    it); None while it is under way. boot: the boot_id that the deadline belongs to.
     """
 
     scope: frozenset[tuple[str, str | None]]
     before: Mapping[str, TunnelRecord | None]
     target: Mapping[str, TunnelRecord | None]
     deadline: float | None = None
+    boot: str | None = None
+
+    @property
+    def outlived(self) -> bool:
+        """Whether it awaits a confirmation that never came before the machine went down."""
+        return self.deadline is not None and self.boot != boot_id()
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that are left to confirm it, 0 when it is due; None when it awaits no confirmation."""
+        if self.deadline is None:
+            return None
+        return 0.0 if self.outlived else max(0.0, self.deadline - since_boot_s())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +89,14 @@ class Store:
     def tunnels(self) -> Records:
         """Every tunnel on record by name, in the order of names."""
         return self.load().tunnels
+
+    def pending(self) -> Pending | None:
+        """The pending change alone: quick, however much is on record."""
+        with self._errors():
+            if not self._path.exists():
+                return None
+            with self._opened() as db:
+                return _read_pending(db)
 
     def begin(self, pending: Pending) -> None:
         """Note a change before its first step."""
@@ -137,6 +160,11 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
+def since_boot_s() -> float:
+    """Seconds since boot, time in suspend included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
     sessions: dict[str, list[SessionRecord]] = {}
     for tunnel, spec, mtu in db.execute("SELECT tunnel, spec, mtu FROM session ORDER BY tunnel, name"):
@@ -190,6 +218,7 @@ def _read_pending(db: sqlite3.Connection) -> Pending | None:
         before={name: _from_words(record) for name, record in words["before"].items()},
         target={name: _from_words(record) for name, record in words["target"].items()},
         deadline=words["deadline"],
+        boot=words.get("boot"),
     )
 
 
@@ -202,6 +231,7 @@ def _write_pending(db: sqlite3.Connection, pending: Pending | None) -> None:
         "before": {name: _to_words(record) for name, record in pending.before.items()},
         "target": {name: _to_words(record) for name, record in pending.target.items()},
         "deadline": pending.deadline,
+        "boot": pending.boot,
     }
     db.execute("INSERT INTO pending (change) VALUES (?)", (json.dumps(words),))
 

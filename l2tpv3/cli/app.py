@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from l2tpv3.cli import interop, options, session, stats, tunnel, wanted
+from l2tpv3.cli import boot, imports, interop, options, session, stats, tunnel, wanted
 from l2tpv3.cli.command import Command, Group
 from l2tpv3.errors import InvalidValueError
 
@@ -73,9 +73,11 @@ def command() -> Any:
             group.command("stats", cls=Command, epilog=stats.EXAMPLES)(stats.stats)
         root.add_typer(group, name=name)
     root.command("peer", cls=Command, epilog=interop.PEER_EXAMPLES)(interop.peer)
-    root.command("restore", cls=Command, epilog=tunnel.EXAMPLES["restore"])(tunnel.restore)
+    for word, function in boot.COMMANDS.items():
+        root.command(word, cls=Command, epilog=boot.EXAMPLES[word])(function)
     for word, function in wanted.COMMANDS.items():
         root.command(word, cls=Command, epilog=wanted.EXAMPLES[word])(function)
+    root.command("import", cls=Command, epilog=imports.EXAMPLES)(imports.import_)
     root.command("expire", cls=Command, hidden=True)(wanted.expire)
     root.command(
         "ip-l2tp",

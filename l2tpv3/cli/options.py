@@ -74,6 +74,7 @@ TunnelNetns = Annotated[
         autocompletion=complete.netns,
     ),
 ]
+Transient = Annotated[bool, typer.Option("--transient", help="Not to be restored after a reboot.")]
 
 Ifname = Annotated[
     str | None,

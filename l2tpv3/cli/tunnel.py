@@ -1,4 +1,4 @@
-"""`l2tpctl tunnel`, `l2tpctl restore` and the status of everything."""
+"""`l2tpctl tunnel` and the status of everything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ l2tpctl tunnel set siteb --remote 192.0.2.9
 l2tpctl tunnel set siteb --local auto --udp-checksum off
 """,
     "del": "l2tpctl tunnel del siteb",
-    "restore": "l2tpctl restore\nl2tpctl restore siteb",
 }
 
 
@@ -49,6 +48,7 @@ def add(
     udp_checksum: options.UdpChecksum = None,
     datapath: options.Datapath = None,
     netns: options.TunnelNetns = None,
+    transient: options.Transient = False,
     json: options.Json = False,
 ) -> None:
     """Make a tunnel to a peer.
@@ -59,7 +59,7 @@ def add(
         remote=remote, local=local, encap=encap, id=id, peer_id=peer_id, local_port=local_port,
         remote_port=remote_port, udp_checksum=udp_checksum, datapath=datapath, netns=netns,
     )  # fmt: skip
-    made = manager_of(ctx).add_tunnel(name, words)
+    made = manager_of(ctx).add_tunnel(name, words, transient=transient)
     print(f"tunnel {name}: added, {_summary(made)}", file=sys.stderr)
     for note in made.notes:
         print(f"tunnel {name}: note: {note}", file=sys.stderr)
@@ -139,18 +139,6 @@ def del_(ctx: typer.Context, tunnel: options.TunnelName) -> None:
     All are gone when this returns.
     """
     manager_of(ctx).del_tunnel(tunnel)
-
-
-def restore(ctx: typer.Context, tunnel: options.AnyTunnel = None) -> None:
-    """Bring back what is on record but not running.
-
-    After a reboot, or when a worker died: a netdev that outlived its worker keeps its addresses and bridge.
-    """
-    names = manager_of(ctx).restore(tunnel)
-    for name in names:
-        print(f"tunnel {name}: restored", file=sys.stderr)
-    if not names:
-        print("nothing to restore: all that is on record is running", file=sys.stderr)
 
 
 def status(ctx: typer.Context, *, as_json: bool) -> None:

@@ -131,8 +131,11 @@ def rollback(ctx: typer.Context) -> None:
 
 def expire(ctx: typer.Context, seconds: Annotated[str, typer.Argument(metavar="SECONDS")]) -> None:
     """Wait, then undo what was not confirmed. `apply --confirm` starts it in the background."""
+    manager = manager_of(ctx)
     time.sleep(_seconds(seconds, "SECONDS"))
-    manager_of(ctx).expire()
+    while (left := manager.unconfirmed_s()) is not None and left > 0:
+        time.sleep(min(left, 5.0))  # sleep leaves time in suspend out, the deadline does not
+    manager.expire()
 
 
 def export(

@@ -20,6 +20,7 @@ PACKAGE = ROOT / "l2tpv3"
 FLOORS: list[set[str]] = [
     {"wire", "errors", "marks"},
     {"ids", "netns", "places", "lock", "source", "migrations", "whoami"},
+    {"arrivals"},
     {"spec"},
     {"state", "mtu", "wanted"},
     {"status", "records", "datapath.base", "config"},
@@ -27,8 +28,9 @@ FLOORS: list[set[str]] = [
     {"link", "report"},
     {"choose", "clash", "observe", "plan", "run"},
     {"settle", "engine"},
+    {"restore"},
     {"manager"},
-    {"interop"},
+    {"interop", "supervise"},
     {"cli"},
 ]
 _FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

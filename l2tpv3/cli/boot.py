@@ -1,0 +1,81 @@
+"""`l2tpctl restore` and `l2tpctl watch`: what is on record is brought back, and kept up."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from l2tpv3.cli import options
+from l2tpv3.cli.tunnel import manager_of
+from l2tpv3.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from l2tpv3.restore import News
+
+EXAMPLES = {
+    "restore": "l2tpctl restore\nl2tpctl restore siteb\nl2tpctl restore --wait 90      # at boot",
+    "watch": "l2tpctl watch",
+}
+
+_WAIT_MAX_S = 86400.0
+
+
+def restore(
+    ctx: typer.Context,
+    tunnel: options.AnyTunnel = None,
+    *,
+    wait: Annotated[
+        str | None,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            help="Wait so long for addresses, routes, namespaces and bridges that are not there yet. [default: 0]",
+        ),
+    ] = None,
+) -> None:
+    """Bring back what is on record but not running.
+
+    After a reboot, or when a worker died: a netdev that outlived its worker keeps its addresses and bridge. A change
+    that `apply --confirm` made and nobody confirmed in time, or before the machine went down, is undone first.
+    """
+    names = manager_of(ctx).restore(tunnel, wait_s=0.0 if wait is None else _seconds(wait), tell=_tell)
+    if not names:
+        print("nothing to restore: all that is on record is running", file=sys.stderr)
+
+
+def watch(ctx: typer.Context) -> None:
+    """Bring tunnels back whose worker dies, until ended.
+
+    The user datapath's workers need no parent; this notices when one dies, starts another and gives it the netdevs,
+    which keep their addresses and bridges. It also undoes what was not confirmed in time. Tunnels that `down` stopped
+    stay so. Ends on SIGTERM and Ctrl-C; the workers go on.
+    """
+    from l2tpv3.supervise import Supervisor
+
+    Supervisor(manager_of(ctx), tell=_tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)).run()
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= _WAIT_MAX_S:
+        raise InvalidValueError("--wait", f"{text!r} is not a time", f"give seconds, {_WAIT_MAX_S:g} at most")
+    return value
+
+
+def _tell(news: News) -> None:
+    from l2tpv3.restore import Turn
+
+    if news.turn is Turn.RESTORED:
+        print(f"tunnel {news.tunnel}: restored", file=sys.stderr)
+    elif news.turn is Turn.WAITING:
+        print(f"tunnel {news.tunnel}: waiting: {news.error}", file=sys.stderr)
+    else:
+        print(f"l2tpctl: {news.error}", file=sys.stderr)
+
+
+COMMANDS: dict[str, Any] = {"restore": restore, "watch": watch}

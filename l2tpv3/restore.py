@@ -1,0 +1,140 @@
+"""Brings back what is on record and not running, and waits for what that needs of the host, such as a DHCP lease."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from l2tpv3.arrivals import Arrivals
+from l2tpv3.engine import Engine
+from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.link.base import home
+from l2tpv3.records import Records
+from l2tpv3.settle import Settler
+
+WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
+"""What may be only a matter of time."""
+
+
+class Turn(StrEnum):
+    """What came of a tunnel: it is there again, it is waited for, or it can't be brought back."""
+
+    RESTORED = "restored"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that `restore` has to tell. error: why it waits or failed."""
+
+    tunnel: str
+    turn: Turn
+    error: L2tpError | None = None
+
+
+Tell = Callable[[News], None]
+"""Told of each tunnel's turns, when they happen; of one reason to wait once."""
+
+
+class Restorer:
+    """One run of it. settler: what settles against these records."""
+
+    def __init__(self, engine: Engine, settler: Callable[[Records], Settler], tell: Tell | None = None) -> None:
+        self._engine = engine
+        self._settler = settler
+        self._tell = tell or (lambda _: None)
+        self._told: set[tuple[str, str]] = set()
+        self._restored: set[str] = set()
+        self._failed: dict[str, L2tpError] = {}
+
+    def restore(self, names: Collection[str] | None, wait_s: float = 0.0) -> list[str]:
+        """Bring back these tunnels (None: all on record), those that can be while others are waited for.
+
+        Gives the names of those in which something was missing. Raises an error of one that failed, or that could
+        not be brought back in `wait_s` seconds, when the others are up; the rest of the errors are told.
+        """
+        give_up = time.monotonic() + wait_s
+        with Arrivals(self._namespaces() if wait_s > 0 else ()) as arrivals:
+            waiting = self._attempt(names)
+            while waiting:
+                left = give_up - time.monotonic()
+                if left <= 0:
+                    self._failed |= waiting
+                    break
+                self._tell_waiting(waiting)
+                arrivals.wait(left)
+                waiting = self._attempt(list(waiting))
+                arrivals.forget()
+        if self._failed:
+            *others, (_, first) = reversed(self._failed.items())
+            for name, error in reversed(others):
+                self._tell(News(name, Turn.FAILED, error))
+            raise first
+        return sorted(self._restored)
+
+    def _namespaces(self) -> set[str | None]:
+        records = self._engine.store.tunnels().values()
+        homes = {home(record.spec, one.spec) for record in records for one in record.sessions}
+        return homes | {record.spec.netns for record in records}
+
+    def _tell_waiting(self, waiting: dict[str, L2tpError]) -> None:
+        for name, error in waiting.items():
+            if (name, str(error)) not in self._told:
+                self._told.add((name, str(error)))
+                self._tell(News(name, Turn.WAITING, error))
+
+    def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
+        """Those that are to be waited for. All at once, else those that look ready, else one by one: quick when well.
+
+        So one that can't be brought back is in no other's way.
+        """
+        try:
+            self._together(names)
+            return {}
+        except L2tpError as error:
+            if names is not None and len(names) == 1:
+                return self._sorted({next(iter(names)): error})
+        ready, failures = self._inspect(names)
+        if ready and failures:
+            try:
+                self._together(ready)
+                ready = []
+            except L2tpError:
+                pass
+        for name in ready:
+            try:
+                self._together([name])
+            except L2tpError as error:
+                failures[name] = error
+        return self._sorted(failures)
+
+    def _sorted(self, failures: dict[str, L2tpError]) -> dict[str, L2tpError]:
+        self._failed |= {name: error for name, error in failures.items() if not isinstance(error, WAITED_FOR)}
+        return {name: error for name, error in failures.items() if isinstance(error, WAITED_FOR)}
+
+    def _inspect(self, names: Collection[str] | None) -> tuple[list[str], dict[str, L2tpError]]:
+        """Which have what they need of the host, touching nothing."""
+        records = self._engine.store.tunnels()
+        settler = self._settler(records)
+        ready: list[str] = []
+        failures: dict[str, L2tpError] = {}
+        for name in records:
+            if names is None or name in names:
+                try:
+                    settler.again([name])
+                    ready.append(name)
+                except L2tpError as error:
+                    failures[name] = error
+        return ready, failures
+
+    def _together(self, names: Collection[str] | None) -> None:
+        """Bring back as one change: all that is missing of them, or nothing."""
+        scope = None if names is None else frozenset((name, None) for name in names)
+        want = lambda records: self._settler(records).again(names)  # noqa: E731
+        outcome = self._engine.change(want, scope, repairs=True)
+        for name in sorted({step.tunnel.spec.name for step in outcome.steps}):
+            self._restored.add(name)
+            self._tell(News(name, Turn.RESTORED))

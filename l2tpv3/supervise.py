@@ -1,0 +1,142 @@
+"""Looks after the user datapath's workers: when one dies, its tunnels are restored, in whose netdevs nothing changed.
+
+A worker has no parent, so that it outlives whatever command started it, and so that this may end and start again, at an
+upgrade for instance, without a packet lost. Its end is noticed by a pidfd (pidfd_open(2)); that there are other workers
+now, by the time of the last change of the runtime directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.manager import Manager
+from l2tpv3.places import Places
+from l2tpv3.restore import News, Tell, Turn
+
+LOOK_S: Final = 1.0
+"""How often the runtime directory and the record are looked at when no worker dies; two stat() calls."""
+
+_CALM_S: Final = 60.0
+_DELAY_FIRST_S: Final = 0.5
+_DELAY_MAX_S: Final = 10.0
+
+
+class Supervisor:
+    """Call `run`. complain: told of errors that are no single tunnel's."""
+
+    def __init__(
+        self, manager: Manager, places: Places | None = None, *, tell: Tell, complain: Callable[[L2tpError], None]
+    ) -> None:
+        self._manager = manager
+        self._places = places or Places.from_environment()
+        self._tell, self._complain = tell, complain
+        self._workers: dict[int, int] = {}  # pid: its pidfd
+        self._orphans: set[str] = set()
+        self._tried: dict[str, tuple[float, float]] = {}  # tunnel: when it was tried last, and the delay until again
+        self._told: dict[str, str] = {}
+        self._stamp: object = None
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; what is being restored then is restored to its end."""
+        with _end_signals() as ended:
+            while True:
+                if self._changed():
+                    self._look()
+                if self._restore_orphans():
+                    self._look()
+                ready = dict(self._poll(ended))
+                if ended in ready:
+                    return
+                if ready:
+                    self._stamp = None
+
+    def _changed(self) -> bool:
+        stamp = [_mtime(self._places.runtime), _mtime(self._places.state / "l2tpv3.db-wal")]
+        changed, self._stamp = stamp != self._stamp, stamp
+        return changed or self._pending_is_due()
+
+    def _pending_is_due(self) -> bool:
+        return self._due is not None and time.monotonic() >= self._due
+
+    _due: float | None = None
+
+    def _look(self) -> None:
+        """See which workers there are and which tunnels lost theirs; undo what was not confirmed in time."""
+        try:
+            self._manager.expire()
+            left = self._manager.unconfirmed_s()
+            self._due = None if left is None else time.monotonic() + left
+            found = self._manager.orphans()
+        except L2tpError as error:
+            self._complain(error)
+            self._due = None
+            return
+        self._orphans = {name for name, pid in found.items() if pid is None}
+        pids = {pid for pid in found.values() if pid is not None}
+        for pid in self._workers.keys() - pids:
+            os.close(self._workers.pop(pid))
+        for pid in pids - self._workers.keys():
+            try:
+                self._workers[pid] = os.pidfd_open(pid)
+            except ProcessLookupError:  # it has ended since
+                self._stamp = None
+
+    def _restore_orphans(self) -> bool:
+        """Whether there was anything to do. A tunnel that is lost again and again is tried less and less often."""
+        now = time.monotonic()
+        due = [name for name in sorted(self._orphans) if now >= sum(self._tried.get(name, (0.0, 0.0)))]
+        for name in due:
+            last, delay = self._tried.get(name, (0.0, 0.0))
+            again = min(_DELAY_MAX_S, max(_DELAY_FIRST_S, 2 * delay)) if now - last < _CALM_S and last else 0.0
+            self._tried[name] = (now, again)
+        if due:
+            try:
+                self._manager.restore(due, tell=self._tell_once)
+            except L2tpError as error:
+                self._tell_once(News(due[0] if len(due) == 1 else "", Turn.FAILED, error))
+        return bool(due)
+
+    def _tell_once(self, news: News) -> None:
+        """One that can't be brought back says so once, not at each try."""
+        text = str(news.error or "")
+        if not text or self._told.get(news.tunnel) != text:
+            self._tell(news)
+        self._told[news.tunnel] = text
+
+    def _poll(self, ended: int) -> list[tuple[int, int]]:
+        poll = select.poll()
+        for fd in (ended, *self._workers.values()):
+            poll.register(fd, select.POLLIN)
+        return poll.poll(LOOK_S * 1000)
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@contextlib.contextmanager
+def _end_signals() -> Iterator[int]:
+    """A file that is readable once SIGTERM or SIGINT has come."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    wakeup = signal.set_wakeup_fd(writer)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
