@@ -86,6 +86,7 @@ class _TunnelPlan:
         self.change, self.name = change, name
         known = (change.old.get(name), change.maybe.get(name))
         self.beliefs = [record for record in known if record is not None]
+        self._begun = known[1].sessions if known[1] is not None else ()
         self.wanted = change.wanted.get(name)
         whole = change.covers(name)
         live = [record for record in self.beliefs if change.world.tunnel(record) is not None]
@@ -131,11 +132,11 @@ class _TunnelPlan:
         wanted = self.wanted
         if wanted is None:
             return
+        staying = [old for old in self.doomed if old not in gone]
         if self.must_add:
             yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else "it is not running")
-            staying = [old for old in self.doomed if old not in gone]
             for session in wanted.sessions:
-                yield self._move(wanted, session, staying)
+                yield self._move(wanted, session, staying) or self._add(wanted, session, "")
             return
         live = self.change.world.tunnel(wanted)
         if live is None:
@@ -144,7 +145,7 @@ class _TunnelPlan:
         yield from self._remove_sessions(wanted, live)
         for session in wanted.sessions:
             if self.change.covers(self.name, session.spec.name):
-                yield from self._session(wanted, session, live)
+                yield from self._session(wanted, session, live, staying)
 
     def _refuse_missing(self, wanted: TunnelRecord) -> None:
         """A session can't be changed while its tunnel, which is out of scope, is not running; but it can be removed."""
@@ -152,15 +153,20 @@ class _TunnelPlan:
             remedy = f"`l2tpctl restore {self.name}` brings it back"
             raise NotFoundError(f"tunnel {self.name}", "it is on record but not running", remedy)
 
-    def _move(self, wanted: TunnelRecord, session: SessionRecord, staying: list[TunnelRecord]) -> Step:
+    def _move(self, wanted: TunnelRecord, session: SessionRecord, staying: list[TunnelRecord]) -> Step | None:
+        """From a tunnel that goes, if it is there."""
+        for old, before in self._elsewhere(session.spec.name, staying):
+            why = "its tunnel is made anew"
+            return ReplaceSession(tunnel=wanted, session=session, old_tunnel=old, old=before, why=why)
+        return None
+
+    def _elsewhere(self, name: str, staying: list[TunnelRecord]) -> Iterator[tuple[TunnelRecord, SessionRecord]]:
+        """A session in those tunnels that go, but are still there."""
         for old in staying:
-            before = old.session(session.spec.name)
+            before = old.session(name)
             seen = self.change.world.tunnel(old)
             if before is not None and seen is not None and _find(seen, before.spec.session_id) is not None:
-                return ReplaceSession(
-                    tunnel=wanted, session=session, old_tunnel=old, old=before, why="its tunnel is made anew"
-                )
-        return self._add(wanted, session, "")
+                yield old, before
 
     def _add(self, tunnel: TunnelRecord, session: SessionRecord, why: str) -> Step:
         adopt = (self.name, session.spec.name) in self.change.world.netdevs
@@ -179,7 +185,9 @@ class _TunnelPlan:
                     ids.add(number)
                     yield DelSession(tunnel=wanted, session=session)
 
-    def _session(self, tunnel: TunnelRecord, wanted: SessionRecord, live: Tunnel) -> Iterator[Step]:
+    def _session(
+        self, tunnel: TunnelRecord, wanted: SessionRecord, live: Tunnel, staying: list[TunnelRecord]
+    ) -> Iterator[Step]:
         name, number = wanted.spec.name, wanted.spec.session_id
         beliefs = [one for record in self.beliefs if (one := record.session(name)) is not None]
         others = [one for one in beliefs if one.spec.session_id != number and _find(live, one.spec.session_id)]
@@ -188,8 +196,11 @@ class _TunnelPlan:
             yield self._replace(tunnel, others[0], wanted, "id can't change in place")
             return
         if seen is None:
-            yield self._add(tunnel, wanted, "it is not running" if beliefs else "")
+            moved = self._move(tunnel, wanted, staying)
+            yield moved or self._add(tunnel, wanted, "it is not running" if beliefs else "")
             return
+        for old, before in self._elsewhere(name, staying):  # killed in between: it is in both, and the name in the old
+            yield DelSession(tunnel=old, session=before, why="its successor is there")
         for other in others:
             yield DelSession(tunnel=tunnel, session=other)
         mine = [one for one in beliefs if one.spec.session_id == number]
@@ -216,6 +227,8 @@ class _TunnelPlan:
         if settable:
             yield SetSession(tunnel=tunnel, old=mine[0], session=wanted, fields=settable)
         believed = _believed(wanted.spec, mine, netdev)
+        if any(one in self._begun for one in mine):  # a move may not have been made; else somebody else moved it
+            believed = dataclasses.replace(believed, netns=netdev.netns)
         differing = _netdev_changes(tunnel, believed, resolved_session(wanted), netdev)
         if differing:
             yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing)

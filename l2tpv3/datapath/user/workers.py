@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.datapath.user.client import TIMEOUT_S, Client
-from l2tpv3.errors import BusyError, UnavailableError, WorkerError, from_errno
+from l2tpv3.errors import BusyError, L2tpError, UnavailableError, WorkerError, from_errno
 
 LOCK_TIMEOUT_S: Final = 60.0
 START_TIMEOUT_S: Final = 20.0
@@ -34,7 +34,7 @@ class Workers:
         self.runtime = runtime
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
         """One change at a time. Makes the runtime directory if need be. Raises BusyError, NotPermittedError."""
         try:
             self.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,14 +43,14 @@ class Workers:
             remedy = "run as root, or set L2TPV3_RUNTIME_DIR"
             raise from_errno(str(self.runtime), "use this directory", error.errno or 0, remedy) from error
         try:
-            give_up = time.monotonic() + LOCK_TIMEOUT_S
+            give_up = time.monotonic() + timeout_s
             while True:
                 try:
                     fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     if time.monotonic() > give_up:
-                        problem = f"another change has not ended in {LOCK_TIMEOUT_S:g} s"
+                        problem = f"another change has not ended in {timeout_s:g} s"
                         raise BusyError(str(self.runtime), problem) from None
                     time.sleep(0.01)
             yield
@@ -64,14 +64,28 @@ class Workers:
         clear: remove what dead ones left; only under `locked`, since a worker that is being started looks dead too.
         """
         with contextlib.ExitStack() as stack:
-            clients = []
+            clients, dead = [], []
             for path in self._sockets():
                 client = self._connect(path)
                 if client is not None:
                     clients.append(stack.enter_context(client))
                 elif clear:
                     _clear(path)
+                else:
+                    dead.append(path)
+            if dead:
+                self._sweep()
             yield clients
+
+    def _sweep(self) -> None:
+        """Remove what dead workers left, unless a change is under way, which does so itself, or it is not ours to."""
+        with contextlib.suppress(L2tpError, OSError), self.locked(timeout_s=0):
+            for path in self._sockets():
+                client = self._connect(path)
+                if client is None:
+                    _clear(path)
+                else:
+                    client.close()
 
     def _sockets(self) -> list[Path]:
         try:

@@ -1,0 +1,92 @@
+"""Everything that a host has of tunnels, as text that two moments can be compared by: what is not in it is not there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from l2tpv3 import Manager
+from l2tpv3.config import dump
+from l2tpv3.datapath.kernel import KernelDatapath
+from l2tpv3.datapath.user import UserDatapath
+from l2tpv3.link.netdev import Netdevs
+from l2tpv3.netns import inside
+from l2tpv3.places import Places
+from l2tpv3.state import Counters, Tunnel, TunnelCounters
+from l2tpv3.store import Store
+from tests.hosts import Host
+
+
+def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
+    """Record, export, tunnels, netdevs (also of other namespaces), sockets, workers, files.
+
+    Left out: counters, pids, interface indices, what the kernel makes up (link-local addresses, unasked MACs).
+    """
+    places = Places(host.state_dir, host.runtime_dir)
+    lines: list[str] = []
+    with inside(host.netns):
+        recorded = Store(places.state).load()
+        lines.append(f"pending {recorded.pending}")
+        lines += [f"record {record}" for record in recorded.tunnels.values()]
+        lines.append(dump([(one.spec, [it.spec for it in one.sessions]) for one in recorded.tunnels.values()]))
+        lines += [f"status {one}" for one in _statuses(Manager(places))]
+        datapaths = (KernelDatapath(), UserDatapath(places))
+        seen = {one.name: sorted(one.tunnels(None), key=lambda it: it.tunnel_id) for one in datapaths}
+    lines += [f"{name} {_plain(tunnel)}" for name, tunnels in seen.items() for tunnel in tunnels]
+    for netns in (host.netns, *namespaces):
+        lines += [f"netdev {text}" for text in _netdevs(netns)]
+        lines += [f"socket {text}" for text in _sockets(netns)]
+    expected = {tunnel.worker_pid for tunnel in seen["user"]}
+    lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
+    files = [*_names(places.runtime), *_names(places.state)]
+    lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
+    return "\n".join(lines)
+
+
+def _statuses(manager: Manager) -> list[tuple[Any, ...]]:
+    return [
+        (one.name, one.condition, one.foreign, [(it.name, it.condition) for it in one.sessions])
+        for one in manager.tunnels()
+    ]
+
+
+def _plain(tunnel: Tunnel) -> Tunnel:
+    sessions = sorted(tunnel.sessions, key=lambda one: one.session_id)
+    return dataclasses.replace(
+        tunnel,
+        worker_pid=None,
+        counters=TunnelCounters(),
+        sessions=tuple(dataclasses.replace(one, counters=Counters()) for one in sessions),
+    )
+
+
+def _netdevs(netns: str) -> list[str]:
+    with Netdevs(netns) as netdevs:
+        found = sorted(netdevs.all(), key=lambda one: one.ifname)
+    return [
+        str(
+            dataclasses.replace(
+                one,
+                ifindex=0,
+                mac=one.mac if one.mac.startswith("02:00:5e") else "",
+                addresses=tuple(sorted((it for it in one.addresses if not it.ip.is_link_local), key=str)),
+            )
+        )
+        for one in found
+    ]
+
+
+def _sockets(netns: str) -> list[str]:
+    found: list[str] = []
+    with inside(netns):
+        for kind in ("udp", "udp6", "raw", "raw6"):
+            lines = Path("/proc/thread-self/net", kind).read_text("ascii").splitlines()[1:]
+            found += [" ".join([kind, *line.split()[1:3]]) for line in lines]
+    return sorted(found)
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
