@@ -56,7 +56,7 @@ class Manager:
         netns: another namespace to look for foreign ones in.
         """
         recorded = self._engine.store.load()
-        records, observer = recorded.tunnels, self._engine.observer(recorded)
+        records, observer = recorded.shown, self._engine.observer(recorded)
         found = [observer.tunnel(record) for record in records.values()]
         for place in dict.fromkeys([netns, *(record.spec.netns for record in records.values()), None]):
             found += (one for one in observer.foreign(records.values(), place) if one not in found)
@@ -65,7 +65,7 @@ class Manager:
     def tunnel(self, name: str) -> TunnelStatus:
         """One tunnel by name; foreign ones too. Raises NotFoundError."""
         recorded = self._engine.store.load()
-        record = recorded.tunnels.get(name)
+        record = recorded.shown.get(name)
         if record is not None:
             return self._engine.observer(recorded).tunnel(record)
         for status in self.tunnels():

@@ -58,6 +58,14 @@ class Recorded:
     tunnels: Records
     pending: Pending | None = None
 
+    @property
+    def shown(self) -> Records:
+        """What is on record, and what a change that was killed half-way was about to add."""
+        if self.pending is None or self.pending.deadline is not None:
+            return self.tunnels
+        begun = {name: record for name, record in self.pending.target.items() if record is not None}
+        return {**begun, **self.tunnels}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:

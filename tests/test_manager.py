@@ -288,3 +288,23 @@ def test_a_foreign_session_in_our_tunnel_is_noted(manager: Manager, memory: Memo
         dataclasses.replace(status.spec, local=status.local), SessionSpec(name="x", ifname="other0", session_id=77)
     )
     assert any("77" in note for note in manager.tunnel("siteb").notes)
+
+
+def test_a_killed_add_is_shown_and_swept_by_the_next_change(tmp_path: Path, memory: MemoryDatapath) -> None:
+    class Killed(BaseException):
+        pass
+
+    manager = make(tmp_path, memory)
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    manager._engine.store.commit = die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        manager.add_tunnel("siteb", PEER)
+    after = make(tmp_path, memory)
+    assert [(one.name, one.condition, one.foreign) for one in after.tunnels()] == [
+        ("siteb", Condition.INCOMPLETE, False)
+    ]
+    after.restore()
+    assert (after.tunnels(), memory.tunnels(None)) == ([], [])
