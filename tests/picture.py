@@ -1,4 +1,4 @@
-"""Everything that a host has of tunnels, as text that two moments can be compared by: what is not in it is not there."""
+"""Everything that a host has of tunnels, as text by which two moments can be compared."""
 
 from __future__ import annotations
 

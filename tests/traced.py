@@ -1,4 +1,4 @@
-"""Runs a function in a forked child and stops it at each system call, by ptrace(2): to kill it there, or to fail the call.
+"""Runs a function in a forked child and stops it at each system call, by ptrace(2): to kill it, or to fail the call.
 
 No program has to start for that, so a test can afford to try hundreds of points. What the child starts (a worker) is
 not traced. x86-64 Linux.
