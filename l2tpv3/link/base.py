@@ -30,8 +30,8 @@ class Locator(Protocol):
 class Placer(Protocol):
     """Puts sessions' netdevs where their specs want them. Specs are resolved: `mtu` is set. Raises L2tpError."""
 
-    def locator(self) -> Locator:
-        """A fresh look at the netdevs."""
+    def locator(self, *, few: bool = False) -> Locator:
+        """A fresh look at the netdevs. few: only few of them will be looked for."""
 
     def ifnames(self, netns: str | None) -> set[str]:
         """The names of all netdevs in a namespace. NotFoundError when there is no such namespace."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,15 +15,27 @@ from l2tpv3.status import NetdevState
 
 
 class NetdevLocator:
-    """The Locator protocol over rtnetlink: one dump for each namespace that is looked into."""
+    """The Locator protocol over rtnetlink: one dump for each namespace that is looked into.
 
-    def __init__(self) -> None:
+    few: only few netdevs are looked for; one that has its mark under its own name is found without a dump.
+    """
+
+    def __init__(self, *, few: bool = False) -> None:
+        self._few = few
         self._dumps: dict[str | None, dict[str, NetdevState]] = {}
+        self._everywhere: list[str] | None = None
 
     def find(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> NetdevState | None:
         """By its mark: where it belongs, in the tunnel's namespace, else in any named one."""
-        likely = (home(tunnel, session), tunnel.netns)
-        return self._first(dict.fromkeys(likely), mark) or self._first(_named(), mark)
+        likely = dict.fromkeys((home(tunnel, session), tunnel.netns))
+        if self._few and (state := _by_name(likely, session.ifname, mark)) is not None:
+            return state
+        return self._first(likely, mark) or self._first(self._named(), mark)
+
+    def _named(self) -> list[str]:
+        if self._everywhere is None:
+            self._everywhere = _named()
+        return self._everywhere
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""
@@ -44,6 +57,15 @@ class NetdevLocator:
                 found = {}  # the namespace was deleted, or is not ours to enter: nothing of ours is seen there
             self._dumps[netns] = found
         return self._dumps[netns]
+
+
+def _by_name(namespaces: Iterable[str | None], ifname: str, alias: str) -> NetdevState | None:
+    for netns in namespaces:
+        with contextlib.suppress(L2tpError), Netdevs(netns) as netdevs:
+            state = netdevs.named(ifname)
+            if state.alias == alias:
+                return state
+    return None
 
 
 def _named() -> list[str]:

@@ -22,7 +22,7 @@ class MemoryPlacer:
         self._placed: dict[str, NetdevState] = {}
         self._indices = 0
 
-    def locator(self) -> MemoryPlacer:
+    def locator(self, *, few: bool = False) -> MemoryPlacer:
         """See Placer.locator."""
         return self
 

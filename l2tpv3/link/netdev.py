@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
-from ipaddress import ip_interface
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from l2tpv3.errors import NoAddressError, NotFoundError, from_errno
-from l2tpv3.netns import inside, open_netns
+from l2tpv3.netlink.route import CARRIER, UP, Link, RouteSocket
+from l2tpv3.netns import open_netns
 from l2tpv3.spec import IPInterface
 from l2tpv3.status import NetdevState
-
-_UP = 0x1  # IFF_UP, linux/if.h
-_CARRIER = 0x10000  # IFF_LOWER_UP
 
 
 class Netdevs:
@@ -25,49 +22,63 @@ class Netdevs:
     """
 
     def __init__(self, netns: str | None) -> None:
-        from pyroute2 import IPRoute
-
         self.netns = netns
-        with inside(netns):
-            self._route: Any = IPRoute()
+        with _asking("rtnetlink", "open it"):
+            self._route = RouteSocket(netns)
 
     def __enter__(self) -> Netdevs:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
         self._route.close()
 
     def all(self) -> list[NetdevState]:
         """Every netdev, with its addresses."""
-        links = list(self._ask("the netdevs", "list them", self._route.link, "dump"))
-        names = {link["index"]: link.get("ifname") for link in links}
-        addresses: dict[int, list[IPInterface]] = {}
-        for address in self._ask("the addresses", "list them", self._route.addr, "dump"):
-            text = address.get("IFA_LOCAL") or address.get("IFA_ADDRESS")
-            if text:
-                addresses.setdefault(address["index"], []).append(ip_interface(f"{text}/{address['prefixlen']}"))
-        return [self._state(link, names, addresses) for link in links]
+        with _asking("the netdevs", "list them"):
+            return self._states(self._route.links())
 
-    def _state(self, link: Any, names: dict[int, str], addresses: dict[int, list[IPInterface]]) -> NetdevState:
-        info = link.get("linkinfo")
-        return NetdevState(
-            ifname=link.get("ifname"),
-            ifindex=link["index"],
-            mac=link.get("address") or "",
-            mtu=link.get("mtu") or 0,
-            up=bool(link["flags"] & _UP),
-            carrier=bool(link["flags"] & _CARRIER),
-            kind=(info.get("kind") if info else "") or "",
-            alias=link.get("IFLA_IFALIAS") or "",
-            bridge=names.get(link.get("master") or 0),
-            netns=self.netns,
-            addresses=tuple(addresses.get(link["index"], ())),
-        )
+    def named(self, ifname: str) -> NetdevState:
+        """One netdev by its name, with its addresses. Raises NotFoundError."""
+        with _asking(f"netdev {ifname}", "find it"):
+            return self._states([self._route.link(ifname)])[0]
+
+    def _states(self, links: Iterable[Link]) -> list[NetdevState]:
+        links = list(links)
+        names = {link.ifindex: link.ifname for link in links}
+        addresses: dict[int, list[IPInterface]] = {}
+        for ifindex, address in self._route.addresses():
+            if ifindex in names:
+                addresses.setdefault(ifindex, []).append(address)
+        none: Sequence[IPInterface] = ()
+        return [
+            NetdevState(
+                ifname=link.ifname,
+                ifindex=link.ifindex,
+                mac=link.mac,
+                mtu=link.mtu,
+                up=link.flags & UP != 0,
+                carrier=link.flags & CARRIER != 0,
+                kind=link.kind,
+                alias=link.alias,
+                bridge=names.get(link.master) or self._name(link.master) if link.master else None,
+                netns=self.netns,
+                addresses=tuple(addresses.get(link.ifindex, none)),
+            )
+            for link in links
+        ]
+
+    def _name(self, ifindex: int) -> str | None:
+        """The name of a bridge that was not asked for, or has just been made."""
+        return next((link.ifname for link in self._route.links() if link.ifindex == ifindex), None)
 
     def index(self, ifname: str) -> int:
         """The ifindex of a netdev. Raises NotFoundError."""
-        links = self._ask(f"netdev {ifname}", "find it", self._route.link, "get", ifname=ifname)
-        return int(links[0]["index"])
+        with _asking(f"netdev {ifname}", "find it"):
+            return self._route.link(ifname).ifindex
 
     def exists(self, ifname: str) -> bool:
         """Whether a netdev of that name is here."""
@@ -77,19 +88,27 @@ class Netdevs:
             return False
         return True
 
-    def change(self, ifindex: int, subject: str, **attributes: object) -> None:
-        """Set rtnetlink attributes of a netdev: mtu, address (MAC), state, ifalias, ifname, net_ns_fd, master."""
-        what = ", ".join(f"{key} {value}" for key, value in attributes.items() if key != "net_ns_fd") or "netns"
-        self._ask(subject, f"set its netdev's {what}", self._route.link, "set", index=ifindex, **attributes)
+    def change(self, which: int | str, subject: str, **attributes: Any) -> None:
+        """Set what RouteSocket.set_link can, of a netdev by its index or name, in one request.
 
-    def join(self, ifindex: int, bridge: str, subject: str) -> None:
-        """Make the netdev a port of a bridge. Raises NotFoundError when there is none of that name."""
+        When that is refused they are set one by one, so that the error says which it was.
+        """
         try:
-            master = self.index(bridge)
+            self._route.set_link(which, **attributes)
+        except OSError as refused:
+            for key, value in attributes.items() if len(attributes) > 1 else ():
+                with _asking(subject, _setting({key: value})):
+                    self._route.set_link(which, **{key: value})
+            with _asking(subject, _setting(attributes)):
+                raise refused
+
+    def bridge(self, bridge: str, subject: str) -> int:
+        """The index of a bridge, for `change` to make it a netdev's master. Raises NotFoundError."""
+        try:
+            return self.index(bridge)
         except NotFoundError as error:
             remedy = f"`ip link add {bridge} type bridge` makes it"
             raise NotFoundError(subject, f"no bridge {bridge}", remedy, errno=error.errno) from error
-        self.change(ifindex, subject, master=master)
 
     def set_addresses(
         self, ifindex: int, subject: str, wanted: Sequence[IPInterface], drop: Sequence[IPInterface]
@@ -97,33 +116,37 @@ class Netdevs:
         """Add the addresses of `wanted` that are not there and remove those of `drop` that are not wanted."""
         for address in drop:
             if address not in wanted:
-                with contextlib.suppress(NoAddressError):
-                    self._address("del", ifindex, subject, address)
+                with contextlib.suppress(NoAddressError), _asking(subject, f"del address {address}"):
+                    self._route.delete_address(ifindex, address)
         for address in wanted:
-            self._address("replace", ifindex, subject, address)
-
-    def _address(self, command: str, ifindex: int, subject: str, address: IPInterface) -> None:
-        fields: dict[str, object] = {
-            "index": ifindex,
-            "address": str(address.ip),
-            "prefixlen": address.network.prefixlen,
-        }
-        self._ask(subject, f"{command} address {address}", self._route.addr, command, **fields)
+            with _asking(subject, f"replace address {address}"):
+                self._route.put_address(ifindex, address)
 
     def move(self, ifindex: int, netns: str, subject: str) -> None:
         """Move a netdev to another namespace; it arrives down, without addresses."""
         target = open_netns(netns)
         try:
-            self.change(ifindex, subject, net_ns_fd=target)
+            self.change(ifindex, subject, netns_fd=target)
         finally:
             os.close(target)
 
-    def _ask(self, subject: str, doing: str, call: Any, *args: object, **kwargs: object) -> list[Any]:
-        from pyroute2.netlink.exceptions import NetlinkError
 
-        try:
-            return list(call(*args, **kwargs))
-        except NetlinkError as error:
-            raise from_errno(subject, doing, int(error.code)) from error
-        except OSError as error:
-            raise from_errno(subject, doing, error.errno or 0) from error
+def _setting(attributes: dict[str, Any]) -> str:
+    return f"set its netdev's {', '.join(_attribute(*item) for item in attributes.items())}"
+
+
+def _attribute(name: str, value: object) -> str:
+    if name == "netns_fd":
+        return "netns"
+    if name == "up":
+        return f"state {'up' if value else 'down'}"
+    word = {"alias": "ifalias", "mac": "address"}.get(name, name)
+    return f"{word} {value}"
+
+
+@contextlib.contextmanager
+def _asking(subject: str, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise from_errno(subject, doing, error.errno or 0) from error

@@ -11,6 +11,7 @@ from l2tpv3.errors import ConflictError, NotFoundError
 from l2tpv3.link.base import home
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
+from l2tpv3.netlink.kept import Kept
 from l2tpv3.netns import inside, same_netns
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
@@ -19,9 +20,16 @@ from l2tpv3.status import NetdevState
 class NetdevPlacer:
     """The Placer protocol over rtnetlink."""
 
-    def locator(self) -> NetdevLocator:
+    def __init__(self) -> None:
+        self._kept = Kept(Netdevs)
+
+    def busy(self) -> contextlib.AbstractContextManager[None]:
+        """See l2tpv3.netlink.kept: for the length of the block a socket for each namespace stays open."""
+        return self._kept.open()
+
+    def locator(self, *, few: bool = False) -> NetdevLocator:
         """See Placer.locator."""
-        return NetdevLocator()
+        return NetdevLocator(few=few)
 
     def ifnames(self, netns: str | None) -> set[str]:
         """See Placer.ifnames."""
@@ -44,38 +52,43 @@ class NetdevPlacer:
         """See Placer.place."""
         subject = f"session {session.name}"
         with contextlib.ExitStack() as stack:
-            found = NetdevLocator().find(tunnel, session, mark) if adopted else None
-            netdevs = stack.enter_context(Netdevs(found.netns if found else tunnel.netns))
-            ifindex = found.ifindex if found else netdevs.index(made_as or session.ifname)
+            found = NetdevLocator(few=True).find(tunnel, session, mark) if adopted else None
+            netdevs = stack.enter_context(self._kept.use(found.netns if found else tunnel.netns))
+            # Its name will do, and saves asking for its index.
+            which: int | str = found.ifindex if found else made_as or session.ifname
             if made_as is not None:
-                netdevs.change(ifindex, subject, ifname=session.ifname)  # it is down, having just been made
-            netdevs.change(ifindex, subject, ifalias=mark)
+                which = netdevs.index(made_as)
+                netdevs.change(which, subject, ifname=session.ifname)  # it is down, having just been made
             target = home(tunnel, session)
             if target is not None and not same_netns(netdevs.netns, target):
-                netdevs.move(ifindex, target, subject)
-                netdevs = stack.enter_context(Netdevs(target))
-                ifindex = netdevs.index(session.ifname)
-            netdevs.change(ifindex, subject, mtu=session.mtu)
+                which = netdevs.index(which) if isinstance(which, str) else which
+                netdevs.change(which, subject, alias=mark)  # first: whatever happens then, it can be found
+                netdevs.move(which, target, subject)
+                netdevs = stack.enter_context(self._kept.use(target))
+                which = session.ifname
+            changes: dict[str, object] = {"alias": mark, "mtu": session.mtu, "up": session.up}
             if session.mac is not None:
-                netdevs.change(ifindex, subject, address=session.mac)
+                changes["mac"] = session.mac
             if session.bridge is not None:
-                netdevs.join(ifindex, session.bridge, subject)
-            netdevs.change(ifindex, subject, state="up" if session.up else "down")
-            netdevs.set_addresses(ifindex, subject, session.addresses, ())
+                changes["master"] = netdevs.bridge(session.bridge, subject)
+            netdevs.change(which, subject, **changes)
+            if session.addresses:
+                ifindex = netdevs.index(which) if isinstance(which, str) else which
+                netdevs.set_addresses(ifindex, subject, session.addresses, ())
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """See Placer.mark."""
         with Netdevs(tunnel.netns) as netdevs:
-            netdevs.change(netdevs.index(session.ifname), f"session {session.name}", ifalias=mark)
+            netdevs.change(session.ifname, f"session {session.name}", alias=mark)
 
     def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
         """See Placer.change."""
         subject = f"session {new.name}"
-        state = NetdevLocator().find(tunnel, old, mark)
+        state = NetdevLocator(few=True).find(tunnel, old, mark)
         if state is None:
             raise NotFoundError(subject, f"its netdev {old.ifname} is gone", "`l2tpctl restore` makes it again")
         with contextlib.ExitStack() as stack:
-            netdevs = stack.enter_context(Netdevs(state.netns))
+            netdevs = stack.enter_context(self._kept.use(state.netns))
             ifindex, ifname = state.ifindex, state.ifname
             if new.ifname != old.ifname:
                 _rename(netdevs, state, new.ifname, subject)
@@ -85,18 +98,18 @@ class NetdevPlacer:
             if moved:
                 with _path_of(target) as path:
                     netdevs.move(ifindex, path, subject)
-                netdevs = stack.enter_context(Netdevs(target))
+                netdevs = stack.enter_context(self._kept.use(target))
                 ifindex = netdevs.index(ifname)
             _change(netdevs, ifindex, state, old, new, everything=moved)
 
 
 def _rename(netdevs: Netdevs, state: NetdevState, ifname: str, subject: str) -> None:
     # Most kernels rename a netdev only while it is down.
-    netdevs.change(state.ifindex, subject, state="down")
+    netdevs.change(state.ifindex, subject, up=False)
     try:
         netdevs.change(state.ifindex, subject, ifname=ifname)
     finally:
-        netdevs.change(state.ifindex, subject, state="up" if state.up else "down")
+        netdevs.change(state.ifindex, subject, up=state.up)
 
 
 def _change(
@@ -104,16 +117,19 @@ def _change(
 ) -> None:
     """everything: the netdev has just arrived from another namespace, which took its addresses and bridge away."""
     subject = f"session {new.name}"
+    changes: dict[str, object] = {}
     if new.mtu != state.mtu:
-        netdevs.change(ifindex, subject, mtu=new.mtu)
+        changes["mtu"] = new.mtu
     if new.mac is not None and new.mac != state.mac:
-        netdevs.change(ifindex, subject, address=new.mac)
+        changes["mac"] = new.mac
     if new.bridge is None and old.bridge is not None and not everything:
-        netdevs.change(ifindex, subject, master=0)
+        changes["master"] = 0
     if new.bridge is not None and (everything or new.bridge != old.bridge):
-        netdevs.join(ifindex, new.bridge, subject)
+        changes["master"] = netdevs.bridge(new.bridge, subject)
     if everything or new.up != old.up:
-        netdevs.change(ifindex, subject, state="up" if new.up else "down")
+        changes["up"] = new.up
+    if changes:
+        netdevs.change(ifindex, subject, **changes)
     if everything or new.addresses != old.addresses:
         netdevs.set_addresses(ifindex, subject, new.addresses, () if everything else old.addresses)
 

@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"wire", "errors", "marks"},
     {"ids", "netns", "places", "lock", "source", "migrations", "whoami"},
     {"arrivals"},
-    {"spec"},
+    {"spec", "netlink"},
     {"state", "mtu", "wanted"},
     {"status", "records", "datapath.base", "config"},
     {"world", "steps", "store", "datapath.kernel", "datapath.user", "datapath.memory"},

@@ -1,0 +1,63 @@
+"""Sockets that stay open between calls while many are to come: opening one takes longer than a request."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+
+class Closable(Protocol):
+    """A socket, or what has one."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+_T = TypeVar("_T", bound=Closable)
+
+
+class Kept(Generic[_T]):
+    """Sockets by network namespace. make: opens one in a namespace (None: the calling thread's).
+
+    Outside of `open` each use has a socket of its own. Every thread has its own, too, so that answers don't mix; in the
+    block the thread must not leave its network namespace, for that is what None stands for.
+    """
+
+    def __init__(self, make: Callable[[str | None], _T]) -> None:
+        self._make = make
+        self._local = threading.local()
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """For the length of the block, what this thread has opened stays open."""
+        if self._sockets() is not None:
+            yield
+            return
+        self._local.sockets = {}
+        try:
+            yield
+        finally:
+            sockets, self._local.sockets = self._local.sockets, None
+            for one in sockets.values():
+                one.close()
+
+    @contextlib.contextmanager
+    def use(self, netns: str | None) -> Iterator[_T]:
+        """A socket in that namespace, alone for the length of the block."""
+        sockets = self._sockets()
+        one = sockets.pop(netns, None) if sockets is not None else None
+        if one is None:
+            one = self._make(netns)
+        try:
+            yield one
+        finally:
+            if sockets is None or netns in sockets:
+                one.close()
+            else:
+                sockets[netns] = one
+
+    def _sockets(self) -> dict[str | None, _T] | None:
+        found: dict[str | None, _T] | None = getattr(self._local, "sockets", None)
+        return found

@@ -1,0 +1,158 @@
+"""rtnetlink(7): netdevs and their addresses. One request for all that is set on a netdev at once."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Interface, IPv6Interface
+from struct import Struct
+from typing import Final, NamedTuple
+
+from l2tpv3.netlink.layout import Layouts
+from l2tpv3.netlink.message import (
+    NLA_F_NESTED,
+    NLM_F_CREATE,
+    NLM_F_REPLACE,
+    Answer,
+    attribute,
+    u32,
+    zero_terminated,
+)
+from l2tpv3.netlink.sock import NetlinkSocket
+
+UP: Final = 0x1
+"""IFF_UP (linux/if.h)."""
+CARRIER: Final = 0x10000
+"""IFF_LOWER_UP."""
+
+_NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _DELADDR, _GETADDR = 16, 17, 18, 20, 21, 22  # linux/rtnetlink.h
+_ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _IFALIAS, _NET_NS_FD, _EXT_MASK = 1, 3, 4, 10, 18, 20, 28, 29  # IFLA_*
+_INFO_KIND: Final = 1
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_SKIP_STATS: Final = 1 << 3  # RTEXT_FILTER_SKIP_STATS
+_LINK = Struct("=BxHiII")  # struct ifinfomsg
+_ADDR = Struct("=BBBBI")  # struct ifaddrmsg
+
+
+class Link(NamedTuple):
+    """A netdev: index, flags (UP, CARRIER), name, MTU in bytes, MAC address, alias, its driver's kind.
+
+    kind: `tun` for a TAP too. master: the index of the bridge or bond that it is a port of, or 0.
+    """
+
+    ifindex: int
+    flags: int
+    ifname: str
+    mtu: int
+    mac: str
+    alias: str
+    kind: str
+    master: int
+
+
+class RouteSocket(NetlinkSocket):
+    """rtnetlink in one network namespace (None: the calling thread's). Use it in a `with` block.
+
+    Methods raise OSError with the kernel's errno: ENODEV for an absent netdev.
+    """
+
+    def __init__(self, netns: str | None = None) -> None:
+        super().__init__(socket.NETLINK_ROUTE, netns, _LINK.size)
+
+    def links(self, kind: str = "") -> list[Link]:
+        """Every netdev. kind: only such (older kernels ignore that)."""
+        body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS))
+        if kind:
+            body += attribute(_LINKINFO | NLA_F_NESTED, attribute(_INFO_KIND, zero_terminated(kind)))
+        return [link for link in _read_links(self.dump(_GETLINK, body)) if not kind or link.kind == kind]
+
+    def link(self, ifname: str) -> Link:
+        """A netdev by its name."""
+        body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS))
+        return next(_read_links(self.request(_GETLINK, body + attribute(_IFNAME, zero_terminated(ifname)))))
+
+    def set_link(
+        self,
+        which: int | str,
+        *,
+        up: bool | None = None,
+        ifname: str | None = None,
+        alias: str | None = None,
+        mtu: int | None = None,
+        mac: str | None = None,
+        master: int | None = None,
+        netns_fd: int | None = None,
+    ) -> None:
+        """Set what is given of a netdev, all in one request. When one is refused, others may be set.
+
+        which: its index; or its name, which saves asking for the index, and can't be combined with `ifname`. Whatever
+        the order here, the kernel (do_setlink() in net/core/rtnetlink.c) moves it to the namespace first, then sets MAC
+        address, MTU, name and alias, and at last master and state: so all but these two are set on a netdev that is
+        still down, and a new one is not seen up with a wrong MTU.
+        """
+        index, attributes = (which, b"") if isinstance(which, int) else (0, attribute(_IFNAME, zero_terminated(which)))
+        if ifname is not None:
+            attributes += attribute(_IFNAME, zero_terminated(ifname))
+        if alias is not None:
+            attributes += attribute(_IFALIAS, alias.encode())
+        if mtu is not None:
+            attributes += attribute(_MTU, u32(mtu))
+        if mac is not None:
+            attributes += attribute(_ADDRESS, bytes.fromhex(mac.replace(":", "")))
+        if master is not None:
+            attributes += attribute(_MASTER, u32(master))
+        if netns_fd is not None:
+            attributes += attribute(_NET_NS_FD, u32(netns_fd))
+        flags, mask = (UP if up else 0, UP) if up is not None else (0, 0)
+        self.request(_NEWLINK, _LINK.pack(0, 0, index, flags, mask) + attributes)
+
+    def delete_link(self, ifindex: int) -> None:
+        """Remove a netdev."""
+        self.request(_DELLINK, _LINK.pack(0, 0, ifindex, 0, 0))
+
+    def addresses(self) -> Iterator[tuple[int, IPv4Interface | IPv6Interface]]:
+        """Every address with the index of its netdev."""
+        for datagram, spans in self.dump(_GETADDR, _ADDR.pack(0, 0, 0, 0, 0)).datagrams:
+            for begin, end in spans:
+                # The answer's offsets are for ifinfomsg, which is longer than ifaddrmsg.
+                start = begin - _LINK.size
+                family, length, _, _, ifindex = _ADDR.unpack_from(datagram, start)
+                peer, local = _address_layouts.read(datagram, start + _ADDR.size, end)
+                value = local or peer
+                if value:
+                    kind = IPv6Interface if family == socket.AF_INET6 else IPv4Interface
+                    yield ifindex, kind((value, length))
+
+    def put_address(self, ifindex: int, address: IPv4Interface | IPv6Interface) -> None:
+        """Give a netdev an address, unless it has it."""
+        self.request(_NEWADDR, _address_body(ifindex, address), NLM_F_CREATE | NLM_F_REPLACE)
+
+    def delete_address(self, ifindex: int, address: IPv4Interface | IPv6Interface) -> None:
+        """Take an address from a netdev. EADDRNOTAVAIL: it has no such."""
+        self.request(_DELADDR, _address_body(ifindex, address))
+
+
+def _address_body(ifindex: int, address: IPv4Interface | IPv6Interface) -> bytes:
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    body = _ADDR.pack(family, address.network.prefixlen, 0, 0, ifindex)
+    return body + attribute(_IFA_LOCAL, address.ip.packed) + attribute(_IFA_ADDRESS, address.ip.packed)
+
+
+_link_layouts = Layouts([(_MTU,), (_MASTER,)], [(_IFNAME,), (_ADDRESS,), (_IFALIAS,), (_LINKINFO, _INFO_KIND)])
+_address_layouts = Layouts([], [(_IFA_ADDRESS,), (_IFA_LOCAL,)])
+
+
+def _read_links(answer: Answer) -> Iterator[Link]:
+    for datagram, spans in answer.datagrams:
+        for begin, end in spans:
+            _, _, ifindex, flags, _ = _LINK.unpack_from(datagram, begin - _LINK.size)
+            mtu, master, ifname, mac, alias, kind = _link_layouts.read(datagram, begin, end)
+            yield Link(ifindex, flags, _text(ifname), mtu or 0, _mac(mac), _text(alias), _text(kind), master or 0)
+
+
+def _text(value: bytes | None) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "surrogateescape") if value else ""
+
+
+def _mac(value: bytes | None) -> str:
+    return value.hex(":") if value else ""

@@ -1,0 +1,71 @@
+"""A blocking netlink socket of one network namespace: a request, then its answer. No event loop, no threads."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import socket
+from typing import Self
+
+from l2tpv3.netlink.message import NLM_F_ACK, NLM_F_DUMP, Answer, message
+from l2tpv3.netns import inside
+
+_RECEIVE_BYTES = 1 << 16
+"""The kernel fills dump datagrams up to 32 KiB when the reader offers as much (netlink_dump in af_netlink.c)."""
+
+_TIMEOUT_S = 60.0
+"""An answer that takes longer is lost: the kernel works on a request within the send call."""
+
+_SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK = 270, 10, 11  # linux/netlink.h
+
+
+class NetlinkSocket:
+    """Requests to one netlink family in the namespace where it was opened. Use in a `with` block.
+
+    protocol: NETLINK_ROUTE, NETLINK_GENERIC … family_header: bytes that the family has before its attributes. Raises
+    NotFoundError or NotPermittedError (the namespace). Methods raise OSError with the kernel's errno and words.
+    """
+
+    def __init__(self, protocol: int, netns: str | None, family_header: int) -> None:
+        with inside(netns):
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        self._family_header = family_header
+        self._sequence = itertools.count(1)
+        try:
+            self._socket.settimeout(_TIMEOUT_S)
+            with contextlib.suppress(OSError):  # Linux before 4.12: refusals come without words
+                self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
+                self._socket.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
+            self._socket.bind((0, 0))
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+    def request(self, kind: int, body: bytes, flags: int = 0) -> Answer:
+        """Have the kernel do one thing; returns when it is acknowledged."""
+        return self._ask(kind, flags | NLM_F_ACK, body)
+
+    def dump(self, kind: int, body: bytes) -> Answer:
+        """Everything of a kind."""
+        return self._ask(kind, NLM_F_DUMP, body)
+
+    def _ask(self, kind: int, flags: int, body: bytes) -> Answer:
+        answer = Answer(sequence := next(self._sequence), self._family_header)
+        try:
+            self._socket.send(message(kind, flags, sequence, body))
+            while not answer.feed(self._socket.recv(_RECEIVE_BYTES)):
+                pass
+        except TimeoutError as error:
+            raise OSError(errno.ETIMEDOUT, "the kernel does not answer") from error
+        return answer
