@@ -198,6 +198,22 @@ def test_what_is_not_there_is_not_found(bench: Bench) -> None:
     assert bench.footprint(bench.near) == before
 
 
+@pytest.mark.parametrize("encap", Encap)
+def test_a_session_of_another_tunnel_is_not_found(bench: Bench, encap: Encap) -> None:
+    """Newer kernels answer for, change and delete the other tunnel's."""
+    tunnel, other = bench.tunnel(1, encap=encap), bench.tunnel(2, encap=encap)
+    for one in (tunnel, other):
+        bench.datapath.add_tunnel(one)
+    bench.datapath.add_session(tunnel, bench.session())
+    before = bench.footprint(bench.near)
+    changed = bench.session(sequencing=Sequencing.BOTH, reorder_timeout_ms=1000)
+    with pytest.raises(NotFoundError, match=r"s1.*4097"):
+        bench.datapath.set_session(other, changed)
+    with pytest.raises(NotFoundError, match=r"s1.*4097"):
+        bench.datapath.del_session(other, bench.session())
+    assert bench.footprint(bench.near) == before
+
+
 def test_deleting_a_tunnel_takes_its_sessions_and_netdevs(bench: Bench) -> None:
     kept, gone = bench.tunnel(1), bench.tunnel(2)
     empty = bench.netdevs(bench.near)

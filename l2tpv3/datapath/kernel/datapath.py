@@ -10,14 +10,15 @@ from ipaddress import IPv6Address
 from l2tpv3.datapath.base import Support
 from l2tpv3.datapath.kernel import modules, netdevs, refusals, requests
 from l2tpv3.datapath.kernel.netlink import FamilyMissing, L2tpSocket
-from l2tpv3.datapath.kernel.reply import Answer, read_sessions, read_tunnels
+from l2tpv3.datapath.kernel.reply import read_sessions, read_tunnels
 from l2tpv3.datapath.kernel.uapi import Command
-from l2tpv3.errors import L2tpError, UnavailableError
+from l2tpv3.errors import BusyError, L2tpError, UnavailableError
 from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.state import Tunnel
+from l2tpv3.state import Session, Tunnel
 
 _DELETE_LIMIT_S = 30.0
 _DELETE_LIMIT_PER_SESSION_S = 0.05
+_TIDY_LIMIT_S = 2.0
 
 _USER_DATAPATH = "use --datapath user"
 
@@ -100,8 +101,8 @@ class KernelDatapath:
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. BusyError when the kernel takes longer than 30 s + 50 ms for each session.
 
-        Sessions go first, one by one: a tunnel delete returns at once and works on in the background, for minutes
-        when there are thousands, and all the while the tunnel's id and port are taken.
+        Sessions go first: a tunnel delete returns at once and works on in the background, for minutes when there are
+        thousands, and all the while the tunnel's id and port are taken.
         """
         subject = f"tunnel {tunnel.name}"
         with _open_existing(tunnel, subject) as netlink:
@@ -110,47 +111,69 @@ class KernelDatapath:
                     raise refusals.no_tunnel(tunnel)
                 sessions = read_sessions(netlink.dump(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
                 there = netdevs.find((tunnel.netns, session.ifname) for session in sessions if session.ifname)
-                for session in sessions:
-                    _delete(netlink, Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
-                _delete(netlink, Command.TUNNEL_DELETE, requests.tunnel_key(tunnel.tunnel_id))
                 limit = _DELETE_LIMIT_S + _DELETE_LIMIT_PER_SESSION_S * len(sessions)
+                self._delete_sessions(netlink, tunnel, sessions, limit)
+                _delete(netlink, Command.TUNNEL_DELETE, requests.tunnel_key(tunnel.tunnel_id))
                 netdevs.wait_until(lambda: not netlink.has_tunnel(tunnel.tunnel_id), limit, subject)
             except OSError as error:
                 raise refusals.other_refusal(subject, "delete it", error) from error
         netdevs.wait_gone(there)
 
+    def _delete_sessions(
+        self, netlink: L2tpSocket, tunnel: TunnelSpec, sessions: list[Session], limit_s: float
+    ) -> None:
+        """Ask for all, look what is left, and again: newer kernels work in the background, several at a time.
+
+        Asking twice for the same does no harm, and is needed where an id is there twice (see add_session).
+        """
+
+        def none_left() -> bool:
+            left = read_sessions(netlink.dump(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
+            for session in left:
+                _delete(netlink, Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
+            return not left
+
+        if sessions:
+            netdevs.wait_until(none_left, limit_s, f"tunnel {tunnel.name}")
+
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session. `adopt` means nothing here: the netdev goes with the session."""
         with _open(tunnel.netns, f"session {session.name}") as netlink:
             try:
+                # From Linux 6.11 on the kernel takes the same id twice in a tunnel over UDP.
+                if netlink.session(tunnel.tunnel_id, session.session_id):
+                    raise refusals.session_taken(session)
                 netlink.request(Command.SESSION_CREATE, requests.session_create(tunnel, session))
             except OSError as error:
-                # See _create_tunnel for ENOBUFS.
-                if error.errno != errno.ENOBUFS or not netlink.has_session(tunnel.tunnel_id, session.session_id):
-                    raise refusals.session_refused(netlink, tunnel, session, error) from error
+                if error.errno == errno.ENOBUFS and netlink.session(tunnel.tunnel_id, session.session_id):
+                    return  # see _create_tunnel
+                refused = refusals.session_refused(netlink, tunnel, session, error)
+                if error.errno == errno.EEXIST:
+                    # Newer kernels tidy a session up in the background when its netdev's name turns out to be taken.
+                    with contextlib.suppress(BusyError):
+                        _wait_no_session(netlink, tunnel, session, _TIDY_LIMIT_S)
+                raise refused from error
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session: sequencing and the reorder timeout."""
         with _open_existing(tunnel, f"session {session.name}") as netlink:
             try:
+                _find(netlink, tunnel, session)
                 netlink.request(Command.SESSION_MODIFY, requests.session_modify(tunnel, session))
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    raise _session_error(netlink, tunnel, session, "change it", error) from error
+                    raise _session_error(session, "change it", error) from error
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session."""
         subject = f"session {session.name}"
-        key = requests.session_key(tunnel.tunnel_id, session.session_id)
         with _open_existing(tunnel, subject) as netlink:
             try:
-                there = netdevs.find(_places(tunnel, session, netlink.request(Command.SESSION_GET, key)))
-                netlink.request(Command.SESSION_DELETE, key)
-                netdevs.wait_until(
-                    lambda: not netlink.has_session(tunnel.tunnel_id, session.session_id), _DELETE_LIMIT_S, subject
-                )
+                there = netdevs.find(_places(tunnel, session, _find(netlink, tunnel, session)))
+                netlink.request(Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
+                _wait_no_session(netlink, tunnel, session, _DELETE_LIMIT_S)
             except OSError as error:
-                raise _session_error(netlink, tunnel, session, "delete it", error) from error
+                raise _session_error(session, "delete it", error) from error
         netdevs.wait_gone(there)
 
 
@@ -203,20 +226,30 @@ def _delete(netlink: L2tpSocket, command: Command, key: requests.Attributes) -> 
             raise
 
 
-def _places(tunnel: TunnelSpec, session: SessionSpec, seen: Answer) -> Iterator[tuple[str | None, str]]:
+def _find(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec) -> Session:
+    """The session as it is, or NotFoundError about the tunnel or the session, whichever is missing."""
+    seen = netlink.session(tunnel.tunnel_id, session.session_id)
+    if seen is None:
+        raise refusals.no_session(session) if netlink.has_tunnel(tunnel.tunnel_id) else refusals.no_tunnel(tunnel)
+    return seen
+
+
+def _wait_no_session(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec, limit_s: float) -> None:
+    key = tunnel.tunnel_id, session.session_id
+    netdevs.wait_until(lambda: netlink.session(*key) is None, limit_s, f"session {session.name}")
+
+
+def _places(tunnel: TunnelSpec, session: SessionSpec, seen: Session) -> Iterator[tuple[str | None, str]]:
     """Where the session's netdev may be, by all that is known: its first name, and where the spec says it went."""
     yield tunnel.netns, session.ifname
     if session.netns is not None:
         yield session.netns, session.ifname
-    for there in read_sessions(seen).get(tunnel.tunnel_id, ()):
-        if there.ifname:
-            yield tunnel.netns, there.ifname
+    if seen.ifname:
+        yield tunnel.netns, seen.ifname
 
 
-def _session_error(
-    netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec, doing: str, error: OSError
-) -> L2tpError:
-    """ENODEV, as NotFoundError about the tunnel or the session, whichever is missing; else what the kernel says."""
-    if error.errno != errno.ENODEV:
-        return refusals.other_refusal(f"session {session.name}", doing, error)
-    return refusals.no_session(session) if netlink.has_tunnel(tunnel.tunnel_id) else refusals.no_tunnel(tunnel)
+def _session_error(session: SessionSpec, doing: str, error: OSError) -> L2tpError:
+    """What the kernel says; ENODEV: somebody else has just deleted it."""
+    if error.errno == errno.ENODEV:
+        return refusals.no_session(session)
+    return refusals.other_refusal(f"session {session.name}", doing, error)

@@ -13,10 +13,11 @@ import socket
 from functools import cache
 from typing import Any
 
-from l2tpv3.datapath.kernel.reply import Answer, read_family
+from l2tpv3.datapath.kernel.reply import Answer, read_family, read_sessions
 from l2tpv3.datapath.kernel.requests import Attributes, session_key, tunnel_key
 from l2tpv3.datapath.kernel.uapi import FAMILY_NAME, FAMILY_VERSION, Command
 from l2tpv3.netns import inside
+from l2tpv3.state import Session
 
 _RECEIVE_BYTES = 1 << 16
 """The kernel fills dump datagrams up to 32 KiB when the reader offers as much (netlink_dump in af_netlink.c)."""
@@ -88,20 +89,25 @@ class L2tpSocket:
 
     def has_tunnel(self, tunnel_id: int) -> bool:
         """Whether the tunnel exists; it does until the last of an asynchronous delete is done."""
-        return self._has(Command.TUNNEL_GET, tunnel_key(tunnel_id))
+        return self._get(Command.TUNNEL_GET, tunnel_key(tunnel_id)) is not None
 
-    def has_session(self, tunnel_id: int, session_id: int) -> bool:
-        """Whether the session exists."""
-        return self._has(Command.SESSION_GET, session_key(tunnel_id, session_id))
+    def session(self, tunnel_id: int, session_id: int) -> Session | None:
+        """The session, None when that tunnel has none with that id.
 
-    def _has(self, command: Command, key: Attributes) -> bool:
+        From Linux 6.11 on the kernel answers with any tunnel's session of that id (l2tp_v3_session_get looks at the
+        tunnel only among several), and would change or delete it as readily: look here first.
+        """
+        answer = self._get(Command.SESSION_GET, session_key(tunnel_id, session_id))
+        sessions = read_sessions(answer).get(tunnel_id, ()) if answer else ()
+        return next((one for one in sessions if one.session_id == session_id), None)
+
+    def _get(self, command: Command, key: Attributes) -> Answer | None:
         try:
-            self.request(command, key)
+            return self.request(command, key)
         except OSError as error:
             if error.errno == errno.ENODEV:
-                return False
+                return None
             raise
-        return True
 
     def _ask(self, kind: Any, number: int, flags: int, command: int, attributes: Attributes) -> Answer:
         sequence = next(self._sequence)

@@ -80,9 +80,11 @@ def session_refused(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpe
 
 
 def _session_exists(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec, number: int) -> ConflictError:
+    """Its id was free in its tunnel a moment ago, so it is most likely something else.
+
+    And if it is not free now, it can be what is left for a moment of this very attempt.
+    """
     subject = f"session {session.name}"
-    if netlink.has_session(tunnel.tunnel_id, session.session_id):
-        return ExistsError(subject, f"session id {session.session_id} is taken", "give another --id", errno=number)
     if find([(tunnel.netns, session.ifname)]):
         return ConflictError(subject, f"netdev {session.ifname} exists", "give another --ifname", errno=number)
     # Over IP a packet names only the session, so its id has to be unique in the namespace; older kernels: over UDP too.
@@ -91,6 +93,12 @@ def _session_exists(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpe
             problem = f"session id {session.session_id} is taken in the tunnel with id {other}"
             return ConflictError(subject, problem, "give another --id", errno=number)
     return ConflictError(subject, "its session id or netdev name was taken a moment ago", "try again", errno=number)
+
+
+def session_taken(session: SessionSpec) -> ExistsError:
+    """The tunnel has a session with that id."""
+    problem = f"session id {session.session_id} is taken"
+    return ExistsError(f"session {session.name}", problem, "give another --id", errno=errno.EEXIST)
 
 
 def no_tunnel(tunnel: TunnelSpec, number: int = errno.ENODEV) -> NotFoundError:

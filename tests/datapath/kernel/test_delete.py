@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
-from l2tpv3.errors import ExistsError
+from l2tpv3.errors import NotFoundError
 from l2tpv3.spec import Encap, TunnelSpec
 from tests.contract.bench import Bench
 from tests.hosts import Host
@@ -14,14 +16,6 @@ pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp]
 SESSIONS = 12
 CYCLES = 25
 """A thousand pass too, and take minutes in the guest."""
-
-
-def test_the_kernels_own_delete_is_not_done_when_it_returns(bench: Bench, joined: tuple[Host, Host]) -> None:
-    """What `del_tunnel` is there to hide. When a kernel is quicker than this some day, the test can go."""
-    tunnel = _with_sessions(bench)
-    joined[0].ip_batch([f"l2tp del tunnel tunnel_id {tunnel.tunnel_id}"])
-    with pytest.raises(ExistsError):
-        bench.datapath.add_tunnel(tunnel)
 
 
 def test_a_deleted_tunnel_is_gone_with_all_its_sessions(bench: Bench) -> None:
@@ -35,7 +29,8 @@ def test_a_deleted_tunnel_is_gone_with_all_its_sessions(bench: Bench) -> None:
 def test_deleting_waits_for_a_delete_that_is_under_way(bench: Bench, joined: tuple[Host, Host]) -> None:
     tunnel = _with_sessions(bench)
     joined[0].ip_batch([f"l2tp del tunnel tunnel_id {tunnel.tunnel_id}"])
-    bench.datapath.del_tunnel(tunnel)
+    with contextlib.suppress(NotFoundError):  # a newer kernel is done by now
+        bench.datapath.del_tunnel(tunnel)
     bench.datapath.add_tunnel(tunnel)
 
 
