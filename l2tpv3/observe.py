@@ -77,6 +77,7 @@ class Observer:
             condition=condition,
             datapath=record.datapath,
             reason=record.reason,
+            transient=record.boot is not None,
             local=record.local,
             sessions=tuple(self._session(record, session, seen) for session in record.sessions),
         )

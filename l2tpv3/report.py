@@ -64,6 +64,7 @@ def tunnel_dict(status: TunnelStatus, *, secrets: bool = False) -> dict[str, Any
         "name": status.name,
         "condition": status.condition.value,
         "foreign": status.foreign,
+        "transient": status.transient,
         "datapath": status.datapath,
         "reason": status.reason,
         "encap": spec.encap.value,

@@ -63,7 +63,8 @@ class SessionStatus:
 class TunnelStatus:
     """One tunnel with its sessions. `name` of a foreign one is `DATAPATH:ID`, which no name on record can be.
 
-    spec: as wanted. local: the address in use. datapath and reason: what carries it, and why that one.
+    spec: as wanted. local: the address in use. datapath and reason: what carries it, and why that one. transient: it
+    is not on record any more after a reboot.
     """
 
     name: str
@@ -72,6 +73,7 @@ class TunnelStatus:
     datapath: str
     reason: str = ""
     foreign: bool = False
+    transient: bool = False
     local: IPAddress | None = None
     counters: TunnelCounters = field(default_factory=TunnelCounters)
     worker_pid: int | None = None

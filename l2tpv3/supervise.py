@@ -43,6 +43,7 @@ class Supervisor:
         self._tried: dict[str, tuple[float, float]] = {}  # tunnel: when it was tried last, and the delay until again
         self._told: dict[str, str] = {}
         self._stamp: object = None
+        self._due: float | None = None  # when what awaits its confirmation is to be undone
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT; what is being restored then is restored to its end."""
@@ -59,14 +60,10 @@ class Supervisor:
                     self._stamp = None
 
     def _changed(self) -> bool:
-        stamp = [_mtime(self._places.runtime), _mtime(self._places.state / "l2tpv3.db-wal")]
+        record = self._places.state / "l2tpv3.db"
+        stamp = [_mtime(self._places.runtime), _mtime(record), _mtime(record.with_name("l2tpv3.db-wal"))]
         changed, self._stamp = stamp != self._stamp, stamp
-        return changed or self._pending_is_due()
-
-    def _pending_is_due(self) -> bool:
-        return self._due is not None and time.monotonic() >= self._due
-
-    _due: float | None = None
+        return changed or (self._due is not None and time.monotonic() >= self._due)
 
     def _look(self) -> None:
         """See which workers there are and which tunnels lost theirs; undo what was not confirmed in time."""

@@ -144,6 +144,7 @@ def _headline(status: TunnelStatus) -> str:
         ),
         ("path", f"{spec.encap.value} {here} -> {there}" + (f", netns {spec.netns}" if spec.netns else "")),
         ("datapath", status.datapath + reason),
+        *([("transient", "yes: forgotten at the next boot")] if status.transient else []),
         *(("note", note) for note in status.notes),
     ]
     return f"tunnel {status.name}\n" + pairs(facts, indent=2)
@@ -184,6 +185,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False) -> str:
             ("name", status.name),
             ("condition", status.condition.value),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
+            ("transient", "yes: forgotten at the next boot" if status.transient else None),
             ("datapath", status.datapath),
             ("reason", status.reason),
             ("encap", spec.encap.value),

@@ -16,7 +16,7 @@ SESSION_OPTIONS = (
 OPTIONS = {
     "": "--json --version --install-completion --show-completion",
     "tunnel": "",
-    "tunnel add": TUNNEL_OPTIONS + " --json",
+    "tunnel add": TUNNEL_OPTIONS + " --transient --json",
     "tunnel show": "--json --show-secrets",
     "tunnel set": TUNNEL_OPTIONS + " --json",
     "tunnel del": "",
@@ -27,7 +27,9 @@ OPTIONS = {
     "session del": "",
     "session stats": "--json --watch",
     "peer": "--as",
-    "restore": "",
+    "restore": "--wait",
+    "watch": "",
+    "import": "--from",
     "ip-l2tp": "--datapath",
 }
 

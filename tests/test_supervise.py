@@ -1,0 +1,190 @@
+"""`l2tpctl watch`: workers are killed under traffic, and everything about the netdev stays."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from l2tpv3 import Condition
+from tests.here import Here
+from tests.hosts import Host, Hosts
+
+pytestmark = pytest.mark.root
+
+_L2TPCTL = Path(sys.executable).with_name("l2tpctl")
+_COOKIES = {"tx-cookie": "00112233", "rx-cookie": "00112233"}
+_UNIT = Path(__file__).resolve().parents[1] / "systemd" / "l2tpv3-watch.service"
+
+
+@pytest.fixture
+def joined(hosts: Hosts) -> Iterator[tuple[Here, Here]]:
+    """Two hosts with a session between them; on the first its netdev is a bridge's port, and there is another one."""
+    a, b = (Here(host) for host in hosts.pair())
+    a.host.ip_batch(["link add br0 type bridge", "addr add 10.9.0.1/24 dev br0", "link set br0 up"])
+    a.add_tunnel("peer", {"remote": b.host.v4, "datapath": "user"})
+    a.add_session("peer", "lan", {**_COOKIES, "bridge": "br0"})
+    a.add_session("peer", "own", {"address": ["10.8.0.1/24"]})
+    b.add_tunnel("peer", {"remote": a.host.v4, "datapath": "user"})
+    b.add_session("peer", "lan", {**_COOKIES, "address": ["10.9.0.2/24"]})
+    a.host.ip("addr", "add", "10.7.0.1/24", "dev", "l2tpeth1")  # by hand, on no record
+    yield a, b
+
+
+@pytest.fixture
+def watching(joined: tuple[Here, Here]) -> Iterator[subprocess.Popen[str]]:
+    """`l2tpctl watch` on the first host."""
+    with _watch(joined[0]) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _watch(here: Here) -> Iterator[subprocess.Popen[str]]:
+    """With the privileges that its unit leaves it; ended before the workers are, which it would bring back."""
+    process = here.host.start([*_as_in_the_unit(), _L2TPCTL, "watch"])
+    try:
+        time.sleep(1.0)
+        assert process.poll() is None, _said(process)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _as_in_the_unit() -> list[str]:
+    setpriv = shutil.which("setpriv")
+    assert setpriv is not None
+    names = re.findall(r"^CapabilityBoundingSet=(.*)$", _UNIT.read_text(), re.MULTILINE)[0].lower().split()
+    kept = ",".join(f"+{name.removeprefix('cap_')}" for name in names)
+    # by `ip netns exec` it is in the namespace already, as a unit is in its own
+    return [setpriv, f"--bounding-set=-all,{kept}", "--no-new-privs"]
+
+
+def _eventually(true: Callable[[], object], limit_s: float = 10.0) -> float:
+    """Seconds until it was."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() < began + limit_s
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def _said(process: subprocess.Popen[str]) -> str:
+    """All that it says until its end."""
+    assert process.stdout is not None
+    return process.stdout.read()
+
+
+def _netdevs(here: Here) -> list[Any]:
+    return [here.session("peer", name).netdev for name in ("lan", "own")]
+
+
+def test_a_worker_killed_under_traffic_is_replaced_within_a_second(
+    joined: tuple[Here, Here], watching: subprocess.Popen[str]
+) -> None:
+    a, _ = joined
+    assert a.host.ping("10.9.0.2", count=2)
+    before = _netdevs(a)
+    ping = a.host.start(["ping", "-n", "-D", "-i", "0.02", "-w", "8", "10.9.0.2"])
+    time.sleep(1.0)
+    for _ in range(2):
+        (worker,) = a.host.workers()
+        os.kill(worker, signal.SIGKILL)
+        _eventually(lambda worker=worker: [pid for pid in a.host.workers() if pid != worker])
+        time.sleep(2.0)
+    said = _said(ping)
+    times = [float(at) for at in re.findall(r"^\[([\d.]+)\] 64 bytes", said, re.MULTILINE)]
+    gaps = sorted((later - earlier for earlier, later in itertools.pairwise(times)), reverse=True)
+    print(f"the longest silences: {gaps[:3]}")
+    assert gaps[0] < 2.0
+    after = _netdevs(a)
+    for one, other in zip(before, after, strict=True):
+        assert (one.ifindex, one.mac, one.bridge, one.mtu) == (other.ifindex, other.mac, other.bridge, other.mtu)
+        assert set(one.addresses) == set(other.addresses)
+    assert {one.condition for one in a.tunnel("peer").sessions} == {Condition.UP}
+    watching.send_signal(signal.SIGTERM)
+    assert watching.wait(5) == 0
+    assert _said(watching).splitlines() == ["tunnel peer: restored"] * 2
+    assert a.host.ping("10.9.0.2"), "and workers carry on without it"
+
+
+def test_what_was_taken_down_or_deleted_stays_so(joined: tuple[Here, Here], watching: subprocess.Popen[str]) -> None:
+    a, _ = joined
+    a.down()
+    time.sleep(1.5)
+    assert a.host.workers() == []
+    assert a.tunnel("peer").condition is Condition.MISSING
+    a.restore()
+    a.del_session("peer", "own")
+    a.del_tunnel("peer")
+    time.sleep(1.5)
+    assert a.host.workers() == []
+    assert watching.poll() is None
+    watching.send_signal(signal.SIGTERM)
+    assert _said(watching) == ""
+
+
+def test_a_worker_that_died_before_is_replaced_at_the_start(joined: tuple[Here, Here]) -> None:
+    a, _ = joined
+    (worker,) = a.host.workers()
+    os.kill(worker, signal.SIGKILL)
+    _eventually(lambda: not a.host.workers())
+    with _watch(a) as process:
+        _eventually(lambda: a.tunnel("peer").condition is Condition.UP)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+    assert a.host.ping("10.9.0.2")
+
+
+def test_one_that_cannot_be_restored_yet_is_tried_again(
+    joined: tuple[Here, Here], watching: subprocess.Popen[str]
+) -> None:
+    a, b = joined
+    a.host.ip("addr", "flush", "dev", "u0")
+    (worker,) = a.host.workers()
+    os.kill(worker, signal.SIGKILL)
+    assert watching.stdout is not None
+    assert "can't reach" in watching.stdout.readline()
+    a.host.ip("addr", "add", f"{a.host.v4}/24", "dev", "u0")
+    assert _eventually(lambda: a.tunnel("peer").condition is Condition.UP) < 8
+    assert a.host.ping("10.9.0.2")
+    assert b.tunnel("peer").condition is Condition.UP
+
+
+def test_what_nobody_confirmed_is_undone_though_its_watcher_was_killed(
+    joined: tuple[Here, Here], watching: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    a, _ = joined
+    wanted = tmp_path / "more.toml"
+    wanted.write_text(f'[tunnel.more]\nremote = "{a.host.v4[:-1]}9"\ndatapath = "user"\nlocal-port = 1800\n')
+    a.host.ctl("apply", "-f", str(wanted), "--confirm", "2")
+    killed = _expirers(a.host)
+    assert len(killed) == 1
+    os.kill(killed[0], signal.SIGKILL)
+    assert "more" in a.records()
+    assert _eventually(lambda: "more" not in a.records()) < 6
+    assert watching.poll() is None
+
+
+def _expirers(host: Host) -> list[int]:
+    found = []
+    inode = Path("/run/netns", host.netns).stat().st_ino
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"expire" in words and (process / "ns" / "net").stat().st_ino == inode:
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
