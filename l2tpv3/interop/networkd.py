@@ -5,6 +5,8 @@ they say that is easily missed:
 
 - There are no cookies and no sequencing.
 - A netdev that no .network file matches is left down.
+- The tunnel is made once Local= is an address of a link that networkd itself configures (seen with 252): an address
+  that something else set is not enough.
 - The manual writes UDPChecksum= and UDP6ZeroChecksumTx=, Rx=, but up to version 257 the program knows only
   UDPCheckSum=, UDP6CheckSumTx= and UDP6CheckSumRx= (seen with 252; renamed by systemd's pull request 36422, which kept
   the old ones). The latter two mean what their longer names say: yes is *no* checksums, and that is the default.
@@ -34,7 +36,10 @@ def tell(far: FarTunnel) -> Told:
     lines = [f"# {FOLDER}/50-{far.spec.name}.netdev", *_netdev(far)]
     for session in far.sessions:
         lines += ["", f"# {FOLDER}/50-{session.spec.ifname}.network", *_network(session)]
-    notes = ["each path in a comment begins a file of its own; then `networkctl reload`"]
+    notes = [
+        "each path in a comment begins a file of its own; then `networkctl reload`",
+        f"networkd makes the tunnel only when a .network of its own configures the link that has {far.local}",
+    ]
     if any(session.spec.sequencing.recv for session in far.sessions):
         notes.append("networkd can't set sequencing: the kernel there numbers what it sends once it gets numbers")
     return Told(tuple(lines), tuple(notes))

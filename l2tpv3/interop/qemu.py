@@ -49,13 +49,12 @@ def tell(far: FarTunnel) -> Told:
         ):
             qemu += ["-netdev", netdev]
     notes = [
-        "the last command stays in the foreground; the cookies in it can be seen in the process list",
+        "the last command stays in the foreground, and its words can be seen in the process list",
         "to join a guest instead of a TAP, take the l2tpv3 -netdev alone and give it to the guest's -device",
     ]
     if any(session.spec.sequencing.recv for session in far.sessions):
         notes.append("QEMU takes numbered packets in whatever order they come")
-    commands = [shlex.join(line) for line in [*lines, qemu]] if far.sessions else []
-    return Told(("# counter=on is the 4-byte sublayer", *commands), tuple(notes))
+    return Told(("# counter=on is the 4-byte sublayer", *map(shlex.join, [*lines, qemu])), tuple(notes))
 
 
 def _check(far: FarTunnel) -> None:

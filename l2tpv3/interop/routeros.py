@@ -7,6 +7,8 @@ Linux kernel. There are no properties for UDP ports, checksums or sequencing: it
 
 from __future__ import annotations
 
+import re
+
 from l2tpv3.interop.far_end import (
     FarSession,
     FarTunnel,
@@ -18,14 +20,14 @@ from l2tpv3.interop.far_end import (
 from l2tpv3.spec import UDP_PORT, Sequencing, Sublayer
 
 TOOL = "RouterOS"
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # anything else would need the quoting of RouterOS's scripts
 
 
 def tell(far: FarTunnel) -> Told:
     """The other end as one command. Raises InvalidValueError."""
     _check(far)
-    lines = [_line(far, session) for session in far.sessions]
-    notes = ["RouterOS 7.1 or later; send-cookie and peer-cookie need the versions that list them in unmanaged mode"]
-    return Told(tuple(lines), tuple(notes))
+    notes = ("this takes RouterOS 7.1 or later, and unmanaged-mode, which came after it",)
+    return Told(tuple(_line(far, session) for session in far.sessions), notes)
 
 
 def _check(far: FarTunnel) -> None:
@@ -46,7 +48,7 @@ def _check(far: FarTunnel) -> None:
 def _line(far: FarTunnel, session: FarSession) -> str:
     spec = session.spec
     words = {
-        "name": spec.ifname,
+        "name": spec.ifname if _PLAIN.fullmatch(spec.ifname) else f"l2tp-ether{far.spec.tunnel_id}",
         "connect-to": far.spec.remote,
         "local-address": far.local,
         "l2tp-proto-version": f"l2tpv3-{far.spec.encap.value}",
