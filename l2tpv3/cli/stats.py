@@ -42,7 +42,8 @@ def stats(
 ) -> None:
     """Show the sessions' counters.
 
-    Packets, bytes and errors either way, and drops by cause. With --watch the screen is refreshed on a terminal; otherwise lines (with --json a JSON document each) are added.
+    Packets, bytes and errors either way, and drops by cause. With --watch the screen is refreshed on a terminal;
+    otherwise lines (with --json a JSON document each) are added.
     """
     manager = manager_of(ctx)
     if watch is not None:
