@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from l2tpv3.datapath.base import Datapath
+from l2tpv3.datapath.base import Busy, Datapath
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
 from l2tpv3.link.base import Placer
 from l2tpv3.lock import exclusive
@@ -111,7 +111,6 @@ class Engine:
                 return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
             if not steps and not changed and recorded.pending is None:
                 return Outcome(steps=(), before=recorded.tunnels, after=wanted)
-            self._carry_out(recorded, change, steps, changed, on_step)
             waiting = None
             if confirm_s is not None and (changed or steps):
                 before = {name: recorded.tunnels.get(name) for name in changed}
@@ -119,34 +118,26 @@ class Engine:
                 deadline = since_boot_s() + confirm_s
                 waiting = Pending(scope=scope_, before=before, target=changed, deadline=deadline, boot=boot_id())
             audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, steps)) or "record only")
-            self.store.commit(changed, audit, waiting)
+            note = _note(recorded, change, steps, changed)
+            self.store.begin(note)
+            try:
+                self._take(change, steps, on_step)
+                self.store.commit(changed, audit, waiting)
+            except BaseException as error:
+                with _noting(error):
+                    self._undo(change, note)
+                    self.store.revert({name: recorded.tunnels.get(name) for name in changed})
+                raise
             return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
-
-    def _carry_out(
-        self,
-        recorded: Recorded,
-        change: Change,
-        steps: tuple[Step, ...],
-        changed: Mapping[str, TunnelRecord | None],
-        on_step: OnStep | None,
-    ) -> None:
-        note = _note(recorded, change, steps, changed)
-        self.store.begin(note)
-        try:
-            self._take(change, steps, on_step)
-        except BaseException as error:
-            with _noting(error):
-                self._undo(change, note)
-                self.store.forget_pending()
-            raise
 
     def _take(self, change: Change, steps: tuple[Step, ...], on_step: OnStep | None = None) -> None:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more."""
         for attempt in range(ROUNDS):
-            for step in steps:
-                if on_step is not None:
-                    on_step(step)
-                self._runner.take(step)
+            with self._busy():
+                for step in steps:
+                    if on_step is not None:
+                        on_step(step)
+                    self._runner.take(step)
             steps = plan(self._again(change))
             if not steps:
                 return
@@ -154,6 +145,14 @@ class Engine:
         left = describe(steps[0])
         problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
         raise BusyError(left.subject, problem, "something else may be changing it at the same time")
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for one in (*self._datapaths.values(), self._placer):
+                if isinstance(one, Busy):
+                    stack.enter_context(one.busy())
+            yield
 
     def _again(self, change: Change) -> Change:
         """The same change, seen now. The steps were taken, so what can't be seen is what was wanted."""
@@ -220,21 +219,26 @@ class Engine:
             return True
 
     def rollback(self) -> Outcome | None:
-        """Undo what waits for its confirmation. None when nothing does."""
-        pending = self.store.load().pending
-        if pending is None or pending.deadline is None:
-            return None
+        """Undo what waits for its confirmation. None when nothing does.
 
-        def before(records: Records) -> Records:
-            merged = {**records, **pending.before}
-            return {name: record for name, record in merged.items() if record is not None}
-
+        The record is undone first: whatever interrupts the rest, `restore` or the next change finishes it.
+        """
         with self._locked():
-            current = self.store.load().pending
-            if current != pending:
+            recorded = self.store.load()
+            pending = recorded.pending
+            if pending is None or pending.deadline is None:
                 return None
+            merged = {**recorded.tunnels, **pending.before}
+            wanted = {name: record for name, record in merged.items() if record is not None}
+            change = self._look(recorded, wanted, pending.scope)
+            steps = plan(change)
+            there = {name: recorded.tunnels.get(name) for name in pending.before}
+            note = Pending(scope=pending.scope, before=pending.before, target=there)
+            what = "rolled back: " + ("; ".join(map(_in_words, steps)) or "record only")
+            self.store.commit(dict(pending.before), AuditEntry(at=time.time(), who=caller(), what=what), note)
+            self._take(change, steps)
             self.store.forget_pending()
-        return self.change(before, pending.scope)
+            return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
 
     def expire(self) -> Outcome | None:
         """Undo what was not confirmed in time. None when nothing is due."""

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import L2tpError
+from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
 from l2tpv3.link.base import Locator
 from l2tpv3.netns import same_netns
 from l2tpv3.places import Places
@@ -40,7 +40,7 @@ class Observer:
         if key not in self._seen:
             try:
                 self._seen[key] = self._datapaths[datapath].tunnels(netns)
-            except (L2tpError, KeyError):
+            except (NotFoundError, NotPermittedError, UnavailableError, KeyError):
                 self._seen[key] = []
         return self._seen[key]
 

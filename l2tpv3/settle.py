@@ -8,7 +8,7 @@ from typing import Any
 
 from l2tpv3 import choose, clash
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import L2tpError, MissingError
+from l2tpv3.errors import MissingError, NotFoundError, NotPermittedError, UnavailableError
 from l2tpv3.link.base import Placer, home
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
@@ -34,6 +34,7 @@ class Settler:
         self._foreign: dict[str | None, set[int]] = {}
         self._tunnels: dict[tuple[str, str | None], list[Tunnel]] = {}
         self._route_mtu: dict[TunnelSpec, int] = {}
+        self._own: dict[tuple[str | None, str | None], set[str]] = {}
 
     def all(self, wanted: Iterable[WantedTunnel], *, prune: bool) -> Records:
         """What is on record with the wanted tunnels added or changed. prune: nothing else stays."""
@@ -45,11 +46,7 @@ class Settler:
             self._settle_tunnel(one.name, one.words)
             self._records[one.name] = dataclasses.replace(self._records[one.name], boot=None)  # a file lasts
         for one in wanted:
-            there = self._records[one.name]
-            for session in sorted(
-                one.sessions, key=lambda one: "id" not in one.words and there.session(one.name) is None
-            ):
-                self._settle_session(one.name, session.name, session.words)
+            self._settle_sessions(one.name, {session.name: session.words for session in one.sessions})
         self._check([one.name for one in wanted], [(one.name, it.name) for one in wanted for it in one.sessions])
         return dict(sorted(self._records.items()))
 
@@ -135,22 +132,43 @@ class Settler:
         )
 
     def _settle_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> None:
+        self._settle_sessions(tunnel, {name: words})
+
+    def _settle_sessions(self, tunnel: str, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Sessions of one tunnel, by name: those that have an id first."""
         record = self._records[tunnel]
-        old = record.session(name)
+        there = {one.spec.name: one for one in record.sessions}
         begun = self._unfinished.get(tunnel)
-        chosen = old or (begun.session(name) if begun else None)
-        spec = choose.settle_session(
-            name,
-            words,
-            chosen.spec if chosen else None,
-            lambda: clash.taken_session_ids(record, self._records),
-            lambda netns: self._names(record.spec.netns) | self._names(netns or record.spec.netns) | self._on_record(),
-        )
-        if old is not None and spec == old.spec:
-            return
-        if old is None or _moves(record, old.spec, spec):
-            self._placer.check(record.spec, spec, ours=self._ours(record, spec))
-        self._records[tunnel] = record.with_session(self._measured(record, spec))
+        chosen = {**{one.spec.name: one for one in (begun.sessions if begun else ())}, **there}
+        changed = False
+
+        def so_far() -> TunnelRecord:
+            self._records[tunnel] = record.with_sessions(tuple(there.values()))
+            return self._records[tunnel]
+
+        for name in sorted(wanted, key=lambda name: "id" not in wanted[name] and name not in there):
+            old, like = there.get(name), chosen.get(name)
+            if old is not None and choose.is_settled(wanted[name], old.spec):
+                continue
+            spec = choose.settle_session(
+                name,
+                wanted[name],
+                like.spec if like else None,
+                lambda: clash.taken_session_ids(so_far(), self._records),
+                lambda netns: self._taken_names(so_far(), netns),
+            )
+            if old is not None and spec == old.spec:
+                continue
+            if old is None or _moves(record, old.spec, spec):
+                self._placer.check(record.spec, spec, ours=self._ours(record, spec))
+            there[name] = self._measured(record, spec)
+            changed = True
+        if changed:
+            so_far()
+
+    def _taken_names(self, tunnel: TunnelRecord, netns: str | None) -> set[str]:
+        place = tunnel.spec.netns
+        return self._names(place) | self._names(netns or place) | self._on_record()
 
     def _on_record(self) -> set[str]:
         records = (*self._records.values(), *self._before.values())
@@ -159,12 +177,15 @@ class Settler:
     def _ours(self, tunnel: TunnelRecord, spec: SessionSpec) -> set[str]:
         """Names of netdevs that are our own: whether they are in the way is for clash.py to say."""
         places = (home(tunnel.spec, spec), tunnel.spec.netns)
-        return {
-            one.spec.ifname
-            for record in (*self._before.values(), *self._unfinished.values())
-            for one in record.sessions
-            if home(record.spec, one.spec) in places and self._is_live(record)
-        }
+        if places not in self._own:
+            self._own[places] = {
+                one.spec.ifname
+                for record in (*self._before.values(), *self._unfinished.values())
+                if self._is_live(record)
+                for one in record.sessions
+                if home(record.spec, one.spec) in places
+            }
+        return self._own[places]
 
     def _measured(self, tunnel: TunnelRecord, spec: SessionSpec) -> SessionRecord:
         if spec.mtu is not None:
@@ -195,7 +216,7 @@ class Settler:
         if key not in self._tunnels:
             try:
                 self._tunnels[key] = self._datapaths[datapath].tunnels(netns)
-            except (L2tpError, KeyError):
+            except (NotFoundError, NotPermittedError, UnavailableError, KeyError):
                 self._tunnels[key] = []
         return self._tunnels[key]
 

@@ -121,6 +121,13 @@ class Store:
             _write_pending(db, pending)
             db.execute("INSERT INTO audit VALUES (?, ?, ?)", (audit.at, audit.who, audit.what))
 
+    def revert(self, before: Mapping[str, TunnelRecord | None]) -> None:
+        """The change that was begun is undone: `before` are the tunnels that it would have changed."""
+        with self._change() as db:
+            for name, record in before.items():
+                _write_tunnel(db, name, record)
+            _write_pending(db, None)
+
     def forget_pending(self) -> None:
         """The pending change is undone, or confirmed."""
         with self._change() as db:

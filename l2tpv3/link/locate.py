@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from l2tpv3.errors import L2tpError
+from l2tpv3.errors import NotFoundError, NotPermittedError
 from l2tpv3.link.base import home
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.netns import NETNS_DIR
@@ -53,7 +53,7 @@ class NetdevLocator:
             try:
                 with Netdevs(netns) as netdevs:
                     found = {state.alias or f"#{state.ifindex}": state for state in netdevs.all()}
-            except L2tpError:
+            except (NotFoundError, NotPermittedError):
                 found = {}  # the namespace was deleted, or is not ours to enter: nothing of ours is seen there
             self._dumps[netns] = found
         return self._dumps[netns]
@@ -61,7 +61,7 @@ class NetdevLocator:
 
 def _by_name(namespaces: Iterable[str | None], ifname: str, alias: str) -> NetdevState | None:
     for netns in namespaces:
-        with contextlib.suppress(L2tpError), Netdevs(netns) as netdevs:
+        with contextlib.suppress(NotFoundError, NotPermittedError), Netdevs(netns) as netdevs:
             state = netdevs.named(ifname)
             if state.alias == alias:
                 return state

@@ -14,6 +14,7 @@ NLMSG_ERROR: Final = 2
 NLMSG_DONE: Final = 3
 NLM_F_REQUEST: Final = 0x1
 NLM_F_ACK: Final = 0x4
+NLM_F_DUMP_INTR: Final = 0x10
 NLM_F_REPLACE: Final = 0x100
 NLM_F_DUMP: Final = 0x300
 NLM_F_CREATE: Final = 0x400
@@ -59,13 +60,15 @@ class Answer:
     """The answer to one request, gathered datagram by datagram: feed until it says that it is complete.
 
     datagrams: those that hold payload; spans: per datagram, where each message's attributes begin and end.
-    `family_header`: the bytes before them that the family has (4 in generic netlink).
+    `family_header`: the bytes before them that the family has (4 in generic netlink). interrupted: things came and went
+    while the kernel listed them, so some may be missing.
     """
 
     def __init__(self, sequence: int, family_header: int = 4) -> None:
         self._sequence = sequence
         self._skip = HEADER.size + family_header
         self.datagrams: list[tuple[bytes, list[Span]]] = []
+        self.interrupted = False
 
     def feed(self, datagram: bytes) -> bool:
         """Take one datagram; True when the kernel has said everything. OSError: it refused, with its own words."""
@@ -79,6 +82,8 @@ class Answer:
             if length < header or end > size:
                 raise OSError(errno.EBADMSG, "netlink message with a wrong length")
             if sequence == mine:
+                if flags & NLM_F_DUMP_INTR and kind != NLMSG_ERROR:
+                    self.interrupted = True
                 if kind in (NLMSG_ERROR, NLMSG_DONE):
                     complete = True
                     _raise_refusal(datagram, offset + header, end, kind, flags)

@@ -17,6 +17,8 @@ _RECEIVE_BYTES = 1 << 16
 _TIMEOUT_S = 60.0
 """An answer that takes longer is lost: the kernel works on a request within the send call."""
 
+_DUMP_ATTEMPTS = 20
+
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK = 270, 10, 11  # linux/netlink.h
 
 
@@ -57,8 +59,12 @@ class NetlinkSocket:
         return self._ask(kind, flags | NLM_F_ACK, body)
 
     def dump(self, kind: int, body: bytes) -> Answer:
-        """Everything of a kind."""
-        return self._ask(kind, NLM_F_DUMP, body)
+        """Everything of a kind. Asked again when it changed meanwhile; OSError (EBUSY) when it does all the time."""
+        for _ in range(_DUMP_ATTEMPTS):
+            answer = self._ask(kind, NLM_F_DUMP, body)
+            if not answer.interrupted:
+                return answer
+        raise OSError(errno.EBUSY, f"what is to be listed changed each of {_DUMP_ATTEMPTS} times")
 
     def _ask(self, kind: int, flags: int, body: bytes) -> Answer:
         answer = Answer(sequence := next(self._sequence), self._family_header)
