@@ -1,0 +1,141 @@
+"""A reboot: what one boot of a guest has made, the next has again, exactly. Each boot is a machine of its own kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GUEST = ROOT / "netns-lab" / "guest"
+L2TPCTL = Path(sys.executable).with_name("l2tpctl")
+
+HOST = """
+link add u0 type dummy
+addr add 10.99.0.1/24 dev u0
+addr add fd99::1/64 dev u0 nodad
+link set u0 up
+link add br0 type bridge
+link set br0 up
+netns add blue
+netns add green
+link add g0 netns green type dummy
+"""
+GREEN = """
+addr add 10.88.0.1/24 dev g0
+link set g0 up
+"""
+WANTED = """
+[tunnel.kernel-udp]
+remote = "10.99.0.2"
+datapath = "kernel"
+[tunnel.kernel-udp.session.bridged]
+bridge = "br0"
+[tunnel.kernel-udp.session.addressed]
+id = 77
+peer-id = 78
+address = ["10.1.0.1/24", "fd01::1/64"]
+mac = "02:00:5e:00:53:01"
+mtu = 1300
+sequencing = "both"
+
+[tunnel.kernel-ip6]
+remote = "fd99::2"
+encap = "ip"
+id = 500
+datapath = "kernel"
+[tunnel.kernel-ip6.session.moved]
+netns = "blue"
+sublayer = "none"
+tx-cookie = "01234567"
+rx-cookie = "none"
+address = "10.2.0.1/24"
+
+[tunnel.user-udp]
+remote = "10.99.0.3"
+local-port = 5000
+datapath = "user"
+[tunnel.user-udp.session.bridged]
+bridge = "br0"
+ifname = "tap-lan"
+[tunnel.user-udp.session.moved]
+netns = "blue"
+up = false
+reorder-timeout-ms = 40
+
+[tunnel.user-netns]
+remote = "10.88.0.2"
+netns = "green"
+datapath = "user"
+udp-checksum = "off"
+[tunnel.user-netns.session.lan]
+address = "10.3.0.1/24"
+"""
+MAKE_HOST = "ip -b host.batch && ip -n green -b green.batch"
+SHOW = '"$CTL" tunnel show --json --show-secrets'
+FIRST_BOOT = f"""
+set -e
+{MAKE_HOST}
+"$CTL" apply -f wanted.toml
+"$CTL" tunnel add gone --remote 10.99.0.9 --local-port 6000 --transient
+{SHOW} > before.json
+cat /proc/sys/kernel/random/boot_id > first.boot
+"""
+SECOND_BOOT = f"""
+set -e
+"$CTL" restore --wait 100 & restoring=$!
+sleep 8       # with nothing there to restore on: the emulated CPU takes its time to come to that
+{MAKE_HOST}
+wait $restoring
+{SHOW} > after.json
+cat /proc/sys/kernel/random/boot_id > second.boot
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.root
+def test_a_reboot_brings_back_exactly_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "host.batch").write_text(HOST)
+    (tmp_path / "green.batch").write_text(GREEN)
+    (tmp_path / "wanted.toml").write_text(WANTED)
+    _boot(tmp_path, FIRST_BOOT)
+    said = _boot(tmp_path, SECOND_BOOT)
+    assert (tmp_path / "first.boot").read_text() != (tmp_path / "second.boot").read_text()
+    assert ": waiting: " in said
+    before = json.loads((tmp_path / "before.json").read_text())["tunnels"]
+    after = json.loads((tmp_path / "after.json").read_text())["tunnels"]
+    assert [one["name"] for one in before] == ["gone", "kernel-ip6", "kernel-udp", "user-netns", "user-udp"]
+    lasting = [one for one in before if not one["transient"]]
+    assert {session["condition"] for one in lasting for session in one["sessions"]} == {"up", "down"}
+    assert [_lasting(one) for one in after] == [_lasting(one) for one in lasting]
+
+
+def _boot(folder: Path, script: str) -> str:
+    """Run a script in a guest that keeps nothing but this folder; what it said on stderr."""
+    environment = os.environ | {"L2TPV3_STATE_DIR": str(folder / "state"), "L2TPV3_RUNTIME_DIR": "/run/l2tpv3"}
+    done = subprocess.run(
+        [GUEST, "-w", folder, "--", "bash", "-c", f"CTL={L2TPCTL}\n{script}"],
+        check=False, capture_output=True, text=True, timeout=250, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def _lasting(tunnel: dict[str, Any]) -> dict[str, Any]:
+    """What a reboot must not change: all but counters, process and interface numbers, and what is random by request."""
+    kept = {key: value for key, value in tunnel.items() if key not in ("counters", "worker_pid", "sessions")}
+    return kept | {"sessions": [_lasting_session(session) for session in tunnel["sessions"]]}
+
+
+def _lasting_session(session: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in session.items() if key != "counters"}
+    netdev = {key: value for key, value in session["netdev"].items() if key != "ifindex"}
+    if not session["wanted"].get("mac"):
+        del netdev["mac"]
+    netdev["addresses"] = sorted(one for one in netdev["addresses"] if not one.startswith("fe80:"))
+    return kept | {"netdev": netdev}
