@@ -43,7 +43,7 @@ def read_family(answer: Answer) -> int | None:
         for offset, end in spans:
             found = attributes(datagram, offset, end).get(CTRL_ATTR_FAMILY_ID)
             if found:
-                return int(_U16.unpack_from(datagram, found[0])[0])
+                return unsigned(datagram, found)
     return None
 
 
