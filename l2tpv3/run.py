@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import zlib
 from collections.abc import Callable, Mapping
 
 from l2tpv3.datapath.base import Datapath
@@ -80,7 +81,9 @@ class Runner:
         over_ip = Encap.IP in (step.tunnel.spec.encap, step.old_tunnel.spec.encap)
         if same_datapath and same_id and (same_tunnel or over_ip):
             return None
-        return f"l2tpnew{step.session.spec.session_id & 0xFFFFFFFF:08x}"
+        # The tunnel's id is in it: undoing this makes the old one again beside the new one that still has such a name.
+        identity = (step.tunnel.datapath, step.tunnel.spec.tunnel_id, step.session.spec.session_id)
+        return f"l2tpnew{zlib.crc32(repr(identity).encode()):08x}"
 
     def _mark(self, tunnel: TunnelRecord, session: SessionRecord) -> str:
         return self._places.mark(tunnel.spec.name, session.spec.name)

@@ -90,7 +90,7 @@ class Store:
         with self._errors():
             if not self._path.exists():
                 return Recorded(tunnels={})
-            with self._opened() as db:
+            with self._opened_to_read() as db:
                 db.execute("BEGIN")
                 return Recorded(tunnels=_read_tunnels(db), pending=_read_pending(db))
 
@@ -103,7 +103,7 @@ class Store:
         with self._errors():
             if not self._path.exists():
                 return None
-            with self._opened() as db:
+            with self._opened_to_read() as db:
                 return _read_pending(db)
 
     def begin(self, pending: Pending) -> None:
@@ -138,9 +138,23 @@ class Store:
         with self._errors():
             if not self._path.exists():
                 return []
-            with self._opened() as db:
+            with self._opened_to_read() as db:
                 rows = db.execute("SELECT at, who, what FROM audit ORDER BY rowid DESC LIMIT ?", (limit,))
                 return [AuditEntry(at=at, who=who, what=what) for at, who, what in rows]
+
+    @contextlib.contextmanager
+    def _opened_to_read(self) -> Iterator[sqlite3.Connection]:
+        """Also on a full or read-only disk, where SQLite can't make the files that readers and writers share."""
+        with contextlib.ExitStack() as stack:
+            try:
+                db = stack.enter_context(self._opened())
+            except (sqlite3.OperationalError, OSError) as error:
+                if isinstance(error, PermissionError) or self._path.with_name(f"{self._path.name}-wal").exists():
+                    raise
+                # Nobody has it open, so all of it is in the one file.
+                alone = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True)
+                db = stack.enter_context(contextlib.closing(alone))
+            yield db
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:

@@ -13,6 +13,7 @@ import signal
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 _NAMES: Final = {
@@ -30,6 +31,7 @@ _ENTRY, _EXIT = 1, 2
 _RAX, _ORIG_RAX = 10 * 8, 15 * 8  # struct user_regs_struct
 _info = struct.Struct("=B3xIQQ")
 _entry = struct.Struct("=7Q")
+_exit = struct.Struct("=q")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.restype = ctypes.c_long
@@ -55,7 +57,15 @@ class Fail:
     errno: int
 
 
-OnCall = Callable[[Call], Kill | Fail | None]
+@dataclass(frozen=True)
+class Spoil:
+    """What the call (recvfrom) receives is what `edit` makes of it: as many bytes, or less."""
+
+    edit: Callable[[bytes], bytes]
+
+
+Verdict = Kill | Fail | Spoil
+OnCall = Callable[[Call], Verdict | None]
 """Told of each call before it is made; what it gives happens, None: the call is made."""
 
 
@@ -123,8 +133,8 @@ def _outcome(reader: int) -> Ended:
 def _follow(pid: int, on_call: OnCall) -> bool:
     """Until the child's end; whether it was killed here."""
     buffer = ctypes.create_string_buffer(_info.size + _entry.size)
-    failing: Fail | None = None
-    deliver = 0
+    waiting: Fail | Spoil | None = None
+    address = deliver = 0
     while True:
         _ptrace(_SYSCALL, pid, 0, deliver)
         status = _wait(pid)
@@ -136,9 +146,11 @@ def _follow(pid: int, on_call: OnCall) -> bool:
             continue
         _ptrace(_GET_SYSCALL_INFO, pid, len(buffer), ctypes.addressof(buffer))
         if _info.unpack_from(buffer)[0] == _EXIT:
-            if failing:
-                _ptrace(_POKEUSER, pid, _RAX, -failing.errno)
-                failing = None
+            if isinstance(waiting, Fail):
+                _ptrace(_POKEUSER, pid, _RAX, -waiting.errno)
+            elif waiting:
+                _spoil(pid, waiting, address, _exit.unpack_from(buffer, _info.size)[0])
+            waiting = None
             continue
         number, *arguments = _entry.unpack_from(buffer, _info.size)
         verdict = on_call(Call(_NAMES.get(number, ""), tuple(arguments)))
@@ -146,9 +158,20 @@ def _follow(pid: int, on_call: OnCall) -> bool:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return True
-        if verdict is not None:
+        if isinstance(verdict, Fail):
             _ptrace(_POKEUSER, pid, _ORIG_RAX, -1)
-            failing = verdict
+        waiting, address = verdict, arguments[1]
+
+
+def _spoil(pid: int, how: Spoil, address: int, size: int) -> None:
+    if size <= 0:
+        return
+    with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
+        memory.seek(address)
+        spoilt = how.edit(memory.read(size))
+        memory.seek(address)
+        memory.write(spoilt)
+    _ptrace(_POKEUSER, pid, _RAX, len(spoilt))
 
 
 def _wait(pid: int) -> int | None:

@@ -1,0 +1,239 @@
+"""Changes of a host to interrupt and to fail: what was, what is made of it, and the way back."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from l2tpv3 import Manager, Places
+from l2tpv3.errors import ExistsError, NotFoundError
+from l2tpv3.netns import inside
+from l2tpv3.wanted import WantedSession, WantedTunnel
+from tests.here import Here
+from tests.hosts import Host, Hosts
+from tests.picture import picture
+from tests.traced import Call
+
+OPERATIONS = frozenset(
+    [
+        *("bind", "connect", "listen", "socket", "setsockopt", "sendto", "sendmsg", "recvfrom", "recvmsg", "ioctl"),
+        *("write", "pwrite64", "fdatasync", "fsync", "ftruncate", "rename", "unlink", "unlinkat", "mkdir", "flock"),
+        *("fork", "vfork", "clone", "clone3"),
+    ]
+)
+
+
+def is_operation(call: Call) -> bool:
+    """Whether a call can change or ask something outside of the process."""
+    return call.name in OPERATIONS or (call.name == "openat" and bool(call.arguments[2] & os.O_CREAT))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where it happens: a host with a neighbour's tunnel in the same namespace, and another namespace for netdevs."""
+
+    host: Host
+    inner: Host
+    neighbour: Here
+    peer: str
+    datapath: str
+
+    def call(self, work: Callable[[Manager], object]) -> None:
+        """With a fresh manager, as a command has it."""
+        with inside(self.host.netns):
+            work(Manager(Places(self.host.state_dir, self.host.runtime_dir)))
+
+    def picture(self) -> str:
+        """Of the host; an idle worker has its time to end."""
+        return picture(self.host, [self.inner.netns])
+
+    def strangers(self) -> Any:
+        """What is not ours."""
+        with inside(self.host.netns):
+            return [
+                (one.netdev, status.worker_pid)
+                for status in self.neighbour.manager.tunnels()
+                if status.name == "other"
+                for one in status.sessions
+            ]
+
+    def tunnel(self, name: str, number: int, *sessions: WantedSession, **words: Any) -> WantedTunnel:
+        """A wanted tunnel whose words are all given."""
+        own: dict[str, Any] = {"remote": self.peer, "id": number, "local-port": 1700 + number}
+        return WantedTunnel(name=name, words={**own, "datapath": self.datapath, **words}, sessions=sessions)
+
+
+def session(name: str, number: int, **words: Any) -> WantedSession:
+    """A wanted session whose words are all given."""
+    own = {
+        "id": number,
+        "ifname": name,
+        "tx-cookie": b"12345678",
+        "rx-cookie": b"abcdefgh",
+        "mac": f"02:00:5e:00:53:{number:02x}",
+    }
+    return WantedSession(name=name, words={**own, **{key.replace("_", "-"): value for key, value in words.items()}})
+
+
+Change = Callable[[Manager], object]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A change and the way back."""
+
+    start: Change
+    change: Change
+    back: Change
+
+
+def to(*wanted: WantedTunnel) -> Change:
+    """Apply with prune."""
+    return lambda manager: manager.apply(wanted, prune=True)
+
+
+def _between(one: Change, other: Change) -> Scenario:
+    return Scenario(one, other, one)
+
+
+def _from_nothing(bench: Bench) -> Scenario:
+    lan = session("lan", 1, address=["10.9.0.1/24"], bridge=None)
+    return _between(to(), to(bench.tunnel("siteb", 1, lan, session("two", 2, netns=bench.inner.netns))))
+
+
+def _to_nothing(bench: Bench) -> Scenario:
+    there = _from_nothing(bench)
+    return _between(there.change, there.start)
+
+
+def _in_place(bench: Bench) -> Scenario:
+    one = session("lan", 1, address=["10.9.0.1/24"], sequencing="none")
+    two = session("lan", 1, ifname="lan9", bridge="br0", mtu=1300, sequencing="both")
+    other = session("two", 2)
+    return _between(to(bench.tunnel("siteb", 1, one, other)), to(bench.tunnel("siteb", 1, two, other)))
+
+
+def _anew(bench: Bench) -> Scenario:
+    one = session("lan", 1, address=["10.9.0.1/24"])
+    two = session("lan", 5, address=["10.9.0.1/24"], mac="02:00:5e:00:53:01", tx_cookie=b"", sublayer="none")
+    return _between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
+
+
+def _same_id_anew(bench: Bench) -> Scenario:
+    one, two = session("lan", 1), session("lan", 1, rx_cookie=b"87654321", sublayer="none")
+    return _between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
+
+
+def _moves(bench: Bench) -> Scenario:
+    one = session("lan", 1, address=["10.9.0.1/24"])
+    two = session("lan", 1, address=["10.9.0.1/24"], netns=bench.inner.netns)
+    return _between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
+
+
+def _other_tunnel(bench: Bench) -> Scenario:
+    lan = session("lan", 1, address=["10.9.0.1/24"])
+    one = bench.tunnel("siteb", 1, lan, **{"peer-id": 7})
+    return _between(to(one), to(bench.tunnel("siteb", 2, lan, **{"peer-id": 7})))
+
+
+def _port(bench: Bench) -> Scenario:
+    lan = session("lan", 1)
+    return _between(to(bench.tunnel("siteb", 1, lan)), to(bench.tunnel("siteb", 1, lan, **{"local-port": 1755})))
+
+
+def _swap(bench: Bench) -> Scenario:
+    x, y = session("x", 1, ifname="lan0"), session("y", 2, ifname="lan1")
+    changed = session("x", 1, ifname="lan1"), session("y", 2, ifname="lan0")
+    return _between(to(bench.tunnel("siteb", 1, x, y)), to(bench.tunnel("siteb", 1, *changed)))
+
+
+def _prune(bench: Bench) -> Scenario:
+    one = bench.tunnel("siteb", 1, session("lan", 1), session("two", 2))
+    two = bench.tunnel("sitec", 2, session("three", 3))
+    return _between(to(one, two), to(bench.tunnel("siteb", 1, session("two", 2))))
+
+
+def _restore(bench: Bench) -> Scenario:
+    def back(manager: Manager) -> None:
+        manager.down()
+
+    def start(manager: Manager) -> None:
+        _from_nothing(bench).change(manager)
+        back(manager)
+
+    return Scenario(start, lambda manager: manager.restore(), back)
+
+
+def _down(bench: Bench) -> Scenario:
+    return Scenario(_from_nothing(bench).change, lambda manager: manager.down(), lambda manager: manager.restore())
+
+
+def _commands(bench: Bench) -> Scenario:
+    """What is left open is chosen, the same each time; but for cookies, which are random."""
+    no_cookies = {"tx-cookie": "none", "rx-cookie": "none", "mac": "02:00:5e:00:53:01"}
+
+    def change(manager: Manager) -> None:
+        with contextlib.suppress(ExistsError):
+            manager.add_tunnel("siteb", {"remote": bench.peer, "local-port": 1755, "datapath": bench.datapath})
+        with contextlib.suppress(ExistsError):
+            manager.add_session("siteb", "lan", no_cookies)
+        manager.set_session("siteb", "lan", {"mtu": 1300})
+
+    def back(manager: Manager) -> None:
+        with contextlib.suppress(NotFoundError):
+            manager.del_session("siteb", "lan")
+        with contextlib.suppress(NotFoundError):
+            manager.del_tunnel("siteb")
+
+    return Scenario(back, change, back)
+
+
+def _deletions(bench: Bench) -> Scenario:
+    there = _commands(bench)
+    return Scenario(there.change, there.back, there.change)
+
+
+SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
+    "tunnel and sessions from nothing": _from_nothing,
+    "all goes": _to_nothing,
+    "a session in place": _in_place,
+    "a session anew": _anew,
+    "a session anew with the same id": _same_id_anew,
+    "a netdev moves": _moves,
+    "a tunnel with another id and port": _other_tunnel,
+    "a tunnel with another port": _port,
+    "names are swapped": _swap,
+    "prune": _prune,
+    "restore": _restore,
+    "down": _down,
+    "add and set": _commands,
+    "del": _deletions,
+}
+
+
+def make_bench(hosts: Hosts, datapath: str) -> Bench:
+    """A host to change, with strangers on it."""
+    a, b = hosts.pair()
+    (inner,) = hosts.add("inner")
+    a.ip_batch(["link add br0 type bridge", "link add foreign0 type bridge"])
+    a.ip_batch(["link set foreign0 alias l2tpv3-siteb/lan"])
+    there = Host("n", a.netns, a.folder / "n")
+    there.folder.mkdir()
+    neighbour = Here(there)
+    neighbour.add_tunnel("other", {"remote": b.v4, "id": 99, "local-port": 1799, "datapath": datapath})
+    neighbour.add_session("other", "lan", {"ifname": "other0"})
+    return Bench(a, inner, neighbour, b.v4, datapath)
+
+
+def assert_same(look: Callable[[], str], wanted: str, where: str, patience_s: float = 8.0) -> None:
+    """A worker that was started and never given anything ends by itself, after 5 s."""
+    deadline = time.monotonic() + patience_s
+    while (seen := look()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    lines = difflib.unified_diff(wanted.splitlines(), seen.splitlines(), "undisturbed", "seen", lineterm="", n=0)
+    assert seen == wanted, "\n".join([where, *lines])
