@@ -149,7 +149,8 @@ class Store:
             try:
                 db = stack.enter_context(self._opened())
             except (sqlite3.OperationalError, OSError) as error:
-                if isinstance(error, PermissionError) or self._path.with_name(f"{self._path.name}-wal").exists():
+                log = self._path.with_name(f"{self._path.name}-wal")
+                if isinstance(error, PermissionError) or (log.exists() and log.stat().st_size):
                     raise
                 # Nobody has it open, so all of it is in the one file.
                 alone = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True)
