@@ -59,7 +59,7 @@ class Command(TyperCommand):
 
 def _in_usage(argument: Any) -> str:
     name = argument.metavar or argument.name
-    return str(name) if argument.required else f"[{name}]"
+    return str(name) if argument.required or str(name).startswith("[") else f"[{name}]"
 
 
 def _is_required_option(param: Any) -> bool:

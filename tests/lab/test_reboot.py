@@ -1,4 +1,4 @@
-"""A reboot: what one boot of a guest has made, the next has again, exactly. Each boot is a machine of its own kernel."""
+"""A reboot: what one boot of a guest has made, the next has again, exactly. Each boot is a machine of its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,81 @@
+"""The systemd units that ship: how much they expose, and that what they run exists. Nothing here runs systemd."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = sorted((ROOT / "systemd").glob("*.service"))
+_NEEDS = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+
+
+def test_there_are_units() -> None:
+    assert [unit.name for unit in UNITS] == ["l2tpv3-restore.service", "l2tpv3-watch.service"]
+
+
+@_NEEDS
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_exposes_little(unit: Path) -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=25", "--no-pager", unit],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@_NEEDS
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_takes_every_line_of_a_unit(tmp_path: Path, unit: Path) -> None:
+    text = unit.read_text()
+    # what is installed is not what is looked at here
+    text = re.sub(r"^ExecStart=l2tpctl .*$", "ExecStart=/bin/true", text, flags=re.MULTILINE)
+    text = re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE)
+    (tmp_path / unit.name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / unit.name], check=False, capture_output=True, text=True
+    )
+    assert unit.name not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_runs_a_command_that_there_is(unit: Path) -> None:
+
+    from l2tpv3.cli.app import command
+
+    (line,) = re.findall(r"^ExecStart=l2tpctl (.*)$", unit.read_text(), re.MULTILINE)
+    name, *options = line.split()
+    words = [word for word in options if word.startswith("-")]
+    known = command().commands[name]
+    assert set(words) <= {spelling for param in known.params for spelling in param.opts}
+
+
+def test_stopping_a_unit_leaves_workers_alone() -> None:
+    for unit in UNITS:
+        text = unit.read_text()
+        assert "\nKillMode=process\n" in text
+        assert "\nRuntimeDirectoryPreserve=yes\n" in text
+        assert "ExecStop" not in text
+
+
+def test_both_units_have_one_sandbox() -> None:
+    one, other = (unit.read_text().partition("# What pseudowires need")[2].partition("[Install]")[0] for unit in UNITS)
+    assert one == other and "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SETUID CAP_SETGID\n" in one
+
+
+def test_units_and_man_pages_are_installed(tmp_path: Path) -> None:
+    import contextlib
+
+    import hatchling.build
+
+    with contextlib.chdir(ROOT):
+        wheel = tmp_path / hatchling.build.build_wheel(str(tmp_path))
+    names = {name.partition(".data/data/")[2] for name in zipfile.ZipFile(wheel).namelist()}
+    expected = {f"lib/systemd/system/{unit.name}" for unit in UNITS}
+    expected |= {"share/man/man8/l2tpctl.8", "share/man/man5/l2tpv3.toml.5", "lib/sysusers.d/l2tpv3.conf"}
+    assert expected <= names
