@@ -8,7 +8,14 @@ from typing import Any
 
 from l2tpv3 import choose, clash
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import MissingError, NotFoundError, NotPermittedError, UnavailableError
+from l2tpv3.errors import (
+    MissingError,
+    NoAddressError,
+    NoRouteError,
+    NotFoundError,
+    NotPermittedError,
+    UnavailableError,
+)
 from l2tpv3.link.base import Placer, home
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
@@ -83,8 +90,7 @@ class Settler:
             if names is None or key in names:
                 self._require_places(record)
                 fresh = self._local_again(record)
-                sessions = tuple(self._measured(fresh, one.spec) for one in fresh.sessions)
-                self._records[key] = fresh.with_sessions(sessions)
+                self._records[key] = fresh.with_sessions(self._measured_again(fresh, live=fresh is record))
         return self._records
 
     def _require_places(self, record: TunnelRecord) -> None:
@@ -101,6 +107,15 @@ class Settler:
         if self._is_live(record):
             return record
         return self._planned(record.spec, record)
+
+    def _measured_again(self, record: TunnelRecord, *, live: bool) -> tuple[SessionRecord, ...]:
+        """A live tunnel whose route is gone for the moment keeps the MTUs that it has: nothing of it is missing."""
+        try:
+            return tuple(self._measured(record, one.spec) for one in record.sessions)
+        except (NoRouteError, NoAddressError):
+            if not live:
+                raise
+            return record.sessions
 
     def _is_live(self, record: TunnelRecord) -> bool:
         return any(is_same(record, one) for one in self._seen(record.datapath, record.spec.netns))
