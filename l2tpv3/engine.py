@@ -75,7 +75,8 @@ class Engine:
     def preview(self, want: Want, scope: Scope | None) -> Outcome:
         """What `change` would do now. Touches nothing; needs no lock, so another change may come between."""
         recorded = self.store.load()
-        wanted = want(recorded.tunnels)
+        with self._busy():
+            wanted = want(recorded.tunnels)
         steps = plan(self._look(recorded, wanted, scope))
         return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
 
@@ -99,7 +100,8 @@ class Engine:
             recorded = self.store.load()
             if not repairs:
                 self._refuse_unconfirmed(recorded)
-            wanted = want(recorded.tunnels)
+            with self._busy():
+                wanted = want(recorded.tunnels)
             change = self._look(recorded, wanted, scope)
             steps = plan(change)
             changed = _changed(recorded.tunnels, wanted)

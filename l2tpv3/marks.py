@@ -37,7 +37,7 @@ class Mark(NamedTuple):
         return f"l2tpv3 {self.tunnel}/"
 
     def _tail(self) -> str:
-        runtime = str(self.runtime.absolute())
+        runtime = str(self.runtime if self.runtime.is_absolute() else self.runtime.absolute())
         if len(runtime.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
             runtime = hashlib.sha256(runtime.encode()).hexdigest()[:32]
         return f" {runtime}"

@@ -12,7 +12,7 @@ from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
 from l2tpv3.link.base import Placer
 from l2tpv3.places import Places
 from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session
-from l2tpv3.spec import Encap
+from l2tpv3.spec import Encap, TunnelSpec
 from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
 
 OnStep = Callable[[Step], None]
@@ -26,37 +26,38 @@ class Runner:
         self._datapaths = datapaths
         self._placer = placer
         self._places = places
+        self._last: tuple[TunnelRecord, TunnelSpec] | None = None
 
     def take(self, step: Step) -> None:
         """Take one step. Raises L2tpError; what the step had made by then is removed or is found by the next plan."""
         match step:
             case AddTunnel():
-                self._datapath(step.tunnel).add_tunnel(resolved(step.tunnel))
+                self._datapath(step.tunnel).add_tunnel(self._resolved(step.tunnel))
             case DelTunnel():
                 with contextlib.suppress(NotFoundError):
-                    self._datapath(step.tunnel).del_tunnel(resolved(step.tunnel))
+                    self._datapath(step.tunnel).del_tunnel(self._resolved(step.tunnel))
             case AddSession():
                 self._add(step.tunnel, step.session, adopt=step.adopt)
             case DelSession():
                 self._delete(step.tunnel, step.session)
             case SetSession():
-                self._datapath(step.tunnel).set_session(resolved(step.tunnel), resolved_session(step.session))
+                self._datapath(step.tunnel).set_session(self._resolved(step.tunnel), resolved_session(step.session))
             case SetNetdev():
                 new = resolved_session(step.session)
-                self._placer.change(resolved(step.tunnel), step.old, new, self._mark(step.tunnel, step.session))
+                self._placer.change(self._resolved(step.tunnel), step.old, new, self._mark(step.tunnel, step.session))
             case ReplaceSession():
                 self._replace(step)
 
     def _add(self, tunnel: TunnelRecord, session: SessionRecord, *, adopt: bool, made_as: str | None = None) -> None:
         spec = resolved_session(session)
         made = spec if made_as is None else dataclasses.replace(spec, ifname=made_as)
-        self._datapath(tunnel).add_session(resolved(tunnel), made, adopt=adopt)
+        self._datapath(tunnel).add_session(self._resolved(tunnel), made, adopt=adopt)
         if made_as is None:
-            self._placer.place(resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt)
+            self._placer.place(self._resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt)
 
     def _delete(self, tunnel: TunnelRecord, session: SessionRecord) -> None:
         with contextlib.suppress(NotFoundError):
-            self._datapath(tunnel).del_session(resolved(tunnel), resolved_session(session))
+            self._datapath(tunnel).del_session(self._resolved(tunnel), resolved_session(session))
 
     def _replace(self, step: ReplaceSession) -> None:
         """First the new one, under a name of its own, until its name is free; the old one first where both can't be."""
@@ -71,7 +72,7 @@ class Runner:
             self._add(step.tunnel, step.session, adopt=False)
             return
         spec, mark = resolved_session(step.session), self._mark(step.tunnel, step.session)
-        self._placer.place(resolved(step.tunnel), spec, mark, adopted=False, made_as=made_as)
+        self._placer.place(self._resolved(step.tunnel), spec, mark, adopted=False, made_as=made_as)
 
     def _spare_name(self, step: ReplaceSession) -> str | None:
         """A netdev name for the meantime, or None where the two sessions' ids collide."""
@@ -84,6 +85,13 @@ class Runner:
         # The tunnel's id is in it: undoing this makes the old one again beside the new one that still has such a name.
         identity = (step.tunnel.datapath, step.tunnel.spec.tunnel_id, step.session.spec.session_id)
         return f"l2tpnew{zlib.crc32(repr(identity).encode()):08x}"
+
+    def _resolved(self, record: TunnelRecord) -> TunnelSpec:
+        """The tunnel's spec, remembered: thousands of steps in a row are about one tunnel's sessions."""
+        last = self._last
+        if last is None or last[0] is not record:
+            self._last = last = (record, resolved(record))
+        return last[1]
 
     def _mark(self, tunnel: TunnelRecord, session: SessionRecord) -> str:
         return self._places.mark(tunnel.spec.name, session.spec.name)

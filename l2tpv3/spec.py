@@ -346,6 +346,10 @@ _SESSION_WORDS: dict[str, tuple[str, Any]] = {
 }
 
 
+SESSION_FIELDS = {word: field for word, (field, _) in _SESSION_WORDS.items()}
+"""A session's words → the fields of SessionSpec."""
+
+
 def tunnel_fields(words: Mapping[str, Any]) -> dict[str, Any]:
     """Some of a TunnelSpec's fields, parsed, from some of its words: what `set` and `add` start from."""
     return _fields(words, _TUNNEL_WORDS, "tunnel")

@@ -6,8 +6,9 @@ that addresses, a bridge or another namespace is not its business (l2tpv3.link),
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
@@ -65,3 +66,11 @@ class Datapath(Protocol):
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """Remove the session and its netdev, wherever that has been moved or renamed to. NotFoundError."""
+
+
+@runtime_checkable
+class Busy(Protocol):
+    """What a datapath or a placer may offer as well: to be quicker while many calls of one thread are to come."""
+
+    def busy(self) -> AbstractContextManager[None]:
+        """For the length of the block it may keep sockets open. The thread stays in its network namespace."""

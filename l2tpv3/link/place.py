@@ -39,12 +39,19 @@ class NetdevPlacer:
     def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
         """See Placer.check."""
         subject = f"session {session.name}"
-        there = self.ifnames(home(tunnel, session))
-        if session.ifname not in ours and session.ifname in there | self.ifnames(tunnel.netns):
+        place = home(tunnel, session)
+        if session.ifname not in ours and any(
+            self._exists(netns, session.ifname) for netns in dict.fromkeys((place, tunnel.netns))
+        ):
             raise ConflictError(subject, f"netdev {session.ifname} exists already", "give another --ifname")
-        if session.bridge is not None and session.bridge not in there:
+        if session.bridge is not None and not self._exists(place, session.bridge):
             remedy = f"`ip link add {session.bridge} type bridge` makes it"
             raise NotFoundError(subject, f"no bridge {session.bridge}", remedy)
+
+    def _exists(self, netns: str | None, ifname: str) -> bool:
+        # Not by socket.if_nametoindex(): for a name that is free its ioctl has the kernel run modprobe (dev_load()).
+        with self._kept.use(netns) as netdevs:
+            return netdevs.exists(ifname)
 
     def place(
         self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool, made_as: str | None = None

@@ -13,6 +13,7 @@ from l2tpv3.datapath.kernel.netlink import FamilyMissing, L2tpSocket
 from l2tpv3.datapath.kernel.reply import read_sessions, read_tunnels
 from l2tpv3.datapath.kernel.uapi import Command
 from l2tpv3.errors import BusyError, L2tpError, UnavailableError
+from l2tpv3.netlink.kept import Kept
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.state import Session, Tunnel
 
@@ -24,7 +25,9 @@ _USER_DATAPATH = "use --datapath user"
 
 
 class KernelDatapath:
-    """Tunnels and sessions in the kernel (l2tp_netlink, l2tp_eth). Holds nothing between calls: any thread may call.
+    """Tunnels and sessions in the kernel (l2tp_netlink, l2tp_eth). Any thread may call.
+
+    It holds nothing between calls, but for sockets in `busy`.
 
     Tunnels are unmanaged: the kernel makes their sockets, and they live until deleted, whatever process dies.
 
@@ -42,13 +45,20 @@ class KernelDatapath:
     name = "kernel"
     in_place = frozenset({"sequencing", "reorder_timeout_ms"})
 
+    def __init__(self) -> None:
+        self._kept = Kept(L2tpSocket)
+
+    def busy(self) -> contextlib.AbstractContextManager[None]:
+        """See l2tpv3.datapath.base.Busy: for the length of the block a socket for each namespace stays open."""
+        return self._kept.open()
+
     def probe(self) -> Support:
         """Whether ethernet pseudowires work here; loads l2tp_netlink and l2tp_eth if need be. See Datapath.probe."""
         for module in modules.NEEDED:
             if problem := modules.load(module):
                 return Support(works=False, reason=problem)
         try:
-            with L2tpSocket(None) as netlink:
+            with self._kept.use(None) as netlink:
                 netlink.has_tunnel(0)  # answered only to those who may make tunnels
         except FamilyMissing:
             return Support(works=False, reason="this kernel has no generic-netlink family l2tp (CONFIG_L2TP_V3)")
@@ -66,7 +76,7 @@ class KernelDatapath:
         if not modules.loaded("l2tp_netlink"):
             return []
         try:
-            with L2tpSocket(netns) as netlink:
+            with self._kept.use(netns) as netlink:
                 tunnels = netlink.dump(Command.TUNNEL_GET)
                 sessions = read_sessions(netlink.dump(Command.SESSION_GET)) if tunnels.datagrams else {}
                 return read_tunnels(tunnels, sessions)
@@ -78,7 +88,7 @@ class KernelDatapath:
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel. UnavailableError: also a scoped IPv6 address, or a missing l2tp_ip, l2tp_ip6."""
         _refuse_scope(tunnel)
-        with _open(tunnel.netns, f"tunnel {tunnel.name}") as netlink:
+        with _open(self._kept, tunnel.netns, f"tunnel {tunnel.name}") as netlink:
             try:
                 self._create_tunnel(netlink, tunnel)
             except OSError as error:
@@ -105,7 +115,7 @@ class KernelDatapath:
         thousands, and all the while the tunnel's id and port are taken.
         """
         subject = f"tunnel {tunnel.name}"
-        with _open_existing(tunnel, subject) as netlink:
+        with _open_existing(self._kept, tunnel, subject) as netlink:
             try:
                 if not netlink.has_tunnel(tunnel.tunnel_id):
                     raise refusals.no_tunnel(tunnel)
@@ -138,7 +148,7 @@ class KernelDatapath:
 
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session. `adopt` means nothing here: the netdev goes with the session."""
-        with _open(tunnel.netns, f"session {session.name}") as netlink:
+        with _open(self._kept, tunnel.netns, f"session {session.name}") as netlink:
             try:
                 # From Linux 6.11 on the kernel takes the same id twice in a tunnel over UDP.
                 if netlink.session(tunnel.tunnel_id, session.session_id):
@@ -156,7 +166,7 @@ class KernelDatapath:
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session: sequencing and the reorder timeout."""
-        with _open_existing(tunnel, f"session {session.name}") as netlink:
+        with _open_existing(self._kept, tunnel, f"session {session.name}") as netlink:
             try:
                 _find(netlink, tunnel, session)
                 netlink.request(Command.SESSION_MODIFY, requests.session_modify(tunnel, session))
@@ -167,7 +177,7 @@ class KernelDatapath:
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session."""
         subject = f"session {session.name}"
-        with _open_existing(tunnel, subject) as netlink:
+        with _open_existing(self._kept, tunnel, subject) as netlink:
             try:
                 there = netdevs.find(_places(tunnel, session, _find(netlink, tunnel, session)))
                 netlink.request(Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
@@ -177,28 +187,35 @@ class KernelDatapath:
         netdevs.wait_gone(there)
 
 
-def _open(netns: str | None, subject: str) -> L2tpSocket:
+@contextlib.contextmanager
+def _open(kept: Kept[L2tpSocket], netns: str | None, subject: str) -> Iterator[L2tpSocket]:
     """A socket in `netns`, loading the modules if that is what it takes. Raises UnavailableError about `subject`."""
-    with _asking(subject):
-        try:
-            return L2tpSocket(netns)
-        except FamilyMissing as missing:
-            for module in modules.NEEDED:
-                if problem := modules.load(module):
-                    raise UnavailableError(subject, problem) from missing
-        try:
-            return L2tpSocket(netns)
-        except FamilyMissing as missing:
-            raise UnavailableError(subject, "this kernel has no L2TP (CONFIG_L2TP_V3)", _USER_DATAPATH) from missing
+    with contextlib.ExitStack() as stack:
+        with _asking(subject):
+            try:
+                netlink = stack.enter_context(kept.use(netns))
+            except FamilyMissing as missing:
+                for module in modules.NEEDED:
+                    if problem := modules.load(module):
+                        raise UnavailableError(subject, problem) from missing
+                try:
+                    netlink = stack.enter_context(kept.use(netns))
+                except FamilyMissing:
+                    problem = "this kernel has no L2TP (CONFIG_L2TP_V3)"
+                    raise UnavailableError(subject, problem, _USER_DATAPATH) from missing
+        yield netlink
 
 
-def _open_existing(tunnel: TunnelSpec, subject: str) -> L2tpSocket:
+@contextlib.contextmanager
+def _open_existing(kept: Kept[L2tpSocket], tunnel: TunnelSpec, subject: str) -> Iterator[L2tpSocket]:
     """A socket where `tunnel` should exist. Without the family it does not: NotFoundError, and nothing is loaded."""
-    with _asking(subject):
-        try:
-            return L2tpSocket(tunnel.netns)
-        except FamilyMissing as missing:
-            raise refusals.no_tunnel(tunnel) from missing
+    with contextlib.ExitStack() as stack:
+        with _asking(subject):
+            try:
+                netlink = stack.enter_context(kept.use(tunnel.netns))
+            except FamilyMissing as missing:
+                raise refusals.no_tunnel(tunnel) from missing
+        yield netlink
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A generic-netlink socket of one network namespace, with the l2tp family resolved. Imports pyroute2 when used.
 
-pyroute2 gives the socket and encodes the requests. Its own L2tp helper is not used (it can't set cookies, swaps the
+pyroute2 gives the socket and encodes the requests, but for those made for each of thousands of sessions: packed here,
+they take a tenth of the time. Its own L2tp helper is not used (it can't set cookies, swaps the
 IPv6 checksum flags, can't switch sequencing off), nor its event loop: a blocking request needs none, works from any
 thread and inside a running loop, and answers are read by reply.py in a fraction of the time.
 """
@@ -10,12 +11,15 @@ from __future__ import annotations
 import errno
 import itertools
 import socket
+from collections.abc import Callable
 from functools import cache
+from struct import Struct
 from typing import Any
 
-from l2tpv3.datapath.kernel.reply import Answer, read_family, read_sessions
+from l2tpv3.datapath.kernel.reply import read_family, read_sessions
 from l2tpv3.datapath.kernel.requests import Attributes, session_key, tunnel_key
 from l2tpv3.datapath.kernel.uapi import FAMILY_NAME, FAMILY_VERSION, Command
+from l2tpv3.netlink.message import Answer, attribute, message, zero_terminated
 from l2tpv3.netns import inside
 from l2tpv3.state import Session
 
@@ -45,6 +49,7 @@ class L2tpSocket:
         with inside(netns):
             self._socket: socket.socket = AsyncNetlinkSocket(family=NETLINK_GENERIC, ext_ack=True).setup_socket()
         self._sequence = itertools.count(1)
+        self._family = 0
         try:
             self._socket.settimeout(_TIMEOUT_S)
             self._socket.bind((0, 0))
@@ -57,6 +62,10 @@ class L2tpSocket:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
         self._socket.close()
 
     def _resolve(self) -> int:
@@ -111,19 +120,56 @@ class L2tpSocket:
 
     def _ask(self, kind: Any, number: int, flags: int, command: int, attributes: Attributes) -> Answer:
         sequence = next(self._sequence)
-        message = kind()
-        message["cmd"], message["version"] = command, FAMILY_VERSION
-        message["attrs"] = [list(attribute) for attribute in attributes]
-        message["header"].update({"type": number, "flags": flags, "sequence_number": sequence, "pid": 0})
-        message.encode()
+        plain = _pack(attributes)
+        if plain is not None and number == self._family:
+            request = message(number, flags, sequence, bytes((command, FAMILY_VERSION, 0, 0)) + plain)
+        else:
+            request = self._encode(kind, number, flags, sequence, command, attributes)
         answer = Answer(sequence)
         try:
-            self._socket.send(message.data)
+            self._socket.send(request)
             while not answer.feed(self._socket.recv(_RECEIVE_BYTES)):
                 pass
         except TimeoutError as error:
             raise OSError(errno.ETIMEDOUT, "the kernel does not answer") from error
         return answer
+
+    @staticmethod
+    def _encode(kind: Any, number: int, flags: int, sequence: int, command: int, attributes: Attributes) -> bytes:
+        encoded = kind()
+        encoded["cmd"], encoded["version"] = command, FAMILY_VERSION
+        encoded["attrs"] = [list(attribute) for attribute in attributes]
+        encoded["header"].update({"type": number, "flags": flags, "sequence_number": sequence, "pid": 0})
+        encoded.encode()
+        return bytes(encoded.data)
+
+
+_PLAIN: dict[str, tuple[int, Callable[[Any], bytes]]] = {
+    "L2TP_ATTR_PW_TYPE": (1, Struct("=H").pack),
+    "L2TP_ATTR_L2SPEC_TYPE": (5, Struct("=B").pack),
+    "L2TP_ATTR_IFNAME": (8, zero_terminated),
+    "L2TP_ATTR_CONN_ID": (9, Struct("=I").pack),
+    "L2TP_ATTR_SESSION_ID": (11, Struct("=I").pack),
+    "L2TP_ATTR_PEER_SESSION_ID": (12, Struct("=I").pack),
+    "L2TP_ATTR_COOKIE": (15, bytes),
+    "L2TP_ATTR_PEER_COOKIE": (16, bytes),
+    "L2TP_ATTR_RECV_SEQ": (18, Struct("=B").pack),
+    "L2TP_ATTR_SEND_SEQ": (19, Struct("=B").pack),
+    "L2TP_ATTR_LNS_MODE": (20, Struct("=B").pack),
+    "L2TP_ATTR_RECV_TIMEOUT": (22, Struct("=Q").pack),
+}
+"""The attributes of requests about sessions: number and encoding."""
+
+
+def _pack(attributes: Attributes) -> bytes | None:
+    """What is between a request's header and its end, if nothing but sessions' attributes is in it."""
+    packed = b""
+    for name, value in attributes:
+        known = _PLAIN.get(name)
+        if known is None:
+            return None
+        packed += attribute(known[0], known[1](value))
+    return packed
 
 
 @cache
