@@ -21,6 +21,8 @@ from l2tpv3.steps import DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, boot_id
 from l2tpv3.wanted import WantedTunnel
 
+_HAVE_WORKERS = ("user",)  # datapaths whose netdevs outlive what carries them
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -258,6 +260,8 @@ class Manager:
         observer = self._engine.observer(recorded)
         found: dict[str, int | None] = {}
         for record in recorded.tunnels.values():
+            if record.datapath not in _HAVE_WORKERS:
+                continue  # the kernel's need no looking after, and ten thousand of them take seconds to look at
             status = observer.tunnel(record)
             if status.worker_pid is not None:
                 found[status.name] = status.worker_pid
