@@ -211,11 +211,11 @@ def _log_hint(path: Path) -> str:
 
 
 def _clear(path: Path) -> None:
-    """Remove a dead worker's socket, and its log unless it says something."""
-    path.unlink(missing_ok=True)
+    """Remove a dead worker's log, unless it says something, then its socket, by which the rest is found."""
     with contextlib.suppress(FileNotFoundError):
         if not _log(path).stat().st_size:
             _log(path).unlink()
+    path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
