@@ -63,9 +63,12 @@ def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None
         for session in record.sessions:
             by_id.setdefault(session.spec.session_id, []).append((record, session))
             by_ifname.setdefault(session.spec.ifname, []).append((record, session))
+    by_name = {
+        (tunnel, session.spec.name): session for tunnel, record in records.items() for session in record.sessions
+    }
     for tunnel, name in touched:
         record = records[tunnel]
-        mine = record.session(name)
+        mine = by_name.get((tunnel, name))
         if mine is None:
             continue
         for other, there in by_id[mine.spec.session_id]:

@@ -198,7 +198,7 @@ def since_boot_s() -> float:
 def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
     sessions: dict[str, list[SessionRecord]] = {}
     for tunnel, spec, mtu in db.execute("SELECT tunnel, spec, mtu FROM session ORDER BY tunnel, name"):
-        record = SessionRecord(spec=SessionSpec.from_words(json.loads(spec)), mtu=mtu)
+        record = SessionRecord(spec=SessionSpec.from_record(json.loads(spec)), mtu=mtu)
         sessions.setdefault(tunnel, []).append(record)
     rows = db.execute("SELECT name, spec, local, datapath, reason, boot FROM tunnel ORDER BY name")
     return {

@@ -58,6 +58,7 @@ def test_a_tunnel_survives_its_words(spec: TunnelSpec) -> None:
     )
 )
 def test_a_session_survives_its_words(spec: SessionSpec) -> None:
+    assert SessionSpec.from_record(json.loads(json.dumps(spec.to_words()))) == spec
     assert SessionSpec.from_words(json.loads(json.dumps(spec.to_words()))) == spec
 
 
