@@ -325,13 +325,16 @@ def _believed(spec: SessionSpec, mine: list[SessionRecord], netdev: NetdevState)
     bridges = {one.spec.bridge for one in mine} | {spec.bridge}
     last = mine[-1].spec
     bridge = netdev.bridge if spec.bridge is not None or netdev.bridge in bridges else None
+    addresses = tuple(address for address in netdev.addresses if address in ours)
+    if bridge and addresses:  # killed between joining or leaving and the addresses: a spec can't say both
+        bridge, addresses = (None, addresses) if spec.bridge else (bridge, ())
     return dataclasses.replace(
         last,
         ifname=netdev.ifname,
         mtu=netdev.mtu,
         up=netdev.up,
         bridge=bridge,
-        addresses=tuple(address for address in netdev.addresses if address in ours),
+        addresses=addresses,
     )
 
 
