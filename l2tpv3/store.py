@@ -197,9 +197,11 @@ def since_boot_s() -> float:
 
 def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
     sessions: dict[str, list[SessionRecord]] = {}
-    for tunnel, spec, mtu in db.execute("SELECT tunnel, spec, mtu FROM session ORDER BY tunnel, name"):
-        record = SessionRecord(spec=SessionSpec.from_record(json.loads(spec)), mtu=mtu)
-        sessions.setdefault(tunnel, []).append(record)
+    found = db.execute("SELECT tunnel, spec, mtu FROM session ORDER BY tunnel, name").fetchall()
+    # All in one go: for ten thousand small texts the calls take longer than the parsing.
+    specs = json.loads(f"[{','.join(spec for _, spec, _ in found)}]")
+    for (tunnel, _, mtu), words in zip(found, specs, strict=True):
+        sessions.setdefault(tunnel, []).append(SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu))
     rows = db.execute("SELECT name, spec, local, datapath, reason, boot FROM tunnel ORDER BY name")
     return {
         name: TunnelRecord(
