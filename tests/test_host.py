@@ -137,7 +137,7 @@ def test_an_add_that_fails_leaves_nothing(pair: tuple[Here, Here], datapath: str
     places = Places(host.state_dir, host.runtime_dir)
     kinds: list[Any] = [KernelDatapath() if datapath == "kernel" else UserDatapath(places)]
     placer: Any = Breaking(NetdevPlacer(), countdown)
-    manager = Manager(places, [Breaking(kinds[0], countdown)], placer)  # type: ignore[list-item]
+    manager = Manager(places, [Breaking(kinds[0], countdown)], placer)
     here = Here(host, manager)
     countdown[0] = fails_at
     with pytest.raises(RefusedError, match="injected"):

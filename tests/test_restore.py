@@ -54,7 +54,7 @@ def test_a_change_that_was_not_confirmed_before_a_reboot_is_undone_by_restore(tm
     after = make(tmp_path, MemoryDatapath())
     assert after.unconfirmed_s() == 0
     assert after.restore() == ["siteb"]
-    assert after.session("siteb", "lan").netdev.mtu == 1400
+    assert after.session("siteb", "lan").mtu == 1400
     assert after.unconfirmed_s() is None and not after.confirm()
     assert any("before it was confirmed" in entry.what for entry in after.audit())
 
@@ -89,12 +89,12 @@ def test_what_awaits_its_confirmation_can_be_restored_and_still_be_undone(tmp_pa
     before.apply(wanted(1300), confirm_s=3600)
     after = make(tmp_path, MemoryDatapath())  # the worker died
     assert after.restore() == ["siteb"]
-    assert after.session("siteb", "lan").netdev.mtu == 1300
+    assert after.session("siteb", "lan").mtu == 1300
     assert 3500 < (after.unconfirmed_s() or 0) <= 3600
     with pytest.raises(ConflictError, match="confirmation"):
         after.apply(wanted(1200))
     assert after.rollback() is not None
-    assert after.session("siteb", "lan").netdev.mtu == 1400
+    assert after.session("siteb", "lan").mtu == 1400
 
 
 def test_a_deadline_is_counted_since_boot(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import re
@@ -90,6 +91,10 @@ def _netdevs(here: Here) -> list[Any]:
     return [here.session("peer", name).netdev for name in ("lan", "own")]
 
 
+def _others(host: Host, worker: int) -> list[int]:
+    return [pid for pid in host.workers() if pid != worker]
+
+
 def test_a_worker_killed_under_traffic_is_replaced_within_a_second(
     joined: tuple[Here, Here], watching: subprocess.Popen[str]
 ) -> None:
@@ -101,7 +106,7 @@ def test_a_worker_killed_under_traffic_is_replaced_within_a_second(
     for _ in range(2):
         (worker,) = a.host.workers()
         os.kill(worker, signal.SIGKILL)
-        _eventually(lambda worker=worker: [pid for pid in a.host.workers() if pid != worker])
+        _eventually(functools.partial(_others, a.host, worker))
         time.sleep(2.0)
     said = _said(ping)
     times = [float(at) for at in re.findall(r"^\[([\d.]+)\] 64 bytes", said, re.MULTILINE)]

@@ -22,9 +22,17 @@ class Port(Protocol):
     raise OSError: BlockingIOError when there is nothing to read, EBADFD when the netdev is gone.
     """
 
-    fd: int
-    read: Callable[[list[memoryview]], int]
-    write: Callable[[Buffer], int]
+    @property
+    def fd(self) -> int:
+        """The open file, for epoll."""
+
+    @property
+    def read(self) -> Callable[[list[memoryview]], int]:
+        """See the class. A property, so that it can be a bound function of os."""
+
+    @property
+    def write(self) -> Callable[[Buffer], int]:
+        """See the class."""
 
     def ifname(self) -> str | None:
         """The netdev's present name, wherever it is; None when it is gone."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.kernel.reply import Answer, read_family, read_sessions, read_tunnels
+from l2tpv3.datapath.kernel.reply import read_family, read_sessions, read_tunnels
+from l2tpv3.netlink.message import Answer
 from l2tpv3.spec import Encap
 from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
 

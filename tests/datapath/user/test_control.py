@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 
 
 def test_messages_come_out_however_they_are_cut() -> None:
-    messages = [{"op": "report"}, {"op": "x" * 500, "n": [1, 2]}, {}]
+    messages: list[dict[str, Any]] = [{"op": "report"}, {"op": "x" * 500, "n": [1, 2]}, {}]
     stream = b"".join(map(pack, messages))
     for size in (1, 3, 7, len(stream)):
         unpacker = Unpacker(REQUEST_MAX)

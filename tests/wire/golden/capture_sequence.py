@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from capture import namespace, run
+from capture import namespace, run  # type: ignore[import-not-found]  # a script: its folder is the path
 
 ETHER_TYPE = 0x88B5
 REORDER_MS = 60_000
