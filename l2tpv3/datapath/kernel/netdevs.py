@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from l2tpv3.errors import BusyError, L2tpError
+from l2tpv3.netlink.route import RouteSocket
 from l2tpv3.netns import inside
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.05
@@ -30,15 +31,15 @@ def find(places: Iterable[tuple[str | None, str]]) -> list[Netdev]:
 
 def _indices(netns: str | None, names: set[str]) -> Iterator[int]:
     try:
-        with inside(netns):
-            there = {name: index for index, name in socket.if_nameindex()} if len(names) > 1 else {}
+        with RouteSocket(netns) as route:
+            if len(names) > 1:
+                yield from (link.ifindex for link in route.links() if link.ifname in names)
+                return
             for name in names:
-                try:
-                    yield there[name] if there else socket.if_nametoindex(name)
-                except (OSError, KeyError):
-                    continue
-    except L2tpError:
-        return
+                # Not by socket.if_nametoindex(): for a name that is free its ioctl has the kernel run modprobe.
+                yield route.link(name).ifindex
+    except (OSError, L2tpError):
+        return  # it is gone, or its namespace
 
 
 def wait_gone(netdevs: list[Netdev]) -> None:
