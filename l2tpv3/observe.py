@@ -11,7 +11,7 @@ from l2tpv3.link.base import Locator
 from l2tpv3.netns import same_netns
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.state import Session, Tunnel
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.world import World
@@ -126,7 +126,8 @@ class Observer:
 
     def _foreign(self, datapath: str, seen: Tunnel, netns: str | None) -> TunnelStatus:
         udp = seen.encap is Encap.UDP
-        spec = TunnelSpec(
+        spec = unchecked(
+            TunnelSpec,
             name=f"id{seen.tunnel_id}",
             remote=seen.remote,
             local=seen.local,
@@ -155,7 +156,8 @@ class Observer:
 
     def _foreign_session(self, seen: Session, netns: str | None) -> SessionStatus:
         netdev = self._locator.named(netns, seen.ifname)
-        spec = SessionSpec(
+        spec = unchecked(
+            SessionSpec,
             name=str(seen.session_id),
             ifname=seen.ifname,
             session_id=seen.session_id,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
-from typing import Any
+from typing import Any, TypeVar
 
 from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
@@ -240,6 +240,21 @@ class SessionSpec:
     def from_words(cls, words: Mapping[str, Any]) -> SessionSpec:
         """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
         return cls(**_fields(words, _SESSION_WORDS, "session"))
+
+
+Spec = TypeVar("Spec", TunnelSpec, SessionSpec)
+
+
+def unchecked(kind: type[Spec], **fields: Any) -> Spec:
+    """A spec that says what something else made, which may be what we refuse: id 0, a cookie of 5 bytes.
+
+    What is left out is the default. dataclasses.replace() checks it again, so nothing of it can be made by us.
+    """
+    spec = object.__new__(kind)
+    for field in dataclasses.fields(kind):
+        default = b"" if field.default is dataclasses.MISSING else field.default
+        object.__setattr__(spec, field.name, fields.get(field.name, default))
+    return spec
 
 
 def parse_address(text: Any, what: str) -> IPAddress:

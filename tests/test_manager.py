@@ -308,3 +308,34 @@ def test_a_killed_add_is_shown_and_swept_by_the_next_change(tmp_path: Path, memo
     ]
     after.restore()
     assert (after.tunnels(), memory.tunnels(None)) == ([], [])
+
+
+def test_what_we_would_refuse_is_shown_when_something_else_made_it(tmp_path: Path) -> None:
+    """The kernel takes tunnel id 0 and cookies of any length up to 8."""
+    from ipaddress import ip_address
+
+    from l2tpv3.report import tunnel_dict
+    from l2tpv3.spec import Encap
+    from l2tpv3.state import Session, Tunnel
+
+    class Strange(MemoryDatapath):
+        def tunnels(self, netns: str | None) -> list[Tunnel]:
+            odd = Session(session_id=0, peer_session_id=0, ifname="", tx_cookie=b"12345", rx_cookie=b"1")
+            any_ = ip_address("0.0.0.0")
+            return [
+                Tunnel(tunnel_id=0, peer_tunnel_id=0, encap=Encap.UDP, local=any_, remote=any_, sessions=(odd,)),
+                Tunnel(
+                    tunnel_id=9,
+                    peer_tunnel_id=9,
+                    encap=Encap.IP,
+                    local=ip_address("fe80::1"),
+                    remote=ip_address("fe80::2"),
+                ),
+            ]
+
+    manager = make(tmp_path, Strange())
+    assert [one.name for one in manager.tunnels()] == ["memory:0", "memory:9"]
+    assert tunnel_dict(manager.tunnel("memory:0"))["sessions"][0]["tx_cookie"]
+    with pytest.raises(InvalidValueError):
+        manager.adopt("memory:0", "mine")
+    assert manager.records() == {}
