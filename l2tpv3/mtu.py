@@ -37,7 +37,10 @@ def find_route(tunnel: TunnelSpec) -> Route:
     v6 = tunnel.remote.version == 6
     subject = f"tunnel {tunnel.name}"
     with inside(tunnel.netns):
-        probe = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            probe = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise from_errno(subject, f"ask for the route to --remote {tunnel.remote}", error.errno or 0) from error
     with probe:
         if tunnel.local is not None:
             try:

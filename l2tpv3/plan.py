@@ -235,10 +235,11 @@ class _TunnelPlan:
         settable = tuple(name for name in changed if name in in_place)
         if settable:
             yield SetSession(tunnel=tunnel, old=mine[0], session=wanted, fields=settable)
-        if _is_placed(tunnel, wanted, mine, netdev):
+        begun = any(one in self._begun for one in mine)
+        if not begun and _is_placed(tunnel, wanted, mine, netdev):
             return
         believed = _believed(wanted.spec, mine, netdev)
-        if any(one in self._begun for one in mine):  # a move may not have been made; else somebody else moved it
+        if begun:  # a move may not have been made; else somebody else moved it
             believed = dataclasses.replace(believed, netns=netdev.netns)
         differing = _netdev_changes(tunnel, believed, resolved_session(wanted), netdev)
         if differing:

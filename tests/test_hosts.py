@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import PREFIX, UNDERLAY, Host, Hosts
+from tests.hosts import UNDERLAY, Host, Hosts
 
 pytestmark = pytest.mark.root
 
@@ -40,11 +40,11 @@ def test_a_failing_command_tells_its_output(netns: Callable[[str], Host]) -> Non
 
 def test_closing_removes_namespaces_processes_and_files() -> None:
     hosts = Hosts()
-    a, _ = hosts.pair()
+    a, b = hosts.pair()
     stubborn = a.start(["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"])
     hidden = a.run(["sh", "-c", "setsid sleep 100 >/dev/null 2>&1 & echo $!"]).stdout.strip()
     hosts.close()
     assert stubborn.poll() is not None
     assert not Path("/proc", hidden).exists()
     assert not a.folder.exists()
-    assert not [path for path in Path("/run/netns").iterdir() if path.name.startswith(PREFIX)]
+    assert not [host.netns for host in (a, b) if Path("/run/netns", host.netns).exists()]

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Collection, Iterator
 
-from l2tpv3.errors import ConflictError, NotFoundError
+from l2tpv3.errors import ConflictError, NotFoundError, from_errno
 from l2tpv3.link.base import home
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
@@ -34,7 +34,10 @@ class NetdevPlacer:
     def ifnames(self, netns: str | None) -> set[str]:
         """See Placer.ifnames."""
         with inside(netns):
-            return {name for _, name in socket.if_nameindex()}
+            try:
+                return {name for _, name in socket.if_nameindex()}
+            except OSError as error:
+                raise from_errno("the netdevs", "list them", error.errno or 0) from error
 
     def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
         """See Placer.check."""

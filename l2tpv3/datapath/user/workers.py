@@ -97,7 +97,7 @@ class Workers:
         return sorted(path for path in paths if path.name.startswith("worker-") and path.suffix == ".sock")
 
     def _connect(self, path: Path) -> Client | None:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection = _unix_socket()
         connection.settimeout(TIMEOUT_S)
         try:
             with _short(path) as short:
@@ -136,7 +136,7 @@ class Workers:
         return client
 
     def _bind(self) -> tuple[Path, socket.socket]:
-        control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        control = _unix_socket()
         number = 0
         while True:
             path = self.runtime / f"worker-{number}.sock"
@@ -196,6 +196,13 @@ class Workers:
             for client in clients:
                 self.quit(client)
             return len(clients)
+
+
+def _unix_socket() -> socket.socket:
+    try:
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:
+        raise from_errno("workers", "open a socket to reach them", error.errno or 0) from error
 
 
 def _log(path: Path) -> Path:
