@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,20 +99,27 @@ cat /proc/sys/kernel/random/boot_id > second.boot
 """
 
 
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """What outlives a guest: a folder in the checkout, which is what a guest shares wherever the checkout is."""
+    with tempfile.TemporaryDirectory(prefix=".reboot-", dir=ROOT) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.root
-def test_a_reboot_brings_back_exactly_what_was_there(tmp_path: Path) -> None:
-    (tmp_path / "host.batch").write_text(HOST)
-    (tmp_path / "green.batch").write_text(GREEN)
-    (tmp_path / "wanted.toml").write_text(WANTED)
-    _boot(tmp_path, FIRST_BOOT)
-    _boot(tmp_path, SECOND_BOOT)
-    assert (tmp_path / "first.boot").read_text() != (tmp_path / "second.boot").read_text()
-    said = (tmp_path / "restore.log").read_text().splitlines()
+def test_a_reboot_brings_back_exactly_what_was_there(disk: Path) -> None:
+    (disk / "host.batch").write_text(HOST)
+    (disk / "green.batch").write_text(GREEN)
+    (disk / "wanted.toml").write_text(WANTED)
+    _boot(disk, FIRST_BOOT)
+    _boot(disk, SECOND_BOOT)
+    assert (disk / "first.boot").read_text() != (disk / "second.boot").read_text()
+    said = (disk / "restore.log").read_text().splitlines()
     assert [line.split(":")[1] for line in said if line.startswith("tunnel ")].count(" restored") == 4
     assert any(": waiting: " in line for line in said), "it began before there was anything to restore on"
-    before = json.loads((tmp_path / "before.json").read_text())["tunnels"]
-    after = json.loads((tmp_path / "after.json").read_text())["tunnels"]
+    before = json.loads((disk / "before.json").read_text())["tunnels"]
+    after = json.loads((disk / "after.json").read_text())["tunnels"]
     assert [one["name"] for one in before] == ["gone", "kernel-ip6", "kernel-udp", "user-netns", "user-udp"]
     lasting = [one for one in before if not one["transient"]]
     assert {session["condition"] for one in lasting for session in one["sessions"]} == {"up", "down"}
@@ -121,7 +130,7 @@ def _boot(folder: Path, script: str) -> None:
     """Run a script in a guest that keeps nothing but this folder."""
     environment = os.environ | {"L2TPV3_STATE_DIR": str(folder / "state"), "L2TPV3_RUNTIME_DIR": "/run/l2tpv3"}
     done = subprocess.run(
-        [GUEST, "-w", folder, "--", "bash", "-c", f"CTL={L2TPCTL}\n{script}"],
+        [GUEST, "-w", ROOT, "--", "bash", "-c", f"cd {folder}\nCTL={L2TPCTL}\n{script}"],
         check=False, capture_output=True, text=True, timeout=250, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
