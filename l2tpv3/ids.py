@@ -143,6 +143,19 @@ def parse_mac(text: str, what: str) -> str:
     return ":".join(f"{octet:02x}" for octet in octets)
 
 
+def generate_mac(taken: Container[str]) -> str:
+    """A random unicast MAC address of the locally administered ones (IEEE 802c), none of `taken`.
+
+    Random as the kernel's own (eth_random_addr()), not derived from a name or the machine's id: those are the same on
+    machines that are clones of one another, and both may be on the pseudowire.
+    """
+    while True:
+        octets = bytearray(secrets.token_bytes(6))
+        octets[0] = octets[0] & 0xFC | 0x02
+        if (mac := octets.hex(":")) not in taken:
+            return mac
+
+
 def free_ifname(taken: Iterable[str], prefix: str = "l2tpeth") -> str:
     """The lowest `l2tpethN` not in `taken`: the kernel's own naming, so that scripts find what they know."""
     names = set(taken)

@@ -272,7 +272,7 @@ class Manager:
     # -- shared --------------------------------------------------------------------------------------------------
 
     def _settler(self, records: Records) -> Settler:
-        return Settler(self._datapaths, self._placer, records, self._engine.unfinished())
+        return Settler(self._datapaths, self._placer, self._engine.places, records, self._engine.unfinished())
 
     def _record(self, records: Records, name: str) -> TunnelRecord:
         if name in records:

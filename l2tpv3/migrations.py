@@ -34,7 +34,10 @@ CREATE TABLE pending (change TEXT NOT NULL) STRICT;
 CREATE TABLE audit (at REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL) STRICT;
 """
 
-STEPS = (_FIRST, _PENDING_AND_AUDIT)
+# NULL: from before it was kept; the next change takes the netdev's, if it is there.
+_MAC = "ALTER TABLE session ADD COLUMN mac TEXT"
+
+STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC)
 """STEPS[n] takes a file from version n to n + 1."""
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from l2tpv3.errors import ExistsError, NotFoundError
 from l2tpv3.link.base import home
-from l2tpv3.records import Records, SessionRecord, TunnelRecord, ports, resolved_session
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, ports, standing_session
 from l2tpv3.spec import Encap, SessionSpec, session_word
 from l2tpv3.state import Session, Tunnel
 from l2tpv3.status import NetdevState
@@ -241,7 +241,7 @@ class _TunnelPlan:
         believed = _believed(wanted.spec, mine, netdev)
         if begun:  # a move may not have been made; else somebody else moved it
             believed = dataclasses.replace(believed, netns=netdev.netns)
-        differing = _netdev_changes(tunnel, believed, resolved_session(wanted), netdev)
+        differing = _netdev_changes(tunnel, believed, standing_session(wanted), netdev)
         if differing:
             yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing)
 

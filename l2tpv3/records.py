@@ -12,10 +12,15 @@ from l2tpv3.state import Tunnel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """A session on record. mtu: what `spec.mtu` or the route came to, in bytes."""
+    """A session on record. mtu: what `spec.mtu` or the route came to, in bytes.
+
+    mac: what its netdev is made with, each time it is made, so that peers and DHCP servers know it again: `spec.mac`,
+    or one chosen when the session was; None on records from before it was kept.
+    """
 
     spec: SessionSpec
     mtu: int
+    mac: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,15 @@ def resolved(record: TunnelRecord) -> TunnelSpec:
 
 
 def resolved_session(record: SessionRecord) -> SessionSpec:
-    """The spec that datapaths get: with the MTU that was computed."""
+    """The spec to make the session from: with the MTU that was computed and the MAC address that was chosen."""
+    return dataclasses.replace(record.spec, mtu=record.mtu, mac=record.mac or record.spec.mac)
+
+
+def standing_session(record: SessionRecord) -> SessionSpec:
+    """The spec of a session whose netdev is there: it has a MAC address, which we change only when the user gives one.
+
+    Something else may have given it another since (a bond does), and then means it.
+    """
     return dataclasses.replace(record.spec, mtu=record.mtu)
 
 

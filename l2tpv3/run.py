@@ -11,7 +11,7 @@ from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
 from l2tpv3.link.base import Placer
 from l2tpv3.places import Places
-from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session
+from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
 from l2tpv3.spec import Encap, TunnelSpec
 from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
 
@@ -43,7 +43,7 @@ class Runner:
             case SetSession():
                 self._datapath(step.tunnel).set_session(self._resolved(step.tunnel), resolved_session(step.session))
             case SetNetdev():
-                new = resolved_session(step.session)
+                new = standing_session(step.session)
                 self._placer.change(self._resolved(step.tunnel), step.old, new, self._mark(step.tunnel, step.session))
             case ReplaceSession():
                 self._replace(step)
@@ -53,7 +53,8 @@ class Runner:
         made = spec if made_as is None else dataclasses.replace(spec, ifname=made_as)
         self._datapath(tunnel).add_session(self._resolved(tunnel), made, adopt=adopt)
         if made_as is None:
-            self._placer.place(self._resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt)
+            placed = standing_session(session) if adopt else spec
+            self._placer.place(self._resolved(tunnel), placed, self._mark(tunnel, session), adopted=adopt)
 
     def _delete(self, tunnel: TunnelRecord, session: SessionRecord) -> None:
         with contextlib.suppress(NotFoundError):

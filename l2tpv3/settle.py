@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from l2tpv3 import choose, clash
+from l2tpv3 import choose, clash, ids
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import (
     MissingError,
@@ -16,8 +16,9 @@ from l2tpv3.errors import (
     NotPermittedError,
     UnavailableError,
 )
-from l2tpv3.link.base import Placer, home
+from l2tpv3.link.base import Locator, Placer, home
 from l2tpv3.mtu import find_route, session_mtu
+from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
 from l2tpv3.spec import IPInterface, SessionSpec, TunnelSpec, session_fields
 from l2tpv3.state import Tunnel
@@ -29,11 +30,17 @@ class Settler:
     """Settles wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
 
     def __init__(
-        self, datapaths: Mapping[str, Datapath], placer: Placer, records: Records, unfinished: Records | None = None
+        self,
+        datapaths: Mapping[str, Datapath],
+        placer: Placer,
+        places: Places,
+        records: Records,
+        unfinished: Records | None = None,
     ) -> None:
         """unfinished: what a killed change was making. It may be there and is ours; what it had chosen is kept."""
         self._datapaths = datapaths
         self._placer = placer
+        self._places = places
         self._before = records
         self._unfinished = unfinished or {}
         self._records = dict(records)
@@ -41,6 +48,8 @@ class Settler:
         self._foreign: dict[str | None, set[int]] = {}
         self._tunnels: dict[tuple[str, str | None], list[Tunnel]] = {}
         self._route_mtu: dict[TunnelSpec, int] = {}
+        self._macs: set[str] | None = None
+        self._locator: Locator | None = None
         self._own: dict[tuple[str | None, str | None], set[str]] = {}
 
     def all(self, wanted: Iterable[WantedTunnel], *, prune: bool) -> Records:
@@ -111,7 +120,7 @@ class Settler:
     def _measured_again(self, record: TunnelRecord, *, live: bool) -> tuple[SessionRecord, ...]:
         """A live tunnel whose route is gone for the moment keeps the MTUs that it has: nothing of it is missing."""
         try:
-            return tuple(self._measured(record, one.spec) for one in record.sessions)
+            return tuple(self._measured(record, one.spec, one) for one in record.sessions)
         except (NoRouteError, NoAddressError):
             if not live:
                 raise
@@ -127,7 +136,7 @@ class Settler:
         if old is not None and spec == old.spec:
             return
         record = self._planned(spec, old)
-        sessions = tuple(self._measured(record, one.spec) for one in record.sessions)
+        sessions = tuple(self._measured(record, one.spec, one) for one in record.sessions)
         self._records[name] = record.with_sessions(sessions)
 
     def _taken_tunnel_ids(self, netns: str | None) -> set[int]:
@@ -163,7 +172,7 @@ class Settler:
 
         for name in sorted(wanted, key=lambda name: "id" not in wanted[name] and name not in there):
             old, like = there.get(name), chosen.get(name)
-            if old is not None and choose.is_settled(wanted[name], old.spec):
+            if old is not None and old.mac is not None and choose.is_settled(wanted[name], old.spec):
                 continue
             spec = choose.settle_session(
                 name,
@@ -172,11 +181,11 @@ class Settler:
                 lambda: clash.taken_session_ids(so_far(), self._records),
                 lambda netns: self._taken_names(so_far(), netns),
             )
-            if old is not None and spec == old.spec:
+            if old is not None and old.mac is not None and spec == old.spec:
                 continue
             if old is None or _moves(record, old.spec, spec):
                 self._placer.check(record.spec, spec, ours=self._ours(record, spec))
-            there[name] = self._measured(record, spec)
+            there[name] = self._measured(record, spec, like)
             changed = True
         if changed:
             so_far()
@@ -202,10 +211,29 @@ class Settler:
             }
         return self._own[places]
 
-    def _measured(self, tunnel: TunnelRecord, spec: SessionSpec) -> SessionRecord:
-        if spec.mtu is not None:
-            return SessionRecord(spec=spec, mtu=spec.mtu)
-        return SessionRecord(spec=spec, mtu=self._mtu(tunnel, spec))
+    def _measured(self, tunnel: TunnelRecord, spec: SessionSpec, old: SessionRecord | None) -> SessionRecord:
+        """old: what that session is on record as, or was about to be."""
+        mtu = spec.mtu if spec.mtu is not None else self._mtu(tunnel, spec)
+        return SessionRecord(spec=spec, mtu=mtu, mac=spec.mac or self._mac(tunnel, old))
+
+    def _mac(self, tunnel: TunnelRecord, old: SessionRecord | None) -> str:
+        """What it has: on record, else (recorded before MAC addresses were) its netdev; else one of its own."""
+        if old is not None and old.mac is not None:
+            return old.mac
+        if old is not None and (netdev := self._netdev(tunnel, old)) is not None:
+            return netdev.mac
+        if self._macs is None:
+            records = (*self._records.values(), *self._before.values(), *self._unfinished.values())
+            self._macs = {one.mac for record in records for one in record.sessions if one.mac is not None}
+        chosen = ids.generate_mac(self._macs)
+        self._macs.add(chosen)
+        return chosen
+
+    def _netdev(self, tunnel: TunnelRecord, session: SessionRecord) -> NetdevState | None:
+        if self._locator is None:
+            self._locator = self._placer.locator()
+        mark = self._places.mark(tunnel.spec.name, session.spec.name)
+        return self._locator.find(tunnel.spec, session.spec, mark)
 
     def _mtu(self, record: TunnelRecord, spec: SessionSpec) -> int:
         tunnel = resolved(record)
@@ -262,7 +290,7 @@ def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
             addresses=_lasting(netdev) if netdev and netdev.bridge is None else (),
             **fields,
         )
-        sessions.append(SessionRecord(spec=own, mtu=session.mtu or 0))
+        sessions.append(SessionRecord(spec=own, mtu=session.mtu or 0, mac=netdev.mac if netdev else None))
     record = TunnelRecord(spec=spec, local=status.local or spec.endpoint, datapath=status.datapath, reason="adopted")
     return record.with_sessions(tuple(sessions))
 

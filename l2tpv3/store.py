@@ -197,11 +197,11 @@ def since_boot_s() -> float:
 
 def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
     sessions: dict[str, list[SessionRecord]] = {}
-    found = db.execute("SELECT tunnel, spec, mtu FROM session ORDER BY tunnel, name").fetchall()
+    found = db.execute("SELECT tunnel, spec, mtu, mac FROM session ORDER BY tunnel, name").fetchall()
     # All in one go: for ten thousand small texts the calls take longer than the parsing.
-    specs = json.loads(f"[{','.join(spec for _, spec, _ in found)}]")
-    for (tunnel, _, mtu), words in zip(found, specs, strict=True):
-        sessions.setdefault(tunnel, []).append(SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu))
+    specs = json.loads(f"[{','.join(spec for _, spec, _, _ in found)}]")
+    for (tunnel, _, mtu, mac), words in zip(found, specs, strict=True):
+        sessions.setdefault(tunnel, []).append(SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu, mac=mac))
     rows = db.execute("SELECT name, spec, local, datapath, reason, boot FROM tunnel ORDER BY name")
     return {
         name: TunnelRecord(
@@ -230,14 +230,14 @@ def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None
         row,
     )
     there = {
-        one: (spec, mtu)
-        for one, spec, mtu in db.execute("SELECT name, spec, mtu FROM session WHERE tunnel = ?", (name,))
+        one: (spec, mtu, mac)
+        for one, spec, mtu, mac in db.execute("SELECT name, spec, mtu, mac FROM session WHERE tunnel = ?", (name,))
     }
-    wanted = {one.spec.name: (json.dumps(one.spec.to_words()), one.mtu) for one in record.sessions}
+    wanted = {one.spec.name: (json.dumps(one.spec.to_words()), one.mtu, one.mac) for one in record.sessions}
     gone = [(name, one) for one in there if one not in wanted]
     new = [(name, one, *values) for one, values in wanted.items() if there.get(one) != values]
     db.executemany("DELETE FROM session WHERE tunnel = ? AND name = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO session (tunnel, name, spec, mtu) VALUES (?, ?, ?, ?)", new)
+    db.executemany("INSERT OR REPLACE INTO session (tunnel, name, spec, mtu, mac) VALUES (?, ?, ?, ?, ?)", new)
 
 
 def _read_pending(db: sqlite3.Connection) -> Pending | None:
@@ -277,7 +277,7 @@ def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:
         "datapath": record.datapath,
         "reason": record.reason,
         "boot": record.boot,
-        "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu} for one in record.sessions],
+        "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu, "mac": one.mac} for one in record.sessions],
     }
 
 
@@ -291,6 +291,7 @@ def _from_words(words: dict[str, Any] | None) -> TunnelRecord | None:
         reason=words["reason"],
         boot=words["boot"],
         sessions=tuple(
-            SessionRecord(spec=SessionSpec.from_words(one["spec"]), mtu=one["mtu"]) for one in words["sessions"]
+            SessionRecord(spec=SessionSpec.from_words(one["spec"]), mtu=one["mtu"], mac=one.get("mac"))
+            for one in words["sessions"]
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from l2tpv3 import Manager
 from l2tpv3.config import dump
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
+from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.netns import inside
 from l2tpv3.places import Places
+from l2tpv3.records import TunnelRecord
 from l2tpv3.state import Counters, Tunnel, TunnelCounters
 from l2tpv3.store import Store
 from tests.hosts import Host
@@ -30,7 +32,8 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
     with inside(host.netns):
         recorded = Store(places.state).load()
         lines.append(f"pending {recorded.pending}")
-        lines += [f"record {record}" for record in recorded.tunnels.values()]
+        lines += [f"record {_plain_record(record)}" for record in recorded.tunnels.values()]
+        lines += [f"mac {text}" for text in _macs(recorded.tunnels.values(), places)]
         lines.append(dump([(one.spec, [it.spec for it in one.sessions]) for one in recorded.tunnels.values()]))
         lines += [f"status {one}" for one in _statuses(Manager(places))]
         datapaths = (KernelDatapath(), UserDatapath(places))
@@ -44,6 +47,23 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
     files = [*_names(places.runtime), *_names(places.state)]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)
+
+
+def _plain_record(record: TunnelRecord) -> TunnelRecord:
+    """Without MAC addresses that were chosen."""
+    return record.with_sessions(
+        tuple(dataclasses.replace(one, mac=one.spec.mac or (one.mac and "chosen")) for one in record.sessions)
+    )
+
+
+def _macs(records: Iterable[TunnelRecord], places: Places) -> Iterator[str]:
+    """Whether netdevs have the MAC addresses that are on record."""
+    locator = NetdevLocator()
+    for record in records:
+        for session in record.sessions:
+            found = locator.find(record.spec, session.spec, places.mark(record.spec.name, session.spec.name))
+            said = "is not there" if found is None else "is as on record" if found.mac == session.mac else "differs"
+            yield f"{record.spec.name}/{session.spec.name} {said}"
 
 
 def _statuses(manager: Manager) -> list[tuple[Any, ...]]:

@@ -131,7 +131,9 @@ Mtu = Annotated[
         autocompletion=complete.choice("auto"),
     ),
 ]
-Mac = Annotated[str | None, typer.Option("--mac", metavar="MAC", help="The netdev's MAC address. [default: random]")]
+Mac = Annotated[
+    str | None, typer.Option("--mac", metavar="MAC", help="The netdev's MAC address. [default: random, and then kept]")
+]
 SessionNetns = Annotated[
     str | None,
     typer.Option(

@@ -55,10 +55,12 @@ class MemoryPlacer:
         if made_as is not None:
             self._datapath.rename(tunnel, session)
         self._indices += 1
+        before = self._placed.get(mark)
+        random = f"02:00:00:00:{self._indices >> 8 & 255:02x}:{self._indices & 255:02x}"
         self._placed[mark] = NetdevState(
             ifname=session.ifname,
             ifindex=self._indices,
-            mac=session.mac or f"02:00:00:00:{self._indices >> 8 & 255:02x}:{self._indices & 255:02x}",
+            mac=session.mac or (before.mac if before else random),
             mtu=session.mtu or 0,
             up=session.up,
             carrier=session.up,

@@ -70,15 +70,15 @@ class NetdevPlacer:
                 which = netdevs.index(made_as)
                 netdevs.change(which, subject, ifname=session.ifname)  # it is down, having just been made
             target = home(tunnel, session)
+            mac = {} if session.mac is None else {"mac": session.mac}
             if target is not None and not same_netns(netdevs.netns, target):
                 which = netdevs.index(which) if isinstance(which, str) else which
-                netdevs.change(which, subject, alias=mark)  # first: whatever happens then, it can be found
+                # First: whatever happens then, it can be found, and what has our mark has the MAC address on record.
+                netdevs.change(which, subject, alias=mark, **mac)
                 netdevs.move(which, target, subject)
                 netdevs = stack.enter_context(self._kept.use(target))
                 which = session.ifname
-            changes: dict[str, object] = {"alias": mark, "mtu": session.mtu, "up": session.up}
-            if session.mac is not None:
-                changes["mac"] = session.mac
+            changes: dict[str, object] = {"alias": mark, "mtu": session.mtu, "up": session.up, **mac}
             if session.bridge is not None:
                 changes["master"] = netdevs.bridge(session.bridge, subject)
             netdevs.change(which, subject, **changes)

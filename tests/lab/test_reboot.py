@@ -137,7 +137,7 @@ def _boot(folder: Path, script: str) -> None:
 
 
 def _lasting(tunnel: dict[str, Any]) -> dict[str, Any]:
-    """What a reboot must not change: all but counters, process and interface numbers, and what is random by request."""
+    """What a reboot must not change: all but counters, process and interface numbers."""
     kept = {key: value for key, value in tunnel.items() if key not in ("counters", "worker_pid", "sessions")}
     return kept | {"sessions": [_lasting_session(session) for session in tunnel["sessions"]]}
 
@@ -145,7 +145,5 @@ def _lasting(tunnel: dict[str, Any]) -> dict[str, Any]:
 def _lasting_session(session: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in session.items() if key != "counters"}
     netdev = {key: value for key, value in session["netdev"].items() if key != "ifindex"}
-    if not session["wanted"].get("mac"):
-        del netdev["mac"]
     netdev["addresses"] = sorted(one for one in netdev["addresses"] if not one.startswith("fe80:"))
     return kept | {"netdev": netdev}

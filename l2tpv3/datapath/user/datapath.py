@@ -117,7 +117,7 @@ class UserDatapath:
             mark = Mark(self._runtime, tunnel.name, session.name)
             tun, adopted = self._adopt(tunnel, session, mark) if adopt else None, True
             if tun is None:
-                tun, adopted = netdev.create(tunnel.netns, session.ifname, mark), False
+                tun, adopted = netdev.create(tunnel.netns, session.ifname, mark, session.mac), False
             try:
                 words = SessionSettings.of(session).to_json()
                 client.request(subject, "add_session", [tun], session=words, **key)

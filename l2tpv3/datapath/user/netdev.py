@@ -37,9 +37,10 @@ class Found(NamedTuple):
     ifname: str
 
 
-def create(netns: str | None, ifname: str, mark: Mark) -> int:
+def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None) -> int:
     """Make a TAP, down, and give its open file. It vanishes when that is closed, until it is made persistent.
 
+    mac: its MAC address, which it has as soon as it has the mark; None is one that the kernel makes up.
     Raises ConflictError (a netdev of that name exists), UnavailableError, NotPermittedError, NotFoundError.
     """
     subject = f"session {mark.session}"
@@ -47,7 +48,7 @@ def create(netns: str | None, ifname: str, mark: Mark) -> int:
         tun = open_tun(subject)
         try:
             _attach(tun, ifname, _IFF_TUN_EXCL)
-            rtnetlink.set_alias(socket.if_nametoindex(ifname), mark.alias())
+            rtnetlink.mark(socket.if_nametoindex(ifname), mark.alias(), mac)
         except OSError as error:
             os.close(tun)
             raise _create_error(subject, ifname, error) from error

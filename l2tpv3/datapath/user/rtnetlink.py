@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from l2tpv3.netlink.route import Link, RouteSocket
 
-__all__ = ["Link", "delete", "links", "set_alias"]
+__all__ = ["Link", "delete", "links", "mark"]
 
 
 def links(kind: str = "") -> list[Link]:
@@ -13,10 +13,10 @@ def links(kind: str = "") -> list[Link]:
         return route.links(kind)
 
 
-def set_alias(ifindex: int, alias: str) -> None:
-    """Give a netdev an ifalias. Raises OSError."""
+def mark(ifindex: int, alias: str, mac: str | None) -> None:
+    """Give a netdev an ifalias and a MAC address (None: it keeps its own), both or none. Raises OSError."""
     with RouteSocket() as route:
-        route.set_link(ifindex, alias=alias)
+        route.set_link(ifindex, alias=alias, mac=mac)
 
 
 def delete(ifindex: int) -> None:
