@@ -14,6 +14,7 @@
     │   ├── ExistsError         exists             4     409   no
     │   └── ForeignError        foreign            4     409   no     something else made it; it is never changed
     └── NotPermittedError       not-permitted      5     403   no
+        └── UnauthenticatedError  unauthenticated  5     401   no     the service does not know who asks
 
 Exit codes are `l2tpctl`'s. `errno` holds the kernel's error number where one was the cause, and `__cause__` the
 exception that carried it.
@@ -123,6 +124,12 @@ class NotPermittedError(L2tpError):
     """The caller lacks the privilege (EPERM, EACCES)."""
 
     slug, exit_code, http_status = "not-permitted", 5, 403
+
+
+class UnauthenticatedError(NotPermittedError):
+    """The service does not know who asks: no token, one that is wrong, revoked or expired."""
+
+    slug, http_status = "unauthenticated", 401
 
 
 _BY_ERRNO: dict[int, tuple[type[L2tpError], str]] = {

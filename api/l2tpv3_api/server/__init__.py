@@ -1,0 +1,1 @@
+"""How the app is served: sockets, TLS, uvicorn, systemd."""
