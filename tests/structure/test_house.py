@@ -145,9 +145,10 @@ def test_the_wheel_has_the_package_its_types_and_its_data(tmp_path: Path) -> Non
     (wheel,) = tmp_path.glob("*.whl")
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     wanted = {str(path.relative_to(ROOT)) for path in _tracked() if path.is_relative_to(PACKAGE)}
+    wanted |= {str(path.relative_to(ROOT / "api")) for path in _tracked() if path.is_relative_to(ROOT / "api")}
     assert "l2tpv3/py.typed" in shipped
     assert wanted <= shipped
-    assert {name.split("/")[0] for name in shipped if ".data/data/" not in name} == {"l2tpv3"}
+    assert {name.split("/")[0] for name in shipped if ".data/data/" not in name} == {"l2tpv3", "l2tpv3_api"}
 
 
 def test_the_readme_and_ci_name_the_commands_there_are() -> None:
