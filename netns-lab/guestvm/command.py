@@ -50,6 +50,7 @@ environment:
 examples:
   netns-lab/guest ip l2tp show tunnel
   netns-lab/guest .venv/bin/pytest -m kernel_l2tp
+  netns-lab/guest --systemd systemd-networkd.service -- networkctl
   netns-lab/guest --no-l2tp -- sh -c 'modprobe l2tp_eth && lsmod | grep l2tp'
 """
 
@@ -82,6 +83,14 @@ def _parser() -> argparse.ArgumentParser:
         "-w", dest="share", metavar="DIR", type=Path, default=Path(), help="default: the current folder"
     )
     parser.add_argument("--no-l2tp", action="store_true", help="boot without the l2tp modules loaded")
+    parser.add_argument(
+        "--files", metavar="DIR", type=Path, help="copy what is in DIR over the machine's files, for this boot"
+    )
+    parser.add_argument(
+        "--systemd",
+        metavar="UNIT,UNIT...",
+        help="boot systemd, which starts these units, what they need, and COMMAND as a service: nothing else",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show the guest's console on standard error")
     parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)
     return parser
@@ -99,9 +108,14 @@ def _run(arguments: argparse.Namespace, command: list[str]) -> int:
         cpus=int(os.environ.get("L2TPV3_GUEST_CPUS", min(4, os.cpu_count() or 1))),
         timeout_s=float(os.environ.get("L2TPV3_GUEST_TIMEOUT", "900")),
         tty=not command,
+        systemd=arguments.systemd is not None,
         verbose=arguments.verbose,
     )
     files = _files(plan, command or [os.environ.get("SHELL", "/bin/bash")], l2tp=not arguments.no_l2tp)
+    if arguments.files:
+        files["files"] = f"{arguments.files.resolve()}\n"
+    if plan.systemd:
+        files["systemd"] = " ".join(arguments.systemd.split(",")) + "\n"
     image = initrd.build(Path(needs.find("busybox")), plan.kernel.module_files(_TO_BOOT), files)
     kvm = os.environ.get("L2TPV3_GUEST_KVM") != "0" and machine.kvm_works(cache)
     with _raw_terminal() if plan.tty else contextlib.nullcontext():

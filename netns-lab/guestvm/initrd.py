@@ -39,7 +39,7 @@ class Archive:
 def build(busybox: Path, modules: Iterable[tuple[str, bytes]], files: dict[str, str]) -> int:
     """An initrd as an open memfd, so that no file is left behind however we end.
 
-    `modules` are (file name, bytes) in loading order; `files` go into /guest, beside early.sh and init.sh.
+    `modules` are (file name, bytes) in loading order; `files` go into /guest, beside init.sh and serve.sh.
     """
     here = Path(__file__).parent
     archive = Archive()
@@ -52,7 +52,8 @@ def build(busybox: Path, modules: Iterable[tuple[str, bytes]], files: dict[str, 
         order.append(name)
     archive.file("modules/order", "".join(f"{name}\n" for name in order))
     archive.file("init", (here / "early.sh").read_text(), 0o755)
-    archive.file("guest/init.sh", (here / "init.sh").read_text())
+    for script in ("init.sh", "serve.sh"):
+        archive.file(f"guest/{script}", (here / script).read_text())
     for name, text in files.items():
         archive.file(f"guest/{name}", text)
     memory = os.memfd_create("initrd", 0)

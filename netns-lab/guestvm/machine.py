@@ -23,7 +23,7 @@ _CONSOLE_KEPT_BYTES = 16_384
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: the kernel, the shared folder, the sizes, and whether the streams are a terminal."""
+    """What to run: the kernel, the shared folder, the sizes, whether the streams are a terminal and systemd boots."""
 
     kernel: Kernel
     share: Path
@@ -31,6 +31,7 @@ class Plan:
     cpus: int
     timeout_s: float
     tty: bool
+    systemd: bool
     verbose: bool
 
 
@@ -153,6 +154,8 @@ class Machine:
         accelerator = ["-accel", "kvm", "-cpu", "host"] if self._kvm else ["-accel", "tcg,thread=multi", "-cpu", "max"]
         # mitigations and address randomisation cost time and guard nothing here
         append = "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr random.trust_cpu=on no_timer_check"
+        if plan.systemd:  # the disks of the machine are none of the guest's
+            append += " fstab=no systemd.gpt_auto=no systemd.firstboot=no"
         if not plan.verbose:
             append += " quiet"
         arguments = [
