@@ -1,0 +1,38 @@
+"""One event: made once, and the same bytes for every subscriber."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    """What events there are. RESET: events were missed, so list again; it is sent whatever was asked for."""
+
+    TUNNEL = "tunnel"
+    SESSION = "session"
+    WORKER = "worker"
+    APPLY = "apply"
+    COUNTERS = "counters"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """type: a word of EventType. data: a JSON document. id: EPOCH-SEQ; empty for what can't be resumed (counters)."""
+
+    type: str
+    data: bytes
+    id: str = ""
+
+    @classmethod
+    def of(cls, type: str, data: dict[str, Any], id: str = "") -> Event:
+        """An event whose data is that dict."""
+        return cls(type, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(), id)
+
+    def document(self) -> dict[str, Any]:
+        """The data, parsed."""
+        result: dict[str, Any] = json.loads(self.data)
+        return result
