@@ -21,9 +21,10 @@ from l2tpv3.observe import Observer
 from l2tpv3.places import Places
 from l2tpv3.plan import Change, Scope, plan
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
-from l2tpv3.run import OnStep, Runner
+from l2tpv3.run import Runner
 from l2tpv3.steps import Step, describe
 from l2tpv3.store import AuditEntry, Pending, Recorded, Store, boot_id, since_boot_s
+from l2tpv3.told import OnStep, ToldStep
 from l2tpv3.whoami import caller
 from l2tpv3.world import World
 
@@ -48,6 +49,11 @@ class Outcome:
     def changes(self) -> bool:
         """Whether anything changes: what runs, or only what is on record of it."""
         return bool(self.steps) or dict(self.before) != dict(self.after)
+
+    @property
+    def told(self) -> tuple[ToldStep, ...]:
+        """The steps in words."""
+        return tuple(map(describe, self.steps))
 
 
 class Engine:
@@ -138,7 +144,7 @@ class Engine:
             with self._busy():
                 for step in steps:
                     if on_step is not None:
-                        on_step(step)
+                        on_step(describe(step))
                     self._runner.take(step)
             steps = plan(self._again(change))
             if not steps:

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3.datapath.base import Datapath, Support
 from l2tpv3.engine import Engine, Outcome
-from l2tpv3.errors import ExistsError, ForeignError, NotFoundError
+from l2tpv3.errors import ExistsError, ForeignError
+from l2tpv3.host import no_session, no_tunnel
 from l2tpv3.link.base import Placer
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.restore import Restorer, Tell
-from l2tpv3.run import OnStep
+from l2tpv3.restore import Restorer
 from l2tpv3.settle import Settler, adopted
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.steps import DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, boot_id
+from l2tpv3.told import Change, OnStep, Tell
 from l2tpv3.wanted import WantedTunnel
 
 _HAVE_WORKERS = ("user",)  # datapaths whose netdevs outlive what carries them
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a `set` did. recreated: it could not be done in place, so traffic was interrupted; why: what forced that."""
-
-    recreated: bool = False
-    why: str = ""
-
-
 class Manager:
-    """Tunnels and sessions of the host that `places` stand for. Every method raises L2tpError.
+    """Tunnels and sessions of the host that `places` stand for, a l2tpv3.host.Host. Every method raises L2tpError.
 
     `words` are the command line's (TunnelSpec.to_words, SessionSpec.to_words): only those that are given.
     datapaths: None is every one that ships; which of them work is found out when it matters.
@@ -52,10 +44,10 @@ class Manager:
 
     # -- looking -------------------------------------------------------------------------------------------------
 
-    def tunnels(self, *, netns: str | None = None) -> list[TunnelStatus]:
+    def tunnels(self, *, netns: str | None = None, secrets: bool = True) -> list[TunnelStatus]:
         """Every tunnel: those on record by name, then those that something else made here and in their namespaces.
 
-        netns: another namespace to look for foreign ones in.
+        netns: another namespace to look for foreign ones in. secrets: whoever has this host has the cookies, too.
         """
         recorded = self._engine.store.load()
         records, observer = recorded.shown, self._engine.observer(recorded)
@@ -64,7 +56,7 @@ class Manager:
             found += (one for one in observer.foreign(records.values(), place) if one not in found)
         return found
 
-    def tunnel(self, name: str) -> TunnelStatus:
+    def tunnel(self, name: str, *, secrets: bool = True) -> TunnelStatus:
         """One tunnel by name; foreign ones too. Raises NotFoundError."""
         recorded = self._engine.store.load()
         record = recorded.shown.get(name)
@@ -73,9 +65,9 @@ class Manager:
         for status in self.tunnels():
             if status.name == name:
                 return status
-        raise _no_tunnel(name)
+        raise no_tunnel(name)
 
-    def session(self, tunnel: str, name: str) -> SessionStatus:
+    def session(self, tunnel: str, name: str, *, secrets: bool = True) -> SessionStatus:
         """One session by name. Raises NotFoundError."""
         recorded = self._engine.store.load()
         record = recorded.tunnels.get(tunnel)
@@ -84,7 +76,7 @@ class Manager:
         for status in self.tunnel(tunnel).sessions:
             if status.name == name:
                 return status
-        raise _no_session(tunnel, name)
+        raise no_session(tunnel, name)
 
     def support(self) -> dict[str, Support]:
         """Which datapaths work here, and why or why not, by name."""
@@ -93,6 +85,20 @@ class Manager:
     def records(self) -> Records:
         """What is on record, secrets included."""
         return self._engine.store.tunnels()
+
+    def stated(self, names: Collection[str] = ()) -> list[WantedTunnel]:
+        """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+        records = self.records()
+        for name in names:
+            if name not in records:
+                raise no_tunnel(name)
+        chosen = [records[name] for name in (names or records)]
+        return [WantedTunnel.from_specs(one.spec, [session.spec for session in one.sessions]) for one in chosen]
+
+    @property
+    def undoes_unconfirmed(self) -> bool:
+        """False: nothing of it runs between calls. Something has to call `expire` when the time is up."""
+        return False
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """Who changed what when: the last changes, the newest first."""
@@ -280,7 +286,7 @@ class Manager:
         if any(status.name == name for status in self.tunnels() if status.foreign):
             remedy = "change it with what made it; `ip l2tp` can"
             raise ForeignError(f"tunnel {name}", "something else made it", remedy)
-        raise _no_tunnel(name)
+        raise no_tunnel(name)
 
 
 def _change(outcome: Outcome) -> Change:
@@ -301,16 +307,8 @@ def _shipped_placer() -> Placer:
     return NetdevPlacer()
 
 
-def _no_tunnel(name: str) -> NotFoundError:
-    return NotFoundError(f"tunnel {name}", "no such tunnel", "`l2tpctl tunnel show` lists them")
-
-
-def _no_session(tunnel: str, name: str) -> NotFoundError:
-    return NotFoundError(f"session {tunnel}/{name}", "no such session", f"`l2tpctl session show {tunnel}` lists them")
-
-
 def _session_record(record: TunnelRecord, name: str) -> SessionRecord:
     session = record.session(name)
     if session is None:
-        raise _no_session(record.spec.name, name)
+        raise no_session(record.spec.name, name)
     return session

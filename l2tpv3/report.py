@@ -14,11 +14,10 @@ from importlib import resources
 from typing import Any
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.records import SessionRecord
 from l2tpv3.spec import Encap, Sequencing
 from l2tpv3.status import NetdevState, SessionStatus, TunnelStatus
-from l2tpv3.steps import Step, describe
 from l2tpv3.store import AuditEntry
+from l2tpv3.told import ToldStep
 
 STATUS_SCHEMA = "l2tpv3/status/v1"
 STATS_SCHEMA = "l2tpv3/stats/v1"
@@ -201,22 +200,14 @@ def _netdev(netdev: NetdevState) -> dict[str, Any]:
     }
 
 
-def plan_document(steps: Iterable[Step]) -> dict[str, Any]:
+def plan_document(steps: Iterable[ToldStep]) -> dict[str, Any]:
     """The document that `plan --json` and `apply --json` print: the steps in their order."""
-    return {"schema": PLAN_SCHEMA, "steps": [_step(step) for step in steps]}
+    return {"schema": PLAN_SCHEMA, "steps": [step_dict(step) for step in steps]}
 
 
-def _step(step: Step) -> dict[str, Any]:
-    said = describe(step)
-    session: SessionRecord | None = getattr(step, "session", None)
-    return {
-        "sign": said.sign,
-        "tunnel": step.tunnel.spec.name,
-        "session": session.spec.name if session else None,
-        "text": said.text,
-        "why": step.why,
-        "interrupts": said.interrupts,
-    }
+def step_dict(step: ToldStep) -> dict[str, Any]:
+    """One step, JSON-ready."""
+    return dataclasses.asdict(step)
 
 
 def audit_document(entries: Iterable[AuditEntry]) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from enum import StrEnum
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
@@ -13,30 +11,10 @@ from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
 from l2tpv3.link.base import home
 from l2tpv3.records import Records
 from l2tpv3.settle import Settler
+from l2tpv3.told import News, Tell, Turn
 
 WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 """What may be only a matter of time."""
-
-
-class Turn(StrEnum):
-    """What came of a tunnel: it is there again, it is waited for, or it can't be brought back."""
-
-    RESTORED = "restored"
-    WAITING = "waiting"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """Something that `restore` has to tell. error: why it waits or failed."""
-
-    tunnel: str
-    turn: Turn
-    error: L2tpError | None = None
-
-
-Tell = Callable[[News], None]
-"""Told of each tunnel's turns, when they happen; of one reason to wait once."""
 
 
 class Restorer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
@@ -14,9 +14,6 @@ from l2tpv3.places import Places
 from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
 from l2tpv3.spec import Encap, TunnelSpec
 from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
-
-OnStep = Callable[[Step], None]
-"""Told of each step before it is taken."""
 
 
 class Runner:

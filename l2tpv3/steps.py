@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, session_word
+from l2tpv3.told import ToldStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,43 +69,37 @@ class ReplaceSession(Step):
     old: SessionRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """A step in words. sign: + - or ~. subject: "tunnel a" or "session a/b". interrupts: whether its traffic stops."""
-
-    sign: str
-    subject: str
-    text: str
-    interrupts: bool
-
-
-def describe(step: Step) -> Description:
+def describe(step: Step) -> ToldStep:
     """What the step does, for people; no secrets are in it."""
     tunnel = step.tunnel.spec
-    name = tunnel.name
     match step:
         case AddTunnel():
             where = f"{step.tunnel.local} to {tunnel.remote} over {tunnel.encap}, {step.tunnel.datapath} datapath"
-            return _described("+", f"tunnel {name}", where, step, interrupts=False)
+            return _told("+", step, where)
         case DelTunnel():
             count = len(step.tunnel.sessions)
             text = f"remove it with {count} session{'' if count == 1 else 's'}" if count else "remove it"
-            return _described("-", f"tunnel {name}", text, step, interrupts=True)
+            return _told("-", step, text, interrupts=True)
         case AddSession():
-            text = f"id {step.session.spec.session_id}, netdev {step.session.spec.ifname}"
-            return _described("+", f"session {name}/{step.session.spec.name}", text, step, interrupts=False)
+            return _told("+", step, f"id {step.session.spec.session_id}, netdev {step.session.spec.ifname}")
         case DelSession():
-            return _described("-", f"session {name}/{step.session.spec.name}", "remove it", step, interrupts=True)
+            return _told("-", step, "remove it", interrupts=True)
         case ReplaceSession():
-            return _described("~", f"session {name}/{step.session.spec.name}", "make it anew", step, interrupts=True)
+            return _told("~", step, "make it anew", interrupts=True)
         case SetSession() | SetNetdev():
-            return _described("~", f"session {name}/{step.session.spec.name}", _fields(step), step, interrupts=False)
+            return _told("~", step, _fields(step))
     raise TypeError(step)
 
 
-def _described(sign: str, subject: str, text: str, step: Step, *, interrupts: bool) -> Description:
-    return Description(
-        sign=sign, subject=subject, text=f"{text}: {step.why}" if step.why else text, interrupts=interrupts
+def _told(sign: str, step: Step, text: str, *, interrupts: bool = False) -> ToldStep:
+    session: SessionRecord | None = getattr(step, "session", None)
+    return ToldStep(
+        sign=sign,
+        tunnel=step.tunnel.spec.name,
+        session=session.spec.name if session is not None else None,
+        text=f"{text}: {step.why}" if step.why else text,
+        why=step.why,
+        interrupts=interrupts,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from l2tpv3.errors import L2tpError
 from l2tpv3.manager import Manager
 from l2tpv3.places import Places
-from l2tpv3.restore import News, Tell, Turn
+from l2tpv3.told import News, Tell, Turn
 
 LOOK_S: Final = 1.0
 """How often the runtime directory and the record are looked at when no worker dies; two stat() calls."""

@@ -16,8 +16,8 @@ from l2tpv3 import Condition, Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, MissingError, NoAddressError, NoRouteError, RefusedError
 from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.restore import News, Turn
 from l2tpv3.store import Pending, Store, since_boot_s
+from l2tpv3.told import News, Turn
 from l2tpv3.wanted import WantedTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from l2tpv3.cli import options
-from l2tpv3.cli.tunnel import manager_of
+from l2tpv3.cli.tunnel import local_manager, manager_of
 from l2tpv3.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from l2tpv3.restore import News
+    from l2tpv3.told import News
 
 EXAMPLES = {
     "restore": "l2tpctl restore\nl2tpctl restore siteb\nl2tpctl restore --wait 90      # at boot",
@@ -54,7 +54,9 @@ def watch(ctx: typer.Context) -> None:
     """
     from l2tpv3.supervise import Supervisor
 
-    Supervisor(manager_of(ctx), tell=_tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)).run()
+    Supervisor(
+        local_manager(ctx, "watch"), tell=_tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)
+    ).run()
 
 
 def _seconds(text: str) -> float:
@@ -68,7 +70,7 @@ def _seconds(text: str) -> float:
 
 
 def _tell(news: News) -> None:
-    from l2tpv3.restore import Turn
+    from l2tpv3.told import Turn
 
     if news.turn is Turn.RESTORED:
         print(f"tunnel {news.tunnel}: restored", file=sys.stderr)

@@ -47,7 +47,7 @@ def peer(
     """
     from l2tpv3.interop.peer import commands
 
-    told = commands(manager_of(ctx).tunnel(tunnel), as_ or "l2tpctl")
+    told = commands(manager_of(ctx).tunnel(tunnel, secrets=True), as_ or "l2tpctl")
     for note in told.notes:
         print(f"l2tpctl: note: {note}", file=sys.stderr)
     print("\n".join(told.lines))

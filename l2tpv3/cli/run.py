@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError
 
 if TYPE_CHECKING:
+    from l2tpv3.host import Host
     from l2tpv3.manager import Manager
 
 PROGRAM = "l2tpctl"
@@ -21,14 +22,18 @@ PIPE_CLOSED = 141
 
 
 class Invocation:
-    """What the commands of one run share: the manager, made when first asked for."""
+    """What the commands of one run share: the host that they command, made when first asked for."""
 
     def __init__(self, manager: Manager | None = None) -> None:
         self._manager = manager
 
     @property
-    def manager(self) -> Manager:
-        """The manager of this host, or the one that the run was given."""
+    def host(self) -> Host:
+        """The host that is commanded: this one, or the one that the run was given."""
+        return self.local_manager("")
+
+    def local_manager(self, command: str) -> Manager:
+        """The manager of this host, for a command that can have no other."""
         if self._manager is None:
             from l2tpv3.manager import Manager
 

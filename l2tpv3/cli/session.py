@@ -12,7 +12,7 @@ from l2tpv3.cli.options import given
 from l2tpv3.cli.tunnel import manager_of, print_json, tell_change
 
 if TYPE_CHECKING:
-    from l2tpv3.manager import Manager
+    from l2tpv3.host import Host
     from l2tpv3.status import SessionStatus
 
 EXAMPLES = {
@@ -97,7 +97,7 @@ def show(
     """Show sessions in a table, or one with everything about it."""
     from l2tpv3.cli import view
 
-    sessions = find_sessions(manager_of(ctx), tunnel, name)
+    sessions = find_sessions(manager_of(ctx), tunnel, name, secrets=show_secrets)
     if json:
         print_sessions(sessions, secrets=show_secrets)
     elif tunnel is not None and name is not None:
@@ -110,11 +110,13 @@ def show(
         print("no sessions; `l2tpctl session add TUNNEL NAME` makes one", file=sys.stderr)
 
 
-def find_sessions(manager: Manager, tunnel: str | None, name: str | None) -> list[tuple[str, SessionStatus]]:
+def find_sessions(
+    manager: Host, tunnel: str | None, name: str | None, *, secrets: bool = False
+) -> list[tuple[str, SessionStatus]]:
     """Pairs of tunnel's name and session: all, those of a tunnel, or the one. Raises NotFoundError."""
     if tunnel is not None and name is not None:
-        return [(tunnel, manager.session(tunnel, name))]
-    tunnels = manager.tunnels() if tunnel is None else [manager.tunnel(tunnel)]
+        return [(tunnel, manager.session(tunnel, name, secrets=secrets))]
+    tunnels = manager.tunnels(secrets=secrets) if tunnel is None else [manager.tunnel(tunnel, secrets=secrets)]
     return [(one.name, session) for one in tunnels for session in one.sessions]
 
 
@@ -155,7 +157,7 @@ def set_(
     manager = manager_of(ctx)
     tell_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))
     if json:
-        print_sessions([(tunnel, manager.session(tunnel, name))], secrets=show_secrets)
+        print_sessions([(tunnel, manager.session(tunnel, name, secrets=show_secrets))], secrets=show_secrets)
 
 
 def del_(ctx: typer.Context, tunnel: options.TunnelName, name: options.SessionName) -> None:

@@ -16,7 +16,7 @@ from l2tpv3.cli.tunnel import manager_of, print_json
 from l2tpv3.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from l2tpv3.manager import Manager
+    from l2tpv3.host import Host
     from l2tpv3.status import SessionStatus
 
     Seen = list[tuple[str, SessionStatus]]
@@ -82,7 +82,7 @@ def counters_table(sessions: Seen) -> str:
     return table(heads, rows, right=heads[3:])
 
 
-def _watch(manager: Manager, tunnel: str | None, name: str | None, *, as_json: bool, every_s: float) -> None:
+def _watch(manager: Host, tunnel: str | None, name: str | None, *, as_json: bool, every_s: float) -> None:
     before: Seen = []
     then = 0.0
     due = time.monotonic()

@@ -11,8 +11,10 @@ from l2tpv3.cli import options
 from l2tpv3.cli.options import given
 
 if TYPE_CHECKING:
-    from l2tpv3.manager import Change, Manager
+    from l2tpv3.host import Host
+    from l2tpv3.manager import Manager
     from l2tpv3.status import TunnelStatus
+    from l2tpv3.told import Change
 
 EXAMPLES = {
     "group": "l2tpctl tunnel add siteb --remote 192.0.2.2\nl2tpctl tunnel ls",
@@ -89,7 +91,9 @@ def show(
     from l2tpv3.cli import view
 
     manager = manager_of(ctx)
-    tunnels = manager.tunnels() if tunnel is None else [manager.tunnel(tunnel)]
+    tunnels = (
+        manager.tunnels(secrets=show_secrets) if tunnel is None else [manager.tunnel(tunnel, secrets=show_secrets)]
+    )
     if json:
         print_tunnels(tunnels, secrets=show_secrets)
     elif tunnel is not None:
@@ -154,9 +158,15 @@ def status(ctx: typer.Context, *, as_json: bool) -> None:
         nothing()
 
 
-def manager_of(ctx: typer.Context) -> Manager:
-    """The manager that this run commands."""
-    manager: Manager = ctx.obj.manager
+def manager_of(ctx: typer.Context) -> Host:
+    """The host that this run commands: this one, or the one that --host says."""
+    host: Host = ctx.obj.host
+    return host
+
+
+def local_manager(ctx: typer.Context, command: str) -> Manager:
+    """The manager of this host, for a command that can have no other. Raises UnavailableError where --host says one."""
+    manager: Manager = ctx.obj.local_manager(command)
     return manager
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from l2tpv3.cli import complete, options
-from l2tpv3.cli.tunnel import manager_of, print_json
+from l2tpv3.cli.tunnel import local_manager, manager_of, print_json
 from l2tpv3.errors import InvalidValueError, NotFoundError
 
 if TYPE_CHECKING:
     from l2tpv3.config import Problem
-    from l2tpv3.engine import Outcome
-    from l2tpv3.steps import Step
+    from l2tpv3.host import Did
+    from l2tpv3.told import ToldStep
     from l2tpv3.wanted import WantedTunnel
 
 WOULD_CHANGE = 10
@@ -79,7 +79,7 @@ def plan(
     if json:
         _print_steps(outcome)
     else:
-        for step in outcome.steps:
+        for step in outcome.told:
             print(_line(step))
         _tell_summary(outcome, "nothing to do: everything is as wanted")
     if exit_code and outcome.changes:
@@ -110,7 +110,8 @@ def apply(
         _print_steps(outcome)
     _tell_summary(outcome, "nothing to do: everything was as wanted")
     if confirm_s is not None and outcome.changes:
-        _expire_later(confirm_s)
+        if not manager.undoes_unconfirmed:
+            _expire_later(confirm_s)
         print(f"`l2tpctl confirm` within {confirm_s:g} s keeps it; else it is undone", file=sys.stderr)
 
 
@@ -131,7 +132,7 @@ def rollback(ctx: typer.Context) -> None:
 
 def expire(ctx: typer.Context, seconds: Annotated[str, typer.Argument(metavar="SECONDS")]) -> None:
     """Wait, then undo what was not confirmed. `apply --confirm` starts it in the background."""
-    manager = manager_of(ctx)
+    manager = local_manager(ctx, "expire")
     time.sleep(_seconds(seconds, "SECONDS"))
     while (left := manager.unconfirmed_s()) is not None and left > 0:
         time.sleep(min(left, 5.0))  # sleep leaves time in suspend out, the deadline does not
@@ -152,12 +153,7 @@ def export(
     """Print what is on record as a file for apply. The cookies in it are in clear."""
     from l2tpv3.config import dump
 
-    records = manager_of(ctx).records()
-    for name in tunnels or ():
-        if name not in records:
-            raise NotFoundError(f"tunnel {name}", "no such tunnel", "`l2tpctl tunnel show` lists them")
-    chosen = [records[name] for name in (tunnels or records)]
-    text = dump([(record.spec, [session.spec for session in record.sessions]) for record in chosen])
+    text = dump(manager_of(ctx).stated(tunnels or ()))
     if output is None:
         print(text, end="")
         print("l2tpctl: note: the cookies in it are in clear", file=sys.stderr)
@@ -249,30 +245,27 @@ def _seconds(text: str, what: str) -> float:
     return value
 
 
-def _line(step: Step) -> str:
-    from l2tpv3.steps import describe
-
-    said = describe(step)
-    return f"{said.sign} {said.subject}: {said.text}" + ("  [interrupts its traffic]" if said.interrupts else "")
+def _line(step: ToldStep) -> str:
+    return f"{step.sign} {step.subject}: {step.text}" + ("  [interrupts its traffic]" if step.interrupts else "")
 
 
-def _tell_step(step: Step) -> None:
+def _tell_step(step: ToldStep) -> None:
     print(_line(step), file=sys.stderr)
 
 
-def _tell_summary(outcome: Outcome, nothing: str) -> None:
+def _tell_summary(outcome: Did, nothing: str) -> None:
     if not outcome.changes:
         print(nothing, file=sys.stderr)
-    elif not outcome.steps:
+    elif not outcome.told:
         print("only the record changes, nothing that runs", file=sys.stderr)
     else:
-        print(f"{_count(len(outcome.steps), 'step')}", file=sys.stderr)
+        print(f"{_count(len(outcome.told), 'step')}", file=sys.stderr)
 
 
-def _print_steps(outcome: Outcome) -> None:
+def _print_steps(outcome: Did) -> None:
     from l2tpv3 import report
 
-    print_json(report.plan_document(outcome.steps))
+    print_json(report.plan_document(outcome.told))
 
 
 def _count(number: int, noun: str) -> str:

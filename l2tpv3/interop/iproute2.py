@@ -1,4 +1,4 @@
-"""The grammar and the output of `ip l2tp` (iproute2 6.1, ip/ipl2tp.c), over a Manager.
+"""The grammar and the output of `ip l2tp` (iproute2 6.1, ip/ipl2tp.c), over a Host.
 
 Kept from ip: its words, defaults and abbreviations, what it prints. Not kept, on purpose: `show` with ids shows only
 those (the kernel ignores ip's filter); ids of 0 and cookies of other lengths are refused; errors are one line, exit
@@ -20,7 +20,7 @@ from l2tpv3.spec import Encap, Sequencing, Sublayer
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 
 if TYPE_CHECKING:
-    from l2tpv3.manager import Manager
+    from l2tpv3.host import Host
 
 USAGE = """\
 Usage: l2tpctl ip-l2tp add tunnel
@@ -63,7 +63,7 @@ class Done:
     notes: tuple[str, ...] = ()
 
 
-def perform(manager: Manager, request: Request, *, datapath: str = "auto", netns: str | None = None) -> Done:
+def perform(manager: Host, request: Request, *, datapath: str = "auto", netns: str | None = None) -> Done:
     """Do what `ip l2tp` would (not `help`), to the tunnels of network namespace `netns` (None: the caller's).
 
     datapath: for tunnels that are added. Raises L2tpError.
@@ -209,7 +209,7 @@ _ALIASES = {"tid": "tunnel_id", "ptid": "peer_tunnel_id", "sid": "session_id", "
 # -- add and del ---------------------------------------------------------------------------------------------------
 
 
-def _add(manager: Manager, request: Request, datapath: str, netns: str | None) -> str:
+def _add(manager: Host, request: Request, datapath: str, netns: str | None) -> str:
     if request.tunnel:
         manager.add_tunnel(f"t{request.given['tunnel_id']}", tunnel_words(request.given, datapath, netns))
     if request.session:
@@ -266,7 +266,7 @@ def session_words(given: dict[str, Any]) -> dict[str, Any]:
     return words | ({"ifname": given["name"]} if "name" in given else {})
 
 
-def _delete(manager: Manager, request: Request, netns: str | None) -> str:
+def _delete(manager: Host, request: Request, netns: str | None) -> str:
     tunnel = _find(manager, request.given.get("tunnel_id", 0), netns)
     session_id = request.given.get("session_id")
     if not session_id:
@@ -280,27 +280,27 @@ def _delete(manager: Manager, request: Request, netns: str | None) -> str:
     raise NotFoundError(f"tunnel_id {tunnel.spec.tunnel_id}: session_id {session_id}", "no such session", remedy)
 
 
-def _find(manager: Manager, tunnel_id: int, netns: str | None) -> TunnelStatus:
+def _find(manager: Host, tunnel_id: int, netns: str | None) -> TunnelStatus:
     for tunnel in _here(manager, netns):
         if tunnel.spec.tunnel_id == tunnel_id:
             return tunnel
     raise NotFoundError(f"tunnel_id {tunnel_id}", "no such tunnel", "`l2tpctl ip-l2tp show tunnel` lists them")
 
 
-def _here(manager: Manager, netns: str | None) -> list[TunnelStatus]:
+def _here(manager: Host, netns: str | None, *, secrets: bool = False) -> list[TunnelStatus]:
     """Tunnels of that namespace by id, those on record before foreign ones."""
-    tunnels = [tunnel for tunnel in manager.tunnels(netns=netns) if tunnel.spec.netns == netns]
+    tunnels = [tunnel for tunnel in manager.tunnels(netns=netns, secrets=secrets) if tunnel.spec.netns == netns]
     return sorted(tunnels, key=lambda tunnel: (tunnel.spec.tunnel_id, tunnel.foreign))
 
 
 # -- show ----------------------------------------------------------------------------------------------------------
 
 
-def _show(manager: Manager, request: Request, netns: str | None) -> str:
+def _show(manager: Host, request: Request, netns: str | None) -> str:
     tunnel_id, session_id = request.given.get("tunnel_id"), request.given.get("session_id")
     tunnels = [
         tunnel
-        for tunnel in _here(manager, netns)
+        for tunnel in _here(manager, netns, secrets=request.session)
         if tunnel.condition is not Condition.MISSING and tunnel_id in (None, tunnel.spec.tunnel_id)
     ]
     if not request.session:

@@ -1,0 +1,110 @@
+"""What commands need of the host that they command: this one (l2tpv3.manager) or another (l2tpv3.remote)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Protocol
+
+from l2tpv3.errors import NotFoundError
+from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3.store import AuditEntry
+from l2tpv3.told import Change, OnStep, Tell, ToldStep
+from l2tpv3.wanted import WantedTunnel
+
+
+class Did(Protocol):
+    """What a change of a whole state did, or would do."""
+
+    @property
+    def told(self) -> tuple[ToldStep, ...]:
+        """Its steps in their order; () when nothing that runs had to change."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything changes: what runs, or only what is on record of it."""
+
+
+class Host(Protocol):
+    """Tunnels and sessions of one host. Every method raises L2tpError.
+
+    words: the command line's (TunnelSpec.to_words, SessionSpec.to_words): only those that are given. secrets: whether
+    the cookies' bytes are needed; without it they may be known by their length alone (l2tpv3.remote.reading.Hidden).
+    l2tpv3.manager.Manager says more of each method.
+    """
+
+    @property
+    def undoes_unconfirmed(self) -> bool:
+        """Whether it sees by itself to what nobody confirms; else whoever asks for a confirmation has to."""
+
+    def tunnels(self, *, netns: str | None = None, secrets: bool = False) -> list[TunnelStatus]:
+        """Every tunnel: those on record by name, then foreign ones. netns: another place to look for foreign ones."""
+
+    def tunnel(self, name: str, *, secrets: bool = False) -> TunnelStatus:
+        """One tunnel by name; foreign ones too."""
+
+    def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
+        """One session by name."""
+
+    def stated(self, names: Collection[str] = ()) -> list[WantedTunnel]:
+        """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+
+    def audit(self, limit: int = 50) -> list[AuditEntry]:
+        """The last changes, the newest first."""
+
+    def add_tunnel(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> TunnelStatus:
+        """Make a tunnel and put it on record."""
+
+    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a tunnel; None resets a word."""
+
+    def del_tunnel(self, name: str) -> None:
+        """Remove a tunnel with its sessions."""
+
+    def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
+        """Make a session and its netdev, and put it on record."""
+
+    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a session; None resets a word."""
+
+    def del_session(self, tunnel: str, name: str) -> None:
+        """Remove a session and its netdev."""
+
+    def plan(self, wanted: Iterable[WantedTunnel], *, prune: bool = False) -> Did:
+        """What `apply` would do now. Touches nothing."""
+
+    def apply(
+        self,
+        wanted: Iterable[WantedTunnel],
+        *,
+        prune: bool = False,
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> Did:
+        """Make the host what files want; on any failure it is again what it was."""
+
+    def confirm(self) -> bool:
+        """Keep what waits for its confirmation. False when nothing does."""
+
+    def rollback(self) -> Did | None:
+        """Undo what waits for its confirmation. None when nothing does."""
+
+    def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
+        """Put a tunnel that something else made on record."""
+
+    def down(self) -> Did:
+        """Remove everything on record from the host, and keep it on record."""
+
+    def restore(
+        self, names: str | Collection[str] | None = None, *, wait_s: float = 0.0, tell: Tell | None = None
+    ) -> list[str]:
+        """Make again what is on record but not there; the names of the tunnels that were brought back."""
+
+
+def no_tunnel(name: str) -> NotFoundError:
+    """The error about a tunnel that is not there."""
+    return NotFoundError(f"tunnel {name}", "no such tunnel", "`l2tpctl tunnel show` lists them")
+
+
+def no_session(tunnel: str, name: str) -> NotFoundError:
+    """The error about a session that is not there."""
+    return NotFoundError(f"session {tunnel}/{name}", "no such session", f"`l2tpctl session show {tunnel}` lists them")

@@ -1,0 +1,63 @@
+"""What a host tells of its changes, as plain values that can cross a wire: steps, what came of a change, news."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from l2tpv3.errors import L2tpError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldStep:
+    """A step of a plan in words; no secrets are in it.
+
+    sign: + - or ~. session: None where it is about the tunnel. text: what it does, and why when that is not plain.
+    why: that reason alone. interrupts: whether its traffic stops.
+    """
+
+    sign: str
+    tunnel: str
+    session: str | None = None
+    text: str
+    why: str = ""
+    interrupts: bool = False
+
+    @property
+    def subject(self) -> str:
+        """`tunnel a` or `session a/b`."""
+        return f"tunnel {self.tunnel}" if self.session is None else f"session {self.tunnel}/{self.session}"
+
+
+OnStep = Callable[[ToldStep], None]
+"""Told of each step before it is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a `set` did. recreated: it could not be done in place, so traffic was interrupted; why: what forced that."""
+
+    recreated: bool = False
+    why: str = ""
+
+
+class Turn(StrEnum):
+    """What came of a tunnel: it is there again, it is waited for, or it can't be brought back."""
+
+    RESTORED = "restored"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that `restore` has to tell. error: why it waits or failed."""
+
+    tunnel: str
+    turn: Turn
+    error: L2tpError | None = None
+
+
+Tell = Callable[[News], None]
+"""Told of each tunnel's turns, when they happen; of one reason to wait once."""
