@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"told", "ids", "netns", "places", "lock", "source", "migrations", "whoami"},
     {"arrivals"},
     {"spec", "netlink"},
-    {"state", "mtu", "wanted"},
+    {"state", "mtu", "wanted", "monitor"},
     {"status", "records", "datapath.base", "config"},
     {"world", "steps", "store", "datapath.kernel", "datapath.user", "datapath.memory"},
     {"link", "report"},
