@@ -1,0 +1,35 @@
+"""An app of its own for each test, over the in-memory datapath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from l2tpv3 import Manager, Places
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3_api import Service, create_app
+from l2tpv3_api.access.open import OpenGuard
+
+
+@pytest.fixture
+def memory() -> MemoryDatapath:
+    """What carries the tunnels."""
+    return MemoryDatapath()
+
+
+@pytest.fixture
+def manager(tmp_path: Path, memory: MemoryDatapath) -> Manager:
+    """A manager with a bridge br0."""
+    placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
+    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer)
+
+
+@pytest.fixture
+def client(manager: Manager) -> Iterator[TestClient]:
+    """Someone who may do everything."""
+    with TestClient(create_app(Service(manager), guard=OpenGuard())) as one:
+        yield one
