@@ -1,0 +1,61 @@
+"""The guard of a real service: a bearer token, else the unix socket's peer, else a client certificate."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from starlette.requests import HTTPConnection
+
+from l2tpv3.errors import UnauthenticatedError
+from l2tpv3_api.access import certificates
+from l2tpv3_api.access.certificates import Certificates
+from l2tpv3_api.access.identity import Identity
+from l2tpv3_api.access.local import LocalUsers
+from l2tpv3_api.access.peer import EXTENSION, Peer
+from l2tpv3_api.access.tokens import Tokens
+
+
+class Doorkeeper:
+    """Implements Guard. What a request says in so many words (Authorization) goes before who sent it."""
+
+    def __init__(self, tokens: Tokens, local: LocalUsers, certificates: Certificates) -> None:
+        self.tokens, self.local, self.certificates = tokens, local, certificates
+        self._used: dict[str, datetime] = {}
+
+    async def identify(self, request: HTTPConnection) -> Identity:
+        """Who asks. Raises UnauthenticatedError; NotPermittedError for local users who may do nothing."""
+        said = request.headers.getlist("authorization")
+        if said:
+            return self._bearer(said)
+        told = request.scope.get("extensions", {})
+        peer = told.get(EXTENSION)
+        if isinstance(peer, Peer):
+            return await self.local.identify(peer)
+        certificate = told.get(certificates.EXTENSION)
+        if certificate:
+            identity = self.certificates.identify(certificate)
+            if identity is not None:
+                return identity
+            shown = ", ".join(map(ascii, certificates.names(certificate))) or "no name"
+            raise UnauthenticatedError("certificate", f"nothing is allowed to {shown}", "have it listed with --client")
+        raise UnauthenticatedError("request", "says not who sent it", "send `Authorization: Bearer TOKEN`")
+
+    def still_good(self, identity: Identity) -> bool:
+        """Whether what let an identity in is still valid: for streams, which outlive their request's check."""
+        kind, _, id = identity.key.partition(":")
+        return kind != "token" or self.tokens.holds(id)
+
+    def used(self) -> dict[str, datetime]:
+        """When tokens were used last since this was called last, by id; for Tokens.note_used."""
+        used, self._used = self._used, {}
+        return used
+
+    def _bearer(self, said: list[str]) -> Identity:
+        kind, _, text = said[0].partition(" ")
+        if len(said) > 1 or kind.lower() != "bearer":
+            raise UnauthenticatedError("Authorization", "is not one bearer token", "send `Authorization: Bearer TOKEN`")
+        token = self.tokens.check(text.strip())
+        if token is None:
+            raise UnauthenticatedError("token", "is wrong, revoked or expired", "`l2tpctl token add` makes one")
+        self._used[token.id] = datetime.now(UTC).replace(microsecond=0)
+        return token.identity()
