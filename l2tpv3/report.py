@@ -104,7 +104,7 @@ def session_dict(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
         "mtu": status.mtu,
         "netdev": _netdev(status.netdev) if status.netdev else None,
         "counters": dataclasses.asdict(status.counters),
-        "wanted": None if status.foreign else _wanted(status, secrets),
+        "wanted": None if status.foreign else spec.to_words(secrets=secrets),
     }
 
 
@@ -175,13 +175,6 @@ def error_document(error: L2tpError) -> dict[str, Any]:
 
 def _cookie(cookie: bytes, secrets: bool) -> dict[str, Any]:  # noqa: FBT001 - private, named at each call's end
     return {"length": len(cookie)} | ({"hex": cookie.hex()} if secrets else {})
-
-
-def _wanted(status: SessionStatus, secrets: bool) -> dict[str, Any]:  # noqa: FBT001
-    words = status.spec.to_words()
-    if not secrets:
-        del words["tx-cookie"], words["rx-cookie"]
-    return words
 
 
 def _netdev(netdev: NetdevState) -> dict[str, Any]:

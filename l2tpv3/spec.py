@@ -188,15 +188,18 @@ class SessionSpec:
                     "give --address to the bridge, or leave --bridge out",
                 )
 
-    def to_words(self) -> dict[str, Any]:
-        """JSON-ready, by the command line's words, cookies in clear; from_words takes it back."""
+    def to_words(self, *, secrets: bool = True) -> dict[str, Any]:
+        """JSON-ready, by the command line's words, cookies in clear; from_words takes it back.
+
+        secrets: False leaves the cookies out.
+        """
+        cookies = {"tx-cookie": self.tx_cookie, "rx-cookie": self.rx_cookie} if secrets else {}
         return {
             "name": self.name,
             "ifname": self.ifname,
             "id": self.session_id,
             "peer-id": self.peer_session_id,
-            "tx-cookie": ids.format_cookie(self.tx_cookie),
-            "rx-cookie": ids.format_cookie(self.rx_cookie),
+            **{word: ids.format_cookie(cookie) for word, cookie in cookies.items()},
             "sublayer": self.sublayer.value,
             "sequencing": self.sequencing.value,
             "reorder-timeout-ms": self.reorder_timeout_ms,

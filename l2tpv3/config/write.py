@@ -23,6 +23,22 @@ def dump(tunnels: Iterable[WantedTunnel | Pair]) -> str:
     return "\n".join(block for tunnel in tunnels for block in _blocks(tunnel))
 
 
+def state_document(tunnels: Iterable[WantedTunnel]) -> dict[str, Any]:
+    """What `dump` writes, as the JSON-ready document that its TOML is read as: cookies as hex digits, in clear."""
+    return {
+        "tunnel": {
+            one.name: _json_words(one.words)
+            | ({"session": {it.name: _json_words(it.words) for it in one.sessions}} if one.sessions else {})
+            for one in tunnels
+        }
+    }
+
+
+def _json_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    stated = {word: value for word, value in words.items() if value is not None}
+    return {word: ids.format_cookie(value) if isinstance(value, bytes) else value for word, value in stated.items()}
+
+
 def _blocks(tunnel: WantedTunnel | Pair) -> Iterator[str]:
     wanted = tunnel if isinstance(tunnel, WantedTunnel) else WantedTunnel.from_specs(*tunnel)
     yield _table(("tunnel", wanted.name), wanted.words)

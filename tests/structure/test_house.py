@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
     {"restore"},
     {"host"},
     {"manager"},
-    {"interop", "supervise"},
+    {"interop", "supervise", "remote"},
     {"cli"},
 ]
 _FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,103 @@
+"""What report.py says of a status is read back as that status, over JSON, for any there can be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l2tpv3 import report
+from l2tpv3.config.write import state_document
+from l2tpv3.errors import NotPermittedError
+from l2tpv3.remote import reading
+from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3.store import AuditEntry
+from l2tpv3.told import ToldStep
+from l2tpv3.wanted import WantedTunnel
+from tests.remote.status_values import IDS, NAMES, TEXTS, sessions, tunnels
+
+QUICKLY = settings(max_examples=40, deadline=None)
+
+
+def over_the_wire(document: Any) -> Any:
+    return json.loads(json.dumps(document))
+
+
+@QUICKLY
+@given(tunnels())
+def test_a_tunnel(status: TunnelStatus) -> None:
+    assert reading.read_tunnel(over_the_wire(report.tunnel_dict(status, secrets=True))) == status
+
+
+@QUICKLY
+@given(st.booleans().flatmap(lambda foreign: sessions(foreign=foreign)))
+def test_a_session(status: SessionStatus) -> None:
+    assert reading.read_session(over_the_wire(report.session_dict("t", status, secrets=True))) == status
+
+
+@QUICKLY
+@given(tunnels())
+def test_without_secrets_all_that_is_shown_without_them_is_the_same(status: TunnelStatus) -> None:
+    told = over_the_wire(report.tunnel_dict(status))
+    assert report.tunnel_dict(reading.read_tunnel(told)) == told
+
+
+@QUICKLY
+@given(tunnels())
+def test_what_a_newer_service_adds_is_passed_over(status: TunnelStatus) -> None:
+    told = over_the_wire(report.tunnel_dict(status, secrets=True))
+    for part in (told, told["counters"], *told["sessions"], *(one["counters"] for one in told["sessions"])):
+        part["brand-new"] = {"of": "tomorrow"}
+    for part in (told, *told["sessions"]):
+        if part["wanted"] is not None:
+            part["wanted"]["brand-new"] = 7
+    assert reading.read_tunnel(told) == status
+
+
+@QUICKLY
+@given(sessions().filter(lambda one: bool(one.spec.tx_cookie)))
+def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> None:
+    read = reading.read_session(over_the_wire(report.session_dict("t", status)))
+    assert len(read.spec.tx_cookie) == len(status.spec.tx_cookie)
+    with pytest.raises(NotPermittedError):
+        report.session_dict("t", read, secrets=True)
+    assert "0000" not in repr(read) + repr(read.spec.tx_cookie)
+
+
+@QUICKLY
+@given(
+    st.builds(
+        ToldStep,
+        sign=st.sampled_from("+-~"),
+        tunnel=NAMES,
+        session=st.none() | NAMES,
+        text=TEXTS,
+        why=TEXTS,
+        interrupts=st.booleans(),
+    )
+)
+def test_a_step(step: ToldStep) -> None:
+    did = reading.read_did(over_the_wire(report.plan_document([step]) | {"changes": True}))
+    assert (did.told, did.changes) == ((step,), True)
+
+
+@QUICKLY
+@given(st.integers(0, 2**32), st.integers(0, 999_999), TEXTS)
+def test_an_entry_of_the_log(second: int, micro: int, text: str) -> None:
+    told = report.audit_document([AuditEntry(at=second + micro / 1e6, who="root (uid 0)", what=text)])
+    read = [reading.read_audit_entry(one) for one in over_the_wire(told)["entries"]]
+    assert report.audit_document(read) == told
+
+
+@QUICKLY
+@given(st.lists(tunnels().filter(lambda one: not one.foreign), max_size=3, unique_by=lambda one: one.name), IDS)
+def test_what_is_wanted(statuses: list[TunnelStatus], number: int) -> None:
+    wanted = [
+        WantedTunnel.from_specs(one.spec, {session.name: session.spec for session in one.sessions}.values())
+        for one in statuses
+    ]
+    wanted.append(WantedTunnel(name="with.few-words", words={"remote": "192.0.2.9", "id": number}))
+    assert reading.read_state(over_the_wire(state_document(wanted))) == wanted
