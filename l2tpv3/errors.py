@@ -12,7 +12,8 @@
     │   └── MissingError        not-found          3     404   yes    something of this host that may come yet
     ├── ConflictError           conflict           4     409   no     exists already, or taken by something else
     │   ├── ExistsError         exists             4     409   no
-    │   └── ForeignError        foreign            4     409   no     something else made it; it is never changed
+    │   ├── ForeignError        foreign            4     409   no     something else made it; it is never changed
+    │   └── PreconditionError   precondition-failed 4    412   no     it is not any more what the caller had seen
     └── NotPermittedError       not-permitted      5     403   no
         └── UnauthenticatedError  unauthenticated  5     401   no     the service does not know who asks
 
@@ -118,6 +119,12 @@ class ForeignError(ConflictError):
     """The object was made by something else, and is therefore never changed."""
 
     slug = "foreign"
+
+
+class PreconditionError(ConflictError):
+    """What is there is not what the caller said that it should be: someone else has changed it since."""
+
+    slug, http_status = "precondition-failed", 412
 
 
 class NotPermittedError(L2tpError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from l2tpv3.datapath.base import Datapath, Support
@@ -20,6 +20,10 @@ from l2tpv3.steps import DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, boot_id
 from l2tpv3.told import Change, OnStep, Tell
 from l2tpv3.wanted import WantedTunnel
+
+TunnelCheck = Callable[[TunnelRecord | None], None]
+SessionCheck = Callable[[SessionRecord | None], None]
+"""Called with what is on record by that name (None: nothing) before a change, under its lock; raises to refuse it."""
 
 _HAVE_WORKERS = ("user",)  # datapaths whose netdevs outlive what carries them
 
@@ -38,6 +42,7 @@ class Manager:
         placer: Placer | None = None,
     ) -> None:
         places = places or Places.from_environment()
+        self.places = places
         self._datapaths = {one.name: one for one in (_shipped(places) if datapaths is None else datapaths)}
         self._placer = placer or _shipped_placer()
         self._engine = Engine(places, self._datapaths, self._placer)
@@ -77,6 +82,11 @@ class Manager:
             if status.name == name:
                 return status
         raise no_session(tunnel, name)
+
+    @property
+    def datapath_words(self) -> tuple[str, ...]:
+        """What a tunnel's `datapath` may be."""
+        return ("auto", *self._datapaths)
 
     def support(self) -> dict[str, Support]:
         """Which datapaths work here, and why or why not, by name."""
@@ -122,23 +132,42 @@ class Manager:
         self._engine.change(want, frozenset({(name, None)}))
         return self.tunnel(name)
 
-    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
-        """Change a tunnel. Hardly anything about a tunnel can change in place: it is made anew with its sessions."""
+    def put_tunnel(
+        self, name: str, words: Mapping[str, Any], *, transient: bool | None = None, check: TunnelCheck | None = None
+    ) -> Change:
+        """Make a tunnel, or change it to what the words say, whatever it was. Its sessions are left alone.
+
+        Words left out take their default; `id` keeps its value. transient: None leaves that as it is.
+        """
+
+        def want(records: Records) -> Records:
+            if check is not None:
+                check(records.get(name))
+            settled = dict(self._settler(records).tunnel(name, words))
+            if transient is not None:
+                settled[name] = dataclasses.replace(settled[name], boot=boot_id() if transient else None)
+            return settled
+
+        return _change(self._engine.change(want, frozenset({(name, None)})), name)
+
+    def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> Change:
+        """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions."""
 
         def want(records: Records) -> Records:
             old = self._record(records, name)
-            merged = {**old.spec.to_words(), **words, "name": name}
-            if "local" not in words and "remote" in words and old.spec.local is None:
-                merged["local"] = None
-            return self._settler(records).tunnel(name, merged)
+            if check is not None:
+                check(old)
+            return self._settler(records).tunnel(name, _merged(old.spec.to_words(), words))
 
-        return _change(self._engine.change(want, frozenset({(name, None)})))
+        return _change(self._engine.change(want, frozenset({(name, None)})), name)
 
-    def del_tunnel(self, name: str) -> None:
+    def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
 
         def want(records: Records) -> Records:
-            self._record(records, name)
+            old = self._record(records, name)
+            if check is not None:
+                check(old)
             return {key: record for key, record in records.items() if key != name}
 
         self._engine.change(want, frozenset({(name, None)}))
@@ -158,23 +187,46 @@ class Manager:
         self._engine.change(want, frozenset({(tunnel, name)}))
         return self.session(tunnel, name)
 
-    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
-        """Change a session: in place where the netdev and the datapath allow it, else it is made anew."""
+    def put_session(
+        self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
+    ) -> Change:
+        """Make a session and its netdev, or change it to what the words say, whatever it was.
+
+        Words left out take their default; `id`, `ifname` and cookies keep their value.
+        """
 
         def want(records: Records) -> Records:
             record = self._record(records, tunnel)
-            old = _session_record(record, name)
-            merged = {**old.spec.to_words(), **words, "name": name}
-            return self._settler(records).session(tunnel, name, merged)
+            if check is not None:
+                check(record.session(name))
+            return self._settler(records).session(tunnel, name, words)
 
-        return _change(self._engine.change(want, frozenset({(tunnel, name)})))
+        return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
 
-    def del_session(self, tunnel: str, name: str) -> None:
+    def set_session(
+        self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
+    ) -> Change:
+        """Change a session: in place where the netdev and the datapath allow it, else it is made anew.
+
+        None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
+        """
+
+        def want(records: Records) -> Records:
+            old = _session_record(self._record(records, tunnel), name)
+            if check is not None:
+                check(old)
+            return self._settler(records).session(tunnel, name, _merged(old.spec.to_words(), words))
+
+        return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
+
+    def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
         """Remove a session and its netdev; it is true when this returns."""
 
         def want(records: Records) -> Records:
             record = self._record(records, tunnel)
-            _session_record(record, name)
+            old = _session_record(record, name)
+            if check is not None:
+                check(old)
             return {**records, tunnel: record.without_session(name)}
 
         self._engine.change(want, frozenset({(tunnel, name)}))
@@ -289,9 +341,16 @@ class Manager:
         raise no_tunnel(name)
 
 
-def _change(outcome: Outcome) -> Change:
+def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec's words with some changed; those that are None are left out, for their default."""
+    return {word: value for word, value in {**present, **words}.items() if value is not None and word != "name"}
+
+
+def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change:
+    before = outcome.before.get(tunnel)
+    made = before is None or (session is not None and before.session(session) is None)
     forced = [step for step in outcome.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
-    return Change(recreated=True, why=forced[0].why) if forced else Change()
+    return Change(recreated=True, why=forced[0].why, made=made) if forced else Change(made=made)
 
 
 def _shipped(places: Places) -> list[Datapath]:

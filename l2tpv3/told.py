@@ -36,10 +36,14 @@ OnStep = Callable[[ToldStep], None]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a `set` did. recreated: it could not be done in place, so traffic was interrupted; why: what forced that."""
+    """What became of a tunnel or session. recreated: it could not be done in place, so traffic was interrupted.
+
+    why: what forced that. made: it was not there before.
+    """
 
     recreated: bool = False
     why: str = ""
+    made: bool = False
 
 
 class Turn(StrEnum):

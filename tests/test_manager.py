@@ -15,10 +15,12 @@ from l2tpv3.errors import (
     InvalidValueError,
     L2tpError,
     NotFoundError,
+    PreconditionError,
     RefusedError,
 )
 from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.whoami import acting_for
 
 PEER = {"remote": "127.0.0.2"}
 
@@ -339,3 +341,62 @@ def test_what_we_would_refuse_is_shown_when_something_else_made_it(tmp_path: Pat
     with pytest.raises(InvalidValueError):
         manager.adopt("memory:0", "mine")
     assert manager.records() == {}
+
+
+def test_a_put_replaces_words_and_keeps_what_was_chosen(manager: Manager) -> None:
+    made = manager.put_tunnel("a", {**PEER, "local-port": 5000, "id": 7}, transient=True)
+    assert made.made and manager.tunnel("a").transient
+    assert manager.put_session("a", "s", {"mtu": 1400, "address": ["10.0.0.1/24"]}).made
+    chosen = manager.session("a", "s").spec
+    assert manager.put_session("a", "s", {}).made is False
+    now = manager.session("a", "s").spec
+    assert (now.mtu, now.addresses) == (None, ())
+    assert (now.session_id, now.ifname, now.tx_cookie) == (chosen.session_id, chosen.ifname, chosen.tx_cookie)
+    manager.put_tunnel("a", PEER)
+    tunnel = manager.tunnel("a")
+    assert (tunnel.spec.tunnel_id, tunnel.spec.local_port, tunnel.transient) == (7, 1701, True)
+    assert [one.spec for one in tunnel.sessions] == [now]
+    changes = len(manager.audit())
+    manager.put_tunnel("a", PEER)
+    manager.put_session("a", "s", {})
+    assert len(manager.audit()) == changes, "the same again is no change"
+
+
+def test_a_word_that_is_reset_takes_its_default(manager: Manager) -> None:
+    manager.add_tunnel("a", PEER)
+    manager.add_session("a", "s", {"id": 9, "peer-id": 8, "mtu": 1400, "bridge": "br0"})
+    manager.set_session("a", "s", {"mtu": None, "bridge": None, "peer-id": None, "id": None})
+    spec = manager.session("a", "s").spec
+    assert (spec.session_id, spec.peer_session_id, spec.mtu, spec.bridge) == (9, 8, None, None)
+
+
+def test_a_check_sees_what_is_on_record_and_can_refuse(manager: Manager) -> None:
+    seen: list[object] = []
+
+    def refuse(record: object) -> None:
+        seen.append(record)
+        raise PreconditionError("it", "has changed")
+
+    with pytest.raises(PreconditionError):
+        manager.put_tunnel("a", PEER, check=refuse)
+    assert seen == [None] and manager.tunnels() == []
+    manager.add_tunnel("a", PEER)
+    manager.add_session("a", "s", {})
+    for refused in (
+        lambda: manager.set_tunnel("a", {"local-port": 9}, check=refuse),
+        lambda: manager.del_tunnel("a", check=refuse),
+        lambda: manager.put_session("a", "s", {"mtu": 1400}, check=refuse),
+        lambda: manager.set_session("a", "s", {"mtu": 1400}, check=refuse),
+        lambda: manager.del_session("a", "s", check=refuse),
+    ):
+        with pytest.raises(PreconditionError):
+            refused()
+    assert seen[1:3] == [manager.records()["a"]] * 2 and seen[3:] == [manager.records()["a"].session("s")] * 3
+
+
+def test_the_log_names_whom_a_thread_acts_for(manager: Manager) -> None:
+    with acting_for("token laptop"):
+        manager.add_tunnel("a", PEER)
+    manager.del_tunnel("a")
+    ours, theirs = manager.audit()
+    assert theirs.who == "token laptop" and "uid" in ours.who
