@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,14 @@ def open_netns(netns: str) -> int:
     """An open file descriptor of the namespace; the caller closes it. Raises MissingError, NotPermittedError."""
     subject = f"network namespace {netns}"
     try:
-        return os.open(netns_path(netns), os.O_RDONLY | os.O_CLOEXEC)
+        # Looked at before it is opened for real: a path may name a pipe, which would block, or a device (watchdog).
+        place = os.open(netns_path(netns), os.O_PATH | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(place).st_mode):
+                raise OSError(errno.EINVAL, "no namespace")
+            return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(place)
     except FileNotFoundError as error:
         problem = "can't open it: No such file or directory (ENOENT)"
         raise MissingError(subject, problem, f"`ip netns add {netns}` makes it", errno=error.errno) from error

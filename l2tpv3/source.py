@@ -16,7 +16,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A key in a file. `line` is looked up when it is asked for: most sources are never printed."""
+    """A key in a file. `line` is looked up when it is asked for: most sources are never printed. 0: there are no lines."""
 
     file: Path
     path: KeyPath
@@ -42,7 +42,8 @@ class Source:
         return Source(self.file, self.path[:-1], self.line_of)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        line = self.line
+        return f"{self.file}:{line}" if line else str(self.file)
 
 
 def format_path(path: KeyPath) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,15 @@ _END = " (at end of document)"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file. root: the source that all others are `of`. readable_by_all: others on this host can read it."""
+    """A parsed file. root: the source that all others are `of`. readable_by_all: others on this host can read it.
+
+    sent: it is no file, but came from elsewhere; so it can't name files and credentials of this host to be read.
+    """
 
     content: dict[str, Any]
     root: Source
-    readable_by_all: bool
+    readable_by_all: bool = False
+    sent: bool = False
 
 
 def read_document(file: Path) -> Document | Problem:
@@ -33,6 +37,17 @@ def read_document(file: Path) -> Document | Problem:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file's name"
         return Problem(file, 0, "", f"can't read it: {reason}", "give a readable TOML file")
+    parsed = _parse(data, file)
+    return parsed if isinstance(parsed, Problem) else replace(parsed, readable_by_all=is_readable_by_all(file))
+
+
+def read_sent(data: bytes, what: Path) -> Document | Problem:
+    """As read_document, for a file's content that came from elsewhere. what: what problems call it."""
+    parsed = _parse(data, what)
+    return parsed if isinstance(parsed, Problem) else replace(parsed, sent=True)
+
+
+def _parse(data: bytes, file: Path) -> Document | Problem:
     try:
         # As tomllib.load() does it: TOML's line ends are LF and CRLF.
         text = data.decode().replace("\r\n", "\n")
@@ -47,7 +62,7 @@ def read_document(file: Path) -> Document | Problem:
         return Problem(file, 0, "", "arrays or tables nested too deeply", "two levels of tables are all there is")
     except ValueError:  # int() refuses more than 4300 digits
         return Problem(file, 0, "", "a number with thousands of digits", "ids have 32 bits")
-    return Document(content, Source(file, (), LineIndex(text).line), is_readable_by_all(file))
+    return Document(content, Source(file, (), LineIndex(text).line))
 
 
 def is_readable_by_all(file: Path) -> bool:

@@ -7,23 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.source import Source
+from l2tpv3.source import KeyPath, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong, or to be warned of. line: from 1; 0 is the file as a whole. key: its dotted path, "" if none."""
+    """One thing wrong, or to be warned of. line: from 1; 0 is the file as a whole. key: its dotted path, "" if none.
+
+    path: the same in parts, where they are known.
+    """
 
     file: Path
     line: int
     key: str
     problem: str
     remedy: str
+    path: KeyPath = ()
 
     @classmethod
     def at(cls, source: Source, problem: str, remedy: str = "") -> Problem:
         """A problem with the key at `source`."""
-        return cls(source.file, source.line, source.key, problem, remedy)
+        return cls(source.file, source.line, source.key, problem, remedy, source.path)
 
     @property
     def subject(self) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from l2tpv3 import ids
-from l2tpv3.config.cookies import find_cookie
+from l2tpv3.config.cookies import CREDENTIAL, find_cookie
 from l2tpv3.config.document import Document, is_readable_by_all
 from l2tpv3.config.problem import Problem
 from l2tpv3.config.unknown import unknown_key
@@ -79,6 +79,20 @@ class Reader:
         tables = self._table(self._document.content.get("tunnel", {}), source, "[tunnel.NAME]")
         found = (self._tunnel(name, content, source.of(name)) for name, content in tables.items())
         return [tunnel for tunnel in found if tunnel is not None]
+
+    def tunnel_words(self, name: str, *, whole: bool) -> Mapping[str, Any]:
+        """The words of one tunnel, where the document is its table and has no sessions. whole: it is no part of it."""
+        content, source = self._document.content, self._document.root
+        self._name(name, "tunnel name", source)
+        words = self._words(content, _TUNNEL_WORDS, source)
+        if whole and "remote" not in content:
+            self._findings.add(source, "remote is missing", "give the peer's address as remote")
+        return _canonical(self._tunnel_spec(words, source).to_words(), words)
+
+    def session_words(self, name: str) -> Mapping[str, Any]:
+        """The words of one session, where the document is its table."""
+        read = self._session(name, self._document.content, self._document.root)
+        return read[0].words if read is not None else {}
 
     def _tunnel(self, name: str, content: object, source: Source) -> ReadTunnel | None:
         if not isinstance(content, dict):
@@ -153,6 +167,8 @@ class Reader:
         return value
 
     def _cookie(self, key: str, value: object, table: Source) -> bytes:
+        if self._document.sent:
+            return _sent_cookie(value)
         if not isinstance(value, str):
             raise InvalidValueError("cookie", "not text", 'give it in quotes, as "0123456789abcdef", "@FILE" or "none"')
         _check_plausible("cookie", value, secret=True)
@@ -201,6 +217,13 @@ class Reader:
             return
         self._findings.add(source.of(guilty), _as_keys(error.problem), _as_keys(error.remedy))
         del words[guilty]
+
+
+def _sent_cookie(value: object) -> bytes:
+    if not isinstance(value, str) or value.startswith(("@", CREDENTIAL)):
+        raise InvalidValueError("cookie", "not a cookie", 'give 8 or 16 hex digits, or "none"')
+    _check_plausible("cookie", value, secret=True)
+    return ids.parse_cookie(value, "cookie")
 
 
 def _canonical(all_words: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
