@@ -16,7 +16,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A key in a file. `line` is looked up when it is asked for: most sources are never printed. 0: there are no lines."""
+    """A key in a file. `line` is looked up when it is asked for: most sources are never printed. 0: it has none."""
 
     file: Path
     path: KeyPath
