@@ -23,7 +23,7 @@ from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
 
 _Summary = dict[str, Any]
-_NEEDED: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SETUID": 7, "CAP_SETGID": 6}
+_NEEDED: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 
 
 class UserDatapath:

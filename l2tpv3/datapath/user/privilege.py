@@ -14,6 +14,7 @@ from typing import Final
 
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 4, 15, 24, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
+_CAP_SETGID, _CAP_SETUID = 6, 7
 _CAPABILITY_VERSION_3 = 0x20080522
 _SYS_CAPGET: Final = {"x86_64": 125, "aarch64": 90}
 _SYS_CAPSET: Final = {"x86_64": 126, "aarch64": 91}
@@ -59,23 +60,30 @@ def limit() -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
-def drop(uid: int, gid: int) -> None:
+def drop(uid: int, gid: int) -> bool:
     """Become `uid` and `gid` with no other group, no capability in any set, and no way to get one.
 
-    Raises OSError (also when something is left): the caller must end then.
+    Without the capabilities that this takes (CAP_SETUID and CAP_SETGID, which our systemd units leave out) the user
+    stays, all else is dropped just the same, and what is given is False: root without a capability is still the owner
+    of root's files, so something else has to keep those away. Raises OSError (also when something is left): the
+    caller must end then.
     """
+    may_change = all(_effective_capabilities() >> bit & 1 for bit in (_CAP_SETUID, _CAP_SETGID))
     _drop_bounding_set()
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+    if may_change:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _clear_ambient()
     _set_no_capabilities()
     _prctl(_PR_SET_DUMPABLE, 0)
-    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups():
+    changed = os.getresuid() == (uid, uid, uid) and os.getresgid() == (gid, gid, gid) and not os.getgroups()
+    if may_change and not changed:
         raise OSError(errno.EPERM, "could not leave root")
     if _any_capability():
         raise OSError(errno.EPERM, "capabilities are left")
+    return changed
 
 
 def _prctl(option: int, *arguments: int) -> None:
@@ -124,6 +132,16 @@ def _set_no_capabilities() -> None:
 
 
 def _any_capability() -> bool:
+    return any(_held())
+
+
+def _effective_capabilities() -> int:
+    held = _held()
+    return held[0] | held[3] << 32
+
+
+def _held() -> list[int]:
+    """struct __user_cap_data_struct twice: effective, permitted, inheritable, of capabilities 0 to 31 and 32 to 63."""
     data = (ctypes.c_uint32 * 6)()
     _capabilities("capget", _SYS_CAPGET, data)
-    return any(data)
+    return list(data)

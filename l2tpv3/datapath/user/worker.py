@@ -51,7 +51,7 @@ def _prepare(control: int) -> Callable[[], None]:
     import socket
     import time
 
-    from l2tpv3.datapath.user import privilege, seccomp
+    from l2tpv3.datapath.user import landlock, privilege, seccomp
     from l2tpv3.datapath.user.loop import Loop
     from l2tpv3.datapath.user.requests import Requests
     from l2tpv3.datapath.user.server import Server
@@ -63,8 +63,10 @@ def _prepare(control: int) -> Callable[[], None]:
     loop.on_failure = _FailureLog()
     privilege.set_process_name("l2tpv3-worker")
     privilege.limit()
-    privilege.drop(*privilege.find_user())
-    seccomp.confine()
+    other_user = privilege.drop(*privilege.find_user())
+    landlock.isolate()
+    if not seccomp.confine() and not other_user:
+        raise PermissionError("it can neither leave root (CAP_SETUID) nor confine its system calls (seccomp)")
     listener.listen(64)
 
     def end() -> None:

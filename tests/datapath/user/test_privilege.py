@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.user import privilege, seccomp
+from l2tpv3.datapath.user import landlock, privilege, seccomp
 from tests.datapath.user.ends import End, session
 
 pytestmark = pytest.mark.root
@@ -91,7 +91,7 @@ def test_the_filter_refuses(call: str) -> None:
         "import fcntl, os, socket, sys\n"
         "from l2tpv3.datapath.user import privilege, seccomp\n"
         "left, right = socket.socketpair()\n"
-        "privilege.drop(*privilege.find_user())\n"
+        "assert privilege.drop(*privilege.find_user())\n"
         "assert seccomp.confine()\n"
         "left.send(b'still works'); assert right.recv(20) == b'still works'\n"
         f"try:\n    {call}\n"
@@ -99,6 +99,56 @@ def test_the_filter_refuses(call: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "refused\n", done.stderr
+
+
+def _without_setuid(code: str) -> subprocess.CompletedProcess[str]:
+    """As root with the capabilities that the systemd units leave."""
+    limited = ["setpriv", "--bounding-set=-all,+net_admin,+net_raw", "--no-new-privs", sys.executable, "-c", code]
+    return subprocess.run(limited, capture_output=True, text=True, check=False)
+
+
+def test_who_may_not_change_its_user_gives_up_all_else_and_has_no_files() -> None:
+    code = """
+from pathlib import Path
+from l2tpv3.datapath.user import landlock, privilege
+assert privilege.drop(*privilege.find_user()) is False
+lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(*(lines[f"Cap{which}"].strip() for which in ("Inh", "Prm", "Eff", "Amb")), lines["NoNewPrivs"].strip())
+print("isolated", landlock.isolate())
+for path in ("/etc/shadow", "/proc/self/status", "/etc"):
+    try:
+        open(path)
+    except PermissionError:
+        print("refused")
+"""
+    done = _without_setuid(code)
+    none = "0" * 16
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == [none, none, none, none, "1"], done.stderr
+    if lines[1] == "isolated False":
+        pytest.skip("this kernel has no Landlock")
+    assert lines[2:] == ["refused"] * 3
+
+
+def test_who_can_neither_change_its_user_nor_filter_its_calls_does_not_start() -> None:
+    code = """
+import socket
+from l2tpv3.datapath.user import seccomp, worker
+seccomp.confine = lambda: False
+control = socket.socket(socket.AF_UNIX)
+try:
+    worker._prepare(control.detach())
+except PermissionError as error:
+    print(error)
+"""
+    assert "neither leave root" in _without_setuid(code).stdout
+
+
+@pytest.mark.parametrize("abi", range(1, 8))
+def test_a_domain_takes_away_what_its_kernel_knows(abi: int) -> None:
+    attr = landlock.rights(abi)
+    assert len(attr) == (8 if abi < 4 else 16 if abi < 6 else 24)
+    assert int.from_bytes(attr[:8], sys.byteorder) & 0x1FFF == 0x1FFF
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
