@@ -7,7 +7,8 @@
     │   ├── NoAddressError      no-address         2     503   yes    the local address is not on this host
     │   ├── UnavailableError    unavailable        2     501   no     a datapath or feature does not work here
     │   ├── WorkerError         worker-failed      2     502   yes    a user-datapath worker died or did not answer
-    │   └── BusyError           busy               2     503   yes    it did not come true in time
+    │   ├── BusyError           busy               2     503   yes    it did not come true in time
+    │   └── UnreachableError    unreachable        2     503   yes    another host's service does not answer
     ├── NotFoundError           not-found          3     404   no
     │   └── MissingError        not-found          3     404   yes    something of this host that may come yet
     ├── ConflictError           conflict           4     409   no     exists already, or taken by something else
@@ -89,6 +90,12 @@ class BusyError(RefusedError):
     """The kernel accepted the request but it did not come true in time (tunnel delete is asynchronous)."""
 
     slug, http_status, retryable = "busy", 503, True
+
+
+class UnreachableError(RefusedError):
+    """Another host's service can't be reached, is not trusted, or went away before it answered."""
+
+    slug, http_status, retryable = "unreachable", 503, True
 
 
 class NotFoundError(L2tpError):
