@@ -1,0 +1,1 @@
+"""Netdevs that are layered over others: bridge, bond, alias, macvlan, ipvlan, vlan. One file a type."""

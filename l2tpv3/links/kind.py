@@ -1,0 +1,47 @@
+"""The seam to a type of link that is a netdev of the kernel's: what to ask rtnetlink for, how to read its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from l2tpv3.links.options import Options
+from l2tpv3.links.spec import LinkSpec
+
+Own = TypeVar("Own", bound=Options)
+
+Attributes = dict[str, Any]
+"""By pyroute2's names for IPRoute.link(): the attribute's, in lower case without IFLA_."""
+
+
+class Kind(Generic[Own]):
+    """One type.
+
+    driver: IFLA_INFO_KIND. stacked: it has what it is over beneath it (IFLA_LINK); else that is its members
+    (IFLA_MASTER). own_mac: it has a MAC address of its own, which is to be the same at each boot.
+    """
+
+    driver: ClassVar[str]
+    stacked: ClassVar[bool] = True
+    own_mac: ClassVar[bool] = False
+    members_down: ClassVar[bool] = False
+
+    def attributes(self, spec: LinkSpec, options: Own) -> Attributes:
+        """What to make it with, and to set when `options` change."""
+        return {}
+
+    def made_with(self, spec: LinkSpec, options: Own) -> Attributes:
+        """What can only be said when it is made."""
+        return {}
+
+    def member_attributes(self, options: Own, member: str) -> Attributes:
+        """What to set of a member as such; member: as in LinkSpec.over."""
+        return {}
+
+    def has_own_mac(self, options: Own) -> bool:
+        """Whether a link with these options has a MAC address of its own."""
+        return self.own_mac
+
+    def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """Those words of the type that its netdev tells. info: IFLA_INFO_DATA, by names as in `attributes`."""
+        return {}

@@ -1,0 +1,142 @@
+"""rtnetlink for links, by pyroute2: makes, changes and reads netdevs of any driver in one network namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from l2tpv3.errors import L2tpError, NotFoundError, UnavailableError, from_errno
+from l2tpv3.links.kind import Attributes
+from l2tpv3.netns import inside, open_netns
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
+
+_UNKNOWN_DRIVER = (errno.EOPNOTSUPP, errno.ENOTSUP)
+
+
+class LinkSocket:
+    """One rtnetlink socket in a namespace (None: the caller's). Use it in a `with` block. Methods raise L2tpError."""
+
+    def __init__(self, netns: str | None) -> None:
+        self.netns = netns
+        with inside(netns):
+            self._route = _open()
+
+    def __enter__(self) -> LinkSocket:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._route.close()
+
+    def all(self) -> dict[int, Attributes]:
+        """Every netdev by its index: attributes by pyroute2's short names, `linkinfo`'s taken apart (see _flat)."""
+        with asking("the netdevs", "list them"):
+            return {message["index"]: _flat(message) for message in self._route.get_links()}
+
+    def named(self, ifname: str) -> Attributes:
+        """One netdev by its name. Raises NotFoundError."""
+        with asking(f"netdev {ifname}", "find it"):
+            return _flat(self._route.get_links(ifname=ifname)[0])
+
+    def make(self, subject: str, driver: str, *, netns: str | None = None, **attributes: Any) -> None:
+        """A new netdev; netns: where it appears, when not here."""
+        with contextlib.ExitStack() as stack:
+            if netns is not None:
+                attributes["net_ns_fd"] = descriptor = open_netns(netns)
+                stack.callback(os.close, descriptor)
+            try:
+                with asking(subject, f"make a {driver}"):
+                    self._route.link("add", kind=driver, **attributes)
+            except L2tpError as error:
+                if error.errno in _UNKNOWN_DRIVER:
+                    problem = f"this kernel can't make such a {driver}"
+                    remedy = f"`modprobe {driver}` may help where kernels have modules"
+                    raise UnavailableError(subject, problem, remedy, errno=error.errno) from error
+                raise
+
+    def set(self, index: int, subject: str, **attributes: Any) -> None:
+        """Change a netdev."""
+        with asking(subject, f"set {', '.join(attributes)}"):
+            self._route.link("set", index=index, **attributes)
+
+    def delete(self, index: int, subject: str) -> None:
+        """Remove a netdev; one that is gone is fine."""
+        with contextlib.suppress(NotFoundError), asking(subject, "remove it"):
+            self._route.link("del", index=index)
+
+    def vlan(self, index: int, subject: str, low: int, high: int, *, untagged: bool = False, add: bool = True) -> None:
+        """Let VLANs low..high pass a bridge's member, or (add=False) no longer."""
+        words: Attributes = {"vid": low if low == high else f"{low}-{high}"}
+        if untagged and add:
+            words["flags"] = ["pvid", "untagged"]
+        with asking(subject, f"{'add' if add else 'remove'} VLAN {words['vid']}"):
+            self._route.vlan_filter("add" if add else "del", index=index, vlan_info=words)
+
+    def vlans(self, index: int) -> dict[int, bool]:
+        """The VLANs of a bridge's member: their number, and whether it is the untagged one."""
+        with asking("the bridge's VLANs", "list them"):
+            for message in self._route.get_vlans(index=index):
+                found: dict[int, bool] = {}
+                for name, info in (message.get("af_spec") or {"attrs": ()})["attrs"]:
+                    if name == "IFLA_BRIDGE_VLAN_INFO":
+                        found[info["vid"]] = bool(info["flags"] & 2)  # BRIDGE_VLAN_INFO_PVID
+                return found
+        return {}
+
+
+def _open() -> IPRoute:
+    from pyroute2 import IPRoute
+    from pyroute2.netlink import nla
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+    class Ipvlan(nla):  # type: ignore[misc] # pyroute2 has no types
+        """Its own lacks the flags, which Linux has had since 4.15 (linux/if_link.h)."""
+
+        prefix = "IFLA_"
+        nla_map = (
+            ("IFLA_IPVLAN_UNSPEC", "none"),
+            ("IFLA_IPVLAN_MODE", "uint16"),
+            ("IFLA_IPVLAN_FLAGS", "uint16"),
+        )
+
+    ifinfmsg.ifinfo.register_link_kind(module={"ipvlan": Ipvlan})
+    with asking("rtnetlink", "open it"):
+        return IPRoute()
+
+
+def _flat(message: Any) -> Attributes:
+    """A link message as a dict; of its linkinfo `driver`, `info` (IFLA_INFO_DATA), `member` (IFLA_INFO_SLAVE_DATA)."""
+    flat: Attributes = {"index": message["index"], "flags": message["flags"]}
+    flat |= _nested(message)
+    linkinfo = _nested(flat.get("linkinfo"))
+    flat["driver"] = linkinfo.get("info_kind", "")
+    flat["info"] = _nested(linkinfo.get("info_data"))
+    flat["member"] = _nested(linkinfo.get("info_slave_data"))
+    return flat
+
+
+def _nested(value: Any) -> Attributes:
+    # What pyroute2 does not know it gives as hexadecimal text.
+    attributes = value["attrs"] if isinstance(value, Mapping) and "attrs" in value else ()
+    return {_short(name): one for name, one in attributes}
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("IFLA_").lower()
+
+
+@contextlib.contextmanager
+def asking(subject: str, doing: str) -> Iterator[None]:
+    """Errors of rtnetlink become L2tpError about `subject`."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        yield
+    except NetlinkError as error:
+        raise from_errno(subject, doing, error.code) from error
+    except OSError as error:
+        raise from_errno(subject, doing, error.errno or 0) from error

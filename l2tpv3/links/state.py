@@ -1,0 +1,24 @@
+"""What is seen of a link: its netdev, and what it is over now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l2tpv3.status import NetdevState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkState:
+    """A link's netdev as rtnetlink reports it.
+
+    over: the names of its members, or of what it is stacked on; () when that is in another namespace and not found.
+    words: those of its type that the kernel tells, as LinkSpec.to_words has them. carrier_changes: how often it went.
+    counters: bytes, packets, errors and drops each way, by struct rtnl_link_stats64's names.
+    """
+
+    netdev: NetdevState
+    over: tuple[str, ...] = ()
+    words: Mapping[str, Any] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
