@@ -26,6 +26,7 @@ FLOORS: list[set[str]] = [
     {"status", "records", "datapath.base", "config"},
     {"world", "steps", "store", "datapath.kernel", "datapath.user", "datapath.memory"},
     {"link", "report"},
+    {"links"},
     {"choose", "clash", "observe", "plan", "run", "differences"},
     {"settle", "engine"},
     {"restore"},
