@@ -11,9 +11,6 @@ from typing import Any, Final
 from l2tpv3.errors import InvalidValueError
 from l2tpv3_api.access.identity import Identity, Scope, scopes
 
-EXTENSION: Final = "l2tpv3.certificate"
-"""Where an ASGI scope has it: scope["extensions"][EXTENSION], the dict of ssl.SSLSocket.getpeercert()."""
-
 ANYONE: Final = "*"
 """Stands for every certificate that the CA has signed."""
 

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from starlette.requests import HTTPConnection
 
 from l2tpv3.errors import UnauthenticatedError
-from l2tpv3_api.access import certificates
-from l2tpv3_api.access.certificates import Certificates
+from l2tpv3_api.access.certificates import Certificates, names
+from l2tpv3_api.access.client import client_of
 from l2tpv3_api.access.identity import Identity
 from l2tpv3_api.access.local import LocalUsers
-from l2tpv3_api.access.peer import EXTENSION, Peer
 from l2tpv3_api.access.tokens import Tokens
 
 
@@ -27,16 +26,14 @@ class Doorkeeper:
         said = request.headers.getlist("authorization")
         if said:
             return self._bearer(said)
-        told = request.scope.get("extensions", {})
-        peer = told.get(EXTENSION)
-        if isinstance(peer, Peer):
-            return await self.local.identify(peer)
-        certificate = told.get(certificates.EXTENSION)
-        if certificate:
-            identity = self.certificates.identify(certificate)
+        client = client_of(request)
+        if client.peer is not None:
+            return await self.local.identify(client.peer)
+        if client.certificate:
+            identity = self.certificates.identify(client.certificate)
             if identity is not None:
                 return identity
-            shown = ", ".join(map(ascii, certificates.names(certificate))) or "no name"
+            shown = ", ".join(map(ascii, names(client.certificate))) or "no name"
             raise UnauthenticatedError("certificate", f"nothing is allowed to {shown}", "have it listed with --client")
         raise UnauthenticatedError("request", "says not who sent it", "send `Authorization: Bearer TOKEN`")
 
@@ -45,10 +42,11 @@ class Doorkeeper:
         kind, _, id = identity.key.partition(":")
         return kind != "token" or self.tokens.holds(id)
 
-    def used(self) -> dict[str, datetime]:
-        """When tokens were used last since this was called last, by id; for Tokens.note_used."""
+    def note_used(self) -> None:
+        """Put on file when tokens were used last. Raises L2tpError."""
         used, self._used = self._used, {}
-        return used
+        if used:
+            self.tokens.note_used(used)
 
     def _bearer(self, said: list[str]) -> Identity:
         kind, _, text = said[0].partition(" ")

@@ -16,9 +16,6 @@ _UCRED: Final = struct.Struct("3i")
 _GID: Final = struct.Struct("I")
 _SO_PEERGROUPS: Final = getattr(socket, "SO_PEERGROUPS", 59)  # asm-generic/socket.h; Linux 4.13
 
-EXTENSION: Final = "l2tpv3.peer"
-"""Where an ASGI scope has it: scope["extensions"][EXTENSION], a Peer. No header or body can put anything there."""
-
 
 @dataclass(frozen=True, slots=True)
 class Peer:

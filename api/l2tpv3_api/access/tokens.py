@@ -114,11 +114,13 @@ class Tokens:
         return token is not None and not token.expired(datetime.now(UTC))
 
     def note_used(self, when: Mapping[str, datetime]) -> None:
-        """Put on file when tokens (by id) were used last. Only the service does this: it has no rival."""
-        self._refresh()
+        """Put on file when tokens (by id) were used last. Only the service does this: it has no rival.
+
+        From any thread, beside other calls.
+        """
         used = {**self._used(), **when}
         there = {id: moment.isoformat() for id, moment in used.items() if id in self._kept}
-        _write(self._used_path, there)
+        _write(self._used_path, there, durable=False)
 
     def _used(self) -> dict[str, datetime]:
         try:
@@ -139,7 +141,8 @@ class Tokens:
             self._refresh()
             kept = dict(self._kept)
             yield kept
-            _write(self.path, {"version": 1, "tokens": [_document(*one) for one in kept.values()]})
+            document = {"version": 1, "tokens": [_document(*one) for one in kept.values()]}
+            _write(self.path, document, durable=True)
         finally:
             os.close(lock)
 
@@ -203,21 +206,27 @@ def _read(path: Path) -> dict[str, Any]:
     return result
 
 
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace a file as a whole, for its owner alone; it is on the disk when this returns."""
+def _write(path: Path, document: Mapping[str, Any], *, durable: bool) -> None:
+    """Replace a file as a whole, for its owner alone. durable: it is on the disk when this returns."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         file = os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(file, "w", encoding="utf-8") as stream:
             json.dump(document, stream)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         new.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        if durable:
+            _sync_directory(path.parent)
     except OSError as error:
         new.unlink(missing_ok=True)
         raise from_errno(str(path), "write this file", error.errno or 0, "run as root") from error
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
