@@ -36,3 +36,19 @@ def exclusive(runtime: Path, *, timeout_s: float = 120.0) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def held(runtime: Path) -> bool:
+    """Whether a change is under way now. False where that can't be told."""
+    try:
+        file = os.open(runtime / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, and given up at once: whoever wants it meanwhile tries again anyway.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

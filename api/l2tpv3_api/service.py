@@ -10,6 +10,8 @@ from typing import TypeVar
 from l2tpv3.manager import Manager
 from l2tpv3_api.access.identity import Identity
 from l2tpv3_api.events.hub import Hub
+from l2tpv3_api.events.sampler import Sampler
+from l2tpv3_api.events.watcher import Watcher
 from l2tpv3_api.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -21,6 +23,8 @@ class Service:
     def __init__(self, manager: Manager, hub: Hub | None = None) -> None:
         self.manager = manager
         self.hub = hub or Hub()
+        self.watcher = Watcher(self, self.hub, manager.places)
+        self.sampler = Sampler(self)
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="manager")
         self._changing = asyncio.Lock()
         self._running: asyncio.Task[Snapshot] | None = None
@@ -28,9 +32,14 @@ class Service:
 
     async def start(self) -> None:
         """The app has started."""
+        await self.watcher.start()
+        await self.sampler.start()
 
     async def stop(self) -> None:
         """The app ends: changes that have begun are ended, too."""
+        self.hub.close()
+        await self.sampler.stop()
+        await self.watcher.stop()
         await asyncio.to_thread(self._pool.shutdown)
 
     async def look(self) -> Snapshot:

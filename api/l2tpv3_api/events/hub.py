@@ -86,9 +86,14 @@ class Hub:
         """How many there are."""
         return len(self._subscribers)
 
-    def current_id(self) -> str:
-        """The id of the newest event: what comes after it is news."""
-        return f"{self._epoch}-{self._last}"
+    @property
+    def kept_bytes(self) -> int:
+        """What the data of all events in the ring comes to."""
+        return self._bytes
+
+    def id_of(self, place: int | None) -> str:
+        """What to resume with at a place in the ring."""
+        return f"{self._epoch}-{self._last if place is None else place}"
 
     def after(self, place: int | None) -> tuple[Event | None, int]:
         """The next event after a place in the ring and the place after it; (None, place) when there is none yet."""
@@ -139,6 +144,11 @@ class Subscription:
             return
         with contextlib.suppress(RuntimeError):  # its loop has ended
             self._loop.call_soon_threadsafe(self._news.set)
+
+    @property
+    def last_id(self) -> str:
+        """With it as last_id, another subscription goes on where this one is."""
+        return self._hub.id_of(self._place)
 
     def offer(self, event: Event) -> None:
         """Give this one subscriber what is soon out of date (counters): only the latest waits to be read."""

@@ -1,0 +1,116 @@
+"""Counters at chosen intervals: one look for all who want one at that moment, one document for each interval."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from l2tpv3 import report
+from l2tpv3.errors import InvalidValueError, L2tpError
+from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3_api.events.event import Event, EventType
+from l2tpv3_api.events.hub import Subscription
+from l2tpv3_api.events.watcher import Looker
+
+INTERVAL_MIN_S: Final = 0.2
+INTERVAL_MAX_S: Final = 3600.0
+_log = logging.getLogger(__name__)
+_Pairs = list[tuple[str, SessionStatus]]
+
+
+def interval(seconds: float) -> float:
+    """A valid interval, to tenths of a second, so that those who want nearly the same share it."""
+    if not INTERVAL_MIN_S <= seconds <= INTERVAL_MAX_S:
+        remedy = f"give {INTERVAL_MIN_S:g} to {INTERVAL_MAX_S:g}"
+        raise InvalidValueError("counters", f"{seconds:g} is not a number of seconds to wait", remedy)
+    return round(seconds, 1)
+
+
+class _Group:
+    """Those who want counters at one interval. due, at: in the loop's time."""
+
+    def __init__(self, interval_s: float, now: float) -> None:
+        self.interval_s = interval_s
+        self.due = now
+        self.at: float | None = None
+        self.before: _Pairs = []
+        self.last: Event | None = None
+        self.members: set[Subscription] = set()
+
+    def sample(self, pairs: _Pairs, at: float) -> Event:
+        """The document of this moment, with the rates since the one before."""
+        interval_s = None if self.at is None else round(at - self.at, 3)
+        document = report.stats_document(pairs, time=datetime.now(UTC), interval_s=interval_s, before=self.before)
+        self.before, self.at = pairs, at
+        self.last = Event.of(EventType.COUNTERS, document)
+        return self.last
+
+
+class Sampler:
+    """start() and stop() it in the running loop. Nobody wanting counters, nobody looks."""
+
+    def __init__(self, looker: Looker) -> None:
+        self._looker = looker
+        self._groups: dict[float, _Group] = {}
+        self._joined = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="counter sampler")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    def join(self, subscription: Subscription, interval_s: float) -> None:
+        """Offer counters to that one, the first at once."""
+        group = self._groups.get(interval_s)
+        if group is None:
+            group = self._groups[interval_s] = _Group(interval_s, asyncio.get_running_loop().time())
+        group.members.add(subscription)
+        if group.last is not None:
+            subscription.offer(group.last)
+        self._joined.set()
+
+    def leave(self, subscription: Subscription) -> None:
+        """No more."""
+        for interval_s, group in list(self._groups.items()):
+            group.members.discard(subscription)
+            if not group.members:
+                del self._groups[interval_s]
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._joined.clear()
+            due = min((group.due for group in self._groups.values()), default=None)
+            if due is None or due > loop.time():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        await self._joined.wait()
+                continue
+            try:
+                tunnels = (await self._looker.look()).tunnels
+            except L2tpError as error:
+                _log.warning("can't look at counters: %s", error)
+                tunnels = None
+            await self._tell(tunnels, loop.time())
+
+    async def _tell(self, tunnels: Sequence[TunnelStatus] | None, now: float) -> None:
+        for group in [one for one in self._groups.values() if one.due <= now]:
+            # At whole multiples, so that a look for 1 s serves those of 2 s and 10 s; what took too long is left out.
+            group.due = (now // group.interval_s + 1) * group.interval_s
+            if tunnels is None:
+                continue
+            pairs = [(tunnel.name, session) for tunnel in tunnels for session in tunnel.sessions]
+            event = await asyncio.to_thread(group.sample, pairs, now)
+            for member in group.members:
+                member.offer(event)

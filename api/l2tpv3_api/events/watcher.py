@@ -1,0 +1,173 @@
+"""Looks when there is reason to, and publishes what has changed since the look before.
+
+Reasons come from the monitor (the kernel, workers, files) and from the service's own changes. Nobody listening, nobody
+looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from l2tpv3.differences import History, targets
+from l2tpv3.errors import L2tpError
+from l2tpv3.lock import held
+from l2tpv3.monitor import Change, Monitor
+from l2tpv3.places import Places
+from l2tpv3.status import TunnelStatus
+from l2tpv3_api.events.hub import Hub
+
+LINGER_S: Final = 60.0
+"""How long to go on when the last subscriber has gone: most come again, and want to resume."""
+
+_SETTLE_S: Final = 0.03
+_SETTLE_ROUNDS: Final = 30
+_GAP_S: Final = 0.02
+_GAP_MAX_S: Final = 5.0
+_AGAIN_S: Final = 0.5
+_RETRY_S: Final = 2.0
+_log = logging.getLogger(__name__)
+
+
+class Seen(Protocol):
+    """A look at a host; Snapshot is one."""
+
+    @property
+    def tunnels(self) -> Sequence[TunnelStatus]:
+        """All of them."""
+
+
+class Looker(Protocol):
+    """Whoever looks; Service does."""
+
+    async def look(self) -> Seen:
+        """All tunnels, not older than this call."""
+
+
+class Watcher:
+    """start() and stop() it in the running loop; it attaches itself to the hub."""
+
+    def __init__(self, looker: Looker, hub: Hub, places: Places) -> None:
+        self._looker, self._hub, self._places = looker, hub, places
+        self._dirty = asyncio.Event()
+        self._subscribed = asyncio.Event()
+        self._looked = asyncio.Event()
+        self._history = History()
+        self._task: asyncio.Task[None] | None = None
+        self._monitor: Monitor | None = None
+
+    async def start(self) -> None:
+        """Begin; it costs nothing until somebody subscribes."""
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            loop.call_soon_threadsafe(self._dirty.set)
+
+        self._hub.on_changed = changed
+        self._hub.on_subscribers = self._count
+        self._count(self._hub.subscribers)
+        self._task = asyncio.create_task(self._run(), name="event watcher")
+
+    async def stop(self) -> None:
+        """End. Subscriptions are ended by the hub."""
+        self._hub.on_changed, self._hub.on_subscribers = (lambda: None), (lambda _: None)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    def _count(self, subscribers: int) -> None:
+        if subscribers:
+            self._subscribed.set()
+        else:
+            self._subscribed.clear()
+
+    async def ready(self) -> None:
+        """Return when all that changes from now on will be told."""
+        await self._looked.wait()
+
+    async def _run(self) -> None:
+        while True:
+            await self._subscribed.wait()
+            try:
+                await self._watch()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                # Whatever it was, events must not end for good: say it, and begin again.
+                _log.exception("watching for events failed; again in %g s", _RETRY_S)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as stack:
+            self._monitor = await self._open()
+            if self._monitor is not None:
+                stack.callback(self._monitor.close)
+                loop.add_reader(self._monitor.fileno(), self._heard, self._monitor)
+                stack.callback(loop.remove_reader, self._monitor.fileno())
+            stack.callback(self._looked.clear)
+            self._dirty.set()
+            while await self._wait():
+                await self._settled()
+                self._dirty.clear()
+                began = loop.time()
+                await self._look()
+                # At most half of the time is spent on looking, however much goes on.
+                await asyncio.sleep(min(_GAP_MAX_S, max(_GAP_S, loop.time() - began)))
+
+    async def _open(self) -> Monitor | None:
+        try:
+            return await asyncio.to_thread(self._monitoring)
+        except OSError as error:
+            _log.warning("can't hear of changes that others make: %s", error)
+            return None
+
+    def _monitoring(self) -> Monitor:
+        with contextlib.suppress(L2tpError):
+            self._places.make()  # what is not there yet can't be watched
+        return Monitor(self._places)
+
+    async def _wait(self) -> bool:
+        """True when there is reason to look; False when nobody has listened for a while."""
+        while True:
+            try:
+                async with asyncio.timeout(LINGER_S):
+                    await self._dirty.wait()
+                    return True
+            except TimeoutError:
+                if not self._subscribed.is_set():
+                    return False
+
+    async def _settled(self) -> None:
+        """Return when no change is half-way, or it takes long: what is half made would be told as incomplete."""
+        for _ in range(_SETTLE_ROUNDS):
+            await asyncio.sleep(_SETTLE_S)
+            if not held(self._places.runtime):
+                return
+
+    def _heard(self, monitor: Monitor) -> None:
+        changes = monitor.read()
+        if changes:
+            self._dirty.set()
+        if Change.NAMESPACE in changes:
+            # A namespace's name is there before the namespace is (`ip netns add` mounts it on a file).
+            asyncio.get_running_loop().call_later(_AGAIN_S, self._dirty.set)
+
+    async def _look(self) -> None:
+        try:
+            tunnels = (await self._looker.look()).tunnels
+        except L2tpError as error:
+            _log.warning("can't look at tunnels: %s", error)
+            asyncio.get_running_loop().call_later(_RETRY_S, self._dirty.set)
+            self._looked.set()
+            return
+        for happening in self._history.happened(tunnels):
+            self._hub.publish(happening.type, happening.data)
+        if self._monitor is not None and await asyncio.to_thread(self._monitor.aim, targets(tunnels)):
+            self._dirty.set()  # what is heard only from now on may have changed since the look
+        else:
+            self._looked.set()

@@ -1,0 +1,107 @@
+"""GET /v1/events: what happens, as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3_api.events.event import Event, EventType
+from l2tpv3_api.events.hub import Subscription
+from l2tpv3_api.events.sampler import INTERVAL_MAX_S, INTERVAL_MIN_S, interval
+from l2tpv3_api.routes.context import Reader, Serving
+from l2tpv3_api.service import Service
+from l2tpv3_api.streaming import Stream
+
+HEARTBEAT_S: Final = 15.0
+"""A comment after so much silence: proxies and clients can tell a quiet stream from a dead one."""
+
+_RETRY_MS: Final = 1000
+_TYPES: Final = tuple(one for one in EventType if one is not EventType.RESET)
+_MEDIA_TYPE: Final = "text/event-stream"
+
+router = APIRouter(tags=["live"])
+
+
+@router.get(
+    "/v1/events",
+    response_class=Stream,
+    responses={
+        200: {
+            "description": "Server-sent events until the client goes.",
+            "content": {
+                _MEDIA_TYPE: {
+                    "schema": {"type": "string"},
+                    "example": 'id: 5f0c-12\nevent: worker\ndata: {"change":"died","tunnel":"siteb","pid":4711}\n\n',
+                }
+            },
+        }
+    },
+)
+async def events(
+    service: Serving,
+    who: Reader,
+    types: Annotated[
+        str | None, Query(description=f"Only these, with commas between: {', '.join(_TYPES)}. Default: all.")
+    ] = None,
+    counters: Annotated[
+        float | None,
+        Query(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S, description="All sessions' counters every so many seconds, too."),
+    ] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="The id of the last event that was received: go on after it.", max_length=100)
+    ] = None,
+) -> Stream:
+    """Stream events: tunnels, sessions and workers as they come and go, applies as they run, counters on request.
+
+    An event `reset` says that some were missed: list again. Cookies are in none.
+    """
+    wanted = _wanted(types)
+    if counters is None and EventType.COUNTERS in wanted:
+        raise InvalidValueError("types", "counters come at an interval", "add counters=SECONDS")
+    body = _body(service, wanted, None if counters is None else interval(counters), last_event_id)
+    return Stream(body, media_type=_MEDIA_TYPE)
+
+
+def _wanted(types: str | None) -> frozenset[str]:
+    wanted = frozenset(one.strip() for one in (types or "").split(",") if one.strip())
+    if unknown := wanted - set(_TYPES):
+        raise InvalidValueError("types", f"no event is a {min(unknown)!r}", f"give some of {', '.join(_TYPES)}")
+    return wanted
+
+
+async def _body(
+    service: Service, types: frozenset[str], counters_s: float | None, last_id: str | None
+) -> AsyncGenerator[bytes, None]:
+    subscription = service.hub.subscribe(types, last_id)
+    try:
+        await service.watcher.ready()
+        # What is listed after this line is not older than the events that follow.
+        yield f"retry: {_RETRY_MS}\nid: {subscription.last_id}\n\n".encode() if not last_id else b": resumed\n\n"
+        if counters_s is not None:
+            service.sampler.join(subscription, counters_s)
+        while (piece := await _next(subscription)) is not None:
+            yield piece
+    finally:
+        service.sampler.leave(subscription)
+        subscription.close()
+
+
+async def _next(subscription: Subscription) -> bytes | None:
+    """The next event, or a comment after a while without one; None at the end."""
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
+            return as_text(await anext(subscription))
+    except TimeoutError:
+        return b": still here\n\n"
+    except StopAsyncIteration:
+        return None
+
+
+def as_text(event: Event) -> bytes:
+    """An event as the HTML standard, section 9.2, writes it."""
+    head = f"id: {event.id}\nevent: {event.type}\n" if event.id else f"event: {event.type}\n"
+    return b"%bdata: %b\n\n" % (head.encode(), event.data)
