@@ -19,6 +19,14 @@ def sessions(ctx: typer.Context, incomplete: str) -> list[str]:
     return _matching(incomplete, lambda: _on_record().get(tunnel or "", []))
 
 
+def tokens(incomplete: str) -> list[str]:
+    """Names of the service's tokens."""
+    from l2tpv3.places import Places
+    from l2tpv3_api.access.tokens import Tokens
+
+    return _matching(incomplete, lambda: (token.name for token in Tokens(Places.from_environment().state).all()))
+
+
 def netns(incomplete: str) -> list[str]:
     """Names of network namespaces."""
     from l2tpv3.netns import NETNS_DIR
