@@ -1,0 +1,118 @@
+// Dialogs, notices, and what the service said beside the fields that it is about.
+
+import { Problem, told } from './api.js';
+import { h } from './dom.js';
+
+/** Show a modal dialog with a title; the element, with `close()`. Focus goes back to where it was. */
+export function dialog(title, ...content) {
+  const before = document.activeElement;
+  const id = `title-${Math.random().toString(36).slice(2)}`;
+  const close = h('button', { type: 'button', class: 'button quiet close', 'aria-label': 'Close', onclick: () => box.close() }, '✕');
+  const box = h('dialog', { 'aria-labelledby': id }, h('header', {}, h('h2', { id }, title), close), content);
+  box.addEventListener('close', () => { box.remove(); if (before?.isConnected) before.focus(); });
+  box.addEventListener('pointerdown', (event) => { if (event.target === box) box.dataset.outside = 'yes'; });
+  box.addEventListener('click', (event) => { if (event.target === box && box.dataset.outside && !box.querySelector('form')) box.close(); delete box.dataset.outside; });
+  document.body.append(box);
+  box.showModal();
+  return box;
+}
+
+/** A short notice that goes by itself, and is read aloud politely; of a failure it stays until it is closed. */
+export function notice(words, kind = 'good') {
+  const place = document.getElementById('notices');
+  const one = h('div', { class: `notice ${kind}` }, h('p', {}, words), h('button', { type: 'button', class: 'button quiet', 'aria-label': 'Dismiss', onclick: () => one.remove() }, '✕'));
+  place.append(one);
+  if (kind === 'good') setTimeout(() => one.remove(), 7000);
+}
+
+/** Ask before something that can't be undone; what `act` throws is told in the dialog. */
+export function confirm(title, words, verb, act, className = 'danger') {
+  const error = h('div', { class: 'alert', role: 'alert', hidden: true });
+  const go = h('button', { type: 'submit', class: `button ${className}` }, verb);
+  const form = h('form', { onsubmit: async (event) => {
+    event.preventDefault();
+    go.disabled = true;
+    try {
+      await act();
+      box.close();
+    } catch (failure) {
+      error.hidden = false;
+      error.textContent = told(failure);
+      go.disabled = false;
+    }
+  } }, words.map((one) => h('p', {}, one)), error,
+  h('footer', {}, h('button', { type: 'button', class: 'button', onclick: () => box.close() }, 'Cancel'), go));
+  const box = dialog(title, form);
+  go.focus();
+  return box;
+}
+
+/** A field of a form: {name, label, hint, kind: text|number|select|switch|area, options, placeholder, required}. */
+export function field(spec, value) {
+  const id = `field-${spec.name}`;
+  const described = [];
+  if (spec.hint) described.push(`${id}-hint`);
+  described.push(`${id}-error`);
+  const common = { id, name: spec.name, 'aria-describedby': described.join(' '), 'aria-required': spec.required ? 'true' : null };
+  const typed = { ...common, class: 'mono', placeholder: spec.placeholder, autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' };
+  let input;
+  if (spec.kind === 'select') {
+    const known = spec.options.some(([word]) => word === value) || value === undefined || value === null;
+    const options = known ? spec.options : [...spec.options, [String(value)]];
+    input = h('select', common, options.map(([word, label]) => h('option', { value: word }, label ?? word)));
+    if (value !== undefined && value !== null) input.value = String(value);
+  } else if (spec.kind === 'switch') {
+    input = h('input', { ...common, type: 'checkbox', checked: Boolean(value) });
+  } else if (spec.kind === 'area') {
+    input = h('textarea', { ...typed, rows: spec.rows ?? 2, value: value ?? '' });
+  } else {
+    input = h('input', { ...typed, type: 'text', inputmode: spec.kind === 'number' ? 'numeric' : null, value: value ?? '' });
+  }
+  const label = h('label', { for: id }, spec.label, spec.required ? h('span', { class: 'dim' }, ' (required)') : null);
+  const error = h('p', { class: 'field-error', id: `${id}-error`, 'aria-live': 'polite' });
+  const hint = spec.hint ? h('p', { class: 'hint', id: `${id}-hint` }, spec.hint) : null;
+  const element = h('div', { class: `field ${spec.kind ?? 'text'} ${spec.wide ? 'wide' : ''}` },
+    spec.kind === 'switch' ? [h('div', { class: 'check' }, input, label)] : [label, input], hint, error);
+  return { element, input, error, spec };
+}
+
+/** Put what the service said beside the fields; what belongs to none goes to `alert`. Focus goes to the first. */
+export function showProblem(failure, fields, alert) {
+  clearProblems(fields, alert);
+  const rest = [];
+  let first = null;
+  for (const { name, words } of findings(failure)) {
+    const at = fields.find((one) => one.spec.name === name);
+    if (!at) { rest.push(words); continue; }
+    at.error.textContent = words;
+    at.input.setAttribute('aria-invalid', 'true');
+    const folded = at.element.closest('details');
+    if (folded) folded.open = true;
+    first ??= at.input;
+  }
+  if (rest.length) {
+    alert.hidden = false;
+    alert.replaceChildren(...rest.map((words) => h('p', {}, words)));
+    if (!first) { alert.tabIndex = -1; alert.focus(); }
+  }
+  first?.focus();
+}
+
+export function clearProblems(fields, alert) {
+  alert.hidden = true;
+  alert.replaceChildren();
+  for (const { error, input } of fields) { error.textContent = ''; input.removeAttribute('aria-invalid'); }
+}
+
+/** Which field a problem is about: JSON pointers tell, else the subject, which names the option as `--remote`. */
+function findings(failure) {
+  if (!(failure instanceof Problem)) return [{ name: null, words: told(failure) }];
+  const sentence = `${failure.problem}${failure.remedy ? `; ${failure.remedy}` : ''}`;
+  const pointed = failure.errors.filter((one) => one.pointer).map((one) => ({ name: decodeURIComponent(one.pointer.replace(/^#?\//, '')).split('/')[0], words: one.detail ?? sentence }));
+  if (pointed.length) return pointed;
+  const option = /--([a-z-]+)/.exec(failure.subject) ?? / name$/.exec(failure.subject)?.map(() => 'name');
+  const name = option ? option[1] ?? option[0] : null;
+  if (name) return [{ name, words: sentence }];
+  const quoted = /--([a-z-]+)/.exec(failure.problem);
+  return [{ name: quoted ? quoted[1] : null, words: told(failure) }];
+}

@@ -1,0 +1,102 @@
+// The configuration of the far end, to be copied; and captures, to be downloaded.
+
+import { ask, path, Problem, request, told } from './api.js';
+import { dialog, field, notice } from './dialog.js';
+import { h } from './dom.js';
+import { bytes } from './format.js';
+
+/** Show what has to be typed at the other end of a tunnel. It holds the cookies, so the service asks for that scope. */
+export function showPeer(tunnel, formats) {
+  const format = field({ name: 'as', label: 'Format', kind: 'select', options: formats.map((one) => [one]) });
+  const code = h('pre', { class: 'code', tabindex: '0', 'aria-label': 'Configuration of the far end' });
+  const status = h('p', { class: 'hint', 'aria-live': 'polite' });
+  const copy = h('button', { type: 'button', class: 'button primary', onclick: async () => {
+    await copyText(code);
+    status.textContent = 'Copied. It holds the cookies: mind where it goes.';
+  } }, 'Copy');
+  const load = async () => {
+    copy.disabled = true;
+    status.textContent = '';
+    try {
+      code.textContent = await (await request('GET', `${path('tunnels', tunnel, 'peer')}?as=${format.input.value}`, { accept: 'text/plain' })).text();
+      copy.disabled = false;
+    } catch (failure) {
+      code.textContent = '';
+      status.textContent = failure instanceof Problem && failure.status === 403 ? 'This configuration holds the cookies; reading them needs a token with the scope “secrets”.' : told(failure);
+    }
+  };
+  format.input.addEventListener('change', load);
+  dialog(`Peer configuration of ${tunnel}`, h('div', { class: 'stack' }, format.element, code, status, h('footer', {}, copy)));
+  load();
+}
+
+async function copyText(node) {
+  try {
+    await navigator.clipboard.writeText(node.textContent);
+  } catch { // a page that was not loaded over TLS may not use the clipboard: the old way
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const selection = getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    document.execCommand('copy');
+  }
+}
+
+/** Capture a session's frames into a file. */
+export function showCapture(tunnel, session) {
+  const side = field({ name: 'side', label: 'Frames', kind: 'select', options: [['inner', 'inner: what the netdev sees'], ['outer', 'outer: L2TPv3 packets on the wire']] });
+  const filter = field({ name: 'filter', label: 'Filter', placeholder: 'arp or icmp', hint: 'As for tcpdump. Empty: everything.' });
+  const packets = field({ name: 'packets', label: 'At most, packets', kind: 'number' }, '1000');
+  const seconds = field({ name: 'seconds', label: 'At most, seconds', kind: 'number' }, '30');
+  const status = h('p', { class: 'hint', role: 'status' });
+  const start = h('button', { type: 'submit', class: 'button primary' }, 'Start');
+  let abort = null;
+  const form = h('form', { novalidate: true, onsubmit: async (event) => {
+    event.preventDefault();
+    if (abort) { abort.abort(); return; }
+    abort = new AbortController();
+    start.textContent = 'Stop and save';
+    try {
+      const asked = new URLSearchParams({ side: side.input.value });
+      for (const one of [filter, packets, seconds]) if (one.input.value.trim()) asked.set(one.spec.name, one.input.value.trim());
+      const response = await ask(`${path('tunnels', tunnel, 'sessions', session, 'capture')}?${asked}`, { signal: abort.signal });
+      if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+      save(await collect(response, abort.signal, (size) => { status.textContent = `Capturing: ${bytes(size)}`; }), `${tunnel}-${session}.pcapng`);
+      status.textContent = 'Saved.';
+    } catch (failure) {
+      status.textContent = failure.name === 'AbortError' ? 'Stopped before anything came.' : told(failure);
+    }
+    abort = null;
+    start.textContent = 'Start';
+  } }, h('div', { class: 'fields' }, [side, filter, packets, seconds].map((one) => one.element)), status,
+  h('footer', {}, start));
+  const box = dialog(`Capture ${tunnel}/${session}`, form);
+  box.addEventListener('close', () => abort?.abort());
+}
+
+/** The pieces of a stream up to its end, or until it is stopped. */
+async function collect(response, signal, tell) {
+  const pieces = [];
+  let size = 0;
+  const reader = response.body.getReader();
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      pieces.push(value);
+      size += value.length;
+      tell(size);
+    }
+  } catch (failure) {
+    if (!signal.aborted || !pieces.length) throw failure;
+  }
+  return new Blob(pieces, { type: 'application/x-pcapng' });
+}
+
+function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  h('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+  notice(`${name}: ${bytes(blob.size)} saved.`);
+}

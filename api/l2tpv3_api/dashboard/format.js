@@ -1,0 +1,37 @@
+// Values as people read them: units stand with each, and the widths stay the same from one second to the next.
+
+const COUNT = new Intl.NumberFormat('en', { useGrouping: true });
+
+/** 1234567 → "1,234,567". */
+export const count = (n) => (n === null || n === undefined ? '–' : COUNT.format(n));
+
+/** A number with an SI prefix and three digits: 12345 → "12.3 k". */
+export function si(n, unit = '') {
+  if (n === null || n === undefined || Number.isNaN(n)) return '–';
+  let i = 0;
+  let value = n;
+  while (value >= 999.5 && i < 5) { value /= 1000; i += 1; }
+  const digits = value === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : (i === 0 && Number.isInteger(value) ? 0 : 2);
+  return `${value.toFixed(digits)} ${['', 'k', 'M', 'G', 'T', 'P'][i]}${unit}`.trimEnd();
+}
+
+/** Bits per second. */
+export const bits = (n) => si(n, 'b/s');
+
+/** Packets per second. */
+export const packets = (n) => si(n, 'p/s');
+
+/** An amount of bytes. */
+export const bytes = (n) => si(n, 'B');
+
+/** The time of day of a Date. */
+export const clock = (date) => date.toLocaleTimeString('en-GB', { hour12: false });
+
+/** Date and time, as in logs. */
+export const stamp = (date) => `${date.toLocaleDateString('sv')} ${clock(date)}`;
+
+/** "1 session", "2 sessions". */
+export const many = (n, one) => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
+
+/** Cut a text to so many characters. */
+export const cut = (text, length) => (text.length <= length ? text : `${text.slice(0, Math.max(1, length - 1))}…`);

@@ -1,0 +1,184 @@
+// Forms to add and change tunnels and sessions. What is left empty is the service's to choose; what it refuses is told
+// beside the field. Nothing is checked here: the service knows, and says it better.
+
+import { path, Problem, request, send, told } from './api.js';
+import { clearProblems, confirm, dialog, field, notice, showProblem } from './dialog.js';
+import { h } from './dom.js';
+import { many } from './format.js';
+
+const NAME = { name: 'name', label: 'Name', hint: 'Letters, digits, “.”, “_”, “-”.', required: true };
+const NETNS = (what) => ({ name: 'netns', label: 'Network namespace', hint: `Of the ${what}. Empty: the service’s own.` });
+
+const TUNNEL = [
+  { name: 'remote', label: 'Peer address', hint: 'IPv4 or IPv6.', placeholder: '198.51.100.1', required: true },
+  { name: 'local', label: 'Local address', hint: 'Empty: as the route to the peer has it.' },
+  { name: 'encap', label: 'Carried over', kind: 'select', options: [['udp', 'UDP'], ['ip', 'IP, protocol 115']] },
+];
+const TUNNEL_MORE = [
+  { name: 'id', label: 'Tunnel id', kind: 'number', hint: 'Empty: the lowest that is free.' },
+  { name: 'peer-id', label: 'Peer’s tunnel id', kind: 'number', hint: 'Empty: the same.' },
+  { name: 'local-port', label: 'Local UDP port', kind: 'number', placeholder: '1701' },
+  { name: 'remote-port', label: 'Peer’s UDP port', kind: 'number', placeholder: '1701' },
+  { name: 'udp-checksum', label: 'UDP checksum', kind: 'select', options: [['on'], ['off']] },
+  { name: 'datapath', label: 'Datapath', kind: 'select', options: [['auto'], ['kernel'], ['user']] },
+  NETNS('underlay'),
+];
+const TRANSIENT = { name: 'transient', label: 'Forget at the next boot', kind: 'switch' };
+
+const SESSION = [
+  { name: 'address', label: 'Addresses', hint: 'With prefix length, with spaces between. A bridge’s member takes none.', placeholder: '10.9.0.1/24', list: true, wide: true },
+  { name: 'bridge', label: 'Bridge', hint: 'The netdev becomes a port of it.', placeholder: 'br0' },
+  { name: 'mtu', label: 'MTU', kind: 'number', placeholder: 'auto', hint: 'Empty or “auto”: what fits the route.' },
+];
+const SESSION_MORE = [
+  { name: 'ifname', label: 'Netdev', placeholder: 'l2tpeth0', hint: 'Empty: l2tpeth and the next number.' },
+  { name: 'id', label: 'Session id', kind: 'number', hint: 'Empty: the lowest that is free.' },
+  { name: 'peer-id', label: 'Peer’s session id', kind: 'number', hint: 'Empty: the same.' },
+  { name: 'tx-cookie', label: 'Cookie sent', hint: '8 or 16 hex digits, or “none”. It is never shown again.', secret: true },
+  { name: 'rx-cookie', label: 'Cookie expected', hint: '8 or 16 hex digits, or “none”.', secret: true },
+  { name: 'sublayer', label: 'L2-specific sublayer', kind: 'select', options: [['default', 'default (4 bytes)'], ['none']] },
+  { name: 'sequencing', label: 'Sequencing', kind: 'select', options: [['none'], ['send'], ['recv', 'receive'], ['both']] },
+  { name: 'reorder-timeout-ms', label: 'Reorder timeout, ms', kind: 'number', placeholder: '0' },
+  { name: 'mac', label: 'MAC address', placeholder: 'chosen' },
+  NETNS('netdev'),
+  { name: 'up', label: 'Set up', kind: 'switch', initial: true },
+];
+
+/** A form for a new tunnel. */
+export function addTunnel() {
+  const fields = [NAME, ...TUNNEL].map((spec) => field(spec));
+  const more = [...TUNNEL_MORE, TRANSIENT].map((spec) => field(spec, spec.initial));
+  form('Add tunnel', 'Add', fields, more, async (words) => {
+    const { name, ...rest } = words;
+    if (!name) throw missing('name', 'give the tunnel a name');
+    await send('PUT', path('tunnels', name), rest, { 'If-None-Match': '*' });
+    notice(`Tunnel ${name} is made.`);
+    location.hash = `#/tunnel/${encodeURIComponent(name)}`;
+  });
+}
+
+/** A form for a new session of a tunnel. */
+export function addSession(tunnel) {
+  const fields = [NAME, ...SESSION].map((spec) => field(spec));
+  const more = SESSION_MORE.map((spec) => field(spec, spec.initial));
+  form(`Add session to ${tunnel}`, 'Add', fields, more, async (words) => {
+    const { name, ...rest } = words;
+    if (!name) throw missing('name', 'give the session a name');
+    await send('PUT', path('tunnels', tunnel, 'sessions', name), rest, { 'If-None-Match': '*' });
+    notice(`Session ${tunnel}/${name} is made.`);
+    location.hash = `#/session/${encodeURIComponent(tunnel)}/${encodeURIComponent(name)}`;
+  });
+}
+
+/** A form to change a tunnel, as it is on record now. */
+export const editTunnel = (name) => edit(`Change tunnel ${name}`, path('tunnels', name), TUNNEL, TUNNEL_MORE);
+
+/** A form to change a session. */
+export const editSession = (tunnel, name) => edit(`Change session ${tunnel}/${name}`, path('tunnels', tunnel, 'sessions', name), SESSION, SESSION_MORE);
+
+/** Only what was changed is sent, and only if nobody else changed the thing meanwhile. */
+async function edit(title, url, plain, more) {
+  let response;
+  try {
+    response = await request('GET', url);
+  } catch (failure) {
+    notice(told(failure), 'bad');
+    return;
+  }
+  const etag = response.headers.get('ETag');
+  const wanted = (await response.json()).wanted ?? {};
+  const make = (spec) => field(spec.secret ? { ...spec, placeholder: 'unchanged' } : spec, shown(spec, wanted[spec.name]));
+  const fields = plain.map(make);
+  const folded = more.map(make);
+  form(title, 'Change', fields, folded, async () => {
+    const patch = {};
+    for (const one of [...fields, ...folded]) {
+      const { name } = one.spec;
+      if (raw(one) === String(shown(one.spec, wanted[name]))) continue;
+      const value = valueOf(one);
+      patch[name] = value === undefined ? null : value;
+    }
+    if (!Object.keys(patch).length) { notice('Nothing was changed.'); return; }
+    let answer;
+    try {
+      answer = await (await request('PATCH', url, { body: patch, type: 'application/merge-patch+json', headers: etag ? { 'If-Match': etag } : {} })).json();
+    } catch (failure) {
+      if (failure instanceof Problem && failure.status === 412) failure.problem = 'it was changed by someone else meanwhile; close this form and open it again';
+      throw failure;
+    }
+    const { change } = answer;
+    notice(change?.recreated ? `Changed. It was made anew, which interrupted its traffic: ${change.why}.` : 'Changed in place; no traffic was interrupted.');
+  });
+}
+
+const shown = (spec, value) => {
+  if (spec.secret) return '';
+  if (spec.kind === 'switch') return Boolean(value);
+  if (spec.list) return (value ?? []).join(' ');
+  return value ?? '';
+};
+
+const raw = ({ spec, input }) => (spec.kind === 'switch' ? String(input.checked) : input.value.trim());
+
+/** What a field says, as a word of the service; undefined where it is left empty. */
+function valueOf({ spec, input }) {
+  if (spec.kind === 'switch') return input.checked;
+  const typed = input.value.trim();
+  if (spec.list) return typed ? typed.split(/[\s,]+/) : undefined;
+  if (!typed) return undefined;
+  return spec.kind === 'number' && /^\d+$/.test(typed) ? Number(typed) : typed;
+}
+
+const missing = (name, words) => new Problem(422, { subject: `--${name}`, problem: words, slug: 'invalid-value' });
+
+function form(title, verb, fields, more, act) {
+  const alert = h('div', { class: 'alert', role: 'alert', hidden: true });
+  const all = [...fields, ...more];
+  const go = h('button', { type: 'submit', class: 'button primary' }, verb);
+  const body = h('form', { novalidate: true, onsubmit: async (event) => {
+    event.preventDefault();
+    clearProblems(all, alert);
+    go.disabled = true;
+    body.setAttribute('aria-busy', 'true');
+    try {
+      const words = {};
+      for (const one of all) {
+        const value = valueOf(one);
+        const untouched = one.spec.kind === 'switch' ? value === Boolean(one.spec.initial) : one.spec.kind === 'select' && value === one.spec.options[0][0];
+        if (value !== undefined && !untouched) words[one.spec.name] = value;
+      }
+      await act(words);
+      box.close();
+    } catch (failure) {
+      showProblem(failure, all, alert);
+    } finally {
+      go.disabled = false;
+      body.removeAttribute('aria-busy');
+    }
+  } },
+  alert,
+  h('div', { class: 'fields' }, fields.map((one) => one.element)),
+  h('details', {}, h('summary', {}, 'More'), h('div', { class: 'fields' }, more.map((one) => one.element))),
+  h('footer', {}, h('button', { type: 'button', class: 'button', onclick: () => box.close() }, 'Cancel'), go));
+  const box = dialog(title, body);
+  fields[0].input.focus();
+}
+
+/** Ask, then remove a tunnel with its sessions. */
+export function removeTunnel(name, sessions) {
+  const words = [`Its ${many(sessions, 'session')} and their netdevs go with it, at once, and it is taken off the record.`];
+  confirm(`Remove tunnel ${name}?`, sessions ? words : ['It has no sessions.'], 'Remove', async () => {
+    await send('DELETE', path('tunnels', name));
+    notice(`Tunnel ${name} is removed.`);
+    location.hash = '#/tunnels';
+  });
+}
+
+/** Ask, then remove a session. */
+export function removeSession(tunnel, name, ifname) {
+  confirm(`Remove session ${tunnel}/${name}?`, [`Its netdev ${ifname} goes with it, at once.`], 'Remove', async () => {
+    await send('DELETE', path('tunnels', tunnel, 'sessions', name));
+    notice(`Session ${tunnel}/${name} is removed.`);
+    location.hash = `#/tunnel/${encodeURIComponent(tunnel)}`;
+  });
+}

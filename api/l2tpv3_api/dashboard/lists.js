@@ -1,0 +1,138 @@
+// The list of tunnels and sessions, as rows: a tunnel, then its sessions.
+
+import { h, icon, mark, text, MARKS } from './dom.js';
+import { bits, cut, many, packets, si } from './format.js';
+import { badness } from './history.js';
+import { byName, keyOf } from './model.js';
+import { Rows } from './rows.js';
+
+export const HEAD = [['Name', 'c-name'], ['Netdev, peer', 'c-netdev'], ['In', 'c-num'], ['Out', 'c-num'], ['Packets', 'c-num c-packets'], ['Trouble', 'c-bad'], ['Joined to', 'c-joined']];
+
+export const wide = matchMedia('(min-width: 760px)');
+
+/** Rows for tunnels and sessions of the model. */
+export function makeRows(model, label) {
+  return new Rows({
+    label,
+    head: HEAD,
+    height: () => (wide.matches ? 38 : 58),
+    key: (item) => (item.tunnel ? `t ${item.tunnel.name}` : `s ${keyOf(item.session.tunnel, item.session.name)}`),
+    render: (item) => (item.tunnel ? tunnelRow(model) : sessionRow(model)),
+  });
+}
+
+/** What to show: {text, condition} narrow it down; a tunnel is shown when it, or any of its sessions, fits. */
+export function itemsOf(model, { words = '', condition = '', only = null } = {}) {
+  const found = [];
+  const wanted = words.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const groups = model.grouped();
+  const names = [...model.tunnels.keys()].sort(byName);
+  for (const name of names) {
+    if (only && name !== only) continue;
+    const tunnel = model.tunnels.get(name);
+    const self = `${name} ${tunnel.remote} ${tunnel.datapath} ${tunnel.encap}`.toLowerCase();
+    const sessions = groups.get(name).filter((session) => {
+      const line = `${self} ${session.name} ${session.ifname} ${session.netdev?.bridge ?? ''} ${(session.netdev?.addresses ?? []).join(' ')}`.toLowerCase();
+      return wanted.every((word) => line.includes(word)) && fits(model, session, condition);
+    });
+    const own = wanted.every((word) => self.includes(word)) && (!condition || tunnel.condition === condition);
+    if (!own && !sessions.length) continue;
+    if (!only) found.push({ tunnel, count: groups.get(name).length, sessions: groups.get(name) });
+    for (const session of sessions) found.push({ session });
+  }
+  return found;
+}
+
+function fits(model, session, condition) {
+  if (!condition) return true;
+  if (condition === 'trouble') return model.growing(session).length > 0;
+  return session.condition === condition;
+}
+
+function tunnelRow(model) {
+  const link = h('a', { class: 'c-name', role: 'rowheader' });
+  const cells = { peer: h('span', { role: 'cell', class: 'c-netdev mono' }), rx: num(), tx: num(), p: num(), bad: h('span', { role: 'cell', class: 'c-bad' }), joined: h('span', { role: 'cell', class: 'c-joined dim' }) };
+  const name = h('span', { role: 'cell', class: 'c-name' }, link);
+  const element = h('div', { class: 'row tunnel', role: 'row' }, name, cells.peer, cells.rx, cells.tx, cells.p, cells.bad, cells.joined);
+  cells.p.classList.add('c-packets');
+  link.removeAttribute('role');
+  return {
+    element,
+    update({ tunnel, sessions }) {
+      const said = `${tunnel.condition} ${tunnel.name}`;
+      if (link.dataset.said !== said) {
+        link.dataset.said = said;
+        link.href = `#/tunnel/${encodeURIComponent(tunnel.name)}`;
+        link.replaceChildren(shape(tunnel.condition), tunnel.name);
+      }
+      text(cells.peer, tunnel.remote);
+      const sum = { rx: 0, tx: 0, rxp: 0, txp: 0 };
+      for (const session of sessions) {
+        const rates = model.rates(session);
+        if (rates) for (const key of Object.keys(sum)) sum[key] += rates[key];
+      }
+      text(cells.rx, sum.rx ? bits(sum.rx) : '');
+      text(cells.tx, sum.tx ? bits(sum.tx) : '');
+      text(cells.p, sum.rxp + sum.txp ? packets(sum.rxp + sum.txp) : '');
+      text(cells.joined, `${many(sessions.length, 'session')} · ${tunnel.encap} · ${tunnel.datapath}`);
+    },
+  };
+}
+
+const num = () => h('span', { role: 'cell', class: 'c-num num' });
+
+/** A state's shape, and its word for those who can't see it. */
+function shape(condition) {
+  return h('span', { class: 'shape' }, mark(condition), h('span', { class: 'unseen' }, `${condition}: `));
+}
+
+function sessionRow(model) {
+  const link = h('a', {});
+  const name = h('span', { role: 'cell', class: 'c-name' }, link);
+  const netdev = h('span', { role: 'cell', class: 'c-netdev mono dim' });
+  const rx = num();
+  const tx = num();
+  const p = num();
+  p.classList.add('c-packets');
+  const bad = h('span', { role: 'cell', class: 'c-bad num' });
+  const joined = h('span', { role: 'cell', class: 'c-joined mono dim' });
+  const element = h('div', { class: 'row session', role: 'row' }, name, netdev, rx, tx, p, bad, joined);
+  return {
+    element,
+    update({ session }) {
+      const growing = model.growing(session).length > 0;
+      const looks = session.condition === 'up' && growing ? 'trouble' : session.condition;
+      const said = `${looks} ${session.tunnel}/${session.name}`;
+      if (link.dataset.said !== said) {
+        link.dataset.said = said;
+        link.href = `#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}`;
+        link.setAttribute('aria-label', `${looks}: ${session.tunnel}/${session.name}`);
+        link.replaceChildren(shape(looks), session.name);
+      }
+      text(netdev, session.ifname);
+      const rates = model.rates(session);
+      text(rx, rates ? `${bits(rates.rx)}` : '–');
+      text(tx, rates ? `${bits(rates.tx)}` : '–');
+      text(p, rates ? packets(rates.rxp + rates.txp) : '–');
+      const amount = badness(model.counters(session));
+      text(bad, amount ? `${growing ? `${MARKS.trouble} ` : ''}${si(amount)}` : '');
+      bad.classList.toggle('growing', growing);
+      text(joined, joinedTo(session));
+    },
+  };
+}
+
+/** A bridge, a namespace, addresses: in a few words. */
+export function joinedTo(session) {
+  const { netdev } = session;
+  const found = [];
+  const bridge = netdev?.bridge ?? session.wanted?.bridge;
+  if (bridge) found.push(`⊞ ${bridge}`);
+  const netns = netdev?.netns ?? session.wanted?.netns;
+  if (netns) found.push(`⧉ ${netns}`);
+  for (const address of netdev?.addresses ?? []) if (!address.startsWith('fe80')) found.push(address);
+  return cut(found.join('  '), 48);
+}
+
+/** A button that looks like all the others: action('plus', 'Add tunnel', f). */
+export const action = (name, words, onclick, className = '') => h('button', { type: 'button', class: `button ${className}`, onclick }, name ? icon(name) : null, words);

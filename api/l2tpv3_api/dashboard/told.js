@@ -1,0 +1,45 @@
+// Events in words.
+
+import { h, MARKS } from './dom.js';
+import { clock } from './format.js';
+
+const SIGN = { appeared: '+', vanished: '−', changed: '~', died: '✕', returned: '●' };
+
+/** One event as a row of a list. */
+export function eventRow({ number, at, type, data }) {
+  const { sign, words, href, kind } = told(type, data);
+  return h('li', { class: `event ${kind}`, 'data-number': number },
+    h('time', { datetime: at.toISOString(), class: 'num dim' }, clock(at)),
+    h('span', { class: 'sign', 'aria-hidden': 'true' }, sign),
+    h('span', { class: 'what' }, href ? h('a', { href }, words) : words));
+}
+
+function told(type, data) {
+  if (type === 'tunnel') return ofThing(`tunnel ${data.name}`, data, `#/tunnel/${encodeURIComponent(data.name)}`);
+  if (type === 'session') return ofThing(`session ${data.tunnel}/${data.name}`, data, `#/session/${encodeURIComponent(data.tunnel)}/${encodeURIComponent(data.name)}`);
+  if (type === 'worker') {
+    const died = data.change === 'died';
+    return { sign: SIGN[data.change] ?? '', words: `worker of tunnel ${data.tunnel} ${died ? 'died' : 'is back'}${data.pid ? ` (pid ${data.pid})` : ''}`, kind: died ? 'bad' : 'good' };
+  }
+  if (type === 'apply') return ofApply(data);
+  if (type === 'reset') return { sign: '↻', words: 'some events were missed; everything was read anew', kind: 'plain' };
+  if (type === 'page') return { sign: data.sign ?? '·', words: data.words, kind: data.kind ?? 'plain' };
+  return { sign: '·', words: type, kind: 'plain' };
+}
+
+function ofThing(name, { change, document }, href) {
+  const condition = document?.condition;
+  const kind = change === 'vanished' ? 'plain' : condition === 'up' ? 'good' : condition ? 'bad' : 'plain';
+  const words = `${name} ${change}${condition && change !== 'vanished' ? ` · ${MARKS[condition] ?? ''} ${condition}` : ''}`;
+  return { sign: SIGN[change] ?? '~', words, href: change === 'vanished' ? null : href, kind };
+}
+
+/** An apply's progress in a line. */
+export function ofApply(data) {
+  const who = data.who ? ` by ${data.who}` : '';
+  if (data.state === 'began') return { sign: '▸', words: `changes begun${who}`, kind: 'plain' };
+  if (data.state === 'done') return { sign: '✓', words: `changes done${who}`, kind: 'good' };
+  if (data.state === 'failed') return { sign: '✕', words: `changes failed${who}${data.problem ? `: ${data.problem}` : ''}`, kind: 'bad' };
+  const { sign, text, tunnel, session } = data.step ?? {};
+  return { sign: sign ?? '·', words: `${session ? `session ${tunnel}/${session}` : `tunnel ${tunnel}`}: ${text ?? ''}`, kind: 'plain' };
+}

@@ -1,0 +1,169 @@
+// One tunnel, or one session: what it is, what it does, what can be done with it.
+
+import { h, state, text } from '../dom.js';
+import { showCapture, showPeer } from '../far_end.js';
+import { bits, bytes, count, packets } from '../format.js';
+import { addSession, editSession, editTunnel, removeSession, removeTunnel } from '../forms.js';
+import { History, TROUBLE, TROUBLES } from '../history.js';
+import { action, itemsOf, joinedTo, makeRows } from '../lists.js';
+import { keyOf } from '../model.js';
+import { pair } from '../plot.js';
+import { adopt } from './host.js';
+
+const crumbs = (...parts) => h('nav', { 'aria-label': 'Where this is', class: 'crumbs' }, h('a', { href: '#/tunnels' }, 'Tunnels'), parts.map(([words, href]) => [' / ', href ? h('a', { href }, words) : h('span', { 'aria-current': 'page' }, words)]));
+
+const gone = (what) => h('p', { class: 'empty panel' }, `${what} is not there (any more). `, h('a', { href: '#/tunnels' }, 'All tunnels'));
+
+/** Pairs of a name and a value, null values left out. */
+function facts(pairs) {
+  return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '').map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', { class: 'mono' }, value))));
+}
+
+export function tunnel(app, [name]) {
+  const { model } = app;
+  const head = h('div', { class: 'head' });
+  const about = h('section', { class: 'panel', 'aria-labelledby': 'about-title' });
+  const rows = makeRows(model, `Sessions of ${name}`);
+  const list = h('section', { class: 'panel flush', 'aria-labelledby': 'sessions-title' }, h('header', { class: 'bar' }, h('h2', { id: 'sessions-title' }, 'Sessions')), rows.element);
+  const element = h('div', { class: 'view' }, head, about, list);
+
+  function build() {
+    const one = model.tunnels.get(name);
+    about.hidden = !one;
+    list.hidden = !one;
+    if (!one) { head.replaceChildren(crumbs([name]), gone(`Tunnel ${name}`)); return; }
+    const items = itemsOf(model, { only: name });
+    head.replaceChildren(crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(one.condition)), buttons(one, items.length)));
+    const { rx_unknown_session: unknown, rx_invalid: invalid, rx_control: control } = one.counters;
+    about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts([
+      ['from', `${one.local ?? '–'}${one.local_port ? ` port ${one.local_port}` : ''}`], ['to', `${one.remote}${one.remote_port ? ` port ${one.remote_port}` : ''}`],
+      ['carried over', one.encap === 'udp' ? `UDP, checksum ${one.udp_checksum ? 'on' : 'off'}` : 'IP, protocol 115'],
+      ['ids', `${one.id} here, ${one.peer_id} there`], ['datapath', `${one.datapath}${one.reason ? ` (${one.reason})` : ''}`], ['worker', one.worker_pid ? `pid ${one.worker_pid}` : null],
+      ['namespace', one.netns], ['at the next boot', one.transient ? 'forgotten' : null], ['made by', one.foreign ? 'something else: it is not on record here' : null],
+      ['unknown sessions', unknown === null ? null : count(unknown)], ['malformed', invalid === null ? null : count(invalid)], ['control packets', control === null ? null : count(control)],
+    ]), one.notes.map((note) => h('p', { class: 'hint' }, note)));
+    list.hidden = items.length === 0;
+    rows.show(items);
+  }
+  function buttons(one, sessions) {
+    const shown = [];
+    if (one.foreign) { if (app.may('write')) shown.push(action('plus', 'Adopt', () => adopt(name), 'primary')); }
+    else {
+      if (app.may('write')) shown.push(action('plus', 'Add session', () => addSession(name), 'primary'), action('edit', 'Change', () => editTunnel(name)));
+      shown.push(action('peer', 'Peer configuration', () => showPeer(name, app.formats)));
+      if (app.may('write')) shown.push(action('remove', 'Remove', () => removeTunnel(name, sessions), 'danger'));
+    }
+    return h('div', { class: 'buttons' }, shown);
+  }
+  return {
+    element,
+    title: `Tunnel ${name}`,
+    shown: build,
+    update(what) {
+      if (what.has('structure')) keepFocus(head, build);
+      else if (what.has('rates')) rows.update();
+    },
+    destroy() { rows.destroy(); },
+  };
+}
+
+/** Rebuild, and give focus back to the button that had it. */
+function keepFocus(within, build) {
+  const buttons = [...within.querySelectorAll('button, a')];
+  const at = buttons.indexOf(document.activeElement);
+  const words = at >= 0 ? buttons[at].textContent : null;
+  build();
+  if (words !== null) [...within.querySelectorAll('button, a')].find((one) => one.textContent === words)?.focus();
+}
+
+export function session(app, [tunnelName, name]) {
+  const { model } = app;
+  const key = keyOf(tunnelName, name);
+  const head = h('div', { class: 'head' });
+  const plots = pair(bits, packets);
+  const about = h('section', { class: 'panel', 'aria-labelledby': 'about-title' });
+  const numbers = counters();
+  const body = h('div', {}, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
+  const element = h('div', { class: 'view' }, head, body);
+  let plotted = null;
+
+  function build() {
+    const one = model.sessions.get(key);
+    body.hidden = !one;
+    if (!one) { head.replaceChildren(crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]), gone(`Session ${key}`)); return; }
+    const looks = one.condition === 'up' && model.growing(one).length ? 'trouble' : one.condition;
+    head.dataset.looks = looks;
+    head.replaceChildren(crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, key), state(looks)), buttons(one)));
+    about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts(aboutSession(one)));
+    numbers.update(model, one);
+    const lately = model.lately.get(key)?.history ?? new History();
+    if (plotted !== lately) { plotted = lately; plots.forEach((plot) => plot.show(lately)); }
+  }
+  function buttons(one) {
+    const shown = [];
+    if (app.may('write') && !one.foreign) shown.push(action('edit', 'Change', () => editSession(tunnelName, name)));
+    if (!one.foreign) shown.push(action('peer', 'Peer configuration', () => showPeer(tunnelName, app.formats)));
+    shown.push(action('capture', 'Capture', () => showCapture(tunnelName, name)));
+    if (app.may('write') && !one.foreign) shown.push(action('remove', 'Remove', () => removeSession(tunnelName, name, one.ifname), 'danger'));
+    return h('div', { class: 'buttons' }, shown);
+  }
+  return {
+    element,
+    title: `Session ${key}`,
+    shown: build,
+    update(what) {
+      const one = model.sessions.get(key);
+      const looks = one && (one.condition === 'up' && model.growing(one).length ? 'trouble' : one.condition);
+      if (what.has('structure') || (one && looks !== head.dataset.looks)) keepFocus(head, build);
+      else if (what.has('rates') && one) numbers.update(model, one);
+      if (what.has('rates')) plots.forEach((plot) => plot.update());
+      if (what.has('theme')) plots.forEach((plot) => plot.recolour());
+    },
+    destroy() { plots.forEach((plot) => plot.destroy()); },
+  };
+}
+
+const cookie = ({ length }) => (length ? `${length * 8} bits` : 'none');
+
+function aboutSession(one) {
+  const { netdev } = one;
+  return [
+    ['netdev', `${one.ifname}${netdev ? `, ${netdev.up ? 'up' : 'down'}${netdev.up && !netdev.carrier ? ', no carrier' : ''}` : ', not there'}`], ['joined to', joinedTo(one) || 'nothing'],
+    ['MTU', netdev ? String(netdev.mtu) : one.mtu], ['MAC address', netdev?.mac], ['namespace', netdev?.netns], ['ids', `${one.id} here, ${one.peer_id} there`],
+    ['cookie sent', cookie(one.tx_cookie)], ['cookie expected', cookie(one.rx_cookie)], ['sublayer', one.sublayer ?? 'not known'],
+    ['sequencing', `${one.sequencing}${one.send_seq || one.recv_seq ? ` (now ${[one.send_seq && 'sends', one.recv_seq && 'expects'].filter(Boolean).join(' and ')} numbers)` : ''}`],
+    ['reorder timeout', one.reorder_timeout_ms ? `${one.reorder_timeout_ms} ms` : 'none'],
+  ];
+}
+
+/** The counters: traffic, and set apart from it what means trouble. */
+function counters() {
+  const cells = {};
+  const cell = (name) => { cells[name] = h('td', { class: 'num' }); return cells[name]; };
+  const traffic = h('table', {}, h('caption', {}, 'Traffic'),
+    h('thead', {}, h('tr', {}, h('td', {}), h('th', { scope: 'col' }, 'in'), h('th', { scope: 'col' }, 'out'))),
+    h('tbody', {}, [['packets', 'packets'], ['bytes', 'bytes']].map(([word, label]) => h('tr', {}, h('th', { scope: 'row' }, label), cell(`rx_${word}`), cell(`tx_${word}`)))));
+  const bad = h('table', { class: 'bad-counters' }, h('caption', {}, 'Trouble'),
+    h('tbody', {}, TROUBLES.map((name) => h('tr', { 'data-counter': name }, h('th', { scope: 'row' }, h('span', { class: 'cue', 'aria-hidden': 'true' }), TROUBLE[name][0], h('code', { class: 'dim' }, name)), cell(name)))));
+  const advice = h('div', { class: 'advice', 'aria-live': 'polite' });
+  const element = h('section', { class: 'panel', 'aria-labelledby': 'counters-title' }, h('header', { class: 'bar' }, h('h2', { id: 'counters-title' }, 'Counters')), traffic, bad, advice);
+  return {
+    element,
+    update(model, one) {
+      const now = model.counters(one);
+      const growing = new Set(model.growing(one));
+      for (const [name, node] of Object.entries(cells)) text(node, name.endsWith('bytes') && now[name] > 99999 ? `${bytes(now[name])}` : count(now[name]));
+      for (const name of TROUBLES) {
+        const row = cells[name].parentNode;
+        row.classList.toggle('growing', growing.has(name));
+        row.classList.toggle('some', now[name] > 0);
+        text(row.querySelector('.cue'), growing.has(name) ? '▲ ' : '');
+      }
+      const said = [...growing].map((name) => `${TROUBLE[name][0]}: ${TROUBLE[name][1]}`);
+      if (advice.dataset.said !== said.join()) {
+        advice.dataset.said = said.join();
+        advice.replaceChildren(...said.map((words) => h('p', { class: 'alert' }, words)));
+      }
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// What works on this host, and why not; who this page is to the service; what concerns everything at once.
+
+import { get, path, send, told } from '../api.js';
+import { confirm, notice } from '../dialog.js';
+import { h, mark } from '../dom.js';
+import { many } from '../format.js';
+import { action } from '../lists.js';
+
+/** Ask, then put a foreign tunnel on record under a name. */
+export function adopt(foreign) {
+  const name = h('input', { id: 'adopt-name', class: 'mono', 'aria-label': 'Name', placeholder: 'name', autocomplete: 'off' });
+  const box = confirm(`Adopt ${foreign}?`, ['It is put on record as it is, with its sessions. Its traffic is not touched.'], 'Adopt', async () => {
+    await send('POST', path('adopt'), { tunnel: foreign, name: name.value.trim() });
+    notice(`${foreign} is on record as ${name.value.trim()}.`);
+    location.hash = `#/tunnel/${encodeURIComponent(name.value.trim())}`;
+  }, 'primary');
+  box.querySelector('footer').before(h('div', { class: 'field' }, h('label', { for: 'adopt-name' }, 'Name'), name));
+  name.focus();
+}
+
+export function host(app) {
+  const body = h('div', { class: 'columns' });
+  const status = h('p', { class: 'alert', role: 'alert', hidden: true });
+  async function load() {
+    try {
+      const told_ = await get('v1/capabilities');
+      body.replaceChildren(datapaths(told_), identity(app), ...(app.may('write') ? [all(app)] : []), more(told_));
+    } catch (failure) {
+      status.hidden = false;
+      status.textContent = told(failure);
+    }
+  }
+  return {
+    element: h('div', { class: 'view' }, h('div', { class: 'title' }, h('h1', {}, 'Host')), status, body),
+    title: 'Host',
+    shown: load,
+    update() {},
+    destroy() {},
+  };
+}
+
+const panel = (id, title, ...content) => h('section', { class: 'panel', 'aria-labelledby': id }, h('header', { class: 'bar' }, h('h2', { id }, title)), content);
+
+function datapaths({ datapaths: found }) {
+  const rows = Array.isArray(found) ? found : Object.entries(found ?? {}).map(([name, one]) => ({ name, ...one }));
+  return panel('datapaths-title', 'Datapaths', h('ul', { class: 'troubles' }, rows.map((one) => {
+    const works = one.works ?? one.available ?? one.supported;
+    return h('li', { class: works ? 'up' : 'down' }, h('div', { class: 'line' }, h('span', { class: `state ${works ? 'up' : 'down'}` }, mark(works ? 'up' : 'down'), works ? 'works' : 'does not work here'), h('b', { class: 'mono' }, one.name)), h('p', { class: 'hint' }, one.why ?? one.reason ?? ''));
+  })));
+}
+
+function identity(app) {
+  const scopes = ['read', 'write', 'secrets'];
+  const words = { read: 'see tunnels, sessions and counters', write: 'add, change and remove', secrets: 'read cookies: peer configurations, the whole state' };
+  return panel('identity-title', 'You', h('p', {}, 'The service knows you as ', h('b', { class: 'mono' }, app.identity.name), '.'),
+    h('ul', { class: 'plain' }, scopes.map((scope) => h('li', {}, h('span', { class: `state ${app.may(scope) ? 'up' : 'down'}` }, app.may(scope) ? '✓' : '–', ' ', h('b', { class: 'mono' }, scope)), h('span', { class: 'dim' }, ` ${app.may(scope) ? 'may' : 'may not'} ${words[scope]}`)))));
+}
+
+function all(app) {
+  const { model } = app;
+  return panel('all-title', 'Everything at once', h('p', { class: 'hint' }, '“Restore” brings back what is on record and not running. “Stop all” ends all traffic and keeps the record.'),
+    h('div', { class: 'buttons' },
+      action(null, 'Restore', () => confirm('Restore what is missing?', ['What runs is not touched.'], 'Restore', async () => { await send('POST', path('restore'), {}); notice('Everything on record is running.'); }, 'primary')),
+      action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down'), {}); notice('All is stopped; the record is kept.'); }), 'danger')));
+}
+
+function more(document) {
+  const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'schema'].includes(name) && value !== null);
+  const shown = (value) => (Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? Object.entries(value).map(([k, v]) => `${k.replaceAll('_', ' ')}: ${Array.isArray(v) ? v.join(', ') : v}`).join('\n') : String(value));
+  return panel('more-title', 'This service', h('dl', { class: 'facts' }, rest.map(([name, value]) => h('div', {}, h('dt', {}, name.replaceAll('_', ' ')), h('dd', { class: 'mono pre' }, shown(value))))),
+    h('p', { class: 'hint' }, 'For programs: ', h('a', { href: 'openapi.json' }, 'openapi.json'), ' describes the interface; /metrics is for Prometheus.'));
+}

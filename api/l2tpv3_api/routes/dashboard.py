@@ -1,0 +1,147 @@
+"""The dashboard's files, `/` and `/dashboard/...`, and who the service takes a caller for.
+
+The files hold no data: the page asks the service like any other client, with the token that its user gives it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Response
+from pydantic import BaseModel, Field
+
+from l2tpv3.errors import NotFoundError
+from l2tpv3_api.access.identity import Scope
+from l2tpv3_api.routes.context import Reader
+
+router = APIRouter()
+
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_COMPRESS_BYTES: Final = 1024
+
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+"""The page's Content-Security-Policy: only this service's files, nothing inline, no markup made from text."""
+
+_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Asked for each time and answered by 304: after an upgrade no page is made of old files and new ones.
+    "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file: its bytes, plain and compressed (None where that gains nothing), and a strong ETag of each."""
+
+    content: bytes
+    compressed: bytes | None
+    media_type: str
+    digest: str
+
+    def etag(self, encoding: str) -> str:
+        """The ETag of an encoding, "" or "gzip": each is a representation of its own (RFC 9110 section 8.8.3)."""
+        return f'"{self.digest}{"-" if encoding else ""}{encoding}"'
+
+
+@lru_cache(maxsize=1)
+def assets() -> dict[str, Asset]:
+    """Every file of the dashboard by its path; read and compressed once a process."""
+    return dict(_files(resources.files("l2tpv3_api").joinpath("dashboard"), ""))
+
+
+def _files(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:
+    found: list[tuple[str, Asset]] = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found += _files(entry, f"{prefix}{entry.name}/")
+        else:
+            found.append((prefix + entry.name, _asset(entry.name, entry.read_bytes())))
+    return found
+
+
+def _asset(name: str, content: bytes) -> Asset:
+    suffix = name[name.rfind(".") :] if "." in name else ""
+    media_type = _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "text/plain; charset=utf-8"
+    compressed = gzip.compress(content, 9, mtime=0) if len(content) > _COMPRESS_BYTES else None
+    return Asset(content, compressed, media_type, hashlib.sha256(content).hexdigest()[:24])
+
+
+@router.get("/", include_in_schema=False)
+async def page(
+    accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
+) -> Response:
+    """The page."""
+    return _answer("index.html", accept_encoding, if_none_match)
+
+
+@router.get("/dashboard/{path:path}", include_in_schema=False)
+async def file(
+    path: str, accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
+) -> Response:
+    """One of its files. Paths are looked up, not opened: there is nothing outside that could be reached."""
+    return _answer(path, accept_encoding, if_none_match)
+
+
+def _answer(path: str, accept_encoding: str, if_none_match: str) -> Response:
+    asset = assets().get(path)
+    if asset is None:
+        raise NotFoundError(f"/dashboard/{path}", "no such file")
+    encoding = "gzip" if asset.compressed is not None and _takes_gzip(accept_encoding) else ""
+    headers = _HEADERS | {"ETag": asset.etag(encoding)}
+    if asset.etag(encoding) in {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}:
+        return Response(status_code=304, headers=headers)
+    if encoding and asset.compressed is not None:
+        return Response(asset.compressed, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.media_type)
+    return Response(asset.content, headers=headers, media_type=asset.media_type)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    for part in accept_encoding.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+class IdentityDocument(BaseModel):
+    """Who the service takes the caller for, and what that one may do."""
+
+    name: str = Field(examples=["token laptop"], description="As logs and the audit show it.")
+    scopes: list[Scope] = Field(examples=[["read", "write"]], description="In the order read, write, secrets.")
+
+
+@router.get("/v1/identity", tags=["service"])
+async def identity(who: Reader) -> IdentityDocument:
+    """Who the service takes you for, and which scopes you have: so that a page offers only what is allowed."""
+    return IdentityDocument(name=who.name, scopes=[scope for scope in Scope if who.may(scope)])
