@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from l2tpv3.cli import boot, imports, interop, options, session, stats, tunnel, wanted
+from l2tpv3.cli import aim, boot, imports, interop, options, session, stats, tunnel, wanted
 from l2tpv3.cli.command import Command, Group
 from l2tpv3.errors import InvalidValueError
 
@@ -40,6 +40,11 @@ def _version(value: bool | None) -> None:  # noqa: FBT001 - typer calls it with 
 def _status(
     ctx: typer.Context,
     *,
+    host: aim.HostOption = None,
+    token_file: aim.TokenFile = None,
+    ca: aim.Ca = None,
+    cert: aim.Cert = None,
+    key: aim.Key = None,
     json: options.Json = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
@@ -50,6 +55,7 @@ def _status(
     Without a command: the status of everything. Data goes to stdout and prose to stderr. Exit codes: 0 done,
     1 usage or invalid value, 2 refused by the kernel or a worker, 3 not found, 4 exists or conflicts, 5 not permitted.
     """
+    ctx.obj.aim(aim.Aim.from_options(ctx.params))
     if ctx.invoked_subcommand is None:
         tunnel.status(ctx, as_json=json)
     elif json:

@@ -8,11 +8,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError
+from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
+    from l2tpv3.cli.aim import Aim
     from l2tpv3.host import Host
     from l2tpv3.manager import Manager
+    from l2tpv3.remote.manager import RemoteManager
 
 PROGRAM = "l2tpctl"
 INTERRUPTED = 130
@@ -21,19 +23,42 @@ PIPE_CLOSED = 141
 """Exit code when whoever read our output went away: 128 + SIGPIPE, as for any other program in a pipe."""
 
 
+VALUED = ("--host", "--token-file", "--ca", "--cert", "--key")
+"""The options before a command that are followed by a value."""
+
+
 class Invocation:
-    """What the commands of one run share: the host that they command, made when first asked for."""
+    """What the commands of one run share: the host that they command, made when first asked for.
+
+    This is the one place that knows whether it is another one: `aim` says which.
+    """
 
     def __init__(self, manager: Manager | None = None) -> None:
         self._manager = manager
+        self._aim: Aim | None = None
+        self._remote: RemoteManager | None = None
+
+    def aim(self, aim: Aim | None) -> None:
+        """Command the host that --host says; None: this one."""
+        self._aim = aim
 
     @property
     def host(self) -> Host:
-        """The host that is commanded: this one, or the one that the run was given."""
-        return self.local_manager("")
+        """The host that is commanded."""
+        if self._aim is None:
+            return self._this_host()
+        if self._remote is None:
+            self._remote = self._aim.connect()
+        return self._remote
 
     def local_manager(self, command: str) -> Manager:
-        """The manager of this host, for a command that can have no other."""
+        """The manager of this host, for a command that can have no other. Raises UnavailableError with --host."""
+        if self._aim is not None:
+            problem = f"it works only on the host that it is about, and --host says {self._aim.host}"
+            raise UnavailableError(command, problem, "run it there")
+        return self._this_host()
+
+    def _this_host(self) -> Manager:
         if self._manager is None:
             from l2tpv3.manager import Manager
 
@@ -124,4 +149,15 @@ def _unexpected(error: Exception) -> RefusedError:
 
 def _wants_json(argv: list[str]) -> bool:
     words = argv[: argv.index("--")] if "--" in argv else argv
-    return "--json" in words and "ip-l2tp" not in words[:1]
+    return "--json" in words and _command(words) != "ip-l2tp"
+
+
+def _command(words: list[str]) -> str:
+    """The command that the words are for: the first one that is neither an option nor the value of one."""
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            return word
+        if word in VALUED:
+            next(rest, None)
+    return ""

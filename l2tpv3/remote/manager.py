@@ -1,0 +1,231 @@
+"""Another host, commanded through its service: what l2tpv3.manager.Manager is for this one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from l2tpv3.config.write import state_document
+from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError, PreconditionError
+from l2tpv3.host import no_tunnel
+from l2tpv3.remote import reading
+from l2tpv3.remote.client import Answer, Client
+from l2tpv3.remote.path import session_path, tunnel_path
+from l2tpv3.remote.problem import error_of
+from l2tpv3.remote.reading import RemoteDid
+from l2tpv3.remote.words import session_words, tunnel_words
+from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3.store import AuditEntry
+from l2tpv3.told import Change, News, OnStep, Tell, Turn
+from l2tpv3.wanted import WantedTunnel
+
+_CREATE: Final = {"If-None-Match": "*"}
+_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
+_PAGE: Final = 1000
+
+
+class RemoteManager:
+    """A l2tpv3.host.Host. Every method raises L2tpError: the service's own, or why there is no answer."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def undoes_unconfirmed(self) -> bool:
+        """True: the service does."""
+        return True
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def tunnels(self, *, netns: str | None = None, secrets: bool = False) -> list[TunnelStatus]:
+        """Every tunnel; netns: another namespace of that host to look for foreign ones in."""
+        found: list[TunnelStatus] = []
+        cursor = None
+        while True:
+            page = self._client.get(
+                "/v1/tunnels", include="sessions", limit=_PAGE, cursor=cursor, look_in=netns, secrets=_flag(secrets)
+            )
+            with self._understood():
+                found += map(reading.read_tunnel, page["tunnels"])
+                cursor = page["next"]
+            if cursor is None:
+                return found
+
+    def tunnel(self, name: str, *, secrets: bool = False) -> TunnelStatus:
+        """One tunnel by name. Raises NotFoundError."""
+        told = self._client.get(tunnel_path(name), include="sessions", secrets=_flag(secrets))
+        with self._understood():
+            return reading.read_tunnel(told)
+
+    def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
+        """One session by name. Raises NotFoundError."""
+        told = self._client.get(session_path(tunnel, name), secrets=_flag(secrets))
+        with self._understood():
+            return reading.read_session(told)
+
+    def stated(self, names: Collection[str] = ()) -> list[WantedTunnel]:
+        """What is on record, as files would state it in full, secrets included."""
+        told = self._client.get("/v1/state", secrets="true")
+        with self._understood():
+            tunnels = {one.name: one for one in reading.read_state(told)}
+        for name in names:
+            if name not in tunnels:
+                raise no_tunnel(name)
+        return [tunnels[name] for name in (names or tunnels)]
+
+    def audit(self, limit: int = 50) -> list[AuditEntry]:
+        """The last changes, the newest first."""
+        told = self._client.get("/v1/log", limit=limit) if limit else {"entries": []}
+        with self._understood():
+            return [reading.read_audit_entry(entry) for entry in reversed(told["entries"])]
+
+    # -- tunnels and sessions ------------------------------------------------------------------------------------
+
+    def add_tunnel(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> TunnelStatus:
+        """Make a tunnel. Raises ExistsError where there is one of that name."""
+        body = tunnel_words(name, words)
+        if transient:
+            body["transient"] = True
+        try:
+            made = self._client.change("PUT", tunnel_path(name), body, headers=_CREATE)
+        except PreconditionError as error:
+            raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel del {name}` removes it") from error
+        with self._understood():
+            return reading.read_tunnel(made.document)
+
+    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a tunnel."""
+        body = tunnel_words(name, words)
+        return self._changed(self._client.change("PATCH", tunnel_path(name), body, headers=_PATCH))
+
+    def del_tunnel(self, name: str) -> None:
+        """Remove a tunnel."""
+        self._client.change("DELETE", tunnel_path(name))
+
+    def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
+        """Make a session. Raises ExistsError where the tunnel has one of that name."""
+        body = session_words(name, words)
+        try:
+            made = self._client.change("PUT", session_path(tunnel, name), body, headers=_CREATE)
+        except PreconditionError as error:
+            remedy = f"`l2tpctl session del {tunnel} {name}` removes it"
+            raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy) from error
+        with self._understood():
+            return reading.read_session(made.document)
+
+    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a session."""
+        body = session_words(name, words)
+        return self._changed(self._client.change("PATCH", session_path(tunnel, name), body, headers=_PATCH))
+
+    def del_session(self, tunnel: str, name: str) -> None:
+        """Remove a session."""
+        self._client.change("DELETE", session_path(tunnel, name))
+
+    # -- all of it -----------------------------------------------------------------------------------------------
+
+    def plan(self, wanted: Iterable[WantedTunnel], *, prune: bool = False) -> RemoteDid:
+        """What `apply` would do now."""
+        return self._did(self._client.post("/v1/plan", state_document(wanted), prune=_flag(prune)))
+
+    def apply(
+        self,
+        wanted: Iterable[WantedTunnel],
+        *,
+        prune: bool = False,
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> RemoteDid:
+        """Make the host what files want; on_step is told of each step before it is taken there."""
+        told = self._client.lines("/v1/apply", state_document(wanted), prune=_flag(prune), confirm_s=confirm_s)
+        return self._did(self._followed(told, on_step=on_step))
+
+    def confirm(self) -> bool:
+        """Keep what waits for its confirmation."""
+        try:
+            self._client.post("/v1/confirm")
+        except NotFoundError:
+            return False
+        return True
+
+    def rollback(self) -> RemoteDid | None:
+        """Undo what waits for its confirmation."""
+        try:
+            return self._did(self._client.post("/v1/rollback"))
+        except NotFoundError:
+            return None
+
+    def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
+        """Put a tunnel that something else made on record."""
+        given = {"foreign": foreign, "name": name, "sublayer": sublayer}
+        told = self._client.post("/v1/adopt", {word: value for word, value in given.items() if value is not None})
+        with self._understood():
+            return reading.read_tunnel(told)
+
+    def down(self) -> RemoteDid:
+        """Remove everything on record from the host, and keep it on record."""
+        return self._did(self._client.post("/v1/down"))
+
+    def restore(
+        self, names: str | Collection[str] | None = None, *, wait_s: float = 0.0, tell: Tell | None = None
+    ) -> list[str]:
+        """Make again what is on record but not there; `tell` is told as it happens there."""
+        names = [names] if isinstance(names, str) else None if names is None else list(names)
+        told = self._client.lines("/v1/restore", {"tunnels": names, "wait_s": wait_s})
+        did = self._followed(told, tell=tell)
+        with self._understood():
+            return [str(name) for name in did["restored"]]
+
+    # -- shared --------------------------------------------------------------------------------------------------
+
+    def _followed(self, lines: Iterator[Any], *, on_step: OnStep | None = None, tell: Tell | None = None) -> Any:
+        """What came of a change that tells of itself as it comes about; its steps and news are told on."""
+        for line in lines:
+            with self._understood():
+                ((kind, told),) = line.items()
+                value = _AS_IT_GOES[kind](told)
+            if kind == "done":
+                return value
+            if kind == "problem":
+                raise value
+            if kind == "step" and on_step is not None:
+                on_step(value)
+            if kind == "news" and tell is not None:
+                tell(value)
+        raise self._client.broken_off()
+
+    def _changed(self, answer: Answer) -> Change:
+        with self._understood():
+            change = answer.document["change"]
+            return Change(recreated=change["recreated"], why=change["why"])
+
+    def _did(self, document: Any) -> RemoteDid:
+        with self._understood():
+            return reading.read_did(document)
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """An answer that can't be read is the service's fault, not the caller's."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError, InvalidValueError) as error:
+            raise self._client.not_understood(error) from error
+
+
+def _news(document: Mapping[str, Any]) -> News:
+    error = document["error"]
+    return News(document["tunnel"], Turn(document["turn"]), None if error is None else error_of(error))
+
+
+_AS_IT_GOES: dict[str, Callable[[Any], Any]] = {
+    "step": reading.read_step,
+    "news": _news,
+    "problem": error_of,
+    "done": lambda told: told,
+}
+"""What a line of a change that tells of itself may be, and how it is read."""
+
+
+def _flag(value: bool) -> str | None:  # noqa: FBT001 - private, each call names it
+    return "true" if value else None

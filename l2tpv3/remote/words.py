@@ -1,0 +1,33 @@
+"""Words to be sent: parsed and checked here, so that what can't be meant is told as it is on the host itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from l2tpv3.spec import SessionSpec, TunnelSpec, parse_address, session_fields, tunnel_fields
+
+# Stand in for what was not given: 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
+_REMOTE = {4: parse_address("240.0.0.1", ""), 6: parse_address("100::1", "")}
+_IFNAME = "l2tpeth0"
+
+
+def tunnel_words(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """A tunnel's words as JSON has them. None stays None. Raises InvalidValueError."""
+    given = {word: value for word, value in words.items() if value is not None}
+    fields = tunnel_fields({"name": name, **given})
+    local = fields.get("local")
+    fields.setdefault("remote", _REMOTE[local.version if local is not None else 4])
+    return _as_json(words, TunnelSpec(**fields).to_words())
+
+
+def session_words(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """A session's words as JSON has them, cookies in clear. None stays None. Raises InvalidValueError."""
+    given = {word: value for word, value in words.items() if value is not None}
+    fields = session_fields({"name": name, **given})
+    fields.setdefault("ifname", _IFNAME)
+    return _as_json(words, SessionSpec(**fields).to_words())
+
+
+def _as_json(words: Mapping[str, Any], parsed: Mapping[str, Any]) -> dict[str, Any]:
+    return {word: None if value is None else parsed[word] for word, value in words.items()}
