@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from l2tpv3.cli import aim, boot, imports, interop, options, session, stats, tunnel, wanted
+from l2tpv3.cli import aim, boot, imports, interop, options, serve, session, stats, token, tunnel, wanted
 from l2tpv3.cli.command import Command, Group
 from l2tpv3.errors import InvalidValueError
 
@@ -69,11 +69,12 @@ def command() -> Any:
     for name, home, about in (
         ("tunnel", tunnel, "Tunnels: the path between two hosts."),
         ("session", session, "Sessions: ethernet pseudowires in a tunnel."),
+        ("token", token, "Tokens: who may use the service (`l2tpctl serve`) over TCP."),
     ):
         group = typer.Typer(
             **_QUICK, cls=Group, help=f"{about} `ls` is short for show, `rm` for del.", epilog=home.EXAMPLES["group"]
         )
-        for word in ("add", "show", "set", "del"):
+        for word in home.COMMANDS:
             group.command(word, cls=Command, epilog=home.EXAMPLES[word])(home.COMMANDS[word])
         if home is session:
             group.command("stats", cls=Command, epilog=stats.EXAMPLES)(stats.stats)
@@ -83,6 +84,7 @@ def command() -> Any:
         root.command(word, cls=Command, epilog=boot.EXAMPLES[word])(function)
     for word, function in wanted.COMMANDS.items():
         root.command(word, cls=Command, epilog=wanted.EXAMPLES[word])(function)
+    root.command("serve", cls=Command, epilog=serve.EXAMPLES)(serve.serve)
     root.command("import", cls=Command, epilog=imports.EXAMPLES)(imports.import_)
     root.command("expire", cls=Command, hidden=True)(wanted.expire)
     root.command(
