@@ -24,6 +24,7 @@ class LinkType(StrEnum):
     MACVLAN = "macvlan"
     IPVLAN = "ipvlan"
     VLAN = "vlan"
+    PORT = "port"
 
 
 class Stp(StrEnum):
@@ -292,10 +293,20 @@ class VlanOptions(_Options):
             raise InvalidValueError("--id", "a vlan needs its number", "give --id 1 to 4094")
 
 
-Options = BridgeOptions | BondOptions | AliasOptions | MacvlanOptions | IpvlanOptions | VlanOptions
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortOptions(_Options):
+    """Two netdevs wired together, transparent to every frame: a NIC and a session."""
+
+    type: ClassVar[LinkType] = LinkType.PORT
+    most_over: ClassVar[int | None] = 2
+    least_over: ClassVar[int] = 2
+
+
+Options = BridgeOptions | BondOptions | AliasOptions | MacvlanOptions | IpvlanOptions | VlanOptions | PortOptions
 
 _TYPES: Mapping[LinkType, type[Options]] = {
-    one.type: one for one in (BridgeOptions, BondOptions, AliasOptions, MacvlanOptions, IpvlanOptions, VlanOptions)
+    one.type: one
+    for one in (BridgeOptions, BondOptions, AliasOptions, MacvlanOptions, IpvlanOptions, VlanOptions, PortOptions)
 }
 
 

@@ -1,111 +1,39 @@
-"""Makes, finds, changes and removes the netdevs of links."""
+"""Makes, finds, changes and removes links that are netdevs of the kernel's."""
 
 from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError, NotFoundError, NotPermittedError
+from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError
 from l2tpv3.link.netdev import Netdevs
-from l2tpv3.links.bond import Bond
-from l2tpv3.links.bridge import Alias, Bridge
-from l2tpv3.links.kind import Attributes, Kind
-from l2tpv3.links.options import BondOptions, BridgeOptions, LinkType, MemberVlans
+from l2tpv3.links.check import check_name, check_over
+from l2tpv3.links.kind import Attributes, Below
+from l2tpv3.links.kinds import kind_of
+from l2tpv3.links.options import BondOptions, BridgeOptions, MemberVlans
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.stacked import Ipvlan, Macvlan, Vlan
 from l2tpv3.links.state import LinkState
 from l2tpv3.netns import NETNS_DIR, same_netns
-from l2tpv3.status import NetdevState
 
-_KINDS: Mapping[LinkType, Kind[Any]] = {
-    LinkType.BRIDGE: Bridge(),
-    LinkType.ALIAS: Alias(),
-    LinkType.BOND: Bond(),
-    LinkType.MACVLAN: Macvlan(),
-    LinkType.IPVLAN: Ipvlan(),
-    LinkType.VLAN: Vlan(),
-}
-_UP = 0x1
-_LOWER_UP = 0x10000
-_EXCLUSIVE = ("macvlan", "macvtap", "ipvlan", "ipvtap", "bridge", "bond", "team")  # each wants a netdev's rx_handler
-
-Below = Mapping[str, str]
-"""What a link is over, as LinkSpec.over names it → the netdev's name."""
+_UP = 0x1  # IFF_UP
 
 
-def kind_of(spec: LinkSpec) -> Kind[Any]:
-    """What knows how to make it."""
-    return _KINDS[spec.type]
-
-
-def has_own_mac(spec: LinkSpec) -> bool:
-    """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
-    return kind_of(spec).has_own_mac(spec.options)
-
-
-class LinkPlacer:
-    """Links of one host. mark: a link's ifalias. Every method raises L2tpError."""
+class NetdevMaker:
+    """The LinkMaker of those types that are netdevs of the kernel's."""
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
-        """That it can be made, before anything is touched. ours: netdevs' names that a change is about to make or free.
-
-        Raises ConflictError (a name taken, a netdev in use or with addresses), MissingError, InvalidValueError.
-        """
-        subject = f"link {spec.name}"
+        """See LinkMaker.check."""
         ours = set(ours)
-        with LinkSocket(spec.home) as home:
-            names = {one["ifname"]: one for one in home.all().values()}
-            found = names.get(spec.ifname)
-            if found is not None and found.get("ifalias") != mark and spec.ifname not in ours:
-                raise ConflictError(subject, f"netdev {spec.ifname} exists already", "give another --ifname")
-        with contextlib.ExitStack() as stack:
-            beneath = stack.enter_context(LinkSocket(spec.over_netns)).all()
-            addressed = {one.ifname: one for one in stack.enter_context(Netdevs(spec.over_netns)).all()}
-        by_name = {one["ifname"]: one for one in beneath.values()}
-        for name in spec.over:
-            ifname = below[name]
-            if ifname in by_name:
-                self._check_member(spec, name, by_name[ifname], addressed[ifname], beneath, mark)
-            elif ifname not in ours:
-                raise MissingError(subject, f"no netdev {ifname} to be over", "`ip link` shows those that there are")
-
-    def _check_member(
-        self, spec: LinkSpec, name: str, one: Attributes, state: NetdevState, all_: Mapping[int, Attributes], mark: str
-    ) -> None:
-        subject, kind = f"link {spec.name}", kind_of(spec)
-        ifname = state.ifname
-        if spec.mtu is not None and spec.mtu > state.mtu:
-            problem = f"{spec.mtu} is more than {state.mtu}, the MTU of {ifname}"
-            raise InvalidValueError(f"{subject}: --mtu", problem, f"give {state.mtu} at most, or auto")
-        master = all_.get(one.get("master") or 0)
-        mine = master is not None and master.get("ifalias") == mark
-        if kind.driver == "vlan" or mine:
-            return
-        if master is not None:
-            problem = f"{ifname} is a member of {master['ifname']}"
-            raise ConflictError(subject, problem, f"`ip link set {ifname} nomaster` takes it out of there")
-        users = [
-            other for other in all_.values()
-            if other.get("link") == one["index"] and other["driver"] in _EXCLUSIVE and "link_netnsid" not in other
-        ]  # fmt: skip
-        if users and not (kind.stacked and all(other["driver"] == kind.driver for other in users)):
-            problem = f"{ifname} is in use by {users[0]['ifname']} ({users[0]['driver']})"
-            raise ConflictError(subject, problem, f"be over {users[0]['ifname']}, or remove that first")
-        lasting = [address for address in state.addresses if not address.ip.is_link_local]
-        if lasting and not kind.stacked:
-            problem = f"{ifname} has the address {lasting[0]}, at which nobody would reach it any more"
-            raise ConflictError(subject, problem, f"give the address to {spec.name}, and take it from {ifname}")
+        check_name(spec, mark, ours=ours)
+        check_over(spec, below, mark, ours=ours)
 
     # -- making --------------------------------------------------------------------------------------------------
 
     def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """Make it whole. mac: its own address, None for the kernel's choice. What was made goes again on an error.
-
-        Those of `over` that are not there yet are left out: `change` takes them in when they are.
-        """
+        """See LinkMaker.make. Members that are not there yet are left out: `change` takes them in when they are."""
         try:
             self._make(spec, below, mark, mac)
         except BaseException:
@@ -167,10 +95,7 @@ class LinkPlacer:
     # -- changing ------------------------------------------------------------------------------------------------
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """Change it in place to what `new` says. below: of what both are over. A new member joins before others leave.
-
-        Raises NotFoundError when it is gone.
-        """
+        """See LinkMaker.change. A new member joins before others leave."""
         subject = f"link {new.name}"
         kind = kind_of(new)
         found = self._find(new, mark)
@@ -202,7 +127,7 @@ class LinkPlacer:
     # -- seeing and removing -------------------------------------------------------------------------------------
 
     def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
-        """The link as it is now, wherever it has moved and whatever it is called; None when it is not there."""
+        """See LinkMaker.find: wherever it has moved, and whatever it is called."""
         found = self._find(spec, mark)
         if found is None:
             return None
@@ -223,7 +148,7 @@ class LinkPlacer:
         return LinkState(netdev=state, over=tuple(over), words=kind.words(one["info"]), counters=dict(stats))
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
-        """Remove it; one that is gone is fine. Its members stay, and are up."""
+        """See LinkMaker.remove. Its members stay, and are up."""
         found = self._find(spec, mark)
         if found is None:
             return
@@ -280,7 +205,5 @@ def _set_vlans(home: LinkSocket, member: int, subject: str, wanted: MemberVlans 
 
 
 def _named() -> Iterator[str]:
-    from pathlib import Path
-
     with contextlib.suppress(OSError):
         yield from sorted(path.name for path in Path(NETNS_DIR).iterdir())

@@ -15,6 +15,9 @@ from l2tpv3.netns import inside, open_netns
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
+_PROMISC = 0x100  # IFF_PROMISC
+_INGRESS = 0xFFFFFFF2  # TC_H_CLSACT | TC_H_MIN_INGRESS
+_ETH_P_ALL = 3
 _UNKNOWN_DRIVER = (errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
@@ -61,6 +64,8 @@ class LinkSocket:
     def set(self, index: int, subject: str, **attributes: Any) -> None:
         """Change a netdev."""
         with asking(subject, f"set {', '.join(attributes)}"):
+            if (promisc := attributes.pop("promisc", None)) is not None:
+                attributes |= {"flags": _PROMISC if promisc else 0, "change": _PROMISC}
             self._route.link("set", index=index, **attributes)
 
     def delete(self, index: int, subject: str) -> None:
@@ -86,6 +91,51 @@ class LinkSocket:
                         found[info["vid"]] = bool(info["flags"] & 2)  # BRIDGE_VLAN_INFO_PVID
                 return found
         return {}
+
+    def redirect(self, index: int, target: int, subject: str, priority: int) -> None:
+        """Whatever a netdev receives goes out at another, by a filter of that priority (1 to 65535)."""
+        with asking(subject, "take over a netdev's frames"):
+            with contextlib.suppress(FileExistsError), _existing():
+                self._route.tc("add", "clsact", index)
+            action = {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": target}
+            words = {"parent": _INGRESS, "prio": priority, "protocol": _ETH_P_ALL, "action": action}
+            self._route.tc("add-filter", "u32", index, target=0, keys=["0x0/0x0+0"], **words)
+
+    def unredirect(self, index: int, subject: str, priority: int) -> None:
+        """Take such a filter away; one that is gone is fine."""
+        with contextlib.suppress(NotFoundError), asking(subject, "give a netdev's frames back"):
+            self._route.tc("del-filter", None, index, parent=_INGRESS, prio=priority)
+
+    def redirected(self, links: Mapping[int, Attributes], priority: int) -> dict[int, dict[str, int]]:
+        """Those netdevs that have a filter of that priority, with the packets and bytes that it took."""
+        found: dict[int, dict[str, int]] = {}
+        for index in links:
+            for message in self._route.get_filters(index=index, parent=_INGRESS):
+                if message["info"] >> 16 == priority and message.get("kind") == "u32":
+                    found.setdefault(index, {"packets": 0, "bytes": 0})
+                    if (stats := _action_stats(message)) is not None:
+                        found[index] = {key: stats[key] for key in ("packets", "bytes")}
+        return found
+
+
+@contextlib.contextmanager
+def _existing() -> Iterator[None]:
+    """EEXIST as FileExistsError."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        yield
+    except NetlinkError as error:
+        if error.code == errno.EEXIST:
+            raise FileExistsError from error
+        raise
+
+
+def _action_stats(message: Any) -> Mapping[str, int] | None:
+    """Of the first action of a u32 filter's message."""
+    action = _nested(_nested(_nested(message).get("tca_options")).get("tca_u32_act")).get("tca_act_prio_1")
+    basic = _nested(_nested(action).get("tca_act_stats")).get("tca_stats_basic")
+    return basic if isinstance(basic, Mapping) else None
 
 
 def _open() -> IPRoute:

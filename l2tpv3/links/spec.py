@@ -39,6 +39,10 @@ class LinkSpec:
         here = f"link {self.name}"
         ids.parse_name(self.name, "link name")
         self._check_ifname(here)
+        if self.type is LinkType.PORT and (self.ifname, self.mac, self.mtu, self.addresses) != ("", None, None, ()):
+            raise InvalidValueError(
+                here, "a port has no netdev of its own", "leave --ifname, --mac, --mtu and --address out"
+            )
         ids.check_netns(self.over_netns, f"{here}: --over-netns")
         ids.check_netns(self.netns, f"{here}: --netns")
         if self.mtu is not None and not MTU_MIN <= self.mtu <= MTU_MAX:
@@ -48,6 +52,8 @@ class LinkSpec:
             raise InvalidValueError(here, f"{stranger[0]} is not a member of it", "name it in --over too")
 
     def _check_ifname(self, here: str) -> None:
+        if self.type is LinkType.PORT:
+            return
         if not self.ifname:
             if len(self.name.encode()) > ids.IFNAME_MAX:
                 remedy = f"give a shorter one of {ids.IFNAME_MAX} at most by --ifname"

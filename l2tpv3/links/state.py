@@ -13,12 +13,12 @@ from l2tpv3.status import NetdevState
 class LinkState:
     """A link's netdev as rtnetlink reports it.
 
-    over: the names of its members, or of what it is stacked on; () when that is in another namespace and not found.
-    words: those of its type that the kernel tells, as LinkSpec.to_words has them. carrier_changes: how often it went.
-    counters: bytes, packets, errors and drops each way, by struct rtnl_link_stats64's names.
+    netdev: None of a port, which has none. over: the names of its members, or of what it is stacked on; () when that
+    is in another namespace and not found. words: those of its type that the kernel tells, as LinkSpec.to_words has
+    them. counters: bytes, packets, errors and drops each way, by struct rtnl_link_stats64's names; of a port by NIC.
     """
 
-    netdev: NetdevState
+    netdev: NetdevState | None = None
     over: tuple[str, ...] = ()
     words: Mapping[str, Any] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError
-from l2tpv3.links.place import LinkPlacer, has_own_mac
+from l2tpv3.links.kinds import has_own_mac
+from l2tpv3.links.maker import maker_of
 from l2tpv3.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
-
-PLACER = LinkPlacer()
 
 
 class Bench:
@@ -32,14 +31,14 @@ class Bench:
 
     def make(self, name: str, type_: str, **words: Any) -> LinkSpec:
         spec = self.spec(name, type_, **words)
-        PLACER.check(spec, below(spec), mark(spec))
-        PLACER.make(spec, below(spec), mark(spec), own_mac(spec))
+        maker_of(spec).check(spec, below(spec), mark(spec))
+        maker_of(spec).make(spec, below(spec), mark(spec), own_mac(spec))
         return spec
 
     def change(self, old: LinkSpec, **words: Any) -> LinkSpec:
         new = LinkSpec.from_words(old.to_words() | {key.replace("_", "-"): value for key, value in words.items()})
-        PLACER.check(new, below(new), mark(new))
-        PLACER.change(old, new, below(old) | below(new), mark(new), own_mac(new))
+        maker_of(new).check(new, below(new), mark(new))
+        maker_of(new).change(old, new, below(old) | below(new), mark(new), own_mac(new))
         return new
 
     def links(self, host: Host | None = None) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def test_what_is_made_is_seen_and_goes_without_a_trace(
 ) -> None:
     before = bench.links()
     spec = bench.make(name, type_, **{key.replace("-", "_"): value for key, value in words.items()})
-    seen = PLACER.find(spec, mark(spec))
+    seen = maker_of(spec).find(spec, mark(spec))
     assert seen is not None
     netdev = seen.netdev
     assert (netdev.ifname, netdev.up, netdev.alias) == (name, spec.up, mark(spec))
@@ -106,9 +105,9 @@ def test_what_is_made_is_seen_and_goes_without_a_trace(
         word: wanted[word] for word in seen.words if word in words
     }
     assert "tx_bytes" in seen.counters
-    PLACER.remove(spec, mark(spec))
-    PLACER.remove(spec, mark(spec))  # what is gone may be removed
-    assert PLACER.find(spec, mark(spec)) is None
+    maker_of(spec).remove(spec, mark(spec))
+    maker_of(spec).remove(spec, mark(spec))  # what is gone may be removed
+    assert maker_of(spec).find(spec, mark(spec)) is None
     after = bench.links()
     assert {one: (link.get("master"), "UP" in link["flags"]) for one, link in after.items()} == {
         one: (link.get("master"), "UP" in link["flags"]) for one, link in before.items()
@@ -152,7 +151,7 @@ def test_an_alias_exchanges_the_nic_behind_it_and_keeps_its_own_face(bench: Benc
     assert after["n1"]["master"] == "ve0"
     detached = bench.change(swapped, over=[])
     assert not bench.wire.ping("10.9.0.1", "-W", "0.2", check=False)
-    seen = PLACER.find(detached, mark(detached))
+    seen = maker_of(detached).find(detached, mark(detached))
     assert seen is not None
     assert seen.over == ()
 
@@ -183,7 +182,7 @@ def test_a_link_is_renamed_addressed_and_set_down_in_place(bench: Bench) -> None
     spec = bench.make("mv0", "macvlan", over="n0", address="10.9.0.1/24,10.9.1.1/24")
     index = bench.links()["mv0"]["ifindex"]
     changed = bench.change(spec, ifname="card", address="10.9.1.1/24,10.9.2.1/24", mtu=1300, up="off")
-    seen = PLACER.find(changed, mark(changed))
+    seen = maker_of(changed).find(changed, mark(changed))
     assert seen is not None
     assert (seen.netdev.ifindex, seen.netdev.ifname, seen.netdev.mtu, seen.netdev.up) == (index, "card", 1300, False)
     assert [str(one) for one in seen.netdev.addresses if one.version == 4] == ["10.9.1.1/24", "10.9.2.1/24"]
@@ -197,10 +196,10 @@ def test_a_card_lives_in_a_namespace_of_its_own_and_is_found_after_it_moved(
     bench.wire.ip("addr", "add", "10.9.0.2/24", "dev", "w0")
     assert bench.wire.ping("10.9.0.1")
     assert guest.ip("link", "set", "mv0", "name", "eth0", "netns", other.netns) == ""
-    seen = PLACER.find(spec, mark(spec))
+    seen = maker_of(spec).find(spec, mark(spec))
     assert seen is not None
     assert (seen.netdev.netns, seen.netdev.ifname) == (other.netns, "eth0")
-    PLACER.remove(spec, mark(spec))
+    maker_of(spec).remove(spec, mark(spec))
     assert "eth0" not in bench.links(other)
 
 
@@ -230,7 +229,7 @@ def test_a_link_that_fails_half_way_leaves_nothing(bench: Bench) -> None:
     spec = bench.spec("br0", "bridge", over="n0,lo")  # lo can't be a member
     before = bench.links().keys()
     with pytest.raises(L2tpError):
-        PLACER.make(spec, below(spec), mark(spec), own_mac(spec))
+        maker_of(spec).make(spec, below(spec), mark(spec), own_mac(spec))
     assert bench.links().keys() == before
     assert "master" not in bench.links()["n0"]
 
@@ -239,8 +238,8 @@ def test_one_that_was_killed_before_it_was_marked_is_found(bench: Bench) -> None
     spec = bench.make("mv0", "macvlan", over="n0")
     spare = f"l2link{zlib.crc32(mark(spec).encode()):08x}"
     bench.host.ip_batch(["link set mv0 down", f"link set mv0 name {spare} alias ''"])
-    seen = PLACER.find(spec, mark(spec))
+    seen = maker_of(spec).find(spec, mark(spec))
     assert seen is not None
     assert seen.netdev.ifname == spare
-    PLACER.remove(spec, mark(spec))
+    maker_of(spec).remove(spec, mark(spec))
     assert spare not in bench.links()

@@ -23,9 +23,12 @@ GOOD: list[dict[str, Any]] = [
     {"name": "mv1", "type": "macvlan", "over": "eth0", "mode": "source", "source-mac": "02:00:00:00:00:02"},
     {"name": "iv0", "type": "ipvlan", "over": "eth0", "mode": "l3s", "flag": "vepa", "up": "off"},
     {"name": "v10", "type": "vlan", "over": "eth0", "id": 10, "protocol": "802.1ad", "over-netns": "/run/netns/x"},
+    {"name": "a-cable-across-the-sea", "type": "port", "over": "eth3,siteb/lan"},
 ]
 
 BAD: list[tuple[dict[str, Any], str]] = [
+    ({"name": "x", "type": "port", "over": "eth0"}, "--over"),
+    ({"name": "x", "type": "port", "over": "eth0,eth1", "address": "10.0.0.1/24"}, "no netdev of its own"),
     ({"name": "x"}, "needs a type"),
     ({"name": "x", "type": "wormhole"}, "no type of link"),
     ({"name": "x", "type": "macvlan"}, "--over"),

@@ -1,0 +1,76 @@
+"""That a link can be made, before anything is touched."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+
+from l2tpv3.errors import ConflictError, InvalidValueError, MissingError
+from l2tpv3.link.netdev import Netdevs
+from l2tpv3.links.kind import Attributes, Below
+from l2tpv3.links.kinds import kind_of
+from l2tpv3.links.options import LinkType
+from l2tpv3.links.rtnl import LinkSocket
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.status import NetdevState
+
+_EXCLUSIVE = ("macvlan", "macvtap", "ipvlan", "ipvtap", "bridge", "bond", "team")  # each wants a netdev's rx_handler
+
+
+def check_name(spec: LinkSpec, mark: str, *, ours: Iterable[str] = ()) -> None:
+    """That its netdev's name is free, or its own already. ours: names that a change is about to make or to free."""
+    with LinkSocket(spec.home) as home:
+        found = next((one for one in home.all().values() if one["ifname"] == spec.ifname), None)
+    if found is not None and found.get("ifalias") != mark and spec.ifname not in set(ours):
+        raise ConflictError(f"link {spec.name}", f"netdev {spec.ifname} exists already", "give another --ifname")
+
+
+def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
+    """That what it is to be over is there and free. ours: netdevs that a change is about to make.
+
+    Raises ConflictError (in use, with addresses), MissingError, InvalidValueError (MTU).
+    """
+    with contextlib.ExitStack() as stack:
+        links = stack.enter_context(LinkSocket(spec.over_netns)).all()
+        states = {one.ifname: one for one in stack.enter_context(Netdevs(spec.over_netns)).all()}
+    by_name = {one["ifname"]: one for one in links.values()}
+    for name in spec.over:
+        ifname = below[name]
+        if ifname not in by_name:
+            if ifname in set(ours):
+                continue
+            problem = f"no netdev {ifname} to be over"
+            raise MissingError(f"link {spec.name}", problem, "`ip link` shows those that there are")
+        _check_one(spec, by_name[ifname], states[ifname], links, mark)
+
+
+def _check_one(spec: LinkSpec, one: Attributes, state: NetdevState, links: Mapping[int, Attributes], mark: str) -> None:
+    subject, ifname = f"link {spec.name}", state.ifname
+    if spec.mtu is not None and spec.mtu > state.mtu:
+        problem = f"{spec.mtu} is more than {state.mtu}, the MTU of {ifname}"
+        raise InvalidValueError(f"{subject}: --mtu", problem, f"give {state.mtu} at most, or auto")
+    master = links.get(one.get("master") or 0)
+    if spec.type is LinkType.VLAN or (master is not None and master.get("ifalias") == mark):
+        return
+    if master is not None:
+        problem = f"{ifname} is a member of {master['ifname']}"
+        raise ConflictError(subject, problem, f"`ip link set {ifname} nomaster` takes it out of there")
+    stacked = spec.type is not LinkType.PORT and kind_of(spec).stacked
+    user = next((other for other in _users(one, links) if not (stacked and other["driver"] == spec.type)), None)
+    if user is not None:
+        problem = f"{ifname} is in use by {user['ifname']} ({user['driver']})"
+        raise ConflictError(subject, problem, f"be over {user['ifname']}, or remove that first")
+    lasting = [address for address in state.addresses if not address.ip.is_link_local]
+    if lasting and not stacked:
+        problem = f"{ifname} has the address {lasting[0]}, at which nobody would reach it any more"
+        heir = "another netdev" if spec.type is LinkType.PORT else spec.name
+        raise ConflictError(subject, problem, f"give the address to {heir}, and take it from {ifname}")
+
+
+def _users(one: Attributes, links: Mapping[int, Attributes]) -> list[Attributes]:
+    """What receives a netdev's frames instead of the host."""
+    return [
+        other
+        for other in links.values()
+        if other.get("link") == one["index"] and other["driver"] in _EXCLUSIVE and "link_netnsid" not in other
+    ]

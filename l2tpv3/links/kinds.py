@@ -1,0 +1,32 @@
+"""Which types of link are netdevs of the kernel's, and what knows how to make each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from l2tpv3.links.bond import Bond
+from l2tpv3.links.bridge import Alias, Bridge
+from l2tpv3.links.kind import Kind
+from l2tpv3.links.options import LinkType
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.links.stacked import Ipvlan, Macvlan, Vlan
+
+_KINDS: Mapping[LinkType, Kind[Any]] = {
+    LinkType.BRIDGE: Bridge(),
+    LinkType.ALIAS: Alias(),
+    LinkType.BOND: Bond(),
+    LinkType.MACVLAN: Macvlan(),
+    LinkType.IPVLAN: Ipvlan(),
+    LinkType.VLAN: Vlan(),
+}
+
+
+def kind_of(spec: LinkSpec) -> Kind[Any]:
+    """What knows how to make its netdev. KeyError for one that has none."""
+    return _KINDS[spec.type]
+
+
+def has_own_mac(spec: LinkSpec) -> bool:
+    """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
+    return spec.type in _KINDS and kind_of(spec).has_own_mac(spec.options)

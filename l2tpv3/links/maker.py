@@ -1,0 +1,45 @@
+"""The seam to what makes links: netdevs of the kernel's, and ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from l2tpv3.links.kind import Below
+from l2tpv3.links.options import LinkType
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.links.state import LinkState
+
+
+class LinkMaker(Protocol):
+    """Makes links of some types. mark: whose it is (marks.py). below: of everything in `over`. Raises L2tpError."""
+
+    def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
+        """That it can be made, before anything is touched.
+
+        ours: names of netdevs that a change is about to make or to free. Raises ConflictError (a name taken, a netdev
+        in use or with addresses), MissingError, InvalidValueError.
+        """
+
+    def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
+        """Make it whole, or nothing. mac: its own address, None for the kernel's choice."""
+
+    def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
+        """Change it in place to what `new` says. Raises NotFoundError when it is gone."""
+
+    def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
+        """The link as it is now; None when it is not there."""
+
+    def remove(self, spec: LinkSpec, mark: str) -> None:
+        """Remove it; one that is gone is fine."""
+
+
+def maker_of(spec: LinkSpec) -> LinkMaker:
+    """What makes links of that type."""
+    if spec.type is LinkType.PORT:
+        from l2tpv3.links.port import PortMaker
+
+        return PortMaker()
+    from l2tpv3.links.place import NetdevMaker
+
+    return NetdevMaker()
