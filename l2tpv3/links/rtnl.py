@@ -43,7 +43,7 @@ class LinkSocket:
     def named(self, ifname: str) -> Attributes:
         """One netdev by its name. Raises NotFoundError."""
         with asking(f"netdev {ifname}", "find it"):
-            return _flat(self._route.get_links(ifname=ifname)[0])
+            return _flat(next(iter(self._route.link("get", ifname=ifname))))
 
     def make(self, subject: str, driver: str, *, netns: str | None = None, **attributes: Any) -> None:
         """A new netdev; netns: where it appears, when not here."""

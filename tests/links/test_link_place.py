@@ -93,6 +93,7 @@ def test_what_is_made_is_seen_and_goes_without_a_trace(
     spec = bench.make(name, type_, **{key.replace("-", "_"): value for key, value in words.items()})
     seen = maker_of(spec).find(spec, mark(spec))
     assert seen is not None
+    assert seen.netdev is not None
     netdev = seen.netdev
     assert (netdev.ifname, netdev.up, netdev.alias) == (name, spec.up, mark(spec))
     assert set(seen.over) == set(spec.over)
@@ -153,6 +154,7 @@ def test_an_alias_exchanges_the_nic_behind_it_and_keeps_its_own_face(bench: Benc
     assert not bench.wire.ping("10.9.0.1", "-W", "0.2", check=False)
     seen = maker_of(detached).find(detached, mark(detached))
     assert seen is not None
+    assert seen.netdev is not None
     assert seen.over == ()
 
 
@@ -184,6 +186,7 @@ def test_a_link_is_renamed_addressed_and_set_down_in_place(bench: Bench) -> None
     changed = bench.change(spec, ifname="card", address="10.9.1.1/24,10.9.2.1/24", mtu=1300, up="off")
     seen = maker_of(changed).find(changed, mark(changed))
     assert seen is not None
+    assert seen.netdev is not None
     assert (seen.netdev.ifindex, seen.netdev.ifname, seen.netdev.mtu, seen.netdev.up) == (index, "card", 1300, False)
     assert [str(one) for one in seen.netdev.addresses if one.version == 4] == ["10.9.1.1/24", "10.9.2.1/24"]
 
@@ -198,6 +201,7 @@ def test_a_card_lives_in_a_namespace_of_its_own_and_is_found_after_it_moved(
     assert guest.ip("link", "set", "mv0", "name", "eth0", "netns", other.netns) == ""
     seen = maker_of(spec).find(spec, mark(spec))
     assert seen is not None
+    assert seen.netdev is not None
     assert (seen.netdev.netns, seen.netdev.ifname) == (other.netns, "eth0")
     maker_of(spec).remove(spec, mark(spec))
     assert "eth0" not in bench.links(other)
@@ -240,6 +244,7 @@ def test_one_that_was_killed_before_it_was_marked_is_found(bench: Bench) -> None
     bench.host.ip_batch(["link set mv0 down", f"link set mv0 name {spare} alias ''"])
     seen = maker_of(spec).find(spec, mark(spec))
     assert seen is not None
+    assert seen.netdev is not None
     assert seen.netdev.ifname == spare
     maker_of(spec).remove(spec, mark(spec))
     assert spare not in bench.links()
