@@ -41,6 +41,13 @@ class Places:
             except OSError as error:
                 raise _place_error(place, error) from error
 
+    def let_through(self) -> None:
+        """Let everyone reach what is in the runtime directory and open to them: the service's socket, nothing else."""
+        try:
+            self.runtime.chmod(self.runtime.stat().st_mode & 0o777 | 0o111)
+        except OSError as error:
+            raise _place_error(self.runtime, error) from error
+
 
 def _place_error(place: Path, error: OSError) -> L2tpError:
     return from_errno(

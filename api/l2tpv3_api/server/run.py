@@ -43,6 +43,7 @@ def serve(manager: Manager, places: Places, settings: Settings) -> None:
     logs.set_up(settings.log_format)
     _raise_file_limit()
     places.make()
+    places.let_through()
     guard = Doorkeeper(
         Tokens(places.state), LocalUsers(others_read=settings.others_read), Certificates(settings.clients)
     )
