@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from l2tpv3.datapath.base import Busy, Datapath
@@ -94,11 +94,13 @@ class Engine:
         confirm_s: float | None = None,
         on_step: OnStep | None = None,
         repairs: bool = False,
+        without: Collection[tuple[str, str]] = (),
     ) -> Outcome:
         """Make it so within `scope` (None: everything); on any failure, what was there is there again.
 
         confirm_s: the change is to be undone unless `confirm` comes within that time; see `expire`. repairs: it only
-        makes again what is on record, and so need not wait for a confirmation that something else awaits.
+        makes again what is on record, and so need not wait for a confirmation that something else awaits. without:
+        sessions (tunnel, name) that are left as they are, whatever is wanted; looked at after `want` was called.
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
         for its confirmation.
         """
@@ -108,7 +110,7 @@ class Engine:
                 self._refuse_unconfirmed(recorded)
             with self._busy():
                 wanted = want(recorded.tunnels)
-            change = self._look(recorded, wanted, scope)
+            change = _leave_out(self._look(recorded, wanted, scope), without)
             steps = plan(change)
             changed = _changed(recorded.tunnels, wanted)
             if recorded.pending is not None and recorded.pending.deadline is not None:
@@ -199,7 +201,10 @@ class Engine:
             audit = AuditEntry(
                 at=time.time(), who=caller(), what="down: " + ("; ".join(map(_in_words, steps)) or "nothing")
             )
-            self.store.commit({}, audit)
+            # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
+            now = boot_id()
+            stopped = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
+            self.store.commit(stopped, audit)
             return Outcome(steps=steps, before=recorded.tunnels, after=recorded.tunnels)
 
     def adopt(self, record: TunnelRecord) -> None:
@@ -286,6 +291,20 @@ class Engine:
         self.places.make()
         with exclusive(self.places.runtime):
             yield
+
+
+def _leave_out(change: Change, sessions: Collection[tuple[str, str]]) -> Change:
+    """The change as if there were no such sessions: neither on record, nor wanted."""
+    if not sessions:
+        return change
+    less = [
+        {
+            name: record.with_sessions(tuple(one for one in record.sessions if (name, one.spec.name) not in sessions))
+            for name, record in records.items()
+        }
+        for records in (change.old, change.maybe, change.wanted)
+    ]
+    return dataclasses.replace(change, old=less[0], maybe=less[1], wanted=less[2])
 
 
 def _making(pending: Pending) -> dict[str, TunnelRecord]:

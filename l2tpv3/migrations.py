@@ -37,7 +37,9 @@ CREATE TABLE audit (at REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL) STR
 # NULL: from before it was kept; the next change takes the netdev's, if it is there.
 _MAC = "ALTER TABLE session ADD COLUMN mac TEXT"
 
-STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC)
+_STOPPED = "ALTER TABLE tunnel ADD COLUMN stopped TEXT"
+
+STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED)
 """STEPS[n] takes a file from version n to n + 1."""
 
 

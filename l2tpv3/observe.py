@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from l2tpv3.datapath.base import Datapath
+from l2tpv3.datapath.base import Datapath, HasWorkers
 from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
 from l2tpv3.link.base import Locator
 from l2tpv3.netns import same_netns
@@ -55,7 +55,8 @@ class Observer:
                 key = (record.spec.name, session.spec.name)
                 if key not in netdevs and (netdev := self._netdev(record, session)) is not None:
                     netdevs[key] = netdev
-        return World(tunnels=tunnels, netdevs=netdevs)
+        hung = frozenset(name for name, _ in keys if self.unanswering(name))
+        return World(tunnels=tunnels, netdevs=netdevs, hung=hung)
 
     def _netdev(self, record: TunnelRecord, session: SessionRecord) -> NetdevState | None:
         mark = self._places.mark(record.spec.name, session.spec.name)
@@ -82,13 +83,25 @@ class Observer:
             sessions=tuple(self._session(record, session, seen) for session in record.sessions),
         )
         if seen is None:
-            return status
+            return dataclasses.replace(status, notes=self._why_missing(record))
         return dataclasses.replace(
             status,
             counters=seen.counters,
             worker_pid=seen.worker_pid,
             notes=(*seen.notes, *self._strangers(record, seen)),
         )
+
+    def _why_missing(self, record: TunnelRecord) -> tuple[str, ...]:
+        if record.stopped is not None:
+            return ("`l2tpctl down` stopped it",)
+        return tuple(
+            f"worker {pid} does not answer; it may be this tunnel's" for pid in self.unanswering(record.datapath)
+        )
+
+    def unanswering(self, datapath: str) -> tuple[int, ...]:
+        """Pids of a datapath's workers that did not answer when it was looked at last."""
+        one = self._datapaths.get(datapath)
+        return one.unanswering if isinstance(one, HasWorkers) else ()
 
     def _strangers(self, record: TunnelRecord, seen: Tunnel) -> list[str]:
         known = {session.spec.session_id for session in record.sessions}

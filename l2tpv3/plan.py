@@ -143,7 +143,7 @@ class _TunnelPlan:
             return
         staying = [old for old in self.doomed if old not in gone]
         if self.must_add:
-            yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else "it is not running")
+            yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else self._why_missing(wanted))
             for session in wanted.sessions:
                 yield self._move(wanted, session, staying) or self._add(wanted, session, "")
             return
@@ -155,6 +155,9 @@ class _TunnelPlan:
         for session in wanted.sessions:
             if self.change.covers(self.name, session.spec.name):
                 yield from self._session(wanted, session, live, staying)
+
+    def _why_missing(self, wanted: TunnelRecord) -> str:
+        return "its worker does not answer" if wanted.datapath in self.change.world.hung else "it is not running"
 
     def _refuse_missing(self, wanted: TunnelRecord) -> None:
         """A session can't be changed while its tunnel, which is out of scope, is not running; but it can be removed."""

@@ -28,6 +28,7 @@ class TunnelRecord:
     """A tunnel on record. local: the address chosen. datapath, reason: what carries it, why that one.
 
     boot: of a transient one, the boot (its boot_id) that it does not outlive; None for one that lasts.
+    stopped: the boot in which `down` stopped it, and in which nothing brings it back by itself; None otherwise.
     """
 
     spec: TunnelSpec
@@ -35,6 +36,7 @@ class TunnelRecord:
     datapath: str
     reason: str
     boot: str | None = None
+    stopped: str | None = None
     sessions: tuple[SessionRecord, ...] = ()
 
     def session(self, name: str) -> SessionRecord | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
-from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.errors import ConflictError, L2tpError, MissingError, NoAddressError, NoRouteError
 from l2tpv3.link.base import home
 from l2tpv3.records import Records
 from l2tpv3.settle import Settler
@@ -18,9 +18,12 @@ WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 
 
 class Restorer:
-    """One run of it. settler: what settles against these records."""
+    """One run of it. settler: what settles against these records. stopped: also bring back what `down` stopped."""
 
-    def __init__(self, engine: Engine, settler: Callable[[Records], Settler], tell: Tell | None = None) -> None:
+    def __init__(
+        self, engine: Engine, settler: Callable[[Records], Settler], tell: Tell | None = None, *, stopped: bool = True
+    ) -> None:
+        self._stopped = stopped
         self._engine = engine
         self._settler = settler
         self._tell = tell or (lambda _: None)
@@ -31,7 +34,7 @@ class Restorer:
     def restore(self, names: Collection[str] | None, wait_s: float = 0.0) -> list[str]:
         """Bring back these tunnels (None: all on record), those that can be while others are waited for.
 
-        Gives the names of those in which something was missing. Raises an error of one that failed, or that could
+        A tunnel comes back without those of its sessions that have to be waited for. Gives the names of those in which something was missing. Raises an error of one that failed, or that could
         not be brought back in `wait_s` seconds, when the others are up; the rest of the errors are told.
         """
         give_up = time.monotonic() + wait_s
@@ -70,21 +73,20 @@ class Restorer:
         So one that can't be brought back is in no other's way.
         """
         try:
-            self._together(names)
-            return {}
+            return self._sorted(self._together(names))
         except L2tpError as error:
             if names is not None and len(names) == 1:
                 return self._sorted({next(iter(names)): error})
         ready, failures = self._inspect(names)
         if ready and failures:
             try:
-                self._together(ready)
+                failures |= self._together(ready)
                 ready = []
             except L2tpError:
                 pass
         for name in ready:
             try:
-                self._together([name])
+                failures |= self._together([name])
             except L2tpError as error:
                 failures[name] = error
         return self._sorted(failures)
@@ -102,17 +104,37 @@ class Restorer:
         for name in records:
             if names is None or name in names:
                 try:
-                    settler.again([name])
+                    settler.again([name], {})
                     ready.append(name)
                 except L2tpError as error:
                     failures[name] = error
         return ready, failures
 
-    def _together(self, names: Collection[str] | None) -> None:
-        """Bring back as one change: all that is missing of them, or nothing."""
+    def _together(self, names: Collection[str] | None) -> dict[str, L2tpError]:
+        """Bring back as one change: all that is missing of them, or nothing.
+
+        But for sessions that have to be waited for: gives their tunnels, and what for.
+        """
         scope = None if names is None else frozenset((name, None) for name in names)
-        want = lambda records: self._settler(records).again(names)  # noqa: E731
-        outcome = self._engine.change(want, scope, repairs=True)
+        absent: dict[tuple[str, str], MissingError] = {}
+
+        def want(records: Records) -> Records:
+            if not self._stopped:
+                _refuse_stopped(records, names)
+            return self._settler(records).again(names, absent)
+
+        outcome = self._engine.change(want, scope, repairs=True, without=absent.keys())
+        waiting: dict[str, L2tpError] = {}
+        for (tunnel, _), error in absent.items():
+            waiting.setdefault(tunnel, error)
         for name in sorted({step.tunnel.spec.name for step in outcome.steps}):
             self._restored.add(name)
-            self._tell(News(name, Turn.RESTORED))
+            if name not in waiting:
+                self._tell(News(name, Turn.RESTORED))
+        return waiting
+
+
+def _refuse_stopped(records: Records, names: Collection[str] | None) -> None:
+    for name, record in records.items():
+        if (names is None or name in names) and record.stopped is not None:
+            raise ConflictError(f"tunnel {name}", "`down` stopped it", f"`l2tpctl restore {name}` brings it back")

@@ -50,8 +50,7 @@ class Runner:
         made = spec if made_as is None else dataclasses.replace(spec, ifname=made_as)
         self._datapath(tunnel).add_session(self._resolved(tunnel), made, adopt=adopt)
         if made_as is None:
-            placed = standing_session(session) if adopt else spec
-            self._placer.place(self._resolved(tunnel), placed, self._mark(tunnel, session), adopted=adopt)
+            self._placer.place(self._resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt)
 
     def _delete(self, tunnel: TunnelRecord, session: SessionRecord) -> None:
         with contextlib.suppress(NotFoundError):

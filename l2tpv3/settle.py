@@ -60,7 +60,7 @@ class Settler:
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._settle_tunnel(one.name, one.words)
-            self._records[one.name] = dataclasses.replace(self._records[one.name], boot=None)  # a file lasts
+            self._records[one.name] = dataclasses.replace(self._records[one.name], boot=None, stopped=None)  # it lasts
         for one in wanted:
             self._settle_sessions(one.name, {session.name: session.words for session in one.sessions})
         self._check([one.name for one in wanted], [(one.name, it.name) for one in wanted for it in one.sessions])
@@ -76,6 +76,7 @@ class Settler:
     def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
         """What is on record with one tunnel added, or changed to what the words say and leave to defaults."""
         self._settle_tunnel(name, words)
+        self._records[name] = _started(self._records[name])
         self._check([name], [(name, one.spec.name) for one in self._records[name].sessions])
         return dict(sorted(self._records.items()))
 
@@ -90,26 +91,36 @@ class Settler:
         clash.check_tunnels(self._records, changed, self._foreign_ids)
         clash.check_sessions(self._records, sessions)
 
-    def again(self, names: Collection[str] | None) -> Records:
+    def again(self, names: Collection[str] | None, absent: dict[tuple[str, str], MissingError]) -> Records:
         """What is on record, addresses and MTUs looked up anew where they were left open; `names`: only of those.
 
-        Raises what is not there yet: NoRouteError, NoAddressError, MissingError.
+        absent: gets the sessions (tunnel, name) whose namespace or bridge is not there yet, and why. Raises what a
+        whole tunnel lacks: NoRouteError, NoAddressError, MissingError.
         """
-        for key, record in self._records.items():
-            if names is None or key in names:
-                self._require_places(record)
+        for key in [key for key in self._records if names is None or key in names]:
+            record = _started(self._records[key])
+            missing = self._missing_places(record)
+            absent |= missing
+            try:
                 fresh = self._local_again(record)
                 self._records[key] = fresh.with_sessions(self._measured_again(fresh, live=fresh is record))
+            except (NoRouteError, NoAddressError, MissingError) as error:
+                raise next(iter(missing.values()), error) from error  # one thing after the other
         return self._records
 
-    def _require_places(self, record: TunnelRecord) -> None:
-        """That namespaces and bridges are there, before anything is made that would have to be undone."""
+    def _missing_places(self, record: TunnelRecord) -> dict[tuple[str, str], MissingError]:
+        """What is not there of namespaces and bridges, before anything is made that would have to be undone."""
+        missing: dict[tuple[str, str], MissingError] = {}
         for session in record.sessions:
             spec = session.spec
-            names = self._names(home(record.spec, spec))
-            if spec.bridge is not None and spec.bridge not in names:
-                remedy = f"`ip link add {spec.bridge} type bridge` makes it"
-                raise MissingError(f"session {record.spec.name}/{spec.name}", f"no bridge {spec.bridge}", remedy)
+            try:
+                names = self._names(home(record.spec, spec))
+                if spec.bridge is not None and spec.bridge not in names:
+                    remedy = f"`ip link add {spec.bridge} type bridge` makes it"
+                    raise MissingError(f"session {record.spec.name}/{spec.name}", f"no bridge {spec.bridge}", remedy)
+            except MissingError as error:
+                missing[record.spec.name, spec.name] = error
+        return missing
 
     def _local_again(self, record: TunnelRecord) -> TunnelRecord:
         """A live tunnel keeps its address; another may have got a new one (a DHCP lease), or another datapath."""
@@ -267,6 +278,11 @@ class Settler:
         if netns not in self._ifnames:
             self._ifnames[netns] = self._placer.ifnames(netns)
         return self._ifnames[netns]
+
+
+def _started(record: TunnelRecord) -> TunnelRecord:
+    """As a tunnel that is to run is on record."""
+    return record if record.stopped is None else dataclasses.replace(record, stopped=None)
 
 
 def _moves(tunnel: TunnelRecord, old: SessionSpec, new: SessionSpec) -> bool:

@@ -116,6 +116,7 @@ class Store:
     ) -> None:
         """What a change made of some tunnels (None: removed), all at once. pending: what stays to be confirmed."""
         with self._change() as db:
+            db.execute("DELETE FROM tunnel WHERE boot <> ?", (boot_id(),))  # transient, and its boot is over
             for name, record in changed.items():
                 _write_tunnel(db, name, record)
             _write_pending(db, pending)
@@ -202,7 +203,8 @@ def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
     specs = json.loads(f"[{','.join(spec for _, spec, _, _ in found)}]")
     for (tunnel, _, mtu, mac), words in zip(found, specs, strict=True):
         sessions.setdefault(tunnel, []).append(SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu, mac=mac))
-    rows = db.execute("SELECT name, spec, local, datapath, reason, boot FROM tunnel ORDER BY name")
+    now = boot_id()
+    rows = db.execute("SELECT name, spec, local, datapath, reason, boot, stopped FROM tunnel ORDER BY name")
     return {
         name: TunnelRecord(
             spec=TunnelSpec.from_words(json.loads(spec)),
@@ -210,10 +212,11 @@ def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
             datapath=datapath,
             reason=reason,
             boot=boot,
+            stopped=stopped if stopped == now else None,
             sessions=tuple(sessions.get(name, ())),
         )
-        for name, spec, local, datapath, reason, boot in rows
-        if boot is None or boot == boot_id()
+        for name, spec, local, datapath, reason, boot, stopped in rows
+        if boot is None or boot == now
     }
 
 
@@ -222,12 +225,12 @@ def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None
     if record is None:
         db.execute("DELETE FROM tunnel WHERE name = ?", (name,))
         return
-    row = (name, json.dumps(record.spec.to_words()), str(record.local), record.datapath, record.reason, record.boot)
+    values = (str(record.local), record.datapath, record.reason, record.boot, record.stopped)
     db.execute(
-        "INSERT INTO tunnel (name, spec, local, datapath, reason, boot) VALUES (?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tunnel (name, spec, local, datapath, reason, boot, stopped) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, local = excluded.local, datapath = excluded.datapath,"
-        " reason = excluded.reason, boot = excluded.boot",
-        row,
+        " reason = excluded.reason, boot = excluded.boot, stopped = excluded.stopped",
+        (name, json.dumps(record.spec.to_words()), *values),
     )
     there = {
         one: (spec, mtu, mac)
@@ -277,6 +280,7 @@ def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:
         "datapath": record.datapath,
         "reason": record.reason,
         "boot": record.boot,
+        "stopped": record.stopped,
         "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu, "mac": one.mac} for one in record.sessions],
     }
 
@@ -290,6 +294,7 @@ def _from_words(words: dict[str, Any] | None) -> TunnelRecord | None:
         datapath=words["datapath"],
         reason=words["reason"],
         boot=words["boot"],
+        stopped=words.get("stopped"),
         sessions=tuple(
             SessionRecord(spec=SessionSpec.from_words(one["spec"]), mtu=one["mtu"], mac=one.get("mac"))
             for one in words["sessions"]

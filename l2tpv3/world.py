@@ -12,10 +12,14 @@ from l2tpv3.status import NetdevState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """tunnels: (datapath, netns) → tunnel id → Tunnel. netdevs: (tunnel name, session name) → its netdev."""
+    """tunnels: (datapath, netns) → tunnel id → Tunnel. netdevs: (tunnel name, session name) → its netdev.
+
+    hung: datapaths of which a worker did not answer; what that one carries is not in `tunnels`.
+    """
 
     tunnels: Mapping[tuple[str, str | None], Mapping[int, Tunnel]] = field(default_factory=dict)
     netdevs: Mapping[tuple[str, str], NetdevState] = field(default_factory=dict)
+    hung: frozenset[str] = frozenset()
 
     def tunnel(self, record: TunnelRecord) -> Tunnel | None:
         """The tunnel on record as its datapath reports it; None when it does not."""

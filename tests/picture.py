@@ -38,7 +38,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"status {one}" for one in _statuses(Manager(places))]
         datapaths = (KernelDatapath(), UserDatapath(places))
         seen = {one.name: sorted(one.tunnels(None), key=lambda it: it.tunnel_id) for one in datapaths}
-    lines += [f"{name} {_plain(tunnel)}" for name, tunnels in seen.items() for tunnel in tunnels]
+    lines += [f"{name} {_plain(tunnel, names=name != 'kernel')}" for name, some in seen.items() for tunnel in some]
     for netns in (host.netns, *namespaces):
         lines += [f"netdev {text}" for text in _netdevs(netns)]
         lines += [f"socket {text}" for text in _sockets(netns)]
@@ -73,13 +73,16 @@ def _statuses(manager: Manager) -> list[tuple[Any, ...]]:
     ]
 
 
-def _plain(tunnel: Tunnel) -> Tunnel:
+def _plain(tunnel: Tunnel, *, names: bool) -> Tunnel:
+    """names: whether it tells netdevs' names. The kernel goes on saying the one that a netdev was made under."""
     sessions = sorted(tunnel.sessions, key=lambda one: one.session_id)
     return dataclasses.replace(
         tunnel,
         worker_pid=None,
         counters=TunnelCounters(),
-        sessions=tuple(dataclasses.replace(one, counters=Counters()) for one in sessions),
+        sessions=tuple(
+            dataclasses.replace(one, counters=Counters(), ifname=one.ifname if names else "") for one in sessions
+        ),
     )
 
 

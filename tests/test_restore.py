@@ -113,6 +113,7 @@ def test_one_that_waits_is_in_no_others_way(tmp_path: Path) -> None:
     before = make(tmp_path, MemoryDatapath())
     before.add_tunnel("a", {"remote": "127.0.0.2"})
     before.add_session("a", "lan", {"bridge": "br0"})
+    before.add_session("a", "other", {})
     before.add_tunnel("b", {"remote": "127.0.0.3", "local-port": 5})
     memory = MemoryDatapath()
     after = make(tmp_path, memory, frozenset())
@@ -120,7 +121,14 @@ def test_one_that_waits_is_in_no_others_way(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="a/lan: no bridge br0"):
         after.restore(wait_s=0.1, tell=news.append)
     assert [(one.tunnel, one.turn) for one in news] == [("b", Turn.RESTORED), ("a", Turn.WAITING)]
-    assert [one.tunnel_id for one in memory.tunnels(None)] == [2], "and nothing of the other was made"
+    there = {tunnel.tunnel_id: [one.session_id for one in tunnel.sessions] for tunnel in memory.tunnels(None)}
+    assert there == {1: [2], 2: []}, "nor in that of its own tunnel's other sessions"
+    assert [one.condition for one in after.tunnel("a").sessions] == [Condition.MISSING, Condition.UP]
+    complete = make(tmp_path, memory)
+    assert complete.restore(tell=news.append) == ["a"]
+    assert news[-1] == News("a", Turn.RESTORED)
+    assert [one.condition for one in complete.tunnel("a").sessions] == [Condition.UP] * 2
+    assert complete.restore() == []
 
 
 class Broken(MemoryDatapath):

@@ -116,6 +116,25 @@ def test_a_torn_file_is_a_typed_error(tmp_path: Path, content: bytes) -> None:
         Store(tmp_path).tunnels()
 
 
+def test_what_is_transient_is_swept_once_its_boot_is_over(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    gone = dataclasses.replace(TUNNEL, boot="another-boot")
+    store.commit({"gone": gone, "siteb": TUNNEL}, ENTRY)
+    assert list(store.tunnels()) == ["siteb"]
+    store.commit({}, ENTRY)
+    with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
+        rows = database.execute("SELECT tunnel FROM session UNION ALL SELECT name FROM tunnel").fetchall()
+    database.close()
+    assert rows == [("siteb",)] * 2
+
+
+def test_what_was_stopped_in_another_boot_is_not_stopped(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    now = dataclasses.replace(TUNNEL, stopped=boot_id())
+    store.commit({"then": dataclasses.replace(TUNNEL, stopped="another-boot"), "now": now}, ENTRY)
+    assert {name: one.stopped for name, one in store.tunnels().items()} == {"then": None, "now": boot_id()}
+
+
 def test_a_torn_log_loses_only_what_was_being_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.commit({"siteb": TUNNEL}, ENTRY)

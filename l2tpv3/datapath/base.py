@@ -69,6 +69,18 @@ class Datapath(Protocol):
 
 
 @runtime_checkable
+class HasWorkers(Protocol):
+    """What a datapath offers as well whose frames are moved by processes of its own."""
+
+    @property
+    def unanswering(self) -> tuple[int, ...]:
+        """Pids (0: unknown) of workers that did not answer when `tunnels` was called last, which left theirs out."""
+
+    def workers(self) -> dict[int, bool]:
+        """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
+
+
+@runtime_checkable
 class Busy(Protocol):
     """What a datapath or a placer may offer as well: to be quicker while many calls of one thread are to come."""
 

@@ -70,7 +70,8 @@ class NetdevPlacer:
                 which = netdevs.index(made_as)
                 netdevs.change(which, subject, ifname=session.ifname)  # it is down, having just been made
             target = home(tunnel, session)
-            mac = {} if session.mac is None else {"mac": session.mac}
+            # What was there before may have been given another one since, by a bond for instance.
+            mac = {} if session.mac is None or found else {"mac": session.mac}
             if target is not None and not same_netns(netdevs.netns, target):
                 which = netdevs.index(which) if isinstance(which, str) else which
                 # First: whatever happens then, it can be found, and what has our mark has the MAC address on record.
