@@ -142,12 +142,14 @@ class Engine:
 
     def _take(self, change: Change, steps: tuple[Step, ...], on_step: OnStep | None = None) -> None:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more."""
+
+        def tell(step: Step) -> None:
+            if on_step is not None:
+                on_step(describe(step))
+
         for attempt in range(ROUNDS):
             with self._busy():
-                for step in steps:
-                    if on_step is not None:
-                        on_step(describe(step))
-                    self._runner.take(step)
+                self._runner.take_all(steps, tell)
             steps = plan(self._again(change))
             if not steps:
                 return

@@ -7,6 +7,7 @@ our mark is never attached to, changed or removed.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,12 @@ class Mark(NamedTuple):
         return f"l2tpv3 {self.tunnel}/"
 
     def _tail(self) -> str:
-        runtime = str(self.runtime if self.runtime.is_absolute() else self.runtime.absolute())
-        if len(runtime.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
-            runtime = hashlib.sha256(runtime.encode()).hexdigest()[:32]
-        return f" {runtime}"
+        return _tail(self.runtime if self.runtime.is_absolute() else self.runtime.absolute())
+
+
+@lru_cache(maxsize=8)
+def _tail(runtime: Path) -> str:
+    text = str(runtime)
+    if len(text.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
+        text = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f" {text}"

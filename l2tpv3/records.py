@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
+from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec, with_measures
 from l2tpv3.state import Tunnel
 
 
@@ -68,7 +68,7 @@ def resolved(record: TunnelRecord) -> TunnelSpec:
 
 def resolved_session(record: SessionRecord) -> SessionSpec:
     """The spec to make the session from: with the MTU that was computed and the MAC address that was chosen."""
-    return dataclasses.replace(record.spec, mtu=record.mtu, mac=record.mac or record.spec.mac)
+    return with_measures(record.spec, record.mtu, record.mac or record.spec.mac)
 
 
 def standing_session(record: SessionRecord) -> SessionSpec:
@@ -76,7 +76,7 @@ def standing_session(record: SessionRecord) -> SessionSpec:
 
     Something else may have given it another since (a bond does), and then means it.
     """
-    return dataclasses.replace(record.spec, mtu=record.mtu)
+    return with_measures(record.spec, record.mtu, record.spec.mac)
 
 
 def ports(spec: TunnelSpec) -> tuple[int, int]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
 from l2tpv3.link.base import Placer
 from l2tpv3.places import Places
 from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
-from l2tpv3.spec import Encap, TunnelSpec
+from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
 
 
@@ -24,6 +24,32 @@ class Runner:
         self._placer = placer
         self._places = places
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
+        self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
+
+    def take_all(self, steps: Sequence[Step], before: Callable[[Step], None]) -> None:
+        """Take steps in their order. before: called with each before it is taken. Raises as `take` does.
+
+        Where sessions are made one after another, their netdevs are set up together after the last of them: each
+        setting of an MTU or a MAC address has the kernel walk over the routes of all netdevs that are up.
+        """
+        together = _many_made(steps)
+        for step in steps:
+            before(step)
+            if together and isinstance(step, (AddTunnel, AddSession)):
+                self._down = [] if self._down is None else self._down
+            else:
+                self._set_up()
+            try:
+                self.take(step)
+            except BaseException:
+                self._down = None  # what is undone need not be up
+                raise
+        self._set_up()
+
+    def _set_up(self) -> None:
+        down, self._down = self._down, None
+        if down:
+            self._placer.set_up(down)
 
     def take(self, step: Step) -> None:
         """Take one step. Raises L2tpError; what the step had made by then is removed or is found by the next plan."""
@@ -50,7 +76,10 @@ class Runner:
         made = spec if made_as is None else dataclasses.replace(spec, ifname=made_as)
         self._datapath(tunnel).add_session(self._resolved(tunnel), made, adopt=adopt)
         if made_as is None:
-            self._placer.place(self._resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt)
+            later = self._down is not None and not adopt and spec.up and not spec.addresses and spec.netns is None
+            self._placer.place(self._resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt, later=later)
+            if later and self._down is not None:
+                self._down.append((self._resolved(tunnel), spec))
 
     def _delete(self, tunnel: TunnelRecord, session: SessionRecord) -> None:
         with contextlib.suppress(NotFoundError):
@@ -101,3 +130,7 @@ class Runner:
             raise InvalidValueError(
                 f"tunnel {record.spec.name}", f"no datapath {record.datapath!r}", f"known are {known}"
             ) from None
+
+
+def _many_made(steps: Sequence[Step]) -> bool:
+    return sum(isinstance(step, AddSession) for step in steps) > 1

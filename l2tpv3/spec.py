@@ -260,6 +260,18 @@ def unchecked(kind: type[Spec], **fields: Any) -> Spec:
     return spec
 
 
+def with_measures(spec: SessionSpec, mtu: int, mac: str | None) -> SessionSpec:
+    """The spec with that MTU and MAC address, which come from a record: dataclasses.replace() would check all of it."""
+    if spec.mtu == mtu and spec.mac == mac:
+        return spec
+    measured = object.__new__(SessionSpec)
+    for name in _SESSION_FIELDS:
+        object.__setattr__(measured, name, getattr(spec, name))
+    object.__setattr__(measured, "mtu", mtu)
+    object.__setattr__(measured, "mac", mac)
+    return measured
+
+
 def parse_address(text: Any, what: str) -> IPAddress:
     """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
     try:
@@ -392,6 +404,7 @@ _SESSION_WORDS: dict[str, tuple[str, Any]] = {
 }
 
 
+_SESSION_FIELDS = tuple(field.name for field in dataclasses.fields(SessionSpec))
 SESSION_FIELDS = {word: field for word, (field, _) in _SESSION_WORDS.items()}
 """A session's words → the fields of SessionSpec."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from l2tpv3.spec import SessionSpec, TunnelSpec
@@ -43,12 +43,23 @@ class Placer(Protocol):
         """
 
     def place(
-        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool, made_as: str | None = None
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        mark: str,
+        *,
+        adopted: bool,
+        made_as: str | None = None,
+        later: bool = False,
     ) -> None:
         """Configure a netdev that its datapath has just made or taken over: mark, namespace, MTU, MAC and the rest.
 
-        made_as: the name that it was made under, when that is not `session.ifname` yet.
+        made_as: the name that it was made under, when that is not `session.ifname` yet. later: it stays down until
+        `set_up`; such a session has no addresses and no namespace of its own.
         """
+
+    def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
+        """Set netdevs up that were placed to be so later."""
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """Mark the netdev `session.ifname` in the tunnel's namespace, changing nothing else. NotFoundError."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import dataclasses
+from collections.abc import Collection, Sequence
 
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, NotFoundError
@@ -49,7 +50,14 @@ class MemoryPlacer:
             raise NotFoundError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
 
     def place(
-        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool, made_as: str | None = None
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        mark: str,
+        *,
+        adopted: bool,
+        made_as: str | None = None,
+        later: bool = False,
     ) -> None:
         """See Placer.place."""
         if made_as is not None:
@@ -62,14 +70,21 @@ class MemoryPlacer:
             ifindex=self._indices,
             mac=session.mac or (before.mac if before else random),
             mtu=session.mtu or 0,
-            up=session.up,
-            carrier=session.up,
+            up=session.up and not later,
+            carrier=session.up and not later,
             kind="memory",
             alias=mark,
             bridge=session.bridge,
             netns=home(tunnel, session),
             addresses=session.addresses,
         )
+
+    def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
+        """See Placer.set_up."""
+        names = {(home(tunnel, session), session.ifname) for tunnel, session in sessions}
+        for mark, one in self._placed.items():
+            if (one.netns, one.ifname) in names:
+                self._placed[mark] = dataclasses.replace(one, up=True, carrier=True)
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """See Placer.mark."""

@@ -102,6 +102,12 @@ class Netdevs:
             with _asking(subject, _setting(attributes)):
                 raise refused
 
+    def set_up(self, ifnames: Sequence[str]) -> None:
+        """Set netdevs up by their names."""
+        for ifname, refused in self._route.set_up(ifnames):
+            with _asking(f"netdev {ifname}", _setting({"up": True})):
+                raise refused
+
     def bridge(self, bridge: str, subject: str) -> int:
         """The index of a bridge, for `change` to make it a netdev's master. Raises NotFoundError."""
         try:

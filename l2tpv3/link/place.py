@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from l2tpv3.errors import ConflictError, NotFoundError, from_errno
 from l2tpv3.link.base import home
@@ -15,6 +15,9 @@ from l2tpv3.netlink.kept import Kept
 from l2tpv3.netns import inside, same_netns
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
+
+_AT_ONCE = 32
+"""Netdevs that are set up by one call: their acknowledgements fit into a socket's buffer."""
 
 
 class NetdevPlacer:
@@ -57,7 +60,14 @@ class NetdevPlacer:
             return netdevs.exists(ifname)
 
     def place(
-        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, adopted: bool, made_as: str | None = None
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        mark: str,
+        *,
+        adopted: bool,
+        made_as: str | None = None,
+        later: bool = False,
     ) -> None:
         """See Placer.place."""
         subject = f"session {session.name}"
@@ -79,13 +89,20 @@ class NetdevPlacer:
                 netdevs.move(which, target, subject)
                 netdevs = stack.enter_context(self._kept.use(target))
                 which = session.ifname
-            changes: dict[str, object] = {"alias": mark, "mtu": session.mtu, "up": session.up, **mac}
+            changes: dict[str, object] = {"alias": mark, "mtu": session.mtu, "up": session.up and not later, **mac}
             if session.bridge is not None:
                 changes["master"] = netdevs.bridge(session.bridge, subject)
             netdevs.change(which, subject, **changes)
             if session.addresses:
                 ifindex = netdevs.index(which) if isinstance(which, str) else which
                 netdevs.set_addresses(ifindex, subject, session.addresses, ())
+
+    def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
+        """See Placer.set_up."""
+        for netns, ifnames in _by_netns(sessions).items():
+            with self._kept.use(netns) as netdevs:
+                for start in range(0, len(ifnames), _AT_ONCE):
+                    netdevs.set_up(ifnames[start : start + _AT_ONCE])
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """See Placer.mark."""
@@ -112,6 +129,13 @@ class NetdevPlacer:
                 netdevs = stack.enter_context(self._kept.use(target))
                 ifindex = netdevs.index(ifname)
             _change(netdevs, ifindex, state, old, new, everything=moved)
+
+
+def _by_netns(sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for tunnel, session in sessions:
+        found.setdefault(home(tunnel, session), []).append(session.ifname)
+    return found
 
 
 def _rename(netdevs: Netdevs, state: NetdevState, ifname: str, subject: str) -> None:

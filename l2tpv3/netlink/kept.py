@@ -46,17 +46,25 @@ class Kept(Generic[_T]):
     @contextlib.contextmanager
     def use(self, netns: str | None) -> Iterator[_T]:
         """A socket in that namespace, alone for the length of the block."""
-        sockets = self._sockets()
-        one = sockets.pop(netns, None) if sockets is not None else None
-        if one is None:
-            one = self._make(netns)
+        one = self.take(netns)
         try:
             yield one
         finally:
-            if sockets is None or netns in sockets:
-                one.close()
-            else:
-                sockets[netns] = one
+            self.put_back(netns, one)
+
+    def take(self, netns: str | None) -> _T:
+        """A socket in that namespace, alone until it is put back."""
+        sockets = self._sockets()
+        one = sockets.pop(netns, None) if sockets is not None else None
+        return self._make(netns) if one is None else one
+
+    def put_back(self, netns: str | None, one: _T) -> None:
+        """The socket that was taken is not in use any more."""
+        sockets = self._sockets()
+        if sockets is None or netns in sockets:
+            one.close()
+        else:
+            sockets[netns] = one
 
     def _sockets(self) -> dict[str | None, _T] | None:
         found: dict[str | None, _T] | None = getattr(self._local, "sockets", None)

@@ -29,7 +29,7 @@ _NLMSGERR_ATTR_MSG: Final = 1
 HEADER = Struct("=IHHII")
 """nlmsghdr: length, type, flags, sequence, port id."""
 _ATTRIBUTE = Struct("=HH")
-_U16, _U32, _U64, _S32 = Struct("=H"), Struct("=I"), Struct("=Q"), Struct("=i")
+_U8, _U16, _U32, _U64, _S32 = Struct("=B"), Struct("=H"), Struct("=I"), Struct("=Q"), Struct("=i")
 
 Span = tuple[int, int]
 """Where something begins and ends in a datagram."""
@@ -46,6 +46,16 @@ def attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(size, kind) + value + bytes(-size % 4)
 
 
+def u8(value: int) -> bytes:
+    """An unsigned number of 8 bits, as an attribute's value."""
+    return _U8.pack(value)
+
+
+def u16(value: int) -> bytes:
+    """An unsigned number of 16 bits, as an attribute's value."""
+    return _U16.pack(value)
+
+
 def u32(value: int) -> bytes:
     """An unsigned number of 32 bits, as an attribute's value."""
     return _U32.pack(value)
@@ -59,13 +69,14 @@ def zero_terminated(value: str) -> bytes:
 class Answer:
     """The answer to one request, gathered datagram by datagram: feed until it says that it is complete.
 
-    datagrams: those that hold payload; spans: per datagram, where each message's attributes begin and end.
+    sequence: the request's. datagrams: those that hold payload; spans: per datagram, where each message's attributes
+    begin and end.
     `family_header`: the bytes before them that the family has (4 in generic netlink). interrupted: things came and went
     while the kernel listed them, so some may be missing.
     """
 
     def __init__(self, sequence: int, family_header: int = 4) -> None:
-        self._sequence = sequence
+        self.sequence = sequence
         self._skip = HEADER.size + family_header
         self.datagrams: list[tuple[bytes, list[Span]]] = []
         self.interrupted = False
@@ -74,7 +85,7 @@ class Answer:
         """Take one datagram; True when the kernel has said everything. OSError: it refused, with its own words."""
         spans: list[Span] = []
         complete = False
-        offset, size, skip, mine = 0, len(datagram), self._skip, self._sequence
+        offset, size, skip, mine = 0, len(datagram), self._skip, self.sequence
         unpack, header = HEADER.unpack_from, HEADER.size
         while offset + header <= size:
             length, kind, flags, sequence, _ = unpack(datagram, offset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from struct import Struct
 from typing import Final, NamedTuple
@@ -105,6 +105,13 @@ class RouteSocket(NetlinkSocket):
             attributes += attribute(_NET_NS_FD, u32(netns_fd))
         flags, mask = (UP if up else 0, UP) if up is not None else (0, 0)
         self.request(_NEWLINK, _LINK.pack(0, 0, index, flags, mask) + attributes)
+
+    def set_up(self, ifnames: Sequence[str]) -> list[tuple[str, OSError]]:
+        """Set netdevs up by their names, in one go. Gives what was refused."""
+        body = _LINK.pack(0, 0, 0, UP, UP)
+        bodies = [body + attribute(_IFNAME, zero_terminated(ifname)) for ifname in ifnames]
+        refusals = self.requests(_NEWLINK, bodies)
+        return [(ifname, refused) for ifname, refused in zip(ifnames, refusals, strict=True) if refused is not None]
 
     def delete_link(self, ifindex: int) -> None:
         """Remove a netdev."""

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import socket
+from collections.abc import Sequence
 from typing import Self
 
 from l2tpv3.netlink.message import NLM_F_ACK, NLM_F_DUMP, Answer, message
@@ -58,6 +59,28 @@ class NetlinkSocket:
         """Have the kernel do one thing; returns when it is acknowledged."""
         return self._ask(kind, flags | NLM_F_ACK, body)
 
+    def requests(self, kind: int, bodies: Sequence[bytes]) -> list[OSError | None]:
+        """Have the kernel do several things of a kind by one call; what it refused, in their order.
+
+        All are done, whatever becomes of one. OSError: the kernel's answers were lost.
+        """
+        answers = [Answer(next(self._sequence), self._family_header) for _ in bodies]
+        packed = (message(kind, NLM_F_ACK, one.sequence, body) for one, body in zip(answers, bodies, strict=True))
+        refused: dict[int, OSError | None] = {}
+        self._socket.send(b"".join(packed))
+        while len(refused) < len(answers):
+            datagram = self._receive()
+            for answer in answers:
+                if answer.sequence not in refused:
+                    try:
+                        if answer.feed(datagram):
+                            refused[answer.sequence] = None
+                    except OSError as error:
+                        refused[answer.sequence] = error
+                    if answer.sequence in refused:
+                        break  # an acknowledgement each
+        return [refused[one.sequence] for one in answers]
+
     def dump(self, kind: int, body: bytes) -> Answer:
         """Everything of a kind. Asked again when it changed meanwhile; OSError (EBUSY) when it does all the time."""
         for _ in range(_DUMP_ATTEMPTS):
@@ -68,10 +91,13 @@ class NetlinkSocket:
 
     def _ask(self, kind: int, flags: int, body: bytes) -> Answer:
         answer = Answer(sequence := next(self._sequence), self._family_header)
+        self._socket.send(message(kind, flags, sequence, body))
+        while not answer.feed(self._receive()):
+            pass
+        return answer
+
+    def _receive(self) -> bytes:
         try:
-            self._socket.send(message(kind, flags, sequence, body))
-            while not answer.feed(self._socket.recv(_RECEIVE_BYTES)):
-                pass
+            return self._socket.recv(_RECEIVE_BYTES)
         except TimeoutError as error:
             raise OSError(errno.ETIMEDOUT, "the kernel does not answer") from error
-        return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import threading
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
@@ -47,10 +48,17 @@ class KernelDatapath:
 
     def __init__(self) -> None:
         self._kept = Kept(L2tpSocket)
+        self._busy = _Busy()
 
-    def busy(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
         """See l2tpv3.datapath.base.Busy: for the length of the block a socket for each namespace stays open."""
-        return self._kept.open()
+        outer, self._busy.made = self._busy.made, {}
+        try:
+            with self._kept.open():
+                yield
+        finally:
+            self._busy.made = outer
 
     def probe(self) -> Support:
         """Whether ethernet pseudowires work here; loads l2tp_netlink and l2tp_eth if need be. See Datapath.probe."""
@@ -77,8 +85,8 @@ class KernelDatapath:
             return []
         try:
             with self._kept.use(netns) as netlink:
-                tunnels = netlink.dump(Command.TUNNEL_GET)
-                sessions = read_sessions(netlink.dump(Command.SESSION_GET)) if tunnels.datagrams else {}
+                tunnels = netlink.list(Command.TUNNEL_GET)
+                sessions = read_sessions(netlink.list(Command.SESSION_GET)) if tunnels.datagrams else {}
                 return read_tunnels(tunnels, sessions)
         except FamilyMissing:
             return []
@@ -93,17 +101,19 @@ class KernelDatapath:
                 self._create_tunnel(netlink, tunnel)
             except OSError as error:
                 raise refusals.tunnel_refused(netlink, tunnel, error) from error
+        if self._busy.made is not None:
+            self._busy.made[tunnel.netns, tunnel.tunnel_id] = set()
 
     def _create_tunnel(self, netlink: L2tpSocket, tunnel: TunnelSpec) -> None:
         attributes = requests.tunnel_create(tunnel)
         try:
-            netlink.request(Command.TUNNEL_CREATE, attributes)
+            netlink.command(Command.TUNNEL_CREATE, attributes)
         except OSError as error:
             if error.errno in refusals.NO_PROTOCOL:
                 # The kernel tries to load the module by an alias; a minimal system may have no alias table.
                 if problem := modules.load(refusals.ip_module(tunnel)):
                     raise UnavailableError(f"tunnel {tunnel.name}", problem, errno=error.errno) from error
-                netlink.request(Command.TUNNEL_CREATE, attributes)
+                netlink.command(Command.TUNNEL_CREATE, attributes)
             elif error.errno != errno.ENOBUFS or not netlink.has_tunnel(tunnel.tunnel_id):
                 raise
             # ENOBUFS: made, but a listener to the family's events has its queue full and asked to be told of it.
@@ -115,11 +125,12 @@ class KernelDatapath:
         thousands, and all the while the tunnel's id and port are taken.
         """
         subject = f"tunnel {tunnel.name}"
+        self._forget(tunnel)
         with _open_existing(self._kept, tunnel, subject) as netlink:
             try:
                 if not netlink.has_tunnel(tunnel.tunnel_id):
                     raise refusals.no_tunnel(tunnel)
-                sessions = read_sessions(netlink.dump(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
+                sessions = read_sessions(netlink.list(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
                 there = netdevs.find((tunnel.netns, session.ifname) for session in sessions if session.ifname)
                 limit = _DELETE_LIMIT_S + _DELETE_LIMIT_PER_SESSION_S * len(sessions)
                 self._delete_sessions(netlink, tunnel, sessions, limit)
@@ -138,7 +149,7 @@ class KernelDatapath:
         """
 
         def none_left() -> bool:
-            left = read_sessions(netlink.dump(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
+            left = read_sessions(netlink.list(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
             for session in left:
                 _delete(netlink, Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
             return not left
@@ -151,9 +162,9 @@ class KernelDatapath:
         with _open(self._kept, tunnel.netns, f"session {session.name}") as netlink:
             try:
                 # From Linux 6.11 on the kernel takes the same id twice in a tunnel over UDP.
-                if netlink.session(tunnel.tunnel_id, session.session_id):
+                if not self._is_free(tunnel, session) and netlink.session(tunnel.tunnel_id, session.session_id):
                     raise refusals.session_taken(session)
-                netlink.request(Command.SESSION_CREATE, requests.session_create(tunnel, session))
+                netlink.command(Command.SESSION_CREATE, requests.session_create(tunnel, session))
             except OSError as error:
                 if error.errno == errno.ENOBUFS and netlink.session(tunnel.tunnel_id, session.session_id):
                     return  # see _create_tunnel
@@ -164,12 +175,25 @@ class KernelDatapath:
                         _wait_no_session(netlink, tunnel, session, _TIDY_LIMIT_S)
                 raise refused from error
 
+    def _is_free(self, tunnel: TunnelSpec, session: SessionSpec) -> bool:
+        """Whether the id is known to be free without asking: of a tunnel that was made in this `busy` block."""
+        ids = self._busy.made.get((tunnel.netns, tunnel.tunnel_id)) if self._busy.made is not None else None
+        if ids is None or session.session_id in ids:
+            return False
+        ids.add(session.session_id)
+        return True
+
+    def _forget(self, tunnel: TunnelSpec) -> None:
+        """What is deleted may be made again by something else."""
+        if self._busy.made is not None:
+            self._busy.made.pop((tunnel.netns, tunnel.tunnel_id), None)
+
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session: sequencing and the reorder timeout."""
         with _open_existing(self._kept, tunnel, f"session {session.name}") as netlink:
             try:
                 _find(netlink, tunnel, session)
-                netlink.request(Command.SESSION_MODIFY, requests.session_modify(tunnel, session))
+                netlink.command(Command.SESSION_MODIFY, requests.session_modify(tunnel, session))
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise _session_error(session, "change it", error) from error
@@ -177,53 +201,68 @@ class KernelDatapath:
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session."""
         subject = f"session {session.name}"
+        self._forget(tunnel)
         with _open_existing(self._kept, tunnel, subject) as netlink:
             try:
                 there = netdevs.find(_places(tunnel, session, _find(netlink, tunnel, session)))
-                netlink.request(Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
+                netlink.command(Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
                 _wait_no_session(netlink, tunnel, session, _DELETE_LIMIT_S)
             except OSError as error:
                 raise _session_error(session, "delete it", error) from error
         netdevs.wait_gone(there)
 
 
+class _Busy(threading.local):
+    """made: in a `busy` block, the session ids of each (netns, tunnel id) that was made in it; else None."""
+
+    made: dict[tuple[str | None, int], set[int]] | None = None
+
+
 @contextlib.contextmanager
 def _open(kept: Kept[L2tpSocket], netns: str | None, subject: str) -> Iterator[L2tpSocket]:
     """A socket in `netns`, loading the modules if that is what it takes. Raises UnavailableError about `subject`."""
-    with contextlib.ExitStack() as stack:
-        with _asking(subject):
-            try:
-                netlink = stack.enter_context(kept.use(netns))
-            except FamilyMissing as missing:
-                for module in modules.NEEDED:
-                    if problem := modules.load(module):
-                        raise UnavailableError(subject, problem) from missing
-                try:
-                    netlink = stack.enter_context(kept.use(netns))
-                except FamilyMissing:
-                    problem = "this kernel has no L2TP (CONFIG_L2TP_V3)"
-                    raise UnavailableError(subject, problem, _USER_DATAPATH) from missing
+    try:
+        netlink = kept.take(netns)
+    except FamilyMissing as missing:
+        netlink = _opened_by_loading(kept, netns, subject, missing)
+    except OSError as error:
+        raise _cant_ask(subject, error) from error
+    try:
         yield netlink
+    finally:
+        kept.put_back(netns, netlink)
+
+
+def _opened_by_loading(kept: Kept[L2tpSocket], netns: str | None, subject: str, missing: FamilyMissing) -> L2tpSocket:
+    for module in modules.NEEDED:
+        if problem := modules.load(module):
+            raise UnavailableError(subject, problem) from missing
+    try:
+        return kept.take(netns)
+    except FamilyMissing:
+        problem = "this kernel has no L2TP (CONFIG_L2TP_V3)"
+        raise UnavailableError(subject, problem, _USER_DATAPATH) from missing
+    except OSError as error:
+        raise _cant_ask(subject, error) from error
 
 
 @contextlib.contextmanager
 def _open_existing(kept: Kept[L2tpSocket], tunnel: TunnelSpec, subject: str) -> Iterator[L2tpSocket]:
     """A socket where `tunnel` should exist. Without the family it does not: NotFoundError, and nothing is loaded."""
-    with contextlib.ExitStack() as stack:
-        with _asking(subject):
-            try:
-                netlink = stack.enter_context(kept.use(tunnel.netns))
-            except FamilyMissing as missing:
-                raise refusals.no_tunnel(tunnel) from missing
-        yield netlink
-
-
-@contextlib.contextmanager
-def _asking(subject: str) -> Iterator[None]:
     try:
-        yield
+        netlink = kept.take(tunnel.netns)
+    except FamilyMissing as missing:
+        raise refusals.no_tunnel(tunnel) from missing
     except OSError as error:
-        raise refusals.other_refusal(subject, "ask the kernel about L2TP", error) from error
+        raise _cant_ask(subject, error) from error
+    try:
+        yield netlink
+    finally:
+        kept.put_back(tunnel.netns, netlink)
+
+
+def _cant_ask(subject: str, error: OSError) -> L2tpError:
+    return refusals.other_refusal(subject, "ask the kernel about L2TP", error)
 
 
 def _refuse_scope(tunnel: TunnelSpec) -> None:
@@ -234,10 +273,10 @@ def _refuse_scope(tunnel: TunnelSpec) -> None:
             raise UnavailableError(f"tunnel {tunnel.name}", problem, _USER_DATAPATH)
 
 
-def _delete(netlink: L2tpSocket, command: Command, key: requests.Attributes) -> None:
+def _delete(netlink: L2tpSocket, command: Command, key: bytes) -> None:
     """Delete it, or find that somebody else just has."""
     try:
-        netlink.request(command, key)
+        netlink.command(command, key)
     except OSError as error:
         if error.errno != errno.ENODEV:
             raise

@@ -88,7 +88,7 @@ def _session_exists(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpe
     if find([(tunnel.netns, session.ifname)]):
         return ConflictError(subject, f"netdev {session.ifname} exists", "give another --ifname", errno=number)
     # Over IP a packet names only the session, so its id has to be unique in the namespace; older kernels: over UDP too.
-    for other, sessions in read_sessions(netlink.dump(Command.SESSION_GET)).items():
+    for other, sessions in read_sessions(netlink.list(Command.SESSION_GET)).items():
         if any(there.session_id == session.session_id for there in sessions):
             problem = f"session id {session.session_id} is taken in the tunnel with id {other}"
             return ConflictError(subject, problem, "give another --id", errno=number)

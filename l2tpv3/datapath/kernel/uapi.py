@@ -1,4 +1,4 @@
-"""Numbers of include/uapi/linux/l2tp.h, genetlink.h and netlink.h that this datapath uses."""
+"""Numbers of include/uapi/linux/l2tp.h and genetlink.h that this datapath uses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import Final
 FAMILY_NAME: Final = "l2tp"
 FAMILY_VERSION: Final = 1
 
+GENL_ID_CTRL: Final = 0x10
+NETLINK_GENERIC: Final = 16
+CTRL_CMD_GETFAMILY: Final = 3
 CTRL_ATTR_FAMILY_ID: Final = 1
-NLMSG_ERROR: Final = 2
-NLMSG_DONE: Final = 3
-NLM_F_CAPPED: Final = 0x100
-NLM_F_ACK_TLVS: Final = 0x200
-NLMSGERR_ATTR_MSG: Final = 1
-NLA_TYPE_MASK: Final = 0x3FFF
-"""Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
+CTRL_ATTR_FAMILY_NAME: Final = 2
 
 PWTYPE_ETH: Final = 5
 """L2TP_PWTYPE_ETH: what l2tp_eth registers."""
@@ -49,9 +46,11 @@ class SublayerType(IntEnum):
 
 
 class Attribute:
-    """L2TP_ATTR_* that answers and dumps hold. Plain ints: an IntEnum costs a dump several times as much."""
+    """L2TP_ATTR_* of requests, answers and dumps. Plain ints: an IntEnum costs a dump several times as much."""
 
+    PW_TYPE: Final = 1
     ENCAP_TYPE: Final = 2
+    L2SPEC_TYPE: Final = 5
     PROTO_VERSION: Final = 7
     IFNAME: Final = 8
     CONN_ID: Final = 9
@@ -63,6 +62,7 @@ class Attribute:
     PEER_COOKIE: Final = 16
     RECV_SEQ: Final = 18
     SEND_SEQ: Final = 19
+    LNS_MODE: Final = 20
     RECV_TIMEOUT: Final = 22
     IP_SADDR: Final = 24
     IP_DADDR: Final = 25
@@ -72,6 +72,7 @@ class Attribute:
     IP6_SADDR: Final = 31
     IP6_DADDR: Final = 32
     UDP_ZERO_CSUM6_TX: Final = 33
+    UDP_ZERO_CSUM6_RX: Final = 34
 
 
 RX_INVALID: Final = 11
