@@ -11,8 +11,15 @@ export function si(n, unit = '') {
   let i = 0;
   let value = n;
   while (value >= 999.5 && i < 5) { value /= 1000; i += 1; }
-  const digits = value === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : (i === 0 && Number.isInteger(value) ? 0 : 2);
+  const whole = i === 0 && Number.isInteger(value);
+  const digits = whole || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
   return `${value.toFixed(digits)} ${['', 'k', 'M', 'G', 'T', 'P'][i]}${unit}`.trimEnd();
+}
+
+/** A number on an axis: as short as it can be. */
+export function tick(n) {
+  const [digits, prefix = ''] = si(n).split(' ');
+  return `${Number(digits)}${prefix && ` ${prefix}`}`;
 }
 
 /** Bits per second. */

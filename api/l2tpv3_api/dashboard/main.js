@@ -54,9 +54,6 @@ class App {
   async begin() {
     try {
       this.identity = await get('v1/identity');
-      const { formats } = await get('v1/capabilities');
-      const peer = Array.isArray(formats) ? formats : formats?.peer ?? formats?.peers;
-      if (peer?.length) this.formats = peer;
     } catch (failure) {
       if (failure instanceof Problem && failure.status === 401) { this.#login(token() ? told(failure) : ''); return; }
       this.#state('waiting', AGAIN_MS / 1000);
@@ -64,6 +61,7 @@ class App {
       if (!this.view && !this.main.children.length) this.main.replaceChildren(h('p', { class: 'empty panel' }, told(failure)));
       return;
     }
+    this.#formats();
     document.body.dataset.state = 'in';
     document.getElementById('leave').hidden = !token();
     this.confirmation = new Confirmation(this);
@@ -76,6 +74,13 @@ class App {
       refused: (problem) => this.#login(told(problem)),
     });
     this.stream.run();
+  }
+
+  /** What the far end's configuration can be told as; without it there is at least this project's own. */
+  async #formats() {
+    const { formats } = await get('v1/capabilities').catch(() => ({}));
+    const peer = Array.isArray(formats) ? formats : formats?.peer;
+    if (peer?.length) this.formats = peer;
   }
 
   async #list() {
@@ -108,6 +113,7 @@ class App {
     const [where, search = ''] = location.hash.replace(/^#\/?/, '').split('?');
     const [word, ...rest] = where.split('/').map(decodeURIComponent);
     const known = word in VIEWS ? word : '';
+    for (const open of document.querySelectorAll('dialog')) open.close();
     this.view?.destroy();
     this.view = VIEWS[known](this, rest, new URLSearchParams(search));
     this.main.replaceChildren(this.view.element);

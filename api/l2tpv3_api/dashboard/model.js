@@ -10,6 +10,9 @@ const RANK = { incomplete: 0, missing: 1, down: 2, up: 3 };
 
 export const keyOf = (tunnel, session) => `${tunnel}/${session}`;
 
+/** Whether something is not as it was asked to be: a session that was asked to be down may be. */
+const isWrong = ({ condition, wanted }) => condition === 'missing' || condition === 'incomplete' || (condition === 'down' && wanted?.up === true);
+
 /** What one session did lately: rates now, and when each trouble counter last grew. */
 class Lately {
   constructor() {
@@ -178,11 +181,11 @@ export class Model {
   troubles() {
     const found = [];
     for (const tunnel of this.tunnels.values()) {
-      if (tunnel.condition !== 'up' && tunnel.condition !== 'down') found.push({ tunnel, condition: tunnel.condition });
+      if (isWrong(tunnel)) found.push({ tunnel, condition: tunnel.condition });
     }
     for (const session of this.sessions.values()) {
       const tunnel = this.tunnels.get(session.tunnel);
-      if (session.condition !== 'up' && !(tunnel && tunnel.condition === session.condition)) {
+      if (isWrong(session) && tunnel?.condition !== session.condition) {
         found.push({ session, condition: session.condition });
       }
       for (const name of this.growing(session)) {

@@ -2,6 +2,7 @@
 
 import uPlot from './vendor/uplot/uPlot.esm.js';
 import { h, text } from './dom.js';
+import { tick } from './format.js';
 
 const WINDOW_S = 120;
 
@@ -69,14 +70,14 @@ export class Plot {
       height: this.box.clientHeight,
       legend: { show: false },
       cursor: { y: false, points: { size: 7 } },
-      padding: [8, 8, 0, 0],
+      padding: [8, 30, 0, 0],
       scales: {
         x: { time: true, range: (_, low, high) => { const end = Number.isFinite(high) ? high : Date.now() / 1000; return [end - WINDOW_S, end]; } },
         y: { range: (_, low, high) => [0, Math.max(10, (high || 0) * 1.15)] },
       },
       axes: [
-        { ...axis, space: 70, values: (_, ticks) => ticks.map((t) => new Date(t * 1000).toLocaleTimeString('en-GB')) },
-        { ...axis, size: 62, space: 32, values: (_, ticks) => ticks.map((v) => this.unit(v).replace(/(b|p)\/s$/, '').trim()) },
+        { ...axis, space: 90, size: 26, values: (_, times) => times.map((t) => new Date(t * 1000).toLocaleTimeString('en-GB')) },
+        { ...axis, size: 56, space: 32, values: (_, ticks) => ticks.map(tick) },
       ],
       series: [{}, ...this.series.map(([, label, colour, dash], i) => ({
         label,

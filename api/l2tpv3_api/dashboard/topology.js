@@ -7,8 +7,8 @@ import { byName, keyOf } from './model.js';
 
 const NARROW = 720;
 const TUNNELS = 10;
-const SESSIONS = 6;
-const ROWS = 36;
+const SESSIONS = 8;
+const ROWS = 20;
 const RANK = { incomplete: 0, missing: 1, trouble: 2, down: 3, up: 4 };
 const CHAR = 7.3;
 
@@ -129,8 +129,8 @@ const andMore = (x, y, count, what, href) => s('a', { href, class: 'node more', 
 function wide(picture, width, live) {
   const ROW = 38;
   const hostX = Math.max(150, Math.round(width * 0.17));
-  const hostW = Math.min(300, Math.round(width * 0.27));
-  const peerW = Math.min(210, Math.round(width * 0.2));
+  const hostW = Math.min(340, Math.round(width * 0.29));
+  const peerW = Math.min(230, Math.round(width * 0.2));
   const peerX = width - peerW - 2;
   const edge = hostX + hostW;
   const lines = [];
@@ -146,15 +146,15 @@ function wide(picture, width, live) {
     let rowY = middle - (rows * ROW) / 2;
     for (const one of sessions) {
       const centre = rowY + ROW / 2;
-      const rate = label(edge - 14, centre + 13, '', 'rate', { 'text-anchor': 'end' });
+      const rate = label(edge - 16, centre + 11, '', 'rate', { 'text-anchor': 'end' });
       live.push({ node: rate, session: one.session, looks: one.looks });
       const { session, looks } = one;
       const w = hostW - 16;
       nodes.push(link(`#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}`, `s ${keyOf(session.tunnel, session.name)}`, describe(one),
         s('rect', { x: hostX + 8, y: rowY + 2, width: w, height: ROW - 4, rx: 6, class: `chip ${looks}` }),
         label(hostX + 18, centre + 5, MARKS[looks], `mark ${looks}`),
-        label(hostX + 36, centre - 2, cut(session.name, Math.floor((w - 34 - session.ifname.length * CHAR) / CHAR)), 'name'),
-        label(edge - 14, centre - 2, session.ifname, 'dim', { 'text-anchor': 'end' }), rate));
+        label(hostX + 36, centre - 4, cut(session.name, Math.floor((w - 34 - session.ifname.length * CHAR) / CHAR)), 'name'),
+        label(edge - 16, centre - 4, session.ifname, 'dim', { 'text-anchor': 'end' }), rate));
       lines.push(s('path', { d: `M${edge - 8} ${centre} C ${edge + 26} ${centre}, ${edge + 16} ${middle}, ${edge + 50} ${middle}`, class: `wire ${looks}` }));
       for (const at of attached(session)) {
         if (!joints.has(at.key)) joints.set(at.key, { ...at, ys: [], looks });
@@ -237,13 +237,15 @@ function tree(picture, width, live) {
       label(54, y + 19, cut(`${tunnel.name} → ${tunnel.remote}`, room), 'name'),
       label(54, y + 36, `${tunnel.encap} ${tunnel.datapath}`, 'dim'), rate));
     y += 54;
+    let from = y - 7;
     for (const one of sessions) {
       const { session, looks } = one;
       const at = attached(session)[0];
       const right = label(width - 12, y + 14, cut(at ? at.short : session.ifname, 18), 'dim', { 'text-anchor': 'end' });
       const rowRate = label(width - 12, y + 30, '', 'rate', { 'text-anchor': 'end' });
       live.push({ node: rowRate, session, looks });
-      lines.push(s('path', { d: `M40 ${y - 7} V ${y + 8} q 0 8 8 8 h 6`, class: `wire ${looks}` }));
+      lines.push(s('path', { d: `M40 ${from} V ${y + 8} q 0 8 8 8 h 6`, class: `wire ${looks}` }));
+      from = y + 8;
       nodes.push(link(`#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}`, `s ${keyOf(session.tunnel, session.name)}`, describe(one),
         s('rect', { x: 54, y, width: width - 56, height: 36, rx: 6, class: `chip ${looks}` }),
         label(63, y + 21, MARKS[looks], `mark ${looks}`), label(80, y + 14, cut(session.name, Math.floor((width - 96) / CHAR) - Math.min(18, (at ? at.short : session.ifname).length)), 'name'), right, rowRate));

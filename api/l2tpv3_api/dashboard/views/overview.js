@@ -1,7 +1,7 @@
 // The first page: how things are, at a glance.
 
 import { h, mark, text } from '../dom.js';
-import { bits, count, packets, si } from '../format.js';
+import { bits, count, packets } from '../format.js';
 import { action } from '../lists.js';
 import { pair } from '../plot.js';
 import { Topology } from '../topology.js';
@@ -28,8 +28,8 @@ export function overview(app) {
   const element = h('div', { class: 'view' },
     h('div', { class: 'title' }, h('h1', {}, 'Overview'), app.may('write') ? action('plus', 'Add tunnel', addTunnel, 'primary') : null),
     h('ul', { class: 'tiles' }, Object.values(tiles).map((one) => one.element)),
-    topology.element,
     h('div', { class: 'plots' }, plots.map((one) => one.element)),
+    topology.element,
     h('div', { class: 'columns' },
       trouble.element,
       h('section', { class: 'panel', 'aria-labelledby': 'recent-title' },
@@ -37,13 +37,13 @@ export function overview(app) {
 
   function numbers() {
     const { tunnels, sessions } = model.tally();
-    tiles.tunnels.show(`${count(tunnels.up)}`, ` / ${count(tunnels.all)}`, tunnels.up < tunnels.all);
-    tiles.sessions.show(`${count(sessions.up)}`, ` / ${count(sessions.all)}`, sessions.up < sessions.all);
+    tiles.tunnels.show(`${count(tunnels.up)}`, ` / ${count(tunnels.all)}`, tunnels.missing + tunnels.incomplete > 0);
+    tiles.sessions.show(`${count(sessions.up)}`, ` / ${count(sessions.all)}`, sessions.missing + sessions.incomplete > 0);
     tiles.rx.show(...split(bits(model.now.rx)));
     tiles.tx.show(...split(bits(model.now.tx)));
     tiles.packets.show(...split(packets(model.now.rxp + model.now.txp)));
     const found = trouble.count();
-    tiles.trouble.show(count(found), model.now.bad ? ` ${si(model.now.bad, '/s')}` : found ? '' : ' none', found > 0);
+    tiles.trouble.show(count(found), found ? '' : ' none', found > 0);
   }
   return {
     element,
