@@ -118,9 +118,9 @@ class Tokens:
 
         From any thread, beside other calls.
         """
-        used = {**self._used(), **when}
-        there = {id: moment.isoformat() for id, moment in used.items() if id in self._kept}
-        _write(self._used_path, there, durable=False)
+        known = {token.id for token in Tokens(self.path.parent).all()}
+        used = {id: moment.isoformat() for id, moment in {**self._used(), **when}.items() if id in known}
+        _write(self._used_path, used, durable=False)
 
     def _used(self) -> dict[str, datetime]:
         try:
