@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from l2tpv3.datapath.base import Datapath, Support
+from l2tpv3.datapath.base import Datapath, HasWorkers, Support
 from l2tpv3.engine import Engine, Outcome
 from l2tpv3.errors import ExistsError, ForeignError
 from l2tpv3.host import no_session, no_tunnel
@@ -20,6 +20,11 @@ from l2tpv3.steps import DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, boot_id
 from l2tpv3.told import Change, OnStep, Tell
 from l2tpv3.wanted import WantedTunnel
+
+if TYPE_CHECKING:
+    from l2tpv3.capture import CaptureOptions
+    from l2tpv3.capture.recording import Recording
+    from l2tpv3.differences import Happening
 
 TunnelCheck = Callable[[TunnelRecord | None], None]
 SessionCheck = Callable[[SessionRecord | None], None]
@@ -82,6 +87,22 @@ class Manager:
             if status.name == name:
                 return status
         raise no_session(tunnel, name)
+
+    def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Recording:
+        """Capture a session's frames from now on; see Recording. Raises NotFoundError, InvalidValueError (filter)."""
+        from l2tpv3.capture.recording import Recording
+
+        status = self.tunnel(tunnel)
+        found = next((one for one in status.sessions if one.name == session), None)
+        if found is None:
+            raise no_session(tunnel, session)
+        return Recording(status, found, options)
+
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+        """What happens from now on, whoever does it; see l2tpv3.follow. Blocks, and never ends by itself."""
+        from l2tpv3.follow import follow
+
+        return follow(self.tunnels, self.places, types=types, counters_s=counters_s)
 
     @property
     def datapath_words(self) -> tuple[str, ...]:
@@ -293,13 +314,19 @@ class Manager:
         return self._engine.stop()
 
     def restore(
-        self, names: str | Collection[str] | None = None, *, wait_s: float = 0.0, tell: Tell | None = None
+        self,
+        names: str | Collection[str] | None = None,
+        *,
+        wait_s: float = 0.0,
+        tell: Tell | None = None,
+        stopped: bool = True,
     ) -> list[str]:
         """Make again what is on record but not there: after a reboot, a worker's death or an interrupted change.
 
         A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
         in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them.
-        wait_s: how long to wait for routes, addresses, namespaces and bridges that are not there yet. Gives the names
+        wait_s: how long to wait for routes, addresses, namespaces and bridges that are not there yet. stopped: False
+        refuses to bring back what `down` stopped. Gives the names
         of the tunnels that were brought back. Raises the first error, after all the others have been tried.
         """
         self._engine.expire()
@@ -307,12 +334,13 @@ class Manager:
             names = [names] if isinstance(names, str) else list(names)
             records = self.records()
             names = [self._record(records, name).spec.name for name in names]
-        return Restorer(self._engine, self._settler, tell).restore(names, wait_s)
+        return Restorer(self._engine, self._settler, tell, stopped=stopped).restore(names, wait_s)
 
-    def orphans(self) -> dict[str, int | None]:
+    def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
         """Tunnels with a worker, by name: its pid; None where the netdevs are there, but nobody carries them.
 
-        That is what a worker's death leaves; tunnels that were taken down have no netdevs.
+        That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
+        netdevs as well, unless they were taken down.
         """
         recorded = self._engine.store.load()
         observer = self._engine.observer(recorded)
@@ -323,9 +351,16 @@ class Manager:
             status = observer.tunnel(record)
             if status.worker_pid is not None:
                 found[status.name] = status.worker_pid
-            elif status.condition is Condition.MISSING and any(one.netdev for one in status.sessions):
+            elif status.condition is not Condition.MISSING or record.stopped or observer.unanswering(record.datapath):
+                continue  # the worker that does not answer may have it
+            elif status.name in known or any(one.netdev for one in status.sessions):
                 found[status.name] = None
         return found
+
+    def workers(self) -> dict[int, bool]:
+        """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
+        having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
+        return {pid: answers for one in having for pid, answers in one.workers().items()}
 
     # -- shared --------------------------------------------------------------------------------------------------
 
