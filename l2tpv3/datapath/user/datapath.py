@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from l2tpv3.datapath.base import Support
 from l2tpv3.datapath.user import netdev
-from l2tpv3.datapath.user.client import Client
+from l2tpv3.datapath.user.client import Client, unanswered
+from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.sockets import open_socket
 from l2tpv3.datapath.user.workers import Workers
@@ -32,6 +33,7 @@ class UserDatapath:
     def __init__(self, places: Places) -> None:
         self._runtime = places.runtime
         self._workers = Workers(places.runtime)
+        self._unanswering: tuple[int, ...] = ()
 
     name = "user"
     in_place = frozenset(
@@ -50,12 +52,34 @@ class UserDatapath:
         return Support(works=True, reason="TAP netdevs, frames moved by a Python worker")
 
     def tunnels(self, netns: str | None) -> list[Tunnel]:
-        """See Datapath.tunnels. No worker is started for this, and without any it costs one directory listing."""
-        with self._workers.live() as clients:
-            if not clients:
-                return []
-            identity = _identify(netns)
-            return [_tunnel(words, client.pid) for client in clients for words in _report(client, identity)]
+        """See Datapath.tunnels. No worker is started for this, and without any it costs one directory listing.
+
+        What a worker carries that does not answer is left out; `unanswering` tells of it.
+        """
+        hung: list[int] = []
+        found: list[Tunnel] = []
+        with self._workers.live(hung=hung) as clients:
+            identity = _identify(netns) if clients else (0, 0)
+            for client in clients:
+                try:
+                    found += (_tunnel(words, client.pid) for words in _report(client, identity))
+                except WorkerError as error:
+                    if error.errno != errno.ETIMEDOUT:
+                        raise
+                    hung.append(client.pid)
+        self._unanswering = tuple(hung)
+        return found
+
+    @property
+    def unanswering(self) -> tuple[int, ...]:
+        """See HasWorkers.unanswering."""
+        return self._unanswering
+
+    def workers(self) -> dict[int, bool]:
+        """See HasWorkers.workers."""
+        hung: list[int] = []
+        with self._workers.live(hung=hung) as clients:
+            return {client.pid: True for client in clients} | dict.fromkeys(hung, False)
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel."""
@@ -71,8 +95,8 @@ class UserDatapath:
             if client is None:
                 client = stack.enter_context(self._workers.start())
             try:
-                fds = [sock.fileno()] if sock else []
-                client.request(f"tunnel {tunnel.name}", "add_tunnel", fds, tunnel=settings.to_json())
+                fds, offloads = [sock.fileno()] if sock else [], Offloads.wanted()
+                client.request(f"tunnel {tunnel.name}", "add_tunnel", fds, tunnel=settings.to_json(), offloads=offloads)
             except BaseException:
                 if started:
                     with contextlib.suppress(L2tpError):
@@ -93,8 +117,10 @@ class UserDatapath:
         """See Datapath.del_tunnel. Without a worker that has it, what a dead one left is removed."""
         subject = f"tunnel {tunnel.name}"
         mark = Mark(self._runtime, tunnel.name)
-        with self._workers.locked(), self._workers.live(clear=True) as clients:
+        hung: list[int] = []
+        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
             home = _home(tunnel, clients)
+            _refuse_hung(home, hung)
             if home is None:
                 leftovers = netdev.find(mark, [tunnel.netns, *netdev.everywhere()])
                 if not leftovers:
@@ -111,8 +137,9 @@ class UserDatapath:
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session."""
         subject = f"session {session.name}"
-        with self._workers.locked(), self._workers.live(clear=True) as clients:
-            client, key = _require(tunnel, clients)
+        hung: list[int] = []
+        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
+            client, key = _require(tunnel, clients, hung)
             _check_session_free(tunnel, session, client, clients, key)
             mark = Mark(self._runtime, tunnel.name, session.name)
             tun, adopted = self._adopt(tunnel, session, mark) if adopt else None, True
@@ -139,16 +166,19 @@ class UserDatapath:
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session. Sequence numbers go on where they are."""
-        with self._workers.locked(), self._workers.live(clear=True) as clients:
-            client, key = _require(tunnel, clients)
+        hung: list[int] = []
+        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
+            client, key = _require(tunnel, clients, hung)
             words = SessionSettings.of(session).to_json()
             client.request(f"session {session.name}", "set_session", session=words, **key)
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. Without a worker that has it, what a dead one left is removed."""
         subject, number = f"session {session.name}", session.session_id
-        with self._workers.locked(), self._workers.live(clear=True) as clients:
+        hung: list[int] = []
+        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
             home = _home(tunnel, clients)
+            _refuse_hung(home, hung)
             if home is not None:
                 client, key = home
                 try:
@@ -260,8 +290,15 @@ def _home(tunnel: TunnelSpec, clients: list[Client]) -> tuple[Client, dict[str, 
     return None
 
 
-def _require(tunnel: TunnelSpec, clients: list[Client]) -> tuple[Client, dict[str, Any]]:
+def _refuse_hung(home: tuple[Client, dict[str, Any]] | None, hung: list[int]) -> None:
+    """Raise when no worker that answers has a tunnel, and one does not answer: it may have it."""
+    if home is None and hung:
+        raise unanswered(hung[0])
+
+
+def _require(tunnel: TunnelSpec, clients: list[Client], hung: list[int]) -> tuple[Client, dict[str, Any]]:
     home = _home(tunnel, clients)
+    _refuse_hung(home, hung)
     if home is None:
         raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
     return home

@@ -13,6 +13,7 @@ from typing import Any
 from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.loop import Loop
 from l2tpv3.datapath.user.messages import FDS_MAX
+from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.port import TapPort
 from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
@@ -110,10 +111,10 @@ class Requests:
         if carrier is None:
             if len(fds) != 1:
                 raise ValueError("a tunnel comes with one socket")
-            os.set_blocking(fds[0], False)
-            carrier = Carrier(settings.encap, fds[0], ipv4_header=settings.encap == "ip" and ":" not in settings.local)
-            self._loop.watch(carrier.fd, carrier.receive_packets)
+            offloads = Offloads(*map(bool, message.get("offloads", ())))
+            carrier = Carrier(settings.encap, fds[0], offloads, ipv4=":" not in settings.local)
             fds.clear()
+            self._loop.watch(carrier.fd, carrier.receive_packets)
         carrier.users += 1
         self._tunnels[key] = WorkerTunnel(settings, carrier)
         return {}, []
@@ -134,7 +135,7 @@ class Requests:
         if len(fds) != 1:
             raise ValueError("a session comes with one file")
         port = TapPort(fds[0])
-        session = WorkerSession(settings, tunnel.settings.encap, port, tunnel.carrier.fd, self._loop.at)
+        session = WorkerSession(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
         session.on_gone = lambda: self._loop.forget(port.fd)
         self._loop.watch(port.fd, session.send_frames)
         try:
@@ -180,7 +181,7 @@ class Requests:
         tunnel.carrier.users -= 1
         if not tunnel.carrier.users:
             self._loop.forget(tunnel.carrier.fd)
-            os.close(tunnel.carrier.fd)
+            tunnel.carrier.close()
         if not self._tunnels:
             self._on_empty()
         return {"quits": not self._tunnels}, []

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from operator import length_hint
 from typing import Final
 
+from l2tpv3.datapath.user.batch import SendLayout, Slots, send_layout
+from l2tpv3.datapath.user.outlet import Failed, Outlet
 from l2tpv3.datapath.user.port import Port
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.wire.data import (
@@ -23,25 +26,18 @@ from l2tpv3.wire.data import (
     Framing,
     ReceiveHeader,
     SendHeader,
+    encode_header,
     read_sequence,
 )
 from l2tpv3.wire.sequence import ReceiveSequence
 
-BATCH: Final = 32
-"""Frames taken from one file before the others have their turn: about half a millisecond."""
-
-HEADROOM: Final = 32
-"""Bytes before the frame in the send buffer: more than the longest header (20)."""
-
 FRAME_OVERHEAD: Final = 18
 """Bytes of a frame beyond the MTU: the ethernet header and one VLAN tag (net/core/dev.c is_skb_forwardable)."""
 
-_BUFFER: Final = bytearray(HEADROOM + 65536 + 64)  # one for all: a frame is sent before the next is read
-_SEND_VIEW: Final = memoryview(_BUFFER)
-_READ_INTO: Final = [_SEND_VIEW[HEADROOM:]]
+_FRAMES: Final = Slots()  # one for all: frames are sent before the next are read
+_RUN_MIN: Final = 8  # frames of one length in a batch that are worth a layout of their own
+_MISSES_MAX: Final = 4
 _GONE: Final = (errno.EBADFD, errno.EBADF)
-# A retry helps with none of these: too long for IP, or a queue that is full.
-_NO_RETRY: Final = (errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
 
 Schedule = Callable[[float, Callable[[float], None]], None]
 """Have a function called with the time when a time of time.monotonic() has come."""
@@ -56,7 +52,7 @@ class WorkerSession:
     netdev has frames. `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
     """
 
-    def __init__(self, settings: SessionSettings, encap: str, port: Port, socket_fd: int, schedule: Schedule) -> None:
+    def __init__(self, settings: SessionSettings, encap: str, port: Port, outlet: Outlet, schedule: Schedule) -> None:
         """Raises EncodeError when the settings can't be put on the wire."""
         self.port = port
         self.gone = False
@@ -66,7 +62,8 @@ class WorkerSession:
         self.rx_cookie_discards = self.rx_invalid = 0
         self._seq_discards = self._oos_packets = 0
         self._encap = encap
-        self._socket_fd = socket_fd
+        self._outlet = outlet
+        self._run_length = self._misses = 0  # the length of frames that come in runs; batches that had none
         self._schedule = schedule
         self._timer_set = False
         self._ns = 0
@@ -83,7 +80,9 @@ class WorkerSession:
         self.settings = settings
         self._prefix = prefix
         self._check = expected.check
-        self._header_length = expected.header_length
+        self.header_length = expected.header_length
+        self.head = _head(self._encap, settings)
+        self._shortest = expected.minimum
         self._longest = settings.mtu + FRAME_OVERHEAD
         # recv implies numbering what we send: see the package's docstring.
         self._numbering = settings.send_seq or settings.recv_seq
@@ -116,42 +115,81 @@ class WorkerSession:
         return self._oos_packets + (self._sequence.oos_packets if self._sequence else 0)
 
     def send_frames(self, _events: int) -> None:
-        """Send the frames that wait at the netdev, BATCH at most."""
-        read, fd, numbering = self.port.read, self._socket_fd, self._numbering
-        start = HEADROOM - len(self._prefix)
-        _BUFFER[start:HEADROOM] = self._prefix
-        packets = size = 0
-        for _ in range(BATCH):
-            try:
-                end = HEADROOM + read(_READ_INTO)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                self._read_failed(error)
-                break
-            if numbering:
-                SUBLAYER.pack_into(_BUFFER, HEADROOM - 4, S_BIT | self._ns)
-                self._ns = self._ns + 1 & SEQUENCE_MASK
-            try:
-                os.write(fd, _SEND_VIEW[start:end])
-            except OSError as error:
-                if not self._sent_again(error, start, end):
-                    self.tx_errors += 1
-                    continue
-            packets += 1
-            size += end - start
-        self.tx_packets += packets
-        self.tx_bytes += size
+        """Send the frames that wait at the netdev, a batch or two at most."""
+        if self._run_length:
+            layout = send_layout(self._prefix, self._run_length)
+            if self._send_run(layout) < layout.count:
+                return
+        else:
+            self._send_mixed()
 
-    def _sent_again(self, error: OSError, start: int, end: int) -> bool:
-        """Try once more. An ICMP error to an earlier packet is told instead of sending this one (ECONNREFUSED)."""
-        if error.errno in _NO_RETRY:
-            return False
+    def _send_run(self, layout: SendLayout) -> int:
+        """Send a batch of frames that are all as long as the last ones were, as far as they are. Gives how many."""
+        waiting = iter(layout.slots)
+        length, frame, unread = 0, layout.frame, 0
         try:
-            os.write(self._socket_fd, _SEND_VIEW[start:end])
-        except OSError:
-            return False
-        return True
+            for length in map(self.port.read, waiting):
+                if length != frame:
+                    break
+        except OSError as error:
+            length, unread = frame, 1
+            if not isinstance(error, BlockingIOError):
+                self._read_failed(error)
+        count = layout.count - length_hint(waiting) - unread
+        if not count:
+            return 0
+        if self._numbering:
+            layout.number(self._ns, count)
+            self._ns = self._ns + count & SEQUENCE_MASK
+        if length > frame:
+            self._send_long_last(layout, count, length)
+        else:
+            size = count * layout.stride - frame + length
+            self._sent(count, size, self._outlet.send_run(layout.view, layout.stride, size))
+        self._misses = self._misses + 1 if count == 1 else 0
+        if self._misses > _MISSES_MAX:
+            self._run_length = 0
+        return count
+
+    def _send_long_last(self, layout: SendLayout, count: int, length: int) -> None:
+        """The last frame is longer than the others, and lies over the headers behind it."""
+        start = (count - 1) * layout.stride
+        end = start + layout.stride - layout.frame + length
+        if start:
+            self._sent(count - 1, start, self._outlet.send_run(layout.view, layout.stride, start))
+        self._sent(1, end - start, self._outlet.send_run(layout.view[start:end], end - start, end - start))
+        layout.restore()
+
+    def _send_mixed(self) -> None:
+        """Send a batch of frames of any lengths."""
+        lengths: list[int] = []
+        try:
+            for length in map(self.port.read, _FRAMES.slots):
+                lengths.append(length)  # those before an error count
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                self._read_failed(error)
+        if lengths:
+            self._send_slots(lengths)
+            if len(lengths) >= _RUN_MIN and lengths.count(lengths[0]) >= len(lengths) // 2:
+                self._run_length, self._misses = lengths[0], 0
+
+    def _send_slots(self, lengths: list[int]) -> None:
+        prefix, packets, sizes = self._prefix, [], []
+        header, buffer, view = len(prefix), _FRAMES.buffer, _FRAMES.view
+        for start, length in zip(_FRAMES.starts, lengths, strict=False):
+            buffer[start - header : start] = prefix
+            if self._numbering:
+                SUBLAYER.pack_into(buffer, start - 4, S_BIT | self._ns)
+                self._ns = self._ns + 1 & SEQUENCE_MASK
+            packets.append(view[start - header : start + length])
+            sizes.append(header + length)
+        self._sent(len(sizes), sum(sizes), self._outlet.send_mixed(packets, sizes))
+
+    def _sent(self, packets: int, size: int, failed: Failed) -> None:
+        self.tx_packets += packets - failed[0]
+        self.tx_bytes += size - failed[1]
+        self.tx_errors += failed[0]
 
     def _read_failed(self, error: OSError) -> None:
         if error.errno in _GONE:
@@ -180,10 +218,27 @@ class WorkerSession:
         self.rx_packets += 1
         self.rx_bytes += length
 
+    def takes_runs(self, length: int) -> bool:
+        """Whether packets of `length` bytes, whose headers are all `head`, can be delivered with deliver_run."""
+        return self._sequence is None and self._shortest <= length <= self.header_length + self._longest
+
+    def deliver_run(self, frames: Sequence[memoryview], length: int) -> None:
+        """Take frames that came in packets of `length` bytes with the right headers."""
+        failed, waiting = 0, iter(frames)
+        while True:
+            try:
+                deque(map(self._write, waiting), 0)
+                break
+            except OSError as error:
+                failed += 1
+                self._write_failed(error)
+        self.rx_packets += len(frames) - failed
+        self.rx_bytes += (len(frames) - failed) * length
+
     def _refuse(self, code: int, length: int) -> None:
         if code == BAD_COOKIE:
             self.rx_cookie_discards += 1
-        elif length < self._header_length:
+        elif length < self.header_length:
             self.rx_invalid += 1
         else:
             self.rx_errors += 1  # all of our header, but not all of an ethernet header
@@ -210,7 +265,7 @@ class WorkerSession:
             self._write_failed(error)
             return
         self.rx_packets += 1
-        self.rx_bytes += self._header_length + len(frame)
+        self.rx_bytes += self.header_length + len(frame)
 
     def _write_failed(self, error: OSError) -> None:
         """The netdev is down (EIO), gone (EBADFD), or the kernel has no memory for it."""
@@ -239,3 +294,9 @@ class WorkerSession:
         """Hold nothing any more; a timer that is still set finds nothing to do."""
         self.gone = True
         self._sequence = None
+
+
+def _head(encap: str, settings: SessionSettings) -> bytes:
+    """What a packet of this session begins with, in front of the sublayer. Others may be right too (reserved bits)."""
+    framing = Framing(encap, len(settings.rx_cookie), "none")
+    return encode_header(framing, settings.session_id, settings.rx_cookie)

@@ -9,12 +9,14 @@ import gc
 import itertools
 import os
 import random
+import socket
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from l2tpv3.datapath.user.carrier import Carrier
+from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.wire.data import Buffer, Framing, encode
@@ -67,7 +69,7 @@ class Bench:
     """A carrier of one encapsulation with a session for each framing and kind of sequencing, and valid packets."""
 
     def __init__(self, encap: str) -> None:
-        self.carrier = Carrier(encap, -1)
+        self.carrier = Carrier(encap, socket.socket(type=socket.SOCK_DGRAM).detach(), Offloads(), ipv4=False)
         self.timers: list[tuple[float, object]] = []
         self.sinks: list[Sink] = []
         self.sessions: list[WorkerSession] = []
@@ -83,7 +85,7 @@ class Bench:
             f"s{number}", number, number, "sink", cookie, cookie, sublayer, recv_seq, recv_seq, timeout_ms, MTU
         )
         sink = Sink()
-        session = WorkerSession(settings, encap, sink, -1, lambda when, call: self.timers.append((when, call)))
+        session = WorkerSession(settings, encap, sink, self.carrier.outlet, self._schedule)
         self.carrier.sessions[number] = session
         self.sinks.append(sink)
         self.sessions.append(session)
@@ -94,6 +96,9 @@ class Bench:
             valid = encode(framing, number, bytes(60), cookie, sequence=0)
             self.seeds.append(valid)
             self.numbered.append((valid, framing.sublayer_offset))
+
+    def _schedule(self, when: float, call: object) -> None:
+        self.timers.append((when, call))
 
     def counted(self) -> int:
         """What became of all packets. What is held in reorder queues is in no counter yet."""

@@ -1,0 +1,109 @@
+"""Where frames lie in memory, so that one call into the kernel moves many, and no bytecode runs for each of them.
+
+What is the same for every batch is made once and kept: the buffers, views of each slot, headers that stand in front of
+the slots already, and one struct.Struct that reads the headers of all packets of a batch in one call.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from struct import Struct
+from typing import Final
+
+from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER
+
+BATCH: Final = 64
+"""Frames that are moved at most before the others have their turn; also UDP_MAX_SEGMENTS of Linux before 6.10."""
+
+LONGEST: Final = 65536 + 64
+"""Bytes that a slot can take: more than any frame or packet, so that none is ever cut."""
+
+RUN_MAX: Final = 128
+"""Packets that the kernel hands over together at most: a run that another program's UDP_SEGMENT made, uncut."""
+
+HEADROOM: Final = 32
+"""Bytes before a frame in a slot of its own: more than the longest header (20)."""
+
+PAYLOAD_MAX: Final = 65400
+"""Bytes of a batch that is sent in one call: what one UDP datagram over IPv4 may hold (65507), and some to spare."""
+
+_LOW = bytes(range(256)) * 2  # a slice of it is a run of low bytes of sequence numbers
+
+
+class SendLayout:
+    """Frames of one length behind each other, each with its header in front: what UDP_SEGMENT takes as it is.
+
+    slots: for each, what readv takes. packets: a view of each, with its header. stride: bytes of a packet.
+    """
+
+    def __init__(self, prefix: bytes, frame: int) -> None:
+        self.frame = frame
+        self.stride = stride = len(prefix) + frame
+        self.count = max(1, min(BATCH, PAYLOAD_MAX // stride))
+        self.buffer = bytearray(self.count * stride + LONGEST)
+        self.view = view = memoryview(self.buffer)
+        starts = [number * stride for number in range(self.count)]
+        self.slots = [[view[start + len(prefix) : start + LONGEST]] for start in starts]
+        self.packets = [view[start : start + stride] for start in starts]
+        self._prefix = prefix
+        self._starts = starts
+        self.restore()
+
+    def restore(self) -> None:
+        """Write the headers again: a frame that was longer than its slot lay over some."""
+        for start in self._starts:
+            self.buffer[start : start + len(self._prefix)] = self._prefix
+
+    def number(self, ns: int, count: int) -> None:
+        """Number the first `count` packets from `ns` on, in the last 4 bytes of their headers."""
+        offset = len(self._prefix) - SUBLAYER.size
+        if (ns & 0xFF) + count > 0x100:  # the upper bytes change within the batch
+            for start in self._starts[:count]:
+                SUBLAYER.pack_into(self.buffer, start + offset, S_BIT | ns)
+                ns = ns + 1 & SEQUENCE_MASK
+            return
+        first = SUBLAYER.pack(S_BIT | ns)
+        end = (count - 1) * self.stride + offset + SUBLAYER.size
+        for column in range(3):
+            self.buffer[offset + column : end : self.stride] = first[column : column + 1] * count
+        self.buffer[offset + 3 : end : self.stride] = _LOW[ns & 0xFF : (ns & 0xFF) + count]
+
+
+@lru_cache(maxsize=12)
+def send_layout(prefix: bytes, frame: int) -> SendLayout:
+    """The layout for frames of that length: the same one as before, as long as not too many others came since."""
+    return SendLayout(prefix, frame)
+
+
+class Slots:
+    """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory."""
+
+    stride: Final = HEADROOM + LONGEST
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(BATCH * self.stride)
+        self.view = view = memoryview(self.buffer)
+        self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
+        self.slots = [[view[start : start + LONGEST]] for start in self.starts]
+
+
+class ReceiveLayout:
+    """Packets at a constant distance: reads the headers of many in one call, and has views of their frames.
+
+    stride: the distance. skip: bytes before each header (an IPv4 header). head: bytes of it that are compared.
+    """
+
+    def __init__(self, view: memoryview, stride: int, skip: int, head: int, frame: slice) -> None:
+        count = min(len(view) // stride, RUN_MAX)
+        self.frames = [view[n * stride + frame.start : n * stride + frame.stop] for n in range(count)]
+        self._parts = (f"{skip}x" if skip else "") + f"{head}s", stride - skip - head
+        self._view = view
+        self._structs: dict[int, Struct] = {}
+
+    def heads(self, count: int) -> tuple[bytes, ...]:
+        """The first bytes of the headers of the first `count` packets."""
+        struct = self._structs.get(count)
+        if struct is None:
+            part, rest = self._parts
+            struct = self._structs[count] = Struct(f"{rest}x".join([part] * count))
+        return struct.unpack_from(self._view)

@@ -1,0 +1,28 @@
+"""What the kernel can do for many frames at once, each of which the worker does without where it is missing.
+
+Each is probed where it is used. The environment variable L2TPV3_WITHOUT, of the command that makes a tunnel or session,
+has it done without (words from WORDS, separated by commas): to find out which of them is to blame, and for tests.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final, NamedTuple
+
+VARIABLE: Final = "L2TPV3_WITHOUT"
+WORDS: Final = ("gso", "gro", "napi")
+
+
+class Offloads(NamedTuple):
+    """gso: one call sends many packets (UDP_SEGMENT). gro: one call receives many (UDP_GRO). napi: the netdev merges
+    what is written to it, in a kernel thread (IFF_NAPI, threaded NAPI)."""
+
+    gso: bool = True
+    gro: bool = True
+    napi: bool = True
+
+    @classmethod
+    def wanted(cls) -> Offloads:
+        """All, but for what the environment forbids."""
+        without = os.environ.get(VARIABLE, "").split(",")
+        return cls(*(word not in without for word in WORDS))

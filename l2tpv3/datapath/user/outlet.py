@@ -1,0 +1,127 @@
+"""The sending side of a tunnel's socket: many packets in one call where the kernel can cut them apart (UDP_SEGMENT)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from operator import length_hint
+from typing import Final
+
+from l2tpv3.datapath.user.batch import PAYLOAD_MAX
+
+_SOL_UDP, _UDP_SEGMENT = 17, 103  # linux/udp.h, Linux 4.18
+
+# A retry helps with none of these: too long for IP, or a queue that is full.
+_NO_RETRY: Final = (errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
+# What the kernel says when it can't cut this batch up: packets longer than the route takes without fragments
+# (EMSGSIZE, EINVAL before Linux 6.12), no checksum or IPsec on the route (EINVAL, EIO: net/ipv4/udp.c udp_send_skb).
+_CANNOT_CUT: Final = (errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP)
+_AGAIN_AFTER: Final = 1000
+
+Failed = tuple[int, int]
+"""Packets that were not sent, and their bytes."""
+
+_NONE: Final[Failed] = (0, 0)
+_Control = list[tuple[int, int, bytes]]
+
+
+class Outlet:
+    """Sends the packets of all sessions of a tunnel. What was not sent is told, in packets and bytes, never raised.
+
+    An ICMP error to an earlier packet is told by the kernel instead of sending (ECONNREFUSED): then once more.
+    """
+
+    def __init__(self, sock: socket.socket, *, segment: bool) -> None:
+        """segment: hand over many packets at once, if the kernel has that. The socket stays its owner's."""
+        self._write = partial(os.write, sock.fileno())
+        self._sendmsg = sock.sendmsg
+        self.segments = segment and _can_segment(sock)
+        self._limit = PAYLOAD_MAX  # packets of this length are sent one by one: cutting these was refused
+        self._left = 0
+        self._control: tuple[int, _Control] = (0, [])
+
+    def send_run(self, view: memoryview, stride: int, length: int) -> Failed:
+        """Send `length` bytes as packets of `stride` bytes, the last perhaps shorter. Gives what was not sent."""
+        if length <= stride:
+            return self._send_each([view[:length]])
+        if self.segments and self._send_cut([view[:length]], stride):
+            return _NONE
+        return self._send_each([view[start : min(start + stride, length)] for start in range(0, length, stride)])
+
+    def send_mixed(self, packets: Sequence[memoryview], lengths: Sequence[int]) -> Failed:
+        """Send packets of these lengths, in order. Gives what was not sent."""
+        if not self.segments:
+            return self._send_each(packets)
+        failed, lost, start = 0, 0, 0
+        while start < len(packets):
+            end = _run_end(lengths, start)
+            run = packets[start:end]
+            if len(run) == 1 or not self._send_cut(run, lengths[start]):
+                failed_here, lost_here = self._send_each(run)
+                failed, lost = failed + failed_here, lost + lost_here
+            start = end
+        return failed, lost
+
+    def _send_cut(self, pieces: Sequence[memoryview], stride: int) -> bool:
+        if stride >= self._limit:
+            self._left -= 1
+            if self._left > 0:
+                return False
+            self._limit = PAYLOAD_MAX  # the route may have another MTU by now
+        if self._control[0] != stride:
+            self._control = (stride, [(_SOL_UDP, _UDP_SEGMENT, stride.to_bytes(2, "little" if _LITTLE else "big"))])
+        try:
+            self._sendmsg(pieces, self._control[1])
+        except OSError as error:
+            if error.errno in _CANNOT_CUT:
+                self._limit, self._left = stride, _AGAIN_AFTER
+            return False  # one by one then, each with its own outcome
+        return True
+
+    def _send_each(self, packets: Sequence[memoryview]) -> Failed:
+        failed, lost, waiting = 0, 0, iter(packets)
+        while True:
+            try:
+                deque(map(self._write, waiting), 0)
+            except OSError as error:
+                packet = packets[len(packets) - length_hint(waiting) - 1]
+                if not self._sent_again(error, packet):
+                    failed, lost = failed + 1, lost + len(packet)
+            else:
+                return failed, lost
+
+    def _sent_again(self, error: OSError, packet: memoryview) -> bool:
+        if error.errno in _NO_RETRY:
+            return False
+        try:
+            self._write(packet)
+        except OSError:
+            return False
+        return True
+
+
+_LITTLE: Final = memoryview(b"\1\0").cast("H")[0] == 1
+
+
+def _can_segment(sock: socket.socket) -> bool:
+    """Whether the kernel cuts what this socket sends."""
+    try:
+        sock.setsockopt(_SOL_UDP, _UDP_SEGMENT, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _run_end(lengths: Sequence[int], start: int) -> int:
+    """Where a run that UDP_SEGMENT takes ends: packets of one length, the last of which may be shorter."""
+    stride, end, total = lengths[start], start + 1, lengths[start]
+    while end < len(lengths) and lengths[end] <= stride and total + stride <= PAYLOAD_MAX:
+        total += lengths[end]
+        end += 1
+        if lengths[end - 1] < stride:
+            break
+    return end
