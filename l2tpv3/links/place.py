@@ -115,7 +115,7 @@ class NetdevMaker:
                 home.set(index, subject, address=mac)
             self._take_in(home, index, new, below, new.over)
             for name in old.over:
-                if name not in new.over and not kind.stacked:
+                if name not in new.over and name in below and not kind.stacked:
                     _let_go(home, below[name], index, subject)
             _set_primary(home, index, new, below)
             if new.mtu is not None and one.get("mtu") != new.mtu:

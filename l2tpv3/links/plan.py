@@ -1,0 +1,220 @@
+"""From the links on record, those wanted and those seen to ordered steps: a pure function, no I/O.
+
+What lies on a netdev that is made anew goes with it (the kernel removes it), or loses it as a member: both are part of
+the plan. Steps come in two lots: what goes, and what does not wait for a session's netdev, comes before the tunnels'
+own steps, for a session may be about to join a bridge; the rest comes after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from l2tpv3.errors import InvalidValueError, MissingError
+from l2tpv3.links.bridge import stp_runs
+from l2tpv3.links.kind import Below
+from l2tpv3.links.kinds import kind_of
+from l2tpv3.links.options import BridgeOptions, LinkType
+from l2tpv3.links.record import LinkRecord, Links, below
+from l2tpv3.links.spec import COMMON, LinkSpec
+from l2tpv3.links.state import LinkState
+from l2tpv3.links.steps import AddLink, DelLink, LinkStep, SetLink
+from l2tpv3.records import Records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkChange:
+    """Everything that `plan_links` looks at.
+
+    old: what is on record. maybe: what a killed change was making. wanted: what shall be. seen: what is there, by
+    name. tunnels: as wanted; tunnels_old: as they were. renewed: sessions whose netdev the tunnels' own steps make,
+    remove or make anew. scope: the links that the change is about, None for all.
+    """
+
+    old: Links
+    wanted: Links
+    seen: Mapping[str, LinkState]
+    tunnels: Records
+    tunnels_old: Records = field(default_factory=dict)
+    maybe: Links = field(default_factory=dict)
+    renewed: frozenset[tuple[str, str]] = frozenset()
+    scope: frozenset[str] | None = None
+
+
+def plan_links(change: LinkChange) -> tuple[tuple[LinkStep, ...], tuple[LinkStep, ...]]:
+    """The steps before those of tunnels and sessions, and after them; ((), ()) when all is so already.
+
+    Raises InvalidValueError for links that are over one another in a circle.
+    """
+    return _Plan(change).steps()
+
+
+class _Plan:
+    def __init__(self, change: LinkChange) -> None:
+        self.change = change
+        self.order = in_order(change.wanted)
+        self.renewed = {f"{tunnel}/{session}" for tunnel, session in change.renewed}
+        self.gone: dict[str, str] = {}
+        for name, why in self._going():
+            self.gone[name] = why
+
+    def _covers(self, name: str) -> bool:
+        return self.change.scope is None or name in self.change.scope
+
+    def _going(self) -> Iterator[tuple[str, str]]:
+        """Links that are there and have to go, and why."""
+        change = self.change
+        for name in {**change.old, **change.maybe}:
+            if name in change.seen and name not in change.wanted and self._covers(name):
+                yield name, ""
+        for name in self.order:
+            if name in change.seen and self._covers(name) and (why := self._why_anew(name)):
+                self.renewed.add(name)
+                yield name, why
+
+    def _why_anew(self, name: str) -> str:
+        """Why a link that is there has to be made anew; empty when it can stay."""
+        wanted, seen = self.change.wanted[name], self.change.seen[name]
+        spec = wanted.resolved
+        stacked = spec.type is not LinkType.PORT and kind_of(spec).stacked
+        for old in self._beliefs(name):
+            if old.spec.type is not spec.type:
+                return "type can't change in place"
+            words = [word for word in old.spec.options.changed_words(spec.options) if not _in_place(spec, word)]
+            places = [word for word in ("over-netns", "netns") if _place(old, word) != _place(wanted, word)]
+            over = ["over"] if (stacked or spec.type is LinkType.PORT) and old.spec.over != spec.over else []
+            if changed := [*over, *places, *words]:
+                return f"{', '.join(changed)} can't change in place"
+        told = [word for word, value in seen.words.items() if value is not None and not _in_place(spec, word)]
+        wrong = [word for word in told if seen.words[word] != spec.to_words()[word]]
+        if wrong:
+            return f"{', '.join(wrong)} is not as wanted"
+        if beneath := [one for one in spec.over if one in self.renewed]:
+            return f"{beneath[0]} is made anew" if stacked or spec.type is LinkType.PORT else ""
+        return ""
+
+    def _beliefs(self, name: str) -> list[LinkRecord]:
+        return [links[name] for links in (self.change.old, self.change.maybe) if name in links]
+
+    def steps(self) -> tuple[tuple[LinkStep, ...], tuple[LinkStep, ...]]:
+        change = self.change
+        before: list[LinkStep] = [
+            DelLink(link=self._beliefs(name)[-1], why=why) for name, why in self._from_the_top(self.gone)
+        ]
+        after: list[LinkStep] = []
+        for name in self.order:
+            if not self._covers(name):
+                continue
+            wanted = change.wanted[name]
+            waits = self._waits(name)
+            if name not in change.seen or name in self.gone:
+                why = self.gone.get(name) or ("it is not there" if name in change.old else "")
+                step = AddLink(link=wanted, why=why, below=self._below(wanted))
+                members = wanted.spec.type is not LinkType.PORT and not kind_of(wanted.spec).stacked
+                # A bridge is there before the session that joins it, even when it is over that session itself.
+                (before if members or not waits else after).append(step)
+                if members and waits:
+                    after.append(self._set(wanted, wanted, ("over",), "its members are made"))
+            elif words := self._differing(name):
+                old = self._beliefs(name)[-1] if self._beliefs(name) else wanted
+                (after if waits else before).append(self._set(wanted, old, words, ""))
+        return tuple(before), tuple(after)
+
+    def _from_the_top(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
+        """What lies on another goes first."""
+        known = {**self.change.maybe, **self.change.old}
+        for name in reversed(in_order(known)):
+            if name in names:
+                yield name, self.gone[name]
+
+    def _set(self, wanted: LinkRecord, old: LinkRecord, words: tuple[str, ...], why: str) -> SetLink:
+        return SetLink(
+            link=wanted, old=old, words=words, why=why, below={**self._below_before(old), **self._below(wanted)}
+        )
+
+    def _below(self, wanted: LinkRecord) -> Below:
+        return below(wanted.spec, self.change.tunnels, self.change.wanted)
+
+    def _below_before(self, old: LinkRecord) -> Below:
+        links = {**self.change.wanted, **self.change.maybe, **self.change.old}
+        try:
+            return below(old.spec, self.change.tunnels_old, links)
+        except MissingError:  # what it was over was never there: a change was killed before that
+            return {}
+
+    def _waits(self, name: str) -> bool:
+        """Whether it has to wait for a session's netdev, itself or what it is over."""
+        over = self.change.wanted[name].spec.over
+        return any(one in self.renewed and "/" in one for one in over) or any(
+            one in self.change.wanted and self._waits(one) for one in over
+        )
+
+    def _differing(self, name: str) -> tuple[str, ...]:
+        """The words in which a link that can stay differs from what is wanted."""
+        wanted, seen = self.change.wanted[name], self.change.seen[name]
+        spec = wanted.spec
+        words: dict[str, None] = {}
+        if spec.type is LinkType.PORT:
+            return ()
+        stacked = kind_of(spec).stacked
+        if not stacked and {*self._below(wanted).values()} != {*seen.over}:
+            words["over"] = None
+        if not stacked and any(one in self.renewed for one in spec.over):
+            words["over"] = None
+        said = spec.to_words()
+        words |= {word: None for word, value in seen.words.items() if value is not None and _wrong(wanted, word, value)}
+        for old in self._beliefs(name):
+            words |= dict.fromkeys(old.spec.options.changed_words(spec.options))
+        netdev = seen.netdev
+        if netdev is not None:
+            if netdev.ifname != spec.ifname:
+                words["ifname"] = None
+            if spec.mtu is not None and netdev.mtu != spec.mtu:
+                words["mtu"] = None
+            if wanted.mac is not None and netdev.mac != wanted.mac:
+                words["mac"] = None
+            if netdev.up != spec.up:
+                words["up"] = None
+            ours = {address for old in self._beliefs(name) for address in old.spec.addresses} | {*spec.addresses}
+            if {*netdev.addresses} & ours != {*spec.addresses}:
+                words["address"] = None
+        return tuple(word for word in words if word in said)
+
+
+def _wrong(wanted: LinkRecord, word: str, value: object) -> bool:
+    """Whether the kernel tells something else than is wanted of a word that changes in place."""
+    spec = wanted.resolved
+    if not _in_place(spec, word):
+        return False
+    if word == "stp":
+        return isinstance(spec.options, BridgeOptions) and (value == "on") != stp_runs(spec, spec.options)
+    return bool(spec.to_words()[word] != value)
+
+
+def _in_place(spec: LinkSpec, word: str) -> bool:
+    return {**COMMON, **spec.options.words}[word].in_place
+
+
+def _place(record: LinkRecord, word: str) -> str | None:
+    return record.over_netns if word == "over-netns" else record.resolved.home
+
+
+def in_order(links: Links) -> list[str]:
+    """Their names, each after those that it is over. Raises InvalidValueError for a circle."""
+    done: dict[str, None] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            circle = " over ".join((*path[path.index(name) :], name))
+            raise InvalidValueError(
+                f"link {name}: --over", f"goes round in a circle: {circle}", "leave one of them out"
+            )
+        for one in links[name].spec.over:
+            if one in links and one not in done:
+                visit(one, (*path, name))
+        done.setdefault(name)
+
+    for name in sorted(links):
+        if name not in done:
+            visit(name, ())
+    return list(done)
