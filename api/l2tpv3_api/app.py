@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from l2tpv3_api import problems
+from l2tpv3_api import openapi, problems
 from l2tpv3_api.access.guard import Guard
+from l2tpv3_api.methods import Methods
 from l2tpv3_api.routes import ROUTERS
+from l2tpv3_api.routes.capabilities import package_version
+from l2tpv3_api.routes.context import known_query
 from l2tpv3_api.service import Service
 
 
@@ -24,10 +27,15 @@ def create_app(service: Service, *, guard: Guard) -> FastAPI:
         finally:
             await service.stop()
 
-    app = FastAPI(title="l2tpv3", lifespan=lifespan, docs_url=None, redoc_url=None)
+    # Its own pages (docs_url) fetch scripts from elsewhere.
+    app = FastAPI(version=package_version(), lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
     app.state.guard = guard
     problems.install(app)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(known_query)])
+    # Each as it is: the app has them only as parts of routers.
+    app.state.plain_routes = [*app.router.routes, *(route for router in ROUTERS for route in router.routes)]
+    openapi.install(app, service.manager.datapath_words)
+    app.add_middleware(Methods)
     return app

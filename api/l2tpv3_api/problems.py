@@ -2,26 +2,75 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
+from l2tpv3.config.read import as_keys
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError, RefusedError, UnauthenticatedError
+from l2tpv3.source import KeyPath
 
 MEDIA_TYPE: Final = "application/problem+json"
+FAULTS_MAX: Final = 100
+"""So many faults of one body are told."""
+_SHOWN_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a request. path: where in the body; detail: what, and what to do."""
+
+    path: KeyPath
+    detail: str
+
+    def document(self) -> dict[str, str]:
+        """`pointer` is a JSON pointer (RFC 6901) into the body."""
+        parts = (str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
+        return {"pointer": "".join(f"/{part}" for part in parts), "detail": self.detail}
+
+
+class BodyError(InvalidValueError):
+    """A body that can't be meant. faults: all that is wrong with it; the error itself tells of the first."""
+
+    def __init__(self, subject: str, problem: str, remedy: str, faults: Iterable[Fault]) -> None:
+        super().__init__(subject, problem, remedy)
+        self.faults = tuple(faults)
+
+
+class MalformedError(InvalidValueError):
+    """A body that is not what its media type says."""
+
+    http_status = 400
+
+
+class TooLargeError(InvalidValueError):
+    """A body that is larger than any that could be meant."""
+
+    http_status = 413
+
+
+class MediaTypeError(InvalidValueError):
+    """A body of a kind that is not taken here."""
+
+    http_status = 415
 
 
 def problem_document(error: L2tpError, *, status: int | None = None) -> dict[str, Any]:
     """The body that tells of an error. status: the HTTP status where it is not the error's own."""
+    status = status or error.http_status
     document: dict[str, Any] = {
         "type": f"urn:l2tpv3:problem:{error.slug}",
-        "title": HTTPStatus(status or error.http_status).phrase,
-        "status": status or error.http_status,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
         "detail": str(error),
         "slug": error.slug,
         "subject": error.subject,
@@ -31,13 +80,43 @@ def problem_document(error: L2tpError, *, status: int | None = None) -> dict[str
         "retryable": error.retryable,
         "exit_code": error.exit_code,
     }
+    if isinstance(error, BodyError):
+        document["errors"] = [fault.document() for fault in error.faults[:FAULTS_MAX]]
     return document
 
 
-def problem_response(error: L2tpError, *, status: int | None = None, headers: dict[str, str] | None = None) -> Response:
+def problem_response(
+    error: L2tpError, *, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
     """The answer that tells of an error."""
     document = problem_document(error, status=status)
-    return Response(json.dumps(document), document["status"], headers, MEDIA_TYPE)
+    return Response(_encode(document), document["status"], headers, MEDIA_TYPE)
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # half a surrogate pair, which a client may send and we quote
+        return orjson.dumps({key: _legible(value) for key, value in document.items()})
+
+
+def _legible(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_legible(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _legible(one) for key, one in value.items()}
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def pointing(error: InvalidValueError, words: Mapping[str, Any]) -> InvalidValueError:
+    """The error with a fault for each of the body's words that it names as the command line does, `--mtu`."""
+    named = re.findall(r"--([a-z-]+)", f"{error.subject} {error.problem}") if not isinstance(error, BodyError) else []
+    faults = [Fault((word,), as_keys(error.problem)) for word in dict.fromkeys(named) if word in words]
+    if not faults:
+        return error
+    told = BodyError(error.subject, error.problem, error.remedy, faults)
+    told.__cause__ = error
+    return told
 
 
 def install(app: FastAPI) -> None:
@@ -55,20 +134,42 @@ async def _l2tp_error(request: Request, error: Exception) -> Response:
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
+    """FastAPI's own, of parameters: bodies are read by bodies.py."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    return problem_response(InvalidValueError(str(first["loc"][-1]), str(first["msg"])))
+    found = [(str(one["loc"][-1]), str(one["msg"])) for one in error.errors()]
+    name, message = found[0]
+    given = error.errors()[0].get("input")
+    shown = f": {given[:_SHOWN_MAX]!r}" if isinstance(given, str) else ""
+    others = "; ".join(f"{one}: {problem}" for one, problem in found[1:])
+    return problem_response(InvalidValueError(name, message[:1].lower() + message[1:] + shown, others))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
+    """What the router says: no such path, or not by that method."""
     assert isinstance(error, HTTPException)
-    kind = NotFoundError if error.status_code == HTTPStatus.NOT_FOUND else InvalidValueError
-    told = kind(f"{request.method} {request.url.path}", str(error.detail).lower())
-    return problem_response(told, status=error.status_code, headers=dict(error.headers or {}))
+    subject = f"{request.method} {request.url.path[:_SHOWN_MAX]}"
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+        told: L2tpError = InvalidValueError(subject, "no such method here", f"it takes {headers['Allow']}")
+    elif error.status_code == HTTPStatus.NOT_FOUND:
+        told = NotFoundError(subject, "there is nothing at this path", "/openapi.json tells what there is")
+    else:
+        told = InvalidValueError(subject, str(error.detail))
+    return problem_response(told, status=error.status_code, headers=headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """The methods of the request's path, of all its routes together; [] where there is no such path."""
+    methods: set[str] = set()
+    for route in request.app.state.plain_routes:
+        if isinstance(route, Route) and route.methods and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods
+    if "GET" in methods:
+        methods.add("HEAD")
+    return sorted(methods | {"OPTIONS"}) if methods else []
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    problem = f"unexpected {type(error).__name__}"
-    return problem_response(
-        RefusedError("internal error", problem, "the service's log has more; report it"), status=500
-    )
+    told = RefusedError("internal error", f"unexpected {type(error).__name__}", "the service's log has more; report it")
+    return problem_response(told, status=500)

@@ -3,68 +3,154 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from l2tpv3.errors import L2tpError
 from l2tpv3.manager import Manager
+from l2tpv3.wanted import WantedTunnel
+from l2tpv3.whoami import acting_for
 from l2tpv3_api.access.identity import Identity
+from l2tpv3_api.etag import Tagger
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.events.sampler import Sampler
 from l2tpv3_api.events.watcher import Watcher
+from l2tpv3_api.sharing import Shared
 from l2tpv3_api.snapshot import Snapshot
 
 T = TypeVar("T")
 
+_PATIENCE_S: Final = 0.5
+_THREADS: Final = 4
+_RETRY_S: Final = 2.0
+_log = logging.getLogger(__name__)
+
 
 class Service:
-    """manager: called in threads only. hub: told of each change."""
+    """manager: called in threads only. hub: told of each change. tagger: makes entity tags."""
 
     def __init__(self, manager: Manager, hub: Hub | None = None) -> None:
         self.manager = manager
         self.hub = hub or Hub()
+        self.tagger = Tagger(manager.places.state)
         self.watcher = Watcher(self, self.hub, manager.places)
         self.sampler = Sampler(self)
-        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="manager")
+        self._readers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="look")
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
         self._changing = asyncio.Lock()
-        self._running: asyncio.Task[Snapshot] | None = None
-        self._next: asyncio.Task[Snapshot] | None = None
+        self._turn = asyncio.Lock()
+        self._changes: set[asyncio.Task[object]] = set()
+        self._looks: dict[str | None, Shared[Snapshot]] = {}
+        self._stated: Shared[list[WantedTunnel]] = Shared(self._state)
+        self._unconfirmed = asyncio.Event()
+        self._expiry: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """The app has started."""
+        """The app has started. Raises L2tpError where there is no place for a record."""
+        await self.read(lambda manager: self.tagger.load())
         await self.watcher.start()
         await self.sampler.start()
+        self._unconfirmed.set()  # something may have been left so before
+        self._expiry = asyncio.create_task(self._expire(), name="expiry of unconfirmed changes")
 
     async def stop(self) -> None:
         """The app ends: changes that have begun are ended, too."""
         self.hub.close()
         await self.sampler.stop()
         await self.watcher.stop()
-        await asyncio.to_thread(self._pool.shutdown)
+        if self._expiry is not None:
+            self._expiry.cancel()
+            await asyncio.wait([self._expiry])
+        if self._changes:
+            await asyncio.wait(self._changes)
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._readers.shutdown)
 
-    async def look(self) -> Snapshot:
-        """All tunnels, seen since this was called. Whoever calls while a look runs shares the next one."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._look_after(self._running))
-        return await asyncio.shield(self._next)
+    async def look(self, netns: str | None = None) -> Snapshot:
+        """All tunnels, seen since this was called. Whoever calls while a look runs shares the next one.
 
-    async def _look_after(self, running: asyncio.Task[Snapshot] | None) -> Snapshot:
-        if running is not None:
-            await asyncio.wait([running])
-        self._running, self._next = self._next, None
-        return await self.read(lambda manager: Snapshot(manager.tunnels()))
+        netns: another namespace to look for foreign ones in.
+        """
+        if netns not in self._looks:
+            for idle in [one for one, shared in self._looks.items() if shared.idle and one is not None]:
+                del self._looks[idle]
+            self._looks[netns] = Shared(lambda begin: self._look(netns, begin))
+        return await self._looks[netns].get()
+
+    async def _look(self, netns: str | None, begin: Callable[[], None]) -> Snapshot:
+        async with self._between_changes():
+            begin()
+            return await self.read(lambda manager: Snapshot(manager.tunnels(netns=netns)))
+
+    async def stated(self) -> list[WantedTunnel]:
+        """What is on record, as files would state it, cookies included; shared as looks are."""
+        return await self._stated.get()
+
+    async def _state(self, begin: Callable[[], None]) -> list[WantedTunnel]:
+        begin()
+        return await self.read(lambda manager: manager.stated())
+
+    @contextlib.asynccontextmanager
+    async def _between_changes(self) -> AsyncIterator[None]:
+        """While none of our changes is half-way; but one that takes long (an apply) is not waited for."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def read(self, what: Callable[[Manager], T]) -> T:
         """What a call that changes nothing gives, from a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, what, self.manager)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, what, self.manager)
 
     async def change(self, identity: Identity, what: Callable[[Manager], T]) -> T:
-        """What a call that changes something gives, from a thread; one at a time, to its end in any case."""
-        return await asyncio.shield(self._change(identity, what))
+        """What a call that changes something gives, from a thread; one at a time, and to its end in any case.
 
-    async def _change(self, identity: Identity, what: Callable[[Manager], T]) -> T:
-        async with self._changing:
+        The record's log names the identity.
+        """
+        task: asyncio.Task[T] = asyncio.create_task(self._change(identity.name, what))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
+
+    async def _change(self, who: str, what: Callable[[Manager], T]) -> T:
+        def work() -> T:
+            with acting_for(who):
+                return what(self.manager)
+
+        # Two locks, so that a look waits for one change and not for all that queue.
+        async with self._changing, self._turn:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._pool, what, self.manager)
+                return await asyncio.get_running_loop().run_in_executor(self._writer, work)
             finally:
                 self.hub.changed()
+
+    def confirmation_awaited(self) -> None:
+        """A change was made that has to be confirmed: it is undone when that does not come in time."""
+        self._unconfirmed.set()
+
+    async def _expire(self) -> None:
+        """Undo what was not confirmed in time, also what an earlier run of the service had begun to wait for."""
+        while True:
+            await self._unconfirmed.wait()
+            try:
+                left_s = await self.read(lambda manager: manager.unconfirmed_s())
+                if left_s is None:
+                    self._unconfirmed.clear()
+                elif left_s > 0:
+                    await asyncio.sleep(
+                        min(left_s, 5.0)
+                    )  # the deadline's clock counts time in suspend, sleep's does not
+                else:
+                    await self._change("nobody confirmed in time", lambda manager: manager.expire())
+            except L2tpError:
+                _log.exception("can't undo what nobody confirmed; again in %g s", _RETRY_S)
+                await asyncio.sleep(_RETRY_S)

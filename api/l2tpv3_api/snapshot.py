@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Final
 
-from l2tpv3.errors import NotFoundError
+import orjson
+
+from l2tpv3 import report
+from l2tpv3.host import no_session, no_tunnel
 from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3_api.paging import Key
+
+_KEPT_MAX: Final = 64  # answers of one snapshot; it lives for one look
 
 
 class Snapshot:
-    """tunnels: as Manager.tunnels gives them. at: when, in seconds since the epoch."""
+    """tunnels: as Manager.tunnels gives them. at: when, in seconds since the epoch. Threads may share it."""
 
     def __init__(self, tunnels: Sequence[TunnelStatus]) -> None:
         self.at = time.time()
         self.tunnels = tuple(tunnels)
-        self._by_name = {one.name: one for one in self.tunnels}
+        self._by_name: dict[str, TunnelStatus] = {}
+        for one in self.tunnels:
+            self._by_name.setdefault(one.name, one)
+        self._answers: dict[Hashable, asyncio.Task[bytes]] = {}
 
     def tunnel(self, name: str) -> TunnelStatus:
         """One tunnel by name. Raises NotFoundError."""
         found = self._by_name.get(name)
         if found is None:
-            raise NotFoundError(f"tunnel {name}", "no such tunnel", "`l2tpctl tunnel show` lists them")
+            raise no_tunnel(name)
         return found
 
     def session(self, tunnel: str, name: str) -> SessionStatus:
@@ -29,5 +43,55 @@ class Snapshot:
         for session in self.tunnel(tunnel).sessions:
             if session.name == name:
                 return session
-        remedy = f"`l2tpctl session show {tunnel}` lists them"
-        raise NotFoundError(f"session {tunnel}/{name}", "no such session", remedy)
+        raise no_session(tunnel, name)
+
+    @cached_property
+    def sorted_tunnels(self) -> list[TunnelStatus]:
+        """By tunnel_key."""
+        return sorted(self.tunnels, key=tunnel_key)
+
+    @cached_property
+    def sorted_sessions(self) -> list[tuple[TunnelStatus, SessionStatus]]:
+        """By session_key, each with its tunnel."""
+        return sorted(self.pairs(), key=session_key)
+
+    def pairs(self) -> Iterator[tuple[TunnelStatus, SessionStatus]]:
+        """All sessions, each with its tunnel."""
+        return ((tunnel, session) for tunnel in self.tunnels for session in tunnel.sessions)
+
+    async def answer(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """What `make` gives, called in a thread, and kept for whoever asks for the same. key: says what that is."""
+        task = self._answers.get(key)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(make))
+            if len(self._answers) < _KEPT_MAX:
+                self._answers[key] = task
+        return await asyncio.shield(task)
+
+
+def tunnel_key(tunnel: TunnelStatus) -> Key:
+    """What tunnels are sorted by: foreign ones come last."""
+    return tunnel.foreign, tunnel.name, tunnel.spec.netns or "", ""
+
+
+def session_key(pair: tuple[TunnelStatus, SessionStatus]) -> Key:
+    """What sessions are sorted by: those of foreign tunnels come last."""
+    tunnel, session = pair
+    return tunnel.foreign, tunnel.name, tunnel.spec.netns or "", session.name
+
+
+def tunnel_document(tunnel: TunnelStatus, *, sessions: bool, secrets: bool = False) -> dict[str, Any]:
+    """One tunnel; without its sessions it tells how many there are."""
+    if sessions:
+        return report.tunnel_dict(tunnel, secrets=secrets)
+    document = report.tunnel_dict(dataclasses.replace(tunnel, sessions=()))
+    del document["sessions"]
+    return document | {"session_count": len(tunnel.sessions)}
+
+
+def encode(document: Any) -> bytes:
+    """JSON. A netdev that something else made may have any bytes in its name, which JSON then has escaped."""
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        return json.dumps(document).encode()

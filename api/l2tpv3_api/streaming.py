@@ -23,11 +23,12 @@ class Stream(Response):
         body: AsyncGenerator[bytes, None],
         *,
         media_type: str,
+        status_code: int = 200,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
     ) -> None:
         self.body_iterator = body
-        self.status_code = 200
+        self.status_code = status_code
         self.media_type = media_type
         self.background = background
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})})

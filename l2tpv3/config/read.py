@@ -212,10 +212,10 @@ class Reader:
         if guilty is None:
             if not words:
                 raise error  # nothing that the file says
-            self._findings.add(source, _as_keys(error.problem), _as_keys(error.remedy))
+            self._findings.add(source, as_keys(error.problem), as_keys(error.remedy))
             words.clear()
             return
-        self._findings.add(source.of(guilty), _as_keys(error.problem), _as_keys(error.remedy))
+        self._findings.add(source.of(guilty), as_keys(error.problem), as_keys(error.remedy))
         del words[guilty]
 
 
@@ -230,7 +230,7 @@ def _canonical(all_words: dict[str, Any], given: dict[str, Any]) -> dict[str, An
     return {word: value for word, value in all_words.items() if word in given}
 
 
-def _as_keys(text: str) -> str:
+def as_keys(text: str) -> str:
     """spec.py speaks of the command line's options: the same words without dashes are a file's keys."""
     return re.sub(r"(?<![\w-])--(?=[a-z])", "", text)
 

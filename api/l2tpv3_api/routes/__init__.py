@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from l2tpv3_api.routes import dashboard, events, health, sessions, tunnels
+from l2tpv3_api.routes import (
+    capabilities,
+    dashboard,
+    events,
+    health,
+    log,
+    peer,
+    sessions,
+    state,
+    stats,
+    tunnels,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (tunnels.router, sessions.router, health.router, events.router, dashboard.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    tunnels.router,
+    sessions.router,
+    stats.router,
+    peer.router,
+    state.router,
+    capabilities.router,
+    log.router,
+    health.router,
+    events.router,
+    dashboard.router,
+)
 """All of them, in the order in which paths are looked for."""

@@ -1,14 +1,26 @@
-"""What routes take: the service, and who asks."""
+"""What routes take: the service, who asks, names, conditions; and how they answer."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
-from fastapi import Body, Depends, Request
+from fastapi import Depends, Header, Path, Request
+from fastapi.dependencies.models import Dependant
+from starlette.responses import Response
 
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3_api.access.guard import require
 from l2tpv3_api.access.identity import Identity, Scope
+from l2tpv3_api.etag import HEADER_MAX, Conditions, Tagger
 from l2tpv3_api.service import Service
+from l2tpv3_api.snapshot import encode
+
+JSON: Final = "application/json"
+
+_NAME: Final = {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}
+_SEEN: Final = {"pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$"}
 
 
 def _service(request: Request) -> Service:
@@ -20,4 +32,93 @@ Serving = Annotated[Service, Depends(_service)]
 Reader = Annotated[Identity, Depends(require(Scope.READ))]
 Writer = Annotated[Identity, Depends(require(Scope.WRITE))]
 Keeper = Annotated[Identity, Depends(require(Scope.SECRETS))]
-Words = Annotated[dict[str, Any], Body()]
+
+# Names that can't be are told as the command line tells them; FastAPI's own words are for documentation.
+TunnelName = Annotated[str, Path(description="The tunnel's name.", json_schema_extra=dict(_NAME), examples=["siteb"])]
+SessionName = Annotated[
+    str, Path(description="The session's name, unique in its tunnel.", json_schema_extra=dict(_NAME), examples=["lan"])
+]
+AnyTunnel = Annotated[
+    str,
+    Path(
+        description="The tunnel's name; of one that something else made, DATAPATH:ID.",
+        json_schema_extra=dict(_SEEN),
+        examples=["siteb"],
+    ),
+]
+AnySession = Annotated[
+    str,
+    Path(
+        description="The session's name; of one that something else made, its id.",
+        json_schema_extra=dict(_SEEN),
+        examples=["lan"],
+    ),
+]
+
+_TAGS: Final = r'^(\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$'
+
+
+def _conditions(
+    if_match: Annotated[
+        str | None,
+        Header(
+            description="Only if it is still as this ETag has it, or (`*`) there at all; else 412.",
+            max_length=HEADER_MAX,
+            json_schema_extra={"pattern": _TAGS},
+            examples=["*"],
+        ),
+    ] = None,
+    if_none_match: Annotated[
+        str | None,
+        Header(
+            description="`*`: only if there is none yet; else 412.",
+            max_length=HEADER_MAX,
+            json_schema_extra={"pattern": _TAGS},
+        ),
+    ] = None,
+) -> Conditions:
+    return Conditions.of(if_match, if_none_match)
+
+
+Conditional = Annotated[Conditions, Depends(_conditions)]
+
+
+def known_query(request: Request) -> None:
+    """Refuse parameters that a route has not got: one that is misspelt must not change what is asked for."""
+    dependant: Dependant = request.scope["route"].dependant
+    known = _query_names(dependant)
+    for name in request.query_params:
+        if name not in known:
+            remedy = f"known are {', '.join(sorted(known))}" if known else "this takes none"
+            raise InvalidValueError(f"?{name[:80]}", "unknown parameter", remedy)
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names = {one.alias for one in dependant.query_params}
+    return names.union(*(_query_names(one) for one in dependant.dependencies))
+
+
+def tunnel_tag(tagger: Tagger, record: TunnelRecord | None) -> str | None:
+    """The ETag of a tunnel on record: of its words, and whether it lasts."""
+    if record is None:
+        return None
+    return tagger.of({**record.spec.to_words(), "transient": record.boot is not None}, "tunnel")
+
+
+def session_tag(tagger: Tagger, tunnel: str, record: SessionRecord | None) -> str | None:
+    """The ETag of a session on record: of its words."""
+    return None if record is None else tagger.of(record.spec.to_words(), "session", tunnel)
+
+
+def answer(
+    document: Mapping[str, Any] | bytes,
+    *,
+    status: int = 200,
+    tag: str | None = None,
+    location: str | None = None,
+    media_type: str = JSON,
+) -> Response:
+    """A JSON document as the answer. tag: its ETag. location: where what was made is."""
+    headers = {name: value for name, value in (("ETag", tag), ("Location", location)) if value is not None}
+    content = document if isinstance(document, bytes) else encode(document)
+    return Response(content, status, headers, media_type)

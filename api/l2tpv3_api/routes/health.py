@@ -1,22 +1,39 @@
-"""Whether the service lives, and whether it can work."""
+"""Whether the service lives, and whether it can work. Both answer anyone, and tell nothing else."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
-from l2tpv3_api.routes.context import Serving
+from l2tpv3.errors import L2tpError
+from l2tpv3_api.problems import problem_response
+from l2tpv3_api.routes import described
+from l2tpv3_api.routes.context import Serving, answer
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """It answers."""
-    return {"status": "ok"}
+@router.get(
+    "/healthz",
+    operation_id="isAlive",
+    responses={200: described.gives("Health", "It answers."), **described.problems()},
+    openapi_extra={"security": []},
+)
+async def healthz() -> Response:
+    """Tell that the service lives."""
+    return answer({"status": "ok"})
 
 
-@router.get("/readyz")
-async def readyz(service: Serving) -> dict[str, str]:
-    """It can read the record."""
-    await service.read(lambda manager: manager.records())
-    return {"status": "ok"}
+@router.get(
+    "/readyz",
+    operation_id="isReady",
+    responses={200: described.gives("Health", "It can read the record."), **described.problems(503)},
+    openapi_extra={"security": []},
+)
+async def readyz(service: Serving) -> Response:
+    """Tell whether the service can work: whether it can read the record."""
+    try:
+        await service.read(lambda manager: manager.unconfirmed_s())
+    except L2tpError as error:
+        return problem_response(error, status=503)
+    return answer({"status": "ok"})

@@ -1,38 +1,198 @@
-"""/v1/tunnels."""
+"""/v1/tunnels: list, get, put, patch, delete."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
 
 from l2tpv3 import report
-from l2tpv3_api.routes.context import Reader, Serving, Words, Writer
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.manager import Manager
+from l2tpv3.records import TunnelRecord
+from l2tpv3.status import TunnelStatus
+from l2tpv3.told import Change
+from l2tpv3_api import bodies, paging
+from l2tpv3_api.etag import Conditions, Tagger
+from l2tpv3_api.problems import pointing
+from l2tpv3_api.routes import described, examples
+from l2tpv3_api.routes.context import (
+    AnyTunnel,
+    Conditional,
+    Reader,
+    Serving,
+    TunnelName,
+    Writer,
+    answer,
+    tunnel_tag,
+)
+from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, Netns, OfCondition, Secrets
+from l2tpv3_api.snapshot import encode, tunnel_document, tunnel_key
+
+SESSIONS_MAX: Final = 10_000
+"""A page of tunnels with their sessions ends before it has more than so many of those."""
+
+Include = Annotated[
+    Literal["sessions"] | None, Query(description="`sessions`: each tunnel with its sessions, not just their number.")
+]
+OfDatapath = Annotated[str | None, Query(min_length=1, max_length=64, description="Only those that it carries.")]
 
 router = APIRouter(prefix="/v1/tunnels", tags=["tunnels"])
 
 
-@router.get("")
-async def list_tunnels(service: Serving, who: Reader) -> dict[str, Any]:
-    """All tunnels."""
+@router.get(
+    "",
+    operation_id="listTunnels",
+    responses={
+        200: described.gives("TunnelList", "A page of tunnels: those on record by name, then foreign ones."),
+        **described.problems(404, 502, 503),
+    },
+)
+async def list_tunnels(
+    service: Serving,
+    who: Reader,
+    secrets: Secrets,
+    name: Glob = None,
+    condition: OfCondition = None,
+    datapath: OfDatapath = None,
+    foreign: Foreign = None,
+    netns: Netns = None,
+    include: Include = None,
+    limit: Limit = paging.LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> Response:
+    """List tunnels, those that something else made included."""
+    snapshot = await service.look(netns)
+
+    def fits(one: TunnelStatus) -> bool:
+        return (
+            (name is None or fnmatchcase(one.name, name))
+            and (condition is None or one.condition is condition)
+            and (datapath is None or one.datapath == datapath)
+            and (foreign is None or one.foreign is foreign)
+        )
+
+    def make() -> bytes:
+        found = list(filter(fits, snapshot.sorted_tunnels))
+        weight: Callable[[TunnelStatus], int] = lambda one: len(one.sessions) if include else 0  # noqa: E731
+        page = paging.page(found, tunnel_key, limit, cursor, weight=weight, weight_max=SESSIONS_MAX)
+        tunnels = [tunnel_document(one, sessions=include is not None, secrets=secrets) for one in page.items]
+        return encode({"schema": report.STATUS_SCHEMA, "tunnels": tunnels, "total": len(found), "next": page.next})
+
+    key = ("tunnels", name, condition, datapath, foreign, include, secrets, limit, cursor)
+    return answer(await snapshot.answer(key, make))
+
+
+@router.get(
+    "/{tunnel}",
+    operation_id="getTunnel",
+    responses={200: described.gives("Tunnel", "The tunnel.", tag=True), **described.problems(404, 502, 503)},
+)
+async def get_tunnel(
+    tunnel: AnyTunnel, service: Serving, who: Reader, secrets: Secrets, include: Include = None
+) -> Response:
+    """Get one tunnel."""
     snapshot = await service.look()
-    return {**report.tunnels_document(snapshot.tunnels), "total": len(snapshot.tunnels), "next": None}
+    found = snapshot.tunnel(tunnel)
+
+    def make() -> bytes:
+        return encode(tunnel_document(found, sessions=include is not None, secrets=secrets))
+
+    return answer(await snapshot.answer(("tunnel", tunnel, include, secrets), make), tag=_tag(service.tagger, found))
 
 
-@router.get("/{tunnel}")
-async def get_tunnel(tunnel: str, service: Serving, who: Reader) -> dict[str, Any]:
-    """One tunnel."""
-    return report.tunnel_dict((await service.look()).tunnel(tunnel))
+@router.put(
+    "/{tunnel}",
+    operation_id="putTunnel",
+    responses={
+        200: described.gives("ChangedTunnel", "It is so; it was there before.", tag=True),
+        201: described.gives("ChangedTunnel", "It was made.", tag=True, location=True),
+        **described.problems(*described.CHANGING, 412),
+    },
+    openapi_extra=described.takes({bodies.JSON: "TunnelWords"}, **examples.TUNNELS),
+)
+async def put_tunnel(
+    tunnel: TunnelName, request: Request, service: Serving, who: Writer, conditions: Conditional
+) -> Response:
+    """Make a tunnel, or change it to what the body says, whatever it was.
+
+    Words left out take their default; `id` keeps its value. Its sessions are left alone.
+    The same again changes nothing.
+    """
+    table = await bodies.read_table(request, bodies.JSON)
+    transient = table.pop("transient", None)
+    faults = [] if isinstance(transient, bool | None) else [bodies.fault(("transient",), "neither true nor false")]
+    words = bodies.tunnel_words(tunnel, table, service.manager.datapath_words, faults=faults)
+    check = _check(service.tagger, conditions, tunnel)
+
+    def put(manager: Manager) -> Change:
+        return manager.put_tunnel(tunnel, words, transient=transient, check=check)
+
+    return await _changed(service, who, tunnel, table, put)
 
 
-@router.put("/{tunnel}")
-async def put_tunnel(tunnel: str, words: Words, service: Serving, who: Writer) -> dict[str, Any]:
-    """Make a tunnel."""
-    return report.tunnel_dict(await service.change(who, lambda manager: manager.add_tunnel(tunnel, words)))
+@router.patch(
+    "/{tunnel}",
+    operation_id="patchTunnel",
+    responses={
+        200: described.gives("ChangedTunnel", "It is so.", tag=True),
+        **described.problems(*described.CHANGING, 412),
+    },
+    openapi_extra=described.takes(
+        {bodies.MERGE_PATCH: "TunnelPatch", bodies.JSON: "TunnelPatch"}, **examples.TUNNEL_PATCHES
+    ),
+)
+async def patch_tunnel(
+    tunnel: TunnelName, request: Request, service: Serving, who: Writer, conditions: Conditional
+) -> Response:
+    """Change some words of a tunnel (RFC 7396); null takes one back to its default."""
+    table = await bodies.read_table(request, bodies.MERGE_PATCH, bodies.JSON)
+    words = bodies.tunnel_patch(tunnel, table, service.manager.datapath_words)
+    check = _check(service.tagger, conditions, tunnel)
+    return await _changed(service, who, tunnel, table, lambda manager: manager.set_tunnel(tunnel, words, check=check))
 
 
-@router.delete("/{tunnel}", status_code=204)
-async def delete_tunnel(tunnel: str, service: Serving, who: Writer) -> Response:
-    """Remove a tunnel."""
-    await service.change(who, lambda manager: manager.del_tunnel(tunnel))
+@router.delete(
+    "/{tunnel}",
+    status_code=204,
+    operation_id="deleteTunnel",
+    responses={204: described.NOTHING, **described.problems(404, 409, 412, 502, 503)},
+)
+async def delete_tunnel(tunnel: AnyTunnel, service: Serving, who: Writer, conditions: Conditional) -> Response:
+    """Remove a tunnel with its sessions and their netdevs; all are gone when this answers."""
+    check = _check(service.tagger, conditions, tunnel)
+    await service.change(who, lambda manager: manager.del_tunnel(tunnel, check=check))
     return Response(status_code=204)
+
+
+async def _changed(
+    service: Serving, who: Writer, tunnel: str, words: dict[str, Any], change: Callable[[Manager], Change]
+) -> Response:
+    """Make the change, and answer with what became of it, seen before anything else changes it."""
+
+    def work(manager: Manager) -> tuple[Change, TunnelStatus]:
+        return change(manager), manager.tunnel(tunnel)
+
+    try:
+        done, status = await service.change(who, work)
+    except InvalidValueError as error:
+        raise pointing(error, words) from error.__cause__
+    return answer(
+        tunnel_document(status, sessions=False) | {"change": {"recreated": done.recreated, "why": done.why}},
+        status=201 if done.made else 200,
+        tag=_tag(service.tagger, status),
+        location=f"/v1/tunnels/{tunnel}" if done.made else None,
+    )
+
+
+def _tag(tagger: Tagger, status: TunnelStatus) -> str | None:
+    if status.foreign:
+        return None
+    return tagger.of({**status.spec.to_words(), "transient": status.transient}, "tunnel")
+
+
+def _check(tagger: Tagger, conditions: Conditions, tunnel: str) -> Callable[[TunnelRecord | None], None]:
+    return lambda record: conditions.check(f"tunnel {tunnel}", tunnel_tag(tagger, record))

@@ -1,0 +1,236 @@
+"""Bodies that clients send: bounded, parsed, checked as files are, with all that is wrong told at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from starlette.requests import Request
+
+from l2tpv3 import ids
+from l2tpv3.config.document import Document, read_sent
+from l2tpv3.config.load import merge
+from l2tpv3.config.problem import ConfigError, Problem
+from l2tpv3.config.read import Findings, Reader
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.source import KeyPath, Source
+from l2tpv3.spec import SessionSpec, Sublayer, TunnelSpec, session_fields, tunnel_fields
+from l2tpv3.wanted import WantedTunnel
+from l2tpv3_api.problems import BodyError, Fault, MalformedError, MediaTypeError, TooLargeError
+
+WORDS_BYTES: Final = 64 << 10
+"""Longest body with the words of one tunnel or session."""
+STATE_BYTES: Final = 16 << 20
+"""Longest body with a whole wanted state: some 30,000 sessions."""
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+TOML: Final = "application/toml"
+
+_BODY: Final = Path("body")
+_LARGE: Final = 64 << 10  # parsed in a thread
+_QUOTED_MAX: Final = 500
+_NAME_MAX: Final = 128
+
+
+async def read_bytes(request: Request, limit: int, *kinds: str) -> tuple[bytes, str]:
+    """The body and its media type, one of `kinds`. Raises MediaTypeError, TooLargeError."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in kinds:
+        problem = f"{kind[:80]!r} is not taken here" if kind else "is missing"
+        raise MediaTypeError("Content-Type", problem, f"send {' or '.join(kinds)}")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise TooLargeError("body", f"more than {limit} bytes", "send less at once")
+    return bytes(body), kind
+
+
+async def read_table(request: Request, *kinds: str) -> dict[str, Any]:
+    """A body that is one JSON object. Raises InvalidValueError."""
+    data, _ = await read_bytes(request, WORDS_BYTES, *kinds)
+    return parse_table(data)
+
+
+async def read_state(request: Request, datapaths: Collection[str]) -> list[WantedTunnel]:
+    """A body that is a whole wanted state, JSON shaped as files are, or a file itself. Raises InvalidValueError."""
+    data, kind = await read_bytes(request, STATE_BYTES, JSON, TOML)
+    if len(data) > _LARGE:
+        return await asyncio.to_thread(parse_state, data, kind, datapaths)
+    return parse_state(data, kind, datapaths)
+
+
+def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[WantedTunnel]:
+    """See read_state."""
+    document = read_sent(data, _BODY) if kind == TOML else _document(parse_table(data))
+    try:
+        return merge([document], datapaths=datapaths)
+    except ConfigError as error:
+        if isinstance(document, Problem):
+            raise MalformedError(document.subject, document.problem, document.remedy) from error
+        raise BodyError(error.subject, error.problem, error.remedy, map(_fault, error.problems)) from error
+
+
+def tunnel_words(
+    name: str, table: Mapping[str, Any], datapaths: Collection[str], *, faults: Collection[Fault] = ()
+) -> dict[str, Any]:
+    """The words of a tunnel, whole and checked. faults: what else is wrong with the body. Raises BodyError."""
+    return _words(_TunnelTable(name, datapaths, whole=True), table, {}, faults)
+
+
+def tunnel_patch(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
+    """Some words of a tunnel, checked; None where one is to be reset. Raises BodyError."""
+    given, reset = _split(table)
+    faults = [fault(("remote",), "it has no default", "give the peer's address")] if "remote" in reset else []
+    return _words(_TunnelTable(name, datapaths, whole=False), given, reset, faults)
+
+
+def session_words(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
+    """The words of a session, checked. Raises BodyError."""
+    return _words(_SessionTable(name, datapaths), table, {}, ())
+
+
+def session_patch(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
+    """Some words of a session, checked; None where one is to be reset. Raises BodyError."""
+    given, reset = _split(table)
+    return _words(_SessionTable(name, datapaths), given, reset, ())
+
+
+def _split(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, None]]:
+    """What a merge patch (RFC 7396) gives, and what it resets."""
+    given = {word: value for word, value in table.items() if value is not None}
+    return given, dict.fromkeys(word for word, value in table.items() if value is None)
+
+
+class _TunnelTable:
+    """How a tunnel's words are read."""
+
+    def __init__(self, name: str, datapaths: Collection[str], *, whole: bool) -> None:
+        self._name, self._datapaths, self._whole = name, datapaths, whole
+
+    def read(self, document: Document, findings: Findings) -> Mapping[str, Any]:
+        """The words that are good; the others are noted."""
+        return Reader(document, self._datapaths, findings).tunnel_words(self._name, whole=self._whole)
+
+    def make(self, table: Mapping[str, Any]) -> None:
+        """Raise what the command line tells of the words."""
+        TunnelSpec(**tunnel_fields({"name": self._name, **table}))
+
+
+class _SessionTable:
+    """How a session's words are read."""
+
+    def __init__(self, name: str, datapaths: Collection[str]) -> None:
+        self._name, self._datapaths = name, datapaths
+
+    def read(self, document: Document, findings: Findings) -> Mapping[str, Any]:
+        """The words that are good; the others are noted."""
+        return Reader(document, self._datapaths, findings).session_words(self._name)
+
+    def make(self, table: Mapping[str, Any]) -> None:
+        """Raise what the command line tells of the words."""
+        SessionSpec(**session_fields({"name": self._name, "ifname": "l2tpeth0", **table}))
+
+
+def _words(
+    kind: _TunnelTable | _SessionTable, given: Mapping[str, Any], reset: Mapping[str, None], faults: Collection[Fault]
+) -> dict[str, Any]:
+    findings, unknown = Findings(), Findings()
+    words = kind.read(_document(dict(given)), findings)
+    if reset:  # whether those are words at all: any value does, as only their names are looked at
+        kind.read(_document({word: {} for word in reset}), unknown)
+        findings.problems += (one for one in unknown.problems if one.problem == "unknown key")
+    if not findings.problems and not faults:
+        return {**words, **reset}
+    told = (*map(_fault, findings.problems), *faults)
+    first = _first(kind, given)
+    if first is None and findings.problems:
+        first = findings.problems[0].subject, findings.problems[0].problem, findings.problems[0].remedy
+    raise BodyError(*(first or ("body: " + ".".join(map(str, told[0].path)), told[0].detail, "")), told)
+
+
+def _first(kind: _TunnelTable | _SessionTable, given: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """What the command line would have told first."""
+    try:
+        kind.make(given)
+    except InvalidValueError as error:
+        if len(str(error)) < _QUOTED_MAX and "-cookie" not in error.subject:  # files of this host are no remedy here
+            return error.subject, error.problem, error.remedy
+    except (TypeError, ValueError, OverflowError):
+        pass  # not what the specs' parsers are made for; Reader has found it
+    return None
+
+
+def _document(content: dict[str, Any]) -> Document:
+    return Document(content, Source(_BODY, (), lambda _: 0), sent=True)
+
+
+def _fault(problem: Problem) -> Fault:
+    place = f"line {problem.line}: " if problem.line else ""
+    return fault(problem.path, place + problem.problem, problem.remedy)
+
+
+def parse_table(data: bytes) -> dict[str, Any]:
+    """A JSON object, read more strictly than Python does: no key twice, no NaN. Raises MalformedError, BodyError."""
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+    except _TwiceError as error:
+        raise BodyError("body", str(error), "write each key once", [Fault((), str(error))]) from None
+    except UnicodeDecodeError:
+        raise MalformedError("body", "not UTF-8", "JSON is sent as UTF-8") from None
+    except RecursionError:
+        raise MalformedError("body", "nested too deeply", "two levels of objects are all there is") from None
+    except ValueError as error:
+        raise MalformedError("body", f"not JSON: {str(error)[:_QUOTED_MAX]}", "send a JSON object") from None
+    if not isinstance(value, dict):
+        problem = "not an object"
+        raise BodyError("body", problem, "send a JSON object of words and values", [Fault((), problem)])
+    return value
+
+
+class _TwiceError(Exception):
+    """A key stands twice in one object: which of them counts differs from program to program."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        seen: set[str] = set()
+        again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _TwiceError(f"the key {again[:80]!r} is given twice")
+    return table
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def fault(path: KeyPath, problem: str, remedy: str = "") -> Fault:
+    """Something that is wrong at one place of a body."""
+    return Fault(path, problem + (f"; {remedy}" if remedy else ""))
+
+
+def adoption(table: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    """foreign, name and sublayer of a request to adopt a tunnel. Raises BodyError."""
+    known = ("foreign", "name", "sublayer")
+    faults = [fault((word,), "unknown key", f"known are {', '.join(known)}") for word in table if word not in known]
+    for word in known:
+        value = table.get(word)
+        if word == "foreign" and word not in table:
+            faults.append(fault((), "foreign is missing", "give the tunnel as /v1/tunnels calls it"))
+        elif word in table and (not isinstance(value, str) or not 0 < len(value) <= _NAME_MAX):
+            faults.append(fault((word,), "not a name"))
+    if "sublayer" in table and table["sublayer"] not in tuple(Sublayer):
+        faults.append(fault(("sublayer",), "unknown", f"give one of {', '.join(Sublayer)}"))
+    if "name" in table and isinstance(table["name"], str):
+        try:
+            ids.parse_name(table["name"], "tunnel name")
+        except InvalidValueError as error:
+            faults.append(fault(("name",), error.problem, error.remedy))
+    if faults:
+        raise BodyError("body", faults[0].detail, "", faults)
+    return table["foreign"], table.get("name"), table.get("sublayer", Sublayer.DEFAULT.value)

@@ -1,0 +1,46 @@
+"""/v1/capabilities: what works here, and what the service takes."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from l2tpv3.interop.formats import IMPORT_FORMATS, PEER_FORMATS
+from l2tpv3_api import bodies, paging
+from l2tpv3_api.routes import described
+from l2tpv3_api.routes.context import Reader, Serving, answer
+
+router = APIRouter(prefix="/v1", tags=["state"])
+
+
+@router.get(
+    "/capabilities",
+    operation_id="getCapabilities",
+    responses={200: described.gives("Capabilities", "What works here."), **described.problems()},
+)
+async def get_capabilities(service: Serving, who: Reader) -> Response:
+    """Tell which datapaths work here, and why or why not; formats, limits, and who one is."""
+    support = await service.read(lambda manager: manager.support())
+    return answer(
+        {
+            "version": package_version(),
+            "datapaths": [{"name": name, "works": one.works, "reason": one.reason} for name, one in support.items()],
+            "formats": {"peer": list(PEER_FORMATS), "import": list(IMPORT_FORMATS)},
+            "limits": {
+                "page": paging.LIMIT_MAX,
+                "words_bytes": bodies.WORDS_BYTES,
+                "state_bytes": bodies.STATE_BYTES,
+            },
+            "you": {"name": who.name, "scopes": sorted(who.scopes)},
+        }
+    )
+
+
+def package_version() -> str:
+    """This program's version."""
+    try:
+        return version("l2tpv3")
+    except PackageNotFoundError:  # run from its source, uninstalled
+        return "0"

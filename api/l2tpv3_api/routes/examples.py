@@ -1,0 +1,26 @@
+"""Bodies that work, for OpenAPI; a test sends each."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+TUNNELS: Final[dict[str, Any]] = {
+    "shortest": {"remote": "192.0.2.2"},
+    "stated": {"remote": "192.0.2.2", "id": 7, "peer-id": 8, "local-port": 5000, "remote-port": 5001},
+    "over-ip": {"remote": "2001:db8::2", "encap": "ip", "transient": True},
+}
+TUNNEL_PATCHES: Final[dict[str, Any]] = {
+    "another-peer": {"remote": "192.0.2.9"},
+    "default-port": {"local-port": None},
+}
+SESSIONS: Final[dict[str, Any]] = {
+    "all-chosen": {},
+    "addressed": {"address": ["10.9.0.1/24"], "mtu": 1400},
+    "with-cookies": {"tx-cookie": "0123456789abcdef", "rx-cookie": "fedcba9876543210", "sequencing": "both"},
+}
+SESSION_PATCHES: Final[dict[str, Any]] = {"mtu": {"mtu": 1400}, "default-mtu": {"mtu": None}}
+STATES: Final[dict[str, Any]] = {
+    "one-tunnel": {"tunnel": {"siteb": {"remote": "192.0.2.2", "session": {"lan": {"mtu": 1400}}}}},
+    "a-file": '[tunnel.siteb]\nremote = "192.0.2.2"\n\n[tunnel.siteb.session.lan]\nmtu = 1400\n',
+}
+ADOPTIONS: Final[dict[str, Any]] = {"by-id": {"foreign": "kernel:1000", "name": "siteb"}}

@@ -1,0 +1,29 @@
+"""/v1/log: who changed what when."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from l2tpv3 import report
+from l2tpv3_api.routes import described
+from l2tpv3_api.routes.context import Reader, Serving, answer
+
+router = APIRouter(prefix="/v1", tags=["state"])
+
+
+@router.get(
+    "/log",
+    operation_id="getLog",
+    responses={200: described.gives("Log", "The last changes, the last one last."), **described.problems(502)},
+)
+async def get_log(
+    service: Serving,
+    who: Reader,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="So many of the last changes. Default: 50.")] = 50,
+) -> Response:
+    """Tell who changed what when."""
+    entries = await service.read(lambda manager: manager.audit(limit))
+    return answer(report.audit_document(reversed(entries)))

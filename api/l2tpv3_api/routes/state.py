@@ -1,0 +1,224 @@
+"""The whole state: what is on record, and changes of all of it at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from l2tpv3 import report
+from l2tpv3.config.write import dump, state_document
+from l2tpv3.errors import NotFoundError, NotPermittedError
+from l2tpv3.told import News, ToldStep
+from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3_api import bodies
+from l2tpv3_api.access.identity import Scope
+from l2tpv3_api.events.progress import Progress
+from l2tpv3_api.problems import BodyError
+from l2tpv3_api.routes import described, examples
+from l2tpv3_api.routes.context import Conditional, Reader, Serving, Writer, answer
+from l2tpv3_api.routes.negotiation import VARY, preferred
+from l2tpv3_api.routes.queries import Prune
+from l2tpv3_api.snapshot import encode, tunnel_document
+
+CONFIRM_MAX_S: Final = 86400.0
+_COOKIES: Final = ("tx-cookie", "rx-cookie")
+
+Confirm = Annotated[
+    float | None,
+    Query(gt=0, le=CONFIRM_MAX_S, description="Undo it after so many seconds, unless /v1/confirm comes."),
+]
+
+router = APIRouter(prefix="/v1", tags=["state"])
+
+_STATE: Final = described.takes({bodies.JSON: "State", bodies.TOML: ""}, **examples.STATES)
+_TOML: Final = described.gives_text(bodies.TOML, "", examples.STATES["a-file"])["content"]
+_ON_RECORD: Final = described.gives("State", "What is on record, shaped as files are.", tag=True)
+
+
+@router.get(
+    "/state",
+    operation_id="getState",
+    responses={
+        200: _ON_RECORD | {"content": _ON_RECORD["content"] | _TOML},
+        304: {"description": "It is what If-None-Match has.", "headers": _ON_RECORD["headers"]},
+        **described.problems(502),
+    },
+)
+async def get_state(
+    request: Request,
+    service: Serving,
+    who: Reader,
+    conditions: Conditional,
+    secrets: Annotated[
+        bool | None, Query(description="With cookies. Default: if one's scopes have `secrets`, which that needs.")
+    ] = None,
+) -> Response:
+    """Get all that is on record: what /v1/apply makes again. JSON, or the file itself (application/toml)."""
+    may = who.may(Scope.SECRETS)
+    if secrets and not may:
+        remedy = "leave secrets=true out, or have someone give it that scope"
+        raise NotPermittedError(who.name, "cookies need the scope secrets", remedy)
+    kind = preferred(request, bodies.JSON, bodies.TOML)
+    stated = await service.stated()
+    shown = stated if may and secrets is not False else [_without_cookies(one) for one in stated]
+    content = dump(shown).encode() if kind == bodies.TOML else encode(state_document(shown))
+    tag = service.tagger.of_bytes(content)
+    if conditions.unchanged(tag):
+        return Response(status_code=304, headers={"ETag": tag, **VARY})
+    response = answer(content, tag=tag, media_type=kind)
+    response.headers.update(VARY)
+    return response
+
+
+def _without_cookies(tunnel: WantedTunnel) -> WantedTunnel:
+    sessions = tuple(
+        WantedSession(name=one.name, words={word: it for word, it in one.words.items() if word not in _COOKIES})
+        for one in tunnel.sessions
+    )
+    return WantedTunnel(name=tunnel.name, words=tunnel.words, sessions=sessions)
+
+
+@router.post(
+    "/plan",
+    operation_id="plan",
+    responses={
+        200: described.gives("Plan", "The steps, in their order."),
+        **described.problems(*described.CHANGING),
+    },
+    openapi_extra=_STATE,
+)
+async def plan(request: Request, service: Serving, who: Reader, *, prune: Prune = False) -> Response:
+    """Tell what /v1/apply would do now, and touch nothing."""
+    wanted = await _wanted(request, service, prune=prune)
+    outcome = await service.read(lambda manager: manager.plan(wanted, prune=prune))
+    return answer(_plan(outcome.told, changes=outcome.changes))
+
+
+@router.post(
+    "/apply",
+    operation_id="apply",
+    responses={
+        200: described.gives("Plan", "It is so; these steps were taken."),
+        **described.problems(*described.CHANGING),
+    },
+    openapi_extra=_STATE,
+)
+async def apply(
+    request: Request, service: Serving, who: Writer, *, prune: Prune = False, confirm_s: Confirm = None
+) -> Response:
+    """Make this host what the body wants: only what differs is touched. When a step fails, all is as it was before."""
+    wanted = await _wanted(request, service, prune=prune)
+
+    def work(manager: Any) -> Any:
+        with Progress(service.hub, who.name) as progress:
+            return manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=progress)
+
+    outcome = await service.change(who, work)
+    if confirm_s is not None and outcome.changes:
+        service.confirmation_awaited()
+    return answer(_plan(outcome.told, changes=outcome.changes) | {"confirm_s": confirm_s if outcome.changes else None})
+
+
+async def _wanted(request: Request, service: Serving, *, prune: bool) -> list[WantedTunnel]:
+    wanted = await bodies.read_state(request, service.manager.datapath_words)
+    if prune and not wanted:
+        problem, remedy = "there is no tunnel in it, so all would be removed", "/v1/down stops everything"
+        raise BodyError("prune", problem, remedy, [bodies.fault((), problem, remedy)])
+    return wanted
+
+
+def _plan(steps: tuple[ToldStep, ...], *, changes: bool) -> dict[str, Any]:
+    return report.plan_document(steps) | {"changes": changes}
+
+
+@router.post(
+    "/confirm",
+    operation_id="confirm",
+    responses={
+        200: described.gives("Confirmed", "It stays."),
+        **described.problems(404, 502, 503),
+    },
+)
+async def confirm(service: Serving, who: Writer) -> Response:
+    """Keep what /v1/apply?confirm_s did."""
+    if not await service.change(who, lambda manager: manager.confirm()):
+        raise NotFoundError("confirm", "nothing waits for a confirmation", "it may have been undone already")
+    return answer({"confirmed": True})
+
+
+@router.post(
+    "/rollback",
+    operation_id="rollback",
+    responses={200: described.gives("Plan", "It is undone."), **described.problems(404, 409, 501, 502, 503)},
+)
+async def rollback(service: Serving, who: Writer) -> Response:
+    """Undo what /v1/apply?confirm_s did, without waiting."""
+    outcome = await service.change(who, lambda manager: manager.rollback())
+    if outcome is None:
+        raise NotFoundError("rollback", "nothing waits for a confirmation", "it may have been confirmed already")
+    return answer(_plan(outcome.told, changes=outcome.changes))
+
+
+@router.get(
+    "/confirmation",
+    operation_id="getConfirmation",
+    responses={200: described.gives("Confirmation", "Whether a change waits."), **described.problems(502)},
+)
+async def get_confirmation(service: Serving, who: Reader) -> Response:
+    """Tell whether a change waits for its confirmation, and how long yet."""
+    left_s = await service.read(lambda manager: manager.unconfirmed_s())
+    return answer({"awaited": left_s is not None, "left_s": left_s})
+
+
+@router.post(
+    "/restore",
+    operation_id="restore",
+    responses={
+        200: described.gives("Restored", "They are there again."),
+        **described.problems(404, 409, 501, 502, 503),
+    },
+)
+async def restore(
+    service: Serving,
+    who: Writer,
+    tunnel: Annotated[
+        list[str] | None, Query(max_length=1000, description="Only this one; can be repeated. Default: all.")
+    ] = None,
+) -> Response:
+    """Make again what is on record and not running; what runs is left alone."""
+    news: list[News] = []
+    restored = await service.change(who, lambda manager: manager.restore(tunnel, tell=news.append))
+    told = [{"tunnel": one.tunnel, "turn": one.turn.value, "why": str(one.error or "")} for one in news]
+    return answer({"restored": restored, "news": told})
+
+
+@router.post(
+    "/down",
+    operation_id="down",
+    responses={200: described.gives("Plan", "All is stopped."), **described.problems(409, 502, 503)},
+)
+async def down(service: Serving, who: Writer) -> Response:
+    """Stop all that is on record, and keep the record: /v1/restore brings it back."""
+    outcome = await service.change(who, lambda manager: manager.down())
+    return answer(_plan(outcome.told, changes=outcome.changes))
+
+
+@router.post(
+    "/adopt",
+    status_code=201,
+    operation_id="adopt",
+    responses={
+        201: described.gives("Tunnel", "It is on record.", location=True),
+        **described.problems(*described.CHANGING),
+    },
+    openapi_extra=described.takes({bodies.JSON: "Adoption"}, **examples.ADOPTIONS),
+)
+async def adopt(request: Request, service: Serving, who: Writer) -> Response:
+    """Put a tunnel that something else made on record, with its sessions; its traffic is not touched."""
+    table = await bodies.read_table(request, bodies.JSON)
+    foreign, name, sublayer = bodies.adoption(table)
+    status = await service.change(who, lambda manager: manager.adopt(foreign, name, sublayer))
+    document = tunnel_document(status, sessions=False)
+    return answer(document, status=201, location=f"/v1/tunnels/{status.name}")

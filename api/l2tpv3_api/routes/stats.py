@@ -1,0 +1,39 @@
+"""Counters: /v1/stats, and those of one session."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from l2tpv3 import report
+from l2tpv3_api.routes import described
+from l2tpv3_api.routes.context import AnySession, AnyTunnel, Reader, Serving, answer
+from l2tpv3_api.routes.queries import OfTunnel
+from l2tpv3_api.snapshot import encode
+
+router = APIRouter(prefix="/v1", tags=["statistics"])
+
+_RESPONSES = {200: described.gives("Stats", "Counters at one moment."), **described.problems(404, 502, 503)}
+
+
+@router.get("/stats", operation_id="getStats", responses=_RESPONSES)
+async def get_stats(service: Serving, who: Reader, tunnel: OfTunnel = None) -> Response:
+    """Get the counters of all sessions, or of a tunnel's."""
+    snapshot = await service.look()
+    tunnels = snapshot.tunnels if tunnel is None else (snapshot.tunnel(tunnel),)
+
+    def make() -> bytes:
+        pairs = [(one.name, session) for one in tunnels for session in one.sessions]
+        return encode(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
+
+    return answer(await snapshot.answer(("stats", tunnel), make))
+
+
+@router.get("/tunnels/{tunnel}/sessions/{session}/stats", operation_id="getSessionStats", responses=_RESPONSES)
+async def get_session_stats(tunnel: AnyTunnel, session: AnySession, service: Serving, who: Reader) -> Response:
+    """Get one session's counters."""
+    snapshot = await service.look()
+    pairs = [(tunnel, snapshot.session(tunnel, session))]
+    return answer(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))

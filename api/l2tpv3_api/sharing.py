@@ -1,0 +1,46 @@
+"""One answer for everyone who asks at the same time, and never one that is older than the question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """Calls `make` for many. Whoever asks while it runs waits for the next run, which all of those share.
+
+    make: takes what it calls when it really begins, which may be after some waiting: until then others may join.
+    """
+
+    def __init__(self, make: Callable[[Callable[[], None]], Awaitable[T]]) -> None:
+        self._make = make
+        self._running: asyncio.Task[T] | None = None
+        self._next: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        """What a run gives that began after this was called. One waiter's cancellation is none of the others'."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._after(self._running))
+        return await asyncio.shield(self._next)
+
+    async def _after(self, running: asyncio.Task[T] | None) -> T:
+        if running is not None:
+            await asyncio.wait([running])
+        try:
+            return await self._make(self._begin)
+        finally:
+            self._begin()
+
+    def _begin(self) -> None:
+        """From now on whoever asks is too late for the run that was to come."""
+        this = asyncio.current_task()
+        if self._next is this:
+            self._running, self._next = self._next, None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for anything."""
+        return self._next is None and (self._running is None or self._running.done())
