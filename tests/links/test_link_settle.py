@@ -45,7 +45,7 @@ CLASHES: list[tuple[str, list[dict[str, Any]], type[L2tpError], str]] = [
     ),
     ("a bridge's NIC shared", [MV, BR], ConflictError, "eth0 is what link mv0"),
     ("a port's NIC", [MV, {"name": "p", "type": "port", "over": "eth0,t/x"}], ConflictError, "link mv0"),
-    ("one netdev name", [BR, MV | {"ifname": "br0"}], ConflictError, "netdev of link mv0"),
+    ("one netdev name", [BR, MV | {"over": "eth1", "ifname": "br0"}], ConflictError, "netdev of link mv0"),
     ("a session's name", [MV | {"ifname": "lan0"}], ConflictError, "netdev of session t/x"),
     ("no such session", [BR | {"over": "t/y"}], MissingError, "no session t/y"),
     ("no such tunnel", [BR | {"over": "u/x"}], MissingError, "no session u/x"),
