@@ -7,16 +7,22 @@ from pathlib import Path
 
 import typer
 
+from l2tpv3.cli.aim import Aim
 
-def tunnels(incomplete: str) -> list[str]:
+_THERE_S = 1.0
+"""How long another host may take to connect, and then to answer: nobody waits longer for a Tab."""
+_THERE_MAX = 1000
+
+
+def tunnels(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of tunnels on record."""
-    return _matching(incomplete, _on_record)
+    return _matching(incomplete, lambda: _on_record(ctx))
 
 
 def sessions(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of sessions on record in the tunnel that the command line names."""
     tunnel = ctx.params.get("tunnel")
-    return _matching(incomplete, lambda: _on_record().get(tunnel or "", []))
+    return _matching(incomplete, lambda: _on_record(ctx).get(tunnel or "", []))
 
 
 def tokens(incomplete: str) -> list[str]:
@@ -27,16 +33,17 @@ def tokens(incomplete: str) -> list[str]:
     return _matching(incomplete, lambda: (token.name for token in Tokens(Places.from_environment().state).all()))
 
 
-def netns(incomplete: str) -> list[str]:
-    """Names of network namespaces."""
+def netns(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of network namespaces of this host."""
     from l2tpv3.netns import NETNS_DIR
 
-    return _matching(incomplete, lambda: (path.name for path in Path(NETNS_DIR).iterdir()))
+    return _matching(incomplete, lambda: (path.name for path in Path(NETNS_DIR).iterdir() if _is_here(ctx)))
 
 
-def bridges(incomplete: str) -> list[str]:
-    """Names of bridges."""
-    return _matching(incomplete, lambda: (path.parent.name for path in Path("/sys/class/net").glob("*/bridge")))
+def bridges(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of bridges of this host."""
+    found = Path("/sys/class/net").glob("*/bridge")
+    return _matching(incomplete, lambda: (path.parent.name for path in found if _is_here(ctx)))
 
 
 def choice(*words: str) -> Callable[[str], list[str]]:
@@ -48,7 +55,15 @@ def choice(*words: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def _on_record() -> dict[str, list[str]]:
+def _is_here(ctx: typer.Context) -> bool:
+    """Whether the command line is for this host."""
+    return Aim.from_options(ctx.find_root().params) is None
+
+
+def _on_record(ctx: typer.Context) -> dict[str, list[str]]:
+    aim = Aim.from_options(ctx.find_root().params)
+    if aim is not None:
+        return _on_record_there(aim)
     # The record, not the manager: it needs no netlink, which makes the difference between 60 ms and 200 ms.
     from l2tpv3.places import Places
     from l2tpv3.store import Store
@@ -57,10 +72,16 @@ def _on_record() -> dict[str, list[str]]:
     return {name: [session.spec.name for session in tunnel.sessions] for name, tunnel in on_record.items()}
 
 
+def _on_record_there(aim: Aim) -> dict[str, list[str]]:
+    client = aim.client(connect_s=_THERE_S, read_s=_THERE_S, tries=1)
+    tunnels = client.get("/v1/tunnels", foreign="false", include="sessions", limit=_THERE_MAX)["tunnels"]
+    return {one["name"]: [session["name"] for session in one["sessions"]] for one in tunnels}
+
+
 def _matching(incomplete: str, words: Callable[[], Iterable[str]]) -> list[str]:
     from l2tpv3.errors import L2tpError
 
     try:
         return sorted(word for word in words() if word.startswith(incomplete))
-    except (L2tpError, OSError, ValueError):
+    except (L2tpError, OSError, ValueError, LookupError, TypeError):
         return []

@@ -9,12 +9,14 @@ from typing import Any, Final
 from l2tpv3.config.write import state_document
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError, PreconditionError
 from l2tpv3.host import no_tunnel
+from l2tpv3.ids import parse_name
 from l2tpv3.remote import reading
 from l2tpv3.remote.client import Answer, Client
 from l2tpv3.remote.path import session_path, tunnel_path
 from l2tpv3.remote.problem import error_of
 from l2tpv3.remote.reading import RemoteDid
 from l2tpv3.remote.words import session_words, tunnel_words
+from l2tpv3.spec import session_fields
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, News, OnStep, Tell, Turn
@@ -23,6 +25,7 @@ from l2tpv3.wanted import WantedTunnel
 _CREATE: Final = {"If-None-Match": "*"}
 _PATCH: Final = {"Content-Type": "application/merge-patch+json"}
 _PAGE: Final = 1000
+_LOG_MAX: Final = 10_000
 
 
 class RemoteManager:
@@ -44,7 +47,7 @@ class RemoteManager:
         cursor = None
         while True:
             page = self._client.get(
-                "/v1/tunnels", include="sessions", limit=_PAGE, cursor=cursor, look_in=netns, secrets=_flag(secrets)
+                "/v1/tunnels", include="sessions", limit=_PAGE, cursor=cursor, netns=netns, secrets=_flag(secrets)
             )
             with self._understood():
                 found += map(reading.read_tunnel, page["tunnels"])
@@ -76,7 +79,7 @@ class RemoteManager:
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """The last changes, the newest first."""
-        told = self._client.get("/v1/log", limit=limit) if limit else {"entries": []}
+        told = self._client.get("/v1/log", limit=min(limit, _LOG_MAX)) if limit else {"entries": []}
         with self._understood():
             return [reading.read_audit_entry(entry) for entry in reversed(told["entries"])]
 
@@ -158,10 +161,14 @@ class RemoteManager:
 
     def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
         """Put a tunnel that something else made on record."""
+        if name is not None:
+            parse_name(name, "tunnel name")
+        session_fields({"sublayer": sublayer})
         given = {"foreign": foreign, "name": name, "sublayer": sublayer}
         told = self._client.post("/v1/adopt", {word: value for word, value in given.items() if value is not None})
         with self._understood():
-            return reading.read_tunnel(told)
+            adopted = str(told["name"])
+        return self.tunnel(adopted)
 
     def down(self) -> RemoteDid:
         """Remove everything on record from the host, and keep it on record."""
@@ -172,7 +179,7 @@ class RemoteManager:
     ) -> list[str]:
         """Make again what is on record but not there; `tell` is told as it happens there."""
         names = [names] if isinstance(names, str) else None if names is None else list(names)
-        told = self._client.lines("/v1/restore", {"tunnels": names, "wait_s": wait_s})
+        told = self._client.lines("/v1/restore", tunnel=names, wait_s=wait_s or None)
         did = self._followed(told, tell=tell)
         with self._understood():
             return [str(name) for name in did["restored"]]

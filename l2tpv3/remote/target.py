@@ -130,7 +130,7 @@ def _parse_url(url: str, *, insecure: bool) -> tuple[str, str | None]:
     except ValueError as error:
         raise InvalidValueError("--host", f"{url!r} is not a URL: {error}", _FORMS) from error
     plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme == "unix" and plain and not parts.netloc and parts.path.startswith("/"):
+    if parts.scheme == "unix" and plain and not parts.netloc and len(parts.path) > 1:
         return "http://localhost", parts.path
     if parts.scheme not in ("https", "http") or not plain or not host or parts.path not in ("", "/"):
         raise InvalidValueError("--host", f"{url!r} can't be the URL of a service", _FORMS)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from l2tpv3 import ids
 from l2tpv3.cli import main
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
@@ -38,23 +41,41 @@ class Result:
 
 
 class CommandLine:
-    """Runs commands over one manager. `main()` is called as the installed program calls it."""
+    """Runs commands over one manager. `main()` is called as the installed program calls it.
+
+    results: what each command did, in their order.
+    """
+
+    remote = False
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.datapath = MemoryDatapath()
         placer = MemoryPlacer(self.datapath, frozenset({(None, "br0")}))
         self.manager = Manager(Places(folder / "state", folder / "run"), [self.datapath], placer)
         self._capture = capture
+        self.results: list[tuple[str, Result]] = []
 
     def __call__(self, line: str, *more: str) -> Result:
         """Run the words of `line`, split as a shell does, then `more` as they are."""
         self._capture.readouterr()
-        code = main([*shlex.split(line), *more], manager=self.manager)
+        code = self._main([*shlex.split(line), *more])
         captured = self._capture.readouterr()
-        return Result(code, captured.out, captured.err)
+        result = Result(code, captured.out, captured.err)
+        self.results.append((shlex.join([line, *more]), result))
+        return result
+
+    def _main(self, words: list[str]) -> int:
+        return main(words, manager=self.manager)
 
     def ok(self, line: str, *more: str) -> Result:
         """As calling it, and the command must succeed."""
         result = self(line, *more)
         assert result.code == 0, result
         return result
+
+
+def predictable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have random cookies and MAC addresses come out the same in each run, so that runs can be compared."""
+    numbers = itertools.count(1)
+    chosen = SimpleNamespace(token_bytes=lambda size: next(numbers).to_bytes(size, "big"))
+    monkeypatch.setattr(ids, "secrets", chosen)

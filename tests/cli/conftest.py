@@ -1,18 +1,74 @@
-"""Fixtures of the command line's tests."""
+"""Fixtures of the command line's tests.
+
+Those of the modules in BOTH run twice: on this host, and over --host against a service. Each command has to do the
+same both times, to the byte.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, Result, predictable
+
+BOTH = ("test_boot", "test_commands", "test_errors", "test_json", "test_show", "test_stats", "test_wanted")
+
+_done: dict[str, list[tuple[str, Result]]] = {}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask for both ways."""
+    if "way" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in BOTH and "here" not in metafunc.fixturenames
+        metafunc.parametrize("way", ["local", "remote"] if both else ["local"], indirect=True)
 
 
 @pytest.fixture
-def ctl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+def way(request: pytest.FixtureRequest) -> str:
+    """`local` or `remote`."""
+    return str(request.param)
+
+
+@pytest.fixture
+def here() -> None:
+    """Marks a test that is about this host or process, and so runs on it alone."""
+
+
+@pytest.fixture
+def ctl(
+    way: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[CommandLine]:
     """l2tpctl with nothing on record."""
-    return CommandLine(tmp_path, capsys)
+    predictable(monkeypatch)
+    test = request.node.nodeid.replace(f"[{way}", "[").replace(f"-{way}", "")
+    if way == "local":
+        line = CommandLine(tmp_path, capsys)
+        yield line
+        _done[test] = _comparable(line, tmp_path)
+        return
+    from tests.cli.remote_line import RemoteLine, served
+
+    with TemporaryDirectory(prefix="lt-") as folder:  # a socket's path has 107 bytes at most
+        socket = Path(folder) / "api.sock"
+        remote = RemoteLine(tmp_path, capsys, f"unix://{socket}")
+        with served(remote.app(), socket):
+            yield remote
+    if test in _done:
+        assert _comparable(remote, tmp_path) == _done.pop(test)
+
+
+def _comparable(line: CommandLine, folder: Path) -> list[tuple[str, Result]]:
+    def plain(text: str) -> str:
+        return text.replace(str(folder), "FOLDER")
+
+    return [(plain(words), Result(did.code, plain(did.out), plain(did.err))) for words, did in line.results]
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.cli import complete
 from tests.cli.command_line import CommandLine
 from tests.hosts import Hosts
 
@@ -41,7 +40,7 @@ def offered(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("l2tpctl t", "tunnel"),
+        ("l2tpctl tu", "tunnel"),
         ("l2tpctl tunnel ", "add show set del"),
         ("l2tpctl session s", "show set stats"),
         ("l2tpctl tunnel show ", "siteb sitec"),
@@ -80,7 +79,6 @@ def test_offers_bridges(hosts: Hosts) -> None:
 def test_silent_when_it_can_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "l2tpv3.db").write_text("this is no database" * 100)
     monkeypatch.setenv("L2TPV3_STATE_DIR", str(tmp_path))
-    assert complete.tunnels("") == []
     assert offered("l2tpctl tunnel show ") == []
     monkeypatch.setenv("L2TPV3_STATE_DIR", "/does/not/exist")
     assert offered("l2tpctl tunnel show ") == []
