@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final
 
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -16,7 +15,10 @@ SEND_LIMIT_S: Final = 60.0
 
 
 class Stream(Response):
-    """body: an async generator, closed in any case when the stream ends. One piece of it is held at a time."""
+    """body: an async generator, closed in any case when the stream ends. One piece of it is held at a time.
+
+    closing: called at the end, also when the generator never began, and so has no end of its own.
+    """
 
     def __init__(
         self,
@@ -25,12 +27,13 @@ class Stream(Response):
         media_type: str,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
-        background: BackgroundTask | None = None,
+        closing: Callable[[], None] | None = None,
     ) -> None:
         self.body_iterator = body
         self.status_code = status_code
         self.media_type = media_type
-        self.background = background
+        self.background = None
+        self._closing = closing
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,6 +47,8 @@ class Stream(Response):
                 task.cancel()
             await asyncio.wait((sending, leaving))
             await self.body_iterator.aclose()
+            if self._closing is not None:
+                self._closing()
         if not sending.cancelled() and (error := sending.exception()) is not None:
             raise error
 

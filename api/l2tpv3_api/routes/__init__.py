@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from l2tpv3_api.routes import (
     capabilities,
+    capture,
     dashboard,
     events,
     health,
@@ -27,6 +28,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     log.router,
     health.router,
     events.router,
+    capture.router,
     dashboard.router,
 )
 """All of them, in the order in which paths are looked for."""

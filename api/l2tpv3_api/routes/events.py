@@ -12,6 +12,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3_api.events.event import Event, EventType
 from l2tpv3_api.events.hub import Subscription
 from l2tpv3_api.events.sampler import INTERVAL_MAX_S, INTERVAL_MIN_S, interval
+from l2tpv3_api.routes import described
 from l2tpv3_api.routes.context import Reader, Serving
 from l2tpv3_api.service import Service
 from l2tpv3_api.streaming import Stream
@@ -38,7 +39,8 @@ router = APIRouter(tags=["live"])
                     "example": 'id: 5f0c-12\nevent: worker\ndata: {"change":"died","tunnel":"siteb","pid":4711}\n\n',
                 }
             },
-        }
+        },
+        **described.problems(),
     },
 )
 async def events(
