@@ -11,20 +11,25 @@ import errno
 import fcntl
 import os
 import socket
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple
 
 from l2tpv3.datapath.user import rtnetlink
+from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.port import TUNSETPERSIST
+from l2tpv3.datapath.user.sockets import BUFFER_BYTES
+from l2tpv3.datapath.user.threaded import make_threaded
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, UnavailableError, from_errno
 from l2tpv3.marks import Mark
 from l2tpv3.netns import NETNS_DIR, inside, same_netns
 
 TUN_DEVICE: Final = "/dev/net/tun"
 
-_TUNSETIFF = 0x400454CA  # linux/if_tun.h
+_TUNSETIFF, _TUNSETSNDBUF = 0x400454CA, 0x400454D4  # linux/if_tun.h
+_IFF_NAPI: Final = 0x0010  # Linux 4.15; older ones ignore it
 _IFF_TAP, _IFF_NO_PI, _IFF_TUN_EXCL = 0x0002, 0x1000, 0x8000
 _ifreq = Struct("16sH22x")
 
@@ -45,9 +50,11 @@ def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None) -
     """
     subject = f"session {mark.session}"
     with inside(netns):
-        tun = open_tun(subject)
         try:
-            _attach(tun, ifname, _IFF_TUN_EXCL)
+            tun = _open_attached(subject, ifname, _IFF_TUN_EXCL)
+        except OSError as error:
+            raise _create_error(subject, ifname, error) from error
+        try:
             rtnetlink.mark(socket.if_nametoindex(ifname), mark.alias(), mac)
         except OSError as error:
             os.close(tun)
@@ -56,6 +63,24 @@ def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None) -
             os.close(tun)
             raise
     return tun
+
+
+def _open_attached(subject: str, ifname: str, flags: int = 0) -> int:
+    """A file that is attached to a TAP of that name; by IFF_NAPI, which merges what is written, where that can have a
+    thread of its own: without one it costs more than it saves. Raises OSError, and what open_tun does."""
+    for how in (_IFF_NAPI, 0) if Offloads.wanted().napi else (0,):
+        tun = open_tun(subject)
+        try:
+            _attach(tun, ifname, flags | how)
+            # What is written waits in memory for that thread; beyond this it is refused, and counted.
+            fcntl.ioctl(tun, _TUNSETSNDBUF, BUFFER_BYTES.to_bytes(4, sys.byteorder))
+            if not how or make_threaded(tun, ifname):
+                return tun
+        except BaseException:
+            os.close(tun)
+            raise
+        os.close(tun)
+    raise AssertionError("unreachable")
 
 
 def _create_error(subject: str, ifname: str, error: OSError) -> L2tpError:
@@ -116,18 +141,16 @@ def everywhere() -> list[str | None]:
 def attach(found: Found, subject: str) -> int | None:
     """An open file of a TAP that was found; None when it has vanished since. Raises ConflictError when it is in use."""
     with inside(found.netns):
-        tun = open_tun(subject)
         try:
-            _attach(tun, found.ifname)
-            with contextlib.suppress(OSError):  # renamed or deleted just now
-                if socket.if_nametoindex(found.ifname) == found.ifindex:
-                    return tun
+            tun = _open_attached(subject, found.ifname)
         except OSError as error:
-            os.close(tun)
             if error.errno == errno.EBUSY:
                 remedy = "end the process that has it (`fuser /dev/net/tun`)"
                 raise ConflictError(subject, f"netdev {found.ifname} is in use", remedy, errno=error.errno) from error
             raise from_errno(subject, f"attach to netdev {found.ifname}", error.errno or 0) from error
+        with contextlib.suppress(OSError):  # renamed or deleted just now
+            if socket.if_nametoindex(found.ifname) == found.ifindex:
+                return tun
         # It vanished, and a new one was made by attaching, which goes with its file.
         os.close(tun)
         return None
