@@ -24,14 +24,14 @@ _IDENTIFIER: Final = "l2tpv3-api"
 _DATAGRAM_MAX: Final = 60000  # below the least that a socket's buffer takes; a record is a few hundred bytes
 
 
-def set_up(format: LogFormat = LogFormat.AUTO, stream: TextIO | None = None) -> None:
+def set_up(format: LogFormat = LogFormat.AUTO, stream: TextIO | None = None, journal: str = JOURNAL) -> None:
     """Send the service's records, and uvicorn's errors, to where `format` says. stream: instead of stderr."""
     stream = stream or sys.stderr
     if format is LogFormat.AUTO:
         format = _fitting(stream)
     handler: logging.Handler
     if format is LogFormat.JOURNAL:
-        handler = JournalHandler()
+        handler = JournalHandler(journal)
     else:
         handler = logging.StreamHandler(stream)
         handler.setFormatter(JsonLines() if format is LogFormat.JSON else Lines())
@@ -106,7 +106,7 @@ class JournalHandler(logging.Handler):
     little-endian. What the journal has no room for at the moment is dropped and counted: logging holds up no request.
     """
 
-    def __init__(self, path: str = JOURNAL) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)

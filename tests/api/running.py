@@ -104,10 +104,15 @@ class Running:
         """The port of its first TCP socket."""
         return int(next(place for place in self.said if not place.startswith("/")).rpartition(":")[2])
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """End it, and give its exit code."""
+    def send(self, number: int) -> None:
+        """Send it a signal."""
         assert self.process is not None
         self.process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it, and give its exit code."""
+        self.send(number)
+        assert self.process is not None
         return self.process.wait(LIMIT_S)
 
     def by_unix(self) -> httpx.Client:
