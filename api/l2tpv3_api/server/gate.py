@@ -77,14 +77,17 @@ class Gate:
             self._refusals.count("gone", str(client))
 
     async def _identify(self, request: HTTPConnection, client: Client) -> Identity | None:
-        """Who asks, and whether that one asks too often. None: a stranger, who may see what is public."""
+        """Who asks, and whether that one asks too often. None: a stranger, who may see what is public: nothing in /v1.
+
+        The routes ask for scopes themselves; this holds should one forget to.
+        """
         try:
             identity = await self._guard.identify(request)
         except NotPermittedError as error:
             wait_s = self._strangers.take(client.key)
             if wait_s:
                 raise too_many("stranger-rate", str(client), "sends too many requests", wait_s) from error
-            if request.scope["method"] not in _SAFE:  # before its body is read
+            if request.scope["method"] not in _SAFE or _is_below(request.scope["path"], "/v1"):  # no body is read then
                 headers = {"WWW-Authenticate": "Bearer"} if error.http_status == 401 else {}
                 raise RefusedRequest(error.slug, error, None, headers) from error
             if request.headers.get("authorization"):
@@ -146,6 +149,10 @@ class Gate:
             if all or (self._still_good is not None and not self._still_good(identity)):
                 with contextlib.suppress(RuntimeError):  # it is ending just now, or has not begun
                     until.reschedule(now)
+
+
+def _is_below(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
 
 
 class _Answer:
