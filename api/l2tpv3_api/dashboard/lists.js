@@ -106,7 +106,6 @@ function sessionRow(model) {
       if (link.dataset.said !== said) {
         link.dataset.said = said;
         link.href = `#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}`;
-        link.setAttribute('aria-label', `${looks}: ${session.tunnel}/${session.name}`);
         link.replaceChildren(shape(looks), session.name);
       }
       text(netdev, session.ifname);

@@ -17,7 +17,7 @@ export class Plot {
     this.values = series.map(() => h('b', { class: 'num' }, '–'));
     const legend = series.map(([key, label], i) => h('span', { class: `legend ${key}` }, h('i', { 'aria-hidden': 'true' }), label, ' ', this.values[i]));
     this.box = h('div', { class: 'canvas', 'aria-hidden': 'true' });
-    this.element = h('figure', { class: 'plot panel' }, h('figcaption', {}, h('h3', {}, title), h('span', { class: 'legends' }, legend)), this.box);
+    this.element = h('figure', { class: 'plot panel' }, h('figcaption', {}, h('h2', {}, title), h('span', { class: 'legends' }, legend)), this.box);
     this.watch = new ResizeObserver(() => this.#fit());
     this.watch.observe(this.box);
   }

@@ -94,13 +94,16 @@ function legend() {
 
 const nothing = () => h('p', { class: 'empty' }, 'No tunnels yet. “Add tunnel” makes the first one.');
 
+const HIDDEN = { 'aria-hidden': 'true' };
+
 const label = (x, y, words, className = '', props = {}) => s('text', { x, y, class: className, ...props }, words);
 
-function link(href, key, title, ...children) {
-  return s('a', { href, 'data-key': key, 'aria-label': title, class: 'node' }, s('title', {}, title), children);
+/** A link whose name is what it says, after words that only screen readers are told, as they don't see the shape. */
+function link(href, key, words, ...children) {
+  return s('a', { href, 'data-key': key, class: 'node' }, label(0, 0, `${words} `, 'told'), children);
 }
 
-const describe = ({ session, looks }) => `Session ${session.tunnel}/${session.name}: ${looks}, netdev ${session.ifname}${attached(session).map((one) => `, ${one.words}`).join('')}`;
+const describe = ({ session, looks }) => `Session of ${session.tunnel}, ${looks}${attached(session).map((one) => `, ${one.words}`).join('')}:`;
 
 /** What a session's netdev is joined to: a bridge, else a namespace and addresses. */
 function attached(session) {
@@ -123,7 +126,7 @@ const svgOf = (width, height, picture, content) => s('svg', {
 }, content);
 
 /** The rest as a number. */
-const andMore = (x, y, count, what, href) => s('a', { href, class: 'node more', 'aria-label': `${count} more ${what}` }, label(x, y, `+ ${count} more ${what}`, 'dim'));
+const andMore = (x, y, count, what, href) => s('a', { href, class: 'node more' }, label(x, y, `+ ${count} more ${what}`, 'dim'));
 
 /** Left to right: attached, host with sessions, tunnels, peers. */
 function wide(picture, width, live) {
@@ -152,7 +155,7 @@ function wide(picture, width, live) {
       const w = hostW - 16;
       nodes.push(link(`#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}`, `s ${keyOf(session.tunnel, session.name)}`, describe(one),
         s('rect', { x: hostX + 8, y: rowY + 2, width: w, height: ROW - 4, rx: 6, class: `chip ${looks}` }),
-        label(hostX + 18, centre + 5, MARKS[looks], `mark ${looks}`),
+        label(hostX + 18, centre + 5, MARKS[looks], `mark ${looks}`, HIDDEN),
         label(hostX + 36, centre - 4, cut(session.name, Math.floor((w - 34 - session.ifname.length * CHAR) / CHAR)), 'name'),
         label(edge - 16, centre - 4, session.ifname, 'dim', { 'text-anchor': 'end' }), rate));
       lines.push(s('path', { d: `M${edge - 8} ${centre} C ${edge + 26} ${centre}, ${edge + 16} ${middle}, ${edge + 50} ${middle}`, class: `wire ${looks}` }));
@@ -174,7 +177,7 @@ function wide(picture, width, live) {
     const words = `${MARKS[tunnel.condition]} ${tunnel.name}`;
     const long = words.length + carried.length + 3 <= room ? `${words} · ${carried}` : cut(words, room);
     lines.push(s('line', { x1: start, y1: middle, x2: end, y2: middle, class: 'sheath' }), pipe);
-    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel ${tunnel.name} to ${tunnel.remote}: ${tunnel.condition}, ${carried}`,
+    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel to ${tunnel.remote}, ${tunnel.condition}:`,
       s('rect', { x: start, y: middle - 28, width: Math.max(10, end - start), height: 56, class: 'hit', rx: 6 }),
       label((start + end) / 2, middle - 13, long, `name ${tunnel.condition}`, { 'text-anchor': 'middle' }), rate));
     const peer = peers.get(tunnel.remote) ?? { top: middle, bottom: middle, tunnels: [] };
@@ -231,9 +234,9 @@ function tree(picture, width, live) {
     live.push({ node: rate, sessions: all.map((one) => one.session), pipe, idle: tunnel.condition === 'up' ? 'idle' : tunnel.condition });
     lines.push(pipe);
     const room = Math.floor((width - 64) / CHAR);
-    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel ${tunnel.name} to ${tunnel.remote}: ${tunnel.condition}`,
+    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel, ${tunnel.condition}:`,
       s('rect', { x: 28, y: y + 1, width: width - 30, height: 46, rx: 8, class: 'host peer' }),
-      label(38, y + 19, MARKS[tunnel.condition], `mark ${tunnel.condition}`),
+      label(38, y + 19, MARKS[tunnel.condition], `mark ${tunnel.condition}`, HIDDEN),
       label(54, y + 19, cut(`${tunnel.name} → ${tunnel.remote}`, room), 'name'),
       label(54, y + 36, `${tunnel.encap} ${tunnel.datapath}`, 'dim'), rate));
     y += 54;
@@ -248,7 +251,7 @@ function tree(picture, width, live) {
       from = y + 8;
       nodes.push(link(`#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}`, `s ${keyOf(session.tunnel, session.name)}`, describe(one),
         s('rect', { x: 54, y, width: width - 56, height: 36, rx: 6, class: `chip ${looks}` }),
-        label(63, y + 21, MARKS[looks], `mark ${looks}`), label(80, y + 14, cut(session.name, Math.floor((width - 96) / CHAR) - Math.min(18, (at ? at.short : session.ifname).length)), 'name'), right, rowRate));
+        label(63, y + 21, MARKS[looks], `mark ${looks}`, HIDDEN), label(80, y + 14, cut(session.name, Math.floor((width - 96) / CHAR) - Math.min(18, (at ? at.short : session.ifname).length)), 'name'), right, rowRate));
       y += 41;
     }
     if (more) { nodes.push(andMore(62, y + 14, more, 'sessions', `#/tunnel/${encodeURIComponent(tunnel.name)}`)); y += 26; }

@@ -31,9 +31,9 @@ export function tunnel(app, [name]) {
     const one = model.tunnels.get(name);
     about.hidden = !one;
     list.hidden = !one;
-    if (!one) { head.replaceChildren(crumbs([name]), gone(`Tunnel ${name}`)); return; }
+    if (!one) { put(head, 'gone', () => [crumbs([name]), gone(`Tunnel ${name}`)]); return; }
     const items = itemsOf(model, { only: name });
-    head.replaceChildren(crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(one.condition)), buttons(one, items.length)));
+    put(head, `${one.condition} ${one.foreign}`, () => [crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(one.condition)), buttons(one))]);
     const { rx_unknown_session: unknown, rx_invalid: invalid, rx_control: control } = one.counters;
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts([
       ['from', `${one.local ?? '–'}${one.local_port ? ` port ${one.local_port}` : ''}`], ['to', `${one.remote}${one.remote_port ? ` port ${one.remote_port}` : ''}`],
@@ -45,13 +45,13 @@ export function tunnel(app, [name]) {
     list.hidden = items.length === 0;
     rows.show(items);
   }
-  function buttons(one, sessions) {
+  function buttons(one) {
     const shown = [];
     if (one.foreign) { if (app.may('write')) shown.push(action('plus', 'Adopt', () => adopt(name), 'primary')); }
     else {
       if (app.may('write')) shown.push(action('plus', 'Add session', () => addSession(name), 'primary'), action('edit', 'Change', () => editTunnel(name)));
       shown.push(action('peer', 'Peer configuration', () => showPeer(name, app.formats)));
-      if (app.may('write')) shown.push(action('remove', 'Remove', () => removeTunnel(name, sessions), 'danger'));
+      if (app.may('write')) shown.push(action('remove', 'Remove', () => removeTunnel(name, model.of(name).length), 'danger'));
     }
     return h('div', { class: 'buttons' }, shown);
   }
@@ -60,20 +60,20 @@ export function tunnel(app, [name]) {
     title: `Tunnel ${name}`,
     shown: build,
     update(what) {
-      if (what.has('structure')) keepFocus(head, build);
+      if (what.has('structure')) build();
       else if (what.has('rates')) rows.update();
     },
     destroy() { rows.destroy(); },
   };
 }
 
-/** Rebuild, and give focus back to the button that had it. */
-function keepFocus(within, build) {
-  const buttons = [...within.querySelectorAll('button, a')];
-  const at = buttons.indexOf(document.activeElement);
-  const words = at >= 0 ? buttons[at].textContent : null;
-  build();
-  if (words !== null) [...within.querySelectorAll('button, a')].find((one) => one.textContent === words)?.focus();
+/** Build it anew only where it says something else: a button that is being pressed stays. Focus goes to its like. */
+function put(head, said, build) {
+  if (head.dataset.said === said) return;
+  head.dataset.said = said;
+  const words = head.contains(document.activeElement) ? document.activeElement.textContent : null;
+  head.replaceChildren(...build());
+  if (words !== null) [...head.querySelectorAll('button, a')].find((one) => one.textContent === words)?.focus();
 }
 
 export function session(app, [tunnelName, name]) {
@@ -85,15 +85,15 @@ export function session(app, [tunnelName, name]) {
   const numbers = counters();
   const body = h('div', {}, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
   const element = h('div', { class: 'view' }, head, body);
+  const where = () => crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]);
   let plotted = null;
 
   function build() {
     const one = model.sessions.get(key);
     body.hidden = !one;
-    if (!one) { head.replaceChildren(crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]), gone(`Session ${key}`)); return; }
+    if (!one) { put(head, 'gone', () => [where(), gone(`Session ${key}`)]); return; }
     const looks = one.condition === 'up' && model.growing(one).length ? 'trouble' : one.condition;
-    head.dataset.looks = looks;
-    head.replaceChildren(crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, key), state(looks)), buttons(one)));
+    put(head, `${looks} ${one.foreign}`, () => [where(), h('div', { class: 'title' }, h('h1', {}, h('span', {}, key), state(looks)), buttons(one))]);
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts(aboutSession(one)));
     numbers.update(model, one);
     const lately = model.lately.get(key)?.history ?? new History();
@@ -114,7 +114,7 @@ export function session(app, [tunnelName, name]) {
     update(what) {
       const one = model.sessions.get(key);
       const looks = one && (one.condition === 'up' && model.growing(one).length ? 'trouble' : one.condition);
-      if (what.has('structure') || (one && looks !== head.dataset.looks)) keepFocus(head, build);
+      if (what.has('structure') || (one && looks !== head.dataset.said?.split(' ')[0])) build();
       else if (what.has('rates') && one) numbers.update(model, one);
       if (what.has('rates')) plots.forEach((plot) => plot.update());
       if (what.has('theme')) plots.forEach((plot) => plot.recolour());

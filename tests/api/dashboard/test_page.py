@@ -1,0 +1,281 @@
+"""The dashboard in a real browser, over the in-memory datapath."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.api.dashboard.browser import DESKTOP, PHONE, Browser
+from tests.api.running import Running, home
+
+_PAGES = ("#/", "#/tunnels", "#/tunnel/siteb", "#/session/siteb/lan", "#/events", "#/apply", "#/log", "#/host")
+
+
+@pytest.fixture(scope="module")
+def token(service: Running) -> str:
+    """A token that may do everything, of a service with one tunnel."""
+    everything = service.token("page", "write", "secrets")
+    with service.by_tcp(everything) as client:
+        client.put("/v1/tunnels/siteb", json={"remote": "127.0.1.1", "local": "127.0.0.1"}).raise_for_status()
+        client.put("/v1/tunnels/siteb/sessions/lan", json={"bridge": "br0"}).raise_for_status()
+        client.put("/v1/tunnels/siteb/sessions/dmz", json={"address": ["10.9.0.1/24"]}).raise_for_status()
+    return everything
+
+
+@pytest.fixture
+def url(service: Running) -> str:
+    """Where the dashboard is."""
+    return f"http://127.0.0.1:{service.port}/"
+
+
+@pytest.fixture
+def page(browser: Browser, url: str, token: str) -> Iterator[Browser]:
+    """A browser that is logged in, at the overview; afterwards it may have nothing to complain of."""
+    browser.open(url, token=token)
+    browser.wait_for("[data-key='t siteb']")
+    browser.complaints()
+    yield browser
+    assert browser.complaints() == []
+
+
+def test_login(browser: Browser, url: str, token: str) -> None:
+    browser.open(url)
+    browser.wait_for("#token").send_keys("l2tpv3_000000000000_wrong", Keys.ENTER)
+    browser.wait_text("#token-error", "wrong, revoked or expired")
+    assert browser.faults() == []
+    browser.wait_for("#token").send_keys(token, Keys.ENTER)
+    browser.wait_text("h1", "Overview")
+    assert browser.js("return document.cookie + localStorage.length") == "0"
+    browser.click("#leave")
+    browser.wait_for("#token")
+    assert browser.js("return sessionStorage.length") == 0
+
+
+def test_a_token_in_the_address_is_taken_out_of_it(browser: Browser, url: str, token: str) -> None:
+    browser.open(url, token=token)
+    assert token not in browser.js("return location.href")
+
+
+def test_who_may_only_read_is_offered_nothing_else(browser: Browser, service: Running, url: str, token: str) -> None:
+    browser.open(f"{url}#/session/siteb/lan", token=service.token("reader", "read"))
+    browser.wait_text("h1", "siteb/lan")
+    said = browser.text("main")
+    assert "Capture" in said
+    for word in ("Change", "Remove", "Add"):
+        assert word not in said
+    browser.click("button", "Peer configuration")
+    browser.wait_text("dialog", "needs a token with the scope “secrets”")
+
+
+def test_add_change_and_remove(page: Browser, service: Running, token: str) -> None:
+    page.click("button", "Add tunnel")
+    page.fill(name="sitec", remote="127.0.1.2", local="127.0.0.1")
+    page.click("dialog summary", "More")
+    page.fill(local_port="1702", remote_port="1702", id="77")
+    page.click("dialog button[type=submit]")
+    page.wait_text("h1", "sitec")
+    page.click("button", "Add session")
+    page.fill(name="voice", mtu="1300")
+    page.click("dialog button[type=submit]")
+    page.wait_text("h1", "sitec/voice")
+    page.wait_text(".facts", "1300")
+
+    page.click("button", "Change")
+    page.fill(mtu="1280")
+    page.click("dialog button[type=submit]")
+    page.wait_text("#notices", "no traffic was interrupted")
+    page.wait_text(".facts", "1280")
+
+    page.click("button", "Remove")
+    page.click("dialog button[type=submit]", "Remove")
+    page.wait_text("h1", "sitec")
+    page.click("button", "Remove")
+    page.click("dialog button[type=submit]", "Remove")
+    page.wait_text("h1", "Tunnels")
+    page.until(lambda: "sitec" not in page.text(".rows"), "the row to go")
+    page.go("#/log")
+    page.wait_text(".log", "sitec")
+    page.wait_text(".log", "token page")
+
+
+def test_what_the_service_refuses_is_told_beside_the_field(page: Browser) -> None:
+    page.click("button", "Add tunnel")
+    page.fill(name="sited", remote="198.51.100.400")
+    page.click("dialog button[type=submit]")
+    page.wait_text("#field-remote-error", "is not an IP address")
+    assert page.focused() == "field-remote"
+    assert page.js("return document.activeElement.getAttribute('aria-invalid')") == "true"
+    assert page.faults() == []
+    page.fill(remote="127.0.1.3", local="127.0.0.1")
+    page.js("document.querySelector('dialog details').open = true")
+    page.fill(local_port="70000")
+    page.js("document.querySelector('dialog details').open = false")
+    page.click("dialog button[type=submit]")
+    page.wait_text("#field-local-port-error", "70000")
+    assert page.focused() == "field-local-port"
+    page.fill(name="siteb", local_port="1709")
+    page.click("dialog button[type=submit]")
+    page.until(lambda: "exists" in page.text("dialog") or "is there already" in page.text("dialog"), "a clash of names")
+    page.press(Keys.ESCAPE)
+    page.until(lambda: not page.shown("dialog"), "the form to close")
+    assert "412" in "".join(page.complaints())  # a browser notes refusals, too; the page fixture wants none left
+
+
+def test_by_keyboard_alone(page: Browser) -> None:
+    page.js("document.activeElement.blur()")
+    page.press(Keys.TAB)
+    assert page.focused() == "Skip to the content"
+    page.press(Keys.ENTER)
+    assert page.focused() == "main"
+    page.press(Keys.TAB)
+    assert page.focused() == "Add tunnel"
+    page.press(Keys.ENTER)
+    page.wait_for("dialog")
+    assert page.focused() == "field-name"
+    page.press("keys", Keys.TAB, "127.0.1.4", Keys.TAB, "127.0.0.1", Keys.TAB, Keys.TAB)
+    assert page.focused() == "More"
+    page.press(Keys.ENTER, Keys.TAB, Keys.TAB, Keys.TAB)
+    assert page.focused() == "field-local-port"
+    page.press("1704", Keys.ENTER)
+    page.wait_text("h1", "keys")
+    assert page.focused() == "main"
+
+    page.go("#/tunnels")
+    page.wait_for("[data-key='t keys']")
+    link = page.wait_for(".rows a[tabindex='0']")
+    page.js("arguments[0].focus()", link)
+    page.press(Keys.END)
+    assert page.focused() == "●up: lan"
+    page.press(Keys.ARROW_UP, Keys.ARROW_UP)
+    assert page.focused() == "●up: siteb"
+    page.press(Keys.HOME, Keys.ENTER)
+    page.wait_text("h1", "keys")
+    page.js("arguments[0].focus()", page.shown("button.danger")[0])
+    page.press(Keys.ENTER)
+    page.wait_for("dialog")
+    page.press(Keys.ENTER)
+    page.wait_text("h1", "Tunnels")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_fault(page: Browser, theme: str) -> None:
+    faults: list[str] = []
+    for size in (DESKTOP, PHONE):
+        page.look(size, theme)
+        for route in _PAGES:
+            page.go(route)
+            page.wait_for("h1")
+            page.until(lambda: page.js("return document.documentElement.dataset.theme") == theme, theme)
+            faults += [f"{route} {size}: {fault}" for fault in page.faults()]
+    for words in ("Change", "Peer configuration", "Capture", "Remove"):
+        page.go("#/session/siteb/lan")
+        page.click("button", words)
+        page.wait_for("dialog")
+        page.js("for (const one of document.querySelectorAll('dialog details')) one.open = true")
+        faults += [f"dialog {words}: {fault}" for fault in page.faults()]
+        page.press(Keys.ESCAPE)
+        page.until(lambda: not page.shown("dialog"), "the dialog to close")
+    assert faults == []
+
+
+def test_no_page_is_wider_than_a_phone(page: Browser) -> None:
+    page.look(PHONE)
+    for route in _PAGES:
+        page.go(route)
+        page.wait_for("h1")
+        assert page.js("return document.documentElement.scrollWidth") <= PHONE[0], route
+        assert page.shown("#nav a[aria-current=page]"), route
+    page.go("#/tunnels")
+    page.click("button", "Add tunnel")
+    page.click("dialog summary", "More")
+    assert page.js("return document.querySelector('dialog').scrollWidth") <= PHONE[0]
+
+
+def test_dark_and_light(page: Browser) -> None:
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    light = page.js(colour)
+    page.look(theme="dark")
+    page.until(lambda: page.js(colour) != light, "dark")
+    dark = page.js(colour)
+    page.click("#theme")  # light, whatever the system has
+    page.until(lambda: page.js(colour) == light, "light")
+    page.driver.refresh()
+    page.wait_text("#link", "live")
+    assert page.js(colour) == light
+    page.click("#theme")
+    page.until(lambda: page.js(colour) == dark, "dark")
+
+
+def test_plan_apply_undo_and_keep(page: Browser, service: Running, token: str) -> None:
+    page.go("#/apply")
+    page.click("button", "Load what is on record")
+    page.until(lambda: "[tunnel.siteb]" in str(page.js("return document.getElementById('wanted').value")), "the state")
+    more = '\n[tunnel.sitee]\nremote = "127.0.1.5"\nlocal = "127.0.0.1"\nlocal-port = 1705\n'
+    editor = page.wait_for("#wanted")
+    editor.send_keys(Keys.CONTROL, Keys.END)
+    editor.send_keys(Keys.NULL, more.replace("127.0.1.5", "nowhere"))
+    page.click("button", "Show plan")
+    page.wait_text("#wanted-error", "nowhere")
+    page.js("const e = document.getElementById('wanted'); e.value = e.value.replace('nowhere', '127.0.1.5')")
+    page.click("button", "Show plan")
+    page.wait_text(".plan", "tunnel sitee")
+    assert page.shown("#wanted-error") == []
+    assert page.faults() == []
+
+    for verb, kept in (("Undo now", False), ("Keep it", True)):
+        page.click(".view button", "Apply")
+        page.click("dialog button[type=submit]", "Apply")
+        page.wait_text(".confirmation", "Undone by itself in")
+        page.click(".confirmation button", verb)
+        page.until(lambda: not page.shown(".confirmation"), "the bar to go")
+        with service.by_tcp(token) as client:
+            assert (client.get("/v1/tunnels/sitee").status_code == 200) is kept
+        if not kept:
+            page.click("button", "Show plan")
+            page.wait_text(".plan", "tunnel sitee")
+    with service.by_tcp(token) as client:
+        client.delete("/v1/tunnels/sitee").raise_for_status()
+    assert any("422" in one for one in page.complaints())
+
+
+def test_the_far_ends_configuration(page: Browser) -> None:
+    page.go("#/tunnel/siteb")
+    page.click("button", "Peer configuration")
+    page.wait_text(".code", "l2tpctl tunnel add siteb")
+    page.fill(**{"as": "iproute2"})
+    page.wait_text(".code", "ip l2tp add tunnel")
+    page.click("dialog button", "Copy")
+    page.wait_text("dialog", "Copied")
+    page.press(Keys.ESCAPE)
+
+
+def test_changes_of_others_are_seen(page: Browser, service: Running, token: str) -> None:
+    with service.by_tcp(token) as client:
+        client.put("/v1/tunnels/siteb/sessions/guest", json={}).raise_for_status()
+        page.wait_for("[data-key='s siteb/guest']")
+        page.wait_text(".events", "session siteb/guest appeared")
+        client.delete("/v1/tunnels/siteb/sessions/guest").raise_for_status()
+    page.until(lambda: not page.shown("[data-key='s siteb/guest']"), "the session to go")
+    page.wait_text(".events", "session siteb/guest vanished")
+
+
+def test_it_comes_back_when_the_service_does(browser: Browser) -> None:
+    with home() as service:
+        service.start("--log-format", "json", "--unix", "none", "--listen", "127.0.0.1:0")
+        service.wait_ready()
+        port = service.port
+        browser.open(f"http://127.0.0.1:{port}/", token=service.token("page", "write"))
+        service.stop(signal.SIGKILL)
+        browser.wait_text("#link", "reconnecting")
+        browser.wait_text(".events", "the service is away")
+        service.log.unlink()
+        service.start("--log-format", "json", "--unix", "none", "--listen", f"127.0.0.1:{port}")
+        service.wait_ready()
+        browser.wait_text("#link", "live")
+        browser.wait_text(".events", "the service is back")
+        with service.by_tcp(service.token("other", "write")) as client:
+            client.put("/v1/tunnels/back", json={"remote": "127.0.1.9", "local": "127.0.0.1"}).raise_for_status()
+        browser.wait_for("[data-key='t back']")
