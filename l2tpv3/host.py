@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
-from l2tpv3.errors import NotFoundError
+from l2tpv3.errors import ForeignError, NotFoundError
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, OnStep, Tell, ToldStep
@@ -108,3 +108,8 @@ def no_tunnel(name: str) -> NotFoundError:
 def no_session(tunnel: str, name: str) -> NotFoundError:
     """The error about a session that is not there."""
     return NotFoundError(f"session {tunnel}/{name}", "no such session", f"`l2tpctl session show {tunnel}` lists them")
+
+
+def foreign_tunnel(name: str) -> ForeignError:
+    """The error about a change of a tunnel that something else made."""
+    return ForeignError(f"tunnel {name}", "something else made it", "change it with what made it; `ip l2tp` can")

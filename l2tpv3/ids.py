@@ -104,6 +104,11 @@ def generate_cookie() -> bytes:
     return secrets.token_bytes(8)
 
 
+def is_name(text: str) -> bool:
+    """Whether parse_name takes it."""
+    return _NAME.fullmatch(text) is not None
+
+
 def parse_name(text: str, what: str) -> str:
     """A tunnel's or session's name: a letter or digit, then up to 62 letters, digits, `.`, `_` or `-`."""
     if not _NAME.fullmatch(text):

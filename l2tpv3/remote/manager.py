@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from l2tpv3.config.write import state_document
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError, PreconditionError
-from l2tpv3.host import no_tunnel
-from l2tpv3.ids import parse_name
+from l2tpv3.host import foreign_tunnel, no_tunnel
+from l2tpv3.ids import is_name, parse_name
 from l2tpv3.remote import reading
 from l2tpv3.remote.client import Answer, Client
 from l2tpv3.remote.path import session_path, tunnel_path
@@ -87,7 +87,7 @@ class RemoteManager:
 
     def add_tunnel(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> TunnelStatus:
         """Make a tunnel. Raises ExistsError where there is one of that name."""
-        body = tunnel_words(name, words)
+        body = tunnel_words(name, words, new=True)
         if transient:
             body["transient"] = True
         try:
@@ -100,6 +100,8 @@ class RemoteManager:
     def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
         """Change a tunnel."""
         body = tunnel_words(name, words)
+        if not is_name(name):
+            raise foreign_tunnel(self.tunnel(name).name)
         return self._changed(self._client.change("PATCH", tunnel_path(name), body, headers=_PATCH))
 
     def del_tunnel(self, name: str) -> None:
@@ -108,7 +110,7 @@ class RemoteManager:
 
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
         """Make a session. Raises ExistsError where the tunnel has one of that name."""
-        body = session_words(name, words)
+        body = session_words(name, words, new=True)
         try:
             made = self._client.change("PUT", session_path(tunnel, name), body, headers=_CREATE)
         except PreconditionError as error:

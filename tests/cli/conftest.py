@@ -6,6 +6,7 @@ same both times, to the byte.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,8 @@ import pytest
 from tests.cli.command_line import CommandLine, Result, predictable
 
 BOTH = ("test_boot", "test_commands", "test_errors", "test_json", "test_show", "test_stats", "test_wanted")
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00|\b\d\d:\d\d:\d\d\b")
 
 _done: dict[str, list[tuple[str, Result]]] = {}
 
@@ -66,7 +69,7 @@ def ctl(
 
 def _comparable(line: CommandLine, folder: Path) -> list[tuple[str, Result]]:
     def plain(text: str) -> str:
-        return text.replace(str(folder), "FOLDER")
+        return _TIME.sub("TIME", text.replace(str(folder), "FOLDER"))
 
     return [(plain(words), Result(did.code, plain(did.out), plain(did.err))) for words, did in line.results]
 

@@ -95,6 +95,7 @@ def test_exists_or_conflicts(siteb: CommandLine, line: str) -> None:
     assert siteb.ok("--json").json == before
 
 
+@pytest.mark.usefixtures("here")
 def test_unexpected_error_is_one_line(
     ctl: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +112,7 @@ def test_unexpected_error_is_one_line(
         main(["tunnel", "show"], manager=ctl.manager)
 
 
+@pytest.mark.usefixtures("here")
 def test_interrupted(ctl: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
