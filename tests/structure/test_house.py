@@ -25,7 +25,7 @@ FLOORS: list[set[str]] = [
     {"state", "mtu", "wanted", "monitor"},
     {"status", "records", "datapath.base", "config"},
     {"world", "steps", "store", "datapath.kernel", "datapath.user", "datapath.memory"},
-    {"link", "report", "capture"},
+    {"link", "report", "capture", "metrics"},
     {"links"},
     {"choose", "clash", "observe", "plan", "run", "differences"},
     {"settle", "engine", "follow"},

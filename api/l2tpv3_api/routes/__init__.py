@@ -11,6 +11,7 @@ from l2tpv3_api.routes import (
     events,
     health,
     log,
+    metrics,
     peer,
     sessions,
     state,
@@ -29,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     events.router,
     capture.router,
+    metrics.router,
     dashboard.router,
 )
 """All of them, in the order in which paths are looked for."""

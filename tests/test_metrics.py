@@ -1,0 +1,95 @@
+"""Metrics as prometheus_client's own parsers read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.parser import text_string_to_metric_families
+
+from l2tpv3 import Manager, Places
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.metrics import Family, exposition, families, labels
+from l2tpv3.state import Counters
+
+Samples = dict[str, list[tuple[dict[str, str], float]]]
+
+
+def parsed(text: str, *, openmetrics: bool) -> Samples:
+    """Each sample's labels and value, by its name."""
+    parse: Callable[[str], Any] = (
+        openmetrics_parser.text_string_to_metric_families if openmetrics else text_string_to_metric_families
+    )
+    found: Samples = {}
+    for family in parse(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Manager:
+    memory = MemoryDatapath()
+    manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory))
+    manager.add_tunnel("siteb", {"remote": "127.0.0.2"})
+    manager.add_session("siteb", "lan", {"ifname": "pw0", "mtu": "1400", "tx-cookie": "00112233"})
+    manager.add_session("siteb", "dmz", {"up": False})
+    manager.add_tunnel("sitec", {"remote": "127.0.0.3", "encap": "ip"})
+    record = manager.records()["siteb"]
+    session = record.session("lan")
+    assert session is not None
+    memory.count(record.spec, session.spec, Counters(tx_packets=7, rx_bytes=2**63, rx_cookie_discards=3))
+    return manager
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_what_is_told(manager: Manager, *, openmetrics: bool) -> None:
+    text = exposition(families(manager.tunnels(), "1.2"), openmetrics=openmetrics)
+    found = parsed(text, openmetrics=openmetrics)
+    lan = {"tunnel": "siteb", "session": "lan"}
+    assert found["l2tpv3_build_info"] == [({"version": "1.2"}, 1)]
+    assert dict(_by(found["l2tpv3_tunnel_up"], "tunnel")) == {"siteb": 1, "sitec": 1}
+    assert dict(_by(found["l2tpv3_tunnel_sessions"], "tunnel")) == {"siteb": 2, "sitec": 0}
+    assert dict(_by(found["l2tpv3_session_up"], "session")) == {"lan": 1, "dmz": 0}
+    assert {one["session"]: one["condition"] for one, _ in found["l2tpv3_session_condition"]} == {
+        "lan": "up",
+        "dmz": "down",
+    }
+    assert (lan, 7) in found["l2tpv3_session_tx_packets_total"]
+    assert (lan, 2**63) in found["l2tpv3_session_rx_bytes_total"]
+    assert (lan, 3) in found["l2tpv3_session_rx_cookie_discards_total"]
+    assert (lan, 1400) in found["l2tpv3_session_mtu_bytes"]
+    (info,) = [one for one, _ in found["l2tpv3_session_info"] if one["session"] == "lan"]
+    assert info["ifname"] == "pw0" and info["id"] == "1"
+    (info,) = [one for one, _ in found["l2tpv3_tunnel_info"] if one["tunnel"] == "sitec"]
+    assert info["remote"] == "127.0.0.3" and "local_port" not in info
+    assert "00112233" not in text
+
+
+def test_cardinality(manager: Manager) -> None:
+    """A session's counters have its name as labels and nothing that may change while it lives."""
+    found = parsed(exposition(families(manager.tunnels())), openmetrics=False)
+    counters = [name for name in found if name.startswith("l2tpv3_session_") and name.endswith("_total")]
+    assert len(counters) == 10
+    assert {tuple(one) for name in counters for one, _ in found[name]} == {("tunnel", "session")}
+    assert sum(len(found[name]) for name in found if name.startswith("l2tpv3_session")) == 2 * 14
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_labels_of_any_text(*, openmetrics: bool) -> None:
+    value = 'a "quoted" back\\slash\nand a new line'
+    text = exposition([Family("x", "gauge", "x", [f"{labels(name=value)} 1"])], openmetrics=openmetrics)
+    assert parsed(text, openmetrics=openmetrics)["x"] == [({"name": value}, 1)]
+
+
+def test_nothing_at_all() -> None:
+    assert set(parsed(exposition(families([])), openmetrics=False)) == {"l2tpv3_build_info"}
+    assert exposition(families([]), openmetrics=True).endswith("# EOF\n")
+
+
+def _by(samples: list[tuple[dict[str, str], float]], label: str) -> list[tuple[str, float]]:
+    return [(labels_[label], value) for labels_, value in samples]
