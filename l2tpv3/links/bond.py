@@ -19,7 +19,6 @@ class Bond(Kind[BondOptions]):
     """drivers/net/bonding/bond_netlink.c."""
 
     driver = "bond"
-    stacked = False
     members_down = True  # bond_enslave() wants them so
 
     def attributes(self, spec: LinkSpec, options: BondOptions) -> Attributes:

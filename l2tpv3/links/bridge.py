@@ -17,8 +17,6 @@ class Bridge(Kind[BridgeOptions]):
     """net/bridge/br_netlink.c."""
 
     driver = "bridge"
-    stacked = False
-    own_mac = True
 
     def attributes(self, spec: LinkSpec, options: BridgeOptions) -> Attributes:
         """The timers are IEEE 802.1D's: max age may not exceed 2 (forward delay - 1 s)."""
@@ -66,8 +64,6 @@ class Alias(Kind[AliasOptions]):
     """A bridge that has one member at most: what is behind it can go and come, the netdev in front of it stays."""
 
     driver = "bridge"
-    stacked = False
-    own_mac = True
 
     def attributes(self, spec: LinkSpec, options: AliasOptions) -> Attributes:
         """With one member nothing has to be learnt, and no loop can be."""

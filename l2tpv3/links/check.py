@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from l2tpv3.errors import ConflictError, InvalidValueError, MissingError
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.links.kind import Attributes, Below
-from l2tpv3.links.kinds import kind_of
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.spec import LinkSpec
@@ -50,20 +49,20 @@ def _check_one(spec: LinkSpec, one: Attributes, state: NetdevState, links: Mappi
         problem = f"{spec.mtu} is more than {state.mtu}, the MTU of {ifname}"
         raise InvalidValueError(f"{subject}: --mtu", problem, f"give {state.mtu} at most, or auto")
     master = links.get(one.get("master") or 0)
-    if spec.type is LinkType.VLAN or (master is not None and master.get("ifalias") == mark):
+    if spec.type in (LinkType.VLAN, LinkType.VNIC) or (master is not None and master.get("ifalias") == mark):
         return
     if master is not None:
         problem = f"{ifname} is a member of {master['ifname']}"
         raise ConflictError(subject, problem, f"`ip link set {ifname} nomaster` takes it out of there")
-    stacked = spec.type is not LinkType.PORT and kind_of(spec).stacked
-    user = next((other for other in _users(one, links) if not (stacked and other["driver"] == spec.type)), None)
+    alike = () if spec.options.exclusive else (str(spec.type),)
+    user = next((other for other in _users(one, links) if other["driver"] not in alike), None)
     if user is not None:
         problem = f"{ifname} is in use by {user['ifname']} ({user['driver']})"
         raise ConflictError(subject, problem, f"be over {user['ifname']}, or remove that first")
     lasting = [address for address in state.addresses if not address.ip.is_link_local]
-    if lasting and not stacked:
+    if lasting and spec.options.exclusive:
         problem = f"{ifname} has the address {lasting[0]}, at which nobody would reach it any more"
-        heir = "another netdev" if spec.type is LinkType.PORT else spec.name
+        heir = spec.name if spec.options.own_netdev else "another netdev"
         raise ConflictError(subject, problem, f"give the address to {heir}, and take it from {ifname}")
 
 

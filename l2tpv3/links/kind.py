@@ -20,13 +20,11 @@ Below = Mapping[str, str]
 class Kind(Generic[Own]):
     """One type.
 
-    driver: IFLA_INFO_KIND. stacked: it has what it is over beneath it (IFLA_LINK); else that is its members
-    (IFLA_MASTER). own_mac: it has a MAC address of its own, which is to be the same at each boot.
+    driver: IFLA_INFO_KIND. members_down: what it is over has to be down when it joins. Where that is loose, they are
+    its members (IFLA_MASTER), else it lies on it (IFLA_LINK).
     """
 
     driver: ClassVar[str]
-    stacked: ClassVar[bool] = True
-    own_mac: ClassVar[bool] = False
     members_down: ClassVar[bool] = False
 
     def attributes(self, spec: LinkSpec, options: Own) -> Attributes:
@@ -40,10 +38,6 @@ class Kind(Generic[Own]):
     def member_attributes(self, options: Own, member: str) -> Attributes:
         """What to set of a member as such; member: as in LinkSpec.over."""
         return {}
-
-    def has_own_mac(self, options: Own) -> bool:
-        """Whether a link with these options has a MAC address of its own."""
-        return self.own_mac
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
         """Those words of the type that its netdev tells. info: IFLA_INFO_DATA, by names as in `attributes`."""

@@ -25,8 +25,3 @@ _KINDS: Mapping[LinkType, Kind[Any]] = {
 def kind_of(spec: LinkSpec) -> Kind[Any]:
     """What knows how to make its netdev. KeyError for one that has none."""
     return _KINDS[spec.type]
-
-
-def has_own_mac(spec: LinkSpec) -> bool:
-    """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
-    return spec.type in _KINDS and kind_of(spec).has_own_mac(spec.options)

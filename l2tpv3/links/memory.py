@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from l2tpv3.errors import ConflictError, ExistsError, MissingError, NotFoundError
 from l2tpv3.links.bridge import stp_runs
 from l2tpv3.links.kind import Below
-from l2tpv3.links.kinds import kind_of
-from l2tpv3.links.options import BridgeOptions, LinkType
+from l2tpv3.links.options import BridgeOptions
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
 from l2tpv3.status import NetdevState
@@ -49,7 +48,7 @@ class MemoryMaker:
                 for name in lost:
                     del one.over[name]
                     settled = False
-                if lost and (one.spec.type is LinkType.PORT or kind_of(one.spec).stacked):
+                if lost and not one.spec.options.loose:
                     del self._made[mark]
         return self._made
 
@@ -69,10 +68,9 @@ class MemoryMaker:
         if mark in self._there() or (spec.ifname and self._netdev(spec.ifname) is not None):
             raise ExistsError(f"link {spec.name}", "exists already")
         over = {below[name]: which for name in spec.over if (which := self._netdev(below[name])) is not None}
-        single = spec.type is LinkType.PORT or kind_of(spec).stacked
-        if single and len(over) < len(spec.over):
+        if not spec.options.loose and len(over) < len(spec.over):
             raise NotFoundError(f"link {spec.name}", "what it is over is gone")
-        for other in self._made.values() if not single else ():
+        for other in self._made.values() if spec.options.loose and spec.options.exclusive else ():
             for name in over:
                 other.over.pop(name, None)  # a netdev is a member of one at most
         self._indices += 1
@@ -85,7 +83,7 @@ class MemoryMaker:
         if made is None:
             raise NotFoundError(f"link {new.name}", "its netdev is gone", "`l2tpctl restore` makes it again")
         made.spec, made.mac = new, mac or made.mac
-        if new.type is not LinkType.PORT and not kind_of(new).stacked:
+        if new.options.loose:
             made.over = {below[name]: which for name in new.over if (which := self._netdev(below[name])) is not None}
 
     def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
@@ -93,7 +91,7 @@ class MemoryMaker:
         made = self._there().get(mark)
         if made is None:
             return None
-        if made.spec.type is LinkType.PORT:
+        if not made.spec.options.own_netdev:
             return LinkState(over=tuple(made.over))
         words = made.spec.options.to_words()
         if isinstance(made.spec.options, BridgeOptions):
@@ -105,7 +103,7 @@ class MemoryMaker:
             mtu=made.spec.mtu or 1500,
             up=made.spec.up,
             carrier=made.spec.up,
-            kind=kind_of(made.spec).driver,
+            kind="memory",
             alias=mark,
             netns=made.spec.home,
             addresses=made.spec.addresses,

@@ -24,6 +24,7 @@ class LinkType(StrEnum):
     MACVLAN = "macvlan"
     IPVLAN = "ipvlan"
     VLAN = "vlan"
+    VNIC = "vnic"
     PORT = "port"
 
 
@@ -93,12 +94,24 @@ class VlanProtocol(StrEnum):
 
 
 class _Options:
-    """What all types' options share."""
+    """What all types' options share.
+
+    least_over, most_over: of how many netdevs it is made; None is any number. loose: these may come and go while it
+    stays; else it goes with them. exclusive: nothing else may be over them. own_netdev: it has a netdev.
+    """
 
     type: ClassVar[LinkType]
     words: ClassVar[Words] = {}
-    most_over: ClassVar[int | None] = 1
     least_over: ClassVar[int] = 1
+    most_over: ClassVar[int | None] = 1
+    loose: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
+    own_netdev: ClassVar[bool] = True
+
+    @property
+    def own_mac(self) -> bool:
+        """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
+        return False
 
     def to_words(self) -> dict[str, Any]:
         """JSON-ready, by the command line's words."""
@@ -156,8 +169,10 @@ class BridgeOptions(_Options):
     a minute when it comes up."""
 
     type: ClassVar[LinkType] = LinkType.BRIDGE
-    most_over: ClassVar[int | None] = None
     least_over: ClassVar[int] = 0
+    most_over: ClassVar[int | None] = None
+    loose: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = True
     stp: Stp = Stp.AUTO
     priority: int = 32768
     forward_delay_ms: int = 4000
@@ -183,6 +198,11 @@ class BridgeOptions(_Options):
         if len({one.member for one in self.vlans}) < len(self.vlans):
             raise InvalidValueError("--vlan", "names a member twice", "join its VLANs by +: eth1=10u+20")
 
+    @property
+    def own_mac(self) -> bool:
+        """It has: else it would be that of the member with the lowest, which may go."""
+        return True
+
     def mentioned(self) -> frozenset[str]:
         """Members with VLANs of their own, or isolated."""
         return frozenset({*self.isolated, *(one.member for one in self.vlans)})
@@ -204,8 +224,10 @@ class BondOptions(_Options):
     """
 
     type: ClassVar[LinkType] = LinkType.BOND
-    most_over: ClassVar[int | None] = None
     least_over: ClassVar[int] = 0
+    most_over: ClassVar[int | None] = None
+    loose: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = True
     mode: BondMode = BondMode.ACTIVE_BACKUP
     hash: Hash = Hash.LAYER34
     miimon_ms: int = 100
@@ -244,6 +266,13 @@ class AliasOptions(_Options):
 
     type: ClassVar[LinkType] = LinkType.ALIAS
     least_over: ClassVar[int] = 0
+    loose: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = True
+
+    @property
+    def own_mac(self) -> bool:
+        """It has."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +290,11 @@ class MacvlanOptions(_Options):
     def __post_init__(self) -> None:
         if bool(self.sources) != (self.mode is MacvlanMode.SOURCE):
             raise InvalidValueError("--source-mac", "goes with --mode source, which needs it", "give both or neither")
+
+    @property
+    def own_mac(self) -> bool:
+        """It has, but for passthru: there the NIC's is its own."""
+        return self.mode is not MacvlanMode.PASSTHRU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,15 +332,48 @@ class PortOptions(_Options):
     """Two netdevs wired together, transparent to every frame: a NIC and a session."""
 
     type: ClassVar[LinkType] = LinkType.PORT
-    most_over: ClassVar[int | None] = 2
     least_over: ClassVar[int] = 2
+    most_over: ClassVar[int | None] = 2
+    exclusive: ClassVar[bool] = True
+    own_netdev: ClassVar[bool] = False
 
 
-Options = BridgeOptions | BondOptions | AliasOptions | MacvlanOptions | IpvlanOptions | VlanOptions | PortOptions
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VnicOptions(_Options):
+    """A card of its own on a NIC, relayed in user space: where the kernel has no macvlan."""
+
+    type: ClassVar[LinkType] = LinkType.VNIC
+    loose: ClassVar[bool] = True
+
+    @property
+    def own_mac(self) -> bool:
+        """It has."""
+        return True
+
+
+Options = (
+    BridgeOptions
+    | BondOptions
+    | AliasOptions
+    | MacvlanOptions
+    | IpvlanOptions
+    | VlanOptions
+    | VnicOptions
+    | PortOptions
+)
 
 _TYPES: Mapping[LinkType, type[Options]] = {
     one.type: one
-    for one in (BridgeOptions, BondOptions, AliasOptions, MacvlanOptions, IpvlanOptions, VlanOptions, PortOptions)
+    for one in (
+        BridgeOptions,
+        BondOptions,
+        AliasOptions,
+        MacvlanOptions,
+        IpvlanOptions,
+        VlanOptions,
+        VnicOptions,
+        PortOptions,
+    )
 }
 
 

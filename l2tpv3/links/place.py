@@ -48,7 +48,7 @@ class NetdevMaker:
             attributes["address"] = mac
         spare = _spare_name(mark)
         with LinkSocket(spec.over_netns) as beneath:
-            if kind.stacked:
+            if not spec.options.loose:
                 lower = beneath.named(below[spec.over[0]])
                 attributes["link"] = lower["index"]
                 beneath.set(lower["index"], subject, state="up")
@@ -72,7 +72,7 @@ class NetdevMaker:
     def _take_in(self, home: LinkSocket, index: int, spec: LinkSpec, below: Below, members: Iterable[str]) -> None:
         """Members join that are there, and are set up."""
         kind, subject = kind_of(spec), f"link {spec.name}"
-        for name in () if kind.stacked else members:
+        for name in members if spec.options.loose else ():
             try:
                 member = home.named(below[name])
             except NotFoundError:
@@ -115,7 +115,7 @@ class NetdevMaker:
                 home.set(index, subject, address=mac)
             self._take_in(home, index, new, below, new.over)
             for name in old.over:
-                if name not in new.over and name in below and not kind.stacked:
+                if name not in new.over and name in below and new.options.loose:
                     _let_go(home, below[name], index, subject)
             _set_primary(home, index, new, below)
             if new.mtu is not None and one.get("mtu") != new.mtu:
@@ -138,7 +138,7 @@ class NetdevMaker:
             state = next((state for state in netdevs.all() if state.ifindex == one["index"]), None)
         if state is None:
             return None
-        if not kind.stacked:
+        if spec.options.loose:
             over = [other["ifname"] for other in there.values() if other.get("master") == one["index"]]
         else:
             with LinkSocket(spec.over_netns) as beneath:

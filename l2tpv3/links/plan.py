@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from l2tpv3.errors import InvalidValueError, MissingError
 from l2tpv3.links.bridge import stp_runs
 from l2tpv3.links.kind import Below
-from l2tpv3.links.kinds import kind_of
-from l2tpv3.links.options import BridgeOptions, LinkType
+from l2tpv3.links.options import BridgeOptions
 from l2tpv3.links.record import LinkRecord, Links, below
 from l2tpv3.links.spec import COMMON, LinkSpec
 from l2tpv3.links.state import LinkState
@@ -76,13 +75,13 @@ class _Plan:
         """Why a link that is there has to be made anew; empty when it can stay."""
         wanted, seen = self.change.wanted[name], self.change.seen[name]
         spec = wanted.resolved
-        stacked = spec.type is not LinkType.PORT and kind_of(spec).stacked
+        bound = not spec.options.loose
         for old in self._beliefs(name):
             if old.spec.type is not spec.type:
                 return "type can't change in place"
             words = [word for word in old.spec.options.changed_words(spec.options) if not _in_place(spec, word)]
             places = [word for word in ("over-netns", "netns") if _place(old, word) != _place(wanted, word)]
-            over = ["over"] if (stacked or spec.type is LinkType.PORT) and old.spec.over != spec.over else []
+            over = ["over"] if bound and old.spec.over != spec.over else []
             if changed := [*over, *places, *words]:
                 return f"{', '.join(changed)} can't change in place"
         told = [word for word, value in seen.words.items() if value is not None and not _in_place(spec, word)]
@@ -90,7 +89,7 @@ class _Plan:
         if wrong:
             return f"{', '.join(wrong)} is not as wanted"
         if beneath := [one for one in spec.over if one in self.renewed]:
-            return f"{beneath[0]} is made anew" if stacked or spec.type is LinkType.PORT else ""
+            return f"{beneath[0]} is made anew" if bound else ""
         return ""
 
     def _beliefs(self, name: str) -> list[LinkRecord]:
@@ -110,10 +109,10 @@ class _Plan:
             if name not in change.seen or name in self.gone:
                 why = self.gone.get(name) or ("it is not there" if name in change.old else "")
                 step = AddLink(link=wanted, why=why, below=self._below(wanted))
-                members = wanted.spec.type is not LinkType.PORT and not kind_of(wanted.spec).stacked
                 # A bridge is there before the session that joins it, even when it is over that session itself.
-                (before if members or not waits else after).append(step)
-                if members and waits:
+                early = not waits or (wanted.spec.options.loose and not wanted.spec.options.least_over)
+                (before if early else after).append(step)
+                if waits and early:
                     after.append(self._set(wanted, wanted, ("over",), "its members are made"))
             elif words := self._differing(name):
                 old = self._beliefs(name)[-1] if self._beliefs(name) else wanted
@@ -154,12 +153,8 @@ class _Plan:
         wanted, seen = self.change.wanted[name], self.change.seen[name]
         spec = wanted.spec
         words: dict[str, None] = {}
-        if spec.type is LinkType.PORT:
-            return ()
-        stacked = kind_of(spec).stacked
-        if not stacked and {*self._below(wanted).values()} != {*seen.over}:
-            words["over"] = None
-        if not stacked and any(one in self.renewed for one in spec.over):
+        moved = {*self._below(wanted).values()} != {*seen.over} or any(one in self.renewed for one in spec.over)
+        if moved and spec.options.loose:
             words["over"] = None
         said = spec.to_words()
         words |= {word: None for word, value in seen.words.items() if value is not None and _wrong(wanted, word, value)}

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from l2tpv3.errors import MissingError
 from l2tpv3.link.base import home
 from l2tpv3.links.kind import Below
-from l2tpv3.links.options import LinkType
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.records import Records
 
@@ -62,6 +61,6 @@ def place_of(spec: LinkSpec, tunnels: Records, links: Links) -> str | None:
         tunnel, slash, session = name.partition("/")
         if slash and tunnel in tunnels and (there := tunnels[tunnel].session(session)) is not None:
             return home(tunnels[tunnel].spec, there.spec)
-        if name in links and links[name].spec.type is not LinkType.PORT:
+        if name in links and links[name].spec.options.own_netdev:
             return links[name].resolved.home
     return None

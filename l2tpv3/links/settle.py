@@ -8,7 +8,6 @@ from typing import Any
 
 from l2tpv3.errors import ConflictError, InvalidValueError
 from l2tpv3.link.base import home
-from l2tpv3.links.kinds import has_own_mac, kind_of
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.plan import in_order
 from l2tpv3.links.record import LinkRecord, Links, below, place_of
@@ -28,7 +27,7 @@ def settle_link(
     """
     spec = LinkSpec.from_words({**{word: value for word, value in words.items() if value is not None}, "name": name})
     kept = old.mac if old is not None and old.spec.mac is None and old.spec.type is spec.type else None
-    mac = spec.mac or (kept or derived_mac(machine_id(), name) if has_own_mac(spec) else None)
+    mac = spec.mac or (kept or derived_mac(machine_id(), name) if spec.options.own_mac else None)
     boot = old.boot if old is not None else None
     return LinkRecord(spec=spec, mac=mac, over_netns=place_of(spec, tunnels, links), boot=boot)
 
@@ -58,17 +57,11 @@ def check_links(tunnels: Records, links: Links, changed: Collection[str]) -> Non
         for one, ifname in below(spec, tunnels, links).items():
             _check_place(record, one, tunnels, links)
             user = users.get((ifname, name))
-            if user is not None and _wants_all(record):
+            if user is not None and spec.options.exclusive:
                 problem = f"{one} is what {user} is over already"
                 raise ConflictError(f"{subject}: --over", problem, f"take it from {user} first")
         _check_home(record)
         _check_name(record, tunnels, links)
-
-
-def _wants_all(record: LinkRecord) -> bool:
-    """Whether nobody else may be over what it is over."""
-    spec = record.spec
-    return spec.type is LinkType.PORT or not kind_of(spec).stacked
 
 
 def _exclusive(tunnels: Records, links: Links) -> Iterator[tuple[tuple[str, str], str]]:
@@ -76,7 +69,7 @@ def _exclusive(tunnels: Records, links: Links) -> Iterator[tuple[tuple[str, str]
     for name, record in links.items():
         for ifname in below(record.spec, tunnels, links).values():
             for other in links:
-                if other != name and record.spec.type is not LinkType.VLAN:
+                if other != name and record.spec.type not in (LinkType.VLAN, LinkType.VNIC):
                     yield (ifname, other), f"link {name}"
     for tunnel in tunnels.values():
         for session in tunnel.sessions:
@@ -95,7 +88,7 @@ def _check_place(record: LinkRecord, one: str, tunnels: Records, links: Links) -
         assert there is not None  # below() has found it
         where = home(tunnels[tunnel].spec, there.spec)
     elif one in links:
-        if links[one].spec.type is LinkType.PORT:
+        if not links[one].spec.options.own_netdev:
             raise InvalidValueError(f"link {record.spec.name}: --over", f"{one} is a port, which has no netdev", "")
         where = links[one].resolved.home
     if not same_netns(where, record.over_netns):
@@ -105,7 +98,7 @@ def _check_place(record: LinkRecord, one: str, tunnels: Records, links: Links) -
 
 def _check_home(record: LinkRecord) -> None:
     spec = record.resolved
-    if _wants_all(record) and not same_netns(spec.home, spec.over_netns):
+    if spec.options.exclusive and not same_netns(spec.home, spec.over_netns):
         problem = f"a {spec.type} is where its members are"
         raise InvalidValueError(f"link {spec.name}: --netns", problem, "leave it out, or give --over-netns")
 

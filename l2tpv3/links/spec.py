@@ -39,7 +39,7 @@ class LinkSpec:
         here = f"link {self.name}"
         ids.parse_name(self.name, "link name")
         self._check_ifname(here)
-        if self.type is LinkType.PORT and (self.ifname, self.mac, self.mtu, self.addresses) != ("", None, None, ()):
+        if not self.options.own_netdev and (self.ifname, self.mac, self.mtu, self.addresses) != ("", None, None, ()):
             raise InvalidValueError(
                 here, "a port has no netdev of its own", "leave --ifname, --mac, --mtu and --address out"
             )
@@ -52,7 +52,7 @@ class LinkSpec:
             raise InvalidValueError(here, f"{stranger[0]} is not a member of it", "name it in --over too")
 
     def _check_ifname(self, here: str) -> None:
-        if self.type is LinkType.PORT:
+        if not self.options.own_netdev:
             return
         if not self.ifname:
             if len(self.name.encode()) > ids.IFNAME_MAX:

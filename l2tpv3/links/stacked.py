@@ -27,7 +27,6 @@ class Macvlan(Kind[MacvlanOptions]):
     """drivers/net/macvlan.c."""
 
     driver = "macvlan"
-    own_mac = True
 
     def attributes(self, spec: LinkSpec, options: MacvlanOptions) -> Attributes:
         """The whole list of sources at once (MACVLAN_MACADDR_SET)."""
@@ -39,10 +38,6 @@ class Macvlan(Kind[MacvlanOptions]):
     def made_with(self, spec: LinkSpec, options: MacvlanOptions) -> Attributes:
         """The driver refuses to change passthru, so no change of mode is done in place."""
         return {"macvlan_mode": str(options.mode)}
-
-    def has_own_mac(self, options: MacvlanOptions) -> bool:
-        """With passthru the NIC's address is its own."""
-        return options.mode is not MacvlanMode.PASSTHRU
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
         """All."""

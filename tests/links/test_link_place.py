@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError
-from l2tpv3.links.kinds import has_own_mac
 from l2tpv3.links.maker import maker_of
 from l2tpv3.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
@@ -54,7 +53,7 @@ def mark(spec: LinkSpec) -> str:
 
 
 def own_mac(spec: LinkSpec) -> str | None:
-    return spec.mac or (derived_mac("test", spec.name) if has_own_mac(spec) else None)
+    return spec.mac or (derived_mac("test", spec.name) if spec.options.own_mac else None)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.links.kinds import has_own_mac
 from l2tpv3.links.memory import MemoryMaker
 from l2tpv3.links.plan import LinkChange, in_order, plan_links
 from l2tpv3.links.record import LinkRecord, Links, below, place_of
@@ -59,7 +58,7 @@ class World:
 
 def record(words: Mapping[str, Any], records: Records, links: Links) -> LinkRecord:
     spec = LinkSpec.from_words(words)
-    mac = spec.mac or (derived_mac("m", spec.name) if has_own_mac(spec) else None)
+    mac = spec.mac or (derived_mac("m", spec.name) if spec.options.own_mac else None)
     return LinkRecord(spec=spec, mac=mac, over_netns=place_of(spec, records, links))
 
 
@@ -72,6 +71,7 @@ kinds: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({"type": st.just("vlan"), "id": st.sampled_from([1, 2])}),
     st.fixed_dictionaries({"type": st.just("alias")}),
     st.fixed_dictionaries({"type": st.just("port")}),
+    st.fixed_dictionaries({"type": st.just("vnic")}),
 )
 
 

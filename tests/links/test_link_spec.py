@@ -23,6 +23,7 @@ GOOD: list[dict[str, Any]] = [
     {"name": "mv1", "type": "macvlan", "over": "eth0", "mode": "source", "source-mac": "02:00:00:00:00:02"},
     {"name": "iv0", "type": "ipvlan", "over": "eth0", "mode": "l3s", "flag": "vepa", "up": "off"},
     {"name": "v10", "type": "vlan", "over": "eth0", "id": 10, "protocol": "802.1ad", "over-netns": "/run/netns/x"},
+    {"name": "vn0", "type": "vnic", "over": "eth0", "netns": "lab"},
     {"name": "a-cable-across-the-sea", "type": "port", "over": "eth3,siteb/lan"},
 ]
 
