@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from l2tpv3.datapath.base import Busy, Datapath
+from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
 from l2tpv3.link.base import Placer
 from l2tpv3.lock import exclusive
@@ -22,7 +22,7 @@ from l2tpv3.places import Places
 from l2tpv3.plan import Change, Scope, plan
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
-from l2tpv3.steps import Step, describe
+from l2tpv3.steps import AddTunnel, Step, describe
 from l2tpv3.store import AuditEntry, Pending, Recorded, Store, boot_id, since_boot_s
 from l2tpv3.told import OnStep, ToldStep
 from l2tpv3.whoami import caller
@@ -112,6 +112,7 @@ class Engine:
                 wanted = want(recorded.tunnels)
             change = _leave_out(self._look(recorded, wanted, scope), without)
             steps = plan(change)
+            self._refuse_unanswering(steps, change)
             changed = _changed(recorded.tunnels, wanted)
             if recorded.pending is not None and recorded.pending.deadline is not None:
                 # The note of the unconfirmed change has to stay; this one is on record already and needs none.
@@ -279,6 +280,14 @@ class Engine:
             what = "rolled back: the machine went down before it was confirmed: " + ", ".join(sorted(pending.before))
             self.store.commit(dict(pending.before), AuditEntry(at=time.time(), who=caller(), what=what))
             return Outcome(steps=(), before=recorded.tunnels, after=self.store.tunnels())
+
+    def _refuse_unanswering(self, steps: tuple[Step, ...], change: Change) -> None:
+        """Raise WorkerError when a tunnel would be made that a worker which does not answer may have."""
+        for step in steps:
+            name = step.tunnel.datapath
+            datapath = self._datapaths.get(name)
+            if isinstance(step, AddTunnel) and name in change.world.hung and isinstance(datapath, HasWorkers):
+                raise unanswered(next(iter(datapath.unanswering), 0))
 
     def _refuse_unconfirmed(self, recorded: Recorded) -> None:
         pending = recorded.pending

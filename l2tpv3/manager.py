@@ -11,6 +11,7 @@ from l2tpv3.engine import Engine, Outcome
 from l2tpv3.errors import ExistsError, ForeignError
 from l2tpv3.host import no_session, no_tunnel
 from l2tpv3.link.base import Placer
+from l2tpv3.lock import held
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.restore import Restorer
@@ -351,11 +352,22 @@ class Manager:
             status = observer.tunnel(record)
             if status.worker_pid is not None:
                 found[status.name] = status.worker_pid
-            elif status.condition is not Condition.MISSING or record.stopped or observer.unanswering(record.datapath):
-                continue  # the worker that does not answer may have it
-            elif status.name in known or any(one.netdev for one in status.sessions):
-                found[status.name] = None
+            elif record.stopped is None and (
+                status.condition is Condition.MISSING
+                or (status.condition is Condition.INCOMPLETE and not held(self._engine.places.runtime))
+            ):
+                netdevs = [one.netdev for one in status.sessions if one.netdev]
+                if observer.unanswering(record.datapath):
+                    # A worker that does not answer may have it; then its netdevs have their carrier.
+                    netdevs, known = [one for one in netdevs if one.up and not one.carrier], ()
+                if netdevs or status.name in known:
+                    found[status.name] = None
         return found
+
+    def workers(self) -> dict[int, bool]:
+        """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
+        having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
+        return {pid: answers for one in having for pid, answers in one.workers().items()}
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""

@@ -34,8 +34,9 @@ class Restorer:
     def restore(self, names: Collection[str] | None, wait_s: float = 0.0) -> list[str]:
         """Bring back these tunnels (None: all on record), those that can be while others are waited for.
 
-        A tunnel comes back without those of its sessions that have to be waited for. Gives the names of those in which something was missing. Raises an error of one that failed, or that could
-        not be brought back in `wait_s` seconds, when the others are up; the rest of the errors are told.
+        A tunnel comes back without those of its sessions that have to be waited for. Gives the names of those in which
+        something was missing. Raises an error of one that failed, or that could not be brought back in `wait_s`
+        seconds, when the others are up; the rest of the errors are told.
         """
         give_up = time.monotonic() + wait_s
         with Arrivals(self._namespaces() if wait_s > 0 else ()) as arrivals:

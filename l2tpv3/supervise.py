@@ -2,7 +2,7 @@
 
 A worker has no parent, so that it outlives whatever command started it, and so that this may end and start again, at an
 upgrade for instance, without a packet lost. Its end is noticed by a pidfd (pidfd_open(2)); that there are other workers
-now, by the time of the last change of the runtime directory.
+now, by the time of the last change of the runtime directory. One that lives but does not answer for a while is ended.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from l2tpv3.errors import L2tpError
+from l2tpv3.errors import L2tpError, NotPermittedError, WorkerError
 from l2tpv3.manager import Manager
 from l2tpv3.places import Places
 from l2tpv3.told import News, Tell, Turn
 
 LOOK_S: Final = 1.0
 """How often the runtime directory and the record are looked at when no worker dies; two stat() calls."""
+ASK_S: Final = 3.0
+"""How often workers are asked whether they still answer."""
+GRACE_S: Final = 8.0
+"""How long one may not answer before it is ended: it has been asked twice by then, and waited for each time."""
 
 _CALM_S: Final = 60.0
 _DELAY_FIRST_S: Final = 0.5
@@ -40,6 +44,9 @@ class Supervisor:
         self._tell, self._complain = tell, complain
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
+        self._known: set[str] = set()  # tunnels that had a worker
+        self._hangs: dict[int, float] = {}  # pid: since when it does not answer
+        self._asked = 0.0
         self._tried: dict[str, tuple[float, float]] = {}  # tunnel: when it was tried last, and the delay until again
         self._told: dict[str, str] = {}
         self._stamp: object = None
@@ -53,11 +60,13 @@ class Supervisor:
                     self._look()
                 if self._restore_orphans():
                     self._look()
+                self._ask()
                 ready = dict(self._poll(ended))
                 if ended in ready:
                     return
                 if ready:
                     self._stamp = None
+                    self._hangs = {pid: since for pid, since in self._hangs.items() if self._workers[pid] not in ready}
 
     def _changed(self) -> bool:
         record = self._places.state / "l2tpv3.db"
@@ -71,14 +80,15 @@ class Supervisor:
             self._manager.expire()
             left = self._manager.unconfirmed_s()
             self._due = None if left is None else time.monotonic() + left
-            found = self._manager.orphans()
+            found = self._manager.orphans(self._known)
         except L2tpError as error:
             self._complain(error)
             self._due = None
             return
         self._orphans = {name for name, pid in found.items() if pid is None}
         pids = {pid for pid in found.values() if pid is not None}
-        for pid in self._workers.keys() - pids:
+        self._known |= {name for name, pid in found.items() if pid is not None}
+        for pid in self._workers.keys() - pids - self._hangs.keys():
             os.close(self._workers.pop(pid))
         for pid in pids - self._workers.keys():
             try:
@@ -96,10 +106,42 @@ class Supervisor:
             self._tried[name] = (now, again)
         if due:
             try:
-                self._manager.restore(due, tell=self._tell_once)
+                self._manager.restore(due, tell=self._tell_once, stopped=False)
             except L2tpError as error:
                 self._tell_once(News(due[0] if len(due) == 1 else "", Turn.FAILED, error))
         return bool(due)
+
+    def _ask(self) -> None:
+        """Whether all workers still answer; one that has not for a while is ended, and so will be replaced.
+
+        It may be stopped (a debugger) or run in circles (a defect of ours): its frames go nowhere either way.
+        """
+        now = time.monotonic()
+        if now < self._asked + ASK_S:
+            return
+        try:
+            silent = {pid for pid, answers in self._manager.workers().items() if not answers}
+        except L2tpError as error:
+            self._complain(error)
+            silent = set()
+        self._asked = time.monotonic()
+        for pid in silent - self._workers.keys():
+            with contextlib.suppress(OSError):  # it has ended since; or its pid is not known
+                self._workers[pid] = os.pidfd_open(pid)
+        self._hangs = {pid: self._hangs.get(pid, now) for pid in silent & self._workers.keys()}
+        for pid in [pid for pid, since in self._hangs.items() if self._asked >= since + GRACE_S]:
+            self._end(pid)
+
+    def _end(self, pid: int) -> None:
+        who = f"worker {pid}"
+        error: L2tpError = WorkerError(who, "did not answer; it is ended, and another one takes its tunnels")
+        try:
+            signal.pidfd_send_signal(self._workers[pid], signal.SIGKILL)  # that very process, whoever has its pid now
+        except ProcessLookupError:
+            return
+        except PermissionError:  # root's own l2tpctl started it, and in our unit we may not end another user's
+            error = NotPermittedError(who, "does not answer and can't be ended from here", f"`kill -9 {pid}`")
+        self._tell_once(News(who, Turn.FAILED, error))
 
     def _tell_once(self, news: News) -> None:
         """One that can't be brought back says so once, not at each try."""

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Condition
+from l2tpv3.errors import WorkerError
 from tests.here import Here
 from tests.hosts import Host, Hosts
 
@@ -150,6 +151,80 @@ def test_a_worker_that_died_before_is_replaced_at_the_start(joined: tuple[Here, 
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == 0
     assert a.host.ping("10.9.0.2")
+
+
+def test_a_worker_that_does_not_answer_is_shown_as_such(joined: tuple[Here, Here]) -> None:
+    a, _ = joined
+    a.add_tunnel("other", {"remote": a.host.v4[:-1] + "9", "datapath": "user", "local-port": 1800})
+    a.add_session("other", "lan", {})
+    hung = a.tunnel("peer").worker_pid
+    assert hung is not None and a.tunnel("other").worker_pid != hung
+    os.kill(hung, signal.SIGSTOP)
+    shown = {one.name: one for one in a.tunnels()}
+    assert shown["peer"].condition is Condition.MISSING
+    assert shown["peer"].notes == (f"worker {hung} does not answer; it may be this tunnel's",)
+    assert shown["other"].condition is Condition.UP, "the others are shown as usual"
+    assert [one.condition for one in shown["other"].sessions] == [Condition.UP]
+    a.set_session("other", "lan", {"mtu": 1300})
+    (step, *_) = a.plan(a.stated()).steps
+    assert step.why == "its worker does not answer"
+    with pytest.raises(WorkerError, match="does not answer"):
+        a.restore("peer")
+    os.kill(hung, signal.SIGCONT)
+    _eventually(lambda: a.tunnel("peer").condition is Condition.UP)
+    assert a.host.ping("10.9.0.2")
+
+
+def test_a_worker_that_does_not_answer_is_ended_and_replaced(
+    joined: tuple[Here, Here], watching: subprocess.Popen[str]
+) -> None:
+    a, _ = joined
+    (first,) = a.host.workers()
+    os.kill(first, signal.SIGSTOP)
+    assert watching.stdout is not None
+    assert f"worker {first}: does not answer and can't be ended from here" in watching.stdout.readline()
+    before = _netdevs(a)
+    os.kill(first, signal.SIGKILL)
+    _eventually(functools.partial(_others, a.host, first))
+    _eventually(lambda: a.tunnel("peer").condition is Condition.UP)
+    (second,) = a.host.workers()  # this one is its own
+    os.kill(second, signal.SIGSTOP)
+    _eventually(lambda: a.tunnel("peer").worker_pid not in (None, second), 40)
+    assert [one.ifindex for one in _netdevs(a)] == [one.ifindex for one in before]
+    assert a.host.ping("10.9.0.2")
+    watching.send_signal(signal.SIGTERM)
+    assert f"worker {second}: did not answer; it is ended" in _said(watching)
+
+
+def test_one_that_answers_again_in_time_is_left_alone(
+    joined: tuple[Here, Here], watching: subprocess.Popen[str]
+) -> None:
+    a, _ = joined
+    (worker,) = a.host.workers()
+    os.kill(worker, signal.SIGSTOP)
+    assert a.tunnel("peer").condition is Condition.MISSING
+    time.sleep(3.0)
+    os.kill(worker, signal.SIGCONT)
+    assert a.host.ping("10.9.0.2")
+    time.sleep(5.0)
+    assert a.tunnel("peer").worker_pid == worker
+    watching.send_signal(signal.SIGTERM)
+    assert _said(watching) == ""
+
+
+def test_a_tunnel_without_sessions_comes_back_too(joined: tuple[Here, Here], watching: subprocess.Popen[str]) -> None:
+    a, _ = joined
+    a.add_tunnel("bare", {"remote": a.host.v4[:-1] + "9", "datapath": "user", "local-port": 1800})
+    time.sleep(1.5)
+    worker = a.tunnel("bare").worker_pid
+    assert worker is not None
+    os.kill(worker, signal.SIGKILL)
+    _eventually(lambda: a.tunnel("bare").worker_pid not in (None, worker))
+    a.down()
+    time.sleep(2.5)
+    assert a.tunnel("bare").condition is Condition.MISSING
+    assert a.tunnel("bare").notes == ("`l2tpctl down` stopped it",)
+    assert watching.poll() is None
 
 
 def test_one_that_cannot_be_restored_yet_is_tried_again(

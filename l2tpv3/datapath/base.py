@@ -6,10 +6,12 @@ that addresses, a bridge or another namespace is not its business (l2tpv3.link),
 
 from __future__ import annotations
 
+import errno
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from l2tpv3.errors import WorkerError
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
 
@@ -78,6 +80,14 @@ class HasWorkers(Protocol):
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
+
+
+def unanswered(pid: int) -> WorkerError:
+    """The error about a worker that does not answer in time. pid: 0 when it is not known."""
+    who = f"worker {pid}" if pid else "a worker"
+    end = f"`kill -9 {pid}`" if pid else "`kill -9`"
+    remedy = f"`l2tpctl watch` sees to it; else end it with {end} and `l2tpctl restore`: the netdevs stay"
+    return WorkerError(who, "does not answer", remedy, errno=errno.ETIMEDOUT)
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Any, Final
 
+from l2tpv3.datapath.base import unanswered
 from l2tpv3.datapath.user.messages import ANSWER_MAX, FDS_MAX, BadMessage, Unpacker, pack
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError, RefusedError, WorkerError
 
@@ -29,11 +30,12 @@ class Client:
     """A connection to one worker. Close it, or use it in a `with` block.
 
     pid: the worker's, as the kernel knows it from its listen() (unix(7), SO_PEERCRED). path: its control socket, as
-    the user would write it.
+    the user would write it. timeout_s: how long it may take over an answer, in seconds.
     """
 
-    def __init__(self, connection: socket.socket, path: str) -> None:
+    def __init__(self, connection: socket.socket, path: str, timeout_s: float = TIMEOUT_S) -> None:
         self.path = path
+        self.timeout_s = timeout_s
         self._socket = connection
         peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _credentials.size)
         self.pid: int = _credentials.unpack(peer)[0]
@@ -53,7 +55,7 @@ class Client:
         """Ask for `op`; give the answer's fields. Files that came back are closed, which is what they are sent for.
 
         subject: what an error is about. Raises the error that the worker's answer names, or WorkerError, with errno
-        ECONNRESET when the worker has ended.
+        ECONNRESET when the worker has ended, ETIMEDOUT when it does not answer in time.
         """
         answer, files = self.exchange(subject, op, fds, **fields)
         for fd in files:
@@ -67,7 +69,7 @@ class Client:
         files: list[int] = []
         try:
             self._send(pack({"op": op} | fields), fds)
-            answer = self._receive(files, time.monotonic() + TIMEOUT_S)
+            answer = self._receive(files, time.monotonic() + self.timeout_s)
         except (OSError, BadMessage) as error:
             for fd in files:
                 os.close(fd)
@@ -80,7 +82,7 @@ class Client:
         raise kind(subject, str(answer.get("problem")))
 
     def _send(self, data: bytes, fds: Sequence[int]) -> None:
-        self._socket.settimeout(TIMEOUT_S)
+        self._socket.settimeout(self.timeout_s)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         sent = self._socket.sendmsg([data], ancillary)
         if sent < len(data):  # sending nothing fails too, when the worker has answered and ended meanwhile
@@ -104,8 +106,7 @@ class Client:
     def _failed(self, error: Exception) -> WorkerError:
         subject = f"worker {self.pid}"
         if isinstance(error, TimeoutError):
-            remedy = f"end it with `kill -9 {self.pid}`; the netdevs stay, and their sessions can be restored"
-            return WorkerError(subject, f"did not answer within {TIMEOUT_S:g} s", remedy)
+            return unanswered(self.pid)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         remedy = f"its log is {self.path.removesuffix('.sock')}.log"
         gone = errno.ECONNRESET if isinstance(error, ConnectionError) else None

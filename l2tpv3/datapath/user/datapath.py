@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from l2tpv3.datapath.base import Support
+from l2tpv3.datapath.base import Support, unanswered
 from l2tpv3.datapath.user import netdev
-from l2tpv3.datapath.user.client import Client, unanswered
+from l2tpv3.datapath.user.client import Client
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.sockets import open_socket

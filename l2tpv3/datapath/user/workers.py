@@ -19,11 +19,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from l2tpv3.datapath.base import unanswered
 from l2tpv3.datapath.user.client import TIMEOUT_S, Client
 from l2tpv3.errors import BusyError, L2tpError, UnavailableError, WorkerError, from_errno
 
 LOCK_TIMEOUT_S: Final = 60.0
 START_TIMEOUT_S: Final = 20.0
+LOOK_TIMEOUT_S: Final = 3.0
+"""How long a look waits for a worker that does not answer; for LOOK_AGAIN_S after that it does not wait for it."""
+LOOK_AGAIN_S: Final = 2.0
 _PROGRAM: Final = Path(__file__).with_name("worker.py").resolve()
 
 
@@ -32,6 +36,7 @@ class Workers:
 
     def __init__(self, runtime: Path) -> None:
         self.runtime = runtime
+        self._hung: dict[Path, tuple[int, float]] = {}  # its pid (0: unknown), and until when it is not asked again
 
     @contextlib.contextmanager
     def locked(self, *, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
@@ -58,15 +63,22 @@ class Workers:
             os.close(directory)
 
     @contextlib.contextmanager
-    def live(self, *, clear: bool = False) -> Iterator[list[Client]]:
+    def live(self, *, clear: bool = False, hung: list[int] | None = None) -> Iterator[list[Client]]:
         """Connections to all workers that live, for a `with` block. Raises NotPermittedError, WorkerError.
 
-        clear: remove what dead ones left; only under `locked`, since a worker that is being started looks dead too.
+        hung: gets the pids (0: unknown) of those that do not answer, about which else an error is raised. clear: remove
+        what dead ones left; only under `locked`, since a worker that is being started looks dead too.
         """
         with contextlib.ExitStack() as stack:
             clients, dead = [], []
             for path in self._sockets():
-                client = self._connect(path)
+                try:
+                    client = self._connect(path, quickly=hung is not None)
+                except WorkerError as error:
+                    if hung is None or error.errno != errno.ETIMEDOUT:
+                        raise
+                    hung.append(self._hung[path][0])
+                    continue
                 if client is not None:
                     clients.append(stack.enter_context(client))
                 elif clear:
@@ -81,7 +93,10 @@ class Workers:
         """Remove what dead workers left, unless a change is under way, which does so itself, or it is not ours to."""
         with contextlib.suppress(L2tpError, OSError), self.locked(timeout_s=0):
             for path in self._sockets():
-                client = self._connect(path)
+                try:
+                    client = self._connect(path, quickly=True)
+                except WorkerError:
+                    continue  # it hangs, but it lives
                 if client is None:
                     _clear(path)
                 else:
@@ -96,9 +111,15 @@ class Workers:
             raise from_errno(str(self.runtime), "read this directory", error.errno or 0) from error
         return sorted(path for path in paths if path.name.startswith("worker-") and path.suffix == ".sock")
 
-    def _connect(self, path: Path) -> Client | None:
+    def _connect(self, path: Path, *, quickly: bool = False) -> Client | None:
+        """None: it is dead. quickly: it is only to be looked at. Raises WorkerError, ETIMEDOUT when it hangs."""
+        pid, again = self._hung.pop(path, (0, 0.0))
+        if quickly and time.monotonic() < again:
+            self._hung[path] = pid, again
+            raise unanswered(pid)
+        timeout_s = LOOK_TIMEOUT_S if quickly else TIMEOUT_S
         connection = _unix_socket()
-        connection.settimeout(TIMEOUT_S)
+        connection.settimeout(timeout_s)
         try:
             with _short(path) as short:
                 connection.connect(short)
@@ -108,16 +129,20 @@ class Workers:
         except OSError as error:
             connection.close()
             if isinstance(error, TimeoutError) or error.errno == errno.EAGAIN:  # its backlog is full: it hangs
-                raise WorkerError(str(path), f"did not answer within {TIMEOUT_S:g} s") from error
+                self._hung[path] = pid, time.monotonic() + LOOK_AGAIN_S
+                raise unanswered(pid) from error
             raise from_errno(str(path), "connect to this worker", error.errno or 0) from error
-        client = Client(connection, str(path))
+        client = Client(connection, str(path), timeout_s)
         try:
             client.request("worker", "nothing")  # one that is just ending still takes connections
         except WorkerError as error:
             client.close()
+            if error.errno == errno.ETIMEDOUT:
+                self._hung[path] = client.pid, time.monotonic() + LOOK_AGAIN_S
             if error.errno != errno.ECONNRESET:
                 raise
             return None
+        client.timeout_s = TIMEOUT_S
         return client
 
     def start(self) -> Client:
