@@ -369,11 +369,6 @@ class Manager:
         having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
         return {pid: answers for one in having for pid, answers in one.workers().items()}
 
-    def workers(self) -> dict[int, bool]:
-        """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
-        having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
-        return {pid: answers for one in having for pid, answers in one.workers().items()}
-
     # -- shared --------------------------------------------------------------------------------------------------
 
     def _settler(self, records: Records) -> Settler:
