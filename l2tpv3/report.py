@@ -24,6 +24,7 @@ STATS_SCHEMA = "l2tpv3/stats/v1"
 ERROR_SCHEMA = "l2tpv3/error/v1"
 PLAN_SCHEMA = "l2tpv3/plan/v1"
 AUDIT_SCHEMA = "l2tpv3/audit/v1"
+TOKENS_SCHEMA = "l2tpv3/tokens/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -31,6 +32,7 @@ _FILES = {
     ERROR_SCHEMA: "error.v1.json",
     PLAN_SCHEMA: "plan.v1.json",
     AUDIT_SCHEMA: "audit.v1.json",
+    TOKENS_SCHEMA: "tokens.v1.json",
 }
 
 

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from l2tpv3_api.access.tokens import Token, Tokens
 
 EXAMPLES = {
-    "group": "l2tpctl token add laptop\nl2tpctl token add ansible --scope write --expires 90d\nl2tpctl token rm laptop",
+    "group": "l2tpctl token add laptop\nl2tpctl token add ansible --scope write --expires 90d\nl2tpctl token del laptop",
     "add": "l2tpctl token add laptop\nl2tpctl token add ansible --scope write --expires 90d\n"
     "l2tpctl token add backup --scope read,secrets --expires 2030-01-01",
-    "show": "l2tpctl token ls\nl2tpctl token ls --json",
-    "del": "l2tpctl token rm laptop",
+    "show": "l2tpctl token show\nl2tpctl token show --json",
+    "del": "l2tpctl token del laptop",
 }
-TOKENS_SCHEMA: Final = "l2tpv3/tokens/v1"
 
 _UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -64,6 +63,8 @@ def show(ctx: typer.Context, *, json: options.Json = False) -> None:
     """List tokens: what they may do, and when they were made, last used and end. Not the tokens themselves."""
     found = _tokens(ctx, "token show").all()
     if json:
+        from l2tpv3.report import TOKENS_SCHEMA
+
         print_json({"schema": TOKENS_SCHEMA, "tokens": [_document(token) for token in found]})
     elif found:
         print(table(("NAME", "SCOPES", "CREATED", "USED", "EXPIRES", "ID"), map(_row, found)), end="")

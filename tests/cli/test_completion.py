@@ -25,6 +25,7 @@ def places(siteb: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     siteb.ok("tunnel add sitec --remote 127.0.0.3 --local-port 1702")
     siteb.ok("session add siteb wan")
     siteb.ok("session add sitec other")
+    siteb.ok("token add laptop")
     yield tmp_path
 
 
@@ -49,6 +50,12 @@ def offered(line: str) -> list[str]:
         ("l2tpctl session set sitec ", "other"),
         ("l2tpctl session stats siteb w", "wan"),
         ("l2tpctl session del nope ", ""),
+        ("l2tpctl token ", "add show del"),
+        ("l2tpctl token rm la", "laptop"),
+        ("l2tpctl serve --others ", "nothing read"),
+        ("l2tpctl capture siteb ", "lan wan"),
+        ("l2tpctl capture siteb lan --side ", "inner outer"),
+        ("l2tpctl events --type ", "session tunnel worker"),
         ("l2tpctl peer s", "siteb sitec"),
         ("l2tpctl peer siteb --as i", "iproute2"),
         ("l2tpctl tunnel add x --encap ", "ip udp"),

@@ -19,7 +19,9 @@ def test_commands_and_options(command: str) -> None:
     assert [option for option in OPTIONS[command].split() if option not in PAGE and option != "--version"] == []
 
 
-@pytest.mark.parametrize("schema", [report.STATUS_SCHEMA, report.STATS_SCHEMA, report.ERROR_SCHEMA])
+@pytest.mark.parametrize(
+    "schema", [report.STATUS_SCHEMA, report.STATS_SCHEMA, report.ERROR_SCHEMA, report.TOKENS_SCHEMA]
+)
 def test_fields(schema: str) -> None:
     assert f"`{schema}`" in PAGE
     fields = {field for field in _fields(report.json_schema(schema)) if not field.endswith("_per_s")}

@@ -26,7 +26,16 @@ OPTIONS = {
     "session set": SESSION_OPTIONS + " --json",
     "session del": "",
     "session stats": "--json --watch",
+    "token": "",
+    "token add": "--scope --expires",
+    "token show": "--json",
+    "token del": "",
+    "serve": "--unix --listen --tls-cert --tls-key --client-ca --client --others --host-name --insecure-plain-http"
+    " --limit --log-format",
     "peer": "--as",
+    "capture": "--write --side --filter --count --seconds --snaplen",
+    "events": "--type --counters --json",
+    "metrics": "--output",
     "restore": "--wait",
     "watch": "",
     "import": "--from",
@@ -56,6 +65,6 @@ def test_every_command_is_listed_with_its_first_sentence_whole(ctl: CommandLine,
 
 
 def test_aliases_are_told(ctl: CommandLine) -> None:
-    for group in ("tunnel", "session"):
+    for group in ("tunnel", "session", "token"):
         shown = ctl.ok(f"{group} --help").out
         assert "`ls`" in shown and "`rm`" in shown
