@@ -31,6 +31,7 @@ examples:
   netns-lab/lab --list
   netns-lab/lab two-sites-udp4
   netns-lab/lab hub --datapath user --shell siteA
+  netns-lab/lab demo --serve
   netns-lab/lab two-sites-ip6 --keep; netns-lab/lab --enter lab-4711-siteA l2tpctl; netns-lab/lab --clean
 """
 _FORWARDED = ("NO_COLOR", "TERM", "L2TPV3_LAB_PATIENCE", "PYTHONDONTWRITEBYTECODE", "COLUMNS")
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--keep", action="store_true", help="leave it all there, and say how to enter and clean up")
     parser.add_argument("--shell", metavar="HOST", help="at the end, a shell at HOST; leaving it cleans up")
+    parser.add_argument("--serve", action="store_true", help="at the end, each host's dashboard, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="the result as JSON on stdout; the story on stderr")
     parser.add_argument("--list", action="store_true", help="the scenarios, and what they lack here")
     parser.add_argument(
@@ -109,7 +111,7 @@ def _play(arguments: argparse.Namespace, program: Path) -> int:
     hosts = [host.name for host in scenario.hosts]
     if arguments.shell and arguments.shell not in hosts:
         raise ScenarioError(f"--shell {arguments.shell}: the hosts of {scenario.name} are {', '.join(hosts)}")
-    wish = play.Wish(arguments.datapath, arguments.keep, arguments.shell)
+    wish = play.Wish(arguments.datapath, arguments.keep, arguments.shell, arguments.serve)
     outcome = play.play(scenario, wish, Story(sys.stderr if arguments.json else sys.stdout), program)
     if arguments.json:
         print(json.dumps(outcome.document(), indent=1))

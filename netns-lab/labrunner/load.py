@@ -89,6 +89,9 @@ class _Loader:
             links=links,
             steps=tuple(self._step(table, f"step {n}", saved) for n, table in enumerate(data.take("steps", list), 1)),
             on_failure=tuple(self._step(table, "on_failure", saved) for table in data.take("on_failure", list, [])),
+            while_serving=tuple(
+                self._step(table, "while_serving", saved) for table in data.take("while_serving", list, [])
+            ),
             afterwards=self._fill(data.take("afterwards", str, ""), "afterwards").strip("\n"),
         )
         data.nothing_left()
@@ -157,7 +160,7 @@ class _Loader:
         return made
 
     def _check_placeholders(self, table: Any, where: str, saved: set[str]) -> None:
-        built_in = {"datapath", "run_dir"} | {f"netns.{host}" for host in self._hosts}
+        built_in = {"datapath", "run_dir", "traffic"} | {f"netns.{host}" for host in self._hosts}
         known = dict.fromkeys(built_in | saved, "") | self._values
         match table:
             case str():

@@ -45,10 +45,18 @@ def _qemu() -> str:
 
 
 def _scapy() -> str:
+    return _importable("scapy", extra="scapy")
+
+
+def _api() -> str:
+    return _importable("fastapi, uvicorn", extra="api")
+
+
+def _importable(modules: str, *, extra: str) -> str:
     from labrunner.identity import bin_folder
 
-    done = subprocess.run([bin_folder() / "python", "-c", "import scapy"], capture_output=True, check=False)
-    return "" if done.returncode == 0 else "install it with `.venv/bin/pip install -e '.[scapy]'`"
+    done = subprocess.run([bin_folder() / "python", "-c", f"import {modules}"], capture_output=True, check=False)
+    return "" if done.returncode == 0 else f"install it with `.venv/bin/pip install -e '.[{extra}]'`"
 
 
-_NEEDS: dict[str, Callable[[], str]] = {"kernel-l2tp": _kernel_l2tp, "qemu": _qemu, "scapy": _scapy}
+_NEEDS: dict[str, Callable[[], str]] = {"kernel-l2tp": _kernel_l2tp, "qemu": _qemu, "scapy": _scapy, "api": _api}

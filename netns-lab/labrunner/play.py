@@ -11,24 +11,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labrunner import needs, network
+from labrunner import needs, network, serve
 from labrunner.errors import Interrupted
 from labrunner.identity import Identity, bin_folder
 from labrunner.scenario import Scenario
 from labrunner.steps import Performer, Result
 from labrunner.story import Story
 from labrunner.sweep import Guard, sweep
+from labrunner.typed import patience
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asked for. datapath: what is typed as --datapath; auto is not typed. shell: a host's name."""
+    """What the user asked for. datapath: what is typed as --datapath; auto is not typed. shell: a host's name.
+
+    serve: dashboards at the end, until Ctrl-C.
+    """
 
     datapath: str = "auto"
     keep: bool = False
     shell: str | None = None
+    serve: bool = False
 
 
 @dataclass
@@ -77,7 +82,8 @@ def _told(result: Result) -> dict[str, Any]:
 def play(scenario: Scenario, wish: Wish, story: Story, program: Path) -> Outcome:
     """Play it. Whatever happens, nothing is left, unless it is to be kept. Raises LabError, Interrupted."""
     bin_folder()
-    needs.require([*scenario.needs, *(["kernel-l2tp"] if wish.datapath == "kernel" else [])])
+    more = [need for need, asked in (("kernel-l2tp", wish.datapath == "kernel"), ("api", wish.serve)) if asked]
+    needs.require([*scenario.needs, *more])
     outcome = Outcome(scenario, wish.datapath)
     run = Identity.own()
     began = time.monotonic()
@@ -88,6 +94,8 @@ def play(scenario: Scenario, wish: Wish, story: Story, program: Path) -> Outcome
         outcome.seconds = time.monotonic() - began
         if wish.shell:
             _shell(run, wish.shell, story)
+        if wish.serve and outcome.ok:
+            _serve(run, outcome, story)
     _tell_end(outcome, story, cleaned="" if wish.keep else "; nothing of it is left")
     if outcome.ok and scenario.afterwards:
         story.note("\n" + scenario.afterwards)
@@ -127,6 +135,26 @@ def _act(run: Identity, outcome: Outcome, story: Story) -> None:
 def _shell(run: Identity, host: str, story: Story) -> None:
     story.note(f"A shell at {host}; leaving it cleans up. l2tpctl there is {host}'s own.")
     enter(run, host, [])
+
+
+def _serve(run: Identity, outcome: Outcome, story: Story) -> None:
+    """Dashboards of all hosts that have tunnels, until Ctrl-C, which is no failure then."""
+    scenario = outcome.scenario
+    performer = Performer(run, scenario, outcome.datapath, story)
+    story.note("")
+    try:
+        for step in scenario.while_serving:
+            performer.perform(step)
+        served = serve.serve_all(run, [host.name for host in scenario.hosts], patience())
+        story.note("Dashboards, each of its own host; the link logs in. Ctrl-C ends it all and cleans up.\n")
+        for one in served:
+            story.note(f"  {one.host:8} {one.link}")
+        story.note("")
+        while True:
+            signal.pause()
+    except Interrupted as stopped:
+        if stopped.number != signal.SIGINT:
+            raise
 
 
 def _tell_end(outcome: Outcome, story: Story, *, cleaned: str) -> None:

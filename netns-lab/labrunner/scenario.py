@@ -104,7 +104,8 @@ class Step:
 class Scenario:
     """A whole scenario. picture: its topology for people. needs: see labrunner.needs.
 
-    on_failure: steps that show what was the matter. afterwards: what to tell when all was as expected.
+    on_failure: steps that show what was the matter. while_serving: what goes on while dashboards are looked at.
+    afterwards: what to tell when all was as expected.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Scenario:
     links: tuple[Link, ...]
     steps: tuple[Step, ...]
     on_failure: tuple[Step, ...]
+    while_serving: tuple[Step, ...]
     afterwards: str
 
 

@@ -47,7 +47,7 @@ class Performer:
         self._run, self._scenario, self._story = run, scenario, story
         self._values = dict(scenario.values)
         self._values["datapath"] = "" if datapath == "auto" else f"--datapath {datapath}"
-        self._values["run_dir"] = str(run.folder)
+        self._values |= {"run_dir": str(run.folder), "traffic": str(_HERE / "traffic.py")}
         self._values |= {f"netns.{host.name}": run.netns(host.name) for host in scenario.hosts}
 
     def perform(self, step: Step) -> Result:

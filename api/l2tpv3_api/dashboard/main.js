@@ -24,7 +24,7 @@ class App {
     this.dirty = new Set();
     this.model = new Model((what) => this.mark(what));
     this.identity = { name: '', scopes: [] };
-    this.formats = ['l2tpctl'];
+    this.formats = [];
     this.view = null;
     this.nav = document.getElementById('nav');
     this.main = document.getElementById('main');
@@ -53,7 +53,9 @@ class App {
 
   async begin() {
     try {
-      this.identity = await get('v1/identity');
+      const { you, formats } = await get('v1/capabilities');
+      this.identity = you;
+      this.formats = formats.peer;
     } catch (failure) {
       if (failure instanceof Problem && failure.status === 401) { this.#login(token() ? told(failure) : ''); return; }
       this.#state('waiting', AGAIN_MS / 1000);
@@ -61,7 +63,6 @@ class App {
       if (!this.view && !this.main.children.length) this.main.replaceChildren(h('p', { class: 'empty panel' }, told(failure)));
       return;
     }
-    this.#formats();
     document.body.dataset.state = 'in';
     document.getElementById('leave').hidden = !token();
     this.confirmation = new Confirmation(this);
@@ -74,13 +75,6 @@ class App {
       refused: (problem) => this.#login(told(problem)),
     });
     this.stream.run();
-  }
-
-  /** What the far end's configuration can be told as; without it there is at least this project's own. */
-  async #formats() {
-    const { formats } = await get('v1/capabilities').catch(() => ({}));
-    const peer = Array.isArray(formats) ? formats : formats?.peer;
-    if (peer?.length) this.formats = peer;
   }
 
   async #list() {

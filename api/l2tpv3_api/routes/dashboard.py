@@ -1,4 +1,4 @@
-"""The dashboard's files, `/` and `/dashboard/...`, and who the service takes a caller for.
+"""The dashboard's files: `/` and `/dashboard/...`.
 
 The files hold no data: the page asks the service like any other client, with the token that its user gives it.
 """
@@ -15,11 +15,8 @@ from importlib.resources.abc import Traversable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Response
-from pydantic import BaseModel, Field
 
 from l2tpv3.errors import NotFoundError
-from l2tpv3_api.access.identity import Scope
-from l2tpv3_api.routes.context import Reader
 
 router = APIRouter()
 
@@ -132,16 +129,3 @@ def _takes_gzip(accept_encoding: str) -> bool:
         if name.strip() == "gzip":
             return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
     return False
-
-
-class IdentityDocument(BaseModel):
-    """Who the service takes the caller for, and what that one may do."""
-
-    name: str = Field(examples=["token laptop"], description="As logs and the audit show it.")
-    scopes: list[Scope] = Field(examples=[["read", "write"]], description="In the order read, write, secrets.")
-
-
-@router.get("/v1/identity", tags=["service"])
-async def identity(who: Reader) -> IdentityDocument:
-    """Who the service takes you for, and which scopes you have: so that a page offers only what is allowed."""
-    return IdentityDocument(name=who.name, scopes=[scope for scope in Scope if who.may(scope)])

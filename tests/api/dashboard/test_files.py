@@ -57,10 +57,6 @@ def test_there_is_nothing_else(client: TestClient, path: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_caller_is_told_who_it_is(client: TestClient) -> None:
-    assert client.get("/v1/identity").json() == {"name": "anyone", "scopes": ["read", "write", "secrets"]}
-
-
 @pytest.mark.parametrize("path", _OWN, ids=lambda path: path.name)
 def test_nothing_is_fetched_from_elsewhere(path: Path) -> None:
     text = path.read_text().replace("http://www.w3.org/2000/svg", "")

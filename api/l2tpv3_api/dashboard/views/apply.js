@@ -120,9 +120,7 @@ export class Confirmation {
   async check() {
     let left = 0;
     try {
-      const said = await get('v1/confirmation');
-      const one = said.confirmation === undefined ? said : said.confirmation;
-      left = one ? one.left_s ?? one.seconds_left ?? one.remaining_s ?? one.confirm_s ?? 0 : 0;
+      left = (await get('v1/confirmation')).left_s ?? 0;
     } catch { left = 0; }
     this.until = left ? Date.now() + left * 1000 : 0;
     this.element.hidden = !this.until;
@@ -138,7 +136,7 @@ export class Confirmation {
 
   async #send(verb, words) {
     try {
-      await request('POST', path(verb), { body: {} });
+      await request('POST', path(verb));
       notice(words);
     } catch (failure) { notice(told(failure), 'bad'); }
     this.check();

@@ -10,7 +10,7 @@ import { action } from '../lists.js';
 export function adopt(foreign) {
   const name = h('input', { id: 'adopt-name', class: 'mono', 'aria-label': 'Name', placeholder: 'name', autocomplete: 'off' });
   const box = confirm(`Adopt ${foreign}?`, ['It is put on record as it is, with its sessions. Its traffic is not touched.'], 'Adopt', async () => {
-    await send('POST', path('adopt'), { tunnel: foreign, name: name.value.trim() });
+    await send('POST', path('adopt'), { foreign, name: name.value.trim() });
     notice(`${foreign} is on record as ${name.value.trim()}.`);
     location.hash = `#/tunnel/${encodeURIComponent(name.value.trim())}`;
   }, 'primary');
@@ -23,8 +23,8 @@ export function host(app) {
   const status = h('p', { class: 'alert', role: 'alert', hidden: true });
   async function load() {
     try {
-      const told_ = await get('v1/capabilities');
-      body.replaceChildren(datapaths(told_), identity(app), ...(app.may('write') ? [all(app)] : []), more(told_));
+      const capabilities = await get('v1/capabilities');
+      body.replaceChildren(datapaths(capabilities), identity(app), ...(app.may('write') ? [all(app)] : []), more(capabilities));
     } catch (failure) {
       status.hidden = false;
       status.textContent = told(failure);
@@ -42,10 +42,9 @@ export function host(app) {
 const panel = (id, title, ...content) => h('section', { class: 'panel', 'aria-labelledby': id }, h('header', { class: 'bar' }, h('h2', { id }, title)), content);
 
 function datapaths({ datapaths: found }) {
-  const rows = Array.isArray(found) ? found : Object.entries(found ?? {}).map(([name, one]) => ({ name, ...one }));
-  return panel('datapaths-title', 'Datapaths', h('ul', { class: 'troubles' }, rows.map((one) => {
-    const works = one.works ?? one.available ?? one.supported;
-    return h('li', { class: works ? 'up' : 'down' }, h('div', { class: 'line' }, h('span', { class: `state ${works ? 'up' : 'down'}` }, mark(works ? 'up' : 'down'), works ? 'works' : 'does not work here'), h('b', { class: 'mono' }, one.name)), h('p', { class: 'hint' }, one.why ?? one.reason ?? ''));
+  return panel('datapaths-title', 'Datapaths', h('ul', { class: 'troubles' }, found.map(({ name, works, reason }) => {
+    const looks = works ? 'up' : 'down';
+    return h('li', { class: looks }, h('div', { class: 'line' }, h('b', { class: 'mono' }, name), h('span', { class: `state ${looks}` }, mark(looks), works ? 'works' : 'does not work here')), h('p', { class: 'hint' }, reason));
   })));
 }
 
@@ -60,12 +59,12 @@ function all(app) {
   const { model } = app;
   return panel('all-title', 'Everything at once', h('p', { class: 'hint' }, '“Restore” brings back what is on record and not running. “Stop all” ends all traffic and keeps the record.'),
     h('div', { class: 'buttons' },
-      action(null, 'Restore', () => confirm('Restore what is missing?', ['What runs is not touched.'], 'Restore', async () => { await send('POST', path('restore'), {}); notice('Everything on record is running.'); }, 'primary')),
-      action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down'), {}); notice('All is stopped; the record is kept.'); }), 'danger')));
+      action(null, 'Restore', () => confirm('Restore what is missing?', ['What runs is not touched.'], 'Restore', async () => { await send('POST', path('restore')); notice('Everything on record is running.'); }, 'primary')),
+      action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down')); notice('All is stopped; the record is kept.'); }), 'danger')));
 }
 
 function more(document) {
-  const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'schema'].includes(name) && value !== null);
+  const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'you'].includes(name) && value !== null);
   const shown = (value) => (Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? Object.entries(value).map(([k, v]) => `${k.replaceAll('_', ' ')}: ${Array.isArray(v) ? v.join(', ') : v}`).join('\n') : String(value));
   return panel('more-title', 'This service', h('dl', { class: 'facts' }, rest.map(([name, value]) => h('div', {}, h('dt', {}, name.replaceAll('_', ' ')), h('dd', { class: 'mono pre' }, shown(value))))),
     h('p', { class: 'hint' }, 'For programs: ', h('a', { href: 'openapi.json' }, 'openapi.json'), ' describes the interface; /metrics is for Prometheus.'));
