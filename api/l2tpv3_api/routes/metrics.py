@@ -41,6 +41,8 @@ async def get_metrics(request: Request, service: Serving, who: Reader) -> Respon
     packed = "gzip" in request.headers.get("accept-encoding", "")
     snapshot = await service.look()
     own = _own(service, request.app.state.request_counts, time.perf_counter() - began)
+    if hasattr(request.app.state, "refusals"):  # served by our own server
+        own += request.app.state.refusals.families()
     content = await asyncio.to_thread(_content, snapshot, own, openmetrics=openmetrics, packed=packed)
     headers = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"}
     if content[:2] == b"\x1f\x8b":

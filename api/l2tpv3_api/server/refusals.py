@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from typing import Final
 
+from l2tpv3.metrics import Family
+
 _LOG = logging.getLogger("l2tpv3_api.refused")
 _SAY_EVERY_S: Final = 10.0
 
@@ -17,6 +19,11 @@ class Refusals:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._said: dict[str, tuple[float, int]] = {}
+
+    def families(self) -> list[Family]:
+        """The counts, for /metrics."""
+        lines = [f'_total{{reason="{reason}"}} {number}' for reason, number in sorted(self.counts.items())]
+        return [Family("l2tpv3_api_refused", "counter", "What was refused before it got to the API, by reason.", lines)]
 
     def count(self, reason: str, who: str = "") -> None:
         """One more. who: the client's address or identity, for the log; there, a reason shows once in a while only."""

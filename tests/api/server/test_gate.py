@@ -213,6 +213,11 @@ def test_what_was_refused_is_counted_and_said_once(tight: Running) -> None:
         tight.say(b"nonsense\r\n\r\n")
     said = [record for record in tight.records() if record.get("reason") == "malformed"]
     assert len(said) == 1
+    with tight.by_unix() as client:
+        counted = re.search(
+            r'^l2tpv3_api_refused_total\{reason="malformed"\} (\d+)$', client.get("/metrics").text, re.M
+        )
+    assert counted is not None and int(counted[1]) >= 5
 
 
 def test_answers_are_the_same_by_http_1_0(service: Running) -> None:
