@@ -120,18 +120,45 @@ def packets(pieces: Iterable[bytes]) -> Iterator[Captured]:
             yield Captured(high << 32 | low, names[number], Direction(flags & 3 if flags & 3 < 3 else 0), data, length)
 
 
-def _blocks(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+def whole_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same stream cut between its blocks, one a piece; a block that is not whole at the end is left out.
+
+    Raises ValueError.
+    """
     rest = b""
     for piece in pieces:
         rest += piece
-        while len(rest) >= _BLOCK.size:
-            kind, size = _BLOCK.unpack_from(rest)
+        at = 0
+        while len(rest) - at >= _BLOCK.size:
+            _, size = _BLOCK.unpack_from(rest, at)
             if size % 4 or not 12 <= size <= _BLOCK_MAX:
                 raise ValueError("this is not the pcapng that was expected")
-            if len(rest) < size:
+            if len(rest) - at < size:
                 break
-            yield kind, rest[_BLOCK.size : size - _LENGTH.size]
-            rest = rest[size:]
+            yield rest[at : at + size]
+            at += size
+        rest = rest[at:]
+
+
+def is_packet(block: bytes) -> bool:
+    """Whether a block holds a packet."""
+    return bool(_BLOCK.unpack_from(block)[0] == _PACKET)
+
+
+def statistics_in(block: bytes) -> dict[int, Statistics]:
+    """What a block says that an interface has counted, by its number; nothing if it is of another kind."""
+    if _BLOCK.unpack_from(block)[0] != _STATISTICS:
+        return {}
+    body = block[_BLOCK.size : -_LENGTH.size]
+    (number,) = _LENGTH.unpack_from(body)
+    told = dict(_options(body[_LENGTH.size + _BLOCK.size :]))
+    received, accepted, dropped, delivered = (_U64.unpack(told.get(kind, bytes(8)))[0] for kind in (4, 6, 7, 8))
+    return {number: Statistics(received, dropped, accepted, delivered)}
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for block in whole_blocks(pieces):
+        yield _BLOCK.unpack_from(block)[0], block[_BLOCK.size : -_LENGTH.size]
 
 
 def _options(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -104,10 +104,15 @@ class Client:
                     yield self._loads(line)
 
     @contextlib.contextmanager
-    def stream(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
-        """An answer that is read as it comes. Its errors are raised, also those that come while it is read."""
+    def stream(
+        self, method: str, path: str, *, read_s: float | None = None, **request: Any
+    ) -> Iterator[httpx.Response]:
+        """An answer that is read as it comes. Its errors are raised, also those that come while it is read.
+
+        read_s: for how long nothing may come.
+        """
         with self._errors(method):
-            timeout = httpx.Timeout(None, connect=self._look.connect)
+            timeout = httpx.Timeout(read_s, connect=self._look.connect)
             asked = self._http.build_request(method, path, timeout=timeout, **request)
             response = self._http.send(asked, stream=True)
             try:

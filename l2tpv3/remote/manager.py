@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from l2tpv3.config.write import state_document
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError, PreconditionError
@@ -21,6 +21,11 @@ from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, News, OnStep, Tell, Turn
 from l2tpv3.wanted import WantedTunnel
+
+if TYPE_CHECKING:
+    from l2tpv3.capture import CaptureOptions
+    from l2tpv3.differences import Happening
+    from l2tpv3.remote.live import RemoteCapture
 
 _CREATE: Final = {"If-None-Match": "*"}
 _PATCH: Final = {"Content-Type": "application/merge-patch+json"}
@@ -76,6 +81,18 @@ class RemoteManager:
             if name not in tunnels:
                 raise no_tunnel(name)
         return [tunnels[name] for name in (names or tunnels)]
+
+    def capture(self, tunnel: str, session: str, options: CaptureOptions) -> RemoteCapture:
+        """Capture a session's frames there, from now on."""
+        from l2tpv3.remote.live import RemoteCapture
+
+        return RemoteCapture(self._client, session_path(tunnel, session), options)
+
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+        """What happens there from now on, as it happens; blocks."""
+        from l2tpv3.remote.live import follow
+
+        return follow(self._client, types, counters_s)
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """The last changes, the newest first."""
