@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from l2tpv3.errors import ForeignError, NotFoundError
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, OnStep, Tell, ToldStep
 from l2tpv3.wanted import WantedTunnel
+
+if TYPE_CHECKING:
+    from l2tpv3.capture import CaptureOptions
+    from l2tpv3.capture.pcapng import Statistics
+    from l2tpv3.differences import Happening
+
+
+class Capture(Protocol):
+    """A session's frames, live, as pieces of a pcapng file: iterate it, then `finish` or `close`."""
+
+    @property
+    def counted(self) -> Statistics | None:
+        """What was seen so far; None where only the file tells."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces, until a limit is reached."""
+
+    def finish(self) -> bytes:
+        """The last piece; closes. Also for one that was not iterated to its end."""
+
+    def close(self) -> None:
+        """Capture no more."""
 
 
 class Did(Protocol):
@@ -47,6 +69,12 @@ class Host(Protocol):
 
     def stated(self, names: Collection[str] = ()) -> list[WantedTunnel]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+
+    def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Capture:
+        """Capture a session's frames from now on."""
+
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+        """What happens from now on, as it happens; blocks. types: only these. counters_s: counters so often, too."""
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """The last changes, the newest first."""

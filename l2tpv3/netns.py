@@ -45,11 +45,12 @@ def same_netns(one: str | None, other: str | None) -> bool:
     """Whether two names mean one namespace; None is the caller's own. One that does not exist is only itself."""
     if one == other:
         return True
-    identity = _identity(one)
-    return identity is not None and identity == _identity(other)
+    identity = netns_identity(one)
+    return identity is not None and identity == netns_identity(other)
 
 
-def _identity(netns: str | None) -> tuple[int, int] | None:
+def netns_identity(netns: str | None) -> tuple[int, int] | None:
+    """The device and inode of a namespace, by which two names of one are known; None when there is no such."""
     try:
         status = Path("/proc/thread-self/ns/net" if netns is None else netns_path(netns)).stat()
     except OSError:
@@ -86,6 +87,10 @@ def _setns(target: int, netns: str) -> None:
     try:
         _libc_setns(target)
     except OSError as error:
+        if error.errno == errno.EINVAL:
+            # `ip netns add` makes the file, and then mounts the namespace on it; `ip netns del` the other way round.
+            problem = "it is only a file (EINVAL): being made, or not quite gone"
+            raise MissingError(f"network namespace {netns}", problem, errno=error.errno) from error
         remedy = "run as root, or with CAP_SYS_ADMIN, which entering one takes" if error.errno == errno.EPERM else ""
         raise from_errno(f"network namespace {netns}", "enter it", error.errno or 0, remedy) from error
 

@@ -7,7 +7,22 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from l2tpv3.cli import aim, boot, imports, interop, options, serve, session, stats, token, tunnel, wanted
+from l2tpv3.cli import (
+    aim,
+    boot,
+    capture,
+    events,
+    imports,
+    interop,
+    metrics,
+    options,
+    serve,
+    session,
+    stats,
+    token,
+    tunnel,
+    wanted,
+)
 from l2tpv3.cli.command import Command, Group
 from l2tpv3.errors import InvalidValueError
 
@@ -84,6 +99,9 @@ def command() -> Any:
         root.command(word, cls=Command, epilog=boot.EXAMPLES[word])(function)
     for word, function in wanted.COMMANDS.items():
         root.command(word, cls=Command, epilog=wanted.EXAMPLES[word])(function)
+    root.command("capture", cls=Command, epilog=capture.EXAMPLES)(capture.capture)
+    root.command("events", cls=Command, epilog=events.EXAMPLES)(events.events)
+    root.command("metrics", cls=Command, epilog=metrics.EXAMPLES)(metrics.metrics)
     root.command("serve", cls=Command, epilog=serve.EXAMPLES)(serve.serve)
     root.command("import", cls=Command, epilog=imports.EXAMPLES)(imports.import_)
     root.command("expire", cls=Command, hidden=True)(wanted.expire)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -22,11 +23,8 @@ def url(manager: Manager) -> Iterator[str]:
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    return {
-        (one.name, frozenset(one.labels.items())): one.value
-        for family in text_string_to_metric_families(text)
-        for one in family.samples
-    }
+    parse: Callable[[str], Any] = text_string_to_metric_families
+    return {(one.name, frozenset(one.labels.items())): one.value for family in parse(text) for one in family.samples}
 
 
 def value(text: str, name: str, **labels: str) -> float:

@@ -1,0 +1,104 @@
+"""`l2tpctl events`: what happens to tunnels, sessions and workers, as it happens."""
+
+from __future__ import annotations
+
+import json as json_
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from l2tpv3.cli import complete, options
+from l2tpv3.cli.tunnel import manager_of
+from l2tpv3.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from l2tpv3.differences import Happening
+
+EXAMPLES = """
+l2tpctl events
+l2tpctl events --type worker --json | while read -r event; do logger "$event"; done
+l2tpctl events --counters 10 --json                # sessions' counters every ten seconds as well
+"""
+
+_TYPES: Final = ("tunnel", "session", "worker")
+_COUNTERS_MIN_S, _COUNTERS_MAX_S = 0.2, 3600.0
+
+
+def events(
+    ctx: typer.Context,
+    *,
+    type: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="Only tunnel, session or worker; may be repeated.",
+            autocompletion=complete.choice(*_TYPES),
+        ),
+    ] = None,
+    counters: Annotated[
+        str | None, typer.Option("--counters", metavar="SECONDS", help="Sessions' counters so often, too.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Print what happens from now on, whoever does it, until Ctrl-C.
+
+    Tunnels and sessions appear, change and vanish, workers die and return. With --json a document a line.
+    """
+    types = list(type or [])
+    for one in types:
+        if one not in _TYPES:
+            raise InvalidValueError("--type", f"no event is a {one!r}", f"give {', '.join(_TYPES)}")
+    counters_s = None if counters is None else _seconds(counters)
+    if types and counters_s is not None:
+        types.append("counters")
+    try:
+        for happening in manager_of(ctx).follow(types=types, counters_s=counters_s):
+            if json:
+                line = json_.dumps({"type": happening.type, **happening.data}, ensure_ascii=False)
+            else:
+                line = f"{datetime.now().strftime('%H:%M:%S')}  {_in_words(happening)}"
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        # This is how it ends: not an error. The terminal shows ^C, let the prompt begin a line.
+        if sys.stdout.isatty():
+            print()
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not _COUNTERS_MIN_S <= seconds <= _COUNTERS_MAX_S:
+        remedy = f"give {_COUNTERS_MIN_S:g} to {_COUNTERS_MAX_S:g}"
+        raise InvalidValueError("--counters", f"{text!r} is not a number of seconds", remedy)
+    return seconds
+
+
+def _in_words(happening: Happening) -> str:
+    data: dict[str, Any] = happening.data
+    document: dict[str, Any] = data.get("document", {})
+    match happening.type:
+        case "tunnel":
+            return f"tunnel {data['name']} {data['change']}{_condition(document, data)}"
+        case "session":
+            return f"session {data['tunnel']}/{data['name']} {data['change']}{_condition(document, data)}"
+        case "worker":
+            return f"worker {data['pid']} of tunnel {data['tunnel']} {data['change']}"
+        case "counters":
+            packets = [(one["counters"]["rx_packets"], one["counters"]["tx_packets"]) for one in data["sessions"]]
+            received, sent = (sum(column) for column in zip(*packets, strict=True)) if packets else (0, 0)
+            return f"counters of {len(packets)} sessions: {received} packets received, {sent} sent"
+        case "apply":
+            step = data.get("step")
+            said = f": {step['sign']} {step['text']}" if step else ""
+            return f"apply by {data['who']} {data['state']}{said}"
+        case _:
+            return "some events were missed"
+
+
+def _condition(document: dict[str, Any], data: dict[str, Any]) -> str:
+    return "" if data["change"] == "vanished" else f": {document['condition']}"
