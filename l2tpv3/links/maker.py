@@ -1,8 +1,9 @@
-"""The seam to what makes links: netdevs of the kernel's, and ports."""
+"""The seam to what makes links: netdevs of the kernel's, virtual cards in user space, ports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 from l2tpv3.links.kind import Below
@@ -34,12 +35,29 @@ class LinkMaker(Protocol):
         """Remove it; one that is gone is fine."""
 
 
-def maker_of(spec: LinkSpec) -> LinkMaker:
-    """What makes links of that type."""
-    if spec.type is LinkType.PORT:
-        from l2tpv3.links.port import PortMaker
+class Makers:
+    """What makes links of each type on one host. runtime: its run-time directory."""
 
-        return PortMaker()
-    from l2tpv3.links.place import NetdevMaker
+    def __init__(self, runtime: Path) -> None:
+        self._runtime = runtime
+        self._made: dict[str, LinkMaker] = {}
 
-    return NetdevMaker()
+    def __call__(self, spec: LinkSpec) -> LinkMaker:
+        """What makes links of that type; imported when it is first asked for."""
+        name = {LinkType.PORT: "port", LinkType.VNIC: "vnic"}.get(spec.type, "netdev")
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def _make(self, name: str) -> LinkMaker:
+        if name == "port":
+            from l2tpv3.links.port import PortMaker
+
+            return PortMaker()
+        if name == "vnic":
+            from l2tpv3.links.vnic import VnicMaker
+
+            return VnicMaker(self._runtime)
+        from l2tpv3.links.place import NetdevMaker
+
+        return NetdevMaker()

@@ -46,7 +46,7 @@ class NetdevMaker:
         attributes = kind.made_with(spec, spec.options) | kind.attributes(spec, spec.options)
         if mac is not None:
             attributes["address"] = mac
-        spare = _spare_name(mark)
+        spare = spare_name(mark)
         with LinkSocket(spec.over_netns) as beneath:
             if not spec.options.loose:
                 lower = beneath.named(below[spec.over[0]])
@@ -98,7 +98,7 @@ class NetdevMaker:
         """See LinkMaker.change. A new member joins before others leave."""
         subject = f"link {new.name}"
         kind = kind_of(new)
-        found = self._find(new, mark)
+        found = find_netdev(new, mark)
         if found is None:
             raise NotFoundError(subject, f"its netdev {old.ifname} is gone", "`l2tpctl restore` makes it again")
         netns, one = found
@@ -128,7 +128,7 @@ class NetdevMaker:
 
     def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
         """See LinkMaker.find: wherever it has moved, and whatever it is called."""
-        found = self._find(spec, mark)
+        found = find_netdev(spec, mark)
         if found is None:
             return None
         netns, one = found
@@ -149,7 +149,7 @@ class NetdevMaker:
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """See LinkMaker.remove. Its members stay, and are up."""
-        found = self._find(spec, mark)
+        found = find_netdev(spec, mark)
         if found is None:
             return
         netns, one = found
@@ -161,17 +161,19 @@ class NetdevMaker:
                 with contextlib.suppress(NotFoundError):  # the bond closed them
                     home.set(member, subject, state="up")
 
-    def _find(self, spec: LinkSpec, mark: str) -> tuple[str | None, Attributes] | None:
-        likely = list(dict.fromkeys((spec.home, spec.over_netns)))
-        for netns in (*likely, *(name for name in _named() if name not in likely)):
-            with contextlib.suppress(NotFoundError, NotPermittedError), LinkSocket(netns) as socket:
-                for one in socket.all().values():
-                    if one.get("ifalias") == mark or (one["ifname"] == _spare_name(mark) and netns in likely):
-                        return netns, one
-        return None
+
+def find_netdev(spec: LinkSpec, mark: str) -> tuple[str | None, Attributes] | None:
+    """Where a link's netdev is, and what it is like: by its mark, or by the name that it had before it got one."""
+    likely = list(dict.fromkeys((spec.home, spec.over_netns)))
+    for netns in (*likely, *(name for name in _named() if name not in likely)):
+        with contextlib.suppress(NotFoundError, NotPermittedError), LinkSocket(netns) as socket:
+            for one in socket.all().values():
+                if one.get("ifalias") == mark or (one["ifname"] == spare_name(mark) and netns in likely):
+                    return netns, one
+    return None
 
 
-def _spare_name(mark: str) -> str:
+def spare_name(mark: str) -> str:
     """A netdev's name until it is marked."""
     return f"l2link{zlib.crc32(mark.encode()):08x}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from l2tpv3.links.maker import LinkMaker, maker_of
+from l2tpv3.links.maker import LinkMaker
 from l2tpv3.links.record import Links
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
@@ -16,7 +16,7 @@ MakerOf = Callable[[LinkSpec], LinkMaker]
 class LinkRunner:
     """Takes steps on one host. mark: from a link's name to its mark. maker: what makes links of a spec's type."""
 
-    def __init__(self, mark: Callable[[str], str], maker: MakerOf = maker_of) -> None:
+    def __init__(self, mark: Callable[[str], str], maker: MakerOf) -> None:
         self._mark, self._maker = mark, maker
 
     def take(self, step: LinkStep) -> None:

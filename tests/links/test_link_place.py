@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError
-from l2tpv3.links.maker import maker_of
+from l2tpv3.links.maker import Makers
 from l2tpv3.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
+
+maker_of = Makers(Path("/run/test"))
 
 
 class Bench:

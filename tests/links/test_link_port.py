@@ -6,11 +6,12 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from l2tpv3.errors import ConflictError, L2tpError
-from l2tpv3.links.maker import maker_of
+from l2tpv3.links.maker import Makers
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.netns import inside
 from tests.hosts import Host
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.root
 _SOL_PACKET, _PACKET_AUXDATA, _VLAN_VALID = 263, 8, 0x10
 _AUXDATA = struct.Struct("=IIIHHHH")
 
+maker_of = Makers(Path("/run/test"))
 _FROM = bytes.fromhex("020000000001")
 FRAMES = {
     "LACP": bytes.fromhex("0180c2000002") + _FROM + b"\x88\x09\x01\x01" + bytes(range(108)),

@@ -1,4 +1,4 @@
-"""What a worker does when it is asked: its tunnels and sessions, made, changed, reported, removed.
+"""What a worker does when it is asked: its tunnels and sessions, made, changed, reported, removed; cards: cards.py.
 
 Each request comes as a message's fields with the open files that came along, and answers with fields and open files.
 A request that fails changes nothing.
@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from l2tpv3.datapath.user.cards import Cards
 from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.loop import Loop
 from l2tpv3.datapath.user.messages import FDS_MAX
@@ -43,7 +44,7 @@ class WorkerTunnel:
 
 
 class Requests:
-    """All that one worker carries. `on_empty` is called when its last tunnel is gone."""
+    """All that one worker carries. `on_empty` is called when the last of it is gone."""
 
     def __init__(self, loop: Loop, on_empty: Callable[[], None], on_quit: Callable[[], None]) -> None:
         self._loop = loop
@@ -63,11 +64,17 @@ class Requests:
             "quit": self._quit,
             "nothing": lambda message, fds: ({}, []),
         }
+        self._cards = Cards(loop, self._check_empty)
+        self._operations |= self._cards.operations
 
     @property
     def empty(self) -> bool:
-        """Whether there is no tunnel."""
-        return not self._tunnels
+        """Whether there is no tunnel and no card."""
+        return not self._tunnels and self._cards.empty
+
+    def _check_empty(self) -> None:
+        if self.empty:
+            self._on_empty()
 
     def answer(self, message: Fields, fds: list[int]) -> Answer:
         """Do what a message asks. Takes the files over. Never raises: what is wrong is in the answer."""
@@ -182,9 +189,8 @@ class Requests:
         if not tunnel.carrier.users:
             self._loop.forget(tunnel.carrier.fd)
             tunnel.carrier.close()
-        if not self._tunnels:
-            self._on_empty()
-        return {"quits": not self._tunnels}, []
+        self._check_empty()
+        return {"quits": self.empty}, []
 
     def _quit(self, message: Fields, fds: list[int]) -> Answer:
         """End; the netdevs stay."""
