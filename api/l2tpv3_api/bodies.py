@@ -11,15 +11,15 @@ from typing import Any, Final, NoReturn
 from starlette.requests import Request
 
 from l2tpv3 import ids
+from l2tpv3.config.clashes import find_clashes
 from l2tpv3.config.document import Document, read_sent
-from l2tpv3.config.load import merge
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.read import Findings, Reader
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.source import KeyPath, Source
 from l2tpv3.spec import SessionSpec, Sublayer, TunnelSpec, session_fields, tunnel_fields
 from l2tpv3.wanted import WantedTunnel
-from l2tpv3_api.problems import BodyError, Fault, MalformedError, MediaTypeError, TooLargeError
+from l2tpv3_api.problems import BodyError, ClashError, Fault, MalformedError, MediaTypeError, TooLargeError
 
 WORDS_BYTES: Final = 64 << 10
 """Longest body with the words of one tunnel or session."""
@@ -67,12 +67,22 @@ async def read_state(request: Request, datapaths: Collection[str]) -> list[Wante
 def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[WantedTunnel]:
     """See read_state."""
     document = read_sent(data, _BODY) if kind == TOML else _document(parse_table(data))
-    try:
-        return merge([document], datapaths=datapaths)
-    except ConfigError as error:
-        if isinstance(document, Problem):
-            raise MalformedError(document.subject, document.problem, document.remedy) from error
-        raise BodyError(error.subject, error.problem, error.remedy, map(_fault, error.problems)) from error
+    if isinstance(document, Problem):
+        raise MalformedError(document.subject, document.problem, document.remedy)
+    findings = Findings()
+    tunnels = Reader(document, datapaths, findings).tunnels()
+    if not findings.problems:
+        find_clashes(tunnels, findings)
+        if findings.problems:  # each part of it can be meant, but not all of them together
+            raise ClashError(*_told(findings), map(_fault, findings.problems))
+    if findings.problems:
+        raise BodyError(*_told(findings), map(_fault, findings.problems))
+    return [tunnel.wanted for tunnel in tunnels]
+
+
+def _told(findings: Findings) -> tuple[str, str, str]:
+    error = ConfigError(findings.problems)
+    return error.subject, error.problem, error.remedy
 
 
 def tunnel_words(
@@ -177,7 +187,7 @@ def _fault(problem: Problem) -> Fault:
 def parse_table(data: bytes) -> dict[str, Any]:
     """A JSON object, read more strictly than Python does: no key twice, no NaN. Raises MalformedError, BodyError."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+        value = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_number, parse_constant=_no_number)
     except _TwiceError as error:
         raise BodyError("body", str(error), "write each key once", [Fault((), str(error))]) from None
     except UnicodeDecodeError:
@@ -203,6 +213,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise _TwiceError(f"the key {again[:80]!r} is given twice")
     return table
+
+
+def _number(text: str) -> float:
+    """JSON has one kind of number: 1400.0 and 14e2 are whole ones."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _no_number(name: str) -> NoReturn:

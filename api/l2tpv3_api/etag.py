@@ -71,18 +71,30 @@ class Tagger:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """If-Match and If-None-Match of one request: the tags, `*` for any, None where there is no such header."""
+    """If-Match and If-None-Match of one request: the tags, `*` for any, None where there is no such header.
+
+    malformed: that header is no list of tags, so nobody can tell whether the change is wanted.
+    """
 
     match: frozenset[str] | None = None
     none_match: frozenset[str] | None = None
+    malformed: str = ""
 
     @classmethod
     def of(cls, match: str | None, none_match: str | None) -> Conditions:
-        """From the headers' values. Raises InvalidValueError."""
-        return cls(_tags(match, "If-Match", weak=False), _tags(none_match, "If-None-Match", weak=True))
+        """From the headers' values."""
+        wanted, unwanted = _tags(match, weak=False), _tags(none_match, weak=True)
+        if match is not None and wanted is None:
+            return cls(malformed="If-Match")
+        if none_match is not None and unwanted is None:
+            return cls(malformed="If-None-Match")
+        return cls(wanted, unwanted)
 
     def check(self, subject: str, tag: str | None) -> None:
         """Raise PreconditionError or (If-None-Match: *) ExistsError unless `tag` may be changed; None: not there."""
+        if self.malformed:
+            problem = f"{self.malformed} is not a list of entity tags"
+            raise PreconditionError(subject, problem, 'give "TAG" as an ETag header had it, or *')
         if self.match is not None and (tag is None or not {tag, "*"} & self.match):
             problem = "it is not there" if tag is None else "someone has changed it since"
             raise PreconditionError(subject, f"If-Match does not hold: {problem}", "get it again, then decide")
@@ -107,14 +119,18 @@ def _removal(subject: str) -> str:
     return f"`l2tpctl {kind} del {name.replace('/', ' ')}` removes it"
 
 
-def _tags(value: str | None, header: str, *, weak: bool) -> frozenset[str] | None:
-    """weak: weak tags count like strong ones (RFC 9110 section 8.8.3.2: only If-None-Match compares so)."""
+def _tags(value: str | None, *, weak: bool) -> frozenset[str] | None:
+    """None: there is no header, or it is no list of tags.
+
+    weak: weak tags count like strong ones (RFC 9110 section 8.8.3.2: only If-None-Match compares so).
+    """
     if value is None:
         return None
     value = value.strip()
     if value == "*":
         return frozenset("*")
-    found = [_TAG.fullmatch(one.strip()) for one in value[:HEADER_MAX].split(",")]
+    # Lists may have empty elements, and be empty (RFC 9110 section 5.6.1.2); no tag is in such a one.
+    found = [_TAG.fullmatch(one.strip()) for one in value[:HEADER_MAX].split(",") if one.strip()]
     if len(value) > HEADER_MAX or not all(found):
-        raise InvalidValueError(header, "not a list of entity tags", 'give "TAG" as an ETag header had it, or *')
+        return None
     return frozenset(f'"{one[2]}"' for one in found if one is not None and (weak or not one[1]))

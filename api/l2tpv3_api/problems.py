@@ -46,6 +46,12 @@ class BodyError(InvalidValueError):
         self.faults = tuple(faults)
 
 
+class ClashError(BodyError):
+    """A body of which each part can be meant, but not beside the others, or what is there already."""
+
+    http_status = 409
+
+
 class MalformedError(InvalidValueError):
     """A body that is not what its media type says."""
 
@@ -108,13 +114,15 @@ def _legible(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def pointing(error: InvalidValueError, words: Mapping[str, Any]) -> InvalidValueError:
-    """The error with a fault for each of the body's words that it names as the command line does, `--mtu`."""
+def pointing(
+    error: InvalidValueError, words: Mapping[str, Any], kind: type[BodyError] = BodyError
+) -> InvalidValueError:
+    """The error as `kind`, with a fault for each word of the body that it names as an option."""
     named = re.findall(r"--([a-z-]+)", f"{error.subject} {error.problem}") if not isinstance(error, BodyError) else []
     faults = [Fault((word,), as_keys(error.problem)) for word in dict.fromkeys(named) if word in words]
-    if not faults:
+    if not faults and kind is BodyError:
         return error
-    told = BodyError(error.subject, error.problem, error.remedy, faults)
+    told = kind(error.subject, error.problem, error.remedy, faults)
     told.__cause__ = error
     return told
 

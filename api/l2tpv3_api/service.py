@@ -25,12 +25,16 @@ T = TypeVar("T")
 
 _PATIENCE_S: Final = 0.5
 _THREADS: Final = 4
+_PATIENT_MAX: Final = 2
 _RETRY_S: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
 class Service:
-    """manager: called in threads only. hub: told of each change. tagger: makes entity tags."""
+    """manager: called in threads only. hub: told of each change. tagger: makes entity tags.
+
+    patience: taken by each restore that waits, as it has a thread of its own for so long.
+    """
 
     def __init__(self, manager: Manager, hub: Hub | None = None) -> None:
         self.manager = manager
@@ -45,6 +49,7 @@ class Service:
         self._changes: set[asyncio.Task[object]] = set()
         self._looks: dict[str | None, Shared[Snapshot]] = {}
         self._stated: Shared[list[WantedTunnel]] = Shared(self._state)
+        self.patience = asyncio.Semaphore(_PATIENT_MAX)
         self._unconfirmed = asyncio.Event()
         self._expiry: asyncio.Task[None] | None = None
 

@@ -99,7 +99,7 @@ def state(datapaths: Collection[str]) -> dict[str, Any]:
 
 def patch(schema: dict[str, Any], *, keep: Collection[str] = ()) -> dict[str, Any]:
     """As RFC 7396 has it: nothing is required, and null resets. keep: words that can't be reset."""
-    made = {key: value for key, value in schema.items() if key not in ("required", "anyOf", "allOf")}
+    made = {key: value for key, value in schema.items() if key != "required"}
     made["properties"] = {
         word: one if word in keep else {"anyOf": [one, {"type": "null"}]}
         for word, one in schema["properties"].items()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from l2tpv3.config.clashes import find_clashes
-from l2tpv3.config.document import Document, read_document
+from l2tpv3.config.document import read_document
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.read import Findings, Reader, ReadTunnel
 from l2tpv3.errors import from_errno
@@ -31,29 +31,18 @@ def load(
     warn: is called with what is doubtful but no error, when there is none. datapaths: the words that `datapath` may
     have. Nothing but files is touched. Raises ConfigError, with all that is wrong in any of them.
     """
-    files = {Path(path).absolute(): Path(path) for path in paths}.values()
-    return merge(map(read_document, files), warn=warn, datapaths=datapaths)
-
-
-def merge(
-    documents: Iterable[Document | Problem],
-    *,
-    warn: Callable[[Problem], None] | None = None,
-    datapaths: Collection[str] = DATAPATHS,
-) -> list[WantedTunnel]:
-    """As load, for what is read already. Raises ConfigError."""
     findings = Findings()
     tunnels: list[ReadTunnel] = []
-    order: dict[Path, int] = {}
-    for document in documents:
+    files = list({Path(path).absolute(): Path(path) for path in paths}.values())
+    for file in files:
+        document = read_document(file)
         if isinstance(document, Problem):
-            order[document.file] = len(order)
             findings.problems.append(document)
         else:
-            order[document.root.file] = len(order)
             tunnels += Reader(document, datapaths, findings).tunnels()
     find_clashes(tunnels, findings)
     if findings.problems:
+        order = {file: number for number, file in enumerate(files)}
         raise ConfigError(sorted(findings.problems, key=lambda one: (order[one.file], one.line)))
     if warn is not None:
         for warning in findings.warnings:

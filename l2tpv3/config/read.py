@@ -237,6 +237,8 @@ def as_keys(text: str) -> str:
 
 def _check_plausible(key: str, value: object, *, secret: bool = False) -> None:
     """What holds for any value: spec.py's parsers quote what they refuse, and hand the rest to the system."""
+    if value is None:  # JSON has it, and TOML has not
+        raise InvalidValueError(key, "null where a value belongs", "give a value, or leave the key out")
     if isinstance(value, dict):
         raise InvalidValueError(key, "a table where a value belongs", f"write {key} = VALUE")
     if isinstance(value, list):

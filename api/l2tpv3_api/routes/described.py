@@ -69,13 +69,11 @@ NOTHING: Final[dict[str, Any]] = {"description": "Done; there is nothing to tell
 
 
 def takes(kinds: dict[str, str], **examples: Any) -> dict[str, Any]:
-    """A request body, for openapi_extra. kinds: media type → its schema's name, "" for text. examples: by name."""
+    """A request body, for openapi_extra. kinds: media type → its schema's name. examples: by name."""
     content = {
         kind: {
-            "schema": _ref(schema) if schema else {"type": "string", "contentMediaType": kind},
-            "examples": {
-                name: {"value": value} for name, value in examples.items() if isinstance(value, str) != bool(schema)
-            },
+            "schema": _ref(schema),
+            "examples": {name: {"value": value} for name, value in examples.items()},
         }
         for kind, schema in kinds.items()
     }

@@ -21,6 +21,6 @@ SESSIONS: Final[dict[str, Any]] = {
 SESSION_PATCHES: Final[dict[str, Any]] = {"mtu": {"mtu": 1400}, "default-mtu": {"mtu": None}}
 STATES: Final[dict[str, Any]] = {
     "one-tunnel": {"tunnel": {"siteb": {"remote": "192.0.2.2", "session": {"lan": {"mtu": 1400}}}}},
-    "a-file": '[tunnel.siteb]\nremote = "192.0.2.2"\n\n[tunnel.siteb.session.lan]\nmtu = 1400\n',
 }
+FILE: Final = '[tunnel.siteb]\nremote = "192.0.2.2"\n\n[tunnel.siteb.session.lan]\nmtu = 1400\n'
 ADOPTIONS: Final[dict[str, Any]] = {"by-id": {"foreign": "kernel:1000", "name": "siteb"}}

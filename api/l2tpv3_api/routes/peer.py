@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from l2tpv3.errors import InvalidValueError
 from l2tpv3.interop.formats import PEER_FORMATS
 from l2tpv3.interop.peer import commands
+from l2tpv3_api.problems import problem_response
 from l2tpv3_api.routes import described
 from l2tpv3_api.routes.context import JSON, AnyTunnel, Keeper, Serving, answer
 from l2tpv3_api.routes.negotiation import TEXT, VARY, preferred
@@ -32,14 +34,18 @@ _JSON = described.gives("Peer", "")["content"]
     operation_id="getPeer",
     responses={
         200: {**_TEXT, "content": _TEXT["content"] | _JSON},
-        **described.problems(404, 502, 503),
+        **described.problems(404, 409, 502, 503),
     },
 )
 async def get_peer(
     tunnel: AnyTunnel, request: Request, service: Serving, who: Keeper, form: Format = "l2tpctl"
 ) -> Response:
     """Print the other end's configuration: text, or JSON with notes. Needs the scope `secrets`."""
-    told = commands((await service.look()).tunnel(tunnel), form)
+    status = (await service.look()).tunnel(tunnel)
+    try:
+        told = commands(status, form)
+    except InvalidValueError as error:  # that format has no words for this tunnel: nothing is wrong with the request
+        return problem_response(error, status=409)
     text = "".join(f"{line}\n" for line in told.lines)
     if preferred(request, TEXT, JSON) == JSON:
         response = answer({"format": form, "text": text, "notes": list(told.notes)})

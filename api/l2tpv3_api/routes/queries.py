@@ -9,12 +9,13 @@ from fastapi import Depends, Query
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.status import Condition
 from l2tpv3_api.access.identity import Scope
-from l2tpv3_api.paging import CURSOR_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from l2tpv3_api.paging import CURSOR, CURSOR_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from l2tpv3_api.routes.context import Reader
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description=f"So many a page. Default: {LIMIT_DEFAULT}.")]
 Cursor = Annotated[
-    str | None, Query(max_length=CURSOR_MAX, description="`next` of the page before; without it the first page.")
+    str | None,
+    Query(max_length=CURSOR_MAX, pattern=CURSOR, description="`next` of the page before; without it the first page."),
 ]
 Glob = Annotated[
     str | None, Query(min_length=1, max_length=128, description="Only names like this: `*`, `?`, `[a-z]`.")

@@ -17,7 +17,7 @@ from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.told import Change
 from l2tpv3_api import bodies, paging
 from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.problems import pointing
+from l2tpv3_api.problems import BodyError, ClashError, pointing
 from l2tpv3_api.routes import described, examples
 from l2tpv3_api.routes.context import (
     AnySession,
@@ -173,7 +173,7 @@ async def patch_session(
     def change(manager: Manager) -> Change:
         return manager.set_session(tunnel, session, words, check=check)
 
-    return await _changed(service, who, tunnel, session, table, change)
+    return await _changed(service, who, tunnel, session, table, change, patch=True)
 
 
 @router.delete(
@@ -198,8 +198,13 @@ async def _changed(
     session: str,
     words: dict[str, Any],
     change: Callable[[Manager], Change],
+    *,
+    patch: bool = False,
 ) -> Response:
-    """Make the change, and answer with what became of it, seen before anything else changes it."""
+    """Make the change, and answer with what became of it, seen before anything else changes it.
+
+    patch: words that were checked by themselves may not go with those on record.
+    """
 
     def work(manager: Manager) -> tuple[Change, SessionStatus]:
         return change(manager), manager.session(tunnel, session)
@@ -207,7 +212,7 @@ async def _changed(
     try:
         done, status = await service.change(who, work)
     except InvalidValueError as error:
-        raise pointing(error, words) from error.__cause__
+        raise pointing(error, words, ClashError if patch else BodyError) from error.__cause__
     return answer(
         report.session_dict(tunnel, status) | {"change": {"recreated": done.recreated, "why": done.why}},
         status=201 if done.made else 200,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from l2tpv3 import report
 from l2tpv3.config.write import dump, state_document
-from l2tpv3.errors import NotFoundError, NotPermittedError
+from l2tpv3.errors import ConflictError, NotFoundError, NotPermittedError
 from l2tpv3.told import News, ToldStep
 from l2tpv3.wanted import WantedSession, WantedTunnel
 from l2tpv3_api import bodies
 from l2tpv3_api.access.identity import Scope
+from l2tpv3_api.as_it_goes import WAIT_MAX_S, Narrator, both, patiently, told_in_lines, wants_lines
+from l2tpv3_api.etag import Conditions
 from l2tpv3_api.events.progress import Progress
-from l2tpv3_api.problems import BodyError
 from l2tpv3_api.routes import described, examples
-from l2tpv3_api.routes.context import Conditional, Reader, Serving, Writer, answer
+from l2tpv3_api.routes.context import Reader, Serving, Writer, answer
 from l2tpv3_api.routes.negotiation import VARY, preferred
 from l2tpv3_api.routes.queries import Prune
 from l2tpv3_api.snapshot import encode, tunnel_document
@@ -32,8 +33,8 @@ Confirm = Annotated[
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
-_STATE: Final = described.takes({bodies.JSON: "State", bodies.TOML: ""}, **examples.STATES)
-_TOML: Final = described.gives_text(bodies.TOML, "", examples.STATES["a-file"])["content"]
+_STATE: Final = described.takes({bodies.JSON: "State", bodies.TOML: "State"}, **examples.STATES)
+_TOML: Final = described.gives_text(bodies.TOML, "", examples.FILE)["content"]
 _ON_RECORD: Final = described.gives("State", "What is on record, shaped as files are.", tag=True)
 
 
@@ -50,7 +51,10 @@ async def get_state(
     request: Request,
     service: Serving,
     who: Reader,
-    conditions: Conditional,
+    if_none_match: Annotated[
+        str | None,
+        Header(alias="If-None-Match", description="Only if it is not that; else 304."),
+    ] = None,
     secrets: Annotated[
         bool | None, Query(description="With cookies. Default: if one's scopes have `secrets`, which that needs.")
     ] = None,
@@ -65,7 +69,7 @@ async def get_state(
     shown = stated if may and secrets is not False else [_without_cookies(one) for one in stated]
     content = dump(shown).encode() if kind == bodies.TOML else encode(state_document(shown))
     tag = service.tagger.of_bytes(content)
-    if conditions.unchanged(tag):
+    if Conditions.of(None, if_none_match).unchanged(tag):
         return Response(status_code=304, headers={"ETag": tag, **VARY})
     response = answer(content, tag=tag, media_type=kind)
     response.headers.update(VARY)
@@ -111,21 +115,25 @@ async def apply(
     """Make this host what the body wants: only what differs is touched. When a step fails, all is as it was before."""
     wanted = await _wanted(request, service, prune=prune)
 
-    def work(manager: Any) -> Any:
-        with Progress(service.hub, who.name) as progress:
-            return manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=progress)
+    async def change(narrator: Narrator | None) -> dict[str, Any]:
+        def work(manager: Any) -> Any:
+            with Progress(service.hub, who.name) as progress:
+                on_step = both(progress, narrator.step) if narrator is not None else progress
+                return manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
 
-    outcome = await service.change(who, work)
-    if confirm_s is not None and outcome.changes:
-        service.confirmation_awaited()
-    return answer(_plan(outcome.told, changes=outcome.changes) | {"confirm_s": confirm_s if outcome.changes else None})
+        outcome = await service.change(who, work)
+        if confirm_s is not None and outcome.changes:
+            service.confirmation_awaited()
+        return _plan(outcome.told, changes=outcome.changes) | {"confirm_s": confirm_s if outcome.changes else None}
+
+    return told_in_lines(change) if wants_lines(request) else answer(await change(None))
 
 
 async def _wanted(request: Request, service: Serving, *, prune: bool) -> list[WantedTunnel]:
     wanted = await bodies.read_state(request, service.manager.datapath_words)
     if prune and not wanted:
-        problem, remedy = "there is no tunnel in it, so all would be removed", "/v1/down stops everything"
-        raise BodyError("prune", problem, remedy, [bodies.fault((), problem, remedy)])
+        problem = "there is no tunnel in the body, so all would be removed"
+        raise ConflictError("prune", problem, "/v1/down stops everything")
     return wanted
 
 
@@ -181,17 +189,29 @@ async def get_confirmation(service: Serving, who: Reader) -> Response:
     },
 )
 async def restore(
+    request: Request,
     service: Serving,
     who: Writer,
     tunnel: Annotated[
         list[str] | None, Query(max_length=1000, description="Only this one; can be repeated. Default: all.")
     ] = None,
+    wait_s: Annotated[
+        float, Query(ge=0, le=WAIT_MAX_S, description="Wait so long for routes, addresses, namespaces and bridges.")
+    ] = 0,
 ) -> Response:
     """Make again what is on record and not running; what runs is left alone."""
     news: list[News] = []
-    restored = await service.change(who, lambda manager: manager.restore(tunnel, tell=news.append))
-    told = [{"tunnel": one.tunnel, "turn": one.turn.value, "why": str(one.error or "")} for one in news]
-    return answer({"restored": restored, "news": told})
+
+    async def change(narrator: Narrator | None) -> dict[str, Any]:
+        tell = both(news.append, narrator.news) if narrator is not None else news.append
+        if wait_s:
+            restored = await patiently(service, who, lambda manager: manager.restore(tunnel, wait_s=wait_s, tell=tell))
+        else:
+            restored = await service.change(who, lambda manager: manager.restore(tunnel, tell=tell))
+        told = [{"tunnel": one.tunnel, "turn": one.turn.value, "why": str(one.error or "")} for one in news]
+        return {"restored": restored, "news": told}
+
+    return told_in_lines(change) if wants_lines(request) else answer(await change(None))
 
 
 @router.post(

@@ -17,7 +17,7 @@ from l2tpv3.status import TunnelStatus
 from l2tpv3.told import Change
 from l2tpv3_api import bodies, paging
 from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.problems import pointing
+from l2tpv3_api.problems import BodyError, ClashError, pointing
 from l2tpv3_api.routes import described, examples
 from l2tpv3_api.routes.context import (
     AnyTunnel,
@@ -152,7 +152,9 @@ async def patch_tunnel(
     table = await bodies.read_table(request, bodies.MERGE_PATCH, bodies.JSON)
     words = bodies.tunnel_patch(tunnel, table, service.manager.datapath_words)
     check = _check(service.tagger, conditions, tunnel)
-    return await _changed(service, who, tunnel, table, lambda manager: manager.set_tunnel(tunnel, words, check=check))
+    return await _changed(
+        service, who, tunnel, table, lambda manager: manager.set_tunnel(tunnel, words, check=check), patch=True
+    )
 
 
 @router.delete(
@@ -169,9 +171,18 @@ async def delete_tunnel(tunnel: AnyTunnel, service: Serving, who: Writer, condit
 
 
 async def _changed(
-    service: Serving, who: Writer, tunnel: str, words: dict[str, Any], change: Callable[[Manager], Change]
+    service: Serving,
+    who: Writer,
+    tunnel: str,
+    words: dict[str, Any],
+    change: Callable[[Manager], Change],
+    *,
+    patch: bool = False,
 ) -> Response:
-    """Make the change, and answer with what became of it, seen before anything else changes it."""
+    """Make the change, and answer with what became of it, seen before anything else changes it.
+
+    patch: words that were checked by themselves may not go with those on record.
+    """
 
     def work(manager: Manager) -> tuple[Change, TunnelStatus]:
         return change(manager), manager.tunnel(tunnel)
@@ -179,7 +190,7 @@ async def _changed(
     try:
         done, status = await service.change(who, work)
     except InvalidValueError as error:
-        raise pointing(error, words) from error.__cause__
+        raise pointing(error, words, ClashError if patch else BodyError) from error.__cause__
     return answer(
         tunnel_document(status, sessions=False) | {"change": {"recreated": done.recreated, "why": done.why}},
         status=201 if done.made else 200,

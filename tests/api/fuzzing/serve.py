@@ -1,0 +1,47 @@
+"""Serves the API over the in-memory datapath, on 127.0.0.1, to whoever has the token: what the fuzzer talks to.
+
+Run as `python -m tests.api.fuzzing.serve PORT FOLDER`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import sys
+from pathlib import Path
+
+import uvicorn
+from starlette.requests import HTTPConnection
+
+from l2tpv3 import Manager, Places
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.errors import UnauthenticatedError
+from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3_api import Service, create_app
+from l2tpv3_api.access.identity import EVERYTHING, Identity
+
+TOKEN = "let-me-in"
+
+
+class TokenGuard:
+    """Everything to whoever has TOKEN, nothing to anyone else."""
+
+    async def identify(self, request: HTTPConnection) -> Identity:
+        """See Guard."""
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {TOKEN}".encode()):
+            raise UnauthenticatedError("you", "no token")
+        return Identity("fuzzer", EVERYTHING)
+
+
+def main(port: int, folder: Path) -> None:
+    """Serve until SIGTERM. The tunnel that the examples name is there to begin with."""
+    memory = MemoryDatapath()
+    placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
+    manager = Manager(Places(folder / "state", folder / "run"), [memory], placer)
+    manager.add_tunnel("siteb", {"remote": "192.0.2.2"})
+    manager.add_session("siteb", "lan", {})
+    uvicorn.run(create_app(Service(manager), guard=TokenGuard()), port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,111 @@
+"""What the API says of itself holds: schemathesis tries it out, against a server of its own that moves no frames."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from l2tpv3.interop.formats import PEER_FORMATS
+from l2tpv3_api.routes import examples
+from tests.api.fuzzing.serve import TOKEN
+from tests.hosts import UNDERLAY, Host, Hosts
+
+ROOT = Path(__file__).parents[2]
+PORT = 8099
+
+# The page, and streams, which do not end, are tested by themselves.
+_ELSEWHERE = r"^/$|^/dashboard|^/v1/events$|/capture$|^/metrics$"
+
+
+def _everything_is_reachable(host: Host) -> None:
+    """A route to every address, and each is local too, so that nothing is refused for the want of those."""
+    host.ip_batch(
+        [
+            f"route add default dev {UNDERLAY}",
+            f"route add ::/0 dev {UNDERLAY}",
+            "rule add pref 0 to 127.0.0.0/8 lookup local",
+            "rule add pref 10 lookup main",
+            "rule add pref 20 lookup local",
+            "rule del pref 0 from all lookup local",
+            "route add local 0.0.0.0/0 dev lo",
+        ]
+    )
+    host.run(["sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=1", "net.ipv6.ip_nonlocal_bind=1"])
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_schemathesis_finds_nothing(hosts: Hosts, tmp_path: Path) -> None:
+    host, _ = hosts.pair()
+    _everything_is_reachable(host)
+    path = f"PYTHONPATH={ROOT}:{ROOT / 'api'}"
+    server = host.start(["env", path, sys.executable, "-m", "tests.api.fuzzing.serve", str(PORT), tmp_path])
+    done = host.run(
+        [
+            "env", "-C", tmp_path, path, "SCHEMATHESIS_HOOKS=tests.api.fuzzing.hooks", "NO_COLOR=1",
+            Path(sys.executable).with_name("schemathesis"),
+            "--config-file", Path(__file__).parent / "fuzzing" / "schemathesis.toml",
+            "run", f"http://127.0.0.1:{PORT}/openapi.json", "--wait-for-schema=20",
+            "--checks=all", "--max-examples=4", "--seed=1", "--generation-database=none",
+            "--header", f"Authorization: Bearer {TOKEN}", "--exclude-path-regex", _ELSEWHERE,
+        ],
+        check=False,
+        timeout_s=200,
+    )  # fmt: skip
+    server.terminate()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Stateful" in done.stdout, "all phases ran"
+
+
+def test_every_operation_says_what_it_answers(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    ids = set()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            where = f"{method} {path}"
+            assert operation.get("summary") or operation.get("description"), where
+            assert operation["operationId"] not in ids, where
+            ids.add(operation["operationId"])
+            if not path.startswith("/v1"):
+                continue
+            problems = [one for status, one in operation["responses"].items() if status[0] in "45d"]
+            assert len(problems) > 3, where
+            for problem in problems:
+                assert set(problem["content"]) == {"application/problem+json"}, where
+    assert document["components"]["securitySchemes"] and document["security"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "bodies"),
+    [
+        ("PUT", "/v1/tunnels/siteb", examples.TUNNELS),
+        ("PATCH", "/v1/tunnels/siteb", examples.TUNNEL_PATCHES),
+        ("PUT", "/v1/tunnels/siteb/sessions/lan", examples.SESSIONS),
+        ("PATCH", "/v1/tunnels/siteb/sessions/lan", examples.SESSION_PATCHES),
+        ("POST", "/v1/plan", examples.STATES),
+    ],
+)
+def test_examples_work(client: TestClient, method: str, path: str, bodies: dict[str, Any]) -> None:
+    here = {"192.0.2.2": "127.0.0.2", "192.0.2.9": "127.0.0.9", "2001:db8::2": "::1"}  # there may be no route out
+    client.put("/v1/tunnels/siteb", json={"remote": "127.0.0.2"})
+    client.put("/v1/tunnels/siteb/sessions/lan", json={})
+    for name, body in bodies.items():
+        sent = {**body, "remote": here[body["remote"]]} if "remote" in body else body
+        if "tunnel" in sent:
+            sent = {"tunnel": {"siteb": {**sent["tunnel"]["siteb"], "remote": "127.0.0.2"}}}
+        if sent.get("remote") == "::1":
+            sent["local-port"] = 1702  # not both ends the same
+            sent["encap"] = "udp"
+        answer = client.request(method, path, json=sent)
+        assert answer.status_code in (200, 201), (name, answer.text)
+
+
+def test_formats_of_peers_are_those_that_there_are(client: TestClient) -> None:
+    parameters = client.get("/openapi.json").json()["paths"]["/v1/tunnels/{tunnel}/peer"]["get"]["parameters"]
+    (form,) = [one for one in parameters if one["name"] == "as"]
+    assert form["schema"]["enum"] == list(PEER_FORMATS)
