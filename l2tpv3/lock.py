@@ -17,25 +17,41 @@ _POLL_S = 0.02
 @contextlib.contextmanager
 def exclusive(runtime: Path, *, timeout_s: float = 120.0) -> Iterator[None]:
     """Hold the host's lock for the block. Raises BusyError when another change takes longer than `timeout_s`."""
-    path = runtime / "lock"
+    with locked(runtime / "lock", os.O_CREAT | os.O_RDWR, timeout_s=timeout_s):
+        yield
+
+
+@contextlib.contextmanager
+def locked(path: Path, flags: int, *, timeout_s: float) -> Iterator[None]:
+    """Hold the lock on a file, or on a directory itself, for the block. flags: os.open()'s.
+
+    Raises BusyError when it is not free within `timeout_s`, or what opening it raises.
+    """
     try:
-        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        file = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise from_errno(str(path), "open the lock", error.errno or 0) from error
+        remedy = "run as root, or set L2TPV3_RUNTIME_DIR"
+        raise from_errno(str(path), "open the lock", error.errno or 0, remedy) from error
     try:
         give_up = time.monotonic() + timeout_s
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > give_up:
-                    remedy = f"`fuser {path}` shows who holds it"
-                    raise BusyError(str(path), f"another change has not ended in {timeout_s:g} s", remedy) from None
-                time.sleep(_POLL_S)
+        while not _taken(file, path):
+            if time.monotonic() > give_up:
+                remedy = f"`fuser {path}` shows who holds it"
+                raise BusyError(str(path), f"another change has not ended in {timeout_s:g} s", remedy)
+            time.sleep(_POLL_S)
         yield
     finally:
         os.close(file)
+
+
+def _taken(file: int, path: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise from_errno(str(path), "take the lock", error.errno or 0) from error
+    return True
 
 
 def held(runtime: Path) -> bool:

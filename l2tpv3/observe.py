@@ -95,7 +95,8 @@ class Observer:
         if record.stopped is not None:
             return ("`l2tpctl down` stopped it",)
         return tuple(
-            f"worker {pid} does not answer; it may be this tunnel's" for pid in self.unanswering(record.datapath)
+            f"{f'worker {pid}' if pid else 'a worker'} does not answer; it may be this tunnel's"
+            for pid in self.unanswering(record.datapath)
         )
 
     def unanswering(self, datapath: str) -> tuple[int, ...]:

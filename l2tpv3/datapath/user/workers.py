@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import select
 import socket
@@ -19,9 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from l2tpv3 import lock
 from l2tpv3.datapath.base import unanswered
 from l2tpv3.datapath.user.client import TIMEOUT_S, Client
-from l2tpv3.errors import BusyError, L2tpError, UnavailableError, WorkerError, from_errno
+from l2tpv3.errors import L2tpError, UnavailableError, WorkerError, from_errno
 
 LOCK_TIMEOUT_S: Final = 60.0
 START_TIMEOUT_S: Final = 20.0
@@ -43,24 +43,11 @@ class Workers:
         """One change at a time. Makes the runtime directory if need be. Raises BusyError, NotPermittedError."""
         try:
             self.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-            directory = os.open(self.runtime, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             remedy = "run as root, or set L2TPV3_RUNTIME_DIR"
             raise from_errno(str(self.runtime), "use this directory", error.errno or 0, remedy) from error
-        try:
-            give_up = time.monotonic() + timeout_s
-            while True:
-                try:
-                    fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > give_up:
-                        problem = f"another change has not ended in {timeout_s:g} s"
-                        raise BusyError(str(self.runtime), problem) from None
-                    time.sleep(0.01)
+        with lock.locked(self.runtime, os.O_RDONLY | os.O_DIRECTORY, timeout_s=timeout_s):
             yield
-        finally:
-            os.close(directory)
 
     @contextlib.contextmanager
     def live(self, *, clear: bool = False, hung: list[int] | None = None) -> Iterator[list[Client]]:
@@ -77,7 +64,7 @@ class Workers:
                 except WorkerError as error:
                     if hung is None or error.errno != errno.ETIMEDOUT:
                         raise
-                    hung.append(self._hung[path][0])
+                    hung.append(self._hung.get(path, (0, 0.0))[0])
                     continue
                 if client is not None:
                     clients.append(stack.enter_context(client))
@@ -119,8 +106,8 @@ class Workers:
             raise unanswered(pid)
         timeout_s = LOOK_TIMEOUT_S if quickly else TIMEOUT_S
         connection = _unix_socket()
-        connection.settimeout(timeout_s)
         try:
+            connection.settimeout(timeout_s)
             with _short(path) as short:
                 connection.connect(short)
         except (ConnectionRefusedError, FileNotFoundError):
@@ -129,7 +116,6 @@ class Workers:
         except OSError as error:
             connection.close()
             if isinstance(error, TimeoutError) or error.errno == errno.EAGAIN:  # its backlog is full: it hangs
-                self._hung[path] = pid, time.monotonic() + LOOK_AGAIN_S
                 raise unanswered(pid) from error
             raise from_errno(str(path), "connect to this worker", error.errno or 0) from error
         client = Client(connection, str(path), timeout_s)
