@@ -108,7 +108,8 @@ class RemoteManager:
         if transient:
             body["transient"] = True
         try:
-            made = self._client.change("PUT", tunnel_path(name), body, headers=_CREATE)
+            with _as_options(f"tunnel {name}"):
+                made = self._client.change("PUT", tunnel_path(name), body, headers=_CREATE)
         except PreconditionError as error:
             raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel del {name}` removes it") from error
         with self._understood():
@@ -119,7 +120,8 @@ class RemoteManager:
         body = tunnel_words(name, words)
         if not is_name(name):
             raise foreign_tunnel(self.tunnel(name).name)
-        return self._changed(self._client.change("PATCH", tunnel_path(name), body, headers=_PATCH))
+        with _as_options(f"tunnel {name}"):
+            return self._changed(self._client.change("PATCH", tunnel_path(name), body, headers=_PATCH))
 
     def del_tunnel(self, name: str) -> None:
         """Remove a tunnel."""
@@ -129,7 +131,8 @@ class RemoteManager:
         """Make a session. Raises ExistsError where the tunnel has one of that name."""
         body = session_words(name, words, new=True)
         try:
-            made = self._client.change("PUT", session_path(tunnel, name), body, headers=_CREATE)
+            with _as_options(f"session {name}"):
+                made = self._client.change("PUT", session_path(tunnel, name), body, headers=_CREATE)
         except PreconditionError as error:
             remedy = f"`l2tpctl session del {tunnel} {name}` removes it"
             raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy) from error
@@ -139,7 +142,8 @@ class RemoteManager:
     def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
         """Change a session."""
         body = session_words(name, words)
-        return self._changed(self._client.change("PATCH", session_path(tunnel, name), body, headers=_PATCH))
+        with _as_options(f"session {name}"):
+            return self._changed(self._client.change("PATCH", session_path(tunnel, name), body, headers=_PATCH))
 
     def del_session(self, tunnel: str, name: str) -> None:
         """Remove a session."""
@@ -251,6 +255,18 @@ _AS_IT_GOES: dict[str, Callable[[Any], Any]] = {
     "done": lambda told: told,
 }
 """What a line of a change that tells of itself may be, and how it is read."""
+
+
+@contextlib.contextmanager
+def _as_options(subject: str) -> Iterator[None]:
+    """A word of the body that the service refuses is an option here, and told as one."""
+    try:
+        yield
+    except InvalidValueError as error:
+        where, _, word = error.subject.partition(": ")
+        if where != "body" or not word:
+            raise
+        raise InvalidValueError(f"{subject}: --{word}", error.problem, error.remedy) from error
 
 
 def _flag(value: bool) -> str | None:  # noqa: FBT001 - private, each call names it

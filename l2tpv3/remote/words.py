@@ -14,16 +14,17 @@ _IFNAME = "l2tpeth0"
 
 
 def tunnel_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> dict[str, Any]:
-    """A tunnel's words as JSON has them; None stays None. Raises InvalidValueError.
+    """A tunnel's words as JSON has them. Raises InvalidValueError.
 
-    new: it is to be made. Else what can be no name is some thing's that was found, and for the service to judge.
+    new: it is to be made. Else None stays None, to reset a word, and what can be no name is for the service to judge:
+    it may be that of something that was found.
     """
     given = {word: value for word, value in words.items() if value is not None}
     fields = tunnel_fields({"name": name, **given})
     local = fields.get("local")
     fields.setdefault("remote", _REMOTE[local.version if local is not None else 4])
     spec = TunnelSpec(**fields) if new or is_name(name) else unchecked(TunnelSpec, **fields)
-    return _as_json(words, spec.to_words())
+    return _as_json(given if new else words, spec.to_words())
 
 
 def session_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def session_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> 
     fields = session_fields({"name": name, **given})
     fields.setdefault("ifname", _IFNAME)
     spec = SessionSpec(**fields) if new or is_name(name) else unchecked(SessionSpec, **fields)
-    return _as_json(words, spec.to_words())
+    return _as_json(given if new else words, spec.to_words())
 
 
 def _as_json(words: Mapping[str, Any], parsed: Mapping[str, Any]) -> dict[str, Any]:

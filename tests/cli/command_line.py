@@ -50,8 +50,8 @@ class CommandLine:
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.datapath = MemoryDatapath()
-        placer = MemoryPlacer(self.datapath, frozenset({(None, "br0")}))
-        self.manager = Manager(Places(folder / "state", folder / "run"), [self.datapath], placer)
+        self.placer = MemoryPlacer(self.datapath, frozenset({(None, "br0")}))
+        self.manager = Manager(Places(folder / "state", folder / "run"), [self.datapath], self.placer)
         self._capture = capture
         self.results: list[tuple[str, Result]] = []
 

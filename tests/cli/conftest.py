@@ -15,7 +15,16 @@ import pytest
 
 from tests.cli.command_line import CommandLine, Result, predictable
 
-BOTH = ("test_boot", "test_commands", "test_errors", "test_json", "test_show", "test_stats", "test_wanted")
+BOTH = (
+    "test_boot",
+    "test_commands",
+    "test_errors",
+    "test_interop",
+    "test_json",
+    "test_show",
+    "test_stats",
+    "test_wanted",
+)
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00|\b\d\d:\d\d:\d\d\b")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.command_line import CommandLine
+import pytest
+
+from tests.cli.command_line import CommandLine, predictable
 
 
 def test_the_command_waits_and_says_so(siteb: CommandLine) -> None:
@@ -47,3 +49,21 @@ def test_import_prints_a_file_that_apply_takes(ctl: CommandLine, tmp_path: Path)
     assert [one.spec.ifname for one in record.sessions] == ["lan0"]
     assert ctl(f"import --from nonsense {script}").code == 1
     assert ctl(f"import --from iproute2 {tmp_path / 'absent'}").code == 1
+
+
+def test_one_that_waits_holds_up_no_other(siteb: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is waited for is told at once; when the time is up it is the error, and the others are there."""
+    siteb.ok("tunnel add sitec --remote 127.0.0.3 --local-port 5000")
+    siteb.ok("session add sitec dmz --bridge br0")
+    siteb.ok("down")
+    placer = siteb.placer
+    monkeypatch.setattr(placer, "_bridges", frozenset())
+    result = siteb("restore --wait 0.3")
+    lines = result.err.splitlines()
+    assert result.code == 3
+    assert sorted(lines[:-1])[-1].startswith("tunnel sitec: waiting: session sitec/dmz: no bridge br0")
+    assert "tunnel siteb: restored" in lines and lines[-1].startswith("l2tpctl: session sitec/dmz: no bridge br0")
+    assert siteb("restore sitec").code == 3
+    monkeypatch.undo()
+    predictable(monkeypatch)
+    assert siteb.ok("restore --wait 60").err == "tunnel sitec: restored\n"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.cli import wanted
+from l2tpv3.errors import RefusedError
+from l2tpv3.spec import SessionSpec, TunnelSpec
 from tests.cli.command_line import CommandLine
 
 SITE = """\
@@ -175,3 +177,24 @@ def test_log(siteb: CommandLine) -> None:
     siteb.results.pop()
     assert siteb.ok("log -n 0").out == ""
     assert siteb("log -n x").code == 1
+
+
+def test_steps_are_told_until_one_fails_and_then_all_is_as_it_was(
+    ctl: CommandLine, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = ctl.datapath.add_session
+
+    def refuse_voice(tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+        if session.name == "voice":
+            raise RefusedError("session siteb/voice", "the kernel says no", "ask it why", errno=16)
+        add(tunnel, session, adopt=adopt)
+
+    monkeypatch.setattr(ctl.datapath, "add_session", refuse_voice)
+    result = ctl(f"apply -f {site}")
+    assert result.code == 2
+    assert [line.split(":")[0] for line in result.err.splitlines()] == [
+        "+ tunnel siteb", "+ session siteb/lan", "+ session siteb/voice", "l2tpctl",
+    ]  # fmt: skip
+    assert result.err.endswith("l2tpctl: session siteb/voice: the kernel says no; ask it why\n")
+    assert ctl(f"apply -f {site} --json").code == 2
+    assert ctl.manager.tunnels() == []
