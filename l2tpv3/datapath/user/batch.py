@@ -76,15 +76,27 @@ def send_layout(prefix: bytes, frame: int) -> SendLayout:
 
 
 class Slots:
-    """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory."""
+    """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory.
+
+    room: bytes in each. headers: what stands in front of all of them.
+    """
 
     stride: Final = HEADROOM + LONGEST
+    room: Final = LONGEST
 
     def __init__(self) -> None:
         self.buffer = bytearray(BATCH * self.stride)
         self.view = view = memoryview(self.buffer)
         self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
         self.slots = [[view[start : start + LONGEST]] for start in self.starts]
+        self._headers = b""
+
+    def put_headers(self, prefix: bytes) -> None:
+        """Have every slot's frame preceded by `prefix`; they stay as long as nobody wants others."""
+        if self._headers != prefix:
+            for start in self.starts:
+                self.buffer[start - len(prefix) : start] = prefix
+            self._headers = prefix
 
 
 class ReceiveLayout:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
 from typing import Final
 
 from l2tpv3.datapath.user.batch import BATCH, RUN_MAX, ReceiveLayout, Slots
+from l2tpv3.datapath.user.inbox import COUNT, Inbox, available
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.outlet import Outlet
 from l2tpv3.datapath.user.session import WorkerSession
@@ -19,6 +21,10 @@ _FIRST: Final = _RECEIVE.slots[0]
 _VIEW: Final = _RECEIVE.slots[0][0]
 _IPV4_HEADER: Final = 20
 _PLAIN_IPV4: Final = b"\x45"  # version 4, a header without options
+_AFTER_IPV4: Final = [start + _IPV4_HEADER for start in _RECEIVE.starts]
+_INBOX: Final = Inbox(_RECEIVE) if available() else None
+_MIXED_AFTER: Final = 32  # packets that came alone, less those that did not, after which many are asked for at once
+_MIXED_MAX: Final = 6  # packets in a datagram, on average, from which on one datagram at a time is quicker again
 _ROUNDS: Final = 3
 """Datagrams that are taken at most, before the others have their turn; each may hold BATCH packets (UDP_GRO)."""
 
@@ -41,6 +47,7 @@ class Carrier:
         self.rx_unknown_session = self.rx_control = self.rx_invalid = 0
         udp = encap == "udp"
         self._classify = classify_udp if udp else classify_ip
+        self._mixed = 0
         self._skip = _IPV4_HEADER if ipv4 and not udp else 0
         self._recvmsg_into = self._socket.recvmsg_into
         self.outlet = Outlet(self._socket, segment=udp and offloads.gso)
@@ -59,8 +66,11 @@ class Carrier:
             return False
         return True
 
-    def _receive_merged(self, _events: int) -> None:
+    def _receive_merged(self, events: int) -> None:
         """Take what waits at the socket: a datagram is a packet, or several of one length, the last perhaps shorter."""
+        if self._mixed > _MIXED_AFTER and _INBOX is not None:
+            self._receive_mixed(_INBOX)
+            return
         for _ in range(_ROUNDS):
             try:
                 length, ancillary, _, _ = self._recvmsg_into(_FIRST, 64)
@@ -70,9 +80,53 @@ class Carrier:
                 continue  # an ICMP error to something that we sent: told once, and no packet
             stride = _stride(ancillary)
             if 0 < stride < length:
+                self._mixed = max(0, self._mixed - length // stride)
                 self._receive_run(length, stride)
             else:
+                self._mixed += 1
                 self.receive(_VIEW, _VIEW, length)
+
+    def _receive_mixed(self, inbox: Inbox) -> None:
+        """As _receive_merged, for packets that mostly come alone: many datagrams with one call."""
+        datagrams = inbox.receive(self.fd)
+        if datagrams:
+            self._receive_pieces(_RECEIVE.starts, datagrams)
+        if not datagrams or len(datagrams) < COUNT:
+            self._mixed = 0
+        else:
+            packets = sum(length // stride for length, stride in datagrams)
+            self._mixed = _MIXED_AFTER + 1 if packets < _MIXED_MAX * len(datagrams) else 0
+
+    def _receive_pieces(self, starts: Sequence[int], datagrams: Iterable[tuple[int, int]]) -> None:
+        """Take datagrams, given by length and distance of the packets in them, that lie at `starts`.
+
+        As long as headers are those of the session of the packet before, frames are gathered to be written together.
+        """
+        buffer, view = _RECEIVE.buffer, _RECEIVE.view
+        session: WorkerSession | None = None
+        head, header, shortest, longest = b"", 0, 0, -1
+        frames: list[memoryview] = []
+        size = 0
+        for start, (length, stride) in zip(starts, datagrams, strict=False):
+            self.rx_invalid += not length
+            for at in range(start, start + length, stride or 1):
+                end = min(at + stride, start + length)
+                if shortest <= end - at <= longest and buffer[at : at + len(head)] == head:
+                    frames.append(view[at + header : end])
+                    size += end - at
+                    continue
+                if session is not None and frames:
+                    session.deliver_run(frames, size)
+                    frames, size = [], 0
+                piece = view[at:end]
+                self.receive(piece, piece, end - at)
+                session = self.sessions.get(self._classify(piece, end - at))
+                if session is not None:
+                    head, header, (shortest, longest) = session.head, session.header_length, session.lengths
+                else:
+                    longest = -1
+        if session is not None and frames:
+            session.deliver_run(frames, size)
 
     def _receive_run(self, length: int, stride: int) -> None:
         count, done = length // stride, 0
@@ -80,11 +134,10 @@ class Carrier:
         if session is not None and count <= RUN_MAX and session.takes_runs(stride):
             layout = merged_layout(stride, len(session.head), session.header_length)
             if layout.heads(count).count(session.head) == count:
-                session.deliver_run(layout.frames[:count], stride)
+                session.deliver_run(layout.frames[:count], count * stride)
                 done = count * stride
-        for start in range(done, length, stride):
-            piece = _VIEW[start : start + stride]
-            self.receive(piece, piece, min(stride, length - start))
+        if done < length:
+            self._receive_pieces([_RECEIVE.starts[0] + done], [(length - done, stride)])
 
     def _receive_each(self, _events: int) -> None:
         """Take the packets that wait at the socket, each with a call of its own: over IP, and on old kernels."""
@@ -102,21 +155,15 @@ class Carrier:
             self._receive_slots(lengths)
 
     def _receive_slots(self, lengths: list[int]) -> None:
-        count, length, skip = len(lengths), lengths[0], self._skip
-        session = None
-        if count > 1 and lengths.count(length) == count and length > skip:
-            session = self.sessions.get(self._classify(_VIEW[skip:], length - skip))
-        if session is not None and session.takes_runs(length - skip):
-            layout = slots_layout(length, skip, len(session.head), session.header_length)
-            plain = not skip or _RECEIVE.buffer[_RECEIVE.starts[0] :: _RECEIVE.stride][:count] == _PLAIN_IPV4 * count
-            if plain and layout.heads(count).count(session.head) == count:
-                session.deliver_run(layout.frames[:count], length - skip)
+        starts, skip = _RECEIVE.starts, self._skip
+        if skip:
+            firsts = _RECEIVE.buffer[starts[0] :: _RECEIVE.stride][: len(lengths)]
+            if firsts != _PLAIN_IPV4 * len(lengths) or min(lengths) <= skip:
+                for (view,), length in zip(_RECEIVE.slots, lengths, strict=False):
+                    self._receive_ipv4(view, length)
                 return
-        for (view,), each in zip(_RECEIVE.slots, lengths, strict=False):
-            if skip:
-                self._receive_ipv4(view, each)
-            else:
-                self.receive(view, view, each)
+            starts, lengths = _AFTER_IPV4, [length - skip for length in lengths]
+        self._receive_pieces(starts, [(length, length) for length in lengths])
 
     def _receive_ipv4(self, view: memoryview, length: int) -> None:
         """Skip the header; with IP options it is longer."""
@@ -153,10 +200,3 @@ def _stride(ancillary: list[tuple[int, int, bytes]]) -> int:
 def merged_layout(stride: int, head: int, header: int) -> ReceiveLayout:
     """For packets of `stride` bytes behind each other in the receive buffer."""
     return ReceiveLayout(_VIEW, stride, 0, head, slice(header, stride))
-
-
-@lru_cache(maxsize=32)
-def slots_layout(length: int, skip: int, head: int, header: int) -> ReceiveLayout:
-    """For packets of `length` bytes in a slot each, `skip` of them an IPv4 header."""
-    view = _RECEIVE.view[_RECEIVE.starts[0] :]
-    return ReceiveLayout(view, _RECEIVE.stride, skip, head, slice(skip + header, length))

@@ -21,6 +21,7 @@ _NO_RETRY: Final = (errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
 # (EMSGSIZE, EINVAL before Linux 6.12), no checksum or IPsec on the route (EINVAL, EIO: net/ipv4/udp.c udp_send_skb).
 _CANNOT_CUT: Final = (errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP)
 _AGAIN_AFTER: Final = 1000
+_RUN_MIN: Final = 4  # shorter runs are sent as quickly one by one
 
 Failed = tuple[int, int]
 """Packets that were not sent, and their bytes."""
@@ -52,19 +53,20 @@ class Outlet:
             return _NONE
         return self._send_each([view[start : min(start + stride, length)] for start in range(0, length, stride)])
 
-    def send_mixed(self, packets: Sequence[memoryview], lengths: Sequence[int]) -> Failed:
-        """Send packets of these lengths, in order. Gives what was not sent."""
-        if not self.segments:
-            return self._send_each(packets)
-        failed, lost, start = 0, 0, 0
-        while start < len(packets):
-            end = _run_end(lengths, start)
-            run = packets[start:end]
-            if len(run) == 1 or not self._send_cut(run, lengths[start]):
-                failed_here, lost_here = self._send_each(run)
-                failed, lost = failed + failed_here, lost + lost_here
-            start = end
-        return failed, lost
+    def send_mixed(self, packets: Sequence[memoryview]) -> Failed:
+        """Send packets of any lengths, in order. Gives what was not sent."""
+        lengths = list(map(len, packets))
+        failed = lost = done = start = 0
+        if self.segments:
+            while start < len(lengths):
+                end = _run_end(lengths, start)
+                if end - start >= _RUN_MIN:
+                    before, now = self._send_each(packets[done:start]), packets[start:end]
+                    after = _NONE if self._send_cut(now, lengths[start]) else self._send_each(now)
+                    failed, lost, done = failed + before[0] + after[0], lost + before[1] + after[1], end
+                start = end
+        rest = self._send_each(packets[done:])
+        return failed + rest[0], lost + rest[1]
 
     def _send_cut(self, pieces: Sequence[memoryview], stride: int) -> bool:
         if stride >= self._limit:

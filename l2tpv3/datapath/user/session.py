@@ -84,6 +84,7 @@ class WorkerSession:
         self.head = _head(self._encap, settings)
         self._shortest = expected.minimum
         self._longest = settings.mtu + FRAME_OVERHEAD
+        self._longest_packet = self.header_length + self._longest
         # recv implies numbering what we send: see the package's docstring.
         self._numbering = settings.send_seq or settings.recv_seq
         self._configure_sequence(settings)
@@ -175,16 +176,18 @@ class WorkerSession:
                 self._run_length, self._misses = lengths[0], 0
 
     def _send_slots(self, lengths: list[int]) -> None:
-        prefix, packets, sizes = self._prefix, [], []
-        header, buffer, view = len(prefix), _FRAMES.buffer, _FRAMES.view
-        for start, length in zip(_FRAMES.starts, lengths, strict=False):
-            buffer[start - header : start] = prefix
-            if self._numbering:
-                SUBLAYER.pack_into(buffer, start - 4, S_BIT | self._ns)
+        header, view, starts = len(self._prefix), _FRAMES.view, _FRAMES.starts
+        if self._numbering:
+            for start, _ in zip(starts, lengths, strict=False):
+                _FRAMES.buffer[start - header : start - 4] = self._prefix[:-4]
+                SUBLAYER.pack_into(_FRAMES.buffer, start - 4, S_BIT | self._ns)
                 self._ns = self._ns + 1 & SEQUENCE_MASK
-            packets.append(view[start - header : start + length])
-            sizes.append(header + length)
-        self._sent(len(sizes), sum(sizes), self._outlet.send_mixed(packets, sizes))
+            _FRAMES.put_headers(b"")
+        else:
+            _FRAMES.put_headers(self._prefix)
+        packets = [view[start - header : start + length] for start, length in zip(starts, lengths, strict=False)]
+        size = sum(lengths) + header * len(lengths)
+        self._sent(len(lengths), size, self._outlet.send_mixed(packets))
 
     def _sent(self, packets: int, size: int, failed: Failed) -> None:
         self.tx_packets += packets - failed[0]
@@ -218,22 +221,28 @@ class WorkerSession:
         self.rx_packets += 1
         self.rx_bytes += length
 
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """The shortest and the longest packet that deliver_run may be given; none at all where numbers matter."""
+        return (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
+
     def takes_runs(self, length: int) -> bool:
         """Whether packets of `length` bytes, whose headers are all `head`, can be delivered with deliver_run."""
-        return self._sequence is None and self._shortest <= length <= self.header_length + self._longest
+        return self._sequence is None and self._shortest <= length <= self._longest_packet
 
-    def deliver_run(self, frames: Sequence[memoryview], length: int) -> None:
-        """Take frames that came in packets of `length` bytes with the right headers."""
-        failed, waiting = 0, iter(frames)
+    def deliver_run(self, frames: Sequence[memoryview], size: int) -> None:
+        """Take frames whose headers and lengths were found right. size: bytes of all of them, with these headers."""
+        count, waiting = len(frames), iter(frames)
         while True:
             try:
                 deque(map(self._write, waiting), 0)
                 break
             except OSError as error:
-                failed += 1
+                count -= 1
+                size -= self.header_length + len(frames[len(frames) - length_hint(waiting) - 1])
                 self._write_failed(error)
-        self.rx_packets += len(frames) - failed
-        self.rx_bytes += (len(frames) - failed) * length
+        self.rx_packets += count
+        self.rx_bytes += size
 
     def _refuse(self, code: int, length: int) -> None:
         if code == BAD_COOKIE:
