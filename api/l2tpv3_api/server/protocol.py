@@ -148,6 +148,7 @@ class Protocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             begun = self.cycle.response_started
             self.cycle.disconnected = True  # what the app has to say now goes nowhere
+            self.cycle.waiting_for_100_continue = False
             self.cycle.message_event.set()
             if begun:
                 self.transport.abort()
