@@ -14,7 +14,7 @@ SESSION_OPTIONS = (
     " --address --bridge --up --down"
 )
 OPTIONS = {
-    "": "--json --version --install-completion --show-completion",
+    "": "--host --token-file --ca --cert --key --json --version --install-completion --show-completion",
     "tunnel": "",
     "tunnel add": TUNNEL_OPTIONS + " --transient --json",
     "tunnel show": "--json --show-secrets",
