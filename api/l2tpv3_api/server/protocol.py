@@ -7,6 +7,7 @@ and on a connection that it has closed but can't get rid of, as the client does 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -163,7 +164,8 @@ class Protocol(H11Protocol):
         self._lingering = True
         self.flow.resume_reading()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # ENOTCONN: it was reset meanwhile
+                self.transport.write_eof()
 
 
 def _with_tls(client: Client, transport: asyncio.Transport) -> Client:
@@ -183,5 +185,7 @@ def _answer(conn: h11.Connection, refused: RefusedRequest) -> bytes:
     body = json.dumps(problem_document(refused.error, status=refused.status)).encode()
     headers = {**SECURITY, "content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
     response = h11.Response(status_code=refused.status, headers=list(headers.items()), reason=b"")
-    pieces = (conn.send(response), conn.send(h11.Data(data=body)), conn.send(h11.EndOfMessage()))
-    return b"".join(piece for piece in pieces if piece)
+    said = conn.send(response) or b""
+    with contextlib.suppress(h11.LocalProtocolError):  # to HEAD there is no body to send
+        said += conn.send(h11.Data(data=body)) or b""
+    return said

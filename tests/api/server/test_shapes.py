@@ -90,9 +90,10 @@ CHUNKS = {
 }
 
 
+@pytest.mark.parametrize("method", [b"POST", b"HEAD"])
 @pytest.mark.parametrize("body", CHUNKS.values(), ids=CHUNKS)
-def test_bad_chunks(service: Running, token: bytes, body: bytes) -> None:
-    head = b"POST /v1/plan HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + b"\r\n"
+def test_bad_chunks(service: Running, token: bytes, body: bytes, method: bytes) -> None:
+    head = method + b" /v1/plan HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + b"\r\n"
     answer = service.say(head + b"Transfer-Encoding: chunked\r\n\r\n" + body + SMUGGLED)
     assert status(answer) in (400, 408, 413)
     assert "/v1/smuggled" not in {record.get("path") for record in service.records()}
