@@ -1,0 +1,86 @@
+"""If-Match, If-None-Match: of writers that race one wins, and the others learn it."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from l2tpv3.errors import PreconditionError
+from l2tpv3_api.etag import Conditions, Tagger
+
+PEER = {"remote": "127.0.0.2"}
+
+
+def test_of_two_writers_that_race_one_wins(client: TestClient) -> None:
+    client.put("/v1/tunnels/a", json=PEER)
+    client.put("/v1/tunnels/a/sessions/s", json={})
+    path, key = "/v1/tunnels/a/sessions/s", "mtu"
+    for turn in range(10):
+        tag = client.get(path).headers["etag"]
+
+        def write(value: int, tag: str = tag) -> int:
+            return client.patch(path, json={key: value}, headers={"If-Match": tag}).status_code
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = sorted(pool.map(write, (1000 + 2 * turn, 1001 + 2 * turn)))
+        assert answers == [200, 412]
+    assert len(client.get("/v1/log?limit=100").json()["entries"]) == 2 + 10
+
+
+def test_a_change_that_came_too_late_is_told_so(client: TestClient) -> None:
+    first = client.put("/v1/tunnels/a", json=PEER).headers["etag"]
+    second = client.put("/v1/tunnels/a", json={**PEER, "local-port": 5}).headers["etag"]
+    assert first != second
+    for late in (
+        client.put("/v1/tunnels/a", json=PEER, headers={"If-Match": first}),
+        client.patch("/v1/tunnels/a", json={"id": 5}, headers={"If-Match": first}),
+        client.delete("/v1/tunnels/a", headers={"If-Match": first}),
+        client.put("/v1/tunnels/b", json=PEER, headers={"If-Match": "*"}),
+        client.delete("/v1/tunnels/a", headers={"If-Match": f"W/{second}"}),  # weak tags don't count here
+        client.delete("/v1/tunnels/a", headers={"If-Match": "not a tag"}),
+    ):
+        assert (late.status_code, late.json()["slug"], late.json()["exit_code"]) == (412, "precondition-failed", 4)
+    assert client.delete("/v1/tunnels/a", headers={"If-Match": f'"x", {second}'}).status_code == 204
+
+
+def test_what_is_to_be_made_must_not_be_there(client: TestClient) -> None:
+    new = {"If-None-Match": "*"}
+    assert client.put("/v1/tunnels/a", json=PEER, headers=new).status_code == 201
+    again = client.put("/v1/tunnels/a", json=PEER, headers=new)
+    assert (again.status_code, again.json()["slug"]) == (412, "exists")
+    assert again.json()["detail"] == "tunnel a: exists already; `l2tpctl tunnel del a` removes it"
+
+
+def test_counters_have_no_part_in_a_tag(client: TestClient) -> None:
+    made = client.put("/v1/tunnels/a", json=PEER)
+    assert client.get("/v1/tunnels/a").headers["etag"] == made.headers["etag"]
+    assert client.get("/v1/tunnels/a", headers={"If-None-Match": made.headers["etag"]}).status_code == 200
+
+
+def test_the_state_is_not_sent_again_while_it_is_the_same(client: TestClient) -> None:
+    client.put("/v1/tunnels/a", json=PEER)
+    state = client.get("/v1/state")
+    same = client.get("/v1/state", headers={"If-None-Match": f"W/{state.headers['etag']}"})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", state.headers["etag"])
+    client.put("/v1/tunnels/a", json={**PEER, "id": 9})
+    assert client.get("/v1/state", headers={"If-None-Match": state.headers["etag"]}).status_code == 200
+
+
+def test_a_tag_is_good_over_a_restart_and_is_no_bare_hash(tmp_path: Path) -> None:
+    words = {"tx-cookie": "01234567"}
+    tag = Tagger(tmp_path / "a").of(words, "s")
+    assert Tagger(tmp_path / "a").of(words, "s") == tag
+    assert Tagger(tmp_path / "b").of(words, "s") != tag
+    (key,) = (tmp_path / "a").iterdir()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("header", ["", ",", ' , "other",'])
+def test_empty_elements_of_a_list_are_nothing(header: str) -> None:
+    with pytest.raises(PreconditionError):
+        Conditions.of(header, None).check("it", '"tag"')
+    Conditions.of(None, header).check("it", '"tag"')
