@@ -145,7 +145,8 @@ class _TunnelPlan:
         if self.must_add:
             yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else self._why_missing(wanted))
             for session in wanted.sessions:
-                yield self._move(wanted, session, staying) or self._add(wanted, session, "")
+                moved = self._move(wanted, session, staying)
+                yield from [moved] if moved else self._add(wanted, session, "")
             return
         live = self.change.world.tunnel(wanted)
         if live is None:
@@ -180,9 +181,18 @@ class _TunnelPlan:
             if before is not None and seen is not None and self._find(seen, before.spec.session_id) is not None:
                 yield old, before
 
-    def _add(self, tunnel: TunnelRecord, session: SessionRecord, why: str) -> Step:
-        adopt = (self.name, session.spec.name) in self.change.world.netdevs
-        return AddSession(tunnel=tunnel, session=session, adopt=adopt, why=why)
+    def _add(self, tunnel: TunnelRecord, session: SessionRecord, why: str) -> Iterator[Step]:
+        spec = session.spec
+        netdev = self.change.world.netdevs.get((self.name, spec.name))
+        yield AddSession(tunnel=tunnel, session=session, adopt=netdev is not None, why=why)
+        mine = [there[spec.name] for there in self._by_name if spec.name in there]
+        if netdev is None or not mine or self.doomed:
+            return
+        # It outlived its worker, and what it has of an earlier state and shall not have any more goes.
+        old = dataclasses.replace(_believed(spec, mine, netdev), netns=spec.netns)
+        left = [name for name in ("addresses", "bridge") if getattr(old, name) != getattr(spec, name)]
+        if not set(old.addresses) <= set(spec.addresses) or old.bridge not in (None, spec.bridge):
+            yield SetNetdev(tunnel=tunnel, old=old, session=session, fields=tuple(left))
 
     def _remove_sessions(self, wanted: TunnelRecord, live: Tunnel) -> Iterator[Step]:
         kept = {session.spec.name for session in wanted.sessions}
@@ -209,7 +219,7 @@ class _TunnelPlan:
             return
         if seen is None:
             moved = self._move(tunnel, wanted, staying)
-            yield moved or self._add(tunnel, wanted, "it is not running" if beliefs else "")
+            yield from [moved] if moved else self._add(tunnel, wanted, "it is not running" if beliefs else "")
             return
         for old, before in self._elsewhere(name, staying):  # killed in between: it is in both, and the name in the old
             yield DelSession(tunnel=old, session=before, why="its successor is there")

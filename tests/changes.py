@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3 import Manager, Places
-from l2tpv3.errors import ExistsError, NotFoundError
+from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
 from l2tpv3.netns import inside
 from l2tpv3.wanted import WantedSession, WantedTunnel
 from tests.here import Here
@@ -198,6 +198,43 @@ def _deletions(bench: Bench) -> Scenario:
     return Scenario(there.change, there.back, there.change)
 
 
+def _unconfirmed(bench: Bench) -> tuple[Change, Change]:
+    """What is there before, and a change of it that waits for its confirmation."""
+    one, two = session("lan", 1, address=["10.9.0.1/24"]), session("two", 2)
+    new = bench.tunnel("siteb", 1, session("lan", 1, mtu=1300), two), bench.tunnel("sitec", 2, session("three", 3))
+
+    def unconfirmed(manager: Manager) -> None:
+        with contextlib.suppress(ConflictError):  # it was killed when it was done
+            manager.apply(new, prune=True, confirm_s=3600)
+
+    return to(bench.tunnel("siteb", 1, one, two)), unconfirmed
+
+
+def _then(*changes: Change) -> Change:
+    def all_of_them(manager: Manager) -> None:
+        for one in changes:
+            one(manager)
+
+    return all_of_them
+
+
+def _to_be_confirmed(bench: Bench) -> Scenario:
+    before, unconfirmed = _unconfirmed(bench)
+    back = _then(lambda manager: manager.rollback(), lambda manager: manager.restore())
+    return Scenario(before, unconfirmed, back)
+
+
+def _rollback(bench: Bench) -> Scenario:
+    there = _to_be_confirmed(bench)
+    return Scenario(_then(there.start, there.change), there.back, there.change)
+
+
+def _confirm(bench: Bench) -> Scenario:
+    before, unconfirmed = _unconfirmed(bench)
+    start = _then(before, unconfirmed)
+    return Scenario(start, lambda manager: manager.confirm(), start)
+
+
 SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "tunnel and sessions from nothing": _from_nothing,
     "all goes": _to_nothing,
@@ -213,6 +250,9 @@ SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "down": _down,
     "add and set": _commands,
     "del": _deletions,
+    "apply to be confirmed": _to_be_confirmed,
+    "rollback": _rollback,
+    "confirm": _confirm,
 }
 
 

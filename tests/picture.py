@@ -18,7 +18,7 @@ from l2tpv3.netns import inside
 from l2tpv3.places import Places
 from l2tpv3.records import TunnelRecord
 from l2tpv3.state import Counters, Tunnel, TunnelCounters
-from l2tpv3.store import Store
+from l2tpv3.store import Pending, Store
 from tests.hosts import Host
 
 
@@ -31,7 +31,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
     lines: list[str] = []
     with inside(host.netns):
         recorded = Store(places.state).load()
-        lines.append(f"pending {recorded.pending}")
+        lines.append(f"pending {_plain_pending(recorded.pending)}")
         lines += [f"record {_plain_record(record)}" for record in recorded.tunnels.values()]
         lines += [f"mac {text}" for text in _macs(recorded.tunnels.values(), places)]
         lines.append(dump([(one.spec, [it.spec for it in one.sessions]) for one in recorded.tunnels.values()]))
@@ -47,6 +47,11 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
     files = [*_names(places.runtime), *_names(places.state)]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)
+
+
+def _plain_pending(pending: Pending | None) -> Pending | None:
+    """Without the time that it has left."""
+    return pending if pending is None or pending.deadline is None else dataclasses.replace(pending, deadline=0.0)
 
 
 def _plain_record(record: TunnelRecord) -> TunnelRecord:

@@ -2,25 +2,35 @@
 
 A change runs in a traced child that is killed as it is about to make its n-th netlink, socket, store or worker call;
 killed before one is killed after the one before it. Then the same change is made again, undisturbed: the host must look
-as it does after a change that nobody killed. Then the way back, which must give what was there before.
+as it does after a change that nobody killed. Then the way back, which must give what was there before. The same with
+the workers killed under the change.
 
 By default some of the points are tried, spread over all; L2TPV3_TEST_FULL=1 tries them all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from l2tpv3 import Condition
 from l2tpv3.errors import L2tpError
 from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, make_bench
+from tests.here import Here
 from tests.hosts import Hosts
 from tests.traced import Call, Kill, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
 FULL = os.environ.get("L2TPV3_TEST_FULL", "") not in ("", "0")
+L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 POINTS = {"user": 6, "kernel": 2}
 """How many are tried of each scenario when not all are."""
 
@@ -60,6 +70,91 @@ def test_a_killed_change_is_finished_by_the_next(bench: Bench, name: str) -> Non
             bench.call(scenario.start)
     print(f"{bench.datapath}: {name}: {len(points) - len(wrong)} of {len(points)} points passed, of {number} in all")
     assert not wrong, "\n".join(wrong)
+
+
+WORKER_SCENARIOS = tuple(name for name in SCENARIOS if name != "confirm")
+
+
+@pytest.mark.parametrize("name", WORKER_SCENARIOS)
+def test_a_change_under_which_the_worker_is_killed_can_be_made_again(hosts: Hosts, name: str) -> None:
+    """It fails with an error of ours or works all the same; then what is on record can be restored, and it be made."""
+    bench = make_bench(hosts, "user")
+    scenario = SCENARIOS[name](bench)
+    for one in (scenario.start, scenario.change, scenario.back):
+        bench.call(one)
+    before, strangers = bench.picture(), bench.strangers()
+    number, _ = kill(bench, scenario.change, at=None)
+    after = bench.picture()
+    bench.call(scenario.back)
+
+    step = 1 if FULL else max(1, number // POINTS["user"])
+    points = range(1 if FULL else 1 + step // 2, number + 1, step)
+    failed = 0
+    wrong: list[str] = []
+    for point in points:
+        error, call = kill_workers(bench, scenario.change, at=point)
+        where = f"workers killed at point {point} of {number}, before {call}: {error!r}"
+        try:
+            assert error is None or isinstance(error, L2tpError), where
+            failed += error is not None
+            bench.call(lambda manager: manager.restore())
+            bench.call(scenario.change)
+            assert_same(bench.picture, after, where)
+            bench.call(scenario.back)
+            assert_same(bench.picture, before, f"{where}, and back")
+            assert bench.strangers() == strangers, where
+        except (AssertionError, L2tpError) as wrongly:
+            wrong.append(f"{where}: {wrongly}")
+            print(wrong[-1])
+            bench.call(scenario.start)
+    print(f"{name}: {len(points) - len(wrong)} of {len(points)} points passed, {failed} of them failed at first")
+    assert not wrong, "\n".join(wrong)
+
+
+def kill_workers(bench: Bench, change: Change, at: int) -> tuple[BaseException | None, str]:
+    """Make a change; kill the host's workers at its n-th operation. What it raised, and before which call that was."""
+    count = 0
+    name = ""
+
+    def on_call(call: Call) -> None:
+        nonlocal count, name
+        if not is_operation(call):
+            return
+        count += 1
+        if count == at:
+            name = call.name
+            for pid in bench.host.workers():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    return traced(lambda: bench.call(change), on_call).error, name
+
+
+def test_what_nobody_confirms_is_undone_though_all_that_ran_it_was_killed(hosts: Hosts, tmp_path: Path) -> None:
+    a, b = hosts.pair()
+    wanted = tmp_path / "siteb.toml"
+    wanted.write_text(f'[tunnel.siteb]\nremote = "{b.v4}"\ndatapath = "user"\n[tunnel.siteb.session.lan]\n')
+    here = Here(a)
+    here.add_tunnel("before", {"remote": b.v4, "datapath": "user", "local-port": 1800})
+    here.add_session("before", "lan", {})
+    environment = os.environ | {"L2TPV3_STATE_DIR": str(a.state_dir), "L2TPV3_RUNTIME_DIR": str(a.runtime_dir)}
+    script = f"{L2TPCTL} apply -f {wanted} --prune --confirm 4; echo done; sleep 1000"
+    shell = subprocess.Popen(
+        ["ip", "netns", "exec", a.netns, "sh", "-c", script],
+        stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert shell.stdout is not None
+        assert "done\n" in iter(shell.stdout.readline, "")
+        assert list(here.records()) == ["siteb"]
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+    give_up = time.monotonic() + 60
+    while {one.name: one.condition for one in here.tunnels()} != {"before": Condition.UP}:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    assert [one.condition for one in here.tunnel("before").sessions] == [Condition.UP]
 
 
 def kill(bench: Bench, change: Change, at: int | None) -> tuple[int, Call | None]:
