@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from l2tpv3.datapath.user.netdev import open_tun
-from l2tpv3.datapath.user.relay import FRAME_MAX, SOL_PACKET, VNET_HEADER, Ring
+from l2tpv3.datapath.user.relay import PACKET_AUXDATA, SOL_PACKET, VNET_HEADER
 from l2tpv3.datapath.user.workers import Workers
 from l2tpv3.errors import L2tpError, NotFoundError, RefusedError, from_errno
 from l2tpv3.link.netdev import Netdevs
@@ -37,12 +37,11 @@ _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 1, 2, 4, 8, 0x20, 0x40
 _OFFLOADS: Final = (_CSUM | _TSO4 | _TSO6 | _TSO_ECN | _USO4 | _USO6, _CSUM | _TSO4 | _TSO6 | _TSO_ECN, _CSUM, 0)
 """What a card's owner may leave unfinished, the most first: older kernels don't know the later ones."""
 
-# linux/if_packet.h, asm/socket.h
-_ADD_MEMBERSHIP, _RX_RING, _VERSION, _VNET_HDR, _IGNORE_OUTGOING = 1, 5, 10, 15, 23
-_MR_UNICAST, _MR_ALLMULTI, _TPACKET_V2, _SO_ATTACH_FILTER, _ETH_P_ALL = 3, 2, 1, 26, 3
-_SLOT_BYTES: Final = 69_632  # 17 pages, for FRAME_MAX and its headers
-_SLOTS: Final = 64
-assert _SLOT_BYTES >= FRAME_MAX + 256
+# linux/if_packet.h, asm/socket.h, linux/filter.h
+_ADD_MEMBERSHIP, _VNET_HDR, _IGNORE_OUTGOING = 1, 15, 23
+_MR_UNICAST, _MR_ALLMULTI, _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _ETH_P_ALL = 3, 2, 26, 33, 3
+_VLAN_TAG_PRESENT: Final = 0xFFFFF000 + 48  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT
+_BUFFER_BYTES: Final = 8 << 20
 
 
 class VnicMaker:
@@ -96,13 +95,13 @@ class VnicMaker:
         with contextlib.ExitStack() as stack:
             with LinkSocket(spec.over_netns) as beneath:
                 beneath.set(beneath.named(nic)["index"], subject, state="up")
-            packets, ring, index = stack.enter_context(_packets(spec, nic, mac))
+            packets, index = stack.enter_context(_packets(spec, nic, mac))
             stack.enter_context(self._workers.locked())
             clients = stack.enter_context(self._workers.live(clear=True))
             client = clients[0] if clients else stack.enter_context(self._workers.start())
             place = [*(netns_identity(spec.over_netns) or (0, 0)), index]
-            words = {"mark": mark, "mac": mac, "ring": list(ring), "nic": place}
-            client.request(subject, "add_card", [tap, packets.fileno()], **words)
+            words = {"mark": mark, "mac": mac, "nic": place}
+            client.request(subject, "add_card", [tap, *packets], **words)
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
         """See LinkMaker.change. Its netdev stays, whatever it is over."""
@@ -220,35 +219,41 @@ def _set_up(tap: int, ifname: str, flags: int) -> None:
 
 
 @contextlib.contextmanager
-def _packets(spec: LinkSpec, nic: str, mac: str) -> Iterator[tuple[socket.socket, Ring, int]]:
-    """A packet socket on the NIC that receives what is for the card, with its ring and the NIC's index.
+def _packets(spec: LinkSpec, nic: str, mac: str) -> Iterator[tuple[list[int], int]]:
+    """Packet sockets on the NIC for what is for the card, without a tag and with one, and the NIC's index.
 
-    The NIC listens to the card's address while this socket is open (PACKET_MR_UNICAST): one that can filter few
-    addresses goes promiscuous for so long by itself.
+    The NIC listens to the card's address while they are open (PACKET_MR_UNICAST): one that can filter few addresses
+    goes promiscuous for so long by itself.
     """
-    subject, octets = f"link {spec.name}", bytes.fromhex(mac.replace(":", ""))
-    ring = Ring(_SLOT_BYTES, _SLOTS)
+    octets = bytes.fromhex(mac.replace(":", ""))
     try:
-        with inside(spec.over_netns), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as packets:
+        with inside(spec.over_netns), contextlib.ExitStack() as stack:
             index = socket.if_nametoindex(nic)
-            packets.setsockopt(SOL_PACKET, _VERSION, _TPACKET_V2)
-            packets.setsockopt(SOL_PACKET, _VNET_HDR, 1)
-            packets.setsockopt(SOL_PACKET, _IGNORE_OUTGOING, 1)  # what the host itself sends is not for the card
-            _attach_filter(packets, octets)
-            packets.setsockopt(SOL_PACKET, _RX_RING, struct.pack("IIII", _SLOT_BYTES, _SLOTS, _SLOT_BYTES, _SLOTS))
-            packets.bind((nic, _ETH_P_ALL))
+            both = []
+            for tagged in (False, True):
+                packets = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+                packets.setsockopt(SOL_PACKET, _VNET_HDR, 1)
+                packets.setsockopt(SOL_PACKET, _IGNORE_OUTGOING, 1)  # what the host itself sends is not for the card
+                packets.setsockopt(SOL_PACKET, PACKET_AUXDATA, tagged)
+                with contextlib.suppress(PermissionError):
+                    packets.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
+                _attach_filter(packets, octets, tagged=tagged)
+                packets.bind((nic, _ETH_P_ALL))
+                both.append(packets)
             for kind, address in ((_MR_UNICAST, octets), (_MR_ALLMULTI, bytes(6))):
                 request = struct.pack("iHH8s", index, kind, len(address), address)
-                packets.setsockopt(SOL_PACKET, _ADD_MEMBERSHIP, request)
-            yield packets, ring, index
+                both[0].setsockopt(SOL_PACKET, _ADD_MEMBERSHIP, request)
+            yield [packets.fileno() for packets in both], index
     except OSError as error:
-        raise from_errno(subject, f"listen on {nic}", error.errno or 0) from error
+        raise from_errno(f"link {spec.name}", f"listen on {nic}", error.errno or 0) from error
 
 
-def _attach_filter(packets: socket.socket, mac: bytes) -> None:
-    """Classic BPF: to the card's address, or to a group (broadcast is one)."""
+def _attach_filter(packets: socket.socket, mac: bytes, *, tagged: bool) -> None:
+    """Classic BPF: with a tag or without, and to the card's address or to a group (broadcast is one)."""
     high, low = struct.unpack("!IH", mac)
     program = (
+        (0x30, 0, 0, _VLAN_TAG_PRESENT),
+        (0x15, 0, 6, int(tagged)),  # jeq, next, drop
         (0x30, 0, 0, 0),  # ldb [0]
         (0x45, 5, 0, 1),  # jset #1, accept
         (0x20, 0, 0, 0),  # ld [0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from l2tpv3.datapath.user.loop import Loop
 from l2tpv3.datapath.user.port import TapPort
-from l2tpv3.datapath.user.relay import Card, Ring
+from l2tpv3.datapath.user.relay import Card
 
 Fields = dict[str, Any]
 Answer = tuple[Fields, list[int]]
@@ -34,39 +34,35 @@ class Cards:
         return not self._cards
 
     def _add(self, message: Fields, fds: list[int]) -> Answer:
-        """With the TAP's open file and the packet socket."""
+        """With the TAP's open file and the packet sockets for what has no tag and what has."""
         mark, nic, mac = str(message["mark"]), _nic(message), bytes.fromhex(message["mac"].replace(":", ""))
         if mark in self._cards:
             raise ValueError("it has that card already")
         if mac in self._nics.get(nic, ()):
             raise ValueError(f"a card on that NIC has MAC address {message['mac']} already")
-        if len(fds) != 2 or len(mac) != 6:
-            raise ValueError("a card comes with two files and a MAC address")
-        slot_bytes, slots = message["ring"]
-        tap, packets = fds
-        os.set_blocking(packets, False)
+        if len(fds) != 3 or len(mac) != 6:
+            raise ValueError("a card comes with three files and a MAC address")
+        tap, *both = fds
+        for fd in both:
+            os.set_blocking(fd, False)
         port = TapPort(tap)
-        card = Card(mark, mac, tap, packets, Ring(slot_bytes, slots))
-        fds.remove(packets)  # its own from here on
-        try:
-            port.persist()
-        except OSError:
-            card.close()
-            raise
+        port.persist()
+        card = Card(mark, mac, tap, *both)
         fds.clear()
         neighbours = self._nics.setdefault(nic, {})
         neighbours[mac] = card
         card.meet(neighbours)
         self._cards[mark] = card, port
-        self._loop.watch(packets, card.from_nic)
+        self._loop.watch(card.packets_fd, card.from_nic)
+        self._loop.watch(card.tagged_fd, card.from_nic_tagged)
         self._loop.watch(tap, card.from_tap)
         return {}, []
 
     def _delete(self, message: Fields, fds: list[int]) -> Answer:
         """keep: its netdev stays. The TAP's file goes back to who asked."""
         card, port = self._cards.pop(str(message["mark"]))
-        self._loop.forget(card.tap_fd)
-        self._loop.forget(card.packets_fd)
+        for fd in (card.tap_fd, card.packets_fd, card.tagged_fd):
+            self._loop.forget(fd)
         for nic, neighbours in list(self._nics.items()):
             if neighbours.get(card.mac) is card:
                 del neighbours[card.mac]

@@ -4,17 +4,19 @@ Both sides speak struct virtio_net_hdr (linux/virtio_net.h): a frame that is lon
 checksum is not there yet, goes from one to the other with the note that says so, and the kernel finishes it where it
 leaves. So nothing has to be known of a frame here but to whom it goes.
 
-From the NIC come frames in a ring (PACKET_MMAP, TPACKET_V2), already picked out by the kernel (see cards.py). The tag
-of a VLAN, which the kernel takes out and notes beside the frame, is put back.
+From the NIC come frames that the kernel has picked out already (links/vnic.py), through two sockets: the tag of a VLAN
+is taken out by the kernel and told beside the frame, which is asked for only where there is one.
+
+A receive ring (PACKET_MMAP) was tried: it saves a copy, but its slots have to be as large as the largest frame, so that
+few fit, and a burst of small ones finds it full.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import socket
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 VNET_HEADER: Final = Struct("=BBHHHH")
 """flags, gso_type, hdr_len, gso_size, csum_start, csum_offset."""
@@ -23,8 +25,11 @@ _H: Final = VNET_HEADER.size
 
 # linux/if_packet.h
 SOL_PACKET: Final = 263
-_STATUS_USER, _VLAN_VALID, _VLAN_TPID_VALID = 1, 0x10, 0x40
-_SLOT_HEADER: Final = Struct("=IIIHHIIHH")  # struct tpacket2_hdr: status, len, snaplen, mac, net, sec, nsec, tci, tpid
+PACKET_AUXDATA: Final = 8
+_PACKET_STATISTICS: Final = 6
+_VLAN_VALID, _VLAN_TPID_VALID = 0x10, 0x40
+_AUXDATA: Final = Struct("=IIIHHHH")  # struct tpacket_auxdata: status, len, snaplen, mac, net, vlan_tci, vlan_tpid
+_AUXDATA_SPACE: Final = socket.CMSG_SPACE(_AUXDATA.size)
 _TAG: Final = Struct("!HH")
 _DOT1Q: Final = 0x8100
 
@@ -34,30 +39,22 @@ _BURST: Final = 64
 """Frames of one card in a turn, so that a busy one does not starve its neighbours."""
 
 
-class Ring(NamedTuple):
-    """How a packet socket's receive ring is laid out, in bytes."""
-
-    slot_bytes: int
-    slots: int
-
-
 class Card:
-    """One virtual card. tap, packets: open files, non-blocking; they are the card's now. mac: its 6 bytes."""
+    """One virtual card. tap_fd, packets_fd, tagged_fd: open files, non-blocking; the latter two are the card's now.
+
+    packets_fd: a packet socket for what has no tag, tagged_fd: one for what has. mac: its 6 bytes.
+    """
 
     __slots__ = (
-        "_at", "_memory", "_neighbours", "_packets", "_ring", "_status", "_view", "mac", "mark", "packets_fd",
-        "rx_dropped", "rx_errors", "rx_packets", "tap_fd", "tx_errors", "tx_packets",
+        "_neighbours", "_packets", "_tagged", "mac", "mark", "packets_fd", "rx_dropped", "rx_errors", "rx_packets",
+        "tagged_fd", "tap_fd", "tx_errors", "tx_packets",
     )  # fmt: skip
 
-    def __init__(self, mark: str, mac: bytes, tap_fd: int, packets_fd: int, ring: Ring) -> None:
+    def __init__(self, mark: str, mac: bytes, tap_fd: int, packets_fd: int, tagged_fd: int) -> None:
         self.mark, self.mac = mark, mac
-        self.tap_fd, self.packets_fd = tap_fd, packets_fd
-        self._ring = ring
-        self._memory = mmap.mmap(packets_fd, ring.slot_bytes * ring.slots)  # first: what fails has taken no file over
+        self.tap_fd, self.packets_fd, self.tagged_fd = tap_fd, packets_fd, tagged_fd
         self._packets = socket.socket(fileno=packets_fd)
-        self._view = memoryview(self._memory)
-        self._status = self._view.cast("I")
-        self._at = 0
+        self._tagged = socket.socket(fileno=tagged_fd)
         self._neighbours: dict[bytes, Card] = {}
         self.rx_packets = self.rx_errors = self.rx_dropped = self.tx_packets = self.tx_errors = 0
 
@@ -66,49 +63,43 @@ class Card:
         self._neighbours = neighbours
 
     def from_nic(self, _events: int) -> None:
-        """Frames that are for this card, out of the ring into the TAP."""
-        status, view, (slot_bytes, slots) = self._status, self._view, self._ring
-        words = slot_bytes // 4
-        write, tap, unpack, memory = os.write, self.tap_fd, _SLOT_HEADER.unpack_from, self._memory
-        at, done = self._at, 0
-        while done < _BURST and status[at * words] & _STATUS_USER:
-            begin = at * slot_bytes
-            flags, length, kept, mac, _, _, _, tci, tpid = unpack(memory, begin)
-            start = begin + mac
+        """Frames that are for this card, into the TAP."""
+        receive, write, tap = self._packets.recv_into, os.write, self.tap_fd
+        view, buffer = _VIEW, _BUFFER
+        done = 0
+        for _ in range(_BURST):
             try:
-                if flags & _VLAN_VALID:
-                    self._write_tagged(start, kept, tpid if flags & _VLAN_TPID_VALID else _DOT1Q, tci)
-                elif kept == length:
-                    write(tap, view[start - _H : start + kept])
-                else:
-                    self.rx_errors += 1  # longer than a slot
+                length = receive(buffer)
+            except OSError:
+                break  # no more, or the NIC is down
+            try:
+                write(tap, view[:length])
                 done += 1
             except OSError:
                 self.rx_errors += 1  # the TAP is down, or full
-                done += 1
-            status[at * words] = 0
-            at = at + 1 if at + 1 < slots else 0
-        self._at = at
         self.rx_packets += done
 
-    def _write_tagged(self, start: int, length: int, tpid: int, tci: int) -> None:
-        view = self._view
-        flags, gso_type, header, gso_size, csum_start, csum_offset = VNET_HEADER.unpack_from(view, start - _H)
-        note = VNET_HEADER.pack(
-            flags,
-            gso_type,
-            header + 4 if header else 0,
-            gso_size,
-            csum_start + 4 if flags & _NEEDS_CSUM else csum_start,
-            csum_offset,
-        )
-        frame: list[bytes | memoryview] = [
-            note,
-            view[start : start + 12],
-            _TAG.pack(tpid, tci),
-            view[start + 12 : start + length],
-        ]
-        os.writev(self.tap_fd, frame)
+    def from_nic_tagged(self, _events: int) -> None:
+        """The same for frames of a VLAN: their tag goes back to where it was."""
+        for _ in range(_BURST):
+            try:
+                length, ancillary, _, _ = self._tagged.recvmsg_into(_BUFFERS, _AUXDATA_SPACE)
+            except OSError:
+                return
+            tag = next(
+                (_tag(data) for level, kind, data in ancillary if (level, kind) == (SOL_PACKET, PACKET_AUXDATA)), b""
+            )
+            flags, gso_type, header, gso_size, start, offset = VNET_HEADER.unpack_from(_VIEW)
+            shift = len(tag)
+            note = VNET_HEADER.pack(
+                flags, gso_type, header + shift if header else 0, gso_size,
+                start + shift if flags & _NEEDS_CSUM else start, offset,
+            )  # fmt: skip
+            try:
+                os.writev(self.tap_fd, [note, _VIEW[_H : _H + 12], tag, _VIEW[_H + 12 : length]])
+                self.rx_packets += 1
+            except OSError:
+                self.rx_errors += 1
 
     def from_tap(self, _events: int) -> None:
         """Frames that the card's owner sends: out at the NIC, and to neighbours on it, whom the NIC does not tell."""
@@ -147,19 +138,26 @@ class Card:
             self.rx_errors += 1
 
     def count_drops(self) -> None:
-        """Ask the kernel how many frames found the ring full; asking resets its count."""
-        try:
-            _, dropped = Struct("=II").unpack(self._packets.getsockopt(SOL_PACKET, 6, 8))  # PACKET_STATISTICS
-        except OSError:
-            return
-        self.rx_dropped += dropped
+        """Ask the kernel how many frames found the sockets full; asking resets its count."""
+        for one in (self._packets, self._tagged):
+            try:
+                _, dropped = Struct("=II").unpack(one.getsockopt(SOL_PACKET, _PACKET_STATISTICS, 8))
+            except OSError:
+                continue
+            self.rx_dropped += dropped
 
     def close(self) -> None:
         """Leave the NIC. The TAP's file stays open: whoever has it decides what becomes of the netdev."""
-        self._status.release()
-        self._view.release()
-        self._memory.close()
         self._packets.close()
+        self._tagged.close()
+
+
+def _tag(data: bytes) -> bytes:
+    """A tag as it was on the wire, from what the kernel tells beside the frame."""
+    status, _, _, _, _, tci, tpid = _AUXDATA.unpack(data[: _AUXDATA.size])
+    if not status & _VLAN_VALID:
+        return b""
+    return _TAG.pack(tpid if status & _VLAN_TPID_VALID else _DOT1Q, tci)
 
 
 _BUFFER = bytearray(FRAME_MAX + _H)
