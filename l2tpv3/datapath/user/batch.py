@@ -47,11 +47,13 @@ class SendLayout:
         self.packets = [view[start : start + stride] for start in starts]
         self._prefix = prefix
         self._starts = starts
-        self.restore()
+        self.restore(0, len(self.buffer))
 
-    def restore(self) -> None:
-        """Write the headers again: a frame that was longer than its slot lay over some."""
-        for start in self._starts:
+    def restore(self, first: int, end: int) -> None:
+        """Write headers again, from slot `first` up to `end` in the buffer: a frame longer than its slot lay there."""
+        for start in self._starts[first:]:
+            if start >= end:
+                break
             self.buffer[start : start + len(self._prefix)] = self._prefix
 
     def number(self, ns: int, count: int) -> None:

@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import Final
 
 from l2tpv3.datapath.user.batch import BATCH, RUN_MAX, ReceiveLayout, Slots
-from l2tpv3.datapath.user.inbox import COUNT, Inbox, available
+from l2tpv3.datapath.user.inbox import Inbox, available
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.outlet import Outlet
 from l2tpv3.datapath.user.session import WorkerSession
@@ -24,6 +24,7 @@ _PLAIN_IPV4: Final = b"\x45"  # version 4, a header without options
 _AFTER_IPV4: Final = [start + _IPV4_HEADER for start in _RECEIVE.starts]
 _INBOX: Final = Inbox(_RECEIVE) if available() else None
 _MIXED_AFTER: Final = 32  # packets that came alone, less those that did not, after which many are asked for at once
+_MIXED_MIN: Final = 3  # datagrams that one call gave; with fewer, one at a time is quicker again
 _MIXED_MAX: Final = 6  # packets in a datagram, on average, from which on one datagram at a time is quicker again
 _ROUNDS: Final = 3
 """Datagrams that are taken at most, before the others have their turn; each may hold BATCH packets (UDP_GRO)."""
@@ -89,13 +90,12 @@ class Carrier:
     def _receive_mixed(self, inbox: Inbox) -> None:
         """As _receive_merged, for packets that mostly come alone: many datagrams with one call."""
         datagrams = inbox.receive(self.fd)
-        if datagrams:
-            self._receive_pieces(_RECEIVE.starts, datagrams)
-        if not datagrams or len(datagrams) < COUNT:
+        if datagrams is None:
+            return  # an ICMP error: told once, and no packet
+        self._receive_pieces(_RECEIVE.starts, datagrams)
+        packets = sum(length // stride for length, stride in datagrams if stride)
+        if len(datagrams) < _MIXED_MIN or packets >= _MIXED_MAX * len(datagrams):
             self._mixed = 0
-        else:
-            packets = sum(length // stride for length, stride in datagrams)
-            self._mixed = _MIXED_AFTER + 1 if packets < _MIXED_MAX * len(datagrams) else 0
 
     def _receive_pieces(self, starts: Sequence[int], datagrams: Iterable[tuple[int, int]]) -> None:
         """Take datagrams, given by length and distance of the packets in them, that lie at `starts`.

@@ -147,9 +147,12 @@ class WorkerSession:
         else:
             size = count * layout.stride - frame + length
             self._sent(count, size, self._outlet.send_run(layout.view, layout.stride, size))
-        self._misses = self._misses + 1 if count == 1 else 0
-        if self._misses > _MISSES_MAX:
-            self._run_length = 0
+        if length != frame and count < _RUN_MIN:
+            self._misses += 1
+            if self._misses > _MISSES_MAX:
+                self._run_length = 0
+        elif count >= _RUN_MIN:
+            self._misses = 0
         return count
 
     def _send_long_last(self, layout: SendLayout, count: int, length: int) -> None:
@@ -159,7 +162,7 @@ class WorkerSession:
         if start:
             self._sent(count - 1, start, self._outlet.send_run(layout.view, layout.stride, start))
         self._sent(1, end - start, self._outlet.send_run(layout.view[start:end], end - start, end - start))
-        layout.restore()
+        layout.restore(count, end)
 
     def _send_mixed(self) -> None:
         """Send a batch of frames of any lengths."""
@@ -172,7 +175,7 @@ class WorkerSession:
                 self._read_failed(error)
         if lengths:
             self._send_slots(lengths)
-            if len(lengths) >= _RUN_MIN and lengths.count(lengths[0]) >= len(lengths) // 2:
+            if len(lengths) >= _RUN_MIN and lengths.count(lengths[0]) >= len(lengths) * 7 // 8:
                 self._run_length, self._misses = lengths[0], 0
 
     def _send_slots(self, lengths: list[int]) -> None:

@@ -77,6 +77,7 @@ def _prepare(control: int) -> Callable[[], None]:
     loop.at(time.monotonic() + IDLE_S, lambda _now: end() if requests.empty else None)
     gc.collect()
     gc.freeze()  # what is here now stays; frames make no cycles
+    gc.set_threshold(50_000)  # a batch makes hundreds of views at once, and lets go of them
     return loop.run
 
 
