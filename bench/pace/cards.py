@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pace.field import INNER, Field
-from pace.sides import Joined, Side
-
 from l2tpv3.links.maker import Makers
 from l2tpv3.links.spec import LinkSpec, derived_mac
 from l2tpv3.links.vnic import VnicMaker
+from pace.field import INNER, Field
+from pace.sides import Joined, Side
 
 
 @dataclass(frozen=True)
