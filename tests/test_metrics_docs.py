@@ -9,6 +9,7 @@ from typing import Any
 
 from l2tpv3.metrics import Family, families
 from l2tpv3_api.metrics.requests import RequestCounts
+from l2tpv3_api.server.refusals import Refusals
 
 DOCS = Path(__file__).parents[1] / "docs"
 _NAME = re.compile(r"\bl2tpv3_[a-z0-9_]+")
@@ -27,7 +28,8 @@ def _names(told: list[Family]) -> set[str]:
 def _all() -> set[str]:
     own = re.findall(r'"(l2tpv3_api_[a-z_]+)", "(gauge|counter)"', _ROUTE.read_text().replace("\n            ", " "))
     assert len(own) == 4
-    return _names([*families([]), *RequestCounts().families(), *(Family(name, kind, "", []) for name, kind in own)])
+    counted = [*RequestCounts().families(), *Refusals().families()]
+    return _names([*families([]), *counted, *(Family(name, kind, "", []) for name, kind in own)])
 
 
 def test_the_page_has_all_of_them_and_no_others() -> None:
