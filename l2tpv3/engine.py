@@ -14,12 +14,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
+from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
 from l2tpv3.link.base import Placer
+from l2tpv3.link.place import NetdevPlacer
 from l2tpv3.lock import exclusive
+from l2tpv3.netlink.tape import Tape, taping
 from l2tpv3.observe import Observer
 from l2tpv3.places import Places
 from l2tpv3.plan import Change, Scope, plan
+from l2tpv3.quick import Quick, Request
+from l2tpv3.recall import Recall
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
 from l2tpv3.steps import AddTunnel, Step, describe
@@ -32,6 +37,9 @@ ROUNDS = 4
 """How often a change is planned again when what is seen after its steps is not yet what is wanted."""
 
 _PAUSE_S = 0.05
+
+Look = Callable[[Records], World]
+"""At what is there of these tunnels and sessions."""
 
 Want = Callable[[Records], Records]
 """From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
@@ -61,11 +69,18 @@ class Engine:
 
     def __init__(self, places: Places, datapaths: Mapping[str, Datapath], placer: Placer) -> None:
         self.places = places
-        self.store = Store(places.state)
+        recall = Recall(places)
+        self.store = Store(places.state, recall.forget)
         self._datapaths = datapaths
         self._placer = placer
         self._runner = Runner(datapaths, placer, places)
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
+        kernel = datapaths.get(KernelDatapath.name)
+        self._quick = (
+            Quick(places, self.store, recall, kernel, self._in_place)
+            if isinstance(kernel, KernelDatapath) and isinstance(placer, NetdevPlacer)
+            else None
+        )
 
     def observer(self, recorded: Recorded) -> Observer:
         """A fresh look at this host."""
@@ -78,13 +93,54 @@ class Engine:
         pending = self.store.pending()
         return {} if pending is None else _making(pending)
 
-    def preview(self, want: Want, scope: Scope | None) -> Outcome:
-        """What `change` would do now. Touches nothing; needs no lock, so another change may come between."""
+    def preview(self, want: Want, scope: Scope | None, request: Request | None = None) -> Outcome:
+        """What `change` would do now. Touches nothing; needs no lock, so another change may come between.
+
+        request: what `want` stands for, if the quick way may be taken.
+        """
+        if (quick := self._preview_quickly(request)) is not None:
+            return quick
+        stamp = self._quick.stamp() if self._quick is not None else None
         recorded = self.store.load()
         with self._busy():
             wanted = want(recorded.tunnels)
-        steps = plan(self._look(recorded, wanted, scope))
-        return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+        with taping() as tape:
+            change = self._look(recorded, wanted, scope)
+        steps = plan(change)
+        outcome = Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+        if self._quick is not None and stamp is not None and recorded.pending is None and not outcome.changes:
+            # Not to be had at once: somebody is changing the record.
+            with contextlib.suppress(L2tpError), exclusive(self.places.runtime, timeout_s=0):
+                self._quick.keep(tape, change, request, stamp)
+        return outcome
+
+    def _preview_quickly(self, request: Request | None) -> Outcome | None:
+        known = self._quick.known(request) if self._quick is not None and request is not None else None
+        if self._quick is None or request is None or known is None:
+            return None
+        if not known.touched:
+            return Outcome(steps=(), before={}, after={})
+        narrow = self._quick.narrow(request, known)
+        if narrow is None:
+            return None
+        return Outcome(steps=plan(narrow.change), before=narrow.recorded.tunnels, after=narrow.after)
+
+    def _change_quickly(self, request: Request | None, on_step: OnStep | None) -> Outcome | None:
+        """The quick way of `change`, in which the lock is held; None where there is none."""
+        known = self._quick.known(request) if self._quick is not None and request is not None else None
+        if self._quick is None or request is None or known is None:
+            return None
+        if not known.touched:
+            return Outcome(steps=(), before={}, after={})
+        narrow = self._quick.narrow(request, known)
+        if narrow is None:
+            return None
+        steps = plan(narrow.change)
+        changed = _changed(narrow.recorded.tunnels, narrow.after)
+        if changed:
+            self._carry_out(narrow.recorded, narrow.change, steps, changed, None, on_step, self._quick.look)
+        self._quick.keep_after(known, narrow)
+        return Outcome(steps=steps, before=narrow.recorded.tunnels, after=narrow.after)
 
     def change(
         self,
@@ -95,22 +151,27 @@ class Engine:
         on_step: OnStep | None = None,
         repairs: bool = False,
         without: Collection[tuple[str, str]] = (),
+        request: Request | None = None,
     ) -> Outcome:
         """Make it so within `scope` (None: everything); on any failure, what was there is there again.
 
         confirm_s: the change is to be undone unless `confirm` comes within that time; see `expire`. repairs: it only
         makes again what is on record, and so need not wait for a confirmation that something else awaits. without:
         sessions (tunnel, name) that are left as they are, whatever is wanted; looked at after `want` was called.
+        request: what `want` stands for, if the quick way may be taken.
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
         for its confirmation.
         """
         with self._locked():
+            if confirm_s is None and (quick := self._change_quickly(request, on_step)) is not None:
+                return quick
             recorded = self.store.load()
             if not repairs:
                 self._refuse_unconfirmed(recorded)
             with self._busy():
                 wanted = want(recorded.tunnels)
-            change = _leave_out(self._look(recorded, wanted, scope), without)
+            with taping() as tape:
+                change = _leave_out(self._look(recorded, wanted, scope), without)
             steps = plan(change)
             self._refuse_unanswering(steps, change)
             changed = _changed(recorded.tunnels, wanted)
@@ -121,6 +182,8 @@ class Engine:
                 self._take(change, steps, on_step)
                 return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
             if not steps and not changed and recorded.pending is None:
+                if self._quick is not None and not without:
+                    self._quick.keep(tape, change, request)
                 return Outcome(steps=(), before=recorded.tunnels, after=wanted)
             waiting = None
             if confirm_s is not None and (changed or steps):
@@ -128,21 +191,42 @@ class Engine:
                 scope_ = frozenset((name, None) for name in changed)
                 deadline = since_boot_s() + confirm_s
                 waiting = Pending(scope=scope_, before=before, target=changed, deadline=deadline, boot=boot_id())
-            audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, steps)) or "record only")
-            note = _note(recorded, change, steps, changed)
-            self.store.begin(note)
-            try:
-                self._take(change, steps, on_step)
-                self.store.commit(changed, audit, waiting)
-            except BaseException as error:
-                with _noting(error):
-                    self._undo(change, note)
-                    self.store.revert({name: recorded.tunnels.get(name) for name in changed})
-                raise
+            last = self._carry_out(recorded, change, steps, changed, waiting, on_step)
+            if self._quick is not None and waiting is None and not without:
+                self._quick.keep(last, self._done(change), request)
             return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
 
-    def _take(self, change: Change, steps: tuple[Step, ...], on_step: OnStep | None = None) -> None:
-        """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more."""
+    def _carry_out(
+        self,
+        recorded: Recorded,
+        change: Change,
+        steps: tuple[Step, ...],
+        changed: Mapping[str, TunnelRecord | None],
+        waiting: Pending | None,
+        on_step: OnStep | None,
+        look: Look | None = None,
+    ) -> Tape:
+        """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told."""
+        audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, steps)) or "record only")
+        note = _note(recorded, change, steps, changed)
+        self.store.begin(note)
+        try:
+            last = self._take(change, steps, on_step, look)
+            self.store.commit(changed, audit, waiting)
+        except BaseException as error:
+            with _noting(error):
+                self._undo(change, note)
+                self.store.revert({name: recorded.tunnels.get(name) for name in changed})
+            raise
+        return last
+
+    def _take(
+        self, change: Change, steps: tuple[Step, ...], on_step: OnStep | None = None, look: Look | None = None
+    ) -> Tape:
+        """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
+
+        look: at what; None is everything that is wanted. Gives what the last look told.
+        """
 
         def tell(step: Step) -> None:
             if on_step is not None:
@@ -151,9 +235,11 @@ class Engine:
         for attempt in range(ROUNDS):
             with self._busy():
                 self._runner.take_all(steps, tell)
-            steps = plan(self._again(change))
+            with taping() as tape:
+                world = (look or self._look_at_all)(change.wanted)
+            steps = plan(dataclasses.replace(self._done(change), world=world))
             if not steps:
-                return
+                return tape
             time.sleep(_PAUSE_S * attempt)
         left = describe(steps[0])
         problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
@@ -167,10 +253,12 @@ class Engine:
                     stack.enter_context(one.busy())
             yield
 
-    def _again(self, change: Change) -> Change:
-        """The same change, seen now. The steps were taken, so what can't be seen is what was wanted."""
-        world = self.observer(Recorded(tunnels={})).world(change.wanted)
-        return dataclasses.replace(change, old=change.wanted, maybe={}, world=world)
+    def _look_at_all(self, records: Records) -> World:
+        return self.observer(Recorded(tunnels={})).world(records)
+
+    def _done(self, change: Change) -> Change:
+        """The same change once its steps were taken: what can't be seen is what was wanted."""
+        return dataclasses.replace(change, old=change.wanted, maybe={})
 
     def _undo(self, change: Change, note: Pending) -> None:
         """Make again what was there before: of what was on record, that which was really running."""

@@ -13,6 +13,7 @@ from l2tpv3.host import no_session, no_tunnel
 from l2tpv3.link.base import Placer
 from l2tpv3.lock import held
 from l2tpv3.places import Places
+from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.restore import Restorer
 from l2tpv3.settle import Settler, adopted
@@ -258,7 +259,8 @@ class Manager:
     def plan(self, wanted: Iterable[WantedTunnel], *, prune: bool = False) -> Outcome:
         """What `apply` would do now. Touches nothing."""
         wanted = tuple(wanted)
-        return self._engine.preview(lambda records: self._wanted(records, wanted, prune=prune), None)
+        request = self._request(wanted, prune=prune)
+        return self._engine.preview(lambda records: request.settle(records, wanted), None, request)
 
     def apply(
         self,
@@ -274,12 +276,15 @@ class Manager:
         each step before it is taken.
         """
         wanted = tuple(wanted)
-        return self._engine.change(
-            lambda records: self._wanted(records, wanted, prune=prune), None, confirm_s=confirm_s, on_step=on_step
-        )
+        request = self._request(wanted, prune=prune)
+        want = lambda records: request.settle(records, wanted)  # noqa: E731
+        return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, request=request)
 
-    def _wanted(self, records: Records, wanted: Sequence[WantedTunnel], *, prune: bool) -> Records:
-        return self._settler(records).all(wanted, prune=prune)
+    def _request(self, wanted: tuple[WantedTunnel, ...], *, prune: bool) -> Request:
+        def settle(records: Records, some: Sequence[WantedTunnel]) -> Records:
+            return self._settler(records).all(some, prune=prune)
+
+        return Request(wanted=wanted, prune=prune, settle=settle)
 
     def confirm(self) -> bool:
         """Keep what waits for its confirmation. False when nothing does."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from l2tpv3.datapath.base import Datapath, HasWorkers
 from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
 from l2tpv3.link.base import Locator
+from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import same_netns
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same
@@ -38,9 +39,13 @@ class Observer:
         """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
         key = (datapath, netns)
         if key not in self._seen:
+            one = self._datapaths.get(datapath)
+            if not getattr(one, "told_by_dumps", False):
+                spoil()
             try:
-                self._seen[key] = self._datapaths[datapath].tunnels(netns)
-            except (NotFoundError, NotPermittedError, UnavailableError, KeyError):
+                self._seen[key] = one.tunnels(netns) if one is not None else []
+            except (NotFoundError, NotPermittedError, UnavailableError):
+                spoil()
                 self._seen[key] = []
         return self._seen[key]
 

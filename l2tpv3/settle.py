@@ -87,7 +87,7 @@ class Settler:
         return self._records
 
     def _check(self, tunnels: Iterable[str], sessions: Iterable[tuple[str, str]]) -> None:
-        changed = [name for name in tunnels if self._records[name] != self._before.get(name)]
+        changed = [name for name in tunnels if _itself(self._records[name]) != _itself(self._before.get(name))]
         clash.check_tunnels(self._records, changed, self._foreign_ids)
         clash.check_sessions(self._records, sessions)
 
@@ -283,6 +283,11 @@ class Settler:
 def _started(record: TunnelRecord) -> TunnelRecord:
     """As a tunnel that is to run is on record."""
     return record if record.stopped is None else dataclasses.replace(record, stopped=None)
+
+
+def _itself(tunnel: TunnelRecord | None) -> tuple[object, ...]:
+    """What of a tunnel can clash with others; its sessions are looked at on their own."""
+    return () if tunnel is None else (tunnel.spec, tunnel.local, tunnel.datapath)
 
 
 def _moves(tunnel: TunnelRecord, old: SessionSpec, new: SessionSpec) -> bool:

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -82,17 +82,19 @@ class Store:
     Every method raises NotPermittedError or RefusedError.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, before_change: Callable[[], None] | None = None) -> None:
+        """before_change: called each time before anything on record changes."""
         self._path = directory / "l2tpv3.db"
+        self._before_change = before_change
 
-    def load(self) -> Recorded:
-        """Everything, as of one moment. Transient tunnels of an earlier boot are left out."""
+    def load(self, names: Collection[str] | None = None) -> Recorded:
+        """Everything, as of one moment. Transient tunnels of an earlier boot are left out. names: only such tunnels."""
         with self._errors():
             if not self._path.exists():
                 return Recorded(tunnels={})
             with self._opened_to_read() as db:
                 db.execute("BEGIN")
-                return Recorded(tunnels=_read_tunnels(db), pending=_read_pending(db))
+                return Recorded(tunnels=_read_tunnels(db, names), pending=_read_pending(db))
 
     def tunnels(self) -> Records:
         """Every tunnel on record by name, in the order of names."""
@@ -161,6 +163,8 @@ class Store:
     @contextlib.contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         with self._errors(), self._opened() as db:
+            if self._before_change is not None:
+                self._before_change()
             db.execute("BEGIN IMMEDIATE")
             with db:
                 yield db
@@ -196,15 +200,20 @@ def since_boot_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _read_tunnels(db: sqlite3.Connection) -> dict[str, TunnelRecord]:
+def _read_tunnels(db: sqlite3.Connection, names: Collection[str] | None = None) -> dict[str, TunnelRecord]:
     sessions: dict[str, list[SessionRecord]] = {}
-    found = db.execute("SELECT tunnel, spec, mtu, mac FROM session ORDER BY tunnel, name").fetchall()
+    only, chosen = "", tuple(names or ())
+    if names is not None:
+        only = f" IN ({', '.join('?' * len(chosen))})"
+    where = f" WHERE tunnel{only}" if only else ""
+    found = db.execute(f"SELECT tunnel, spec, mtu, mac FROM session{where} ORDER BY tunnel, name", chosen).fetchall()
     # All in one go: for ten thousand small texts the calls take longer than the parsing.
     specs = json.loads(f"[{','.join(spec for _, spec, _, _ in found)}]")
     for (tunnel, _, mtu, mac), words in zip(found, specs, strict=True):
         sessions.setdefault(tunnel, []).append(SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu, mac=mac))
     now = boot_id()
-    rows = db.execute("SELECT name, spec, local, datapath, reason, boot, stopped FROM tunnel ORDER BY name")
+    columns, where = "name, spec, local, datapath, reason, boot, stopped", f" WHERE name{only}" if only else ""
+    rows = db.execute(f"SELECT {columns} FROM tunnel{where} ORDER BY name", chosen)
     return {
         name: TunnelRecord(
             spec=TunnelSpec.from_words(json.loads(spec)),

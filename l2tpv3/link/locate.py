@@ -9,6 +9,7 @@ from pathlib import Path
 from l2tpv3.errors import NotFoundError, NotPermittedError
 from l2tpv3.link.base import home
 from l2tpv3.link.netdev import Netdevs
+from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import NETNS_DIR
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
@@ -54,6 +55,7 @@ class NetdevLocator:
                 with Netdevs(netns) as netdevs:
                     found = {state.alias or f"#{state.ifindex}": state for state in netdevs.all()}
             except (NotFoundError, NotPermittedError):
+                spoil()
                 found = {}  # the namespace was deleted, or is not ours to enter: nothing of ours is seen there
             self._dumps[netns] = found
         return self._dumps[netns]
@@ -69,6 +71,7 @@ def _by_name(namespaces: Iterable[str | None], ifname: str, alias: str) -> Netde
 
 
 def _named() -> list[str]:
+    spoil()
     try:
         return sorted(path.name for path in Path(NETNS_DIR).iterdir())
     except OSError:

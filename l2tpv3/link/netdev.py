@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -46,13 +47,24 @@ class Netdevs:
         with _asking(f"netdev {ifname}", "find it"):
             return self._states([self._route.link(ifname)])[0]
 
+    def some(self, ifnames: Iterable[str]) -> list[NetdevState]:
+        """Those of the netdevs with these names that are here, with their addresses."""
+        found: list[Link] = []
+        with _asking("the netdevs", "find some"):
+            for ifname in ifnames:
+                try:
+                    found.append(self._route.link(ifname))
+                except OSError as error:
+                    if error.errno != errno.ENODEV:
+                        raise
+            return self._states(found)
+
     def _states(self, links: Iterable[Link]) -> list[NetdevState]:
         links = list(links)
         names = {link.ifindex: link.ifname for link in links}
         addresses: dict[int, list[IPInterface]] = {}
-        for ifindex, address in self._route.addresses():
-            if ifindex in names:
-                addresses.setdefault(ifindex, []).append(address)
+        for ifindex, address in self._route.addresses(names):
+            addresses.setdefault(ifindex, []).append(address)
         none: Sequence[IPInterface] = ()
         return [
             NetdevState(

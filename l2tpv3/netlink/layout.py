@@ -26,6 +26,7 @@ class _Layout(NamedTuple):
     headers: Struct
     expected: tuple[int, ...]
     values: Struct
+    spans: tuple[Span, ...]
     pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
@@ -42,16 +43,24 @@ class Layouts:
 
     def read(self, datagram: bytes, offset: int, end: int) -> tuple[Any, ...]:
         """The values in the attributes from `offset` to `end`."""
+        layout = self._layout(datagram, offset, end)
+        return layout.pick(layout.values.unpack_from(datagram, offset))
+
+    def spans(self, datagram: bytes, offset: int, end: int) -> tuple[Span, ...]:
+        """Where these values are, counted from `offset`, in their order in the message."""
+        return self._layout(datagram, offset, end).spans
+
+    def _layout(self, datagram: bytes, offset: int, end: int) -> _Layout:
         known = self._known.get(end - offset)
         if known is not None:
             for layout in known:
                 if layout.headers.unpack_from(datagram, offset) == layout.expected:
-                    return layout.pick(layout.values.unpack_from(datagram, offset))
+                    return layout
         layout = self._walk(datagram, offset, end)
         kept = self._known.setdefault(end - offset, [])
         kept.insert(0, layout)
         del kept[_LAYOUTS_PER_SIZE:]
-        return layout.pick(layout.values.unpack_from(datagram, offset))
+        return layout
 
     def _walk(self, datagram: bytes, offset: int, end: int) -> _Layout:
         found: dict[Path, Span] = {}
@@ -99,4 +108,6 @@ class Layouts:
         # None, beyond the values: for what is absent.
         places = [order.index(path) if path in order else len(order) for path in self._wanted]
         pick = itemgetter(*places)
-        return _Layout(struct, struct.unpack_from(datagram, offset), Struct(values), lambda got: pick((*got, None)))
+        spans = tuple((start - offset, stop - offset) for start, stop in sorted(found.values()))
+        first = struct.unpack_from(datagram, offset)
+        return _Layout(struct, first, Struct(values), spans, lambda got: pick((*got, None)))

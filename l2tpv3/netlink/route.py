@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from struct import Struct
 from typing import Final, NamedTuple
@@ -19,6 +19,7 @@ from l2tpv3.netlink.message import (
     zero_terminated,
 )
 from l2tpv3.netlink.sock import NetlinkSocket
+from l2tpv3.netlink.tape import spoil
 
 UP: Final = 0x1
 """IFF_UP (linux/if.h)."""
@@ -28,6 +29,8 @@ CARRIER: Final = 0x10000
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _DELADDR, _GETADDR = 16, 17, 18, 20, 21, 22  # linux/rtnetlink.h
 _ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _IFALIAS, _NET_NS_FD, _EXT_MASK = 1, 3, 4, 10, 18, 20, 28, 29  # IFLA_*
 _INFO_KIND: Final = 1
+UNPLANNED: Final = (7, 23, 26)
+"""IFLA_STATS, IFLA_STATS64, IFLA_AF_SPEC: what changes by itself about a netdev, and nothing here reads."""
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _SKIP_STATS: Final = 1 << 3  # RTEXT_FILTER_SKIP_STATS
 _LINK = Struct("=BxHiII")  # struct ifinfomsg
@@ -64,12 +67,13 @@ class RouteSocket(NetlinkSocket):
         body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS))
         if kind:
             body += attribute(_LINKINFO | NLA_F_NESTED, attribute(_INFO_KIND, zero_terminated(kind)))
-        return [link for link in _read_links(self.dump(_GETLINK, body)) if not kind or link.kind == kind]
+        return [link for link in read_links(self.dump(_GETLINK, body)) if not kind or link.kind == kind]
 
     def link(self, ifname: str) -> Link:
         """A netdev by its name."""
+        spoil()
         body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS))
-        return next(_read_links(self.request(_GETLINK, body + attribute(_IFNAME, zero_terminated(ifname)))))
+        return next(read_links(self.request(_GETLINK, body + attribute(_IFNAME, zero_terminated(ifname)))))
 
     def set_link(
         self,
@@ -117,18 +121,9 @@ class RouteSocket(NetlinkSocket):
         """Remove a netdev."""
         self.request(_DELLINK, _LINK.pack(0, 0, ifindex, 0, 0))
 
-    def addresses(self) -> Iterator[tuple[int, IPv4Interface | IPv6Interface]]:
-        """Every address with the index of its netdev."""
-        for datagram, spans in self.dump(_GETADDR, _ADDR.pack(0, 0, 0, 0, 0)).datagrams:
-            for begin, end in spans:
-                # The answer's offsets are for ifinfomsg, which is longer than ifaddrmsg.
-                start = begin - _LINK.size
-                family, length, _, _, ifindex = _ADDR.unpack_from(datagram, start)
-                peer, local = _address_layouts.read(datagram, start + _ADDR.size, end)
-                value = local or peer
-                if value:
-                    kind = IPv6Interface if family == socket.AF_INET6 else IPv4Interface
-                    yield ifindex, kind((value, length))
+    def addresses(self, of: Collection[int] | None = None) -> Iterator[tuple[int, IPv4Interface | IPv6Interface]]:
+        """Every address with the index of its netdev. of: only of these netdevs."""
+        return read_addresses(self.dump(_GETADDR, _ADDR.pack(0, 0, 0, 0, 0)), of)
 
     def put_address(self, ifindex: int, address: IPv4Interface | IPv6Interface) -> None:
         """Give a netdev an address, unless it has it."""
@@ -149,7 +144,8 @@ _link_layouts = Layouts([(_MTU,), (_MASTER,)], [(_IFNAME,), (_ADDRESS,), (_IFALI
 _address_layouts = Layouts([], [(_IFA_ADDRESS,), (_IFA_LOCAL,)])
 
 
-def _read_links(answer: Answer) -> Iterator[Link]:
+def read_links(answer: Answer) -> Iterator[Link]:
+    """The netdevs in an answer to RTM_GETLINK."""
     for datagram, spans in answer.datagrams:
         for begin, end in spans:
             _, _, ifindex, flags, _ = _LINK.unpack_from(datagram, begin - _LINK.size)
@@ -163,3 +159,26 @@ def _text(value: bytes | None) -> str:
 
 def _mac(value: bytes | None) -> str:
     return value.hex(":") if value else ""
+
+
+def read_addresses(
+    answer: Answer, of: Collection[int] | None = None
+) -> Iterator[tuple[int, IPv4Interface | IPv6Interface]]:
+    """The addresses in an answer to RTM_GETADDR, as `RouteSocket.addresses` gives them."""
+    for datagram, spans in answer.datagrams:
+        for begin, end in spans:
+            # The answer's offsets are for ifinfomsg, which is longer than ifaddrmsg.
+            start = begin - _LINK.size
+            family, length, _, _, ifindex = _ADDR.unpack_from(datagram, start)
+            if of is not None and ifindex not in of:
+                continue
+            peer, local = _address_layouts.read(datagram, start + _ADDR.size, end)
+            value = local or peer
+            if value:
+                kind = IPv6Interface if family == socket.AF_INET6 else IPv4Interface
+                yield ifindex, kind((value, length))
+
+
+def is_links(kind: int) -> bool:
+    """Whether a dump of that kind lists netdevs; else it is addresses."""
+    return kind == _GETLINK

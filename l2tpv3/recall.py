@@ -1,0 +1,139 @@
+"""What is remembered of the last look that found nothing to do, so that the next one need not parse and plan again.
+
+A plan is a pure function of what is on record, what is wanted and what is seen. When all three are the same as when it
+came out empty, it is empty. So remembered are: the state of the record's file, a digest of each wanted tunnel's words,
+and the kernel's answers but for counters; with them what else went in, the program's own files and this boot. The
+record's file is not read: whoever is about to change it through store.py has this forgotten first, and an edit by other
+means shows in its times and size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import marshal
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from l2tpv3.netns import netns_path
+from l2tpv3.places import Places
+from l2tpv3.replay import Part, Piece
+from l2tpv3.wanted import WantedTunnel
+
+_FORMAT = 1
+_CODE = ("choose", "clash", "engine", "observe", "plan", "recall", "records", "settle", "spec", "store", "world")
+
+Stamp = tuple[Any, ...]
+"""What has to be equal, beside the words and the answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """digests: of wanted tunnels, by name, that come to what is on record. takes: the dumps that it runs by.
+
+    pruned: the names of those wanted when nothing else was on record; None when that is not known.
+    """
+
+    digests: Mapping[str, bytes]
+    takes: list[Part]
+    pruned: tuple[str, ...] | None = None
+
+
+def digests_of(wanted: Iterable[WantedTunnel]) -> dict[str, bytes] | None:
+    """A digest of each tunnel's words by its name; None where there is something that has none, or a name twice.
+
+    marshal, for it tells 1 from True and takes a tenth of JSON's time; nothing is ever read back from it.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        for one in wanted:
+            if one.name in found:
+                return None
+            words: Any = (one.words, [(session.name, session.words) for session in one.sessions])
+            found[one.name] = hashlib.blake2b(marshal.dumps(words, 2), digest_size=16).digest()
+    except (ValueError, AttributeError):
+        return None
+    return found
+
+
+class Recall:
+    """The memory of one host: a file in its runtime directory, for its owner alone."""
+
+    def __init__(self, places: Places) -> None:
+        self._file = places.runtime / "remembered"
+        self._db = places.state / "l2tpv3.db"
+
+    def forget(self) -> None:
+        """The record is about to change."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._file.unlink()
+
+    def load(self) -> Remembered | None:
+        """What is remembered, if the record has not changed since."""
+        try:
+            kept = marshal.loads(self._file.read_bytes())
+            if kept["format"] != _FORMAT or kept["stamp"] != self.stamp(kept["netns"]):
+                return None
+            takes = [Part._make((*one, list(map(Piece._make, pieces)))) for one, pieces in kept["takes"]]
+            return Remembered(digests=kept["digests"], takes=takes, pruned=kept["pruned"])
+        except (OSError, ValueError, EOFError, TypeError, KeyError):
+            return None
+
+    def stamp(self, namespaces: Iterable[str | None]) -> Stamp:
+        """Of the record's file, the program and this boot. OSError: there is no record."""
+        code = Path(__file__).parent
+        return (
+            _times(self._db),
+            _log_times(self._db.with_name(f"{self._db.name}-wal")),
+            tuple(_times(code / f"{name}.py") for name in _CODE),
+            Path("/proc/sys/kernel/random/boot_id").read_text("ascii"),
+            tuple(_identity(netns) for netns in namespaces),
+        )
+
+    def keep(self, remembered: Remembered, namespaces: Iterable[str | None], stamp: Stamp | None = None) -> None:
+        """Remember it; stamp: as it was before that was looked at. The caller holds the lock. It may not work."""
+        namespaces = sorted({*namespaces, None}, key=str)
+        try:
+            now = self.stamp(namespaces)
+            if stamp is not None and stamp[:4] != now[:4]:
+                return
+            content = {
+                "format": _FORMAT,
+                "stamp": now,
+                "netns": namespaces,
+                "digests": dict(remembered.digests),
+                "takes": [(one[:5], [tuple(piece) for piece in one.pieces]) for one in remembered.takes],
+                "pruned": remembered.pruned,
+            }
+            new = self._file.with_name("remembered.new")
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+                file.write(marshal.dumps(content, 2))
+            new.replace(self._file)
+        except (OSError, ValueError):
+            self.forget()
+
+
+def _times(file: Path) -> tuple[int, ...]:
+    status = file.stat()
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _log_times(file: Path) -> tuple[int, ...]:
+    """Of SQLite's log: an empty one is as good as none."""
+    try:
+        times = _times(file)
+    except FileNotFoundError:
+        return ()
+    return times if times[1] else ()
+
+
+def _identity(netns: str | None) -> tuple[int, int] | None:
+    """What a namespace's name means now."""
+    try:
+        status = Path("/proc/thread-self/ns/net" if netns is None else netns_path(netns)).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
