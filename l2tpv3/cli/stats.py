@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +29,7 @@ l2tpctl session stats siteb --watch 1              # with rates, until Ctrl-C
 l2tpctl session stats siteb lan --json --watch 10 >>stats.jsonl
 """
 
+_TRAFFIC = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 
 
@@ -55,7 +58,8 @@ def stats(
 
         print_json(report.stats_document(sessions, time=datetime.now(UTC)))
     elif sessions:
-        print(counters_table(sessions), end="")
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(counters_table(sessions, columns), end="")
     else:
         print("no sessions", file=sys.stderr)
 
@@ -70,13 +74,31 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def counters_table(sessions: Seen) -> str:
-    """A line of counters for each session."""
-    from l2tpv3.cli.view import COUNTERS, ifname
+def counters_table(sessions: Seen, columns: int | None = None) -> str:
+    """A line of counters for each session.
 
-    heads = ("TUNNEL", "NAME", "IFNAME", *(head for head, _ in COUNTERS))
+    columns: of the terminal. Where it is too narrow, errors and drops that no session has are named below instead.
+    """
+    from l2tpv3.cli.view import COUNTERS
+
+    whole = _counters_table(sessions, COUNTERS)
+    if columns is None or len(whole.partition("\n")[0]) <= columns:
+        return whole
+    said = [
+        (head, field)
+        for head, field in COUNTERS
+        if field in _TRAFFIC or any(getattr(session.counters, field) for _, session in sessions)
+    ]
+    none = ", ".join(head.lower() for head, field in COUNTERS if (head, field) not in said)
+    return _counters_table(sessions, said) + (f"none of: {none}\n" if none else "")
+
+
+def _counters_table(sessions: Seen, counters: Sequence[tuple[str, str]]) -> str:
+    from l2tpv3.cli.view import ifname
+
+    heads = ("TUNNEL", "NAME", "IFNAME", *(head for head, _ in counters))
     rows = [
-        (tunnel, session.name, ifname(session), *(getattr(session.counters, field) for _, field in COUNTERS))
+        (tunnel, session.name, ifname(session), *(getattr(session.counters, field) for _, field in counters))
         for tunnel, session in sessions
     ]
     return table(heads, rows, right=heads[3:])

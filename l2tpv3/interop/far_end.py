@@ -87,10 +87,20 @@ def far_end(tunnel: TunnelStatus) -> FarTunnel:
     return FarTunnel(tunnel.name, spec, tuple(_far_session(session) for session in tunnel.sessions))
 
 
+def mirrored(session: SessionStatus) -> Sequencing:
+    """The other end's --sequencing: what we send it receives, and the other way round."""
+    ours = sequencing(session)
+    return _MIRROR.get(ours, ours)
+
+
+def waits(session: SessionStatus) -> bool:
+    """Whether the other end receives numbered packets, and this one thinks that reordering is worth a wait."""
+    return bool(session.spec.reorder_timeout_ms) and mirrored(session).recv
+
+
 def _far_session(session: SessionStatus) -> FarSession:
     ours = session.spec
-    asked = sequencing(session)
-    theirs = _MIRROR.get(asked, asked)
+    theirs = mirrored(session)
     spec = dataclasses.replace(
         ours,
         session_id=ours.peer_session_id,
@@ -98,7 +108,7 @@ def _far_session(session: SessionStatus) -> FarSession:
         tx_cookie=ours.rx_cookie,
         rx_cookie=ours.tx_cookie,
         sequencing=theirs if ours.sublayer is Sublayer.DEFAULT else Sequencing.NONE,
-        reorder_timeout_ms=ours.reorder_timeout_ms if theirs.recv else 0,
+        reorder_timeout_ms=ours.reorder_timeout_ms if waits(session) else 0,
         mac=None,
         netns=None,
         addresses=(),

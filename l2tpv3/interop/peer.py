@@ -7,13 +7,10 @@ from importlib import import_module
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.ids import format_cookie
-from l2tpv3.interop.far_end import Told, far_end
+from l2tpv3.interop.far_end import Told, far_end, mirrored, waits
 from l2tpv3.interop.formats import PEER_FORMATS
-from l2tpv3.report import sequencing
-from l2tpv3.spec import Encap, IPAddress, Sequencing
+from l2tpv3.spec import Encap, IPAddress
 from l2tpv3.status import SessionStatus, TunnelStatus
-
-_MIRROR = {Sequencing.SEND: Sequencing.RECV, Sequencing.RECV: Sequencing.SEND}
 
 
 def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl") -> Told:
@@ -39,7 +36,7 @@ def _notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
         notes.append("something else made this tunnel: whether its sessions have a sublayer is a guess (default)")
     if dialect == "l2tpctl" and _scope(tunnel.spec.remote):
         notes.append("link-local addresses: put the other end's netdev in place of NETDEV")
-    if dialect == "iproute2" and any(_waits(session) for session in tunnel.sessions):
+    if dialect == "iproute2" and any(waits(session) for session in tunnel.sessions):
         notes.append("`ip l2tp` can't set a reorder timeout: packets out of order are dropped at the other end")
     return notes
 
@@ -60,8 +57,8 @@ def _l2tpctl_session(tunnel: str, session: SessionStatus) -> list[str]:
     line = ["l2tpctl", "session", "add", tunnel, spec.name]
     line += ["--id", str(spec.peer_session_id), "--peer-id", str(spec.session_id)]
     line += ["--tx-cookie", format_cookie(spec.rx_cookie), "--rx-cookie", format_cookie(spec.tx_cookie)]
-    line += ["--sublayer", spec.sublayer.value, "--sequencing", _mirrored(session).value]
-    if _waits(session):
+    line += ["--sublayer", spec.sublayer.value, "--sequencing", mirrored(session).value]
+    if waits(session):
         line += ["--reorder-timeout-ms", str(spec.reorder_timeout_ms)]
     if spec.mtu is not None:
         line += ["--mtu", str(spec.mtu)]
@@ -95,19 +92,9 @@ def _iproute2_session(tunnel_id: str, session: SessionStatus) -> list[list[str]]
     # `cookie` is what that end sends, `peer_cookie` what it expects.
     line += ["cookie", spec.rx_cookie.hex()] if spec.rx_cookie else []
     line += ["peer_cookie", spec.tx_cookie.hex()] if spec.tx_cookie else []
-    line += ["l2spec_type", spec.sublayer.value, "seq", _mirrored(session).value]
+    line += ["l2spec_type", spec.sublayer.value, "seq", mirrored(session).value]
     mtu = ["mtu", str(spec.mtu)] if spec.mtu is not None else []
     return [line, ["ip", "link", "set", "dev", spec.ifname, "up", *mtu]]
-
-
-def _mirrored(session: SessionStatus) -> Sequencing:
-    ours = sequencing(session)
-    return _MIRROR.get(ours, ours)
-
-
-def _waits(session: SessionStatus) -> bool:
-    """Whether the other end receives numbered packets, and this one thinks that reordering is worth a wait."""
-    return bool(session.spec.reorder_timeout_ms) and _mirrored(session).recv
 
 
 def _local(tunnel: TunnelStatus) -> IPAddress:

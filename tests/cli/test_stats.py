@@ -34,6 +34,17 @@ def test_each_counter_has_its_column(siteb: CommandLine) -> None:
     )] == [str(number) for number in range(1, 11)]  # fmt: skip
 
 
+def test_a_narrow_terminal_gets_no_columns_of_zeros(siteb: CommandLine) -> None:
+    count(siteb, Counters(tx_packets=1, rx_packets=2, rx_cookie_discards=3))
+    seen = [("siteb", siteb.manager.session("siteb", "lan"))]
+    assert stats.counters_table(seen, 400) == stats.counters_table(seen)
+    heads, row, left_out = stats.counters_table(seen, 100).splitlines()
+    assert heads.split()[3:] == ["TX-PACKETS", "TX-BYTES", "RX-PACKETS", "RX-BYTES", "COOKIE-DISCARDS"]
+    assert row.split()[3:] == ["1", "0", "2", "0", "3"]
+    assert left_out == "none of: tx-errors, rx-errors, seq-discards, out-of-order, invalid"
+    assert max(map(len, (heads, row, left_out))) <= 100
+
+
 def test_json(siteb: CommandLine) -> None:
     count(siteb, SEEN)
     document = siteb.ok("session stats --json").json
