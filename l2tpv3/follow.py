@@ -14,7 +14,7 @@ from typing import Final
 from l2tpv3 import report
 from l2tpv3.differences import Happening, History, targets
 from l2tpv3.lock import held
-from l2tpv3.monitor import Change, Monitor
+from l2tpv3.monitor import EARLY, Monitor
 from l2tpv3.places import Places
 from l2tpv3.status import SessionStatus, TunnelStatus
 
@@ -50,7 +50,8 @@ class _Follower:
         self._look, self._places, self._monitor = look, places, monitor
         self._every_s = counters_s
         self._history = History()
-        self._dirty_at: float | None = 0.0
+        self._dirty_at: float | None = 0.0  # when to look: of time.monotonic()
+        self._again_at: float | None = None
         self._counters_at = 0.0
         self._before: tuple[_Pairs, float] | None = None
 
@@ -58,9 +59,11 @@ class _Follower:
         while True:
             self._wait()
             now = time.monotonic()
-            if self._dirty_at is not None and now >= self._dirty_at:
+            if any(at is not None and now >= at for at in (self._dirty_at, self._again_at)):
                 self._settle()
                 self._dirty_at = None
+                if self._again_at is not None and now >= self._again_at:
+                    self._again_at = None
                 tunnels = self._look()
                 yield from (one for one in self._history.happened(tunnels) if not types or one.type in types)
                 if self._monitor.aim(targets(tunnels)):
@@ -70,15 +73,16 @@ class _Follower:
                 yield self._counters(now)
 
     def _wait(self) -> None:
-        due = [at for at in (self._dirty_at, self._counters_at if self._every_s else None) if at is not None]
+        counters_at = None if self._every_s is None else self._counters_at
+        due = [at for at in (self._dirty_at, self._again_at, counters_at) if at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
         if not select.select([self._monitor], [], [], timeout)[0]:
             return
         changes = self._monitor.read()
         if changes:
             self._dirty_at = time.monotonic()
-        if changes == {Change.NAMESPACE}:
-            self._dirty_at = time.monotonic() + _AGAIN_S  # its name is there before it is (`ip netns add` mounts it)
+        if changes & EARLY:
+            self._again_at = time.monotonic() + _AGAIN_S
 
     def _settle(self) -> None:
         """Wait for a change that is half-way, unless it takes long."""

@@ -11,6 +11,6 @@ cookies. They say that it is time to look.
 
 from __future__ import annotations
 
-from l2tpv3.monitor.monitor import Change, Monitor, Targets
+from l2tpv3.monitor.monitor import EARLY, Change, Monitor, Targets
 
-__all__ = ["Change", "Monitor", "Targets"]
+__all__ = ["EARLY", "Change", "Monitor", "Targets"]

@@ -33,6 +33,14 @@ class Change(StrEnum):
     OVERRUN = "overrun"
 
 
+EARLY: Final = frozenset({Change.L2TP, Change.NAMESPACE})
+"""What is told before it is so: look again a little later.
+
+The kernel tells of a tunnel's deletion, and then does it in the background; `ip netns add` makes a name, and then
+mounts the namespace on it.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
     """What to be told of: in each network namespace (None: ours) netdevs by index and by name; processes by pid."""

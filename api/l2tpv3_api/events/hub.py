@@ -133,17 +133,21 @@ class Subscription:
     def __init__(self, hub: Hub, types: frozenset[str], place: int | None) -> None:
         self._hub, self._types, self._place = hub, types, place
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
         self._news = asyncio.Event()
+        self._waking = False
         self._latest: Event | None = None
 
     def wake(self) -> None:
         """There is something to read. From any thread."""
-        if threading.get_ident() == self._thread:
-            self._news.set()
-            return
+        if self._waking:
+            return  # what has been published since is found as well
+        self._waking = True
         with contextlib.suppress(RuntimeError):  # its loop has ended
-            self._loop.call_soon_threadsafe(self._news.set)
+            self._loop.call_soon_threadsafe(self._wake_up)
+
+    def _wake_up(self) -> None:
+        self._waking = False
+        self._news.set()
 
     @property
     def last_id(self) -> str:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from l2tpv3.differences import History, targets
 from l2tpv3.errors import L2tpError
 from l2tpv3.lock import held
-from l2tpv3.monitor import Change, Monitor
+from l2tpv3.monitor import EARLY, Monitor
 from l2tpv3.places import Places
 from l2tpv3.status import TunnelStatus
 from l2tpv3_api.events.hub import Hub
@@ -58,6 +58,7 @@ class Watcher:
         self._history = History()
         self._task: asyncio.Task[None] | None = None
         self._monitor: Monitor | None = None
+        self._again: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Begin; it costs nothing until somebody subscribes."""
@@ -153,9 +154,10 @@ class Watcher:
         changes = monitor.read()
         if changes:
             self._dirty.set()
-        if Change.NAMESPACE in changes:
-            # A namespace's name is there before the namespace is (`ip netns add` mounts it on a file).
-            asyncio.get_running_loop().call_later(_AGAIN_S, self._dirty.set)
+        if changes & EARLY:
+            if self._again is not None:
+                self._again.cancel()
+            self._again = asyncio.get_running_loop().call_later(_AGAIN_S, self._dirty.set)
 
     async def _look(self) -> None:
         try:
@@ -165,9 +167,14 @@ class Watcher:
             asyncio.get_running_loop().call_later(_RETRY_S, self._dirty.set)
             self._looked.set()
             return
-        for happening in self._history.happened(tunnels):
-            self._hub.publish(happening.type, happening.data)
-        if self._monitor is not None and await asyncio.to_thread(self._monitor.aim, targets(tunnels)):
+        # In a thread: with thousands of sessions, or of changes, this takes a good part of a second.
+        if await asyncio.to_thread(self._tell, tunnels, self._monitor):
             self._dirty.set()  # what is heard only from now on may have changed since the look
         else:
             self._looked.set()
+
+    def _tell(self, tunnels: Sequence[TunnelStatus], monitor: Monitor | None) -> bool:
+        """Publish what has changed. Whether to look again at once, as something is heard of only from now on."""
+        for happening in self._history.happened(tunnels):
+            self._hub.publish(happening.type, happening.data)
+        return monitor is not None and monitor.aim(targets(tunnels))
