@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, Support
 from l2tpv3.engine import Engine, Outcome
-from l2tpv3.errors import ExistsError, ForeignError
-from l2tpv3.host import no_session, no_tunnel
+from l2tpv3.errors import ExistsError
+from l2tpv3.host import foreign_tunnel, no_session, no_tunnel
 from l2tpv3.link.base import Placer
 from l2tpv3.lock import held
 from l2tpv3.places import Places
@@ -57,7 +57,7 @@ class Manager:
     # -- looking -------------------------------------------------------------------------------------------------
 
     def tunnels(self, *, netns: str | None = None, secrets: bool = True) -> list[TunnelStatus]:
-        """Every tunnel: those on record by name, then those that something else made here and in their namespaces.
+        """Every tunnel, by name: those on record, then those that something else made here and in their namespaces.
 
         netns: another namespace to look for foreign ones in. secrets: whoever has this host has the cookies, too.
         """
@@ -66,7 +66,7 @@ class Manager:
         found = [observer.tunnel(record) for record in records.values()]
         for place in dict.fromkeys([netns, *(record.spec.netns for record in records.values()), None]):
             found += (one for one in observer.foreign(records.values(), place) if one not in found)
-        return found
+        return sorted(found, key=lambda one: (one.foreign, one.name, one.spec.netns or ""))
 
     def tunnel(self, name: str, *, secrets: bool = True) -> TunnelStatus:
         """One tunnel by name; foreign ones too. Raises NotFoundError."""
@@ -383,8 +383,7 @@ class Manager:
         if name in records:
             return records[name]
         if any(status.name == name for status in self.tunnels() if status.foreign):
-            remedy = "change it with what made it; `ip l2tp` can"
-            raise ForeignError(f"tunnel {name}", "something else made it", remedy)
+            raise foreign_tunnel(name)
         raise no_tunnel(name)
 
 

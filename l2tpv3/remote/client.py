@@ -92,13 +92,11 @@ class Client:
         return self._ask("POST", path, json=body, params=given).document
 
     def lines(self, path: str, body: Any = None, **params: Any) -> Iterator[Any]:
-        """What a POST tells as it comes about, a document at a time; the whole answer as one where it does not."""
+        """What a POST tells as it comes about, a document at a time. Never asked twice."""
         given = {name: value for name, value in params.items() if value is not None}
         with self.stream("POST", path, json=body, params=given, headers={"Accept": LINES}) as response:
             if not response.headers.get("content-type", "").startswith(LINES):
-                response.read()
-                yield self._parsed(response)
-                return
+                raise self.not_understood(ValueError("a document where lines were asked for"))
             for line in response.iter_lines():
                 if line:
                     yield self._loads(line)

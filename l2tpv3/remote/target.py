@@ -127,6 +127,9 @@ def _parse_url(url: str, *, insecure: bool) -> tuple[str, str | None]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+        if not url.isprintable():
+            raise ValueError("control characters in it")
     except ValueError as error:
         raise InvalidValueError("--host", f"{url!r} is not a URL: {error}", _FORMS) from error
     plain = not (parts.query or parts.fragment or parts.username or parts.password)

@@ -87,3 +87,17 @@ def test_what_something_else_made_is_marked(siteb: CommandLine) -> None:
     for line in ("tunnel del memory:77", "tunnel set memory:77 --id 3", "session add memory:77 lan"):
         result = siteb(line)
         assert result.code == 4 and "something else made it" in result.err
+
+
+def test_in_one_order_wherever_it_is_shown(siteb: CommandLine) -> None:
+    import dataclasses
+
+    mine = siteb.manager.tunnel("siteb")
+    for number in (77, 5, 1000):
+        spec = dataclasses.replace(mine.spec, name="other", tunnel_id=number, local_port=number, local=mine.local)
+        siteb.datapath.add_tunnel(spec)
+    siteb.ok("tunnel add a --remote 127.0.0.3 --local-port 5000 --id 3")
+    names = [row["NAME"] for row in siteb.ok("tunnel show").table]
+    assert names == ["a", "siteb", "memory:1000", "memory:5", "memory:77"]
+    siteb.ok("--json")
+    siteb.ok("ip-l2tp show tunnel")
