@@ -244,21 +244,28 @@ def test_a_session_that_the_worker_refuses_leaves_no_netdev(
 
 def test_a_worker_that_hangs_is_named_and_not_killed(ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch) -> None:
     """Others' bug: it killed processes that it did not start."""
-    from l2tpv3.datapath.user import client
+    from l2tpv3.datapath.user import workers
 
     a, b = ends
     near = a.tunnel(b.host)
     a.datapath.add_tunnel(near)
     (pid,) = a.host.workers()
-    monkeypatch.setattr(client, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(workers, "LOOK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(workers, "LOOK_AGAIN_S", 0.1)
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(WorkerError, match=rf"worker {pid}: did not answer.*kill -9 {pid}"):
-            a.datapath.tunnels(a.host.netns)
+        assert (a.datapath.tunnels(a.host.netns), a.datapath.unanswering) == ([], (pid,))
+        assert a.datapath.workers() == {pid: False}
+        with pytest.raises(WorkerError, match=rf"worker {pid}: does not answer.*kill -9 {pid}"):
+            a.datapath.add_session(near, session())
+        with pytest.raises(WorkerError, match=f"worker {pid}"):
+            a.datapath.del_tunnel(near)
         assert running(pid)
+        time.sleep(0.2)
     finally:
         os.kill(pid, signal.SIGCONT)
     assert len(a.datapath.tunnels(a.host.netns)) == 1
+    assert a.datapath.workers() == {pid: True}
 
 
 def test_a_stale_socket_is_cleared_away_and_its_pid_left_alone(ends: tuple[End, End]) -> None:
