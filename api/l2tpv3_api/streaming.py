@@ -10,8 +10,11 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-SEND_LIMIT_S: Final = 60.0
-"""How long a client may take nothing before the stream is ended."""
+SEND_LIMIT_S: Final = 90.0
+"""How long a client may take nothing before the stream is ended.
+
+Longer than our own server's limit (`stall_s`), which cuts the connection: that is quieter. This is for other servers.
+"""
 
 
 class Stream(Response):
