@@ -18,6 +18,7 @@ from l2tpv3_api.events.watcher import Looker
 
 INTERVAL_MIN_S: Final = 0.2
 INTERVAL_MAX_S: Final = 3600.0
+_RETRY_S: Final = 2.0
 _log = logging.getLogger(__name__)
 _Pairs = list[tuple[str, SessionStatus]]
 
@@ -88,21 +89,32 @@ class Sampler:
                 del self._groups[interval_s]
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             self._joined.clear()
-            due = min((group.due for group in self._groups.values()), default=None)
-            if due is None or due > loop.time():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(due):
-                        await self._joined.wait()
-                continue
             try:
-                tunnels = (await self._looker.look()).tunnels
-            except L2tpError as error:
-                _log.warning("can't look at counters: %s", error)
-                tunnels = None
-            await self._tell(tunnels, loop.time())
+                await self._sample()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                # Whatever it was, counters must not end for good: say it, and begin again.
+                _log.exception("sampling counters failed; again in %g s", _RETRY_S)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _sample(self) -> None:
+        """Wait until somebody wants counters, and tell all who want them then."""
+        loop = asyncio.get_running_loop()
+        due = min((group.due for group in self._groups.values()), default=None)
+        if due is None or due > loop.time():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._joined.wait()
+            return
+        try:
+            tunnels = (await self._looker.look()).tunnels
+        except L2tpError as error:
+            _log.warning("can't look at counters: %s", error)
+            tunnels = None
+        await self._tell(tunnels, loop.time())
 
     async def _tell(self, tunnels: Sequence[TunnelStatus] | None, now: float) -> None:
         for group in [one for one in self._groups.values() if one.due <= now]:
