@@ -149,6 +149,8 @@ class Quick:
         fields = tuple({one.name for one in dataclasses.fields(kind)} for kind in (Change, World))
         if tape is None or tape.spoiled or change.maybe or change.scope is not None or fields != _INPUTS:
             return
+        if not change.wanted:
+            return  # that is quick anyway
         if stamp is not None and time.time_ns() - stamp[0][2] < _RACY_NS:
             return  # a file that was changed again within a tick of its clock would look the same
         digests = digests_of(request.wanted) if request is not None else {}

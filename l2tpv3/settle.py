@@ -25,6 +25,9 @@ from l2tpv3.state import Tunnel
 from l2tpv3.status import NetdevState, TunnelStatus
 from l2tpv3.wanted import WantedTunnel
 
+_MANY = 8
+"""Sessions for which listing the netdevs once is quicker than looking for each."""
+
 
 class Settler:
     """Settles wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
@@ -194,12 +197,20 @@ class Settler:
             )
             if old is not None and old.mac is not None and spec == old.spec:
                 continue
-            if old is None or _moves(record, old.spec, spec):
+            if (old is None or _moves(record, old.spec, spec)) and not (
+                len(wanted) > _MANY and self._is_plainly_free(record, spec)
+            ):
                 self._placer.check(record.spec, spec, ours=self._ours(record, spec))
             there[name] = self._measured(record, spec, like)
             changed = True
         if changed:
             so_far()
+
+    def _is_plainly_free(self, tunnel: TunnelRecord, spec: SessionSpec) -> bool:
+        """Whether the names of all netdevs tell that this one can be there: looking for one takes a request each."""
+        place = home(tunnel.spec, spec)
+        named = spec.ifname in self._names(place) or spec.ifname in self._names(tunnel.spec.netns)
+        return not named and (spec.bridge is None or spec.bridge in self._names(place))
 
     def _taken_names(self, tunnel: TunnelRecord, netns: str | None) -> set[str]:
         place = tunnel.spec.netns

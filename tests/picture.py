@@ -44,7 +44,9 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"socket {text}" for text in _sockets(netns)]
     expected = {tunnel.worker_pid for tunnel in seen["user"]}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
-    files = [*_names(places.runtime), *_names(places.state)]
+    # What recall.py remembers is no state: it only says quicker what all the rest here says.
+    found = [*_names(places.runtime), *_names(places.state)]
+    files = [name for name in found if not name.startswith("remembered")]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)
 
