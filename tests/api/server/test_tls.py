@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from l2tpv3_api.access.certificates import names
 from tests.api.authority import Authority
 from tests.api.running import LIMIT_S, Running, home, read_all, running
 
@@ -162,8 +163,7 @@ def common_name(service: Running, authority: Authority) -> str:
     with service.connect() as sock, context.wrap_socket(sock, server_hostname="localhost") as tls:
         certificate = tls.getpeercert()
     assert certificate is not None
-    (((_, name),),) = certificate["subject"]  # type: ignore[misc]
-    return str(name)
+    return next(names(certificate))
 
 
 @pytest.mark.parametrize(
