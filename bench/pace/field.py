@@ -16,17 +16,9 @@ INNER = ("10.9.0.1", "10.9.0.2")
 OUTER = ("10.99.0.1", "10.99.0.2")
 _UNDERLAY = "u0"
 _BARE = [
-    "tx",
-    "off",
-    "tso",
-    "off",
-    "tx-udp-segmentation",
-    "off",
-    "tx-udp_tnl-segmentation",
-    "off",
-    "tx-udp_tnl-csum-segmentation",
-    "off",
-]
+    "tx", "off", "tso", "off", "tx-udp-segmentation", "off", "tx-udp_tnl-segmentation", "off",
+    "tx-udp_tnl-csum-segmentation", "off",
+]  # fmt: skip
 
 
 class Field(NamedTuple):

@@ -1,4 +1,4 @@
-"""Loads on two hosts that are joined: TCP streams, frames at a given rate, pings. Each process is in its host's netns."""
+"""Loads on two hosts that are joined: TCP streams, frames at a given rate, pings."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from l2tpv3.netns import inside
@@ -34,8 +35,7 @@ class Moved(NamedTuple):
 
 def cpu_seconds() -> float:
     """The machine's busy time since boot: user, nice, system, irq, softirq."""
-    with open("/proc/stat", encoding="ascii") as file:
-        ticks = [int(word) for word in file.readline().split()[1:8]]
+    ticks = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split(maxsplit=8)[1:8]]
     return (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) / os.sysconf("SC_CLK_TCK")
 
 
@@ -136,7 +136,7 @@ def frames(joined: Joined, sizes: Sequence[int], *, rate: float, seconds: float)
 
 
 def _offer(joined: Joined, sizes: Sequence[int], rate: float, seconds: float) -> int:
-    """Send from this thread, in bursts; gives how many were sent. What the netdev refuses counts as sent: it is lost."""
+    """Send from this thread, in bursts; gives how many. What the netdev refuses counts as sent: it is lost."""
     libc = ctypes.CDLL(None, use_errno=True)
     buffers = [
         ctypes.create_string_buffer(bytes.fromhex("02000000000202000000000188b5") + bytes(size - 14), size)

@@ -91,9 +91,7 @@ class Qemu(Side):
         """See Side.join."""
         with contextlib.ExitStack() as stack:
             for number in (0, 1):
-                subprocess.run(
-                    ["ip", "-n", over.hosts[number], *["tuntap", "add", "dev", "q0", "mode", "tap"]], check=True
-                )
+                subprocess.run(["ip", "-n", over.hosts[number], "tuntap", "add", "q0", "mode", "tap"], check=True)
                 command = ["ip", "netns", "exec", over.hosts[number], "qemu-system-x86_64", *self._words(number)]
                 process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 stack.callback(process.wait)

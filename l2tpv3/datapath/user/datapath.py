@@ -12,7 +12,7 @@ from typing import Any, Final
 from l2tpv3.datapath.base import Support, unanswered
 from l2tpv3.datapath.user import netdev
 from l2tpv3.datapath.user.client import Client
-from l2tpv3.datapath.user.offloads import Offloads
+from l2tpv3.datapath.user.offloads import MISSING, Offloads
 from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.sockets import open_socket
 from l2tpv3.datapath.user.workers import Workers
@@ -359,7 +359,10 @@ def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
         sessions=tuple(_session(session) for session in sessions),
         counters=TunnelCounters(**words["counters"]),
         worker_pid=pid,
-        notes=tuple(f"session {session['name']}: its netdev is gone, with its network namespace" for session in gone),
+        notes=(
+            *(f"session {session['name']}: its netdev is gone, with its network namespace" for session in gone),
+            *(MISSING[word] for word in words.get("without", ()) if word in MISSING),
+        ),
     )
 
 

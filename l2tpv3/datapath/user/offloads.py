@@ -12,6 +12,13 @@ from typing import Final, NamedTuple
 VARIABLE: Final = "L2TPV3_WITHOUT"
 WORDS: Final = ("gso", "gro", "napi")
 
+MISSING: Final = {
+    "gso": "slower: packets are sent one by one (UDP_SEGMENT takes Linux 4.18, and checksums)",
+    "gro": "slower: packets are received one by one (UDP_GRO takes Linux 5.0)",
+    "napi": "slower: frames go to the netdev unmerged (threaded NAPI takes Linux 5.12 and a writable /sys)",
+}
+"""What the user is told where one of WORDS is missing."""
+
 
 class Offloads(NamedTuple):
     """gso: one call sends many packets (UDP_SEGMENT). gro: one call receives many (UDP_GRO). napi: the netdev merges

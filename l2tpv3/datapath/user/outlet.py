@@ -14,6 +14,7 @@ from typing import Final
 from l2tpv3.datapath.user.batch import PAYLOAD_MAX
 
 _SOL_UDP, _UDP_SEGMENT = 17, 103  # linux/udp.h, Linux 4.18
+_SO_NO_CHECK, _UDP_NO_CHECK6_TX = 11, 101
 
 # A retry helps with none of these: too long for IP, or a queue that is full.
 _NO_RETRY: Final = (errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
@@ -110,9 +111,12 @@ _LITTLE: Final = memoryview(b"\1\0").cast("H")[0] == 1
 
 
 def _can_segment(sock: socket.socket) -> bool:
-    """Whether the kernel cuts what this socket sends."""
+    """Whether the kernel cuts what this socket sends: not where it leaves checksums out."""
     try:
         sock.setsockopt(_SOL_UDP, _UDP_SEGMENT, 0)
+        if sock.family == socket.AF_INET6:
+            return not sock.getsockopt(_SOL_UDP, _UDP_NO_CHECK6_TX)
+        return not sock.getsockopt(socket.SOL_SOCKET, _SO_NO_CHECK)
     except OSError:
         return False
     return True

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable
 from functools import partial
+from struct import Struct
 from typing import Final, Protocol
 
 from l2tpv3.wire.data import Buffer
@@ -13,6 +14,8 @@ from l2tpv3.wire.data import Buffer
 TUNGETIFF: Final = 0x800454D2  # linux/if_tun.h; these two need no privilege once the file is attached
 TUNSETPERSIST: Final = 0x400454CB
 _IFNAMSIZ = 16
+_IFF_NAPI = 0x0010
+_flags = Struct("H").unpack_from
 
 
 class Port(Protocol):
@@ -33,6 +36,10 @@ class Port(Protocol):
     @property
     def write(self) -> Callable[[Buffer], int]:
         """See the class."""
+
+    @property
+    def merges(self) -> bool:
+        """Whether the netdev merges frames that are written to it (IFF_NAPI)."""
 
     def ifname(self) -> str | None:
         """The netdev's present name, wherever it is; None when it is gone."""
@@ -55,6 +62,7 @@ class TapPort:
         self.fd = fd
         self.read: Callable[[list[memoryview]], int] = partial(os.readv, fd)
         self.write: Callable[[Buffer], int] = partial(os.write, fd)
+        self.merges = bool(_flags(fcntl.ioctl(fd, TUNGETIFF, bytes(40)), _IFNAMSIZ)[0] & _IFF_NAPI)
 
     def ifname(self) -> str | None:
         """See Port.ifname."""

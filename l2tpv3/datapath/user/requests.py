@@ -222,12 +222,20 @@ class Requests:
         wanted = message.get("netns")
         tunnels = [
             tunnel.settings.to_json()
-            | {"counters": _tunnel_counters(tunnel.carrier)}
+            | {"counters": _tunnel_counters(tunnel.carrier), "without": _without(tunnel)}
             | {"sessions": [_seen(session) for session in tunnel.sessions.values()]}
             for (netns, _), tunnel in self._tunnels.items()
             if wanted is None or list(netns) == wanted
         ]
         return {"tunnels": tunnels}, []
+
+
+def _without(tunnel: WorkerTunnel) -> list[str]:
+    """Which of the offloads this tunnel has to do without. Over IP the kernel has none for sockets."""
+    carrier, udp = tunnel.carrier, tunnel.settings.encap == "udp"
+    words = ["gso"] if udp and not carrier.outlet.segments else []
+    words += ["gro"] if udp and not carrier.merges else []
+    return words + ([] if all(session.port.merges for session in tunnel.sessions.values()) else ["napi"])
 
 
 def _tunnel_counters(carrier: Carrier) -> Fields:

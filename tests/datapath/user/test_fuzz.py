@@ -33,6 +33,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.fd = -1
+        self.merges = False
         self.taken = self.refused = 0
         self.shortest, self.longest = SLOT, 0
 

@@ -1,0 +1,206 @@
+"""Frames in and out of batches, without privilege: the same bytes in the same order, whatever their lengths."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from l2tpv3.datapath.user.batch import BATCH, LONGEST, SendLayout
+from l2tpv3.datapath.user.carrier import Carrier
+from l2tpv3.datapath.user.offloads import Offloads
+from l2tpv3.datapath.user.session import FRAME_OVERHEAD, WorkerSession
+from l2tpv3.datapath.user.settings import SessionSettings
+from l2tpv3.wire.data import Buffer, Framing, decode, encode
+
+MTU = 9000
+MODES = [Offloads(gso, gro) for gso in (True, False) for gro in (True, False)]
+
+
+class Wire:
+    """A Port whose frames a test puts in and takes out."""
+
+    def __init__(self) -> None:
+        self.fd = -1
+        self.merges = False
+        self.waiting: Iterator[bytes] = iter(())
+        self.written: list[bytes] = []
+
+    def read(self, into: list[memoryview]) -> int:
+        """Port."""
+        for frame in self.waiting:
+            into[0][: len(frame)] = frame
+            return len(frame)
+        raise BlockingIOError
+
+    def write(self, frame: Buffer) -> int:
+        """Port."""
+        self.written.append(bytes(frame))
+        return len(frame)
+
+    def ifname(self) -> str | None:
+        """Port."""
+        return "wire"
+
+    def persist(self) -> None:
+        """Port."""
+
+    def forget(self) -> None:
+        """Port."""
+
+    def close(self) -> None:
+        """Port."""
+
+
+def settings_of(
+    number: int, *, cookie: bytes = b"12345678", sublayer: str = "default", send_seq: bool = False
+) -> SessionSettings:
+    """A session with one id and one cookie both ways."""
+    return SessionSettings(f"s{number}", number, number, "wire", cookie, cookie, sublayer, send_seq, False, 0, MTU)  # noqa: FBT003
+
+
+class Pair:
+    """Two carriers whose sockets are connected over loopback, with the same sessions."""
+
+    def __init__(self, modes: tuple[Offloads, Offloads], sessions: list[SessionSettings]) -> None:
+        one, other = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+        for each in (one, other):
+            each.bind(("127.0.0.1", 0))
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        one.connect(other.getsockname())
+        other.connect(one.getsockname())
+        self.near, self.far = (
+            Carrier("udp", each.detach(), mode, ipv4=True) for each, mode in zip((one, other), modes, strict=True)
+        )
+        self.sources: dict[int, Wire] = {}
+        self.targets: dict[int, Wire] = {}
+        for one_of in sessions:
+            for carrier, wires in ((self.near, self.sources), (self.far, self.targets)):
+                wires[one_of.session_id] = wire = Wire()
+                session = WorkerSession(one_of, "udp", wire, carrier.outlet, lambda when, call: None)
+                carrier.sessions[one_of.session_id] = session
+
+    def carry(self, number: int, frames: list[bytes]) -> None:
+        """Send frames of a session, and take in what has arrived, batch by batch, so that no queue overflows."""
+        wire, session = self.sources[number], self.near.sessions[number]
+        for start in range(0, len(frames), BATCH):
+            wire.waiting = iter(frames[start : start + BATCH])
+            for _ in range(BATCH):
+                session.send_frames(0)
+            for _ in range(BATCH):
+                self.far.receive_packets(0)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self.near.close()
+        self.far.close()
+
+
+@contextmanager
+def pair(modes: tuple[Offloads, Offloads], *sessions: SessionSettings) -> Iterator[Pair]:
+    """See Pair."""
+    made = Pair(modes, list(sessions))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+# Few lengths, so that there are runs of them; also a shorter and a longer one behind a run.
+LENGTHS = st.lists(
+    st.tuples(st.sampled_from([14, 60, 64, 1000, 1446, 1464, MTU + FRAME_OVERHEAD]), st.integers(1, 70)), max_size=8
+).map(lambda runs: [length for length, count in runs for _ in range(count)])
+
+
+@pytest.mark.parametrize("modes", list(itertools.product(MODES, MODES)), ids=str)
+@given(lengths=LENGTHS, numbered=st.booleans(), cookie=st.sampled_from([b"", b"abcd", b"12345678"]))
+@settings(max_examples=12, deadline=None)
+def test_frames_come_out_as_they_went_in(
+    modes: tuple[Offloads, Offloads],
+    lengths: list[int],
+    numbered: bool,  # noqa: FBT001
+    cookie: bytes,
+) -> None:
+    frames = [os.urandom(length) for length in lengths]
+    one = settings_of(7, cookie=cookie, send_seq=numbered)
+    with pair(modes, one) as made:
+        made.carry(7, frames)
+        assert made.targets[7].written == frames
+        near, far = made.near.sessions[7], made.far.sessions[7]
+        header = 8 + len(cookie) + 4
+        expected = (len(frames), sum(lengths) + header * len(frames))
+        assert (near.tx_packets, near.tx_bytes, near.tx_errors) == (*expected, 0)
+        assert (far.rx_packets, far.rx_bytes, far.rx_errors) == (*expected, 0)
+
+
+@pytest.mark.parametrize("gro", [True, False])
+@given(
+    pieces=st.lists(
+        st.tuples(
+            st.sampled_from(["one", "two", "cookie", "unknown", "reserved", "short", "long"]),
+            st.sampled_from([60, 200]), st.integers(1, 50),
+        ),
+        max_size=6,
+    )
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_what_is_not_right_is_sorted_out_of_a_run(pieces: list[tuple[str, int, int]], gro: bool) -> None:  # noqa: FBT001
+    """Each packet is judged by itself, even if the kernel hands over many at once."""
+    framing = Framing("udp", 8, "default")
+    sent, expected = [], {1: list[bytes](), 2: list[bytes]()}
+    bad = {"cookie": 0, "unknown": 0, "short": 0, "long": 0}
+    for kind, length, count in pieces:
+        for _ in range(count):
+            frame = os.urandom({"short": 9, "long": MTU + 19}.get(kind, length))
+            cookie = b"x2345678" if kind == "cookie" else b"12345678"
+            packet = encode(framing, {"unknown": 9, "two": 2}.get(kind, 1), frame, cookie)
+            sent.append(b"\x70\x03\xff\xff" + packet[4:] if kind == "reserved" else packet)
+            if kind in bad:
+                bad[kind] += 1
+            else:
+                expected[2 if kind == "two" else 1].append(frame)
+    with pair((Offloads(), Offloads(gro=gro)), settings_of(1), settings_of(2)) as made:
+        for start in range(0, len(sent), BATCH):
+            packets = [memoryview(packet) for packet in sent[start : start + BATCH]]
+            assert made.near.outlet.send_mixed(packets) == (0, 0)
+            for _ in range(BATCH):
+                made.far.receive_packets(0)
+        one, carrier = made.far.sessions[1], made.far
+        assert {number: wire.written for number, wire in made.targets.items()} == expected
+        assert carrier.rx_unknown_session == bad["unknown"]
+        assert (one.rx_cookie_discards, one.rx_errors) == (bad["cookie"], bad["short"] + bad["long"])
+        assert one.rx_packets == len(expected[1])
+
+
+@given(ns=st.integers(0, (1 << 24) - 1), count=st.integers(1, BATCH), frame=st.integers(14, 1500))
+@settings(max_examples=200, deadline=None)
+def test_numbers_are_those_of_one_packet_after_the_other(ns: int, count: int, frame: int) -> None:
+    framing = Framing("udp", 4, "default")
+    layout = SendLayout(encode(framing, 5, b"", b"abcd"), frame)
+    count = min(count, layout.count)
+    layout.number(ns, count)
+    seen = [decode(framing, packet).sequence for packet in layout.packets[:count]]
+    assert seen == [(ns + number) % (1 << 24) for number in range(count)]
+    assert all(decode(framing, packet).cookie == b"abcd" for packet in layout.packets)
+
+
+def test_no_slot_cuts_a_frame() -> None:
+    layout = SendLayout(bytes(20), 1446)
+    assert min(len(slot[0]) for slot in layout.slots) >= LONGEST - 20
+
+
+def test_what_can_not_be_sent_is_counted_exactly() -> None:
+    """Longer than any datagram: refused, whatever is around it."""
+    with pair((Offloads(), Offloads()), settings_of(7, sublayer="none")) as made:
+        frames = [bytes(length) for length in [100] * 20 + [65530] + [100] * 20 + [65531, 65532] + [60]]
+        made.carry(7, frames)
+        near = made.near.sessions[7]
+        assert near.tx_errors == 3
+        assert made.targets[7].written == [frame for frame in frames if len(frame) < 65000]
+        assert near.tx_bytes == sum(len(frame) + 16 for frame in frames if len(frame) < 65000)
