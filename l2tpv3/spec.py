@@ -8,54 +8,51 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_interface
 from typing import Any, TypeVar
 
 from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.words import (
+    SESSION_FIELDS,
+    Encap,
+    IPAddress,
+    IPInterface,
+    Sequencing,
+    Sublayer,
+    parse_address,
+    parse_interface,
+    session_fields,
+    session_word,
+    tunnel_fields,
+)
 
-IPAddress = IPv4Address | IPv6Address
-IPInterface = IPv4Interface | IPv6Interface
+__all__ = [
+    "MTU_MAX",
+    "MTU_MIN",
+    "SESSION_FIELDS",
+    "UDP_PORT",
+    "Encap",
+    "IPAddress",
+    "IPInterface",
+    "Sequencing",
+    "SessionSpec",
+    "Sublayer",
+    "TunnelSpec",
+    "parse_address",
+    "parse_interface",
+    "session_fields",
+    "session_word",
+    "tunnel_fields",
+    "unchecked",
+    "with_measures",
+]
 
 UDP_PORT = 1701
 """The port registered for L2TP (RFC 3931 section 4.1.2)."""
 
 MTU_MIN, MTU_MAX = 68, 65535
 """Bounds of a session's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
-
-
-class Encap(StrEnum):
-    """What carries the data packets: UDP, or IP protocol 115 (RFC 3931 section 4.1)."""
-
-    UDP = "udp"
-    IP = "ip"
-
-
-class Sublayer(StrEnum):
-    """The L2-specific sublayer: the 4-byte default one (RFC 3931 section 4.6) or none."""
-
-    DEFAULT = "default"
-    NONE = "none"
-
-
-class Sequencing(StrEnum):
-    """Which data packets carry sequence numbers: those sent, those received (required there), both, none."""
-
-    NONE = "none"
-    SEND = "send"
-    RECV = "recv"
-    BOTH = "both"
-
-    @property
-    def send(self) -> bool:
-        """Whether packets that we send are numbered."""
-        return self in (Sequencing.SEND, Sequencing.BOTH)
-
-    @property
-    def recv(self) -> bool:
-        """Whether packets that we receive must be numbered."""
-        return self in (Sequencing.RECV, Sequencing.BOTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +125,7 @@ class TunnelSpec:
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> TunnelSpec:
         """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
-        return cls(**_fields(words, _TUNNEL_WORDS, "tunnel"))
+        return cls(**tunnel_fields(words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +239,7 @@ class SessionSpec:
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> SessionSpec:
         """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
-        return cls(**_fields(words, _SESSION_WORDS, "session"))
+        return cls(**session_fields(words))
 
 
 Spec = TypeVar("Spec", TunnelSpec, SessionSpec)
@@ -272,40 +269,6 @@ def with_measures(spec: SessionSpec, mtu: int, mac: str | None) -> SessionSpec:
     return measured
 
 
-def parse_address(text: Any, what: str) -> IPAddress:
-    """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
-    try:
-        return ip_address(_text(text, what))
-    except ValueError:
-        raise InvalidValueError(
-            what, f"{text!r} is not an IP address", "give one as 192.0.2.1 or 2001:db8::1"
-        ) from None
-
-
-def parse_interface(text: Any, what: str) -> IPInterface:
-    """An address with its prefix length, as for `ip addr add`; without one it is a host's (/32, /128)."""
-    try:
-        return ip_interface(_text(text, what))
-    except ValueError:
-        raise InvalidValueError(
-            what, f"{text!r} is not an address with prefix length", "give one as 192.0.2.1/24"
-        ) from None
-
-
-def parse_mtu(value: Any, what: str) -> int | None:
-    """`auto` (None) or bytes."""
-    return None if value == "auto" else _integer(value, what)
-
-
-def parse_switch(value: Any, what: str) -> bool:
-    """`on` or `off`, or a boolean."""
-    if isinstance(value, bool):
-        return value
-    if value not in ("on", "off"):
-        raise InvalidValueError(what, f"{value!r} is neither on nor off", "give on or off")
-    return bool(value == "on")
-
-
 def _check_endpoint(address: IPAddress, what: str) -> None:
     if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
         raise InvalidValueError(what, f"{address} is not a host's address", "give a unicast address")
@@ -315,123 +278,4 @@ def _check_endpoint(address: IPAddress, what: str) -> None:
         raise InvalidValueError(what, f"{address} is an IPv4 address in disguise", f"give {address.ipv4_mapped}")
 
 
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidValueError(what, f"{value!r} is not text", "give it as a string")
-    return value
-
-
-def _cookie(value: Any, what: str) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if not isinstance(value, str):  # not quoted: it may be a secret all the same
-        raise InvalidValueError(what, "not text", "give 8 or 16 hex digits as a string, or none")
-    return ids.parse_cookie(value, what)
-
-
-def _mac(value: Any, what: str) -> str:
-    return ids.parse_mac(_text(value, what), what)
-
-
-def _optional_text(value: Any, what: str) -> str | None:
-    return None if value is None else _text(value, what)
-
-
-def _integer(value: Any, what: str) -> int:
-    if isinstance(value, str):
-        return ids.parse_int(value, what)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValueError(what, f"{value!r} is not a whole number", "give digits")
-    return value
-
-
-def _boolean(value: Any, what: str) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
-    return value
-
-
-def _choice(kind: type[StrEnum]) -> Any:
-    def parse(value: Any, what: str) -> StrEnum:
-        try:
-            return kind(value)
-        except ValueError:
-            raise InvalidValueError(what, f"{value!r} is unknown", f"give one of {', '.join(kind)}") from None
-
-    return parse
-
-
-def _addresses(value: Any, what: str) -> tuple[IPInterface, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise InvalidValueError(what, f"{value!r} is not a list", "give a list of addresses with prefix lengths")
-    return tuple(parse_interface(item, what) for item in value)
-
-
-def _optional(parse: Any) -> Any:
-    return lambda value, what: None if value is None else parse(value, what)
-
-
-# word → (field, parser)
-_TUNNEL_WORDS: dict[str, tuple[str, Any]] = {
-    "name": ("name", _text),
-    "remote": ("remote", parse_address),
-    "local": ("local", _optional(parse_address)),
-    "encap": ("encap", _choice(Encap)),
-    "id": ("tunnel_id", _integer),
-    "peer-id": ("peer_tunnel_id", _integer),
-    "local-port": ("local_port", _integer),
-    "remote-port": ("remote_port", _integer),
-    "udp-checksum": ("udp_checksum", parse_switch),
-    "datapath": ("datapath", _text),
-    "netns": ("netns", _optional_text),
-}
-_SESSION_WORDS: dict[str, tuple[str, Any]] = {
-    "name": ("name", _text),
-    "ifname": ("ifname", _text),
-    "id": ("session_id", _integer),
-    "peer-id": ("peer_session_id", _integer),
-    "tx-cookie": ("tx_cookie", _cookie),
-    "rx-cookie": ("rx_cookie", _cookie),
-    "sublayer": ("sublayer", _choice(Sublayer)),
-    "sequencing": ("sequencing", _choice(Sequencing)),
-    "reorder-timeout-ms": ("reorder_timeout_ms", _integer),
-    "mtu": ("mtu", parse_mtu),
-    "mac": ("mac", _optional(_mac)),
-    "netns": ("netns", _optional_text),
-    "address": ("addresses", _addresses),
-    "bridge": ("bridge", _optional_text),
-    "up": ("up", _boolean),
-}
-
-
 _SESSION_FIELDS = tuple(field.name for field in dataclasses.fields(SessionSpec))
-SESSION_FIELDS = {word: field for word, (field, _) in _SESSION_WORDS.items()}
-"""A session's words → the fields of SessionSpec."""
-
-
-def tunnel_fields(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Some of a TunnelSpec's fields, parsed, from some of its words: what `set` and `add` start from."""
-    return _fields(words, _TUNNEL_WORDS, "tunnel")
-
-
-def session_fields(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Some of a SessionSpec's fields, parsed, from some of its words: what `set` and `add` start from."""
-    return _fields(words, _SESSION_WORDS, "session")
-
-
-def session_word(field: str) -> str:
-    """The word for a field of SessionSpec: what a user calls it."""
-    return next((word for word, (name, _) in _SESSION_WORDS.items() if name == field), field)
-
-
-def _fields(words: Mapping[str, Any], table: dict[str, tuple[str, Any]], kind: str) -> dict[str, Any]:
-    unknown = sorted(set(words) - set(table))
-    if unknown:
-        raise InvalidValueError(kind, f"{unknown[0]!r} is not a word of it", f"known are {', '.join(table)}")
-    name = words.get("name", "")
-    here = f"{kind} {name}" if name else kind
-    result: dict[str, Any] = {}
-    for word, value in words.items():
-        field, parse = table[word]
-        result[field] = parse(value, f"{here}: --{word}")
-    return result

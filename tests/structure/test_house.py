@@ -20,7 +20,7 @@ PACKAGE = ROOT / "l2tpv3"
 FLOORS: list[set[str]] = [
     {"wire", "errors", "marks"},
     {"told", "ids", "netns", "places", "lock", "source", "migrations", "whoami"},
-    {"arrivals"},
+    {"arrivals", "words"},
     {"spec", "netlink"},
     {"state", "mtu", "wanted", "monitor"},
     {"status", "records", "datapath.base", "config"},
