@@ -23,7 +23,7 @@ def test_of_two_writers_that_race_one_wins(client: TestClient) -> None:
         tag = client.get(path).headers["etag"]
 
         def write(value: int, tag: str = tag) -> int:
-            return client.patch(path, json={key: value}, headers={"If-Match": tag}).status_code
+            return int(client.patch(path, json={key: value}, headers={"If-Match": tag}).status_code)
 
         with ThreadPoolExecutor(2) as pool:
             answers = sorted(pool.map(write, (1000 + 2 * turn, 1001 + 2 * turn)))

@@ -1,0 +1,1 @@
+"""What bench/api is made of."""
