@@ -24,7 +24,6 @@ from l2tpv3.replay import Part, Piece
 from l2tpv3.wanted import WantedTunnel
 
 _FORMAT = 1
-_CODE = ("choose", "clash", "engine", "observe", "plan", "recall", "records", "settle", "spec", "store", "world")
 
 Stamp = tuple[Any, ...]
 """What has to be equal, beside the words and the answers."""
@@ -84,11 +83,10 @@ class Recall:
 
     def stamp(self, namespaces: Iterable[str | None]) -> Stamp:
         """Of the record's file, the program and this boot. OSError: there is no record."""
-        code = Path(__file__).parent
         return (
             _times(self._db),
             _log_times(self._db.with_name(f"{self._db.name}-wal")),
-            tuple(_times(code / f"{name}.py") for name in _CODE),
+            _code_times(),
             Path("/proc/sys/kernel/random/boot_id").read_text("ascii"),
             tuple(_identity(netns) for netns in namespaces),
         )
@@ -119,6 +117,13 @@ class Recall:
 def _times(file: Path) -> tuple[int, ...]:
     status = file.stat()
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _code_times() -> tuple[tuple[str, int, int], ...]:
+    """Of the files that plans are made by: another version may plan otherwise."""
+    with os.scandir(Path(__file__).parent) as entries:
+        files = [(one.name, one.stat()) for one in entries if one.name.endswith(".py")]
+    return tuple(sorted((name, status.st_size, status.st_mtime_ns) for name, status in files))
 
 
 def _log_times(file: Path) -> tuple[int, ...]:
