@@ -31,7 +31,16 @@ def _is_ifname(text: str) -> bool:
         return False
 
 
+def _is_netns(text: str) -> bool:
+    try:
+        ids.check_netns(text, "")
+    except InvalidValueError:
+        return False
+    return True
+
+
 BRIDGES = TEXTS.filter(_is_ifname)
+NETNS = TEXTS.filter(_is_netns)
 
 
 @st.composite
@@ -58,7 +67,7 @@ def _tunnels(name: str, number: int) -> st.SearchStrategy[TunnelSpec]:
         remote_port=PORTS,
         udp_checksum=st.booleans(),
         datapath=st.sampled_from(["auto", "kernel", "user"]),
-        netns=st.none() | TEXTS,
+        netns=st.none() | NETNS,
     )
 
 
@@ -80,7 +89,7 @@ def _sessions(draw: st.DrawFn, tunnel: int) -> list[SessionSpec]:
             reorder_timeout_ms=draw(st.integers(0, 60_000)),
             mtu=draw(st.none() | st.integers(68, 65535)),
             mac=draw(st.none() | st.just("02:00:5e:00:53:01")),
-            netns=draw(st.none() | TEXTS),
+            netns=draw(st.none() | NETNS),
             addresses=() if bridge else tuple(draw(st.lists(INTERFACES, unique=True))),
             bridge=bridge,
             up=draw(st.booleans()),
