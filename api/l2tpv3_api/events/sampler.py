@@ -118,11 +118,19 @@ class Sampler:
 
     async def _tell(self, tunnels: Sequence[TunnelStatus] | None, now: float) -> None:
         for group in [one for one in self._groups.values() if one.due <= now]:
-            # At whole multiples, so that a look for 1 s serves those of 2 s and 10 s; what took too long is left out.
-            group.due = (now // group.interval_s + 1) * group.interval_s
+            group.due = _next(now, group.interval_s)
             if tunnels is None:
                 continue
             pairs = [(tunnel.name, session) for tunnel in tunnels for session in tunnel.sessions]
             event = await asyncio.to_thread(group.sample, pairs, now)
             for member in group.members:
                 member.offer(event)
+
+
+def _next(now: float, interval_s: float) -> float:
+    """When it is due again: at whole multiples, so that a look for 1 s serves those of 2 s and 10 s as well.
+
+    What took too long is left out, and so is one that would come too soon to tell a rate.
+    """
+    due = (now // interval_s + 1) * interval_s
+    return due if due - now > interval_s / 2 else due + interval_s

@@ -21,6 +21,7 @@ from l2tpv3_api import Service, create_app
 from l2tpv3_api.access.open import OpenGuard
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.events.progress import Progress
+from l2tpv3_api.routes import events as route
 from tests.api.served import LIMIT_S, reading, served
 
 
@@ -167,6 +168,14 @@ def test_a_slow_reader_costs_others_nothing(manager: Manager) -> None:
             service.hub.publish("session", {"last": True})
             while b'"last":true' not in tail:
                 tail = tail[-20:] + slow.recv(1 << 20)
+
+
+def test_silence_is_broken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a comment, so that neither end takes a quiet stream for a dead one."""
+    monkeypatch.setattr(route, "HEARTBEAT_S", 0.1)
+    with httpx.stream("GET", f"{url}/v1/events", params={"types": "worker"}, timeout=LIMIT_S) as response:
+        comments = (line for line in response.iter_lines() if line.startswith(":"))
+        assert [next(comments), next(comments)] == [": still here"] * 2
 
 
 def test_streams_end_with_their_clients_and_with_the_service(service: Service) -> None:
