@@ -133,6 +133,20 @@ def test_a_token_to_change_with_does_not_show_cookies(ctl: Ctl, tls: str, servic
     assert errors.code == 1, "peer has no --json"
 
 
+def test_what_nobody_confirms_is_undone_there(ctl: Ctl, service: Running, tmp_path: Path) -> None:
+    file = tmp_path / "brief.toml"
+    file.write_text('[tunnel.brief]\nremote = "127.0.0.7"\nlocal-port = 7000\n')
+    host = f"--host unix://{service.unix}"
+    done = ctl(f"{host} apply -f {file} --confirm 0.5")
+    assert done.code == 0 and "within 0.5 s keeps it" in done.err
+    give_up = time.monotonic() + LIMIT_S
+    while ctl(f"{host} tunnel show brief").code == 0:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    assert "nobody confirmed in time" in ctl(f"{host} log -n 1").out
+    assert ctl(f"{host} confirm").code == 3
+
+
 def test_who_is_not_let_in(ctl: Ctl, tls: str, service: Running, tmp_path: Path) -> None:
     nobody = ctl(f"{tls} tunnel show")
     assert nobody.code == 5 and is_one_line(nobody.err)
