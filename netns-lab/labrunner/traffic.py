@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Something to look at: UDP datagrams to an address, now more and now fewer of them, until it is ended.
 
-    traffic.py ADDRESS [SWING_S]
+    traffic.py ADDRESS [SWING_S [PORT]]
 
 What arrives here from another such program is taken and thrown away, so that nobody answers that the port is closed.
 """
@@ -21,11 +21,11 @@ _LEAST, _MOST = 4, 40
 _SIZES = (64, 1200, 400, 1200)
 
 
-def send(address: str, swing_s: float) -> None:
-    """Send for ever; a swing from the fewest to the most and back takes swing_s seconds."""
+def send(address: str, swing_s: float, port: int) -> None:
+    """Send for ever, from that port to the same; a swing from the fewest to the most and back takes swing_s seconds."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.bind(("::" if ":" in address else "0.0.0.0", PORT))
+        sock.bind(("::" if ":" in address else "0.0.0.0", port))
         sock.settimeout(0)
         payload = os.urandom(max(_SIZES))
         number = 0
@@ -33,14 +33,14 @@ def send(address: str, swing_s: float) -> None:
             part = (1 - math.cos(time.monotonic() * 2 * math.pi / swing_s)) / 2
             for _ in range(round(_LEAST + part * (_MOST - _LEAST))):
                 number += 1
-                _try_send(sock, payload[: _SIZES[number % len(_SIZES)]], address)
+                _try_send(sock, payload[: _SIZES[number % len(_SIZES)]], (address, port))
             _discard(sock)
             time.sleep(_TICK_S)
 
 
-def _try_send(sock: socket.socket, payload: bytes, address: str) -> None:
+def _try_send(sock: socket.socket, payload: bytes, to: tuple[str, int]) -> None:
     try:
-        sock.sendto(payload, (address, PORT))
+        sock.sendto(payload, to)
     except OSError:  # the session is being changed, or is down: it may come back
         time.sleep(0)
 
@@ -54,4 +54,6 @@ def _discard(sock: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    send(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 40.0)
+    _, _address, *_more = sys.argv
+    _swing_s, _port = [*_more, *("40", str(PORT))[len(_more) :]]
+    send(_address, float(_swing_s), int(_port))

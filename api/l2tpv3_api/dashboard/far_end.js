@@ -8,7 +8,7 @@ import { bytes } from './format.js';
 /** Show what has to be typed at the other end of a tunnel. It holds the cookies, so the service asks for that scope. */
 export function showPeer(tunnel, formats) {
   const format = field({ name: 'as', label: 'Format', kind: 'select', options: formats.map((one) => [one]) });
-  const code = h('pre', { class: 'code', tabindex: '0', 'aria-label': 'Configuration of the far end' });
+  const code = h('pre', { class: 'code', tabindex: '0', role: 'region', 'aria-label': 'Configuration of the far end' });
   const status = h('p', { class: 'hint', 'aria-live': 'polite' });
   const copy = h('button', { type: 'button', class: 'button primary', onclick: async () => {
     await copyText(code);

@@ -48,7 +48,7 @@ export class Rows {
     if (!this.element.isConnected) return;
     const height = this.height();
     const total = `${this.items.length * height}px`;
-    if (this.body.style.height !== total) this.body.style.height = total;
+    if (this.total !== total) { this.total = total; this.body.style.height = total; }
     const top = -this.body.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(top / height) - SPARE);
     const last = Math.min(this.items.length, Math.ceil((top + window.innerHeight) / height) + SPARE);
@@ -69,17 +69,22 @@ export class Rows {
     if (!row) {
       row = { ...this.render(item) };
       row.update(item);
+      row.link = row.element.querySelector('a');
       row.element.dataset.key = key;
       this.rows.set(key, row);
       // In the order of the list, as a screen reader goes by the document's.
-      const next = [...this.body.children].find((other) => (this.index.get(other.dataset.key) ?? Infinity) > i);
-      this.body.insertBefore(row.element, next ?? null);
+      let next = this.body.lastElementChild;
+      if (!next || (this.index.get(next.dataset.key) ?? Infinity) < i) next = null;
+      else next = [...this.body.children].find((other) => (this.index.get(other.dataset.key) ?? Infinity) > i) ?? null;
+      this.body.insertBefore(row.element, next);
     }
     row.item = item;
-    const at = `translateY(${i * height}px)`;
-    if (row.element.style.transform !== at) row.element.style.transform = at;
-    row.element.setAttribute('aria-rowindex', i + 2);
-    row.element.querySelector('a').tabIndex = key === this.active ? 0 : -1;
+    if (row.at !== i * height) {
+      row.at = i * height;
+      row.element.style.transform = `translateY(${row.at}px)`;
+      row.element.setAttribute('aria-rowindex', i + 2);
+    }
+    this.#inTabOrder(row, key === this.active);
   }
 
   #focused(event) {
@@ -90,10 +95,15 @@ export class Rows {
 
   #makeActive(key) {
     const before = this.rows.get(this.active);
-    if (before) before.element.querySelector('a').tabIndex = -1;
+    if (before) this.#inTabOrder(before, false);
     this.active = key;
     const row = this.rows.get(key);
-    if (row) row.element.querySelector('a').tabIndex = 0;
+    if (row) this.#inTabOrder(row, true);
+  }
+
+  #inTabOrder(row, whether) {
+    const index = whether ? 0 : -1;
+    if (row.tab !== index) { row.tab = index; row.link.tabIndex = index; }
   }
 
   #keys(event) {
@@ -105,7 +115,7 @@ export class Rows {
     const to = Math.max(0, Math.min(this.items.length - 1, now + moves[event.key]));
     this.#makeActive(this.key(this.items[to]));
     this.draw();
-    const link = this.rows.get(this.active).element.querySelector('a');
+    const { link } = this.rows.get(this.active);
     link.focus({ preventScroll: true });
     link.closest('.row').scrollIntoView({ block: 'nearest' });
   }

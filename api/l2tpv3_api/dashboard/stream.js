@@ -13,7 +13,8 @@ export class Parser {
 
   push(piece) {
     const found = [];
-    const lines = (this.#rest + piece).split('\n');
+    const lines = piece.split('\n'); // the piece alone: the line of all counters comes in a dozen of them
+    lines[0] = this.#rest + lines[0];
     this.#rest = lines.pop();
     for (const raw of lines) {
       const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;

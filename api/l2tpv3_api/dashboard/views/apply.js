@@ -45,7 +45,7 @@ export function apply(app) {
   async function load() {
     clean();
     try {
-      const said = await (await request('GET', 'v1/state', { accept: TYPES[format.input.value] })).text();
+      const said = await (await request('GET', 'v1/state?secrets=false', { accept: TYPES[format.input.value] })).text();
       editor.value = format.input.value === 'json' ? JSON.stringify(JSON.parse(said), null, 2) : said;
       changed();
     } catch (failure) { fail(failure); }
@@ -67,8 +67,8 @@ export function apply(app) {
     text(verdict, steps.length ? `${many(steps.length, 'step')}${interrupting ? `, ${interrupting} of which interrupt${interrupting === 1 ? 's' : ''} traffic` : '; no traffic is interrupted'}` : 'Nothing to do: everything is as wanted.');
     plan.replaceChildren(...steps.map((one) => h('li', { class: `step ${{ '+': 'add', '-': 'del', '~': 'set' }[one.sign]}` },
       h('span', { class: 'sign mono', 'aria-hidden': 'true' }, one.sign), h('span', { class: 'unseen' }, `${SIGNS[one.sign]}: `),
-      h('span', {}, h('b', { class: 'mono' }, one.session ? `session ${one.tunnel}/${one.session}` : `tunnel ${one.tunnel}`), ` ${one.text}`, one.why ? h('span', { class: 'dim' }, `: ${one.why}`) : null,
-        one.interrupts ? h('span', { class: 'state trouble' }, ' ▲ interrupts its traffic') : null))));
+      h('span', {}, h('b', { class: 'mono' }, one.session ? `session ${one.tunnel}/${one.session}` : `tunnel ${one.tunnel}`), ` ${one.text}`, one.why && !one.text.includes(one.why) ? h('span', { class: 'dim' }, `: ${one.why}`) : null,
+        one.interrupts ? [' ', h('span', { class: 'state trouble' }, '▲ interrupts its traffic')] : null))));
     go.disabled = steps.length === 0;
   }
   function ask() {
@@ -88,7 +88,7 @@ export function apply(app) {
   }
   return {
     element: h('div', { class: 'view' }, h('div', { class: 'title' }, h('h1', {}, 'Apply')),
-      h('p', { class: 'hint lead' }, 'A whole wanted state, as in /etc/l2tpv3/*.toml. Only what differs is touched, and the plan tells beforehand what is interrupted.'),
+      h('p', { class: 'hint lead' }, 'A whole wanted state, as in /etc/l2tpv3/*.toml. Only what differs is touched, and the plan tells beforehand what is interrupted. Cookies that it leaves out stay as they are.'),
       h('div', { class: 'split' },
         h('section', { class: 'panel', 'aria-labelledby': 'wanted-title' }, h('header', { class: 'bar' }, h('h2', { id: 'wanted-title' }, h('label', { for: 'wanted' }, 'Wanted state'))),
           h('div', { class: 'fields' }, format.element, prune.element), editor, error,

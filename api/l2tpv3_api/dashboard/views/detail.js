@@ -83,7 +83,7 @@ export function session(app, [tunnelName, name]) {
   const plots = pair(bits, packets);
   const about = h('section', { class: 'panel', 'aria-labelledby': 'about-title' });
   const numbers = counters();
-  const body = h('div', {}, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
+  const body = h('div', {}, numbers.advice, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
   const element = h('div', { class: 'view' }, head, body);
   const where = () => crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]);
   let plotted = null;
@@ -146,9 +146,10 @@ function counters() {
   const bad = h('table', { class: 'bad-counters' }, h('caption', {}, 'Trouble'),
     h('tbody', {}, TROUBLES.map((name) => h('tr', { 'data-counter': name }, h('th', { scope: 'row' }, h('span', { class: 'cue', 'aria-hidden': 'true' }), TROUBLE[name][0], h('code', { class: 'dim' }, name)), cell(name)))));
   const advice = h('div', { class: 'advice', 'aria-live': 'polite' });
-  const element = h('section', { class: 'panel', 'aria-labelledby': 'counters-title' }, h('header', { class: 'bar' }, h('h2', { id: 'counters-title' }, 'Counters')), traffic, bad, advice);
+  const element = h('section', { class: 'panel', 'aria-labelledby': 'counters-title' }, h('header', { class: 'bar' }, h('h2', { id: 'counters-title' }, 'Counters')), traffic, bad);
   return {
     element,
+    advice,
     update(model, one) {
       const now = model.counters(one);
       const growing = new Set(model.growing(one));
