@@ -23,11 +23,12 @@ _NAME: Final = {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"}
 _SEEN: Final = {"pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$"}
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
+# Dependencies are coroutines throughout: FastAPI gives each that is not a thread, which costs more than what it does.
 Serving = Annotated[Service, Depends(_service)]
 Reader = Annotated[Identity, Depends(require(Scope.READ))]
 Writer = Annotated[Identity, Depends(require(Scope.WRITE))]
@@ -56,7 +57,7 @@ AnySession = Annotated[
 ]
 
 
-def _conditions(
+async def _conditions(
     if_match: Annotated[
         str | None,
         Header(
@@ -79,7 +80,7 @@ def _conditions(
 Conditional = Annotated[Conditions, Depends(_conditions)]
 
 
-def known_query(request: Request) -> None:
+async def known_query(request: Request) -> None:
     """Refuse parameters that a route has not got: one that is misspelt must not change what is asked for."""
     dependant: Dependant = request.scope["route"].dependant
     known = _query_names(dependant)

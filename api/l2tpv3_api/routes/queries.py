@@ -35,7 +35,7 @@ Netns = Annotated[
 Prune = Annotated[bool, Query(description="Remove what is on record but not in the body.")]
 
 
-def _secrets(
+async def _secrets(
     who: Reader, *, secrets: Annotated[bool, Query(description="With cookies; needs the scope `secrets`.")] = False
 ) -> bool:
     if secrets and not who.may(Scope.SECRETS):

@@ -108,7 +108,7 @@ async def _list(
         return encode({"schema": report.STATUS_SCHEMA, "sessions": sessions, "total": len(found), "next": page.next})
 
     key = ("sessions", tunnel, name, condition, foreign, secrets, limit, cursor)
-    return answer(await snapshot.answer(key, make))
+    return answer(await snapshot.answer(key, make, limit))
 
 
 @router.get(

@@ -28,7 +28,7 @@ async def get_stats(service: Serving, who: Reader, tunnel: OfTunnel = None) -> R
         pairs = [(one.name, session) for one in tunnels for session in one.sessions]
         return encode(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
 
-    return answer(await snapshot.answer(("stats", tunnel), make))
+    return answer(await snapshot.answer(("stats", tunnel), make, sum(len(one.sessions) for one in tunnels)))
 
 
 @router.get("/tunnels/{tunnel}/sessions/{session}/stats", operation_id="getSessionStats", responses=_RESPONSES)

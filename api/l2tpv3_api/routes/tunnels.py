@@ -83,7 +83,8 @@ async def list_tunnels(
         return encode({"schema": report.STATUS_SCHEMA, "tunnels": tunnels, "total": len(found), "next": page.next})
 
     key = ("tunnels", name, condition, datapath, foreign, include, secrets, limit, cursor)
-    return answer(await snapshot.answer(key, make))
+    told = SESSIONS_MAX if include else limit
+    return answer(await snapshot.answer(key, make, told))
 
 
 @router.get(
@@ -101,7 +102,10 @@ async def get_tunnel(
     def make() -> bytes:
         return encode(tunnel_document(found, sessions=include is not None, secrets=secrets))
 
-    return answer(await snapshot.answer(("tunnel", tunnel, include, secrets), make), tag=_tag(service.tagger, found))
+    return answer(
+        await snapshot.answer(("tunnel", tunnel, include, secrets), make, len(found.sessions)),
+        tag=_tag(service.tagger, found),
+    )
 
 
 @router.put(
