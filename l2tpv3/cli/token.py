@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from l2tpv3_api.access.tokens import Token, Tokens
 
 EXAMPLES = {
-    "group": "l2tpctl token add laptop\nl2tpctl token add ansible --scope write --expires 90d\nl2tpctl token del laptop",
+    "group": "l2tpctl token add laptop --scope write --expires 90d\nl2tpctl token ls\nl2tpctl token del laptop",
     "add": "l2tpctl token add laptop\nl2tpctl token add ansible --scope write --expires 90d\n"
     "l2tpctl token add backup --scope read,secrets --expires 2030-01-01",
     "show": "l2tpctl token show\nl2tpctl token show --json",
