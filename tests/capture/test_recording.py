@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_counted(underlay: tuple[Host, Host], tmp_path: Pat
     content = b"".join(pieces) + recording.finish()
     counted = recording.counted
     assert counted.dropped > 0
-    assert counted.delivered + counted.dropped == counted.received == 12000
+    assert counted.delivered + counted.dropped == counted.received >= 12000  # ARP may be among them
     assert len(list(packets([content]))) == counted.delivered
     path = tmp_path / "it.pcapng"
     path.write_bytes(content)
@@ -178,15 +178,15 @@ def test_it_ends_with_the_netdev(underlay: tuple[Host, Host]) -> None:
 
 def test_time_is_a_limit(underlay: tuple[Host, Host], tmp_path: Path) -> None:
     pair = Pair(underlay)
-    content = stream(pair.record(seconds=0.2))
+    content = stream(pair.record(seconds=0.2, expression="icmp"))
     assert tshark(content, tmp_path, ["frame.number"]) == []
 
 
-@pytest.mark.parametrize("text", ["no such thing", "vlan and", "(" * 500])
-def test_filters_that_are_none(underlay: tuple[Host, Host], text: str) -> None:
+def test_filters_that_are_none(underlay: tuple[Host, Host]) -> None:
     pair = Pair(underlay)
-    with pytest.raises(InvalidValueError, match="pcap-filter"):
-        pair.record(expression=text)
+    for text in ("no such thing", "vlan and", "(" * 500):
+        with pytest.raises(InvalidValueError, match="pcap-filter"):
+            pair.record(expression=text)
 
 
 def test_without_libpcap(underlay: tuple[Host, Host], monkeypatch: pytest.MonkeyPatch) -> None:
