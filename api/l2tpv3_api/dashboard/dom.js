@@ -47,4 +47,4 @@ export function mark(condition) {
 }
 
 /** What shape a state has, so that colour is not the only cue. */
-export const MARKS = { up: '●', down: '○', missing: '✕', incomplete: '◐', trouble: '▲', foreign: '◇' };
+export const MARKS = { up: '●', down: '○', missing: '✕', incomplete: '◐', trouble: '▲' };

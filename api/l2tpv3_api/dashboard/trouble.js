@@ -16,7 +16,8 @@ const CONDITIONS = {
 export function troublePanel(model) {
   const list = h('ul', { class: 'troubles' });
   const more = h('p', { class: 'dim' });
-  const element = h('section', { class: 'panel', 'aria-labelledby': 'trouble-title' }, h('header', { class: 'bar' }, h('h2', { id: 'trouble-title' }, 'Trouble')), list, more);
+  const aloud = h('p', { class: 'unseen', 'aria-live': 'polite' });
+  const element = h('section', { class: 'panel', 'aria-labelledby': 'trouble-title' }, h('header', { class: 'bar' }, h('h2', { id: 'trouble-title' }, 'Trouble')), list, more, aloud);
   let found = [];
   let before = null;
   let counts = [];
@@ -28,6 +29,7 @@ export function troublePanel(model) {
       const shown = found.slice(0, SHOWN);
       const said = shown.map((one) => `${hrefOf(one)} ${one.counter ?? one.condition}`).join('\n');
       if (said !== before) { // the rows stay as they are while only their numbers grow: focus stays, too
+        if (before !== null) text(aloud, found.length ? `Trouble: ${shown.map(wordsOf).join(', ')}` : 'No trouble any more');
         before = said;
         counts = [];
         list.replaceChildren(...(shown.length ? shown.map((one) => row(one, counts)) : [h('li', { class: 'empty good' }, 'None: all that is on record is up, and no counter of errors has grown in the last half minute.')]));
@@ -40,8 +42,12 @@ export function troublePanel(model) {
 
 const hrefOf = ({ tunnel, session }) => (session ? `#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}` : `#/tunnel/${encodeURIComponent(tunnel.name)}`);
 
+const nameOf = ({ tunnel, session }) => (session ? keyOf(session.tunnel, session.name) : tunnel.name);
+
+const wordsOf = (one) => `${nameOf(one)}: ${one.counter ? TROUBLE[one.counter][0] : one.condition}`;
+
 function row(one, counts) {
-  const name = one.session ? keyOf(one.session.tunnel, one.session.name) : one.tunnel.name;
+  const name = nameOf(one);
   const number = one.counter ? h('b', { class: 'num' }) : null;
   counts.push(number);
   return h('li', { class: one.counter ? 'trouble' : one.condition, 'data-trouble': one.counter ?? one.condition },

@@ -50,7 +50,7 @@ function datapaths({ datapaths: found }) {
 
 function identity(app) {
   const scopes = ['read', 'write', 'secrets'];
-  const words = { read: 'see tunnels, sessions and counters', write: 'add, change and remove', secrets: 'read cookies: peer configurations, the whole state' };
+  const words = { read: 'see tunnels, sessions and counters', write: 'add, change and remove', secrets: 'see cookies: peer configurations, captures' };
   return panel('identity-title', 'You', h('p', {}, 'The service knows you as ', h('b', { class: 'mono' }, app.identity.name), '.'),
     h('ul', { class: 'plain' }, scopes.map((scope) => h('li', {}, h('span', { class: `state ${app.may(scope) ? 'up' : 'down'}` }, app.may(scope) ? '✓' : '–', ' ', h('b', { class: 'mono' }, scope)), h('span', { class: 'dim' }, ` ${app.may(scope) ? 'may' : 'may not'} ${words[scope]}`)))));
 }
@@ -67,5 +67,5 @@ function more(document) {
   const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'you'].includes(name) && value !== null);
   const shown = (value) => (Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? Object.entries(value).map(([k, v]) => `${k.replaceAll('_', ' ')}: ${Array.isArray(v) ? v.join(', ') : v}`).join('\n') : String(value));
   return panel('more-title', 'This service', h('dl', { class: 'facts' }, rest.map(([name, value]) => h('div', {}, h('dt', {}, name.replaceAll('_', ' ')), h('dd', { class: 'mono pre' }, shown(value))))),
-    h('p', { class: 'hint' }, 'For programs: ', h('a', { href: 'openapi.json' }, 'openapi.json'), ' describes the interface; /metrics is for Prometheus.'));
+    h('p', { class: 'hint' }, 'For programs: /openapi.json describes the interface; /metrics is for Prometheus.'));
 }
