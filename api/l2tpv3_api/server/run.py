@@ -40,7 +40,6 @@ def serve(manager: Manager, places: Places, settings: Settings) -> None:
     from l2tpv3_api.app import create_app
     from l2tpv3_api.service import Service
 
-    logs.set_up(settings.log_format)
     _raise_file_limit()
     places.make()
     places.let_through()
@@ -51,6 +50,7 @@ def serve(manager: Manager, places: Places, settings: Settings) -> None:
     app = create_app(service, guard=guard)
     with listening(settings) as sockets:
         server = put_together(app, guard, sockets, settings, on_stop=service.hub.close)
+        logs.set_up(settings.log_format)
         server.run()
 
 
