@@ -24,6 +24,7 @@ from l2tpv3_api.snapshot import Snapshot
 T = TypeVar("T")
 
 _PATIENCE_S: Final = 0.5
+_SHARE_S: Final = 0.15  # changes that queue have so long between two looks, lest each waits for a look of its own
 _THREADS: Final = 4
 _PATIENT_MAX: Final = 2
 _RETRY_S: Final = 2.0
@@ -46,6 +47,7 @@ class Service:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
         self._changing = asyncio.Lock()
         self._turn = asyncio.Lock()
+        self._looked_at = 0.0  # in the loop's time
         self._changes: set[asyncio.Task[object]] = set()
         self._looks: dict[str | None, Shared[Snapshot]] = {}
         self._stated: Shared[list[WantedTunnel]] = Shared(self._state)
@@ -101,15 +103,20 @@ class Service:
     @contextlib.asynccontextmanager
     async def _between_changes(self) -> AsyncIterator[None]:
         """While none of our changes is half-way; but one that takes long (an apply) is not waited for."""
+        now = asyncio.get_running_loop().time
+        while self._changes and now() < self._looked_at + _SHARE_S:
+            await asyncio.sleep(_SHARE_S / 10)
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._turn.acquire()
         except TimeoutError:
             yield
+            self._looked_at = now()
             return
         try:
             yield
         finally:
+            self._looked_at = now()
             self._turn.release()
 
     async def read(self, what: Callable[[Manager], T]) -> T:

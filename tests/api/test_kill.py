@@ -17,7 +17,7 @@ import pytest
 
 from tests.hosts import Host
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 PACKETS = 150
 
