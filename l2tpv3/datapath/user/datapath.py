@@ -158,11 +158,21 @@ class UserDatapath:
                     os.close(tun)
 
     def _adopt(self, tunnel: TunnelSpec, session: SessionSpec, mark: Mark) -> int | None:
-        for found in netdev.find(mark, [session.netns, tunnel.netns]):
-            tun = netdev.attach(found, f"session {session.name}")
-            if tun is not None:
-                return tun
-        return None
+        """Its TAP's file. Where the worker died while the session was made anew there are two: the other one goes."""
+        adopted: int | None = None
+        left = netdev.find(mark, [session.netns, tunnel.netns])
+        for found in sorted(left, key=lambda found: found.ifname != session.ifname):
+            try:
+                tun = netdev.attach(found, f"session {session.name}")
+            except ConflictError:
+                if adopted is None:
+                    raise
+                continue  # a worker has it
+            if adopted is None:
+                adopted = tun
+            elif tun is not None:
+                netdev.discard(tun)
+        return adopted
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session. Sequence numbers go on where they are."""
