@@ -72,6 +72,7 @@ def test_a_killed_change_is_finished_by_the_next(bench: Bench, name: str) -> Non
     assert not wrong, "\n".join(wrong)
 
 
+WORKER_POINTS = 3
 WORKER_SCENARIOS = tuple(name for name in SCENARIOS if name != "confirm")
 
 
@@ -87,7 +88,7 @@ def test_a_change_under_which_the_worker_is_killed_can_be_made_again(hosts: Host
     after = bench.picture()
     bench.call(scenario.back)
 
-    step = 1 if FULL else max(1, number // POINTS["user"])
+    step = 1 if FULL else max(1, number // WORKER_POINTS)
     points = range(1 if FULL else 1 + step // 2, number + 1, step)
     failed = 0
     wrong: list[str] = []

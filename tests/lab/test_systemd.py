@@ -47,7 +47,8 @@ FUNCTIONS = """
 set -e
 show() { "$CTL" tunnel show --json --show-secrets; }
 until_true() {
-  for ((tries = 0; tries < 200; tries++)); do "$@" && return; sleep 0.2; done
+  local end=$((SECONDS + 60))
+  while ((SECONDS < end)); do "$@" && return; sleep 0.2; done
   echo "never: $*" >&2
   journalctl -q -u 'l2tpv3*' >&2
   false
