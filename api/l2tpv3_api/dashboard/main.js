@@ -90,7 +90,8 @@ class App {
   #event(type, data) {
     if (type === 'reset') this.#list();
     this.model.take(type, data);
-    if (type === 'apply' && (data.state === 'done' || data.state === 'failed')) this.confirmation.check();
+    // Whoever changed something, by whatever means, may have done it with a way back.
+    if (type !== 'counters') this.confirmation.checkSoon();
   }
 
   #state(word, seconds) {

@@ -213,6 +213,9 @@ def test_plan_apply_undo_and_keep(page: Browser, service: Running, token: str) -
     page.go("#/apply")
     page.click("button", "Load what is on record")
     page.until(lambda: "[tunnel.siteb]" in str(page.js("return document.getElementById('wanted').value")), "the state")
+    assert "cookie" not in str(page.js("return document.getElementById('wanted').value"))
+    page.click("button", "Show plan")
+    page.wait_text("section:has(.plan)", "Nothing to do")  # cookies that are left out stay as they are
     more = '\n[tunnel.sitee]\nremote = "127.0.1.5"\nlocal = "127.0.0.1"\nlocal-port = 1705\n'
     editor = page.wait_for("#wanted")
     editor.send_keys(Keys.CONTROL, Keys.END)

@@ -128,8 +128,14 @@ export class Confirmation {
     if (this.until) { this.#tick(); this.timer = setInterval(() => this.#tick(), 500); }
   }
 
+  /** The same in a moment, once for many calls. */
+  checkSoon() {
+    this.soon ??= setTimeout(() => { this.soon = null; this.check(); }, 1000);
+  }
+
   #tick() {
     const left = Math.ceil((this.until - Date.now()) / 1000);
+    if (left % 5 === 0) this.checkSoon(); // it may be confirmed elsewhere, which changes nothing else
     text(this.words, left > 0 ? `Undone by itself in ${left} s` : 'Being undone …');
     if (left < -2) this.check();
   }
