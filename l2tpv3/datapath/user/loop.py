@@ -12,6 +12,7 @@ from typing import Final
 SPIN_S: Final = 0.0001
 """How long it looks for more at most before it sleeps."""
 _OFTEN: Final = 0.25
+_MUCH: Final = 0.4
 
 Handler = Callable[[int], None]
 """Called with epoll's events; handles a bounded amount and returns. What is left is told again (level-triggered)."""
@@ -26,7 +27,9 @@ class Loop:
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
         self._timer_count = 0
         self._running = False
-        self._answers = 0.0
+        self._woken = 0.0  # when the last wait ended
+        self._answered = 0.0  # share of the last waits that were shorter than SPIN_S
+        self._busy = 0.0  # share of the time between the ends of waits that was spent working
         self.on_failure: Callable[[int, Exception], None] | None = None
 
     def watch(self, fd: int, handler: Handler, events: int = select.EPOLLIN) -> None:
@@ -72,27 +75,27 @@ class Loop:
                 self._run_timers()
 
     def _wait(self) -> list[tuple[int, int]]:
-        """The next events. It looks for a moment before it sleeps, while that often is enough: being woken takes long.
+        """The next events. Before it sleeps it looks for a moment, while that often is enough: being woken takes long.
 
-        _answers: how often of late something came within SPIN_S, of at most 1: so questions and answers are quick, and
-        a single packet now and then costs nothing more.
+        So questions and answers are quick. Beside bulk traffic others need the CPU more, and a packet now and then is
+        not worth it.
         """
         poll = self._epoll.poll
         if events := poll(0):
             return events
         begun = now = time.monotonic()
-        if self._answers > _OFTEN:
-            while now - begun < SPIN_S:
+        worked, events = begun - self._woken, []
+        if self._answered > _OFTEN and self._busy < _MUCH:
+            while not events and now - begun < SPIN_S and not (self._timers and self._timers[0][0] <= now):
                 os.sched_yield()
-                if events := poll(0):
-                    self._answers += (1 - self._answers) / 8
-                    return events
+                events = poll(0)
                 now = time.monotonic()
-                if self._timers and self._timers[0][0] <= now:
-                    return []
-        events = poll(max(0.0, self._timers[0][0] - now) if self._timers else -1.0)
-        soon = time.monotonic() - begun < SPIN_S
-        self._answers += (soon - self._answers) / 8
+        if not events:
+            events = poll(max(0.0, self._timers[0][0] - now) if self._timers else -1.0)
+        self._woken = time.monotonic()
+        waited = self._woken - begun
+        self._answered += ((waited < SPIN_S) - self._answered) / 8
+        self._busy += (worked / (worked + waited) - self._busy) / 8
         return events
 
     def _run_timers(self) -> None:
