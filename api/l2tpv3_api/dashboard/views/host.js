@@ -1,21 +1,22 @@
 // What works on this host, and why not; who this page is to the service; what concerns everything at once.
 
 import { get, path, send, told } from '../api.js';
-import { confirm, notice } from '../dialog.js';
+import { confirm, field, notice } from '../dialog.js';
 import { h, mark } from '../dom.js';
 import { many } from '../format.js';
 import { action } from '../lists.js';
 
 /** Ask, then put a foreign tunnel on record under a name. */
 export function adopt(foreign) {
-  const name = h('input', { id: 'adopt-name', class: 'mono', 'aria-label': 'Name', placeholder: 'name', autocomplete: 'off' });
+  const name = field({ name: 'name', label: 'Name', hint: 'What it is called from now on.', required: true });
+  const sublayer = field({ name: 'sublayer', label: 'L2-specific sublayer', kind: 'select', options: [['default', 'default (4 bytes)'], ['none']], hint: 'As it was made: the kernel does not tell.' });
   const box = confirm(`Adopt ${foreign}?`, ['It is put on record as it is, with its sessions. Its traffic is not touched.'], 'Adopt', async () => {
-    await send('POST', path('adopt'), { foreign, name: name.value.trim() });
-    notice(`${foreign} is on record as ${name.value.trim()}.`);
-    location.hash = `#/tunnel/${encodeURIComponent(name.value.trim())}`;
+    const { name: given } = await send('POST', path('adopt'), { foreign, name: name.input.value.trim(), sublayer: sublayer.input.value });
+    notice(`${foreign} is on record as ${given}.`);
+    location.hash = `#/tunnel/${encodeURIComponent(given)}`;
   }, 'primary');
-  box.querySelector('footer').before(h('div', { class: 'field' }, h('label', { for: 'adopt-name' }, 'Name'), name));
-  name.focus();
+  box.querySelector('footer').before(h('div', { class: 'fields' }, name.element, sublayer.element));
+  name.input.focus();
 }
 
 export function host(app) {
