@@ -37,6 +37,8 @@ FRAME_OVERHEAD: Final = 18
 _FRAMES: Final = Slots()  # one for all: frames are sent before the next are read
 _RUN_MIN: Final = 8  # frames of one length in a batch that are worth a layout of their own
 _MISSES_MAX: Final = 4
+_YIELDS: Final = 4  # how often the CPU is left to the netdev's thread before a frame is dropped
+_YIELD_S: Final = 0.00005
 _GONE: Final = (errno.EBADFD, errno.EBADF)
 
 Schedule = Callable[[float, Callable[[float], None]], None]
@@ -235,14 +237,22 @@ class WorkerSession:
 
     def deliver_run(self, frames: Sequence[memoryview], size: int) -> None:
         """Take frames whose headers and lengths were found right. size: bytes of all of them, with these headers."""
-        count, waiting = len(frames), iter(frames)
+        count, yields, waiting = len(frames), _YIELDS, iter(frames)
         while True:
             try:
                 deque(map(self._write, waiting), 0)
                 break
             except OSError as error:
+                failed = len(frames) - length_hint(waiting) - 1
+                if isinstance(error, BlockingIOError) and yields:
+                    # The netdev's thread lags behind, perhaps because it waits for this CPU.
+                    yields -= 1
+                    time.sleep(_YIELD_S)
+                    frames = frames[failed:]
+                    waiting = iter(frames)
+                    continue
                 count -= 1
-                size -= self.header_length + len(frames[len(frames) - length_hint(waiting) - 1])
+                size -= self.header_length + len(frames[failed])
                 self._write_failed(error)
         self.rx_packets += count
         self.rx_bytes += size
