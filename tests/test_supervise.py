@@ -96,9 +96,7 @@ def _others(host: Host, worker: int) -> list[int]:
     return [pid for pid in host.workers() if pid != worker]
 
 
-def test_a_worker_killed_under_traffic_is_replaced(
-    joined: tuple[Here, Here], watching: subprocess.Popen[str]
-) -> None:
+def test_a_worker_killed_under_traffic_is_replaced(joined: tuple[Here, Here], watching: subprocess.Popen[str]) -> None:
     a, _ = joined
     assert a.host.ping("10.9.0.2", count=2)
     before = _netdevs(a)
