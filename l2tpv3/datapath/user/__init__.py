@@ -10,6 +10,9 @@ Two kinds of process, with a wall between them:
     client.py     one worker's control socket   ──JSON──▶  server.py     connections; requests.py what they ask for
     sockets.py    UDP and raw-IP sockets        ──fds───▶  carrier.py    one socket: packets in, to the right session
     netdev.py     TAPs: make, mark, adopt       ──fds───▶  session.py    one session: frames out, frames in order
+    threaded.py   has the kernel merge for them            outlet.py     many packets out with one call
+                                                           inbox.py      many in with one call
+                                                           batch.py      where frames lie, headers made once
                                                            loop.py       epoll and timers
                                                            port.py       the netdev's side that the worker reads
 
@@ -23,6 +26,8 @@ Two kinds of process, with a wall between them:
 - A session's TAP is persistent: it stays, with addresses, bridge and name, when its worker dies, and loses only its
   carrier. `add_session(adopt=True)` finds it again by its mark (its ifalias names tunnel, session and runtime
   directory) and goes on with it. Nothing without that mark is ever removed.
+
+What makes it fast: docs/performance.md. The kernel cuts, merges and checks; offloads.py has what it is asked for.
 
 What it does on the wire
 ------------------------
