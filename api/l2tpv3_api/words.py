@@ -55,7 +55,17 @@ def session() -> dict[str, Any]:
         "type": "array", "items": address, "uniqueItems": True, "maxItems": 64,
         "description": "Addresses of the netdev, with prefix lengths.", "examples": [["10.0.0.1/24", "2001:db8::1/64"]],
     }  # fmt: skip
+    # The file's schema says the same with `not`, which generators of examples can't always follow. null is a patch's.
+    schema["allOf"] = [
+        _either({"sublayer": {"enum": ["default", None]}}, {"sequencing": {"enum": ["none", None]}}),
+        _either({"bridge": {"type": "null"}}, {"address": {"maxItems": 0}}),
+    ]
     return _numbers(schema)
+
+
+def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """One of two, of words that may be left out."""
+    return {"anyOf": [{"properties": one}, {"properties": other}]}
 
 
 _V6_PLAIN: Final = "|".join(_V6.split("|")[:-1])
@@ -63,8 +73,11 @@ _V6_PLAIN: Final = "|".join(_V6.split("|")[:-1])
 
 def _tunnel(schema: dict[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     words = schema["properties"]
-    # Both of one family, and each pattern stated once: generators of examples get lost in what overlaps.
-    families = [{"properties": {word: {"pattern": f"^({one})$"} for word in ("remote", "local")}} for one in (_V4, _V6)]
+    for word in ("remote", "local"):
+        words[word] |= {"pattern": f"^({_V4}|{_V6})$", "maxLength": 64}
+    families = [
+        {"properties": {word: {"pattern": pattern} for word in ("remote", "local")}} for pattern in (r"\.", ":")
+    ]
     words["netns"] |= {"pattern": _NETNS}
     words["datapath"]["enum"] = list(datapaths)
     return _numbers(schema) | {"anyOf": families}
