@@ -178,8 +178,11 @@ def _boot(folder: Path, script: str, environment: dict[str, str], *options: str)
 
 
 def _lasting(tunnel: dict[str, Any]) -> dict[str, Any]:
-    """What a reboot must not change: all but counters, process and interface numbers."""
-    kept = {key: value for key, value in tunnel.items() if key not in ("counters", "worker_pid", "sessions")}
+    """What a reboot must not change: all but counters, process and interface numbers.
+
+    Notes aside: a unit may not write to /sys, so the worker does without threaded NAPI and says so.
+    """
+    kept = {key: value for key, value in tunnel.items() if key not in ("counters", "worker_pid", "sessions", "notes")}
     return kept | {"sessions": [_lasting_session(session) for session in tunnel["sessions"]]}
 
 
