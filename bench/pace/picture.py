@@ -25,9 +25,9 @@ def bars(rows: Sequence[dict[str, Any]]) -> str:
             parts.append(
                 f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="2" fill="{_COLOURS[number]}"/>'
             )
-            label = f"{name} {value:.3g} {row['unit']}"
+            label = f"{name} {value:,.0f} {row['unit']}" if value >= 100 else f"{name} {value:.3g} {row['unit']}"
             parts.append(f'<text class="n" x="{_LEFT + width + 6:.1f}" y="{y + 12}">{escape(label)}</text>')
-        ratio = f"{row['ratio']:.2g} times" + (" as quick" if row["lower"] else "")
+        ratio = f"{row['ratio']:.2g} times"  # where less is better, describe() has it the other way round already
         parts.append(f'<text class="r" x="{_WIDTH - 8}" y="{top + _BAR + 5}" text-anchor="end">{ratio}</text>')
         top += 2 * _BAR + _GAP
     size = f'width="{_WIDTH}" height="{top}" viewBox="0 0 {_WIDTH} {top}"'
