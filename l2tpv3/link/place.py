@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
 
-from l2tpv3.errors import ConflictError, NotFoundError, from_errno
+from l2tpv3.errors import ConflictError, NotFoundError, RefusedError, from_errno
 from l2tpv3.link.base import home
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
@@ -155,8 +156,9 @@ def _change(
     changes: dict[str, object] = {}
     if new.mtu != state.mtu:
         changes["mtu"] = new.mtu
+    fresh = everything
     if new.mac is not None and new.mac != state.mac:
-        changes["mac"] = new.mac
+        fresh = _set_mac(netdevs, ifindex, new.mac, subject, up=state.up) or fresh
     if new.bridge is None and old.bridge is not None and not everything:
         changes["master"] = 0
     if new.bridge is not None and (everything or new.bridge != old.bridge):
@@ -165,8 +167,24 @@ def _change(
         changes["up"] = new.up
     if changes:
         netdevs.change(ifindex, subject, **changes)
-    if everything or new.addresses != old.addresses:
+    if fresh or new.addresses != old.addresses:
         netdevs.set_addresses(ifindex, subject, new.addresses, () if everything else old.addresses)
+
+
+def _set_mac(netdevs: Netdevs, ifindex: int, mac: str, subject: str, *, up: bool) -> bool:
+    """Whether it was set down for a moment, as l2tp_eth has it, which takes its IPv6 addresses away."""
+    try:
+        netdevs.change(ifindex, subject, mac=mac)
+        return False
+    except RefusedError as error:
+        if error.errno != errno.EBUSY or not up:
+            raise
+    netdevs.change(ifindex, subject, up=False)
+    try:
+        netdevs.change(ifindex, subject, mac=mac)
+    finally:
+        netdevs.change(ifindex, subject, up=True)
+    return True
 
 
 @contextlib.contextmanager
