@@ -5,6 +5,7 @@ capabilities(7), credentials(7), prctl(2). ctypes on libc, for what Python's os 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -58,6 +59,12 @@ def limit() -> None:
         except (OSError, ValueError):
             continue  # without CAP_SYS_RESOURCE the hard limit is what there is
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def be_patient() -> None:
+    """Be run in longer stretches (SCHED_BATCH): a process that wakes another for each frame moves few of them."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def drop(uid: int, gid: int) -> bool:

@@ -63,6 +63,7 @@ def _prepare(control: int) -> Callable[[], None]:
     loop.on_failure = _FailureLog()
     privilege.set_process_name("l2tpv3-worker")
     privilege.limit()
+    privilege.be_patient()
     other_user = privilege.drop(*privilege.find_user())
     landlock.isolate()
     if not seccomp.confine() and not other_user:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_a_thread_merges_for_a_netdev_and_goes_with_it(ends: tuple[End, End]) ->
     for end, other in (ends, ends[::-1]):
         end.datapath.del_tunnel(end.tunnel(other.host))
     assert not threads("pwthread")
+
+
+def test_workers_and_netdevs_threads_let_frames_gather(ends: tuple[End, End]) -> None:
+    one = session(ifname="pwpatient")
+    joined(ends, one)
+    pids = [int(path.parent.name) for path in threads("pwpatient")]
+    assert [(os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid)) for pid in pids] == [
+        (os.SCHED_BATCH, 3)
+    ] * 2
+    worker = ends[0].seen(ends[0].tunnel(ends[1].host)).worker_pid
+    assert worker is not None
+    assert os.sched_getscheduler(worker) == os.SCHED_BATCH
 
 
 def threads(ifname: str) -> list[Path]:
