@@ -65,10 +65,13 @@ def serve(host: Host) -> tuple[subprocess.Popen[str], Path]:
             time.sleep(0.05)
 
 
-def test_killed_under_load_it_loses_no_packet_and_then_tells_what_is_there(underlay: tuple[Host, Host]) -> None:
+@pytest.mark.parametrize("datapath", ["user", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)])
+def test_killed_under_load_it_loses_no_packet_and_then_tells_what_is_there(
+    underlay: tuple[Host, Host], datapath: str
+) -> None:
     a, b = underlay
     process, path = serve(a)
-    ask(path, "PUT", "/v1/tunnels/t", {"remote": b.v4, "datapath": "user"})
+    ask(path, "PUT", "/v1/tunnels/t", {"remote": b.v4, "datapath": datapath})
     ask(path, "PUT", "/v1/tunnels/t/sessions/s", {"address": ["10.9.0.1/24"]})
     there = a.ctl("peer", "t").stdout
     for line in there.splitlines():
