@@ -5,16 +5,17 @@ Parsers take a value as it was typed or stored, and what it is of; they raise In
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
-from typing import Any
+from typing import Any, TypeVar
 
 from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
 
 IPAddress = IPv4Address | IPv6Address
 IPInterface = IPv4Interface | IPv6Interface
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Encap(StrEnum):
@@ -53,7 +54,7 @@ class Sequencing(StrEnum):
 def parse_address(text: Any, what: str) -> IPAddress:
     """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
     try:
-        return ip_address(_text(text, what))
+        return ip_address(parse_text(text, what))
     except ValueError:
         raise InvalidValueError(
             what, f"{text!r} is not an IP address", "give one as 192.0.2.1 or 2001:db8::1"
@@ -63,7 +64,7 @@ def parse_address(text: Any, what: str) -> IPAddress:
 def parse_interface(text: Any, what: str) -> IPInterface:
     """An address with its prefix length, as for `ip addr add`; without one it is a host's (/32, /128)."""
     try:
-        return ip_interface(_text(text, what))
+        return ip_interface(parse_text(text, what))
     except ValueError:
         raise InvalidValueError(
             what, f"{text!r} is not an address with prefix length", "give one as 192.0.2.1/24"
@@ -84,7 +85,8 @@ def parse_switch(value: Any, what: str) -> bool:
     return bool(value == "on")
 
 
-def _text(value: Any, what: str) -> str:
+def parse_text(value: Any, what: str) -> str:
+    """Text, as it is."""
     if not isinstance(value, str):
         raise InvalidValueError(what, f"{value!r} is not text", "give it as a string")
     return value
@@ -99,11 +101,11 @@ def _cookie(value: Any, what: str) -> bytes:
 
 
 def _mac(value: Any, what: str) -> str:
-    return ids.parse_mac(_text(value, what), what)
+    return ids.parse_mac(parse_text(value, what), what)
 
 
 def _optional_text(value: Any, what: str) -> str | None:
-    return None if value is None else _text(value, what)
+    return None if value is None else parse_text(value, what)
 
 
 def _integer(value: Any, what: str) -> int:
@@ -120,8 +122,10 @@ def _boolean(value: Any, what: str) -> bool:
     return value
 
 
-def _choice(kind: type[StrEnum]) -> Any:
-    def parse(value: Any, what: str) -> StrEnum:
+def choice_parser(kind: type[Choice]) -> Callable[[Any, str], Choice]:
+    """A parser of an enumeration's values."""
+
+    def parse(value: Any, what: str) -> Choice:
         try:
             return kind(value)
         except ValueError:
@@ -136,36 +140,37 @@ def _addresses(value: Any, what: str) -> tuple[IPInterface, ...]:
     return tuple(parse_interface(item, what) for item in value)
 
 
-def _optional(parse: Any) -> Any:
+def optional(parse: Any) -> Any:
+    """A parser that takes None as well."""
     return lambda value, what: None if value is None else parse(value, what)
 
 
 # word → (field, parser)
 _TUNNEL_WORDS: dict[str, tuple[str, Any]] = {
-    "name": ("name", _text),
+    "name": ("name", parse_text),
     "remote": ("remote", parse_address),
-    "local": ("local", _optional(parse_address)),
-    "encap": ("encap", _choice(Encap)),
+    "local": ("local", optional(parse_address)),
+    "encap": ("encap", choice_parser(Encap)),
     "id": ("tunnel_id", _integer),
     "peer-id": ("peer_tunnel_id", _integer),
     "local-port": ("local_port", _integer),
     "remote-port": ("remote_port", _integer),
     "udp-checksum": ("udp_checksum", parse_switch),
-    "datapath": ("datapath", _text),
+    "datapath": ("datapath", parse_text),
     "netns": ("netns", _optional_text),
 }
 _SESSION_WORDS: dict[str, tuple[str, Any]] = {
-    "name": ("name", _text),
-    "ifname": ("ifname", _text),
+    "name": ("name", parse_text),
+    "ifname": ("ifname", parse_text),
     "id": ("session_id", _integer),
     "peer-id": ("peer_session_id", _integer),
     "tx-cookie": ("tx_cookie", _cookie),
     "rx-cookie": ("rx_cookie", _cookie),
-    "sublayer": ("sublayer", _choice(Sublayer)),
-    "sequencing": ("sequencing", _choice(Sequencing)),
+    "sublayer": ("sublayer", choice_parser(Sublayer)),
+    "sequencing": ("sequencing", choice_parser(Sequencing)),
     "reorder-timeout-ms": ("reorder_timeout_ms", _integer),
     "mtu": ("mtu", parse_mtu),
-    "mac": ("mac", _optional(_mac)),
+    "mac": ("mac", optional(_mac)),
     "netns": ("netns", _optional_text),
     "address": ("addresses", _addresses),
     "bridge": ("bridge", _optional_text),

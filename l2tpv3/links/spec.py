@@ -11,7 +11,8 @@ from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.links.options import LinkType, Options, options_type, parse_options
 from l2tpv3.links.words import Word, Words, fields, number, switch, texts
-from l2tpv3.spec import MTU_MAX, MTU_MIN, IPInterface, parse_interface
+from l2tpv3.spec import MTU_MAX, MTU_MIN
+from l2tpv3.words import IPInterface, optional, parse_interface, parse_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,18 +114,8 @@ def derived_mac(machine_id: str, name: str) -> str:
     return digest.hex(":")
 
 
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidValueError(what, f"{value!r} is not text", "give it as a string")
-    return value
-
-
-def _optional(value: Any, what: str) -> str | None:
-    return None if value is None else _text(value, what)
-
-
-def _mac(value: Any, what: str) -> str | None:
-    return None if value is None else ids.parse_mac(_text(value, what), what)
+def _mac(value: Any, what: str) -> str:
+    return ids.parse_mac(parse_text(value, what), what)
 
 
 _mtu = number("mtu", MTU_MIN, MTU_MAX, unit="bytes")
@@ -145,10 +136,10 @@ def _device(text: str, what: str) -> str:
 
 COMMON: Words = {
     "over": texts("over", _device),
-    "ifname": Word("ifname", _text),
-    "over-netns": Word("over_netns", _optional, in_place=False),
-    "netns": Word("netns", _optional, in_place=False),
-    "mac": Word("mac", _mac),
+    "ifname": Word("ifname", parse_text),
+    "over-netns": Word("over_netns", optional(parse_text), in_place=False),
+    "netns": Word("netns", optional(parse_text), in_place=False),
+    "mac": Word("mac", optional(_mac)),
     "mtu": Word(
         "mtu",
         lambda value, what: None if value in (None, "auto") else _mtu.parse(value, what),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.words import Choice, choice_parser, parse_switch
 
 Parse = Callable[[Any, str], Any]
 """From a value as typed or read from a file, and what it is called, to the field's value. Raises InvalidValueError."""
@@ -29,19 +29,10 @@ class Word:
 Words = Mapping[str, Word]
 """By the word, as it is typed: `forward-delay-ms`."""
 
-Choice = TypeVar("Choice", bound=StrEnum)
-
 
 def choice(kind: type[Choice], *, in_place: bool = True, field: str) -> Word:
     """One of an enumeration's values."""
-
-    def parse(value: Any, what: str) -> Choice:
-        try:
-            return kind(value)
-        except ValueError:
-            raise InvalidValueError(what, f"{value!r} is unknown", f"give one of {', '.join(kind)}") from None
-
-    return Word(field, parse, str, in_place)
+    return Word(field, choice_parser(kind), str, in_place)
 
 
 def number(field: str, low: int, high: int, *, unit: str = "", in_place: bool = True) -> Word:
@@ -58,13 +49,7 @@ def number(field: str, low: int, high: int, *, unit: str = "", in_place: bool = 
 
 def switch(field: str) -> Word:
     """`on` or `off`."""
-
-    def parse(value: Any, what: str) -> bool:
-        if value not in ("on", "off", True, False):
-            raise InvalidValueError(what, f"{value!r} is neither on nor off", "give on or off")
-        return value in ("on", True)
-
-    return Word(field, parse, lambda value: "on" if value else "off")
+    return Word(field, parse_switch, lambda value: "on" if value else "off")
 
 
 def texts(field: str, parse_one: Callable[[str, str], Any], *, in_place: bool = True) -> Word:
