@@ -14,22 +14,29 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
+from l2tpv3.everything import Edits, Everything
 from l2tpv3.link.base import Placer
 from l2tpv3.link.place import NetdevPlacer
+from l2tpv3.links.maker import Makers
+from l2tpv3.links.record import Links
+from l2tpv3.links.run import LinkRunner, MakerOf
 from l2tpv3.lock import exclusive
-from l2tpv3.netlink.tape import Tape, taping
+from l2tpv3.netlink.tape import Tape, spoil, taping
 from l2tpv3.observe import Observer
+from l2tpv3.pending import Pending
 from l2tpv3.places import Places
-from l2tpv3.plan import Change, Scope, plan
+from l2tpv3.plan import Change, LinkBeliefs, Scope, plan
+from l2tpv3.planning import plan_everything, touched_links
 from l2tpv3.quick import Quick, Request
 from l2tpv3.recall import Recall
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
-from l2tpv3.steps import AddTunnel, Step, describe
-from l2tpv3.store import AuditEntry, Pending, Recorded, Store, boot_id, since_boot_s
+from l2tpv3.steps import AddTunnel, AnyStep, Step, describe
+from l2tpv3.store import AuditEntry, Recorded, Store
 from l2tpv3.told import OnStep, ToldStep
 from l2tpv3.whoami import caller
 from l2tpv3.world import World
@@ -42,7 +49,7 @@ _PAUSE_S = 0.05
 Look = Callable[[Records], World]
 """At what is there of these tunnels and sessions."""
 
-Want = Callable[[Records], Records]
+Want = Callable[[Everything], Everything]
 """From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
 
 
@@ -50,14 +57,14 @@ Want = Callable[[Records], Records]
 class Outcome:
     """What a change did, or would do. steps: in their order; () when everything was so already."""
 
-    steps: tuple[Step, ...]
-    before: Records
-    after: Records
+    steps: tuple[AnyStep, ...]
+    before: Everything
+    after: Everything
 
     @property
     def changes(self) -> bool:
         """Whether anything changes: what runs, or only what is on record of it."""
-        return bool(self.steps) or dict(self.before) != dict(self.after)
+        return bool(self.steps) or bool(Edits.between(self.before, self.after))
 
     @property
     def told(self) -> tuple[ToldStep, ...]:
@@ -68,13 +75,17 @@ class Outcome:
 class Engine:
     """See the module. One for a pair of places; it holds nothing open between calls."""
 
-    def __init__(self, places: Places, datapaths: Mapping[str, Datapath], placer: Placer) -> None:
+    def __init__(
+        self, places: Places, datapaths: Mapping[str, Datapath], placer: Placer, makers: MakerOf | None = None
+    ) -> None:
+        """makers: what makes links of each type; None is this host's."""
         self.places = places
         recall = Recall(places)
         self.store = Store(places.state, recall.forget)
         self._datapaths = datapaths
         self._placer = placer
-        self._runner = Runner(datapaths, placer, places)
+        self.links = LinkRunner(places.link_mark, makers or Makers(places.runtime))
+        self._runner = Runner(datapaths, placer, places, self.links)
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
         kernel = datapaths.get(KernelDatapath.name)
         self._quick = (
@@ -89,15 +100,18 @@ class Engine:
         unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
         return Observer(self._datapaths, self.places, self._placer.locator(), unfinished)
 
-    def unfinished(self) -> Records:
-        """What a change was making that was killed half-way, and which may therefore be there; {} without one."""
+    def unfinished(self) -> Everything:
+        """What a change was making that was killed half-way, and which may therefore be there; nothing without one."""
         pending = self.store.pending()
-        return {} if pending is None else _making(pending)
+        return Everything() if pending is None else _making(pending)
 
-    def preview(self, want: Want, scope: Scope | None, request: Request | None = None) -> Outcome:
+    def preview(
+        self, want: Want, scope: Scope | None, *, links: Collection[str] = (), request: Request | None = None
+    ) -> Outcome:
         """What `change` would do now. Touches nothing; needs no lock, so another change may come between.
 
-        request: what `want` stands for, if the quick way may be taken.
+        links: of these, and of what lies on what is in the scope. request: what `want` stands for, if the quick way may
+        be taken.
         """
         if (quick := self._preview_quickly(request)) is not None:
             return quick
@@ -105,11 +119,11 @@ class Engine:
         with _no_collection():
             recorded = self.store.load()
             with self._busy():
-                wanted = want(recorded.tunnels)
+                wanted = want(recorded.everything)
             with taping() as tape:
-                change = self._look(recorded, wanted, scope)
-            steps = plan(change)
-        outcome = Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+                change = self._look(recorded, wanted, scope, links)
+            steps = plan_everything(change)
+        outcome = Outcome(steps=steps, before=recorded.everything, after=wanted)
         if self._quick is not None and stamp is not None and recorded.pending is None and not outcome.changes:
             # Not to be had at once: somebody is changing the record.
             with contextlib.suppress(L2tpError), exclusive(self.places.runtime, timeout_s=0):
@@ -121,11 +135,11 @@ class Engine:
         if self._quick is None or request is None or known is None:
             return None
         if not known.touched:
-            return Outcome(steps=(), before={}, after={})
+            return Outcome(steps=(), before=Everything(), after=Everything())
         narrow = self._quick.narrow(request, known)
         if narrow is None:
             return None
-        return Outcome(steps=plan(narrow.change), before=narrow.recorded.tunnels, after=narrow.after)
+        return Outcome(steps=plan(narrow.change), before=narrow.recorded.everything, after=narrow.after)
 
     def _change_quickly(self, request: Request | None, on_step: OnStep | None) -> Outcome | None:
         """The quick way of `change`, in which the lock is held; None where there is none."""
@@ -133,34 +147,37 @@ class Engine:
         if self._quick is None or request is None or known is None:
             return None
         if not known.touched:
-            return Outcome(steps=(), before={}, after={})
+            return Outcome(steps=(), before=Everything(), after=Everything())
         narrow = self._quick.narrow(request, known)
         if narrow is None:
             return None
         steps = plan(narrow.change)
-        changed = _changed(narrow.recorded.tunnels, narrow.after)
+        changed = Edits.between(narrow.recorded.everything, narrow.after)
         if changed:
             self._carry_out(narrow.recorded, narrow.change, steps, changed, None, on_step, self._quick.look)
         self._quick.keep_after(known, narrow)
-        return Outcome(steps=steps, before=narrow.recorded.tunnels, after=narrow.after)
+        return Outcome(steps=steps, before=narrow.recorded.everything, after=narrow.after)
 
     def change(
         self,
         want: Want,
         scope: Scope | None,
         *,
+        links: Collection[str] = (),
         confirm_s: float | None = None,
         on_step: OnStep | None = None,
         repairs: bool = False,
         without: Collection[tuple[str, str]] = (),
+        without_links: Collection[str] = (),
         request: Request | None = None,
     ) -> Outcome:
         """Make it so within `scope` (None: everything); on any failure, what was there is there again.
 
-        confirm_s: the change is to be undone unless `confirm` comes within that time; see `expire`. repairs: it only
-        makes again what is on record, and so need not wait for a confirmation that something else awaits. without:
-        sessions (tunnel, name) that are left as they are, whatever is wanted; looked at after `want` was called.
-        request: what `want` stands for, if the quick way may be taken.
+        links: of these links, and of what lies on what is in the scope. confirm_s: the change is to be undone unless
+        `confirm` comes within that time; see `expire`. repairs: it only makes again what is on record, and so need not
+        wait for a confirmation that something else awaits. without: sessions (tunnel, name) that are left as they are,
+        whatever is wanted, as are the links `without_links`; both are looked at after `want` was called. request: what
+        `want` stands for, if the quick way may be taken.
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
         for its confirmation.
         """
@@ -170,40 +187,41 @@ class Engine:
             recorded = self.store.load()
             if not repairs:
                 self._refuse_unconfirmed(recorded)
+            before = recorded.everything
             with self._busy():
-                wanted = want(recorded.tunnels)
+                wanted = want(before)
             with taping() as tape:
-                change = _leave_out(self._look(recorded, wanted, scope), without)
-            steps = plan(change)
+                change = _leave_out(self._look(recorded, wanted, scope, links), without, without_links)
+            steps = plan_everything(change)
             self._refuse_unanswering(steps, change)
-            changed = _changed(recorded.tunnels, wanted)
+            changed = Edits.between(before, wanted)
             if recorded.pending is not None and recorded.pending.deadline is not None:
                 # The note of the unconfirmed change has to stay; this one is on record already and needs none.
                 if changed:
                     self._refuse_unconfirmed(recorded)
                 self._take(change, steps, on_step)
-                return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+                return Outcome(steps=steps, before=before, after=wanted)
             if not steps and not changed and recorded.pending is None:
                 if self._quick is not None and not without:
                     self._quick.keep(tape, change, request)
-                return Outcome(steps=(), before=recorded.tunnels, after=wanted)
+                return Outcome(steps=(), before=before, after=wanted)
             waiting = None
             if confirm_s is not None and (changed or steps):
-                before = {name: recorded.tunnels.get(name) for name in changed}
-                scope_ = frozenset((name, None) for name in changed)
+                about = frozenset((name, None) for name in changed.tunnels)
                 deadline = since_boot_s() + confirm_s
-                waiting = Pending(scope=scope_, before=before, target=changed, deadline=deadline, boot=boot_id())
+                back = changed.back(before)
+                waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
             last = self._carry_out(recorded, change, steps, changed, waiting, on_step)
             if self._quick is not None and waiting is None and not without:
-                self._quick.keep(last, self._done(change), request)
-            return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+                self._quick.keep(last, _done(change), request)
+            return Outcome(steps=steps, before=before, after=wanted)
 
     def _carry_out(
         self,
         recorded: Recorded,
         change: Change,
-        steps: tuple[Step, ...],
-        changed: Mapping[str, TunnelRecord | None],
+        steps: tuple[AnyStep, ...],
+        changed: Edits,
         waiting: Pending | None,
         on_step: OnStep | None,
         look: Look | None = None,
@@ -218,19 +236,19 @@ class Engine:
         except BaseException as error:
             with _noting(error):
                 self._undo(change, note)
-                self.store.revert({name: recorded.tunnels.get(name) for name in changed})
+                self.store.revert(changed.back(recorded.everything))
             raise
         return last
 
     def _take(
-        self, change: Change, steps: tuple[Step, ...], on_step: OnStep | None = None, look: Look | None = None
+        self, change: Change, steps: tuple[AnyStep, ...], on_step: OnStep | None = None, look: Look | None = None
     ) -> Tape:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
 
         look: at what; None is everything that is wanted. Gives what the last look told.
         """
 
-        def tell(step: Step) -> None:
+        def tell(step: AnyStep) -> None:
             if on_step is not None:
                 on_step(describe(step))
 
@@ -239,7 +257,8 @@ class Engine:
                 self._runner.take_all(steps, tell)
             with taping() as tape:
                 world = (look or self._look_at_all)(change.wanted)
-            steps = plan(dataclasses.replace(self._done(change), world=world))
+                world = self._with_links(world, change.links.wanted)
+            steps = plan_everything(dataclasses.replace(_done(change), world=world))
             if not steps:
                 return tape
             time.sleep(_PAUSE_S * attempt)
@@ -258,28 +277,54 @@ class Engine:
     def _look_at_all(self, records: Records) -> World:
         return self.observer(Recorded(tunnels={})).world(records)
 
-    def _done(self, change: Change) -> Change:
-        """The same change once its steps were taken: what can't be seen is what was wanted."""
-        return dataclasses.replace(change, old=change.wanted, maybe={})
+    def _with_links(self, world: World, *known: Links) -> World:
+        """With what is there of these links."""
+        if not any(known):
+            return world
+        spoil()  # what is asked for links is on no tape
+        return dataclasses.replace(world, links=self.links.seen(*known))
 
     def _undo(self, change: Change, note: Pending) -> None:
         """Make again what was there before: of what was on record, that which was really running."""
         was = {
             name: alive for name, record in change.old.items() if (alive := _alive(record, change.world)) is not None
         }
-        making = {**change.maybe, **{name: record for name, record in note.target.items() if record is not None}}
+        made = note.target.made
+        making = {**change.maybe, **made.tunnels}
         world = self.observer(Recorded(tunnels={})).world(change.old, making)
-        back = dataclasses.replace(change, maybe=making, wanted=was, world=world, scope=note.scope)
-        self._take(back, plan(back))
+        links = dataclasses.replace(
+            change.links,
+            wanted={name: record for name, record in change.links.old.items() if name in change.world.links.there},
+            maybe={**change.links.maybe, **made.links},
+            scope=_links_of(note),
+        )
+        world = self._with_links(world, links.old, links.maybe)
+        back = dataclasses.replace(change, maybe=making, wanted=was, world=world, scope=note.scope, links=links)
+        self._take(back, plan_everything(back))
 
-    def _look(self, recorded: Recorded, wanted: Records, scope: Scope | None) -> Change:
-        maybe: dict[str, TunnelRecord] = {}
+    def _look(self, recorded: Recorded, wanted: Everything, scope: Scope | None, names: Collection[str] = ()) -> Change:
+        """names: links that it is about, beside those that lie on what is in the scope."""
+        maybe = Everything()
+        about: frozenset[str] = frozenset(names)
         if recorded.pending is not None and recorded.pending.deadline is None:
             maybe = _making(recorded.pending)
             scope = None if scope is None else scope | recorded.pending.scope
-        world = self.observer(recorded).world(recorded.tunnels, maybe, wanted)
+            about |= _links_of(recorded.pending)
+        links = LinkBeliefs(
+            old=recorded.links,
+            wanted=wanted.links,
+            maybe=maybe.links,
+            scope=touched_links(scope, about, recorded.everything, maybe, wanted),
+        )
+        world = self.observer(recorded).world(recorded.tunnels, maybe.tunnels, wanted.tunnels)
         return Change(
-            old=recorded.tunnels, maybe=maybe, wanted=wanted, world=world, in_place=self._in_place, scope=scope
+            old=recorded.tunnels,
+            maybe=maybe.tunnels,
+            wanted=wanted.tunnels,
+            world=self._with_links(world, recorded.links, maybe.links, wanted.links),
+            in_place=self._in_place,
+            scope=scope,
+            links=links,
         )
 
     def stop(self) -> Outcome:
@@ -287,18 +332,22 @@ class Engine:
         with self._locked():
             recorded = self.store.load()
             self._refuse_unconfirmed(recorded)
-            change = self._look(recorded, {}, None)
-            steps = plan(change)
-            self.store.begin(_note(recorded, dataclasses.replace(change, wanted=recorded.tunnels), steps, {}))
+            change = self._look(recorded, Everything(), None)
+            steps = plan_everything(change)
+            kept = dataclasses.replace(
+                change, wanted=recorded.tunnels, links=dataclasses.replace(change.links, wanted=recorded.links)
+            )
+            self.store.begin(_note(recorded, kept, steps, Edits()))
             self._take(change, steps)
             audit = AuditEntry(
                 at=time.time(), who=caller(), what="down: " + ("; ".join(map(_in_words, steps)) or "nothing")
             )
             # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
             now = boot_id()
-            stopped = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
-            self.store.commit(stopped, audit)
-            return Outcome(steps=steps, before=recorded.tunnels, after=recorded.tunnels)
+            tunnels = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
+            links = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.links.items()}
+            self.store.commit(Edits(tunnels=tunnels, links=links), audit)
+            return Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
 
     def adopt(self, record: TunnelRecord) -> None:
         """Put on record what is running already, and mark its netdevs as ours."""
@@ -311,7 +360,7 @@ class Engine:
                 self._placer.mark(resolved(record), resolved_session(session), mark)
             what = f"adopt tunnel {record.spec.name} with {len(record.sessions)} sessions"
             audit = AuditEntry(at=time.time(), who=caller(), what=what)
-            self.store.commit({record.spec.name: record}, audit)
+            self.store.commit(Edits(tunnels={record.spec.name: record}), audit)
 
     # -- confirmation --------------------------------------------------------------------------------------------
 
@@ -334,17 +383,16 @@ class Engine:
             pending = recorded.pending
             if pending is None or pending.deadline is None:
                 return None
-            merged = {**recorded.tunnels, **pending.before}
-            wanted = {name: record for name, record in merged.items() if record is not None}
-            change = self._look(recorded, wanted, pending.scope)
-            steps = plan(change)
-            there = {name: recorded.tunnels.get(name) for name in pending.before}
-            note = Pending(scope=pending.scope, before=pending.before, target=there)
+            before = recorded.everything
+            wanted = before.edited(pending.before)
+            change = self._look(recorded, wanted, pending.scope, _links_of(pending))
+            steps = plan_everything(change)
+            note = Pending(scope=pending.scope, before=pending.before, target=pending.before.back(before))
             what = "rolled back: " + ("; ".join(map(_in_words, steps)) or "record only")
-            self.store.commit(dict(pending.before), AuditEntry(at=time.time(), who=caller(), what=what), note)
+            self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), note)
             self._take(change, steps)
             self.store.forget_pending()
-            return Outcome(steps=steps, before=recorded.tunnels, after=wanted)
+            return Outcome(steps=steps, before=before, after=wanted)
 
     def expire(self) -> Outcome | None:
         """Undo what was not confirmed in time. None when nothing is due."""
@@ -367,13 +415,16 @@ class Engine:
             recorded = self.store.load()
             if recorded.pending != pending:
                 return None
-            what = "rolled back: the machine went down before it was confirmed: " + ", ".join(sorted(pending.before))
-            self.store.commit(dict(pending.before), AuditEntry(at=time.time(), who=caller(), what=what))
-            return Outcome(steps=(), before=recorded.tunnels, after=self.store.tunnels())
+            names = ", ".join(sorted({*pending.before.tunnels, *pending.before.links}))
+            what = f"rolled back: the machine went down before it was confirmed: {names}"
+            self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what))
+            return Outcome(steps=(), before=recorded.everything, after=self.store.load().everything)
 
-    def _refuse_unanswering(self, steps: tuple[Step, ...], change: Change) -> None:
+    def _refuse_unanswering(self, steps: tuple[AnyStep, ...], change: Change) -> None:
         """Raise WorkerError when a tunnel would be made that a worker which does not answer may have."""
         for step in steps:
+            if not isinstance(step, Step):
+                continue
             name = step.tunnel.datapath
             datapath = self._datapaths.get(name)
             if isinstance(step, AddTunnel) and name in change.world.hung and isinstance(datapath, HasWorkers):
@@ -394,8 +445,17 @@ class Engine:
             yield
 
 
-def _leave_out(change: Change, sessions: Collection[tuple[str, str]]) -> Change:
-    """The change as if there were no such sessions: neither on record, nor wanted."""
+def _leave_out(change: Change, sessions: Collection[tuple[str, str]], links: Collection[str]) -> Change:
+    """The change as if there were no such sessions and links: neither on record, nor wanted."""
+    if links:
+        beliefs = (
+            {name: record for name, record in some.items() if name not in links}
+            for some in (change.links.old, change.links.wanted, change.links.maybe)
+        )
+        old, wanted, maybe = beliefs
+        change = dataclasses.replace(
+            change, links=dataclasses.replace(change.links, old=old, wanted=wanted, maybe=maybe)
+        )
     if not sessions:
         return change
     less = [
@@ -406,6 +466,12 @@ def _leave_out(change: Change, sessions: Collection[tuple[str, str]]) -> Change:
         for records in (change.old, change.maybe, change.wanted)
     ]
     return dataclasses.replace(change, old=less[0], maybe=less[1], wanted=less[2])
+
+
+def _done(change: Change) -> Change:
+    """The same change once its steps were taken: what can't be seen is what was wanted."""
+    links = dataclasses.replace(change.links, old=change.links.wanted, maybe={})
+    return dataclasses.replace(change, old=change.wanted, maybe={}, links=links)
 
 
 @contextlib.contextmanager
@@ -420,33 +486,41 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _making(pending: Pending) -> dict[str, TunnelRecord]:
+def _making(pending: Pending) -> Everything:
     """What was being made by a change that is under way, or was killed; nothing of one that is done."""
-    if pending.deadline is not None:
-        return {}
-    return {name: record for name, record in pending.target.items() if record is not None}
+    return Everything() if pending.deadline is not None else pending.target.made
 
 
-def _changed(old: Records, wanted: Records) -> dict[str, TunnelRecord | None]:
-    """The tunnels whose record differs, as wanted; None where it goes."""
-    return {name: wanted.get(name) for name in sorted({*old, *wanted}) if old.get(name) != wanted.get(name)}
+def _links_of(pending: Pending) -> frozenset[str]:
+    """The links that it is about."""
+    return frozenset({*pending.before.links, *pending.target.links})
 
 
-def _note(
-    recorded: Recorded, change: Change, steps: tuple[Step, ...], changed: Mapping[str, TunnelRecord | None]
-) -> Pending:
+def _note(recorded: Recorded, change: Change, steps: tuple[AnyStep, ...], changed: Edits) -> Pending:
     """What has to be known of a change to find everything that it may have made: only what it is about."""
-    about: set[tuple[str, str | None]] = set(recorded.pending.scope) if change.maybe and recorded.pending else set()
+    unfinished = recorded.pending is not None and recorded.pending.deadline is None
+    about: set[tuple[str, str | None]] = set(recorded.pending.scope) if unfinished and recorded.pending else set()
+    links: set[str] = set(_links_of(recorded.pending)) if unfinished and recorded.pending else set()
     for step in steps:
-        session = getattr(step, "session", None)
-        about.add((step.tunnel.spec.name, session.spec.name if session is not None else None))
-    for name in changed:
-        if change.covers(name):
-            about.add((name, None))
+        if isinstance(step, Step):
+            session = getattr(step, "session", None)
+            about.add((step.tunnel.spec.name, session.spec.name if session is not None else None))
+        else:
+            links.add(step.link.spec.name)
+    about |= {(name, None) for name in changed.tunnels if change.covers(name)}
+    links |= {name for name in changed.links if change.links.scope is None or name in change.links.scope}
     names = {name for name, _ in about}
-    target = {name: _narrow(change.wanted.get(name) or change.maybe.get(name), about) for name in names}
-    before = {name: _narrow(change.old.get(name), about) for name in names}
-    return Pending(scope=frozenset(about), before=before, target=target)
+    return Pending(
+        scope=frozenset(about),
+        before=Edits(
+            tunnels={name: _narrow(change.old.get(name), about) for name in names},
+            links={name: change.links.old.get(name) for name in links},
+        ),
+        target=Edits(
+            tunnels={name: _narrow(change.wanted.get(name) or change.maybe.get(name), about) for name in names},
+            links={name: change.links.wanted.get(name) or change.links.maybe.get(name) for name in links},
+        ),
+    )
 
 
 def _narrow(record: TunnelRecord | None, about: set[tuple[str, str | None]]) -> TunnelRecord | None:
@@ -465,7 +539,7 @@ def _alive(record: TunnelRecord, world: World) -> TunnelRecord | None:
     return record.with_sessions(tuple(one for one in record.sessions if one.spec.session_id in ids))
 
 
-def _in_words(step: Step) -> str:
+def _in_words(step: AnyStep) -> str:
     said = describe(step)
     return f"{said.sign} {said.subject}: {said.text}"
 

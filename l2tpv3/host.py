@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from l2tpv3.errors import ForeignError, NotFoundError
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, OnStep, Tell, ToldStep
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
@@ -46,6 +47,28 @@ class Did(Protocol):
         """Whether anything changes: what runs, or only what is on record of it."""
 
 
+class LinkHost(Protocol):
+    """Links of one host. Every method raises L2tpError.
+
+    words: the command line's (LinkSpec.to_words): only those that are given. l2tpv3.managed_links says more of each.
+    """
+
+    def all(self) -> list[LinkStatus]:
+        """Every link on record, by name."""
+
+    def get(self, name: str) -> LinkStatus:
+        """One link by name."""
+
+    def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
+        """Make a link and put it on record."""
+
+    def set(self, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a link; None resets a word."""
+
+    def delete(self, name: str) -> None:
+        """Remove a link; what it is over stays."""
+
+
 class Host(Protocol):
     """Tunnels and sessions of one host. Every method raises L2tpError.
 
@@ -53,6 +76,10 @@ class Host(Protocol):
     the cookies' bytes are needed; without it they may be known by their length alone (l2tpv3.remote.reading.Hidden).
     l2tpv3.manager.Manager says more of each method.
     """
+
+    @property
+    def links(self) -> LinkHost:
+        """Its links."""
 
     @property
     def undoes_unconfirmed(self) -> bool:
@@ -67,7 +94,7 @@ class Host(Protocol):
     def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
         """One session by name."""
 
-    def stated(self, names: Collection[str] = ()) -> list[WantedTunnel]:
+    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Capture:
@@ -97,12 +124,12 @@ class Host(Protocol):
     def del_session(self, tunnel: str, name: str) -> None:
         """Remove a session and its netdev."""
 
-    def plan(self, wanted: Iterable[WantedTunnel], *, prune: bool = False) -> Did:
+    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> Did:
         """What `apply` would do now. Touches nothing."""
 
     def apply(
         self,
-        wanted: Iterable[WantedTunnel],
+        wanted: Iterable[Wanted],
         *,
         prune: bool = False,
         confirm_s: float | None = None,
@@ -131,6 +158,11 @@ class Host(Protocol):
 def no_tunnel(name: str) -> NotFoundError:
     """The error about a tunnel that is not there."""
     return NotFoundError(f"tunnel {name}", "no such tunnel", "`l2tpctl tunnel show` lists them")
+
+
+def no_link(name: str) -> NotFoundError:
+    """The error about a link that is not there."""
+    return NotFoundError(f"link {name}", "no such link", "`l2tpctl link show` lists them")
 
 
 def no_session(tunnel: str, name: str) -> NotFoundError:

@@ -6,22 +6,27 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from l2tpv3.boot import boot_id
 from l2tpv3.datapath.base import Datapath, HasWorkers, Support
 from l2tpv3.engine import Engine, Outcome
 from l2tpv3.errors import ExistsError
+from l2tpv3.everything import Everything
 from l2tpv3.host import foreign_tunnel, no_session, no_tunnel
 from l2tpv3.link.base import Placer
+from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
+from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.restore import Restorer
 from l2tpv3.settle import Settler, adopted
+from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.steps import DelTunnel, ReplaceSession
-from l2tpv3.store import AuditEntry, boot_id
+from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, OnStep, Tell
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted, WantedLink, WantedTunnel
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
@@ -47,12 +52,15 @@ class Manager:
         places: Places | None = None,
         datapaths: Sequence[Datapath] | None = None,
         placer: Placer | None = None,
+        makers: MakerOf | None = None,
     ) -> None:
+        """makers: what makes links of each type; None is this host's."""
         places = places or Places.from_environment()
         self.places = places
         self._datapaths = {one.name: one for one in (_shipped(places) if datapaths is None else datapaths)}
         self._placer = placer or _shipped_placer()
-        self._engine = Engine(places, self._datapaths, self._placer)
+        self._engine = Engine(places, self._datapaths, self._placer, makers)
+        self.links = ManagedLinks(self._engine, self._settling)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -62,7 +70,7 @@ class Manager:
         netns: another namespace to look for foreign ones in. secrets: whoever has this host has the cookies, too.
         """
         recorded = self._engine.store.load()
-        records, observer = recorded.shown, self._engine.observer(recorded)
+        records, observer = recorded.shown.tunnels, self._engine.observer(recorded)
         found = [observer.tunnel(record) for record in records.values()]
         for place in dict.fromkeys([netns, *(record.spec.netns for record in records.values()), None]):
             found += (one for one in observer.foreign(records.values(), place) if one not in found)
@@ -71,7 +79,7 @@ class Manager:
     def tunnel(self, name: str, *, secrets: bool = True) -> TunnelStatus:
         """One tunnel by name; foreign ones too. Raises NotFoundError."""
         recorded = self._engine.store.load()
-        record = recorded.shown.get(name)
+        record = recorded.shown.tunnels.get(name)
         if record is not None:
             return self._engine.observer(recorded).tunnel(record)
         for status in self.tunnels():
@@ -119,14 +127,19 @@ class Manager:
         """What is on record, secrets included."""
         return self._engine.store.tunnels()
 
-    def stated(self, names: Collection[str] = ()) -> list[WantedTunnel]:
+    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
-        records = self.records()
+        recorded = self._engine.store.load()
+        records = recorded.tunnels
         for name in names:
             if name not in records:
                 raise no_tunnel(name)
         chosen = [records[name] for name in (names or records)]
-        return [WantedTunnel.from_specs(one.spec, [session.spec for session in one.sessions]) for one in chosen]
+        links = {} if names else recorded.links
+        return [
+            *(WantedTunnel.from_specs(one.spec, [session.spec for session in one.sessions]) for one in chosen),
+            *(WantedLink.from_spec(one.spec) for one in links.values()),
+        ]
 
     @property
     def undoes_unconfirmed(self) -> bool:
@@ -145,12 +158,10 @@ class Manager:
         transient: it does not survive a reboot.
         """
 
-        def want(records: Records) -> Records:
-            if name in records:
+        def want(whole: Everything) -> Everything:
+            if name in whole.tunnels:
                 raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel del {name}` removes it")
-            settled = dict(self._settler(records).tunnel(name, words))
-            settled[name] = dataclasses.replace(settled[name], boot=boot_id() if transient else None)
-            return settled
+            return _lasting(self._settling(whole).tunnel(name, words), name, transient)
 
         self._engine.change(want, frozenset({(name, None)}))
         return self.tunnel(name)
@@ -163,35 +174,33 @@ class Manager:
         Words left out take their default; `id` keeps its value. transient: None leaves that as it is.
         """
 
-        def want(records: Records) -> Records:
+        def want(whole: Everything) -> Everything:
             if check is not None:
-                check(records.get(name))
-            settled = dict(self._settler(records).tunnel(name, words))
-            if transient is not None:
-                settled[name] = dataclasses.replace(settled[name], boot=boot_id() if transient else None)
-            return settled
+                check(whole.tunnels.get(name))
+            settled = self._settling(whole).tunnel(name, words)
+            return settled if transient is None else _lasting(settled, name, transient)
 
         return _change(self._engine.change(want, frozenset({(name, None)})), name)
 
     def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> Change:
         """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions."""
 
-        def want(records: Records) -> Records:
-            old = self._record(records, name)
+        def want(whole: Everything) -> Everything:
+            old = self._record(whole.tunnels, name)
             if check is not None:
                 check(old)
-            return self._settler(records).tunnel(name, _merged(old.spec.to_words(), words))
+            return self._settling(whole).tunnel(name, _merged(old.spec.to_words(), words))
 
         return _change(self._engine.change(want, frozenset({(name, None)})), name)
 
     def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
 
-        def want(records: Records) -> Records:
-            old = self._record(records, name)
+        def want(whole: Everything) -> Everything:
+            old = self._record(whole.tunnels, name)
             if check is not None:
                 check(old)
-            return {key: record for key, record in records.items() if key != name}
+            return self._settling(whole).without_tunnel(name)
 
         self._engine.change(want, frozenset({(name, None)}))
 
@@ -200,12 +209,12 @@ class Manager:
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
         """Make a session and its netdev, and put it on record; when that fails nothing is left of it."""
 
-        def want(records: Records) -> Records:
-            record = self._record(records, tunnel)
+        def want(whole: Everything) -> Everything:
+            record = self._record(whole.tunnels, tunnel)
             if record.session(name) is not None:
                 remedy = f"`l2tpctl session del {tunnel} {name}` removes it"
                 raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy)
-            return self._settler(records).session(tunnel, name, words)
+            return self._settling(whole).session(tunnel, name, words)
 
         self._engine.change(want, frozenset({(tunnel, name)}))
         return self.session(tunnel, name)
@@ -218,11 +227,11 @@ class Manager:
         Words left out take their default; `id`, `ifname` and cookies keep their value.
         """
 
-        def want(records: Records) -> Records:
-            record = self._record(records, tunnel)
+        def want(whole: Everything) -> Everything:
+            record = self._record(whole.tunnels, tunnel)
             if check is not None:
                 check(record.session(name))
-            return self._settler(records).session(tunnel, name, words)
+            return self._settling(whole).session(tunnel, name, words)
 
         return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
 
@@ -234,37 +243,36 @@ class Manager:
         None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
         """
 
-        def want(records: Records) -> Records:
-            old = _session_record(self._record(records, tunnel), name)
+        def want(whole: Everything) -> Everything:
+            old = _session_record(self._record(whole.tunnels, tunnel), name)
             if check is not None:
                 check(old)
-            return self._settler(records).session(tunnel, name, _merged(old.spec.to_words(), words))
+            return self._settling(whole).session(tunnel, name, _merged(old.spec.to_words(), words))
 
         return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
 
     def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
         """Remove a session and its netdev; it is true when this returns."""
 
-        def want(records: Records) -> Records:
-            record = self._record(records, tunnel)
-            old = _session_record(record, name)
+        def want(whole: Everything) -> Everything:
+            old = _session_record(self._record(whole.tunnels, tunnel), name)
             if check is not None:
                 check(old)
-            return {**records, tunnel: record.without_session(name)}
+            return self._settling(whole).without_session(tunnel, name)
 
         self._engine.change(want, frozenset({(tunnel, name)}))
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def plan(self, wanted: Iterable[WantedTunnel], *, prune: bool = False) -> Outcome:
+    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> Outcome:
         """What `apply` would do now. Touches nothing."""
         wanted = tuple(wanted)
         request = self._request(wanted, prune=prune)
-        return self._engine.preview(lambda records: request.settle(records, wanted), None, request)
+        return self._engine.preview(lambda whole: request.settle(whole, wanted), None, request=request)
 
     def apply(
         self,
-        wanted: Iterable[WantedTunnel],
+        wanted: Iterable[Wanted],
         *,
         prune: bool = False,
         confirm_s: float | None = None,
@@ -277,12 +285,12 @@ class Manager:
         """
         wanted = tuple(wanted)
         request = self._request(wanted, prune=prune)
-        want = lambda records: request.settle(records, wanted)  # noqa: E731
+        want = lambda whole: request.settle(whole, wanted)  # noqa: E731
         return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, request=request)
 
-    def _request(self, wanted: tuple[WantedTunnel, ...], *, prune: bool) -> Request:
-        def settle(records: Records, some: Sequence[WantedTunnel]) -> Records:
-            return self._settler(records).all(some, prune=prune)
+    def _request(self, wanted: tuple[Wanted, ...], *, prune: bool) -> Request:
+        def settle(whole: Everything, some: Sequence[Wanted]) -> Everything:
+            return self._settling(whole).all(some, prune=prune)
 
         return Request(wanted=wanted, prune=prune, settle=settle)
 
@@ -340,7 +348,7 @@ class Manager:
             names = [names] if isinstance(names, str) else list(names)
             records = self.records()
             names = [self._record(records, name).spec.name for name in names]
-        return Restorer(self._engine, self._settler, tell, stopped=stopped).restore(names, wait_s)
+        return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
         """Tunnels with a worker, by name: its pid; None where the netdevs are there, but nobody carries them.
@@ -376,8 +384,14 @@ class Manager:
 
     # -- shared --------------------------------------------------------------------------------------------------
 
-    def _settler(self, records: Records) -> Settler:
-        return Settler(self._datapaths, self._placer, self._engine.places, records, self._engine.unfinished())
+    def _settling(self, whole: Everything) -> Settling:
+        unfinished = self._engine.unfinished()
+
+        def settler(before: Everything, bridges: Collection[str]) -> Settler:
+            places = self._engine.places
+            return Settler(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
+
+        return Settling(whole, unfinished, settler, self._engine.links)
 
     def _record(self, records: Records, name: str) -> TunnelRecord:
         if name in records:
@@ -387,13 +401,19 @@ class Manager:
         raise no_tunnel(name)
 
 
+def _lasting(whole: Everything, tunnel: str, transient: bool) -> Everything:  # noqa: FBT001 - private
+    """With that tunnel made to last, or not to survive this boot."""
+    record = dataclasses.replace(whole.tunnels[tunnel], boot=boot_id() if transient else None)
+    return dataclasses.replace(whole, tunnels={**whole.tunnels, tunnel: record})
+
+
 def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
     """A spec's words with some changed; those that are None are left out, for their default."""
     return {word: value for word, value in {**present, **words}.items() if value is not None and word != "name"}
 
 
 def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change:
-    before = outcome.before.get(tunnel)
+    before = outcome.before.tunnels.get(tunnel)
     made = before is None or (session is not None and before.session(session) is None)
     forced = [step for step in outcome.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
     return Change(recreated=True, why=forced[0].why, made=made) if forced else Change(made=made)

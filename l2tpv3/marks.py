@@ -47,3 +47,8 @@ def _tail(runtime: Path) -> str:
     if len(text.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
         text = hashlib.sha256(text.encode()).hexdigest()[:32]
     return f" {text}"
+
+
+def link_alias(runtime: Path, name: str) -> str:
+    """The mark of a link: `l2tpv3 link NAME RUNTIME`, which no session has, since theirs have a slash."""
+    return f"l2tpv3 link {name}{_tail(runtime.absolute())}"

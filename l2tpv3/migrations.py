@@ -39,7 +39,19 @@ _MAC = "ALTER TABLE session ADD COLUMN mac TEXT"
 
 _STOPPED = "ALTER TABLE tunnel ADD COLUMN stopped TEXT"
 
-STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED)
+# A change that was under way is of tunnels alone.
+_LINKS = """
+CREATE TABLE link (
+  name       TEXT PRIMARY KEY,
+  spec       TEXT NOT NULL,
+  mac        TEXT,
+  over_netns TEXT,
+  boot       TEXT,
+  stopped    TEXT
+) STRICT;
+"""
+
+STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED, _LINKS)
 """STEPS[n] takes a file from version n to n + 1."""
 
 

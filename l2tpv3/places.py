@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l2tpv3.errors import L2tpError, from_errno
-from l2tpv3.marks import Mark
+from l2tpv3.marks import Mark, link_alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Places:
     def mark(self, tunnel: str, session: str) -> str:
         """The ifalias of a session's netdev. See l2tpv3.marks."""
         return Mark(self.runtime, tunnel, session).alias()
+
+    def link_mark(self, link: str) -> str:
+        """The ifalias of a link's netdev."""
+        return link_alias(self.runtime, link)
 
     def make(self) -> None:
         """Create both, for their owner alone. Raises NotPermittedError or RefusedError."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from l2tpv3.errors import ExistsError, NotFoundError
 from l2tpv3.link.base import home
+from l2tpv3.links.record import Links
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, ports, standing_session
 from l2tpv3.spec import Encap, SessionSpec, session_word
 from l2tpv3.state import Session, Tunnel
@@ -32,10 +33,21 @@ Scope = frozenset[tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkBeliefs:
+    """The links of a change, as Change has the tunnels. scope: the names of those that it is about."""
+
+    old: Links = field(default_factory=dict)
+    wanted: Links = field(default_factory=dict)
+    maybe: Links = field(default_factory=dict)
+    scope: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Everything that `plan` looks at.
+    """Everything that a plan looks at.
 
     old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
+    links: the same of links, which planning.py looks at.
     """
 
     old: Records
@@ -44,6 +56,7 @@ class Change:
     in_place: InPlace
     maybe: Records = field(default_factory=dict)
     scope: Scope | None = None
+    links: LinkBeliefs = field(default_factory=LinkBeliefs)
 
     def covers(self, tunnel: str, session: str | None = None) -> bool:
         """Whether the change is about that tunnel as such, or (with `session`) about that session."""
@@ -226,11 +239,17 @@ class _TunnelPlan:
         for other in others:
             yield DelSession(tunnel=tunnel, session=other)
         mine = [one for one in beliefs if one.spec.session_id == number]
+        if not mine and self._was_ours(number):  # another session is giving it up in this same change
+            yield from self._add(tunnel, wanted, "")
+            return
         if not mine:
             subject = f"session {self.name}/{name}: --id"
             problem = f"{number} is the id of a session that something else added ({seen.ifname})"
             raise ExistsError(subject, problem, "give another one")
         yield from self._compare(tunnel, wanted, mine, seen)
+
+    def _was_ours(self, number: int) -> bool:
+        return any(one.spec.session_id == number for record in self.beliefs for one in record.sessions)
 
     def _compare(
         self, tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], seen: Session
@@ -366,7 +385,7 @@ def _netdev_changes(
 
 
 def _untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple[Step, ...]:
-    """Order what stands in each other's way: a netdev name, or a session id over IP, that passes from one to another.
+    """Order what stands in each other's way: a netdev's name, or a session's id, that passes from one to another.
 
     The session that gives it up is then removed at the beginning and made again in its turn.
     """
@@ -402,8 +421,8 @@ def _held(step: Step) -> Iterator[tuple[object, ...]]:
 
 def _keys(tunnel: TunnelRecord, spec: SessionSpec) -> Iterator[tuple[object, ...]]:
     yield ("ifname", home(tunnel.spec, spec), spec.ifname)
-    if tunnel.spec.encap is Encap.IP:
-        yield ("id", tunnel.datapath, tunnel.spec.netns, spec.session_id)
+    own = None if tunnel.spec.encap is Encap.IP else tunnel.spec.tunnel_id  # over UDP an id is a tunnel's own
+    yield ("id", tunnel.datapath, tunnel.spec.netns, own, spec.session_id)
 
 
 def _words(fields: Iterable[str]) -> str:

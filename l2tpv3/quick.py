@@ -15,35 +15,37 @@ from dataclasses import dataclass
 
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.errors import L2tpError, NotFoundError
+from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.netlink.tape import Tape
 from l2tpv3.places import Places
-from l2tpv3.plan import Change, InPlace
+from l2tpv3.plan import Change, InPlace, LinkBeliefs
 from l2tpv3.recall import Recall, Remembered, Stamp, digests_of
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.replay import Item, changes, differences, pare, replay
 from l2tpv3.state import Tunnel
 from l2tpv3.status import NetdevState
 from l2tpv3.store import Recorded, Store
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted, WantedTunnel
 from l2tpv3.world import World
 
 _TUNNELS_MAX, _SESSIONS_MAX = 8, 64
 """Beyond these, one look at everything takes less than one at each."""
 
 _RACY_NS = 1_000_000_000
-_INPUTS = {"old", "maybe", "wanted", "world", "in_place", "scope"}, {"tunnels", "netdevs", "hung"}
-"""What plans look at (Change, World) and this knows of. With something else in it, nothing is remembered."""
+_INPUTS = {"old", "maybe", "wanted", "world", "in_place", "scope", "links"}, {"tunnels", "netdevs", "hung", "links"}
+"""What plans look at (Change, World) and this knows of. With something else in it, nothing is remembered; nor is it
+where there are links."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What is asked of `plan` and `apply`. settle: makes of what is on record and some of `wanted` what shall be."""
 
-    wanted: tuple[WantedTunnel, ...]
+    wanted: tuple[Wanted, ...]
     prune: bool
-    settle: Callable[[Records, tuple[WantedTunnel, ...]], Records]
+    settle: Callable[[Everything, tuple[Wanted, ...]], Everything]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class Narrow:
     """A change of some sessions in place of all. recorded, after: their tunnels, whole. change: these sessions only."""
 
     recorded: Recorded
-    after: Records
+    after: Everything
     change: Change
 
 
@@ -81,7 +83,8 @@ class Quick:
         found = changed()
         if digests is None or found is None or found:
             return None
-        touched = tuple(one for one in request.wanted if remembered.digests.get(one.name) != digests[one.name])
+        tunnels = [one for one in request.wanted if isinstance(one, WantedTunnel)]
+        touched = tuple(one for one in tunnels if remembered.digests.get(one.name) != digests[one.name])
         if len(touched) > _TUNNELS_MAX or (request.prune and (touched or remembered.pruned != tuple(sorted(digests)))):
             return None
         return Known(remembered=remembered, digests=digests, touched=touched)
@@ -93,9 +96,10 @@ class Quick:
         if recorded.pending is not None or sorted(recorded.tunnels) != sorted(names):
             return None
         try:
-            after = request.settle(recorded.tunnels, known.touched)
+            settled = request.settle(recorded.everything, known.touched)
         except L2tpError:
             return None
+        after = settled.tunnels
         pairs = [(recorded.tunnels[name], after[name]) for name in names]
         if sorted(after) != sorted(names) or not all(_is_narrow(before, now) for before, now in pairs):
             return None
@@ -111,7 +115,7 @@ class Quick:
         )
         world = self.look(old)
         change = Change(old=old, wanted=wanted, world=world, in_place=self._in_place, scope=scope)
-        return Narrow(recorded=recorded, after=after, change=change)
+        return Narrow(recorded=recorded, after=settled, change=change)
 
     def look(self, records: Records) -> World:
         """What is there of a few sessions; of others of their tunnels it says nothing."""
@@ -149,8 +153,8 @@ class Quick:
         fields = tuple({one.name for one in dataclasses.fields(kind)} for kind in (Change, World))
         if tape is None or tape.spoiled or change.maybe or change.scope is not None or fields != _INPUTS:
             return
-        if not change.wanted:
-            return  # that is quick anyway
+        if not change.wanted or change.links != LinkBeliefs(scope=change.links.scope):
+            return  # nothing is quick anyway, and links are on no tape
         if stamp is not None and time.time_ns() - stamp[0][2] < _RACY_NS:
             return  # a file that was changed again within a tick of its clock would look the same
         digests = digests_of(request.wanted) if request is not None else {}
@@ -173,7 +177,7 @@ class Quick:
         if takes is None or found is None or not all(map(self._ours(narrow), found)):
             return
         digests = {**known.remembered.digests, **known.digests}
-        namespaces = {take.netns for take in takes} | set(_namespaces(narrow.after.values()))
+        namespaces = {take.netns for take in takes} | set(_namespaces(narrow.after.tunnels.values()))
         now = [pare(take, like) for take, like in zip(takes, before, strict=True)]
         self._recall.keep(Remembered(digests=digests, takes=now), namespaces)
 

@@ -21,7 +21,7 @@ from typing import Any
 from l2tpv3.netns import netns_path
 from l2tpv3.places import Places
 from l2tpv3.replay import Part, Piece
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted, WantedTunnel
 
 _FORMAT = 1
 
@@ -41,7 +41,7 @@ class Remembered:
     pruned: tuple[str, ...] | None = None
 
 
-def digests_of(wanted: Iterable[WantedTunnel]) -> dict[str, bytes] | None:
+def digests_of(wanted: Iterable[Wanted]) -> dict[str, bytes] | None:
     """A digest of each tunnel's words by its name; None where there is something that has none, or a name twice.
 
     marshal, for it tells 1 from True and takes a tenth of JSON's time; nothing is ever read back from it.
@@ -49,7 +49,7 @@ def digests_of(wanted: Iterable[WantedTunnel]) -> dict[str, bytes] | None:
     found: dict[str, bytes] = {}
     try:
         for one in wanted:
-            if one.name in found:
+            if not isinstance(one, WantedTunnel) or one.name in found:
                 return None
             words: Any = (one.words, [(session.name, session.words) for session in one.sessions])
             found[one.name] = hashlib.blake2b(marshal.dumps(words, 2), digest_size=16).digest()

@@ -8,9 +8,12 @@ from collections.abc import Callable, Collection
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
 from l2tpv3.errors import ConflictError, L2tpError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
-from l2tpv3.records import Records
-from l2tpv3.settle import Settler
+from l2tpv3.links.steps import LinkStep
+from l2tpv3.planning import touched_links
+from l2tpv3.settling import Settling
+from l2tpv3.steps import AnyStep
 from l2tpv3.told import News, Tell, Turn
 
 WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
@@ -18,14 +21,22 @@ WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 
 
 class Restorer:
-    """One run of it. settler: what settles against these records. stopped: also bring back what `down` stopped."""
+    """One run of it. settling: what settles against these records. stopped: also bring back what `down` stopped.
+
+    Links are among tunnels as `link NAME`, which no tunnel is called.
+    """
 
     def __init__(
-        self, engine: Engine, settler: Callable[[Records], Settler], tell: Tell | None = None, *, stopped: bool = True
+        self,
+        engine: Engine,
+        settling: Callable[[Everything], Settling],
+        tell: Tell | None = None,
+        *,
+        stopped: bool = True,
     ) -> None:
         self._stopped = stopped
         self._engine = engine
-        self._settler = settler
+        self._settling = settling
         self._tell = tell or (lambda _: None)
         self._told: set[tuple[str, str]] = set()
         self._restored: set[str] = set()
@@ -53,20 +64,22 @@ class Restorer:
         if self._failed:
             *others, (_, first) = reversed(self._failed.items())
             for name, error in reversed(others):
-                self._tell(News(name, Turn.FAILED, error))
+                self._tell(_news(name, Turn.FAILED, error))
             raise first
         return sorted(self._restored)
 
     def _namespaces(self) -> set[str | None]:
-        records = self._engine.store.tunnels().values()
+        recorded = self._engine.store.load()
+        records = recorded.tunnels.values()
         homes = {home(record.spec, one.spec) for record in records for one in record.sessions}
-        return homes | {record.spec.netns for record in records}
+        links = {place for one in recorded.links.values() for place in (one.over_netns, one.resolved.home)}
+        return homes | {record.spec.netns for record in records} | links
 
     def _tell_waiting(self, waiting: dict[str, L2tpError]) -> None:
         for name, error in waiting.items():
             if (name, str(error)) not in self._told:
                 self._told.add((name, str(error)))
-                self._tell(News(name, Turn.WAITING, error))
+                self._tell(_news(name, Turn.WAITING, error))
 
     def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
         """Those that are to be waited for. All at once, else those that look ready, else one by one: quick when well.
@@ -98,14 +111,15 @@ class Restorer:
 
     def _inspect(self, names: Collection[str] | None) -> tuple[list[str], dict[str, L2tpError]]:
         """Which have what they need of the host, touching nothing."""
-        records = self._engine.store.tunnels()
-        settler = self._settler(records)
+        whole = self._engine.store.load().everything
+        settling = self._settling(whole)
         ready: list[str] = []
         failures: dict[str, L2tpError] = {}
-        for name in records:
+        for name in (*whole.tunnels, *map(_link_key, whole.links)):
             if names is None or name in names:
                 try:
-                    settler.again([name], {})
+                    tunnels, links = _parted([name])
+                    settling.again(tunnels, links, {}, {}, set())
                     ready.append(name)
                 except L2tpError as error:
                     failures[name] = error
@@ -116,26 +130,56 @@ class Restorer:
 
         But for sessions that have to be waited for: gives their tunnels, and what for.
         """
-        scope = None if names is None else frozenset((name, None) for name in names)
+        tunnels, links = (None, None) if names is None else _parted(names)
+        scope = None if tunnels is None else frozenset((name, None) for name in tunnels)
         absent: dict[tuple[str, str], MissingError] = {}
+        absent_links: dict[str, L2tpError] = {}
+        unmade: set[str] = set()
 
-        def want(records: Records) -> Records:
+        def want(whole: Everything) -> Everything:
             if not self._stopped:
-                _refuse_stopped(records, names)
-            return self._settler(records).again(names, absent)
+                _refuse_stopped(whole, names)
+            about = touched_links(scope, links or (), whole)
+            return self._settling(whole).again(tunnels, about, absent, absent_links, unmade)
 
-        outcome = self._engine.change(want, scope, repairs=True, without=absent.keys())
-        waiting: dict[str, L2tpError] = {}
+        outcome = self._engine.change(
+            want, scope, links=links or (), repairs=True, without=absent.keys(), without_links=unmade
+        )
+        waiting: dict[str, L2tpError] = {_link_key(name): error for name, error in absent_links.items()}
         for (tunnel, _), error in absent.items():
             waiting.setdefault(tunnel, error)
-        for name in sorted({step.tunnel.spec.name for step in outcome.steps}):
+        for name in sorted(set(map(_subject, outcome.steps))):
             self._restored.add(name)
             if name not in waiting:
-                self._tell(News(name, Turn.RESTORED))
+                self._tell(_news(name, Turn.RESTORED))
         return waiting
 
 
-def _refuse_stopped(records: Records, names: Collection[str] | None) -> None:
-    for name, record in records.items():
-        if (names is None or name in names) and record.stopped is not None:
-            raise ConflictError(f"tunnel {name}", "`down` stopped it", f"`l2tpctl restore {name}` brings it back")
+_LINK = "link "
+
+
+def _link_key(name: str) -> str:
+    return f"{_LINK}{name}"
+
+
+def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
+    """Tunnels, and links."""
+    links = frozenset(name.removeprefix(_LINK) for name in names if name.startswith(_LINK))
+    return [name for name in names if not name.startswith(_LINK)], links
+
+
+def _subject(step: AnyStep) -> str:
+    return _link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
+
+
+def _news(name: str, turn: Turn, error: L2tpError | None = None) -> News:
+    return News("", turn, error, name.removeprefix(_LINK)) if name.startswith(_LINK) else News(name, turn, error)
+
+
+def _refuse_stopped(whole: Everything, names: Collection[str] | None) -> None:
+    stopped = {name: record.stopped for name, record in whole.tunnels.items()}
+    stopped |= {_link_key(name): record.stopped for name, record in whole.links.items()}
+    for name, boot in stopped.items():
+        if (names is None or name in names) and boot is not None:
+            subject = name if name.startswith(_LINK) else f"tunnel {name}"
+            raise ConflictError(subject, "`down` stopped it", f"`l2tpctl restore {name}` brings it back")

@@ -10,23 +10,35 @@ from collections.abc import Callable, Mapping, Sequence
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
 from l2tpv3.link.base import Placer
+from l2tpv3.links.run import LinkRunner
+from l2tpv3.links.steps import LinkStep
 from l2tpv3.places import Places
 from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
-from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
+from l2tpv3.steps import (
+    AddSession,
+    AddTunnel,
+    AnyStep,
+    DelSession,
+    DelTunnel,
+    ReplaceSession,
+    SetNetdev,
+    SetSession,
+)
 
 
 class Runner:
     """Takes steps on one host."""
 
-    def __init__(self, datapaths: Mapping[str, Datapath], placer: Placer, places: Places) -> None:
+    def __init__(self, datapaths: Mapping[str, Datapath], placer: Placer, places: Places, links: LinkRunner) -> None:
         self._datapaths = datapaths
         self._placer = placer
+        self._links = links
         self._places = places
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
         self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
 
-    def take_all(self, steps: Sequence[Step], before: Callable[[Step], None]) -> None:
+    def take_all(self, steps: Sequence[AnyStep], before: Callable[[AnyStep], None]) -> None:
         """Take steps in their order. before: called with each before it is taken. Raises as `take` does.
 
         Where sessions are made one after another, their netdevs are set up together after the last of them: each
@@ -51,9 +63,11 @@ class Runner:
         if down:
             self._placer.set_up(down)
 
-    def take(self, step: Step) -> None:
+    def take(self, step: AnyStep) -> None:
         """Take one step. Raises L2tpError; what the step had made by then is removed or is found by the next plan."""
         match step:
+            case LinkStep():
+                self._links.take(step)
             case AddTunnel():
                 self._datapath(step.tunnel).add_tunnel(self._resolved(step.tunnel))
             case DelTunnel():
@@ -132,5 +146,5 @@ class Runner:
             ) from None
 
 
-def _many_made(steps: Sequence[Step]) -> bool:
+def _many_made(steps: Sequence[AnyStep]) -> bool:
     return sum(isinstance(step, AddSession) for step in steps) > 1

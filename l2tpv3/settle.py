@@ -39,12 +39,17 @@ class Settler:
         places: Places,
         records: Records,
         unfinished: Records | None = None,
+        bridges: Collection[str] = (),
     ) -> None:
-        """unfinished: what a killed change was making. It may be there and is ours; what it had chosen is kept."""
+        """unfinished: what a killed change was making. It may be there and is ours; what it had chosen is kept.
+
+        bridges: those that are links of ours, which are there before any session joins them.
+        """
         self._datapaths = datapaths
         self._placer = placer
         self._places = places
         self._before = records
+        self._bridges = frozenset(bridges)
         self._unfinished = unfinished or {}
         self._records = dict(records)
         self._ifnames: dict[str | None, set[str]] = {}
@@ -118,7 +123,7 @@ class Settler:
             spec = session.spec
             try:
                 names = self._names(home(record.spec, spec))
-                if spec.bridge is not None and spec.bridge not in names:
+                if spec.bridge is not None and spec.bridge not in self._bridges | names:
                     remedy = f"`ip link add {spec.bridge} type bridge` makes it"
                     raise MissingError(f"session {record.spec.name}/{spec.name}", f"no bridge {spec.bridge}", remedy)
             except MissingError as error:
@@ -200,7 +205,7 @@ class Settler:
             if (old is None or _moves(record, old.spec, spec)) and not (
                 len(wanted) > _MANY and self._is_plainly_free(record, spec)
             ):
-                self._placer.check(record.spec, spec, ours=self._ours(record, spec))
+                self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
             there[name] = self._measured(record, spec, like)
             changed = True
         if changed:
@@ -210,7 +215,7 @@ class Settler:
         """Whether the names of all netdevs tell that this one can be there: looking for one takes a request each."""
         place = home(tunnel.spec, spec)
         named = spec.ifname in self._names(place) or spec.ifname in self._names(tunnel.spec.netns)
-        return not named and (spec.bridge is None or spec.bridge in self._names(place))
+        return not named and (spec.bridge is None or spec.bridge in self._bridges | self._names(place))
 
     def _taken_names(self, tunnel: TunnelRecord, netns: str | None) -> set[str]:
         place = tunnel.spec.netns

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l2tpv3.links.steps import LinkStep
+from l2tpv3.links.tell import describe_link
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, session_word
 from l2tpv3.told import ToldStep
@@ -69,8 +71,13 @@ class ReplaceSession(Step):
     old: SessionRecord
 
 
-def describe(step: Step) -> ToldStep:
+AnyStep = Step | LinkStep
+
+
+def describe(step: AnyStep) -> ToldStep:
     """What the step does, for people; no secrets are in it."""
+    if isinstance(step, LinkStep):
+        return describe_link(step)
     tunnel = step.tunnel.spec
     match step:
         case AddTunnel():

@@ -10,45 +10,20 @@ import contextlib
 import json
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 from l2tpv3 import migrations
+from l2tpv3.boot import boot_id
 from l2tpv3.errors import NotPermittedError, RefusedError
+from l2tpv3.everything import Edits, Everything
+from l2tpv3.links.record import LinkRecord, Links
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.pending import Pending
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """A change that has begun. target: what it makes of the tunnels in its scope (by name, None: removed).
-
-    before: what they were. scope: see plan.Scope. deadline: of a change that is done but awaits its confirmation, the
-    time at which it is undone, in seconds since boot (CLOCK_BOOTTIME: it counts while suspended, and nobody can set
-    it); None while it is under way. boot: the boot_id that the deadline belongs to.
-    """
-
-    scope: frozenset[tuple[str, str | None]]
-    before: Mapping[str, TunnelRecord | None]
-    target: Mapping[str, TunnelRecord | None]
-    deadline: float | None = None
-    boot: str | None = None
-
-    @property
-    def outlived(self) -> bool:
-        """Whether it awaits a confirmation that never came before the machine went down."""
-        return self.deadline is not None and self.boot != boot_id()
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds that are left to confirm it, 0 when it is due; None when it awaits no confirmation."""
-        if self.deadline is None:
-            return None
-        return 0.0 if self.outlived else max(0.0, self.deadline - since_boot_s())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +31,21 @@ class Recorded:
     """Everything on record at one moment."""
 
     tunnels: Records
+    links: Links = field(default_factory=dict)
     pending: Pending | None = None
 
     @property
-    def shown(self) -> Records:
+    def everything(self) -> Everything:
+        """The tunnels and links."""
+        return Everything(tunnels=self.tunnels, links=self.links)
+
+    @property
+    def shown(self) -> Everything:
         """What is on record, and what a change that was killed half-way was about to add."""
         if self.pending is None or self.pending.deadline is not None:
-            return self.tunnels
-        begun = {name: record for name, record in self.pending.target.items() if record is not None}
-        return {**begun, **self.tunnels}
+            return self.everything
+        begun = self.pending.target.made
+        return Everything(tunnels={**begun.tunnels, **self.tunnels}, links={**begun.links, **self.links})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +69,14 @@ class Store:
         self._before_change = before_change
 
     def load(self, names: Collection[str] | None = None) -> Recorded:
-        """Everything, as of one moment. Transient tunnels of an earlier boot are left out. names: only such tunnels."""
+        """Everything, as of one moment, but for what is transient and of an earlier boot. names: only such tunnels."""
         with self._errors():
             if not self._path.exists():
                 return Recorded(tunnels={})
             with self._opened_to_read() as db:
                 db.execute("BEGIN")
-                return Recorded(tunnels=_read_tunnels(db, names), pending=_read_pending(db))
+                tunnels, links = _read_tunnels(db, names), _read_links(db)
+                return Recorded(tunnels=tunnels, links=links, pending=_read_pending(db))
 
     def tunnels(self) -> Records:
         """Every tunnel on record by name, in the order of names."""
@@ -113,22 +95,19 @@ class Store:
         with self._change() as db:
             _write_pending(db, pending)
 
-    def commit(
-        self, changed: Mapping[str, TunnelRecord | None], audit: AuditEntry, pending: Pending | None = None
-    ) -> None:
-        """What a change made of some tunnels (None: removed), all at once. pending: what stays to be confirmed."""
+    def commit(self, edits: Edits, audit: AuditEntry, pending: Pending | None = None) -> None:
+        """What a change made of some tunnels and links, all at once. pending: what stays to be confirmed."""
         with self._change() as db:
-            db.execute("DELETE FROM tunnel WHERE boot <> ?", (boot_id(),))  # transient, and its boot is over
-            for name, record in changed.items():
-                _write_tunnel(db, name, record)
+            for table in ("tunnel", "link"):
+                db.execute(f"DELETE FROM {table} WHERE boot <> ?", (boot_id(),))  # transient, and its boot is over
+            _write(db, edits)
             _write_pending(db, pending)
             db.execute("INSERT INTO audit VALUES (?, ?, ?)", (audit.at, audit.who, audit.what))
 
-    def revert(self, before: Mapping[str, TunnelRecord | None]) -> None:
-        """The change that was begun is undone: `before` are the tunnels that it would have changed."""
+    def revert(self, before: Edits) -> None:
+        """The change that was begun is undone: `before` is what there was of all that it would have changed."""
         with self._change() as db:
-            for name, record in before.items():
-                _write_tunnel(db, name, record)
+            _write(db, before)
             _write_pending(db, None)
 
     def forget_pending(self) -> None:
@@ -190,16 +169,6 @@ class Store:
             raise RefusedError(str(self._path), f"can't use the record: {error}", remedy) from error
 
 
-def boot_id() -> str:
-    """This boot's id (random(4))."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-
-
-def since_boot_s() -> float:
-    """Seconds since boot, time in suspend included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 def _read_tunnels(db: sqlite3.Connection, names: Collection[str] | None = None) -> dict[str, TunnelRecord]:
     sessions: dict[str, list[SessionRecord]] = {}
     only, chosen = "", tuple(names or ())
@@ -252,60 +221,46 @@ def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None
     db.executemany("INSERT OR REPLACE INTO session (tunnel, name, spec, mtu, mac) VALUES (?, ?, ?, ?, ?)", new)
 
 
+def _read_links(db: sqlite3.Connection) -> dict[str, LinkRecord]:
+    now = boot_id()
+    rows = db.execute("SELECT name, spec, mac, over_netns, boot, stopped FROM link ORDER BY name")
+    return {
+        name: LinkRecord(
+            spec=LinkSpec.from_words(json.loads(spec)),
+            mac=mac,
+            over_netns=over_netns,
+            boot=boot,
+            stopped=stopped if stopped == now else None,
+        )
+        for name, spec, mac, over_netns, boot, stopped in rows
+        if boot is None or boot == now
+    }
+
+
+def _write(db: sqlite3.Connection, edits: Edits) -> None:
+    for name, tunnel in edits.tunnels.items():
+        _write_tunnel(db, name, tunnel)
+    for name, link in edits.links.items():
+        _write_link(db, name, link)
+
+
+def _write_link(db: sqlite3.Connection, name: str, record: LinkRecord | None) -> None:
+    if record is None:
+        db.execute("DELETE FROM link WHERE name = ?", (name,))
+        return
+    spec = json.dumps(record.spec.to_words())
+    values = (name, spec, record.mac, record.over_netns, record.boot, record.stopped)
+    db.execute(
+        "INSERT OR REPLACE INTO link (name, spec, mac, over_netns, boot, stopped) VALUES (?, ?, ?, ?, ?, ?)", values
+    )
+
+
 def _read_pending(db: sqlite3.Connection) -> Pending | None:
     row = db.execute("SELECT change FROM pending").fetchone()
-    if row is None:
-        return None
-    words = json.loads(row[0])
-    return Pending(
-        scope=frozenset((tunnel, session) for tunnel, session in words["scope"]),
-        before={name: _from_words(record) for name, record in words["before"].items()},
-        target={name: _from_words(record) for name, record in words["target"].items()},
-        deadline=words["deadline"],
-        boot=words.get("boot"),
-    )
+    return None if row is None else Pending.from_words(json.loads(row[0]))
 
 
 def _write_pending(db: sqlite3.Connection, pending: Pending | None) -> None:
     db.execute("DELETE FROM pending")
-    if pending is None:
-        return
-    words = {
-        "scope": sorted(pending.scope, key=str),
-        "before": {name: _to_words(record) for name, record in pending.before.items()},
-        "target": {name: _to_words(record) for name, record in pending.target.items()},
-        "deadline": pending.deadline,
-        "boot": pending.boot,
-    }
-    db.execute("INSERT INTO pending (change) VALUES (?)", (json.dumps(words),))
-
-
-def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    return {
-        "spec": record.spec.to_words(),
-        "local": str(record.local),
-        "datapath": record.datapath,
-        "reason": record.reason,
-        "boot": record.boot,
-        "stopped": record.stopped,
-        "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu, "mac": one.mac} for one in record.sessions],
-    }
-
-
-def _from_words(words: dict[str, Any] | None) -> TunnelRecord | None:
-    if words is None:
-        return None
-    return TunnelRecord(
-        spec=TunnelSpec.from_words(words["spec"]),
-        local=ip_address(words["local"]),
-        datapath=words["datapath"],
-        reason=words["reason"],
-        boot=words["boot"],
-        stopped=words.get("stopped"),
-        sessions=tuple(
-            SessionRecord(spec=SessionSpec.from_words(one["spec"]), mtu=one["mtu"], mac=one.get("mac"))
-            for one in words["sessions"]
-        ),
-    )
+    if pending is not None:
+        db.execute("INSERT INTO pending (change) VALUES (?)", (json.dumps(pending.to_words()),))

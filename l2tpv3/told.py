@@ -13,20 +13,23 @@ from l2tpv3.errors import L2tpError
 class ToldStep:
     """A step of a plan in words; no secrets are in it.
 
-    sign: + - or ~. session: None where it is about the tunnel. text: what it does, and why when that is not plain.
-    why: that reason alone. interrupts: whether its traffic stops.
+    sign: + - or ~. tunnel: None where it is about the link `link`. session: None where it is about the tunnel. text:
+    what it does, and why when that is not plain. why: that reason alone. interrupts: whether its traffic stops.
     """
 
     sign: str
-    tunnel: str
+    tunnel: str | None = None
     session: str | None = None
+    link: str | None = None
     text: str
     why: str = ""
     interrupts: bool = False
 
     @property
     def subject(self) -> str:
-        """`tunnel a` or `session a/b`."""
+        """`tunnel a`, `session a/b` or `link c`."""
+        if self.link is not None:
+            return f"link {self.link}"
         return f"tunnel {self.tunnel}" if self.session is None else f"session {self.tunnel}/{self.session}"
 
 
@@ -56,11 +59,17 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that `restore` has to tell. error: why it waits or failed."""
+    """Something that `restore` has to tell. error: why it waits or failed. link: what it is about, if no tunnel."""
 
     tunnel: str
     turn: Turn
     error: L2tpError | None = None
+    link: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """`tunnel a` or `link b`."""
+        return f"tunnel {self.tunnel}" if self.link is None else f"link {self.link}"
 
 
 Tell = Callable[[News], None]

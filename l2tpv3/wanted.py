@@ -1,4 +1,4 @@
-"""What files want: tunnels with their sessions, only the words that were given. The manager chooses the rest."""
+"""What files want: tunnels with their sessions, and links; only the words given. The manager chooses the rest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from l2tpv3.links.spec import LinkSpec
 from l2tpv3.source import Source
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 
@@ -58,6 +59,23 @@ class WantedTunnel:
             words=_stated(spec.to_words(), default, always),
             sessions=tuple(WantedSession.from_spec(session) for session in sessions),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedLink:
+    """A link as a file wants it. words: by LinkSpec.to_words' keys without `name`, `type` among them."""
+
+    name: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def from_spec(cls, spec: LinkSpec) -> WantedLink:
+        """What states `spec` in full: defaults are left out."""
+        return cls(name=spec.name, words=spec.stated_words())
+
+
+Wanted = WantedTunnel | WantedLink
 
 
 def _stated(words: Mapping[str, Any], default: Mapping[str, Any], always: Iterable[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from l2tpv3.links.state import LinksSeen
 from l2tpv3.records import TunnelRecord, is_same
 from l2tpv3.state import Tunnel
 from l2tpv3.status import NetdevState
@@ -20,6 +21,7 @@ class World:
     tunnels: Mapping[tuple[str, str | None], Mapping[int, Tunnel]] = field(default_factory=dict)
     netdevs: Mapping[tuple[str, str], NetdevState] = field(default_factory=dict)
     hung: frozenset[str] = frozenset()
+    links: LinksSeen = field(default_factory=LinksSeen)
 
     def tunnel(self, record: TunnelRecord) -> Tunnel | None:
         """The tunnel on record as its datapath reports it; None when it does not."""

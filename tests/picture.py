@@ -15,10 +15,11 @@ from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.netns import inside
+from l2tpv3.pending import Pending
 from l2tpv3.places import Places
 from l2tpv3.records import TunnelRecord
 from l2tpv3.state import Counters, Tunnel, TunnelCounters
-from l2tpv3.store import Pending, Store
+from l2tpv3.store import Store
 from tests.hosts import Host
 
 

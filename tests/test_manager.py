@@ -20,6 +20,7 @@ from l2tpv3.errors import (
 )
 from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.wanted import WantedSession, WantedTunnel
 from l2tpv3.whoami import acting_for
 
 PEER = {"remote": "127.0.0.2"}
@@ -400,3 +401,15 @@ def test_the_log_names_whom_a_thread_acts_for(manager: Manager) -> None:
     manager.del_tunnel("a")
     ours, theirs = manager.audit()
     assert theirs.who == "token laptop" and "uid" in ours.who
+
+
+def test_ids_pass_from_one_session_to_another_in_one_change(manager: Manager) -> None:
+    def wanted(**ids: int) -> list[WantedTunnel]:
+        sessions = (WantedSession(name=name, words={"id": number}) for name, number in ids.items())
+        return [WantedTunnel(name="siteb", words=PEER, sessions=tuple(sessions))]
+
+    manager.apply(wanted(a=1, b=2))
+    for ids in ({"a": 2, "b": 1}, {"a": 2, "b": 9, "c": 1}, {"a": 1, "b": 2, "c": 9}):
+        manager.apply(wanted(**ids))
+        assert {one.name: one.spec.session_id for one in manager.tunnel("siteb").sessions} == ids
+        assert not manager.plan(wanted(**ids)).changes

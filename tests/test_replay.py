@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from l2tpv3.everything import Edits
 from l2tpv3.netlink.route import RouteSocket
 from l2tpv3.netlink.tape import Tape, spoil, taping
 from l2tpv3.places import Places
@@ -138,28 +139,28 @@ REMEMBERED = Remembered(digests={"a": b"1"}, takes=[Part(0, None, 1, 18, b"", []
 def test_it_lasts_until_the_record_changes(places: Places) -> None:
     recall = Recall(places)
     store = Store(places.state, recall.forget)
-    store.commit({"a": RECORD}, AUDIT)
+    store.commit(Edits(tunnels={"a": RECORD}), AUDIT)
     recall.keep(REMEMBERED, [None])
     assert recall.load() == REMEMBERED
     assert (places.runtime / "remembered").stat().st_mode & 0o777 == 0o600
     assert store.load(["a"]).tunnels == store.tunnels() and store.load([]).tunnels == {} == store.load(["b"]).tunnels
     assert recall.load() == REMEMBERED  # reading changes nothing
-    store.commit({}, AUDIT)
+    store.commit(Edits(), AUDIT)
     assert recall.load() is None
 
 
 def test_a_record_that_something_else_changed_is_not_taken_for_it(places: Places) -> None:
     recall = Recall(places)
-    Store(places.state).commit({"a": RECORD}, AUDIT)
+    Store(places.state).commit(Edits(tunnels={"a": RECORD}), AUDIT)
     recall.keep(REMEMBERED, [None])
-    Store(places.state).commit({"a": None}, AUDIT)
+    Store(places.state).commit(Edits(tunnels={"a": None}), AUDIT)
     assert recall.load() is None
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"i\x01\x00\x00\x00", b"{0"])
 def test_a_damaged_memory_is_none(places: Places, content: bytes) -> None:
     recall = Recall(places)
-    Store(places.state).commit({"a": RECORD}, AUDIT)
+    Store(places.state).commit(Edits(tunnels={"a": RECORD}), AUDIT)
     (places.runtime / "remembered").write_bytes(content)
     assert recall.load() is None
 

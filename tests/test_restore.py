@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
+from l2tpv3.boot import since_boot_s
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, MissingError, NoAddressError, NoRouteError, RefusedError
+from l2tpv3.everything import Edits
 from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.store import Pending, Store, since_boot_s
+from l2tpv3.pending import Pending
+from l2tpv3.store import Store
 from l2tpv3.told import News, Turn
 from l2tpv3.wanted import WantedTunnel
 from tests.here import Here
@@ -74,7 +77,9 @@ def test_undoing_it_does_not_depend_on_addresses_that_are_there(tmp_path: Path) 
     assert pending is not None
     unreachable = dataclasses.replace(record.spec, local=type(record.local)("192.0.2.77"))
     store.begin(
-        dataclasses.replace(pending, before={"siteb": dataclasses.replace(record, spec=unreachable), "new": None})
+        dataclasses.replace(
+            pending, before=Edits(tunnels={"siteb": dataclasses.replace(record, spec=unreachable), "new": None})
+        )
     )
     with pytest.raises(NoAddressError):
         after.restore()
@@ -98,7 +103,7 @@ def test_what_awaits_its_confirmation_can_be_restored_and_still_be_undone(tmp_pa
 
 
 def test_a_deadline_is_counted_since_boot(tmp_path: Path) -> None:
-    pending = Pending(scope=frozenset(), before={}, target={}, deadline=since_boot_s() + 60)
+    pending = Pending(scope=frozenset(), before=Edits(), target=Edits(), deadline=since_boot_s() + 60)
     assert pending.left_s == 0, "without a boot it is of an earlier program, and due"
     manager = make(tmp_path, MemoryDatapath())
     manager.apply(wanted(1300), confirm_s=1.0)

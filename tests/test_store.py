@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 
 from l2tpv3 import migrations
+from l2tpv3.boot import boot_id
 from l2tpv3.errors import RefusedError
+from l2tpv3.everything import Edits
+from l2tpv3.links.record import LinkRecord
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.pending import Pending
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.store import AuditEntry, Pending, Store, boot_id
+from l2tpv3.store import AuditEntry, Store
 
 SESSION = SessionRecord(
     spec=SessionSpec(name="lan", ifname="lan0", tx_cookie=b"12345678"), mtu=1438, mac="02:00:5e:00:53:01"
@@ -28,6 +33,11 @@ TUNNEL = TunnelRecord(
     reason="no kernel datapath",
     sessions=(SESSION,),
 )
+LINK = LinkRecord(
+    spec=LinkSpec.from_words({"name": "br0", "type": "bridge", "over": ["eth1", "siteb/lan"], "stp": "off"}),
+    mac="02:00:5e:00:53:09",
+    over_netns="inner",
+)
 ENTRY = AuditEntry(at=1.5, who="root (uid 0)", what="+ tunnel siteb")
 
 
@@ -38,9 +48,19 @@ def test_reading_nothing_makes_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
-    Store(tmp_path).commit({"siteb": TUNNEL}, ENTRY)
+    Store(tmp_path).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
     assert Store(tmp_path).tunnels() == {"siteb": TUNNEL}
     assert Store(tmp_path).audit(5) == [ENTRY]
+
+
+def test_links_come_back_and_go(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    there = {"br0": LINK, "t": dataclasses.replace(LINK, boot=boot_id(), stopped=boot_id())}
+    earlier = dataclasses.replace(LINK, boot="another-boot")
+    store.commit(Edits(links={**there, "earlier": earlier}), ENTRY)
+    assert Store(tmp_path).load().links == there
+    store.commit(Edits(links={"br0": None, "t": dataclasses.replace(LINK, stopped="another-boot")}), ENTRY)
+    assert Store(tmp_path).load().links == {"t": LINK}
 
 
 def test_one_session_of_many_is_one_row(tmp_path: Path) -> None:
@@ -50,7 +70,7 @@ def test_one_session_of_many_is_one_row(tmp_path: Path) -> None:
         )
     )
     store = Store(tmp_path)
-    store.commit({"siteb": many}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": many}), ENTRY)
     other = SessionRecord(spec=dataclasses.replace(many.sessions[3].spec, mac="02:00:5e:00:53:01"), mtu=1300)
     changed = many.with_session(other).without_session("s9")
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
@@ -59,29 +79,31 @@ def test_one_session_of_many_is_one_row(tmp_path: Path) -> None:
         "CREATE TRIGGER a AFTER INSERT ON session BEGIN INSERT INTO touched VALUES (new.name); END;"
         "CREATE TRIGGER b AFTER DELETE ON session BEGIN INSERT INTO touched VALUES (old.name); END;"
     )
-    store.commit({"siteb": changed}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": changed}), ENTRY)
     assert {name for (name,) in database.execute("SELECT name FROM touched")} == {other.spec.name, "s9"}
     assert store.tunnels() == {"siteb": changed}
 
 
 def test_a_tunnel_that_goes_takes_its_sessions_along(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit({"siteb": TUNNEL}, ENTRY)
-    store.commit({"siteb": None}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    store.commit(Edits(tunnels={"siteb": None}), ENTRY)
     assert store.tunnels() == {}
-    store.commit({"siteb": TUNNEL.with_sessions(())}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": TUNNEL.with_sessions(())}), ENTRY)
     assert store.tunnels()["siteb"].sessions == ()
 
 
 def test_a_pending_change_is_kept_until_it_is_done(tmp_path: Path) -> None:
     store = Store(tmp_path)
     pending = Pending(
-        scope=frozenset({("siteb", None), ("sitec", "lan")}), before={"siteb": None}, target={"siteb": TUNNEL}
+        scope=frozenset({("siteb", None), ("sitec", "lan")}),
+        before=Edits(tunnels={"siteb": None}, links={"br0": LINK}),
+        target=Edits(tunnels={"siteb": TUNNEL}, links={"br0": None, "br1": LINK}),
     )
     store.begin(pending)
     assert store.load().pending == pending
     waiting = dataclasses.replace(pending, deadline=99.5)
-    store.commit({"siteb": TUNNEL}, ENTRY, waiting)
+    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY, waiting)
     assert store.load().pending == waiting
     store.forget_pending()
     assert store.load().pending is None
@@ -91,16 +113,16 @@ def test_transient_tunnels_end_with_their_boot(tmp_path: Path) -> None:
     store = Store(tmp_path)
     now = dataclasses.replace(TUNNEL, boot=boot_id())
     earlier = dataclasses.replace(TUNNEL, spec=dataclasses.replace(TUNNEL.spec, name="sitec"), boot="another-boot")
-    store.commit({"siteb": now, "sitec": earlier}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": now, "sitec": earlier}), ENTRY)
     assert store.tunnels() == {"siteb": now}
 
 
 def test_files_are_the_owners_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit({"siteb": TUNNEL}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
     database.execute("SELECT * FROM tunnel").fetchall()  # an open reader keeps -wal and -shm in place
-    store.commit({"siteb": None}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": None}), ENTRY)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     database.close()
     assert set(modes) >= {"l2tpv3.db", "l2tpv3.db-wal"}
@@ -119,9 +141,9 @@ def test_a_torn_file_is_a_typed_error(tmp_path: Path, content: bytes) -> None:
 def test_what_is_transient_is_swept_once_its_boot_is_over(tmp_path: Path) -> None:
     store = Store(tmp_path)
     gone = dataclasses.replace(TUNNEL, boot="another-boot")
-    store.commit({"gone": gone, "siteb": TUNNEL}, ENTRY)
+    store.commit(Edits(tunnels={"gone": gone, "siteb": TUNNEL}), ENTRY)
     assert list(store.tunnels()) == ["siteb"]
-    store.commit({}, ENTRY)
+    store.commit(Edits(), ENTRY)
     with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
         rows = database.execute("SELECT tunnel FROM session UNION ALL SELECT name FROM tunnel").fetchall()
     database.close()
@@ -131,17 +153,17 @@ def test_what_is_transient_is_swept_once_its_boot_is_over(tmp_path: Path) -> Non
 def test_what_was_stopped_in_another_boot_is_not_stopped(tmp_path: Path) -> None:
     store = Store(tmp_path)
     now = dataclasses.replace(TUNNEL, stopped=boot_id())
-    store.commit({"then": dataclasses.replace(TUNNEL, stopped="another-boot"), "now": now}, ENTRY)
+    store.commit(Edits(tunnels={"then": dataclasses.replace(TUNNEL, stopped="another-boot"), "now": now}), ENTRY)
     assert {name: one.stopped for name, one in store.tunnels().items()} == {"then": None, "now": boot_id()}
 
 
 def test_a_torn_log_loses_only_what_was_being_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit({"siteb": TUNNEL}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
     reader = sqlite3.connect(tmp_path / "l2tpv3.db")
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM tunnel").fetchall()  # nothing is checkpointed while this one reads
-    store.commit({"siteb": None}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": None}), ENTRY)
     log, database = (tmp_path / "l2tpv3.db-wal").read_bytes(), (tmp_path / "l2tpv3.db").read_bytes()
     torn = tmp_path / "torn"
     torn.mkdir()
@@ -153,7 +175,7 @@ def test_a_torn_log_loses_only_what_was_being_written(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit({"siteb": TUNNEL}, ENTRY)
+    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
     database.execute("PRAGMA user_version = 99")
     database.close()
@@ -191,13 +213,13 @@ def test_a_file_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> N
     database.commit()
     database.close()
     waiting = Store(tmp_path).load().pending
-    assert waiting is not None and waiting.target == {"siteb": TUNNEL.with_sessions((WITHOUT_MAC,))}
+    assert waiting is not None and waiting.target == Edits(tunnels={"siteb": TUNNEL.with_sessions((WITHOUT_MAC,))})
     _assert_brought_up_to_date(tmp_path)
 
 
 def _assert_brought_up_to_date(folder: Path) -> None:
     """What those versions did not have is left open; from then on it is kept."""
     assert Store(folder).tunnels() == {"siteb": TUNNEL.with_sessions((WITHOUT_MAC,))}
-    Store(folder).commit({"siteb": TUNNEL}, ENTRY)
+    Store(folder).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
     assert Store(folder).tunnels() == {"siteb": TUNNEL}
     assert Store(folder).audit(1) == [ENTRY]

@@ -73,9 +73,9 @@ def _tell(news: News) -> None:
     from l2tpv3.told import Turn
 
     if news.turn is Turn.RESTORED:
-        print(f"tunnel {news.tunnel}: restored", file=sys.stderr)
+        print(f"{news.subject}: restored", file=sys.stderr)
     elif news.turn is Turn.WAITING:
-        print(f"tunnel {news.tunnel}: waiting: {news.error}", file=sys.stderr)
+        print(f"{news.subject}: waiting: {news.error}", file=sys.stderr)
     else:
         print(f"l2tpctl: {news.error}", file=sys.stderr)
 

@@ -8,30 +8,32 @@ from typing import Any
 from l2tpv3 import ids
 from l2tpv3.source import format_path, format_text
 from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted, WantedLink, WantedTunnel
 
 Pair = tuple[TunnelSpec, Sequence[SessionSpec]]
 """A tunnel with its sessions, as they are on record."""
 
 
-def dump(tunnels: Iterable[WantedTunnel | Pair]) -> str:
-    """TOML that `load` reads as the same tunnels, in their order; words in spec.py's.
+def dump(wanted: Iterable[Wanted | Pair]) -> str:
+    """TOML that `load` reads as the same tunnels and links, each in their order; words in spec.py's.
 
     A pair is stated in full, whatever is chosen when it is not given included (see wanted.py). Cookies are in it:
     whoever writes it to a file makes that file mode 0600.
     """
-    return "\n".join(block for tunnel in tunnels for block in _blocks(tunnel))
+    return "\n".join(block for one in wanted for block in _blocks(one))
 
 
-def state_document(tunnels: Iterable[WantedTunnel]) -> dict[str, Any]:
+def state_document(wanted: Iterable[Wanted]) -> dict[str, Any]:
     """What `dump` writes, as the JSON-ready document that its TOML is read as: cookies as hex digits, in clear."""
-    return {
-        "tunnel": {
-            one.name: _json_words(one.words)
-            | ({"session": {it.name: _json_words(it.words) for it in one.sessions}} if one.sessions else {})
-            for one in tunnels
-        }
-    }
+    document: dict[str, Any] = {"tunnel": {}}
+    for one in wanted:
+        words = _json_words(one.words)
+        if isinstance(one, WantedLink):
+            document.setdefault("link", {})[one.name] = words
+        else:
+            sessions = {it.name: _json_words(it.words) for it in one.sessions}
+            document["tunnel"][one.name] = words | ({"session": sessions} if sessions else {})
+    return document
 
 
 def _json_words(words: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,8 +41,11 @@ def _json_words(words: Mapping[str, Any]) -> dict[str, Any]:
     return {word: ids.format_cookie(value) if isinstance(value, bytes) else value for word, value in stated.items()}
 
 
-def _blocks(tunnel: WantedTunnel | Pair) -> Iterator[str]:
-    wanted = tunnel if isinstance(tunnel, WantedTunnel) else WantedTunnel.from_specs(*tunnel)
+def _blocks(one: Wanted | Pair) -> Iterator[str]:
+    if isinstance(one, WantedLink):
+        yield _table(("link", one.name), one.words)
+        return
+    wanted = one if isinstance(one, WantedTunnel) else WantedTunnel.from_specs(*one)
     yield _table(("tunnel", wanted.name), wanted.words)
     for session in wanted.sessions:
         yield _table(("tunnel", wanted.name, "session", session.name), session.words)

@@ -36,10 +36,18 @@ class Placer(Protocol):
     def ifnames(self, netns: str | None) -> set[str]:
         """The names of all netdevs in a namespace. NotFoundError when there is no such namespace."""
 
-    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
+    def check(
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        *,
+        ours: Collection[str] = (),
+        bridges: Collection[str] = (),
+    ) -> None:
         """That the netdev can go where it is wanted, before anything is touched.
 
-        ours: names that are not in the way. Raises NotFoundError (namespace, bridge), ConflictError (name taken).
+        ours: names that are not in the way. bridges: those that will be there. Raises NotFoundError (namespace,
+        bridge), ConflictError (name taken).
         """
 
     def place(

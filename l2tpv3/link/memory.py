@@ -39,14 +39,21 @@ class MemoryPlacer:
         """See Placer.ifnames."""
         return self._datapath.ifnames() | {name for where, name in self._bridges if where == netns}
 
-    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
+    def check(
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        *,
+        ours: Collection[str] = (),
+        bridges: Collection[str] = (),
+    ) -> None:
         """See Placer.check."""
         names = self.ifnames(home(tunnel, session))
         if session.ifname not in ours and session.ifname in names:
             raise ConflictError(
                 f"session {session.name}", f"netdev {session.ifname} exists already", "give another --ifname"
             )
-        if session.bridge is not None and session.bridge not in names:
+        if session.bridge is not None and session.bridge not in {*names, *bridges}:
             raise NotFoundError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
 
     def place(

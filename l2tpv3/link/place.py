@@ -43,7 +43,14 @@ class NetdevPlacer:
             except OSError as error:
                 raise from_errno("the netdevs", "list them", error.errno or 0) from error
 
-    def check(self, tunnel: TunnelSpec, session: SessionSpec, *, ours: Collection[str] = ()) -> None:
+    def check(
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        *,
+        ours: Collection[str] = (),
+        bridges: Collection[str] = (),
+    ) -> None:
         """See Placer.check."""
         subject = f"session {session.name}"
         place = home(tunnel, session)
@@ -51,7 +58,7 @@ class NetdevPlacer:
             self._exists(netns, session.ifname) for netns in dict.fromkeys((place, tunnel.netns))
         ):
             raise ConflictError(subject, f"netdev {session.ifname} exists already", "give another --ifname")
-        if session.bridge is not None and not self._exists(place, session.bridge):
+        if session.bridge is not None and session.bridge not in bridges and not self._exists(place, session.bridge):
             remedy = f"`ip link add {session.bridge} type bridge` makes it"
             raise NotFoundError(subject, f"no bridge {session.bridge}", remedy)
 

@@ -44,8 +44,8 @@ class Bridge(Kind[BridgeOptions]):
             "priority": info.get("br_priority"),
             "forward-delay-ms": int(info.get("br_forward_delay", 0)) * 1000 // _HZ,
             "ageing-s": int(info.get("br_ageing_time", 0)) // _HZ,
-            "igmp-snooping": "on" if info.get("br_mcast_snooping") else "off",
-            "vlan-filtering": "on" if info.get("br_vlan_filtering") else "off",
+            "igmp-snooping": bool(info.get("br_mcast_snooping")),
+            "vlan-filtering": bool(info.get("br_vlan_filtering")),
         }
 
 

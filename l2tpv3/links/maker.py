@@ -8,6 +8,7 @@ from typing import Protocol
 
 from l2tpv3.links.kind import Below
 from l2tpv3.links.options import LinkType
+from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
 
@@ -28,8 +29,11 @@ class LinkMaker(Protocol):
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
         """Change it in place to what `new` says. Raises NotFoundError when it is gone."""
 
-    def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
-        """The link as it is now; None when it is not there."""
+    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
+        """The link as it is now; None when it is not there. sight: a look that others share; None is one of its own."""
+
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
+        """Those of these netdevs that are not there to be over."""
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """Remove it; one that is gone is fine."""

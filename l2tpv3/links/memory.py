@@ -9,6 +9,7 @@ from l2tpv3.errors import ConflictError, ExistsError, MissingError, NotFoundErro
 from l2tpv3.links.bridge import stp_runs
 from l2tpv3.links.kind import Below
 from l2tpv3.links.options import BridgeOptions
+from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
 from l2tpv3.status import NetdevState
@@ -86,7 +87,7 @@ class MemoryMaker:
         if new.options.loose:
             made.over = {below[name]: which for name in new.over if (which := self._netdev(below[name])) is not None}
 
-    def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
+    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
         """See LinkMaker.find."""
         made = self._there().get(mark)
         if made is None:
@@ -109,6 +110,10 @@ class MemoryMaker:
             addresses=made.spec.addresses,
         )
         return LinkState(netdev=netdev, over=tuple(made.over), words=words)
+
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
+        """See LinkMaker.lacking."""
+        return frozenset(one for one in ifnames if self._netdev(one) is None)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """See LinkMaker.remove."""

@@ -97,7 +97,8 @@ class _Options:
     """What all types' options share.
 
     least_over, most_over: of how many netdevs it is made; None is any number. loose: these may come and go while it
-    stays; else it goes with them. exclusive: nothing else may be over them. own_netdev: it has a netdev.
+    stays; else it goes with them. exclusive: nothing else may be over them. own_netdev: it has a netdev. relayed: a
+    process of ours carries it.
     """
 
     type: ClassVar[LinkType]
@@ -107,6 +108,7 @@ class _Options:
     loose: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
     own_netdev: ClassVar[bool] = True
+    relayed: ClassVar[bool] = False
 
     @property
     def own_mac(self) -> bool:
@@ -344,6 +346,7 @@ class VnicOptions(_Options):
 
     type: ClassVar[LinkType] = LinkType.VNIC
     loose: ClassVar[bool] = True
+    relayed: ClassVar[bool] = True
 
     @property
     def own_mac(self) -> bool:

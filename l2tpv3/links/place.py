@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
-from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError
+from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.links.check import check_name, check_over
 from l2tpv3.links.kind import Attributes, Below
 from l2tpv3.links.kinds import kind_of
 from l2tpv3.links.options import BondOptions, BridgeOptions, MemberVlans
 from l2tpv3.links.rtnl import LinkSocket
+from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
-from l2tpv3.netns import NETNS_DIR, same_netns
+from l2tpv3.netns import same_netns
 
 _UP = 0x1  # IFF_UP
 
@@ -126,26 +126,30 @@ class NetdevMaker:
 
     # -- seeing and removing -------------------------------------------------------------------------------------
 
-    def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
+    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
         """See LinkMaker.find: wherever it has moved, and whatever it is called."""
-        found = find_netdev(spec, mark)
-        if found is None:
+        sight = sight or Sight()
+        found = find_netdev(spec, mark, sight)
+        state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
+        if found is None or state is None:
             return None
         netns, one = found
-        kind = kind_of(spec)
-        with LinkSocket(netns) as home, Netdevs(netns) as netdevs:
-            there = home.all()
-            state = next((state for state in netdevs.all() if state.ifindex == one["index"]), None)
-        if state is None:
-            return None
         if spec.options.loose:
-            over = [other["ifname"] for other in there.values() if other.get("master") == one["index"]]
+            under = [other for other in sight.links(netns).values() if other.get("master") == one["index"]]
         else:
-            with LinkSocket(spec.over_netns) as beneath:
-                lower = beneath.all().get(one.get("link") or 0)
-            over = [lower["ifname"]] if lower is not None else []
-        stats = one.get("stats64") or {}
-        return LinkState(netdev=state, over=tuple(over), words=kind.words(one["info"]), counters=dict(stats))
+            lower = sight.links(spec.over_netns).get(one.get("link") or 0)
+            under = [lower] if lower is not None else []
+        return LinkState(
+            netdev=state,
+            over=tuple(other["ifname"] for other in under),
+            words=kind_of(spec).words(one["info"]),
+            counters=dict(one.get("stats64") or {}),
+            mtus={other["ifname"]: other["mtu"] for other in under},
+        )
+
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
+        """See LinkMaker.lacking."""
+        return sight.lacking(spec.over_netns, ifnames)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """See LinkMaker.remove. Its members stay, and are up."""
@@ -162,15 +166,9 @@ class NetdevMaker:
                     home.set(member, subject, state="up")
 
 
-def find_netdev(spec: LinkSpec, mark: str) -> tuple[str | None, Attributes] | None:
+def find_netdev(spec: LinkSpec, mark: str, sight: Sight | None = None) -> tuple[str | None, Attributes] | None:
     """Where a link's netdev is, and what it is like: by its mark, or by the name that it had before it got one."""
-    likely = list(dict.fromkeys((spec.home, spec.over_netns)))
-    for netns in (*likely, *(name for name in _named() if name not in likely)):
-        with contextlib.suppress(NotFoundError, NotPermittedError), LinkSocket(netns) as socket:
-            for one in socket.all().values():
-                if one.get("ifalias") == mark or (one["ifname"] == spare_name(mark) and netns in likely):
-                    return netns, one
-    return None
+    return (sight or Sight()).marked((spec.home, spec.over_netns), mark, spare_name(mark))
 
 
 def spare_name(mark: str) -> str:
@@ -204,8 +202,3 @@ def _set_vlans(home: LinkSocket, member: int, subject: str, wanted: MemberVlans 
         home.vlan(member, subject, low, high)
     if untagged is not None:
         home.vlan(member, subject, untagged, untagged, untagged=True)
-
-
-def _named() -> Iterator[str]:
-    with contextlib.suppress(OSError):
-        yield from sorted(path.name for path in Path(NETNS_DIR).iterdir())

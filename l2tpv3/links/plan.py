@@ -7,7 +7,7 @@ own steps, for a session may be about to join a bridge; the rest comes after the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from l2tpv3.errors import InvalidValueError, MissingError
@@ -16,7 +16,7 @@ from l2tpv3.links.kind import Below
 from l2tpv3.links.options import BridgeOptions
 from l2tpv3.links.record import LinkRecord, Links, below
 from l2tpv3.links.spec import COMMON, LinkSpec
-from l2tpv3.links.state import LinkState
+from l2tpv3.links.state import LinksSeen
 from l2tpv3.links.steps import AddLink, DelLink, LinkStep, SetLink
 from l2tpv3.records import Records
 
@@ -25,14 +25,14 @@ from l2tpv3.records import Records
 class LinkChange:
     """Everything that `plan_links` looks at.
 
-    old: what is on record. maybe: what a killed change was making. wanted: what shall be. seen: what is there, by
-    name. tunnels: as wanted; tunnels_old: as they were. renewed: sessions whose netdev the tunnels' own steps make,
-    remove or make anew. scope: the links that the change is about, None for all.
+    old: what is on record. maybe: what a killed change was making. wanted: what shall be. seen: what is there. tunnels:
+    as wanted; tunnels_old: as they were. renewed: sessions whose netdev the tunnels' own steps make, remove or make
+    anew. scope: the links that the change is about, None for all.
     """
 
     old: Links
     wanted: Links
-    seen: Mapping[str, LinkState]
+    seen: LinksSeen
     tunnels: Records
     tunnels_old: Records = field(default_factory=dict)
     maybe: Links = field(default_factory=dict)
@@ -52,6 +52,7 @@ class _Plan:
     def __init__(self, change: LinkChange) -> None:
         self.change = change
         self.order = in_order(change.wanted)
+        self.seen = change.seen.there
         self.renewed = {f"{tunnel}/{session}" for tunnel, session in change.renewed}
         self.gone: dict[str, str] = {}
         for name, why in self._going():
@@ -64,16 +65,16 @@ class _Plan:
         """Links that are there and have to go, and why."""
         change = self.change
         for name in {**change.old, **change.maybe}:
-            if name in change.seen and name not in change.wanted and self._covers(name):
+            if name in self.seen and name not in change.wanted and self._covers(name):
                 yield name, ""
         for name in self.order:
-            if name in change.seen and self._covers(name) and (why := self._why_anew(name)):
+            if name in self.seen and self._covers(name) and (why := self._why_anew(name)):
                 self.renewed.add(name)
                 yield name, why
 
     def _why_anew(self, name: str) -> str:
         """Why a link that is there has to be made anew; empty when it can stay."""
-        wanted, seen = self.change.wanted[name], self.change.seen[name]
+        wanted, seen = self.change.wanted[name], self.seen[name]
         spec = wanted.resolved
         bound = not spec.options.loose
         for old in self._beliefs(name):
@@ -106,7 +107,7 @@ class _Plan:
                 continue
             wanted = change.wanted[name]
             waits = self._waits(name)
-            if name not in change.seen or name in self.gone:
+            if name not in self.seen or name in self.gone:
                 why = self.gone.get(name) or ("it is not there" if name in change.old else "")
                 step = AddLink(link=wanted, why=why, below=self._below(wanted))
                 # A bridge is there before the session that joins it, even when it is over that session itself.
@@ -150,11 +151,15 @@ class _Plan:
 
     def _differing(self, name: str) -> tuple[str, ...]:
         """The words in which a link that can stay differs from what is wanted."""
-        wanted, seen = self.change.wanted[name], self.change.seen[name]
+        wanted, seen = self.change.wanted[name], self.seen[name]
         spec = wanted.spec
         words: dict[str, None] = {}
-        moved = {*self._below(wanted).values()} != {*seen.over} or any(one in self.renewed for one in spec.over)
-        if moved and spec.options.loose:
+        lacking = self.change.seen.lacking.get(name, frozenset())
+        below_now = {*self._below(wanted).values()} - lacking  # a NIC that is not there can't join
+        before = {ifname for old in self._beliefs(name) for ifname in self._below_before(old).values()}
+        # What somebody else, or a session by its own `bridge`, has put there is left alone.
+        moved = not below_now <= {*seen.over} or not (before & {*seen.over}) <= below_now
+        if spec.options.loose and (moved or any(one in self.renewed for one in spec.over)):
             words["over"] = None
         said = spec.to_words()
         words |= {word: None for word, value in seen.words.items() if value is not None and _wrong(wanted, word, value)}

@@ -15,6 +15,7 @@ from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.links.check import check_over
 from l2tpv3.links.kind import Below
 from l2tpv3.links.rtnl import LinkSocket
+from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
 from l2tpv3.netns import inside
@@ -48,10 +49,12 @@ class PortMaker:
         self.remove(old, mark)
         self.make(new, {name: below[name] for name in new.over}, mark, mac)
 
-    def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
+    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
         """See LinkMaker.find. Counters: what each of the two has received."""
+        links = (sight or Sight()).links(spec.over_netns)
+        if not links:
+            return None
         with LinkSocket(spec.over_netns) as socket:
-            links = socket.all()
             wired = socket.redirected(links, _priority(mark))
         if not wired:
             return None
@@ -60,6 +63,10 @@ class PortMaker:
             f"{links[index]['ifname']}_{key}": value for index, one in wired.items() for key, value in one.items()
         }
         return LinkState(over=tuple(names), counters=counters)
+
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
+        """See LinkMaker.lacking."""
+        return sight.lacking(spec.over_netns, ifnames)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """See LinkMaker.remove."""

@@ -19,12 +19,14 @@ class LinkRecord:
 
     over_netns: where what it is over is: `spec.over_netns`, else where the first of it that is ours is.
     boot: of a transient one, the boot that it does not outlive; None for one that lasts.
+    stopped: the boot in which `down` stopped it; None otherwise.
     """
 
     spec: LinkSpec
     mac: str | None = None
     over_netns: str | None = None
     boot: str | None = None
+    stopped: str | None = None
 
     @property
     def resolved(self) -> LinkSpec:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 
+from l2tpv3.links.kind import Below
 from l2tpv3.links.maker import LinkMaker
-from l2tpv3.links.record import Links
+from l2tpv3.links.record import LinkRecord, Links
+from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.state import LinkState
+from l2tpv3.links.state import LinksSeen, LinkState
 from l2tpv3.links.steps import AddLink, DelLink, LinkStep, SetLink
 
 MakerOf = Callable[[LinkSpec], LinkMaker]
@@ -31,14 +33,23 @@ class LinkRunner:
             case SetLink():
                 maker.change(step.old.resolved, spec, step.below, mark, step.link.mac)
 
-    def seen(self, *known: Links) -> Mapping[str, LinkState]:
-        """Those links that are there. known: what may be there, the likeliest first."""
-        found: dict[str, LinkState] = {}
+    def seen(self, *known: Links) -> LinksSeen:
+        """A look at links. known: what may be there, the likeliest first."""
+        there: dict[str, LinkState] = {}
+        lacking: dict[str, frozenset[str]] = {}
+        ours = {name for links in known for name in links}
+        sight = Sight()
         for links in known:
             for name, record in links.items():
-                if name not in found:
-                    spec = record.resolved
-                    state = self._maker(spec).find(spec, self._mark(name))
-                    if state is not None:
-                        found[name] = state
-        return found
+                spec = record.resolved
+                maker = self._maker(spec)
+                if name not in there and (state := maker.find(spec, self._mark(name), sight)) is not None:
+                    there[name] = state
+                others = [one for one in spec.over if "/" not in one and one not in ours]
+                lacking[name] = lacking.get(name, frozenset()) | maker.lacking(spec, others, sight)
+        return LinksSeen(there=there, lacking=lacking)
+
+    def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
+        """That it can be made; see LinkMaker.check."""
+        spec = record.resolved
+        self._maker(spec).check(spec, below, self._mark(spec.name), ours=ours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,6 +88,17 @@ class LinkSpec:
         """JSON-ready, by the command line's words; from_words takes it back."""
         common = {word: one.format(getattr(self, one.field)) for word, one in COMMON.items()}
         return {"name": self.name, "type": str(self.type), **common, **self.options.to_words()}
+
+    def stated_words(self) -> dict[str, Any]:
+        """Those of to_words, without the name, that a file has to give: what is left out is the default."""
+        defaults = {one.name: one.default for one in dataclasses.fields(self)} | {"ifname": self.name}
+        own = {one.name: one.default for one in dataclasses.fields(self.options)}
+        said = self.to_words()
+        words = [word for word, one in COMMON.items() if getattr(self, one.field) != defaults[one.field]]
+        words += [
+            word for word, one in self.options.words.items() if getattr(self.options, one.field) != own[one.field]
+        ]
+        return {"type": said["type"], **{word: said[word] for word in words if said[word] is not None}}
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> LinkSpec:

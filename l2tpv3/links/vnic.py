@@ -26,6 +26,7 @@ from l2tpv3.links.check import check_name, check_over
 from l2tpv3.links.kind import Attributes, Below
 from l2tpv3.links.place import find_netdev, spare_name
 from l2tpv3.links.rtnl import LinkSocket
+from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
 from l2tpv3.netns import inside, netns_identity, same_netns
@@ -132,25 +133,28 @@ class VnicMaker:
         finally:
             os.close(tap)
 
-    def find(self, spec: LinkSpec, mark: str) -> LinkState | None:
+    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
         """See LinkMaker.find. over: () while no worker carries it."""
-        found = find_netdev(spec, mark)
-        if found is None:
+        sight = sight or Sight()
+        found = find_netdev(spec, mark, sight)
+        state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
+        if found is None or state is None:
             return None
-        netns, one = found
-        with Netdevs(netns) as netdevs:
-            state = next((state for state in netdevs.all() if state.ifindex == one["index"]), None)
-        if state is None:
-            return None
-        counters = dict(one.get("stats64") or {})
+        counters = dict(found[1].get("stats64") or {})
         over: list[str] = []
+        pid = None
         with self._workers.live(hung=[]) as clients:
             for client in clients:
                 for card in client.request("cards", "cards")["cards"]:
                     if card["mark"] == mark:
                         counters |= {f"relay_{key}": value for key, value in card.items() if key not in ("mark", "nic")}
                         over += _nic_name(spec.over_netns, card["nic"])
-        return LinkState(netdev=state, over=tuple(over), counters=counters)
+                        pid = client.pid
+        return LinkState(netdev=state, over=tuple(over), counters=counters, worker_pid=pid)
+
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
+        """See LinkMaker.lacking."""
+        return sight.lacking(spec.over_netns, ifnames)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """See LinkMaker.remove."""

@@ -48,8 +48,8 @@ def number(field: str, low: int, high: int, *, unit: str = "", in_place: bool = 
 
 
 def switch(field: str) -> Word:
-    """`on` or `off`."""
-    return Word(field, parse_switch, lambda value: "on" if value else "off")
+    """`on` or `off`, true or false."""
+    return Word(field, parse_switch)
 
 
 def texts(field: str, parse_one: Callable[[str, str], Any], *, in_place: bool = True) -> Word:

@@ -17,6 +17,7 @@ from l2tpv3.links.plan import LinkChange, in_order, plan_links
 from l2tpv3.links.record import LinkRecord, Links, below, place_of
 from l2tpv3.links.run import LinkRunner
 from l2tpv3.links.spec import LinkSpec, derived_mac
+from l2tpv3.links.state import LinksSeen
 from l2tpv3.links.steps import AddLink, DelLink, LinkStep, SetLink
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec, parse_address
@@ -208,7 +209,7 @@ def test_a_change_in_scope_leaves_other_links_alone() -> None:
     bring(world, {}, old, set(), frozenset())
     for one in old.values():
         world.maker.remove(one.resolved, f"mark {one.spec.name}")
-    change = LinkChange(old=old, wanted=old, seen={}, tunnels={}, scope=frozenset({"lb"}))
+    change = LinkChange(old=old, wanted=old, seen=LinksSeen(), tunnels={}, scope=frozenset({"lb"}))
     before, after = plan_links(change)
     assert list(said([*before, *after])) == ["+lb"]
     assert before[0].why == "it is not there"

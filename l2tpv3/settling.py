@@ -1,0 +1,235 @@
+"""From words to a whole wanted state: tunnels and sessions (settle.py), and links (links/settle.py) that fit them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from l2tpv3.boot import boot_id
+from l2tpv3.errors import ConflictError, L2tpError, MissingError
+from l2tpv3.everything import Everything
+from l2tpv3.link.base import home
+from l2tpv3.links.options import LinkType
+from l2tpv3.links.plan import in_order
+from l2tpv3.links.record import LinkRecord, Links, below, place_of
+from l2tpv3.links.run import LinkRunner
+from l2tpv3.links.settle import check_links, settle_link
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.netns import same_netns
+from l2tpv3.records import Records
+from l2tpv3.settle import Settler
+from l2tpv3.wanted import Wanted, WantedLink, WantedTunnel
+
+SettlerOf = Callable[[Everything, Collection[str]], Settler]
+"""What settles tunnels beside what is on record; the names are of bridges that are links."""
+
+_BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
+
+
+class Settling:
+    """Settles against what is on record. Each method gives what shall be on record then, and raises L2tpError.
+
+    unfinished: what a killed change was making. runner: this host's links.
+    """
+
+    def __init__(self, before: Everything, unfinished: Everything, settler: SettlerOf, runner: LinkRunner) -> None:
+        self._before, self._unfinished = before, unfinished
+        self._settler_of, self._runner = settler, runner
+
+    # -- tunnels and sessions ------------------------------------------------------------------------------------
+
+    def tunnel(self, name: str, words: Mapping[str, Any]) -> Everything:
+        """With one tunnel added or changed."""
+        return self._with_tunnels(self._settler().tunnel(name, words))
+
+    def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Everything:
+        """With one session added or changed."""
+        return self._with_tunnels(self._settler().session(tunnel, name, words))
+
+    def without_tunnel(self, name: str) -> Everything:
+        """With one tunnel less. Raises ConflictError when a link is over one of its sessions."""
+        return self._with_tunnels({key: record for key, record in self._before.tunnels.items() if key != name})
+
+    def without_session(self, tunnel: str, name: str) -> Everything:
+        """With one session less. Raises ConflictError when a link is over it."""
+        records = self._before.tunnels
+        return self._with_tunnels({**records, tunnel: records[tunnel].without_session(name)})
+
+    def _settler(self) -> Settler:
+        specs = [one.spec for one in self._before.links.values()]
+        return self._settler_of(self._before, [one.ifname for one in specs if one.type in _BRIDGES])
+
+    def _with_tunnels(self, tunnels: Records) -> Everything:
+        """Links stay where they are, or go along with what they are over."""
+        links = self._before.links
+        if not links:
+            return Everything(tunnels=tunnels)
+        self._refuse_orphaned(tunnels, links)
+        placed = _placed(tunnels, links)
+        check_links(tunnels, placed, list(placed))
+        return Everything(tunnels=tunnels, links=placed)
+
+    def _refuse_orphaned(self, tunnels: Records, links: Links) -> None:
+        for name, record in links.items():
+            for one in record.spec.over:
+                tunnel, slash, session = one.partition("/")
+                gone = slash and (tunnel not in tunnels or tunnels[tunnel].session(session) is None)
+                was = self._before.tunnels.get(tunnel)
+                if gone and was is not None and was.session(session) is not None:
+                    remedy = f"`l2tpctl link del {name}`, or `l2tpctl link set {name} --over ...` without it, first"
+                    raise ConflictError(f"session {one}", f"link {name} is over it", remedy)
+
+    # -- links ---------------------------------------------------------------------------------------------------
+
+    def link(self, name: str, words: Mapping[str, Any], *, transient: bool | None = None) -> Everything:
+        """With one link added or changed. transient: None leaves that as it is."""
+        before = self._before
+        record = self._settled(name, words, before.tunnels, before.links)
+        if transient is not None:
+            record = dataclasses.replace(record, boot=boot_id() if transient else None)
+        links = _placed(before.tunnels, {**before.links, name: record})
+        self._check(before.tunnels, links)
+        return Everything(tunnels=before.tunnels, links=links)
+
+    def without_link(self, name: str) -> Everything:
+        """With one link less. Raises ConflictError when a link, or a session's bridge, needs it."""
+        links = {key: record for key, record in self._before.links.items() if key != name}
+        gone = self._before.links[name]
+        for other, record in links.items():
+            if name in record.spec.over:
+                remedy = f"`l2tpctl link del {other}`, or `l2tpctl link set {other} --over ...` without it, first"
+                raise ConflictError(f"link {name}", f"link {other} is over it", remedy)
+        for tunnel in self._before.tunnels.values():
+            for session in tunnel.sessions:
+                if _joins(session.spec.bridge, home(tunnel.spec, session.spec), gone):
+                    whose = f"{tunnel.spec.name}/{session.spec.name}"
+                    remedy = f"`l2tpctl session set {whose.replace('/', ' ')} --bridge none` first"
+                    raise ConflictError(f"link {name}", f"session {whose} is a member of it", remedy)
+        return Everything(tunnels=self._before.tunnels, links=links)
+
+    def _settled(self, name: str, words: Mapping[str, Any], tunnels: Records, links: Links) -> LinkRecord:
+        old = self._before.links.get(name) or self._unfinished.links.get(name)
+        return dataclasses.replace(settle_link(name, words, old, tunnels, links), stopped=None)
+
+    def _check(self, tunnels: Records, links: Links) -> None:
+        """That those which differ from what is on record can be made, before anything is touched."""
+        differing = [name for name, record in links.items() if record != self._before.links.get(name)]
+        check_links(tunnels, links, differing)
+        ours = self._own_names(tunnels, links)
+        for name in differing:
+            self._runner.check(links[name], below(links[name].spec, tunnels, links), ours)
+
+    def _own_names(self, tunnels: Records, links: Links) -> set[str]:
+        """Netdevs' names that are ours, or are about to be."""
+        beliefs = (self._before, self._unfinished, Everything(tunnels=tunnels, links=links))
+        return {
+            *(one.spec.ifname for each in beliefs for record in each.tunnels.values() for one in record.sessions),
+            *(one.spec.ifname for each in beliefs for one in each.links.values()),
+        }
+
+    # -- all of it -----------------------------------------------------------------------------------------------
+
+    def all(self, wanted: Iterable[Wanted], *, prune: bool) -> Everything:
+        """With the wanted tunnels and links added or changed. prune: nothing else stays."""
+        wanted = tuple(wanted)
+        some = {one.name: one for one in wanted if isinstance(one, WantedLink)}
+        kept = {} if prune else self._before.links
+        specs = {one.spec.name: one.spec for one in kept.values()}
+        for name, one in some.items():
+            specs[name] = LinkSpec.from_words({**one.words, "name": name})
+        bridges = [spec.ifname for spec in specs.values() if spec.type in _BRIDGES]
+        settler = self._settler_of(self._before, bridges)
+        tunnels = settler.all([one for one in wanted if isinstance(one, WantedTunnel)], prune=prune)
+        if not specs:
+            return Everything(tunnels=tunnels)
+        links = dict(kept)
+        for name, one in some.items():
+            links[name] = dataclasses.replace(self._settled(name, one.words, tunnels, links), boot=None)
+        self._refuse_orphaned(tunnels, {name: record for name, record in links.items() if name not in some})
+        placed = _placed(tunnels, links)
+        check_links(tunnels, placed, list(placed))
+        self._check(tunnels, placed)
+        return Everything(tunnels=tunnels, links=placed)
+
+    # -- again ---------------------------------------------------------------------------------------------------
+
+    def again(
+        self,
+        names: Collection[str] | None,
+        links: frozenset[str] | None,
+        absent: dict[tuple[str, str], MissingError],
+        absent_links: dict[str, L2tpError],
+        unmade: set[str],
+    ) -> Everything:
+        """What is on record, looked up anew where it was left open; see Settler.again. names, links: only of those.
+
+        absent_links: gets the links that are not whole yet, and why; unmade: those of them that can't be made at all.
+        """
+        before = self._before
+        tunnels = self._settler().again(names, absent)
+        chosen = {name for name in before.links if links is None or name in links}
+        started = {
+            name: dataclasses.replace(record, stopped=None) if name in chosen else record
+            for name, record in before.links.items()
+        }
+        placed = _placed(tunnels, started)
+        there = self._runner.seen({name: placed[name] for name in chosen})
+        ours = self._own_names(tunnels, placed)
+        for name in in_order(placed):
+            if name not in chosen:
+                continue
+            record = placed[name]
+            error = self._why_not(record, name in there.there, absent, unmade, tunnels, placed, ours)
+            if error is None and (lacking := sorted(there.lacking.get(name, ()))):
+                remedy = "`ip link` shows those that there are"
+                error = MissingError(f"link {name}", f"no netdev {lacking[0]} to be over", remedy)
+            elif error is not None:
+                unmade.add(name)
+                ours.discard(record.spec.ifname)
+            if error is not None:
+                absent_links[name] = error
+        return Everything(tunnels=tunnels, links=placed)
+
+    def _why_not(
+        self,
+        record: LinkRecord,
+        there: bool,  # noqa: FBT001 - private
+        absent: Mapping[tuple[str, str], MissingError],
+        unmade: Collection[str],
+        tunnels: Records,
+        links: Links,
+        ours: Collection[str],
+    ) -> L2tpError | None:
+        """Why a link can't be made now; None when it can, or need not be."""
+        spec = record.spec
+        can_lack = spec.options.loose and not spec.options.least_over
+        for one in spec.over:
+            tunnel, _, session = one.partition("/")
+            if (error := absent.get((tunnel, session))) is not None and not can_lack:
+                return error
+            if one in unmade and not can_lack:
+                return MissingError(f"link {spec.name}", f"link {one} is not there to be over")
+        if there or can_lack:
+            return None
+        try:
+            self._runner.check(record, below(spec, tunnels, links), ours)
+        except L2tpError as error:
+            return error
+        return None
+
+
+def _placed(tunnels: Records, links: Links) -> dict[str, LinkRecord]:
+    """With each link where that is what it is over. Raises InvalidValueError for a circle."""
+    placed = dict(links)
+    for name in in_order(links):
+        record = placed[name]
+        where = place_of(record.spec, tunnels, placed)
+        if where != record.over_netns:
+            placed[name] = dataclasses.replace(record, over_netns=where)
+    return dict(sorted(placed.items()))
+
+
+def _joins(bridge: str | None, netns: str | None, link: LinkRecord) -> bool:
+    """Whether a session in that namespace whose bridge is called so is a member of the link."""
+    return bridge is not None and bridge == link.spec.ifname and same_netns(netns, link.resolved.home)
