@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 from l2tpv3.errors import L2tpError
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.spec import Encap, Sequencing
 from l2tpv3.status import NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
@@ -25,6 +26,7 @@ ERROR_SCHEMA = "l2tpv3/error/v1"
 PLAN_SCHEMA = "l2tpv3/plan/v1"
 AUDIT_SCHEMA = "l2tpv3/audit/v1"
 TOKENS_SCHEMA = "l2tpv3/tokens/v1"
+LINKS_SCHEMA = "l2tpv3/links/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -107,6 +109,33 @@ def session_dict(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
         "netdev": _netdev(status.netdev) if status.netdev else None,
         "counters": dataclasses.asdict(status.counters),
         "wanted": None if status.foreign else spec.to_words(secrets=secrets),
+    }
+
+
+def links_document(links: Iterable[LinkStatus]) -> dict[str, Any]:
+    """The document that `link show --json` prints."""
+    return {"schema": LINKS_SCHEMA, "links": list(map(link_dict, links))}
+
+
+def link_dict(status: LinkStatus) -> dict[str, Any]:
+    """One link, JSON-ready. over: as wanted; over_now: the netdevs beneath it now. netdev: null where there is none."""
+    spec = status.spec
+    return {
+        "name": status.name,
+        "type": str(spec.type),
+        "condition": status.condition.value,
+        "transient": status.transient,
+        "over": list(spec.over),
+        "over_now": list(status.over),
+        "over_netns": status.over_netns,
+        "ifname": spec.ifname or None,
+        "mac": status.mac,
+        "worker_pid": status.worker_pid,
+        "notes": list(status.notes),
+        "netdev": _netdev(status.netdev) if status.netdev else None,
+        "counters": dict(status.counters),
+        "seen": dict(status.words),
+        "wanted": spec.to_words(),
     }
 
 

@@ -15,7 +15,7 @@ from l2tpv3.links.options import BondOptions, BridgeOptions, MemberVlans
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.state import LinkState
+from l2tpv3.links.state import LinkState, counters_of
 from l2tpv3.netns import same_netns
 
 _UP = 0x1  # IFF_UP
@@ -143,7 +143,7 @@ class NetdevMaker:
             netdev=state,
             over=tuple(other["ifname"] for other in under),
             words=kind_of(spec).words(one["info"]),
-            counters=dict(one.get("stats64") or {}),
+            counters=counters_of(one.get("stats64")),
             mtus={other["ifname"]: other["mtu"] for other in under},
         )
 

@@ -15,7 +15,7 @@ class LinkState:
 
     netdev: None of a port, which has none. over: the names of its members, or of what it is stacked on; () when that
     is in another namespace and not found. words: those of its type that the kernel tells, as LinkSpec.to_words has
-    them. counters: bytes, packets, errors and drops each way, by struct rtnl_link_stats64's names; of a port by NIC.
+    them. counters: COUNTERS, and what relays it counts; of a port, by NIC, what it has received.
     mtus: of what it is over, in bytes, by name. worker_pid: of the process that relays it.
     """
 
@@ -25,6 +25,18 @@ class LinkState:
     counters: Mapping[str, int] = field(default_factory=dict)
     mtus: Mapping[str, int] = field(default_factory=dict)
     worker_pid: int | None = None
+
+
+COUNTERS = (
+    *("rx_packets", "rx_bytes", "rx_errors", "rx_dropped", "multicast"),
+    *("tx_packets", "tx_bytes", "tx_errors", "tx_dropped"),
+)
+"""Those of struct rtnl_link_stats64 that every link has."""
+
+
+def counters_of(stats: Mapping[str, int] | None) -> dict[str, int]:
+    """From IFLA_STATS64; zeros where there is none."""
+    return {name: (stats or {}).get(name, 0) for name in COUNTERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from l2tpv3.links.place import find_netdev, spare_name
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.state import LinkState
+from l2tpv3.links.state import LinkState, counters_of
 from l2tpv3.netns import inside, netns_identity, same_netns
 
 # linux/if_tun.h
@@ -140,7 +140,7 @@ class VnicMaker:
         state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
         if found is None or state is None:
             return None
-        counters = dict(found[1].get("stats64") or {})
+        counters = counters_of(found[1].get("stats64"))
         over: list[str] = []
         pid = None
         with self._workers.live(hung=[]) as clients:
