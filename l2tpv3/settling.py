@@ -12,7 +12,7 @@ from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.plan import in_order
-from l2tpv3.links.record import LinkRecord, Links, below, place_of
+from l2tpv3.links.record import LinkRecord, Links, below, place_of, specs_of
 from l2tpv3.links.run import LinkRunner
 from l2tpv3.links.settle import check_links, settle_link
 from l2tpv3.links.spec import LinkSpec
@@ -176,7 +176,7 @@ class Settling:
         placed = _placed(tunnels, started)
         there = self._runner.seen({name: placed[name] for name in chosen})
         ours = self._own_names(tunnels, placed)
-        for name in in_order(placed):
+        for name in in_order(specs_of(placed)):
             if name not in chosen:
                 continue
             record = placed[name]
@@ -222,7 +222,7 @@ class Settling:
 def _placed(tunnels: Records, links: Links) -> dict[str, LinkRecord]:
     """With each link where that is what it is over. Raises InvalidValueError for a circle."""
     placed = dict(links)
-    for name in in_order(links):
+    for name in in_order(specs_of(links)):
         record = placed[name]
         where = place_of(record.spec, tunnels, placed)
         if where != record.over_netns:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from l2tpv3.config import Problem
     from l2tpv3.host import Did
     from l2tpv3.told import ToldStep
-    from l2tpv3.wanted import WantedTunnel
+    from l2tpv3.wanted import Wanted
 
 WOULD_CHANGE = 10
 """Exit code of `plan --exit-code` when apply would change something."""
@@ -56,9 +56,14 @@ def check(
 
     Every problem is told at once, with file, line and remedy.
     """
+    from l2tpv3.wanted import WantedTunnel
+
     wanted = _load(files, prune=False)
-    sessions = sum(len(one.sessions) for one in wanted)
-    print(f"good: {_count(len(wanted), 'tunnel')}, {_count(sessions, 'session')}", file=sys.stderr)
+    tunnels = [one for one in wanted if isinstance(one, WantedTunnel)]
+    counts = [_count(len(tunnels), "tunnel"), _count(sum(len(one.sessions) for one in tunnels), "session")]
+    if links := len(wanted) - len(tunnels):
+        counts.append(_count(links, "link"))
+    print(f"good: {', '.join(counts)}", file=sys.stderr)
 
 
 def plan(
@@ -222,7 +227,7 @@ def log(
         print(f"{at}  {entry.who}  {entry.what}")
 
 
-def _load(files: list[str] | None, *, prune: bool) -> list[WantedTunnel]:
+def _load(files: list[str] | None, *, prune: bool) -> list[Wanted]:
     from l2tpv3.config import config_files, load
 
     paths = [Path(file) for file in files or ()] or config_files()

@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 from l2tpv3.config.read import Findings, ReadTunnel
+from l2tpv3.config.read_link import ReadLink
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.links.options import LinkType
+from l2tpv3.links.plan import in_order
 from l2tpv3.netns import netns_path, same_netns
 from l2tpv3.source import Source
 from l2tpv3.spec import Encap, SessionSpec
 
 
-def find_clashes(tunnels: Iterable[ReadTunnel], findings: Findings) -> None:
-    """Note each clash at the later of the two, with the place of the earlier. The rules are those of choose.py."""
+def find_clashes(tunnels: Iterable[ReadTunnel], links: Iterable[ReadLink], findings: Findings) -> None:
+    """Note each clash at the later of the two, with the place of the earlier. The rules are those of clash.py."""
     clashes = _Clashes(findings)
     for tunnel in tunnels:
         clashes.tunnel(tunnel)
+    links = list(links)
+    for link in links:
+        clashes.link(link)
+    _find_circle(links, findings)
+
+
+def _find_circle(links: Iterable[ReadLink], findings: Findings) -> None:
+    """Links that are over one another, as far as files tell."""
+    specs = {link.spec.name: link for link in links}
+    try:
+        in_order({name: link.spec for name, link in specs.items()})
+    except InvalidValueError as error:
+        name = error.subject.removeprefix("link ").partition(":")[0]
+        source = specs[name].wanted.source
+        assert source is not None
+        findings.add(source.of("over"), error.problem, error.remedy)
 
 
 class _Clashes:
@@ -22,6 +42,7 @@ class _Clashes:
         self._findings = findings
         self._first: dict[tuple[Hashable, ...], Source] = {}
         self._netnses: dict[str | None, int] = {}
+        self._homes: dict[str, int] = {}  # of sessions and links, as links are over them
 
     def _netns(self, netns: str | None) -> int:
         """A number for each network namespace: it may have several names, and need not be there yet."""
@@ -60,9 +81,34 @@ class _Clashes:
         for session, session_spec in tunnel.sessions:
             assert session.source is not None
             where = netns if session_spec.netns is None else self._netns(session_spec.netns)
+            self._homes[f"{wanted.name}/{session.name}"] = where
             if "id" in session.words:
                 self._session_id(tunnel, session_spec, session.source.of("id"), netns)
             self._netdevs(session_spec, session.source, where, named="ifname" in session.words)
+
+    def link(self, link: ReadLink) -> None:
+        """Compare a link with all tunnels and with the links before it."""
+        spec, source = link.spec, link.wanted.source
+        assert source is not None
+        first = self._first.setdefault(("link", spec.name), source)
+        if first is not source:
+            self._findings.add(source, f"defined already at {first}", "keep one of them, or give it another name")
+            return
+        over = next((self._homes[one] for one in spec.over if one in self._homes), None)
+        beneath = self._netns(spec.over_netns) if spec.over_netns is not None or over is None else over
+        where = self._homes[spec.name] = beneath if spec.netns is None else self._netns(spec.netns)
+        named = source.of("ifname") if "ifname" in link.wanted.words else source
+        if spec.ifname:
+            self._claim(
+                ("link netdev", where, spec.ifname), named, f"{spec.ifname} is also the netdev of", "rename one"
+            )
+            self._differ(("netdev", where, spec.ifname), named, f"{spec.ifname} is the netdev of")
+            if spec.type not in (LinkType.BRIDGE, LinkType.ALIAS):
+                self._differ(("bridge", where, spec.ifname), named, f"{spec.ifname} is the bridge of")
+        for one in spec.over if spec.options.exclusive else ():
+            problem = f"{one} is also what is beneath"
+            remedy = "take it from one of them: it can be a member of one only"
+            self._claim(("over", beneath, one), source.of("over"), problem, remedy)
 
     def _netdevs(self, session: SessionSpec, source: Source, where: int, *, named: bool) -> None:
         """A netdev's name is its own in its network namespace; a bridge's too, which sessions may share."""

@@ -10,8 +10,9 @@ from l2tpv3.config.clashes import find_clashes
 from l2tpv3.config.document import read_document
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.read import Findings, Reader, ReadTunnel
+from l2tpv3.config.read_link import ReadLink
 from l2tpv3.errors import from_errno
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted
 
 CONFIG_DIR = "/etc/l2tpv3"
 """Where files are when $L2TPV3_CONFIG_DIR does not say."""
@@ -25,29 +26,32 @@ def load(
     *,
     warn: Callable[[Problem], None] | None = None,
     datapaths: Collection[str] = DATAPATHS,
-) -> list[WantedTunnel]:
-    """The tunnels of all the files, in the order of files and of each file.
+) -> list[Wanted]:
+    """The tunnels of all the files, in the order of files and of each file, and then the links.
 
     warn: is called with what is doubtful but no error, when there is none. datapaths: the words that `datapath` may
     have. Nothing but files is touched. Raises ConfigError, with all that is wrong in any of them.
     """
     findings = Findings()
     tunnels: list[ReadTunnel] = []
+    links: list[ReadLink] = []
     files = list({Path(path).absolute(): Path(path) for path in paths}.values())
     for file in files:
         document = read_document(file)
         if isinstance(document, Problem):
             findings.problems.append(document)
         else:
-            tunnels += Reader(document, datapaths, findings).tunnels()
-    find_clashes(tunnels, findings)
+            reader = Reader(document, datapaths, findings)
+            tunnels += reader.tunnels()
+            links += reader.links()
+    find_clashes(tunnels, links, findings)
     if findings.problems:
         order = {file: number for number, file in enumerate(files)}
         raise ConfigError(sorted(findings.problems, key=lambda one: (order[one.file], one.line)))
     if warn is not None:
         for warning in findings.warnings:
             warn(Problem.at(*warning))
-    return [tunnel.wanted for tunnel in tunnels]
+    return [*(tunnel.wanted for tunnel in tunnels), *(link.wanted for link in links)]
 
 
 def config_files(directory: str | os.PathLike[str] | None = None) -> list[Path]:

@@ -1,4 +1,4 @@
-"""From a document's tables to wanted tunnels; what is wrong on the way is noted, and the rest read on."""
+"""From a document's tables to wanted tunnels and links; what is wrong on the way is noted, and the rest read on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from l2tpv3 import ids
 from l2tpv3.config.cookies import CREDENTIAL, find_cookie
 from l2tpv3.config.document import Document, is_readable_by_all
 from l2tpv3.config.problem import Problem
+from l2tpv3.config.read_link import LinkTable, ReadLink
 from l2tpv3.config.unknown import unknown_key
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.links.options import LinkType
 from l2tpv3.source import Source
 from l2tpv3.spec import SessionSpec, TunnelSpec, parse_address, session_fields, tunnel_fields
 from l2tpv3.wanted import WantedSession, WantedTunnel
@@ -73,12 +75,42 @@ class Reader:
         """Every tunnel in the order of the file; of those with problems, what is good of them."""
         root = self._document.root
         for key in self._document.content:
-            if key != "tunnel":
-                self._findings.add(root.of(key), *unknown_key(key, ("tunnel",)))
+            if key not in ("tunnel", "link"):
+                self._findings.add(root.of(key), *unknown_key(key, ("tunnel", "link")))
         source = root.of("tunnel")
         tables = self._table(self._document.content.get("tunnel", {}), source, "[tunnel.NAME]")
         found = (self._tunnel(name, content, source.of(name)) for name, content in tables.items())
         return [tunnel for tunnel in found if tunnel is not None]
+
+    def links(self) -> list[ReadLink]:
+        """Every link in the order of the file that nothing is wrong with."""
+        source = self._document.root.of("link")
+        tables = self._table(self._document.content.get("link", {}), source, "[link.NAME]")
+        found = (self._link(name, content, source.of(name)) for name, content in tables.items())
+        return [link for link in found if link is not None]
+
+    def _link(self, name: str, content: object, source: Source) -> ReadLink | None:
+        if not isinstance(content, dict):
+            self._table(content, source, "[link.NAME]")
+            return None
+        self._name(name, "link name", source)
+        return self._link_table(name if ids.is_name(name) else _NAME, content, source).read()
+
+    def _link_table(self, name: str, content: Mapping[str, object], source: Source) -> LinkTable:
+        def note(source: Source, problem: str, remedy: str) -> None:
+            self._findings.add(source, as_keys(problem), as_keys(remedy))
+
+        return LinkTable(name, content, source, note, _check_plausible)
+
+    def link_words(self, name: str, *, like: LinkType | None = None) -> Mapping[str, Any]:
+        """The words of one link, where the document is its table. like: its type, where the table is a part of it."""
+        source = self._document.root
+        self._name(name, "link name", source)
+        table = self._link_table(name if ids.is_name(name) else _NAME, self._document.content, source)
+        if like is not None:
+            return table.words(like)
+        read = table.read()
+        return read.wanted.words if read is not None else {}
 
     def tunnel_words(self, name: str, *, whole: bool) -> Mapping[str, Any]:
         """The words of one tunnel, where the document is its table and has no sessions. whole: it is no part of it."""

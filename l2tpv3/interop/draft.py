@@ -88,7 +88,7 @@ def finish(
     """
     reads = [read for draft in drafts if (read := _tunnel(draft, complaints)) is not None]
     findings = Findings()
-    find_clashes(reads, findings)
+    find_clashes(reads, (), findings)
     problems = [*complaints.problems, *findings.problems]
     if not drafts and not problems:
         remedy = "look whether the format is the right one"

@@ -7,14 +7,14 @@ own steps, for a session may be about to join a bridge; the rest comes after the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from l2tpv3.errors import InvalidValueError, MissingError
 from l2tpv3.links.bridge import stp_runs
 from l2tpv3.links.kind import Below
 from l2tpv3.links.options import BridgeOptions
-from l2tpv3.links.record import LinkRecord, Links, below
+from l2tpv3.links.record import LinkRecord, Links, below, specs_of
 from l2tpv3.links.spec import COMMON, LinkSpec
 from l2tpv3.links.state import LinksSeen
 from l2tpv3.links.steps import AddLink, DelLink, LinkStep, SetLink
@@ -51,7 +51,7 @@ def plan_links(change: LinkChange) -> tuple[tuple[LinkStep, ...], tuple[LinkStep
 class _Plan:
     def __init__(self, change: LinkChange) -> None:
         self.change = change
-        self.order = in_order(change.wanted)
+        self.order = in_order(specs_of(change.wanted))
         self.seen = change.seen.there
         self.renewed = {f"{tunnel}/{session}" for tunnel, session in change.renewed}
         self.gone: dict[str, str] = {}
@@ -123,7 +123,7 @@ class _Plan:
     def _from_the_top(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
         """What lies on another goes first."""
         known = {**self.change.maybe, **self.change.old}
-        for name in reversed(in_order(known)):
+        for name in reversed(in_order(specs_of(known))):
             if name in names:
                 yield name, self.gone[name]
 
@@ -199,8 +199,8 @@ def _place(record: LinkRecord, word: str) -> str | None:
     return record.over_netns if word == "over-netns" else record.resolved.home
 
 
-def in_order(links: Links) -> list[str]:
-    """Their names, each after those that it is over. Raises InvalidValueError for a circle."""
+def in_order(specs: Mapping[str, LinkSpec]) -> list[str]:
+    """Links' names, each after those that it is over. Raises InvalidValueError for a circle."""
     done: dict[str, None] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -209,12 +209,12 @@ def in_order(links: Links) -> list[str]:
             raise InvalidValueError(
                 f"link {name}: --over", f"goes round in a circle: {circle}", "leave one of them out"
             )
-        for one in links[name].spec.over:
-            if one in links and one not in done:
+        for one in specs[name].over:
+            if one in specs and one not in done:
                 visit(one, (*path, name))
         done.setdefault(name)
 
-    for name in sorted(links):
+    for name in sorted(specs):
         if name not in done:
             visit(name, ())
     return list(done)

@@ -38,6 +38,11 @@ Links = Mapping[str, LinkRecord]
 """Links on record by name."""
 
 
+def specs_of(links: Links) -> dict[str, LinkSpec]:
+    """What is wanted of each."""
+    return {name: record.spec for name, record in links.items()}
+
+
 def below(spec: LinkSpec, tunnels: Records, links: Links) -> Below:
     """The netdevs that a link is over. Raises MissingError for a session that is not on record."""
     found = {}

@@ -10,7 +10,7 @@ from l2tpv3.errors import ConflictError, InvalidValueError
 from l2tpv3.link.base import home
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.plan import in_order
-from l2tpv3.links.record import LinkRecord, Links, below, place_of
+from l2tpv3.links.record import LinkRecord, Links, below, place_of, specs_of
 from l2tpv3.links.spec import LinkSpec, derived_mac
 from l2tpv3.netns import same_netns
 from l2tpv3.records import Records
@@ -49,7 +49,7 @@ def check_links(tunnels: Records, links: Links, changed: Collection[str]) -> Non
     Raises ConflictError (a netdev that two want, a name given twice), InvalidValueError (a circle, another namespace),
     MissingError (a session that is not on record).
     """
-    in_order(links)
+    in_order(specs_of(links))
     users = dict(_exclusive(tunnels, links))
     for name in changed:
         record = links[name]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.links.memory import MemoryMaker
 from l2tpv3.links.plan import LinkChange, in_order, plan_links
-from l2tpv3.links.record import LinkRecord, Links, below, place_of
+from l2tpv3.links.record import LinkRecord, Links, below, place_of, specs_of
 from l2tpv3.links.run import LinkRunner
 from l2tpv3.links.spec import LinkSpec, derived_mac
 from l2tpv3.links.state import LinksSeen
@@ -138,9 +138,9 @@ def test_the_steps_lead_to_what_is_wanted_and_a_second_plan_is_empty(data: st.Da
     bring(world, old, wanted, sessions, anew)
     assert again(world, wanted) == []
     for name, one in wanted.items():
-        seen = world.runner.seen({name: one})[name]
+        seen = world.runner.seen({name: one}).there[name]
         assert {*seen.over} == {*below(one.spec, tunnels(*sessions), wanted).values()}
-    assert not [name for name in old if name not in wanted and world.runner.seen({name: old[name]})]
+    assert not [name for name in old if name not in wanted and world.runner.seen({name: old[name]}).there]
 
 
 def links(*many: dict[str, Any], sessions: tuple[str, ...] = ()) -> dict[str, LinkRecord]:
@@ -219,7 +219,7 @@ def test_links_over_one_another_in_a_circle_are_refused() -> None:
     circle = links({"name": "la", "type": "bridge", "over": "lb"}, {"name": "lb", "type": "bridge", "over": "lc"},
                    {"name": "lc", "type": "bridge", "over": "la"})  # fmt: skip
     with pytest.raises(InvalidValueError, match="la over lb over lc over la"):
-        in_order(circle)
+        in_order(specs_of(circle))
 
 
 def test_what_a_killed_change_was_making_is_found_and_removed() -> None:
