@@ -18,7 +18,7 @@ from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError
 from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3.manager import Manager
 from l2tpv3.places import Places
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.wanted import WantedLink, WantedSession, WantedTunnel
 
 BROKEN = Path(__file__).parent / "broken"
 TUNNEL = '[tunnel.a]\nremote = "127.0.0.2"\n'
@@ -406,3 +406,56 @@ def test_a_tunnel_in_two_files(tmp_path: Path) -> None:
     (found,) = problems(one, two)
     assert (found.file, found.line, found.key) == (two, 2, "tunnel.a")
     assert found.problem == f"defined already at {one}:1"
+
+
+# -- links ---------------------------------------------------------------------------------------------------------
+
+
+def test_links_come_after_tunnels_in_canonical_form(tmp_path: Path) -> None:
+    text = """
+[link.br0]
+type = "bridge"
+over = "eth1, a/lan"
+up = "off"
+mtu = "1400"
+[tunnel.a]
+remote = "127.0.0.2"
+session.lan = {}
+"""
+    words = {"type": "bridge", "over": ["eth1", "a/lan"], "up": False, "mtu": 1400}
+    assert load([write(tmp_path, text)])[1:] == [WantedLink(name="br0", words=words)]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        ('[link.a]\nover = "x"', "link.a", "type is missing"),
+        ('[link.a]\ntype = "brige"', "link.a.type", "'brige' is no type of link"),
+        ('[link.a]\ntype = "bridge"\nprioritty = 1', "link.a.prioritty", "did you mean priority"),
+        ('[link.a]\ntype = "bond"\nstp = "on"', "link.a.stp", "it belongs to a bridge"),
+        ('[link.a]\ntype = "vlan"\nover = "x"', "link.a", "give id 1 to 4094"),
+        ('[link.a]\ntype = "bridge"\nover = "a"', "link.a.over", "can't be over itself"),
+        ('[link.a]\ntype = "bond"\nover = "b"\n[link.b]\ntype = "bridge"\nover = "a"', "link.a.over", "in a circle"),
+        ('[link.a]\ntype = "bond"\nover = "x"\n[link.b]\ntype = "bond"\nover = "x"', "link.b.over", "beneath link.a"),
+        ('[link.a]\ntype = "alias"\n[link.b]\ntype = "alias"\nifname = "a"', "link.b.ifname", "a is also the netdev"),
+        (SESSION + 'ifname = "x"\n[link.x]\ntype = "bridge"', "link.x", "x is the netdev of tunnel.a.session.lan"),
+        (SESSION + 'bridge = "x"\n[link.x]\ntype = "vlan"\nid = 1\nover = "e"', "link.x", "x is the bridge of"),
+        ('[link]\na = 1', "link.a", "not a table"),
+        ('[link."a b"]\ntype = "alias"', 'link."a b"', "is not a name"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_links(tmp_path: Path, text: str, key: str, says: str) -> None:
+    found = problem(tmp_path, text)
+    assert found.key == key
+    assert says in f"{found.problem}; {found.remedy}"
+
+
+def test_a_bridge_may_be_a_link_and_a_session_s(tmp_path: Path) -> None:
+    load([write(tmp_path, SESSION + 'bridge = "x"\n[link.x]\ntype = "bridge"')])
+
+
+def test_one_name_has_one_link(tmp_path: Path) -> None:
+    one, two = (write(tmp_path, '[link.a]\ntype = "alias"\n', name) for name in ("a.toml", "b.toml"))
+    (found,) = problems(one, two)
+    assert (found.key, found.file) == ("link.a", two)
+    assert "defined already" in found.problem

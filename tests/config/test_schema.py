@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import tomllib
@@ -14,11 +15,16 @@ import pytest
 
 from l2tpv3.config import DATAPATHS, ConfigError, load, schema_path
 from l2tpv3.ids import ID_MAX, IFNAME_MAX
+from l2tpv3.links.options import LinkType, options_type
+from l2tpv3.links.spec import COMMON
 from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 
 SCHEMA: dict[str, Any] = json.loads(schema_path().read_text())
 TUNNEL: dict[str, Any] = SCHEMA["definitions"]["tunnel"]["properties"]
 SESSION: dict[str, Any] = SCHEMA["definitions"]["session"]["properties"]
+LINK: dict[str, dict[str, Any]] = {
+    one["if"]["properties"]["type"]["const"]: one["then"] for one in SCHEMA["definitions"]["link"]["allOf"]
+}
 DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)
 
@@ -66,8 +72,32 @@ def test_defaults_choices_and_bounds_are_the_same() -> None:
     assert SESSION["ifname"]["maxLength"] == IFNAME_MAX
 
 
+@pytest.mark.parametrize("kind", LinkType)
+def test_each_word_of_a_link_is_in_both_with_its_default(kind: LinkType) -> None:
+    options = options_type(kind)
+    properties = LINK[kind]["properties"]
+    common = {*COMMON} - ({"ifname", "netns", "mac", "mtu", "address"} if not options.own_netdev else set())
+    assert set(properties) == {"type", *common, *options.words}
+    assert ("over" in LINK[kind].get("required", ())) == bool(options.least_over)
+    defaults = {one.name: one.default for one in dataclasses.fields(options)}
+    for word, schema in properties.items():
+        if word in options.words:
+            known = options.words[word]
+            default = known.format(defaults[known.field])
+            assert schema.get("default", default) == default, word
+            choices = schema.get("enum")
+            if choices is not None and not isinstance(default, bool):
+                assert choices == list(type(defaults[known.field])), word
+        assert word == "type" or schema["description"]
+
+
 def test_the_documentation_has_each_key() -> None:
-    tunnel, session = DOCUMENTATION.split("### `[tunnel.NAME.session.NAME]`")
+    before, links = DOCUMENTATION.split("### `[link.NAME]`")
+    assert re.findall(r"^\| `([a-z-]+)` \|", links.split("####")[0], re.MULTILINE) == ["type", *COMMON]
+    for kind in LinkType:
+        (part,) = re.findall(rf"^#### `{kind}`\n(.*?)(?=^#|\Z)", links, re.MULTILINE | re.DOTALL)
+        assert re.findall(r"^\| `([a-z-]+)` \|", part, re.MULTILINE) == list(options_type(kind).words)
+    tunnel, session = before.split("### `[tunnel.NAME.session.NAME]`")
     assert re.findall(r"^\| `([a-z-]+)` \|", tunnel, re.MULTILINE) == [word for word in TUNNEL_WORDS if word != "name"]
     keys = re.findall(r"^\| `([a-z-]+)` \|", session, re.MULTILINE)
     assert sorted(keys) == sorted(set(SESSION_WORDS) - {"name"})
@@ -83,7 +113,7 @@ def test_the_documentation_s_examples_are_good(tmp_path: Path, text: str) -> Non
 
 
 def test_the_documentation_has_examples() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
 
 
 HEAD = '[tunnel.a]\nremote = "192.0.2.2"\n'
@@ -120,6 +150,45 @@ BAD = [
     'session.b = { bridge = "br0", address = "10.0.0.1/24" }',
     "session.b.reorder-timeout-ms = -1",
 ]
+
+
+GOOD_LINKS = [
+    'br0 = { type = "bridge", over = ["eth1", "site/lan"], vlan-filtering = true, vlan = "eth1=10u+20-29" }',
+    'b = { type = "bond", over = "eth1,eth2", mode = "802.3ad", lacp-rate = "slow", mtu = "auto" }',
+    'a = { type = "alias" }',
+    'm = { type = "macvlan", over = "eth0", mode = "source", source-mac = ["02:00:5e:00:53:01"], netns = "x" }',
+    'i = { type = "ipvlan", over = "eth0", mode = "l3", address = ["192.0.2.1/32"] }',
+    'v = { type = "vlan", over = "eth0", id = "5", up = "off" }',
+    'n = { type = "vnic", over = "eth0", mac = "02:00:5e:00:53:01" }',
+    'p = { type = "port", over = ["eth1", "site/lan"] }',
+]
+BAD_LINKS = [
+    "a = {}",
+    'a = { type = "tap" }',
+    "a = 1",
+    'a = { type = "bridge", over = [1] }',
+    'a = { type = "bridge", stp = "maybe" }',
+    'a = { type = "bridge", priority = 65536 }',
+    'a = { type = "bridge", mode = "802.3ad" }',
+    'v = { type = "vlan", over = "eth0" }',
+    'v = { type = "vlan", over = "eth0", id = 4095 }',
+    'm = { type = "macvlan" }',
+    'p = { type = "port", over = ["a", "b"], mtu = 1400 }',
+    'a = { type = "alias", ifname = "much-too-long-a-name" }',
+    '"a b" = { type = "alias" }',
+]
+
+
+@pytest.mark.parametrize("text", GOOD_LINKS)
+def test_both_take_good_links(tmp_path: Path, text: str) -> None:
+    assert validates(f"link.{text}")
+    assert loads(tmp_path, f"link.{text}")
+
+
+@pytest.mark.parametrize("text", BAD_LINKS)
+def test_both_refuse_bad_links(tmp_path: Path, text: str) -> None:
+    assert not validates(f"link.{text}")
+    assert not loads(tmp_path, f"link.{text}")
 
 
 @pytest.mark.parametrize("text", ["", HEAD, *(HEAD + text for text in GOOD)])
