@@ -332,14 +332,14 @@ class Manager:
         A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
         in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them.
         wait_s: how long to wait for routes, addresses, namespaces and bridges that are not there yet. stopped: False
-        refuses to bring back what `down` stopped. Gives the names
-        of the tunnels that were brought back. Raises the first error, after all the others have been tried.
+        leaves alone what `down` stopped, and names that are on record no more. Gives the names of the tunnels that were
+        brought back. Raises the first error, after all the others have been tried.
         """
         self._engine.expire()
         if names is not None:
             names = [names] if isinstance(names, str) else list(names)
             records = self.records()
-            names = [self._record(records, name).spec.name for name in names]
+            names = [self._record(records, name).spec.name for name in names] if stopped else names
         return Restorer(self._engine, self._settler, tell, stopped=stopped).restore(names, wait_s)
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:

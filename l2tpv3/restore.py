@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
-from l2tpv3.errors import ConflictError, L2tpError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
 from l2tpv3.link.base import home
 from l2tpv3.records import Records
 from l2tpv3.settle import Settler
@@ -18,7 +18,11 @@ WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 
 
 class Restorer:
-    """One run of it. settler: what settles against these records. stopped: also bring back what `down` stopped."""
+    """One run of it. settler: what settles against these records.
+
+    stopped: also bring back what `down` stopped; False leaves that alone, and what is on record no more, at whichever
+    moment that came.
+    """
 
     def __init__(
         self, engine: Engine, settler: Callable[[Records], Settler], tell: Tell | None = None, *, stopped: bool = True
@@ -103,7 +107,7 @@ class Restorer:
         ready: list[str] = []
         failures: dict[str, L2tpError] = {}
         for name in records:
-            if names is None or name in names:
+            if (names is None or name in names) and self._is_asked_for(records, name):
                 try:
                     settler.again([name], {})
                     ready.append(name)
@@ -116,12 +120,24 @@ class Restorer:
 
         But for sessions that have to be waited for: gives their tunnels, and what for.
         """
+        while True:
+            try:
+                return self._at_once(names)
+            except _FewerError as fewer:
+                if not fewer.names:
+                    return {}
+                names = fewer.names
+
+    def _at_once(self, names: Collection[str] | None) -> dict[str, L2tpError]:
+        """As `_together`. Raises _FewerError, touching nothing, when some of them are not to be brought back."""
         scope = None if names is None else frozenset((name, None) for name in names)
         absent: dict[tuple[str, str], MissingError] = {}
 
         def want(records: Records) -> Records:
-            if not self._stopped:
-                _refuse_stopped(records, names)
+            asked = list(records) if names is None else names
+            left = [name for name in asked if self._is_asked_for(records, name)]
+            if len(left) < len(asked):
+                raise _FewerError(left)
             return self._settler(records).again(names, absent)
 
         outcome = self._engine.change(want, scope, repairs=True, without=absent.keys())
@@ -134,8 +150,13 @@ class Restorer:
                 self._tell(News(name, Turn.RESTORED))
         return waiting
 
+    def _is_asked_for(self, records: Records, name: str) -> bool:
+        return self._stopped or (name in records and records[name].stopped is None)
 
-def _refuse_stopped(records: Records, names: Collection[str] | None) -> None:
-    for name, record in records.items():
-        if (names is None or name in names) and record.stopped is not None:
-            raise ConflictError(f"tunnel {name}", "`down` stopped it", f"`l2tpctl restore {name}` brings it back")
+
+class _FewerError(Exception):
+    """Of what was to be brought back only `names` are, now that nobody else changes the record."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(names)
+        self.names = names
