@@ -11,7 +11,7 @@ from l2tpv3.datapath.base import Datapath, HasWorkers, Support
 from l2tpv3.engine import Engine, Outcome
 from l2tpv3.errors import ExistsError
 from l2tpv3.everything import Everything
-from l2tpv3.host import foreign_tunnel, no_session, no_tunnel
+from l2tpv3.host import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.link.base import Placer
 from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
@@ -19,7 +19,7 @@ from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.restore import Restorer
+from l2tpv3.restore import Restorer, is_link_key, link_of
 from l2tpv3.settle import Settler, adopted
 from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
@@ -340,14 +340,13 @@ class Manager:
         A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
         in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them.
         wait_s: how long to wait for routes, addresses, namespaces and bridges that are not there yet. stopped: False
-        refuses to bring back what `down` stopped. Gives the names
-        of the tunnels that were brought back. Raises the first error, after all the others have been tried.
+        leaves alone what `down` stopped, and names that are on record no more. Gives the names of the tunnels that were
+        brought back. Raises the first error, after all the others have been tried.
         """
         self._engine.expire()
         if names is not None:
             names = [names] if isinstance(names, str) else list(names)
-            records = self.records()
-            names = [self._record(records, name).spec.name for name in names]
+            names = [self._known(name) for name in names] if stopped else names
         return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
@@ -392,6 +391,15 @@ class Manager:
             return Settler(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
 
         return Settling(whole, unfinished, settler, self._engine.links)
+
+    def _known(self, name: str) -> str:
+        """A tunnel on record, or `link NAME`. Raises NotFoundError, ForeignError."""
+        recorded = self._engine.store.load()
+        if not is_link_key(name):
+            return self._record(recorded.tunnels, name).spec.name
+        if link_of(name) not in recorded.links:
+            raise no_link(link_of(name))
+        return name
 
     def _record(self, records: Records, name: str) -> TunnelRecord:
         if name in records:

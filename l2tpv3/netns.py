@@ -58,6 +58,18 @@ def netns_identity(netns: str | None) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def own_netns() -> str | None:
+    """The name under which `ip netns` has this process's namespace; None where it has none, or it is the machine's."""
+    try:
+        names = sorted(path.name for path in Path(NETNS_DIR).iterdir())
+    except OSError:
+        return None
+    own = netns_identity(None)
+    if own is None or own == netns_identity("/proc/1/ns/net"):
+        return None
+    return next((name for name in names if netns_identity(name) == own), None)
+
+
 @contextlib.contextmanager
 def inside(netns: str | None) -> Iterator[None]:
     """The calling thread is in `netns` for the block, then back; None: nothing happens.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.marks import Mark, link_alias
+from l2tpv3.netns import own_netns
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,15 @@ class Places:
 
     @classmethod
     def from_environment(cls) -> Places:
-        """$L2TPV3_STATE_DIR or /var/lib/l2tpv3, and $L2TPV3_RUNTIME_DIR or /run/l2tpv3."""
+        """$L2TPV3_STATE_DIR or /var/lib/l2tpv3, and $L2TPV3_RUNTIME_DIR or /run/l2tpv3.
+
+        In a network namespace of `ip netns` l2tpv3@NAME, beside the machine's own: what is made there is there alone.
+        """
+        own = own_netns()
+        name = "l2tpv3" if own is None else f"l2tpv3@{own}"
         return cls(
-            Path(os.environ.get("L2TPV3_STATE_DIR") or "/var/lib/l2tpv3"),
-            Path(os.environ.get("L2TPV3_RUNTIME_DIR") or "/run/l2tpv3"),
+            Path(os.environ.get("L2TPV3_STATE_DIR") or Path("/var/lib", name)),
+            Path(os.environ.get("L2TPV3_RUNTIME_DIR") or Path("/run", name)),
         )
 
     def mark(self, tunnel: str, session: str) -> str:

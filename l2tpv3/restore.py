@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
-from l2tpv3.errors import ConflictError, L2tpError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
 from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
 from l2tpv3.links.steps import LinkStep
@@ -21,9 +21,10 @@ WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 
 
 class Restorer:
-    """One run of it. settling: what settles against these records. stopped: also bring back what `down` stopped.
+    """One run of it. settling: what settles against these records.
 
-    Links are among tunnels as `link NAME`, which no tunnel is called.
+    Links are among tunnels as `link NAME`, which no tunnel is called. stopped: also bring back what `down` stopped;
+    False leaves that alone, and what is on record no more, at whichever moment that came.
     """
 
     def __init__(
@@ -115,8 +116,8 @@ class Restorer:
         settling = self._settling(whole)
         ready: list[str] = []
         failures: dict[str, L2tpError] = {}
-        for name in (*whole.tunnels, *map(_link_key, whole.links)):
-            if names is None or name in names:
+        for name in _keys(whole):
+            if (names is None or name in names) and self._is_asked_for(whole, name):
                 try:
                     tunnels, links = _parted([name])
                     settling.again(tunnels, links, {}, {}, set())
@@ -130,6 +131,16 @@ class Restorer:
 
         But for sessions that have to be waited for: gives their tunnels, and what for.
         """
+        while True:
+            try:
+                return self._at_once(names)
+            except _FewerError as fewer:
+                if not fewer.names:
+                    return {}
+                names = fewer.names
+
+    def _at_once(self, names: Collection[str] | None) -> dict[str, L2tpError]:
+        """As `_together`. Raises _FewerError, touching nothing, when some of them are not to be brought back."""
         tunnels, links = (None, None) if names is None else _parted(names)
         scope = None if tunnels is None else frozenset((name, None) for name in tunnels)
         absent: dict[tuple[str, str], MissingError] = {}
@@ -137,8 +148,10 @@ class Restorer:
         unmade: set[str] = set()
 
         def want(whole: Everything) -> Everything:
-            if not self._stopped:
-                _refuse_stopped(whole, names)
+            asked = _keys(whole) if names is None else names
+            left = [name for name in asked if self._is_asked_for(whole, name)]
+            if len(left) < len(asked):
+                raise _FewerError(left)
             about = touched_links(scope, links or (), whole)
             return self._settling(whole).again(tunnels, about, absent, absent_links, unmade)
 
@@ -154,18 +167,36 @@ class Restorer:
                 self._tell(_news(name, Turn.RESTORED))
         return waiting
 
+    def _is_asked_for(self, whole: Everything, name: str) -> bool:
+        record = whole.links.get(link_of(name)) if is_link_key(name) else whole.tunnels.get(name)
+        return self._stopped or (record is not None and record.stopped is None)
+
 
 _LINK = "link "
+
+
+def is_link_key(name: str) -> bool:
+    """Whether it stands for a link."""
+    return name.startswith(_LINK)
+
+
+def link_of(name: str) -> str:
+    """The link's name."""
+    return name.removeprefix(_LINK)
 
 
 def _link_key(name: str) -> str:
     return f"{_LINK}{name}"
 
 
+def _keys(whole: Everything) -> list[str]:
+    return [*whole.tunnels, *map(_link_key, whole.links)]
+
+
 def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
     """Tunnels, and links."""
-    links = frozenset(name.removeprefix(_LINK) for name in names if name.startswith(_LINK))
-    return [name for name in names if not name.startswith(_LINK)], links
+    links = frozenset(link_of(name) for name in names if is_link_key(name))
+    return [name for name in names if not is_link_key(name)], links
 
 
 def _subject(step: AnyStep) -> str:
@@ -173,13 +204,12 @@ def _subject(step: AnyStep) -> str:
 
 
 def _news(name: str, turn: Turn, error: L2tpError | None = None) -> News:
-    return News("", turn, error, name.removeprefix(_LINK)) if name.startswith(_LINK) else News(name, turn, error)
+    return News("", turn, error, link_of(name)) if is_link_key(name) else News(name, turn, error)
 
 
-def _refuse_stopped(whole: Everything, names: Collection[str] | None) -> None:
-    stopped = {name: record.stopped for name, record in whole.tunnels.items()}
-    stopped |= {_link_key(name): record.stopped for name, record in whole.links.items()}
-    for name, boot in stopped.items():
-        if (names is None or name in names) and boot is not None:
-            subject = name if name.startswith(_LINK) else f"tunnel {name}"
-            raise ConflictError(subject, "`down` stopped it", f"`l2tpctl restore {name}` brings it back")
+class _FewerError(Exception):
+    """Of what was to be brought back only `names` are, now that nobody else changes the record."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(names)
+        self.names = names

@@ -25,7 +25,8 @@ UNDERLAY = "u0"
 """The netdev by which the hosts of a pair see each other."""
 
 _L2TPCTL = Path(sys.executable).with_name("l2tpctl")
-_END_WAIT_S = 2.0
+_POLITE_S = 2.0
+_KILLED_S = 60.0  # what was killed goes as soon as it is scheduled, on a busy machine later than one thinks
 
 
 @dataclass
@@ -204,20 +205,21 @@ def _processes() -> Iterator[Path]:
 
 
 def end(pids: list[int]) -> None:
-    """SIGTERM, a short wait, SIGKILL."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    """SIGTERM, a short wait, SIGKILL; none of them runs when this returns. Raises TimeoutError where one does."""
+    for number, patience_s in ((signal.SIGTERM, _POLITE_S), (signal.SIGKILL, _KILLED_S)):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        deadline = time.monotonic() + _END_WAIT_S
-        while pids and time.monotonic() < deadline:
-            pids = [pid for pid in pids if _alive(pid)]
+        deadline = time.monotonic() + patience_s
+        while (pids := [pid for pid in pids if runs(pid)]) and time.monotonic() < deadline:
             time.sleep(0.005)
         if not pids:
             return
+    raise TimeoutError(f"processes {pids} were killed and run still")
 
 
-def _alive(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Whether a process runs. A zombie does not: only its number is left, for as long as its parent likes."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

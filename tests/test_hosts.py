@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import UNDERLAY, Host, Hosts
+from tests.hosts import UNDERLAY, Host, Hosts, runs
 
 pytestmark = pytest.mark.root
 
@@ -45,6 +45,6 @@ def test_closing_removes_namespaces_processes_and_files() -> None:
     hidden = a.run(["sh", "-c", "setsid sleep 100 >/dev/null 2>&1 & echo $!"]).stdout.strip()
     hosts.close()
     assert stubborn.poll() is not None
-    assert not Path("/proc", hidden).exists()
+    assert not runs(int(hidden))
     assert not a.folder.exists()
     assert not [host.netns for host in (a, b) if Path("/run/netns", host.netns).exists()]

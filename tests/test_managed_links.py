@@ -67,7 +67,7 @@ def bench(tmp_path: Path) -> Bench:
         found = placer.named(None, ifname)
         return found.ifindex if found is not None and ifname in memory.ifnames() else None
 
-    maker = Maker(MemoryMaker(beneath))  # type: ignore[arg-type]
+    maker = Maker(MemoryMaker(beneath))
     manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, lambda _: maker)
     return Bench(manager, maker, memory, nics)
 

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
-from l2tpv3.boot import since_boot_s
+from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, MissingError, NoAddressError, NoRouteError, RefusedError
 from l2tpv3.everything import Edits
 from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.lock import exclusive
 from l2tpv3.pending import Pending
-from l2tpv3.store import Store
+from l2tpv3.store import AuditEntry, Store
 from l2tpv3.told import News, Turn
 from l2tpv3.wanted import WantedTunnel
 from tests.here import Here
@@ -157,6 +158,49 @@ def test_what_time_does_not_mend_is_not_waited_for(tmp_path: Path) -> None:
     assert time.monotonic() - began < 5
     conditions = {one.name: one.condition for one in after.tunnels()}
     assert conditions == {"a": "up", "b": "missing", "c": "up", "d": "up"}
+
+
+@pytest.mark.parametrize("names", [["b", "d"], ["b", "c", "d"]])
+def test_what_is_taken_down_or_deleted_meanwhile_is_left_alone(tmp_path: Path, names: list[str]) -> None:
+    """As a supervisor sees it: found missing while a `down` or a `del` is under way, which then gets to its end."""
+    before = make(tmp_path, MemoryDatapath())
+    for number, name in enumerate("abcd", start=2):
+        before.add_tunnel(name, {"remote": f"127.0.0.{number}", "local-port": number})
+    after = make(tmp_path, Broken())
+    news: list[News] = []
+    restored: list[str] = []
+    with exclusive(after.places.runtime):
+        thread = threading.Thread(
+            target=lambda: restored.extend(after.restore(names, tell=news.append, stopped=False)), daemon=True
+        )
+        thread.start()
+        store = Store(tmp_path / "state")
+        stopped = dataclasses.replace(store.tunnels()["b"], stopped=boot_id())
+        store.commit(Edits(tunnels={"b": stopped, "d": None}), AuditEntry(at=0.0, who="another", what="down and del"))
+        time.sleep(0.1)
+        assert thread.is_alive()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [(one.tunnel, one.turn) for one in news] == [(name, Turn.RESTORED) for name in restored]
+    assert restored == [name for name in names if name == "c"]
+    conditions = {one.name: one.condition for one in after.tunnels()}
+    assert conditions == {"a": "missing", "b": "missing", "c": "up" if restored else "missing"}
+    assert after.restore("d", stopped=False) == [], "nor is one a fault that had gone before"
+
+
+def test_what_was_taken_down_is_in_no_others_way(tmp_path: Path) -> None:
+    """One of them can't be made, which is told; of the one that `down` stopped not a word is said."""
+    before = make(tmp_path, MemoryDatapath())
+    for number, name in enumerate("abcd", start=2):
+        before.add_tunnel(name, {"remote": f"127.0.0.{number}", "local-port": number})
+    store = Store(tmp_path / "state")
+    stopped = dataclasses.replace(store.tunnels()["c"], stopped=boot_id())
+    store.commit(Edits(tunnels={"c": stopped}), AuditEntry(at=0.0, who="another", what="down"))
+    after = make(tmp_path, Broken())
+    news: list[News] = []
+    with pytest.raises(RefusedError, match="tunnel b: the kernel says no"):
+        after.restore(["a", "b", "c", "d"], tell=news.append, stopped=False)
+    assert {(one.tunnel, one.turn) for one in news} == {("a", Turn.RESTORED), ("d", Turn.RESTORED)}
 
 
 # -- on hosts ----------------------------------------------------------------------------------------------------------

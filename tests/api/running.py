@@ -48,6 +48,7 @@ class Running:
         self.tokens = Tokens(self.places.state)
         self.process: subprocess.Popen[bytes] | None = None
         self.said: list[str] = []
+        self._own_sockets = 0
 
     def environment(self) -> dict[str, str]:
         """What a process of this host has."""
@@ -73,6 +74,7 @@ class Running:
             for record in self.records():
                 if record["message"].startswith("serves "):
                     self.said = record["message"].removeprefix("serves ").split(", ")
+                    self._own_sockets = self._sockets()
                     return self.said
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.02)
@@ -92,6 +94,20 @@ class Running:
                     return record
             time.sleep(0.02)
         raise AssertionError(f"no record {expected} in {self.log.read_text()}")
+
+    def wait_for_room(self) -> None:
+        """Wait until it holds no connection: the end of one takes its place away only when the service hears of it."""
+        give_up = time.monotonic() + LIMIT_S
+        while (more := self._sockets() - self._own_sockets) > 0:
+            assert time.monotonic() < give_up, f"{more} connections stay"
+            time.sleep(0.02)
+
+    def _sockets(self) -> int:
+        count = 0
+        for file in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += str(file.readlink()).startswith("socket:")
+        return count
 
     @property
     def pid(self) -> int:

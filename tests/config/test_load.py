@@ -32,6 +32,12 @@ def write(folder: Path, text: str, name: str = "a.toml", mode: int = 0o600) -> P
     return path
 
 
+def tunnel(path: Path) -> WantedTunnel:
+    (only,) = load([path])
+    assert isinstance(only, WantedTunnel)
+    return only
+
+
 def problems(*paths: Path) -> list[Problem]:
     with pytest.raises(ConfigError) as caught:
         load(paths)
@@ -118,7 +124,7 @@ def test_the_datapaths_are_those_that_auto_tries() -> None:
 
 def test_what_loads_is_taken_by_the_manager(tmp_path: Path) -> None:
     text = SESSION + 'tx-cookie = "none"\nmtu = "auto"\naddress = "10.0.0.1/24"\nifname = "lan0"\nup = false\n'
-    (wanted,) = load([write(tmp_path, text)])
+    wanted = tunnel(write(tmp_path, text))
     manager = _manager(tmp_path)
     manager.add_tunnel(wanted.name, wanted.words)
     status = manager.add_session(wanted.name, wanted.sessions[0].name, wanted.sessions[0].words)
@@ -143,9 +149,9 @@ def test_cookies_come_from_files_and_credentials(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secrets))
     path = write(tmp_path, SESSION + 'tx-cookie = "@tx"\nrx-cookie = "credential:lan.rx"\n')
     monkeypatch.chdir("/")  # relative to the file's folder, not to this
-    (session,) = load([path])[0].sessions
+    (session,) = tunnel(path).sessions
     assert session.words == {"tx-cookie": bytes.fromhex("0011223344556677"), "rx-cookie": bytes.fromhex("deadbeef")}
-    (session,) = load([write(tmp_path, SESSION + f'tx-cookie = "@{tmp_path}/tx"\n')])[0].sessions
+    (session,) = tunnel(write(tmp_path, SESSION + f'tx-cookie = "@{tmp_path}/tx"\n')).sessions
     assert session.words == {"tx-cookie": bytes.fromhex("0011223344556677")}
 
 
@@ -359,8 +365,7 @@ def _apart(parts: tuple[str, str]) -> tuple[str, str]:
 
 
 def _load_apart(folder: Path, text: str) -> WantedTunnel:
-    (tunnel,) = load([write(folder, text, "apart.toml")])
-    return tunnel
+    return tunnel(write(folder, text, "apart.toml"))
 
 
 def _add(manager: Manager, wanted: WantedTunnel) -> None:

@@ -79,7 +79,7 @@ def test_each_word_of_a_link_is_in_both_with_its_default(kind: LinkType) -> None
     common = {*COMMON} - ({"ifname", "netns", "mac", "mtu", "address"} if not options.own_netdev else set())
     assert set(properties) == {"type", *common, *options.words}
     assert ("over" in LINK[kind].get("required", ())) == bool(options.least_over)
-    defaults = {one.name: one.default for one in dataclasses.fields(options)}
+    defaults: dict[str, Any] = {one.name: one.default for one in dataclasses.fields(options)}
     for word, schema in properties.items():
         if word in options.words:
             known = options.words[word]

@@ -14,7 +14,7 @@ from l2tpv3 import ids
 from l2tpv3.config import dump, load
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.wanted import Wanted, WantedSession, WantedTunnel
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)
@@ -103,7 +103,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("written") / "written.toml"
 
 
-def read_back(file: Path, text: str) -> list[WantedTunnel]:
+def read_back(file: Path, text: str) -> list[Wanted]:
     file.write_text(text, "utf-8")
     return load([file])
 

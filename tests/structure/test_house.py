@@ -19,8 +19,8 @@ PACKAGE = ROOT / "l2tpv3"
 # another, and the wire library knows nothing. The package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
     {"wire", "errors", "marks"},
-    {"told", "ids", "netns", "places", "lock", "source", "migrations", "whoami", "boot"},
-    {"arrivals", "words"},
+    {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot"},
+    {"arrivals", "places", "words"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},
     {"status", "records", "datapath.base"},

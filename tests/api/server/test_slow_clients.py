@@ -15,7 +15,7 @@ GET = b"GET /v1/tunnels HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Running]:
+def served() -> Iterator[Running]:
     limits = [
         "header-s=4",
         "body-s=1",
@@ -28,6 +28,13 @@ def service() -> Iterator[Running]:
     limits += ["body-rate=1000000"]
     with running("--listen", "127.0.0.1:0", *[word for one in limits for word in ("--limit", one)]) as one:
         yield one
+
+
+@pytest.fixture
+def service(served: Running) -> Running:
+    """With all its places free, whatever the test before it did to it."""
+    served.wait_for_room()
+    return served
 
 
 def status(answer: bytes) -> int:
@@ -125,6 +132,7 @@ def test_half_open_ones_leave_room_for_others(service: Running) -> None:
             for _ in range(20):
                 assert client.get("/v1/tunnels").status_code == 200
         assert {status(read_all(sock)) for sock in many} == {408}
+    service.wait_for_room()
     with service.connect() as sock:
         sock.sendall(GET + b"Connection: close\r\n\r\n")
         assert status(read_all(sock)) == 401

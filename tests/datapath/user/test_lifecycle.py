@@ -21,23 +21,15 @@ from l2tpv3.netns import inside
 from l2tpv3.spec import Encap
 from tests.contract.frames import frame, packet_socket
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
-from tests.hosts import PREFIX
+from tests.hosts import PREFIX, runs
 
 pytestmark = pytest.mark.root
-
-
-def running(pid: int) -> bool:
-    """Whether a process lives (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def kill(pid: int) -> None:
     """End a worker that a test had started, the hard way."""
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not running(pid), "the worker is gone")
+    wait_until(lambda: not runs(pid), "the worker is gone")
 
 
 def nothing_left(end: End) -> None:
@@ -144,7 +136,7 @@ def test_quitting_leaves_the_netdevs(ends: tuple[End, End]) -> None:
     a.add(near, one)
     (pid,) = a.host.workers()
     assert Workers(a.host.runtime_dir).quit_all() == 1
-    assert not running(pid)
+    assert not runs(pid)
     assert "pw1" in a.ifindexes()
     assert sorted(a.host.runtime_dir.iterdir()) == []
     a.datapath.del_tunnel(near)
@@ -260,7 +252,7 @@ def test_a_worker_that_hangs_is_named_and_not_killed(ends: tuple[End, End], monk
             a.datapath.add_session(near, session())
         with pytest.raises(WorkerError, match=f"worker {pid}"):
             a.datapath.del_tunnel(near)
-        assert running(pid)
+        assert runs(pid)
         time.sleep(0.2)
     finally:
         os.kill(pid, signal.SIGCONT)
