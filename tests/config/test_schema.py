@@ -87,7 +87,7 @@ def test_each_word_of_a_link_is_in_both_with_its_default(kind: LinkType) -> None
             assert schema.get("default", default) == default, word
             choices = schema.get("enum")
             if choices is not None and not isinstance(default, bool):
-                assert choices == list(type(defaults[known.field])), word
+                assert choices == [str(one) for one in type(defaults[known.field])], word
         assert word == "type" or schema["description"]
 
 
