@@ -126,7 +126,7 @@ def link_patch(name: str, table: Mapping[str, Any], now: LinkType) -> dict[str, 
     Raises BodyError; ClashError where all that is wrong is that its type has no such words.
     """
     given, reset = _split(table)
-    faults = [fault(("type",), "it has no default", f"give one of {', '.join(LinkType)}")] if "type" in reset else []
+    faults = [fault(("type",), "it needs a type", f"give one of {', '.join(LinkType)}")] if "type" in reset else []
     given_type = given.get("type")
     like = LinkType(given_type) if given_type in tuple(LinkType) else now
     return _words(_LinkTable(name, like), given, {word: None for word in reset if word != "type"}, faults)
