@@ -1,4 +1,4 @@
-"""What happened between two looks at a host: tunnels and sessions that appeared, changed, vanished; workers that died.
+"""What happened between two looks at a host: tunnels, sessions and links that came, changed, went; workers that died.
 
 Pure functions over what the manager tells. Counters are no change: they move all the time.
 """
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3 import report
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.monitor import Targets
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """type: tunnel, session or worker. data: what is told of it, JSON-ready and without secrets."""
+    """type: tunnel, session, link or worker. data: what is told of it, JSON-ready and without secrets."""
 
     type: str
     data: dict[str, Any]
@@ -28,15 +29,23 @@ class History:
 
     def __init__(self) -> None:
         self._before: dict[str, TunnelStatus] | None = None
+        self._links: dict[str, LinkStatus] = {}
         self._bereft: dict[str, int] = {}  # tunnels whose worker died: its pid
 
-    def happened(self, tunnels: Iterable[TunnelStatus]) -> list[Happening]:
+    def happened(self, tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus] = ()) -> list[Happening]:
         """What did between the look that it was given last and this one."""
         before, now = self._before, {one.name: one for one in tunnels}
-        self._before = now
+        links_before, links_now = self._links, {one.name: one for one in links}
+        self._before, self._links = now, links_now
         if before is None:
             return []
-        return [*_gone(before, now), *self._workers(before, now), *_there(before, now)]
+        return [
+            *_links_gone(links_before, links_now),
+            *_gone(before, now),
+            *self._workers(before, now),
+            *_there(before, now),
+            *_links_there(links_before, links_now),
+        ]
 
     def _workers(self, before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -> Iterator[Happening]:
         """A worker that died leaves its netdevs; one that was ended, because its tunnel was, leaves none.
@@ -95,6 +104,18 @@ def _there(before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) 
                 yield _session("changed", name, session)
 
 
+def _links_gone(before: Mapping[str, LinkStatus], now: Mapping[str, LinkStatus]) -> Iterator[Happening]:
+    yield from (_link("vanished", link) for name, link in before.items() if name not in now)
+
+
+def _links_there(before: Mapping[str, LinkStatus], now: Mapping[str, LinkStatus]) -> Iterator[Happening]:
+    for name, link in now.items():
+        if name not in before:
+            yield _link("appeared", link)
+        elif dataclasses.replace(before[name], counters=link.counters) != link:
+            yield _link("changed", link)
+
+
 def _of_tunnel(one: TunnelStatus) -> tuple[object, ...]:
     """All but its counters, and of its sessions the number."""
     return (
@@ -116,6 +137,10 @@ def _session(change: str, tunnel: str, status: SessionStatus) -> Happening:
     return Happening("session", {"change": change, "tunnel": tunnel, "name": status.name, "document": document})
 
 
+def _link(change: str, status: LinkStatus) -> Happening:
+    return Happening("link", {"change": change, "name": status.name, "document": report.link_dict(status)})
+
+
 def tunnel_document(status: TunnelStatus) -> dict[str, Any]:
     """A tunnel with the number of its sessions in their place."""
     document = report.tunnel_dict(dataclasses.replace(status, sessions=()))
@@ -124,8 +149,8 @@ def tunnel_document(status: TunnelStatus) -> dict[str, Any]:
     return document
 
 
-def targets(tunnels: Iterable[TunnelStatus]) -> Targets:
-    """What a Monitor has to hear of so that no change of these tunnels is missed."""
+def targets(tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus] = ()) -> Targets:
+    """What a Monitor has to hear of so that no change of these tunnels and links is missed."""
     indices: dict[str | None, set[int]] = {}
     names: dict[str | None, set[str]] = {}
     pids: set[int] = set()
@@ -140,4 +165,15 @@ def targets(tunnels: Iterable[TunnelStatus]) -> Targets:
                 here.add(session.spec.ifname)
                 if session.spec.netns is not None:
                     names.setdefault(session.spec.netns, set()).add(session.spec.ifname)
+    for link in links:
+        if link.worker_pid:
+            pids.add(link.worker_pid)
+        if link.netdev is not None:
+            indices.setdefault(link.netdev.netns, set()).add(link.netdev.ifindex)
+        else:
+            home = link.spec.netns if link.spec.netns is not None else link.over_netns
+            names.setdefault(home, set()).update(filter(None, [link.spec.ifname]))
+        # What it is over comes and goes by itself; sessions and links among it are heard of by their marks.
+        beneath = names.setdefault(link.over_netns, set())
+        beneath.update(link.over, (one for one in link.spec.over if "/" not in one))
     return Targets(indices=indices, names=names, pids=frozenset(pids))

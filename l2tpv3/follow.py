@@ -13,10 +13,12 @@ from typing import Final
 
 from l2tpv3 import report
 from l2tpv3.differences import Happening, History, targets
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.lock import held
+from l2tpv3.look import Look
 from l2tpv3.monitor import EARLY, Monitor
 from l2tpv3.places import Places
-from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3.status import SessionStatus
 
 _SETTLE_S: Final = 0.03
 _SETTLE_ROUNDS: Final = 30
@@ -25,7 +27,7 @@ _Pairs = list[tuple[str, SessionStatus]]
 
 
 def follow(
-    look: Callable[[], Sequence[TunnelStatus]],
+    look: Callable[[], Look],
     places: Places,
     *,
     types: Collection[str] = (),
@@ -33,8 +35,8 @@ def follow(
 ) -> Iterator[Happening]:
     """What happens from now on, as it happens. Blocks; ends never.
 
-    types: only these. counters_s: all sessions' counters so often, as happenings of type `counters`, too. Raises
-    OSError where nobody may listen, L2tpError where looking fails.
+    types: only these. counters_s: all sessions' and links' counters so often, as happenings of type `counters`,
+    too. Raises OSError where nobody may listen, L2tpError where looking fails.
     """
     monitor = Monitor(places)
     try:
@@ -44,16 +46,14 @@ def follow(
 
 
 class _Follower:
-    def __init__(
-        self, look: Callable[[], Sequence[TunnelStatus]], places: Places, monitor: Monitor, counters_s: float | None
-    ) -> None:
+    def __init__(self, look: Callable[[], Look], places: Places, monitor: Monitor, counters_s: float | None) -> None:
         self._look, self._places, self._monitor = look, places, monitor
         self._every_s = counters_s
         self._history = History()
         self._dirty_at: float | None = 0.0  # when to look: of time.monotonic()
         self._again_at: float | None = None
         self._counters_at = 0.0
-        self._before: tuple[_Pairs, float] | None = None
+        self._before: tuple[_Pairs, Sequence[LinkStatus], float] | None = None
 
     def happenings(self, types: frozenset[str]) -> Iterator[Happening]:
         while True:
@@ -64,9 +64,10 @@ class _Follower:
                 self._dirty_at = None
                 if self._again_at is not None and now >= self._again_at:
                     self._again_at = None
-                tunnels = self._look()
-                yield from (one for one in self._history.happened(tunnels) if not types or one.type in types)
-                if self._monitor.aim(targets(tunnels)):
+                look = self._look()
+                happened = self._history.happened(look.tunnels, look.links)
+                yield from (one for one in happened if not types or one.type in types)
+                if self._monitor.aim(targets(look.tunnels, look.links)):
                     self._dirty_at = now  # what is heard only from now on may have changed since the look
             if self._every_s is not None and now >= self._counters_at:
                 self._counters_at = now + self._every_s
@@ -92,9 +93,17 @@ class _Follower:
                 return
 
     def _counters(self, now: float) -> Happening:
-        pairs = [(tunnel.name, session) for tunnel in self._look() for session in tunnel.sessions]
-        before, then = self._before or ([], None)
+        look = self._look()
+        pairs = [(tunnel.name, session) for tunnel in look.tunnels for session in tunnel.sessions]
+        before, links_before, then = self._before or ([], (), None)
         interval_s = None if then is None else round(now - then, 3)
-        self._before = (pairs, now)
-        document = report.stats_document(pairs, time=datetime.now(UTC), interval_s=interval_s, before=before)
+        self._before = (pairs, look.links, now)
+        document = report.stats_document(
+            pairs,
+            time=datetime.now(UTC),
+            interval_s=interval_s,
+            before=before,
+            links=look.links,
+            links_before=links_before,
+        )
         return Happening("counters", document)

@@ -30,7 +30,10 @@ class ManagedLinks:
 
     def all(self) -> list[LinkStatus]:
         """Every link on record, by name."""
-        recorded = self._engine.store.load()
+        return self.among(self._engine.store.load())
+
+    def among(self, recorded: Recorded) -> list[LinkStatus]:
+        """Every link of what is on record, by name."""
         return self._look(recorded, recorded.shown.links)
 
     def get(self, name: str) -> LinkStatus:

@@ -15,6 +15,7 @@ from l2tpv3.host import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.link.base import Placer
 from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
+from l2tpv3.look import Look
 from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
@@ -24,7 +25,7 @@ from l2tpv3.settle import Settler, adopted
 from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.steps import DelTunnel, ReplaceSession
-from l2tpv3.store import AuditEntry
+from l2tpv3.store import AuditEntry, Recorded
 from l2tpv3.told import Change, OnStep, Tell
 from l2tpv3.wanted import Wanted, WantedLink, WantedTunnel
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.recording import Recording
     from l2tpv3.differences import Happening
+    from l2tpv3.links.options import LinkType
 
 TunnelCheck = Callable[[TunnelRecord | None], None]
 SessionCheck = Callable[[SessionRecord | None], None]
@@ -69,7 +71,14 @@ class Manager:
 
         netns: another namespace to look for foreign ones in. secrets: whoever has this host has the cookies, too.
         """
+        return self._tunnels(self._engine.store.load(), netns)
+
+    def look(self, *, netns: str | None = None) -> Look:
+        """Tunnels and links at one moment; netns as for `tunnels`. Links cost nothing where there are none."""
         recorded = self._engine.store.load()
+        return Look(tunnels=self._tunnels(recorded, netns), links=self.links.among(recorded))
+
+    def _tunnels(self, recorded: Recorded, netns: str | None) -> list[TunnelStatus]:
         records, observer = recorded.shown.tunnels, self._engine.observer(recorded)
         found = [observer.tunnel(record) for record in records.values()]
         for place in dict.fromkeys([netns, *(record.spec.netns for record in records.values()), None]):
@@ -112,7 +121,7 @@ class Manager:
         """What happens from now on, whoever does it; see l2tpv3.follow. Blocks, and never ends by itself."""
         from l2tpv3.follow import follow
 
-        return follow(self.tunnels, self.places, types=types, counters_s=counters_s)
+        return follow(self.look, self.places, types=types, counters_s=counters_s)
 
     @property
     def datapath_words(self) -> tuple[str, ...]:
@@ -122,6 +131,12 @@ class Manager:
     def support(self) -> dict[str, Support]:
         """Which datapaths work here, and why or why not, by name."""
         return {name: one.probe() for name, one in self._datapaths.items()}
+
+    def link_support(self) -> dict[LinkType, Support]:
+        """Which types of link this host can make, and why or why not."""
+        from l2tpv3.links.support import link_support
+
+        return link_support()
 
     def records(self) -> Records:
         """What is on record, secrets included."""

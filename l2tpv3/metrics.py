@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.spec import Encap
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 
@@ -34,6 +35,17 @@ TUNNEL_COUNTERS: Final = {
     "rx_unknown_session": "Packets for a session that is not there.",
     "rx_control": "Control packets, which a static tunnel has no use for.",
     "rx_invalid": "Packets too short, or of another version than 3.",
+}
+LINK_COUNTERS: Final = {
+    "rx_packets": "Frames that the link's netdev received.",
+    "rx_bytes": "Bytes of frames that it received.",
+    "rx_errors": "Frames that it received broken.",
+    "rx_dropped": "Frames that it received and dropped.",
+    "multicast": "Frames to groups that it received.",
+    "tx_packets": "Frames that it sent.",
+    "tx_bytes": "Bytes of frames that it sent.",
+    "tx_errors": "Frames that it could not send.",
+    "tx_dropped": "Frames that it dropped instead of sending them.",
 }
 
 
@@ -75,10 +87,10 @@ def _text(value: object) -> str:
     return str(value).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
-def families(tunnels: Sequence[TunnelStatus], version: str = "") -> list[Family]:
-    """All about tunnels and sessions. version: l2tpv3's, where it is known."""
+def families(tunnels: Sequence[TunnelStatus], version: str = "", *, links: Sequence[LinkStatus] = ()) -> list[Family]:
+    """All about tunnels, sessions and links. version: l2tpv3's, where it is known."""
     build = Family("l2tpv3_build", "info", "The version of l2tpv3.", [f"_info{labels(version=version)} 1"])
-    return [build, *_tunnels(tunnels), *_sessions(tunnels)]
+    return [build, *_tunnels(tunnels), *_sessions(tunnels), *_links(links)]
 
 
 def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
@@ -168,3 +180,46 @@ def _session_info(one: SessionStatus) -> str:
     ifname, netns = (netdev.ifname, netdev.netns) if netdev is not None else (spec.ifname, spec.netns)
     text = f'ifname="{_text(ifname)}",id="{spec.session_id}",peer_id="{spec.peer_session_id}"'
     return text if netns is None else f'{text},netns="{_text(netns)}"'
+
+
+def _links(links: Sequence[LinkStatus]) -> list[Family]:
+    named = [(labels(link=one.name), one) for one in links]
+    found = [
+        Family("l2tpv3_link", "info", "What is known of a link.", list(map(_link_info, links))),
+        Family(
+            "l2tpv3_link_up", "gauge", "Whether the link is there and its netdev is set up: 1, or 0.",
+            [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_link_condition", "gauge", "1 for the condition that the link is in, which is a label.",
+            [f"{labels(link=one.name, condition=one.condition)} 1" for one in links],
+        ),
+        Family(
+            "l2tpv3_link_carrier", "gauge", "Whether the link's netdev has a carrier: 1, or 0.",
+            [f"{name} {int(one.netdev.carrier)}" for name, one in named if one.netdev is not None],
+        ),
+        Family(
+            "l2tpv3_link_members", "gauge", "Over how many netdevs the link is now.",
+            [f"{name} {len(one.over)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_link_mtu_bytes", "gauge", "The MTU of the link's netdev.",
+            [f"{name} {one.netdev.mtu}" for name, one in named if one.netdev is not None],
+        ),
+        Family(
+            "l2tpv3_link_worker_up", "gauge", "Whether a worker relays the virtual card: 1, or 0.",
+            [f"{name} {int(one.worker_pid is not None)}" for name, one in named if one.spec.options.relayed],
+        ),
+    ]  # fmt: skip
+    for field, help in LINK_COUNTERS.items():
+        lines = [f"_total{name} {one.counters[field]}" for name, one in named if field in one.counters]
+        found.append(Family(f"l2tpv3_link_{field}", "counter", help, lines))
+    return found
+
+
+def _link_info(one: LinkStatus) -> str:
+    ifname, netns = one.spec.ifname or None, one.spec.netns
+    if one.netdev is not None:
+        ifname, netns = one.netdev.ifname, one.netdev.netns
+    said = labels(link=one.name, type=one.spec.type, ifname=ifname, over=",".join(one.over) or None, netns=netns)
+    return f"_info{said} 1"

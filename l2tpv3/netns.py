@@ -95,9 +95,27 @@ def inside(netns: str | None) -> Iterator[None]:
         os.close(home)
 
 
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """The calling thread is in a new namespace for the block, which is gone afterwards. Raises NotPermittedError."""
+    subject = "network namespace"
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            _libc("unshare", _CLONE_NEWNET)
+        except OSError as error:
+            raise from_errno(subject, "make one", error.errno or 0, "run as root") from error
+        try:
+            yield
+        finally:
+            _setns(home, "the one before")
+    finally:
+        os.close(home)
+
+
 def _setns(target: int, netns: str) -> None:
     try:
-        _libc_setns(target)
+        _libc("setns", target, _CLONE_NEWNET)
     except OSError as error:
         if error.errno == errno.EINVAL:
             # `ip netns add` makes the file, and then mounts the namespace on it; `ip netns del` the other way round.
@@ -107,12 +125,12 @@ def _setns(target: int, netns: str) -> None:
         raise from_errno(f"network namespace {netns}", "enter it", error.errno or 0, remedy) from error
 
 
-def _libc_setns(target: int) -> None:
-    if hasattr(os, "setns"):  # Python 3.12
-        os.setns(target, _CLONE_NEWNET)
+def _libc(name: str, *arguments: int) -> None:
+    if hasattr(os, name):  # Python 3.12
+        getattr(os, name)(*arguments)
         return
     import ctypes
 
-    if ctypes.CDLL(None, use_errno=True).setns(target, _CLONE_NEWNET):
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

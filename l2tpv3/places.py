@@ -10,6 +10,9 @@ from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.marks import Mark, link_alias
 from l2tpv3.netns import own_netns
 
+CARDS = "cards"
+"""In the runtime directory: where the workers of virtual cards have their sockets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

@@ -8,6 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from l2tpv3.differences import Happening, History, targets
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.state import Counters
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
@@ -23,6 +25,12 @@ def session(name: str = "s", **changes: object) -> SessionStatus:
 def tunnel(*sessions: SessionStatus, name: str = "t", **changes: object) -> TunnelStatus:
     spec = TunnelSpec(name=name, remote=ip_address("192.0.2.1"))
     status = TunnelStatus(name=name, spec=spec, condition=Condition.UP, datapath="user", sessions=sessions)
+    return dataclasses.replace(status, **changes)  # type: ignore[arg-type]
+
+
+def link(name: str = "br7", **changes: object) -> LinkStatus:
+    spec = LinkSpec.from_words({"name": name, "type": "bridge", "over": ["eth0", "t/s"]})
+    status = LinkStatus(name=name, spec=spec, condition=Condition.UP, netdev=NETDEV, over=("eth0", "pw0"))
     return dataclasses.replace(status, **changes)  # type: ignore[arg-type]
 
 
@@ -80,3 +88,38 @@ def test_what_has_to_be_heard() -> None:
     assert found.indices == {"x": {5}}
     assert found.names == {"here": {"pw9"}, "there": {"pw9"}}
     assert found.pids == {10}
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ([[], []], []),
+        ([[link()], [link(counters={"rx_packets": 7})]], []),
+        ([[], [link()]], ["appeared"]),
+        ([[link()], []], ["vanished"]),
+        ([[link()], [link(over=("pw0",), notes=("eth0 is not there",))]], ["changed"]),
+        ([[link(worker_pid=7)], [link()]], ["changed"]),
+        ([[link()], [link(), link("br8")]], ["appeared"]),
+    ],
+)
+def test_what_happened_to_links(looks: list[list[LinkStatus]], expected: list[str]) -> None:
+    history = History()
+    assert history.happened([], looks[0]) == []
+    found = history.happened([], looks[1])
+    assert [(one.type, one.data["change"]) for one in found] == [("link", change) for change in expected]
+
+
+def test_links_come_after_what_they_are_over_and_go_before() -> None:
+    history = History()
+    history.happened([])
+    both = [one.type for one in history.happened([tunnel(session())], [link()])]
+    assert both == ["tunnel", "session", "link"]
+    assert [one.type for one in history.happened([])] == ["link", "session", "tunnel"]
+
+
+def test_what_has_to_be_heard_of_links() -> None:
+    """Their netdevs, what they are over, who relays them."""
+    found = targets([], [link(over_netns="y", worker_pid=12), link("br9", netdev=None, over=(), over_netns="z")])
+    assert found.indices == {"x": {5}}
+    assert found.names == {"y": {"eth0", "pw0"}, "z": {"br9", "eth0"}}
+    assert found.pids == {12}

@@ -13,8 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from l2tpv3 import Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.metrics import Family, exposition, families, labels
+from l2tpv3.links.spec import LinkSpec
+from l2tpv3.links.state import COUNTERS
+from l2tpv3.links.status import LinkStatus
+from l2tpv3.metrics import LINK_COUNTERS, Family, exposition, families, labels
 from l2tpv3.state import Counters
+from l2tpv3.status import Condition, NetdevState
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -93,3 +97,29 @@ def test_nothing_at_all() -> None:
 
 def _by(samples: list[tuple[dict[str, str], float]], label: str) -> list[tuple[str, float]]:
     return [(labels_[label], value) for labels_, value in samples]
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_links(*, openmetrics: bool) -> None:
+    netdev = NetdevState(ifname="br7", ifindex=5, mac="02:00:00:00:00:01", mtu=1400, up=True, carrier=False, netns="x")
+    bridge = LinkSpec.from_words({"name": "br7", "type": "bridge"})
+    port = LinkSpec.from_words({"name": "p", "type": "port", "over": ["eth1", "eth2"]})
+    links = [
+        LinkStatus(
+            name="br7", spec=bridge, condition=Condition.UP, netdev=netdev, over=("eth0", "lan0"),
+            counters=dict.fromkeys(COUNTERS, 0) | {"rx_packets": 7},
+        ),
+        LinkStatus(name="p", spec=port, condition=Condition.UP, over=("eth1", "eth2"), counters={"eth1_packets": 3}),
+    ]  # fmt: skip
+    found = parsed(exposition(families([], links=links), openmetrics=openmetrics), openmetrics=openmetrics)
+    assert dict(_by(found["l2tpv3_link_up"], "link")) == {"br7": 1, "p": 1}
+    assert found["l2tpv3_link_carrier"] == [({"link": "br7"}, 0)]
+    assert found["l2tpv3_link_mtu_bytes"] == [({"link": "br7"}, 1400)]
+    assert dict(_by(found["l2tpv3_link_members"], "link")) == {"br7": 2, "p": 2}
+    assert found["l2tpv3_link_rx_packets_total"] == [({"link": "br7"}, 7)]
+    (info,) = [one for one, _ in found["l2tpv3_link_info"] if one["link"] == "br7"]
+    assert info == {"link": "br7", "type": "bridge", "ifname": "br7", "over": "eth0,lan0", "netns": "x"}
+
+
+def test_every_counter_of_links_is_told() -> None:
+    assert tuple(LINK_COUNTERS) == COUNTERS

@@ -49,9 +49,9 @@ class Narrator:
         self.tell("step", report.step_dict(step))
 
     def news(self, news: News) -> None:
-        """A tunnel was restored, is waited for, or can't be restored."""
+        """A tunnel or link was restored, is waited for, or can't be restored."""
         error = None if news.error is None else problem_document(news.error)
-        self.tell("news", {"tunnel": news.tunnel, "turn": news.turn.value, "error": error})
+        self.tell("news", {"tunnel": news.tunnel, "link": news.link, "turn": news.turn.value, "error": error})
 
     def tell(self, kind: str, told: Any) -> None:
         """A line of that kind."""

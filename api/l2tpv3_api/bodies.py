@@ -16,13 +16,16 @@ from l2tpv3.config.document import Document, read_sent
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.read import Findings, Reader
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.links.options import LinkType, options_type
+from l2tpv3.links.spec import COMMON, LinkSpec
+from l2tpv3.links.words import fields
 from l2tpv3.source import KeyPath, Source
 from l2tpv3.spec import SessionSpec, Sublayer, TunnelSpec, session_fields, tunnel_fields
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted
 from l2tpv3_api.problems import BodyError, ClashError, Fault, MalformedError, MediaTypeError, TooLargeError
 
 WORDS_BYTES: Final = 64 << 10
-"""Longest body with the words of one tunnel or session."""
+"""Longest body with the words of one tunnel, session or link."""
 STATE_BYTES: Final = 16 << 20
 """Longest body with a whole wanted state: some 30,000 sessions."""
 
@@ -34,6 +37,7 @@ _BODY: Final = Path("body")
 _LARGE: Final = 64 << 10  # parsed in a thread
 _QUOTED_MAX: Final = 500
 _NAME_MAX: Final = 128
+_UNKNOWN: Final = ("unknown key", "not a word of")
 
 
 async def read_bytes(request: Request, limit: int, *kinds: str) -> tuple[bytes, str]:
@@ -56,7 +60,7 @@ async def read_table(request: Request, *kinds: str) -> dict[str, Any]:
     return parse_table(data)
 
 
-async def read_state(request: Request, datapaths: Collection[str]) -> list[WantedTunnel]:
+async def read_state(request: Request, datapaths: Collection[str]) -> list[Wanted]:
     """A body that is a whole wanted state, JSON shaped as files are, or a file itself. Raises InvalidValueError."""
     data, kind = await read_bytes(request, STATE_BYTES, JSON, TOML)
     if len(data) > _LARGE:
@@ -64,20 +68,21 @@ async def read_state(request: Request, datapaths: Collection[str]) -> list[Wante
     return parse_state(data, kind, datapaths)
 
 
-def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[WantedTunnel]:
+def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Wanted]:
     """See read_state."""
     document = read_sent(data, _BODY) if kind == TOML else _document(parse_table(data))
     if isinstance(document, Problem):
         raise MalformedError(document.subject, document.problem, document.remedy)
     findings = Findings()
-    tunnels = Reader(document, datapaths, findings).tunnels()
+    reader = Reader(document, datapaths, findings)
+    tunnels, links = reader.tunnels(), reader.links()
+    clash = all(one.clash for one in findings.problems)  # each part of it can be meant, but not all of them together
     if not findings.problems:
-        find_clashes(tunnels, findings)
-        if findings.problems:  # each part of it can be meant, but not all of them together
-            raise ClashError(*_told(findings), map(_fault, findings.problems))
+        find_clashes(tunnels, links, findings)
     if findings.problems:
-        raise BodyError(*_told(findings), map(_fault, findings.problems))
-    return [tunnel.wanted for tunnel in tunnels]
+        kind_of_error = ClashError if clash else BodyError
+        raise kind_of_error(*_told(findings), map(_fault, findings.problems))
+    return [*(tunnel.wanted for tunnel in tunnels), *(link.wanted for link in links)]
 
 
 def _told(findings: Findings) -> tuple[str, str, str]:
@@ -108,6 +113,23 @@ def session_patch(name: str, table: Mapping[str, Any], datapaths: Collection[str
     """Some words of a session, checked; None where one is to be reset. Raises BodyError."""
     given, reset = _split(table)
     return _words(_SessionTable(name, datapaths), given, reset, ())
+
+
+def link_words(name: str, table: Mapping[str, Any], *, faults: Collection[Fault] = ()) -> dict[str, Any]:
+    """The words of a link, whole and checked. faults: what else is wrong with the body. Raises BodyError."""
+    return _words(_LinkTable(name, None), table, {}, faults)
+
+
+def link_patch(name: str, table: Mapping[str, Any], now: LinkType) -> dict[str, Any]:
+    """Some words of a link, checked; None where one is to be reset. now: its type, if none is given.
+
+    Raises BodyError; ClashError where all that is wrong is that its type has no such words.
+    """
+    given, reset = _split(table)
+    faults = [fault(("type",), "it needs a type", f"give one of {', '.join(LinkType)}")] if "type" in reset else []
+    given_type = given.get("type")
+    like = LinkType(given_type) if given_type in tuple(LinkType) else now
+    return _words(_LinkTable(name, like), given, {word: None for word in reset if word != "type"}, faults)
 
 
 def _split(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, None]]:
@@ -146,24 +168,53 @@ class _SessionTable:
         SessionSpec(**session_fields({"name": self._name, "ifname": "l2tpeth0", **table}))
 
 
+class _LinkTable:
+    """How a link's words are read. like: of which type the link is whose words are changed; None: they are all."""
+
+    def __init__(self, name: str, like: LinkType | None) -> None:
+        self._name, self._like = name, like
+
+    def read(self, document: Document, findings: Findings) -> Mapping[str, Any]:
+        """The words that are good; the others are noted."""
+        return Reader(document, (), findings).link_words(self._name, like=self._like)
+
+    def make(self, table: Mapping[str, Any]) -> None:
+        """Raise what the command line tells of the words."""
+        what = f"link {self._name}"
+        if self._like is None:
+            LinkSpec.from_words({**table, "name": self._name})
+            return
+        own = {word: value for word, value in table.items() if word not in COMMON and word != "type"}
+        known = options_type(self._like).words
+        if unknown := {word: value for word, value in own.items() if word not in known}:
+            LinkSpec.from_words({**unknown, "type": self._like, "name": self._name})
+        fields(own, known, what)
+        fields({word: value for word, value in table.items() if word in COMMON}, COMMON, what)
+
+
+_Table = _TunnelTable | _SessionTable | _LinkTable
+
+
 def _words(
-    kind: _TunnelTable | _SessionTable, given: Mapping[str, Any], reset: Mapping[str, None], faults: Collection[Fault]
+    kind: _Table, given: Mapping[str, Any], reset: Mapping[str, None], faults: Collection[Fault]
 ) -> dict[str, Any]:
     findings, unknown = Findings(), Findings()
     words = kind.read(_document(dict(given)), findings)
     if reset:  # whether those are words at all: any value does, as only their names are looked at
         kind.read(_document({word: {} for word in reset}), unknown)
-        findings.problems += (one for one in unknown.problems if one.problem == "unknown key")
+        findings.problems += (one for one in unknown.problems if one.problem.startswith(_UNKNOWN))
     if not findings.problems and not faults:
         return {**words, **reset}
     told = (*map(_fault, findings.problems), *faults)
     first = _first(kind, given)
     if first is None and findings.problems:
         first = findings.problems[0].subject, findings.problems[0].problem, findings.problems[0].remedy
-    raise BodyError(*(first or ("body: " + ".".join(map(str, told[0].path)), told[0].detail, "")), told)
+    clash = not faults and all(one.clash for one in findings.problems)
+    error = ClashError if clash else BodyError
+    raise error(*(first or ("body: " + ".".join(map(str, told[0].path)), told[0].detail, "")), told)
 
 
-def _first(kind: _TunnelTable | _SessionTable, given: Mapping[str, Any]) -> tuple[str, str, str] | None:
+def _first(kind: _Table, given: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """What the command line would have told first."""
     try:
         kind.make(given)

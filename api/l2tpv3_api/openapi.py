@@ -11,7 +11,8 @@ from fastapi.openapi.utils import get_openapi
 
 from l2tpv3 import report
 from l2tpv3.interop.formats import PEER_FORMATS
-from l2tpv3_api import words
+from l2tpv3.links.options import LinkType
+from l2tpv3_api import link_words, words
 from l2tpv3_api.access.identity import Scope
 
 _TITLE: Final = "l2tpv3"
@@ -32,6 +33,7 @@ _FASTAPIS: Final = ("HTTPValidationError", "ValidationError")
 _TAGS: Final = [
     {"name": "tunnels", "description": "Tunnels by name."},
     {"name": "sessions", "description": "Pseudowires in tunnels, each with a netdev."},
+    {"name": "links", "description": "Netdevs that are layered over others: bridges, bonds, VLANs, virtual cards."},
     {"name": "statistics", "description": "Counters."},
     {"name": "state", "description": "All of it at once, and what the host can do."},
     {"name": "live", "description": "What happens, as it happens."},
@@ -81,6 +83,8 @@ def _tidy(operation: dict[str, Any]) -> None:
 
 def _schemas(datapaths: Collection[str]) -> dict[str, Any]:
     status, stats = _shipped(report.STATUS_SCHEMA), _shipped(report.STATS_SCHEMA)
+    link = _shipped(report.LINKS_SCHEMA)["$defs"]["link"]
+    link["properties"]["counters"] = {"$ref": "#/$defs/linkCounters"}
     parts = status.pop("$defs")
     tunnel = parts["tunnel"]
     tunnel["required"] = [one for one in tunnel["required"] if one != "sessions"]
@@ -96,16 +100,22 @@ def _schemas(datapaths: Collection[str]) -> dict[str, Any]:
         "Counters": parts["counters"],
         "TunnelList": _list("tunnels", "Tunnel"),
         "SessionList": _list("sessions", "Session"),
+        "Link": link,
+        "LinkCounters": _shipped(report.LINKS_SCHEMA)["$defs"]["counters"],
+        "LinkList": _list("links", "Link", report.LINKS_SCHEMA),
         "ChangedTunnel": {"allOf": [_ref("Tunnel"), _CHANGED]},
         "ChangedSession": {"allOf": [_ref("Session"), _CHANGED]},
+        "ChangedLink": {"allOf": [_ref("Link"), _CHANGED]},
         "Stats": stats,
         "Plan": _plan(),
         "Log": _shipped(report.AUDIT_SCHEMA),
-        "State": words.state(datapaths),
+        "State": words.state(datapaths, link_words.words()),
         "TunnelWords": words.tunnel(datapaths),
         "TunnelPatch": words.patch(words.tunnel(datapaths), keep=("remote",)),
         "SessionWords": words.session(),
         "SessionPatch": words.patch(words.session()),
+        "LinkWords": link_words.put_words(),
+        "LinkPatch": link_words.patch_words(),
         **copy.deepcopy(_OWN),
     }
     return {name: _rooted(schema) for name, schema in schemas.items()}
@@ -122,23 +132,26 @@ def _rooted(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        key: f"#/components/schemas/{one.rpartition('/')[2].capitalize()}"
-        if key == "$ref" and str(one).startswith("#/$defs/")
-        else _rooted(one)
+        key: f"#/components/schemas/{_name(one)}" if key == "$ref" and str(one).startswith("#/$defs/") else _rooted(one)
         for key, one in value.items()
     }
+
+
+def _name(reference: str) -> str:
+    name = reference.rpartition("/")[2]
+    return name[0].upper() + name[1:]
 
 
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _list(key: str, kind: str) -> dict[str, Any]:
+def _list(key: str, kind: str, schema: str = report.STATUS_SCHEMA) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["schema", key, "total", "next"],
         "properties": {
-            "schema": {"const": report.STATUS_SCHEMA},
+            "schema": {"const": schema},
             key: {"type": "array", "items": _ref(kind)},
             "total": {"type": "integer", "minimum": 0, "description": "How many there are on all pages."},
             "next": {"type": ["string", "null"], "description": "`cursor` of the next page; null on the last."},
@@ -239,13 +252,18 @@ _OWN: Final[dict[str, Any]] = {
         "type": "object",
         "required": ["restored", "news"],
         "properties": {
-            "restored": {"type": "array", "items": _TEXT, "description": "Tunnels that were brought back."},
+            "restored": {"type": "array", "items": _TEXT, "description": "Tunnels, and links as `link NAME`."},
             "news": {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "required": ["tunnel", "turn", "why"],
-                    "properties": {"tunnel": _TEXT, "turn": {"enum": ["restored", "waiting", "failed"]}, "why": _TEXT},
+                    "required": ["tunnel", "link", "turn", "why"],
+                    "properties": {
+                        "tunnel": {**_TEXT, "description": "Empty of news about a link."},
+                        "link": {"type": ["string", "null"]},
+                        "turn": {"enum": ["restored", "waiting", "failed"]},
+                        "why": _TEXT,
+                    },
                 },
             },
         },
@@ -262,7 +280,7 @@ _OWN: Final[dict[str, Any]] = {
     },
     "Capabilities": {
         "type": "object",
-        "required": ["version", "datapaths", "formats", "limits", "you"],
+        "required": ["version", "datapaths", "links", "formats", "limits", "you"],
         "properties": {
             "version": _TEXT,
             "datapaths": {
@@ -271,6 +289,19 @@ _OWN: Final[dict[str, Any]] = {
                     "type": "object",
                     "required": ["name", "works", "reason"],
                     "properties": {"name": _TEXT, "works": {"type": "boolean"}, "reason": _TEXT},
+                },
+            },
+            "links": {
+                "type": "array",
+                "description": "Which types of link this host can make.",
+                "items": {
+                    "type": "object",
+                    "required": ["type", "works", "reason"],
+                    "properties": {
+                        "type": {"enum": [*LinkType]},
+                        "works": {"type": "boolean"},
+                        "reason": {**_TEXT, "description": "Why not."},
+                    },
                 },
             },
             "formats": {"type": "object", "additionalProperties": {"type": "array", "items": _TEXT}},

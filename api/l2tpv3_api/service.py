@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.manager import Manager
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted
 from l2tpv3.whoami import acting_for
 from l2tpv3_api.access.identity import Identity
 from l2tpv3_api.etag import Tagger
@@ -50,7 +50,7 @@ class Service:
         self._looked_at = 0.0  # in the loop's time
         self._changes: set[asyncio.Task[object]] = set()
         self._looks: dict[str | None, Shared[Snapshot]] = {}
-        self._stated: Shared[list[WantedTunnel]] = Shared(self._state)
+        self._stated: Shared[list[Wanted]] = Shared(self._state)
         self.patience = asyncio.Semaphore(_PATIENT_MAX)
         self._unconfirmed = asyncio.Event()
         self._expiry: asyncio.Task[None] | None = None
@@ -77,7 +77,7 @@ class Service:
         await asyncio.to_thread(self._readers.shutdown)
 
     async def look(self, netns: str | None = None) -> Snapshot:
-        """All tunnels, seen since this was called. Whoever calls while a look runs shares the next one.
+        """All tunnels and links, seen since this was called. Whoever calls while a look runs shares the next one.
 
         netns: another namespace to look for foreign ones in.
         """
@@ -90,13 +90,13 @@ class Service:
     async def _look(self, netns: str | None, begin: Callable[[], None]) -> Snapshot:
         async with self._between_changes():
             begin()
-            return await self.read(lambda manager: Snapshot(manager.tunnels(netns=netns)))
+            return await self.read(lambda manager: Snapshot(manager.look(netns=netns)))
 
-    async def stated(self) -> list[WantedTunnel]:
+    async def stated(self) -> list[Wanted]:
         """What is on record, as files would state it, cookies included; shared as looks are."""
         return await self._stated.get()
 
-    async def _state(self, begin: Callable[[], None]) -> list[WantedTunnel]:
+    async def _state(self, begin: Callable[[], None]) -> list[Wanted]:
         begin()
         return await self.read(lambda manager: manager.stated())
 

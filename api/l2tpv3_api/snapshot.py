@@ -1,4 +1,4 @@
-"""All tunnels at one moment, shared by everyone who asked meanwhile; what is derived of them is derived once."""
+"""All tunnels and links at one moment, shared by all who asked meanwhile; what is derived of them is derived once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import Any, Final
 
 import orjson
 
 from l2tpv3 import report
-from l2tpv3.host import no_session, no_tunnel
+from l2tpv3.host import no_link, no_session, no_tunnel
+from l2tpv3.links.status import LinkStatus
+from l2tpv3.look import Look
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3_api.paging import Key
 
@@ -23,11 +25,12 @@ _LOOKED_THROUGH: Final = 20  # so many take as long to look through as one takes
 
 
 class Snapshot:
-    """tunnels: as Manager.tunnels gives them. at: when, in seconds since the epoch. Threads may share it."""
+    """look: as Manager.look gives it. at: when, in seconds since the epoch. Threads may share it."""
 
-    def __init__(self, tunnels: Sequence[TunnelStatus]) -> None:
+    def __init__(self, look: Look) -> None:
         self.at = time.time()
-        self.tunnels = tuple(tunnels)
+        self.tunnels = tuple(look.tunnels)
+        self.links = tuple(look.links)
         self._by_name: dict[str, TunnelStatus] = {}
         for one in self.tunnels:
             self._by_name.setdefault(one.name, one)
@@ -47,6 +50,13 @@ class Snapshot:
                 return session
         raise no_session(tunnel, name)
 
+    def link(self, name: str) -> LinkStatus:
+        """One link by name. Raises NotFoundError."""
+        for link in self.links:
+            if link.name == name:
+                return link
+        raise no_link(name)
+
     @cached_property
     def sorted_tunnels(self) -> list[TunnelStatus]:
         """By tunnel_key."""
@@ -64,8 +74,8 @@ class Snapshot:
     async def answer(self, key: Hashable, make: Callable[[], bytes], documents: int) -> bytes:
         """What `make` gives, kept for whoever asks for the same. key: says what that is.
 
-        documents: how many tunnels and sessions it tells of, about: many are told in a thread, few at once, as handing
-        those over and back takes longer.
+        documents: how many tunnels, sessions and links it tells of, about: many are told in a thread, few at once, as
+        handing those over and back takes longer.
         """
         kept = self._answers.get(key)
         if kept is None:
@@ -92,6 +102,11 @@ def session_key(pair: tuple[TunnelStatus, SessionStatus]) -> Key:
     """What sessions are sorted by: those of foreign tunnels come last."""
     tunnel, session = pair
     return tunnel.foreign, tunnel.name, tunnel.spec.netns or "", session.name
+
+
+def link_key(link: LinkStatus) -> Key:
+    """What links are sorted by."""
+    return False, link.name, "", ""
 
 
 def tunnel_document(tunnel: TunnelStatus, *, sessions: bool, secrets: bool = False) -> dict[str, Any]:

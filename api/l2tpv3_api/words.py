@@ -11,7 +11,7 @@ from typing import Any, Final
 NAME: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _COOKIE: Final = "^(none|[0-9a-fA-F]{8}([0-9a-fA-F]{8})?)$"
 _BYTE: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_V4: Final = rf"(22[0-3]|2[01][0-9]|1[0-9][0-9]|[1-9][0-9]?)\.{_BYTE}\.{_BYTE}\.{_BYTE}"
+V4: Final = rf"(22[0-3]|2[01][0-9]|1[0-9][0-9]|[1-9][0-9]?)\.{_BYTE}\.{_BYTE}\.{_BYTE}"
 _GROUP: Final = "[0-9a-fA-F]{1,4}"
 _GLOBAL: Final = "([23][0-9a-fA-F]{3}|[fF][cdCD][0-9a-fA-F]{2})"  # RFC 4291 2000::/3, RFC 4193 fc00::/7
 _V6: Final = "|".join(
@@ -20,23 +20,23 @@ _V6: Final = "|".join(
     + ["::1", f"[fF][eE]80::{_GROUP}(:{_GROUP}){{0,3}}%[A-Za-z0-9._-]{{1,15}}"]
 )
 """Unicast addresses: global, unique local, loopback, and link-local ones with their netdev."""
-_NETDEV: Final = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,14}$"
-_NETNS: Final = "^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|/[A-Za-z0-9._/-]{1,200})$"
+NETDEV: Final = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,14}$"
+NETNS: Final = "^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|/[A-Za-z0-9._/-]{1,200})$"
+
+MAC: Final = "^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F][1-9a-fA-F]$"
+TRANSIENT: Final = {"type": "boolean", "description": "Whether it is forgotten at the next boot. Default: false."}
 
 
 def tunnel(datapaths: Collection[str]) -> dict[str, Any]:
     """The words of a tunnel, as PUT takes them."""
-    schema = _shipped("tunnel")
+    schema = shipped("tunnel")
     del schema["properties"]["session"]
-    return _tunnel(schema, datapaths) | {
-        "properties": schema["properties"]
-        | {"transient": {"type": "boolean", "description": "Whether it is forgotten at the next boot. Default: false."}}
-    }
+    return _tunnel(schema, datapaths) | {"properties": schema["properties"] | {"transient": TRANSIENT}}
 
 
 def session() -> dict[str, Any]:
     """The words of a session, as PUT takes them."""
-    schema = _shipped("session")
+    schema = shipped("session")
     words = schema["properties"]
     for word in ("tx-cookie", "rx-cookie"):
         end = "sends; the peer's rx-cookie" if word == "tx-cookie" else "expects; the peer's tx-cookie"
@@ -45,22 +45,27 @@ def session() -> dict[str, Any]:
             "pattern": _COOKIE,
             "description": f'What this end {end}. 8 or 16 hex digits, or "none". Default: 64 random bits.',
         }
-    words["ifname"] |= {"pattern": _NETDEV}
-    words["bridge"] |= {"pattern": _NETDEV}
-    words["netns"] |= {"pattern": _NETNS}
-    words["mac"] |= {"pattern": "^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F][1-9a-fA-F]$"}
-    prefixes = rf"{_V4}/([12]?[0-9]|3[0-2])|({_V6_PLAIN})/([1-9]?[0-9]|1[01][0-9]|12[0-8])"
-    address = {"type": "string", "pattern": f"^({prefixes})$"}
-    words["address"] = {
-        "type": "array", "items": address, "uniqueItems": True, "maxItems": 64,
-        "description": "Addresses of the netdev, with prefix lengths.", "examples": [["10.0.0.1/24", "2001:db8::1/64"]],
-    }  # fmt: skip
+    words["ifname"] |= {"pattern": NETDEV}
+    words["bridge"] |= {"pattern": NETDEV}
+    words["netns"] |= {"pattern": NETNS}
+    words["mac"] |= {"pattern": MAC}
+    words["address"] = addresses()
     # The file's schema says the same with `not`, which generators of examples can't always follow. null is a patch's.
     schema["allOf"] = [
         _either({"sublayer": {"enum": ["default", None]}}, {"sequencing": {"enum": ["none", None]}}),
         _either({"bridge": {"type": "null"}}, {"address": {"maxItems": 0}}),
     ]
-    return _numbers(schema)
+    return numbers(schema)
+
+
+def addresses() -> dict[str, Any]:
+    """A netdev's addresses."""
+    prefixes = rf"{V4}/([12]?[0-9]|3[0-2])|({_V6_PLAIN})/([1-9]?[0-9]|1[01][0-9]|12[0-8])"
+    address = {"type": "string", "pattern": f"^({prefixes})$"}
+    return {
+        "type": "array", "items": address, "uniqueItems": True, "maxItems": 64,
+        "description": "Addresses of the netdev, with prefix lengths.", "examples": [["10.0.0.1/24", "2001:db8::1/64"]],
+    }  # fmt: skip
 
 
 def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -74,18 +79,18 @@ _V6_PLAIN: Final = "|".join(_V6.split("|")[:-1])
 def _tunnel(schema: dict[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     words = schema["properties"]
     for word in ("remote", "local"):
-        words[word] |= {"pattern": f"^({_V4}|{_V6})$", "maxLength": 64}
+        words[word] |= {"pattern": f"^({V4}|{_V6})$", "maxLength": 64}
     families = [
         {"properties": {word: {"pattern": pattern} for word in ("remote", "local")}} for pattern in (r"\.", ":")
     ]
-    words["netns"] |= {"pattern": _NETNS}
+    words["netns"] |= {"pattern": NETNS}
     words["datapath"]["enum"] = list(datapaths)
-    return _numbers(schema) | {"anyOf": families}
+    return numbers(schema) | {"anyOf": families}
 
 
-def state(datapaths: Collection[str]) -> dict[str, Any]:
-    """A whole wanted state, shaped as files are."""
-    one = _tunnel(_shipped("tunnel"), datapaths)
+def state(datapaths: Collection[str], link: dict[str, Any]) -> dict[str, Any]:
+    """A whole wanted state, shaped as files are. link: the words of one."""
+    one = _tunnel(shipped("tunnel"), datapaths)
     one["properties"]["session"] = {
         "type": "object",
         "description": "The tunnel's sessions by name.",
@@ -94,7 +99,7 @@ def state(datapaths: Collection[str]) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "description": "Tunnels as they are wanted.",
+        "description": "Tunnels and links as they are wanted.",
         "additionalProperties": False,
         "properties": {
             "tunnel": {
@@ -102,7 +107,13 @@ def state(datapaths: Collection[str]) -> dict[str, Any]:
                 "description": "Tunnels by name.",
                 "propertyNames": {"pattern": NAME},
                 "additionalProperties": one,
-            }
+            },
+            "link": {
+                "type": "object",
+                "description": "Links by name.",
+                "propertyNames": {"pattern": NAME},
+                "additionalProperties": link,
+            },
         },
     }
 
@@ -118,7 +129,7 @@ def patch(schema: dict[str, Any], *, keep: Collection[str] = ()) -> dict[str, An
     return made
 
 
-def _numbers(schema: dict[str, Any]) -> dict[str, Any]:
+def numbers(schema: dict[str, Any]) -> dict[str, Any]:
     """Numbers as JSON has them; that text does as well need not be said."""
     for word, one in schema["properties"].items():
         kinds = one.get("anyOf")
@@ -129,6 +140,7 @@ def _numbers(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _shipped(name: str) -> dict[str, Any]:
+def shipped(name: str) -> dict[str, Any]:
+    """The schema of what files call so, to be changed."""
     text = resources.files("l2tpv3").joinpath("schemas", "config.v1.json").read_text("utf-8")
     return copy.deepcopy(dict(json.loads(text)["definitions"][name]))

@@ -14,7 +14,7 @@ from l2tpv3.source import KeyPath, Source
 class Problem:
     """One thing wrong, or to be warned of. line: from 1; 0 is the file as a whole. key: its dotted path, "" if none.
 
-    path: the same in parts, where they are known.
+    path: the same in parts, where they are known. clash: each part of it can be meant, but not beside the others.
     """
 
     file: Path
@@ -23,11 +23,12 @@ class Problem:
     problem: str
     remedy: str
     path: KeyPath = ()
+    clash: bool = False
 
     @classmethod
-    def at(cls, source: Source, problem: str, remedy: str = "") -> Problem:
+    def at(cls, source: Source, problem: str, remedy: str = "", *, clash: bool = False) -> Problem:
         """A problem with the key at `source`."""
-        return cls(source.file, source.line, source.key, problem, remedy, source.path)
+        return cls(source.file, source.line, source.key, problem, remedy, source.path, clash)
 
     @property
     def subject(self) -> str:

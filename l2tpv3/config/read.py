@@ -45,9 +45,9 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[tuple[Source, str, str]] = field(default_factory=list)
 
-    def add(self, source: Source, problem: str, remedy: str = "") -> None:
+    def add(self, source: Source, problem: str, remedy: str = "", *, clash: bool = False) -> None:
         """Note a problem with a key."""
-        self.problems.append(Problem.at(source, problem, remedy))
+        self.problems.append(Problem.at(source, problem, remedy, clash=clash))
 
     def warn(self, source: Source, problem: str, remedy: str) -> None:
         """Note something to be warned of."""
@@ -97,8 +97,8 @@ class Reader:
         return self._link_table(name if ids.is_name(name) else _NAME, content, source).read()
 
     def _link_table(self, name: str, content: Mapping[str, object], source: Source) -> LinkTable:
-        def note(source: Source, problem: str, remedy: str) -> None:
-            self._findings.add(source, as_keys(problem), as_keys(remedy))
+        def note(source: Source, problem: str, remedy: str, *, clash: bool) -> None:
+            self._findings.add(source, as_keys(problem), as_keys(remedy), clash=clash)
 
         return LinkTable(name, content, source, note, _check_plausible)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from l2tpv3.config.unknown import unknown_key
 from l2tpv3.errors import InvalidValueError
@@ -14,11 +14,15 @@ from l2tpv3.links.words import Word
 from l2tpv3.source import Source
 from l2tpv3.wanted import WantedLink
 
-Note = Callable[[Source, str, str], None]
-"""Notes a problem with a key, and its remedy."""
-
 Check = Callable[[str, object], None]
 """What holds for any value. Raises InvalidValueError."""
+
+
+class Note(Protocol):
+    """Notes a problem with a key, and its remedy. clash: see Problem."""
+
+    def __call__(self, source: Source, problem: str, remedy: str, *, clash: bool) -> None:
+        """Note it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +53,37 @@ class LinkTable:
             spec = LinkSpec.from_words({**words, "name": self._name})
         except InvalidValueError as error:
             _, found, word = error.subject.rpartition(": --")
-            key = self._source.of(word) if found and word in self._content else self._source
-            self._wrong(key, error.problem, error.remedy)
+            given = bool(found) and word in self._content
+            key = self._source.of(word) if given else self._source
+            self._wrong(key, error.problem, error.remedy, clash=given or not found)
             return None
         return ReadLink(WantedLink(name=self._name, words=words, source=self._source), spec)
 
     def words(self, type_: LinkType | None) -> dict[str, Any]:
-        """The words that are good, in LinkSpec.to_words' form; the others are noted. type_: where none is given."""
-        if "type" in self._content:
+        """The words that are good, in LinkSpec.to_words' form; the others are noted. type_: where none is given.
+
+        Then a word that can be meant of another type clashes with this one.
+        """
+        stated = "type" in self._content
+        if stated:
             type_ = self._type(self._content["type"])
         if type_ is None:
             return {}
         known: dict[str, Word] = {**COMMON, **options_type(type_).words}
-        words: dict[str, Any] = {"type": str(type_)} if "type" in self._content else {}
+        words: dict[str, Any] = {"type": str(type_)} if stated else {}
         for key, value in self._content.items():
             if key == "type":
                 continue
             if key not in known:
-                self._wrong(self._source.of(key), *_unknown(key, type_, known))
+                clash = not stated and bool(_types_with(key))
+                self._wrong(self._source.of(key), *_unknown(key, type_, known), clash=clash)
                 continue
             try:
                 self._check(key, value)
                 words[key] = known[key].format(known[key].parse(value, key))
             except InvalidValueError as error:
-                self._wrong(self._source.of(key), error.problem, error.remedy)
+                clash = not stated and len(_types_with(key)) > 1
+                self._wrong(self._source.of(key), error.problem, error.remedy, clash=clash)
         return words
 
     def _type(self, value: object) -> LinkType | None:
@@ -83,13 +94,16 @@ class LinkTable:
             self._wrong(self._source.of("type"), problem[:200], f"give one of {', '.join(LinkType)}")
             return None
 
-    def _wrong(self, source: Source, problem: str, remedy: str) -> None:
+    def _wrong(self, source: Source, problem: str, remedy: str, *, clash: bool = False) -> None:
         self._problems += 1
-        self._note(source, problem, remedy)
+        self._note(source, problem, remedy, clash=clash)
 
 
 def _unknown(key: str, type_: LinkType, known: Collection[str]) -> tuple[str, str]:
-    others = [str(other) for other in LinkType if key in options_type(other).words]
-    if others:
+    if others := _types_with(key):
         return f"not a word of a {type_}", f"it belongs to a {' or '.join(others)}"
     return unknown_key(key, ["type", *known])
+
+
+def _types_with(key: str) -> list[str]:
+    return [str(other) for other in LinkType if key in options_type(other).words]

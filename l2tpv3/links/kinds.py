@@ -25,3 +25,8 @@ _KINDS: Mapping[LinkType, Kind[Any]] = {
 def kind_of(spec: LinkSpec) -> Kind[Any]:
     """What knows how to make its netdev. KeyError for one that has none."""
     return _KINDS[spec.type]
+
+
+def driver_of(type_: LinkType) -> str:
+    """What the kernel calls the driver of such netdevs (IFLA_INFO_KIND). KeyError for a type that has none."""
+    return _KINDS[type_].driver

@@ -30,6 +30,7 @@ from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState, counters_of
 from l2tpv3.netns import inside, netns_identity, same_netns
+from l2tpv3.places import CARDS
 
 # linux/if_tun.h
 _TUNSETIFF, _TUNSETPERSIST, _TUNSETOFFLOAD, _TUNSETVNETHDRSZ = 0x400454CA, 0x400454CB, 0x400454D0, 0x400454D8
@@ -49,7 +50,7 @@ class VnicMaker:
     """The LinkMaker of virtual cards. runtime: where their worker's socket is."""
 
     def __init__(self, runtime: Path) -> None:
-        self._workers = Workers(runtime / "cards")
+        self._workers = Workers(runtime / CARDS)
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
         """See LinkMaker.check."""

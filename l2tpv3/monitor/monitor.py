@@ -19,7 +19,7 @@ from l2tpv3.monitor.l2tp_group import L2tpListener
 from l2tpv3.monitor.links import LinkListener
 from l2tpv3.monitor.listener import Overrun
 from l2tpv3.netns import NETNS_DIR, netns_path
-from l2tpv3.places import Places
+from l2tpv3.places import CARDS, Places
 
 
 class Change(StrEnum):
@@ -85,6 +85,7 @@ class Monitor:
         for directory, mask in (
             (self._places.state, inotify.MODIFY | inotify.MOVED),
             (self._places.runtime, inotify.CREATE | inotify.DELETE),
+            (self._places.runtime / CARDS, inotify.CREATE | inotify.DELETE),
             (Path(NETNS_DIR), inotify.CREATE | inotify.DELETE),
         ):
             with contextlib.suppress(OSError):
@@ -185,7 +186,7 @@ class Monitor:
             if directory == self._places.state:
                 if name in _RECORDS:
                     found.add(Change.RECORD)
-            elif directory == self._places.runtime:
+            elif directory in (self._places.runtime, self._places.runtime / CARDS):
                 if name.startswith("worker-") or not name:
                     found.add(Change.WORKER)
             else:

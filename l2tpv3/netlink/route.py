@@ -69,6 +69,12 @@ class RouteSocket(NetlinkSocket):
             body += attribute(_LINKINFO | NLA_F_NESTED, attribute(_INFO_KIND, zero_terminated(kind)))
         return [link for link in read_links(self.dump(_GETLINK, body)) if not kind or link.kind == kind]
 
+    def knows(self, kind: str) -> bool:
+        """Whether the kernel has the driver of such netdevs now: else it lists them all, the loopback among them."""
+        body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS))
+        body += attribute(_LINKINFO | NLA_F_NESTED, attribute(_INFO_KIND, zero_terminated(kind)))
+        return all(link.kind == kind for link in read_links(self.dump(_GETLINK, body)))
+
     def link(self, ifname: str) -> Link:
         """A netdev by its name."""
         spoil()

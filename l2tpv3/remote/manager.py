@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from l2tpv3.config.write import state_document
-from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError, PreconditionError
+from l2tpv3.errors import ExistsError, NotFoundError, PreconditionError
 from l2tpv3.host import foreign_tunnel, no_tunnel
 from l2tpv3.ids import is_name, parse_name
 from l2tpv3.remote import reading
-from l2tpv3.remote.client import Answer, Client
+from l2tpv3.remote.asking import CREATE, PAGE, PATCH, as_options, read_change, understood
+from l2tpv3.remote.client import Client
+from l2tpv3.remote.links import RemoteLinks
 from l2tpv3.remote.path import session_path, tunnel_path
 from l2tpv3.remote.problem import error_of
 from l2tpv3.remote.reading import RemoteDid
@@ -20,16 +21,13 @@ from l2tpv3.spec import session_fields
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, News, OnStep, Tell, Turn
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted, WantedLink
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.differences import Happening
     from l2tpv3.remote.live import RemoteCapture
 
-_CREATE: Final = {"If-None-Match": "*"}
-_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
-_PAGE: Final = 1000
 _LOG_MAX: Final = 10_000
 
 
@@ -38,6 +36,7 @@ class RemoteManager:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.links = RemoteLinks(client)
 
     @property
     def undoes_unconfirmed(self) -> bool:
@@ -52,9 +51,9 @@ class RemoteManager:
         cursor = None
         while True:
             page = self._client.get(
-                "/v1/tunnels", include="sessions", limit=_PAGE, cursor=cursor, netns=netns, secrets=_flag(secrets)
+                "/v1/tunnels", include="sessions", limit=PAGE, cursor=cursor, netns=netns, secrets=_flag(secrets)
             )
-            with self._understood():
+            with understood(self._client):
                 found += map(reading.read_tunnel, page["tunnels"])
                 cursor = page["next"]
             if cursor is None:
@@ -63,24 +62,27 @@ class RemoteManager:
     def tunnel(self, name: str, *, secrets: bool = False) -> TunnelStatus:
         """One tunnel by name. Raises NotFoundError."""
         told = self._client.get(tunnel_path(name), include="sessions", secrets=_flag(secrets))
-        with self._understood():
+        with understood(self._client):
             return reading.read_tunnel(told)
 
     def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
         """One session by name. Raises NotFoundError."""
         told = self._client.get(session_path(tunnel, name), secrets=_flag(secrets))
-        with self._understood():
+        with understood(self._client):
             return reading.read_session(told)
 
-    def stated(self, names: Collection[str] = ()) -> list[WantedTunnel]:
+    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
         """What is on record, as files would state it in full, secrets included."""
         told = self._client.get("/v1/state", secrets="true")
-        with self._understood():
-            tunnels = {one.name: one for one in reading.read_state(told)}
+        with understood(self._client):
+            stated = reading.read_state(told)
+        if not names:
+            return stated
+        tunnels = {one.name: one for one in stated if not isinstance(one, WantedLink)}
         for name in names:
             if name not in tunnels:
                 raise no_tunnel(name)
-        return [tunnels[name] for name in (names or tunnels)]
+        return [tunnels[name] for name in names]
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> RemoteCapture:
         """Capture a session's frames there, from now on."""
@@ -97,7 +99,7 @@ class RemoteManager:
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """The last changes, the newest first."""
         told = self._client.get("/v1/log", limit=min(limit, _LOG_MAX)) if limit else {"entries": []}
-        with self._understood():
+        with understood(self._client):
             return [reading.read_audit_entry(entry) for entry in reversed(told["entries"])]
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------
@@ -108,11 +110,11 @@ class RemoteManager:
         if transient:
             body["transient"] = True
         try:
-            with _as_options(f"tunnel {name}"):
-                made = self._client.change("PUT", tunnel_path(name), body, headers=_CREATE)
+            with as_options(f"tunnel {name}"):
+                made = self._client.change("PUT", tunnel_path(name), body, headers=CREATE)
         except PreconditionError as error:
             raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel del {name}` removes it") from error
-        with self._understood():
+        with understood(self._client):
             return reading.read_tunnel(made.document)
 
     def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
@@ -120,8 +122,9 @@ class RemoteManager:
         body = tunnel_words(name, words)
         if not is_name(name):
             raise foreign_tunnel(self.tunnel(name).name)
-        with _as_options(f"tunnel {name}"):
-            return self._changed(self._client.change("PATCH", tunnel_path(name), body, headers=_PATCH))
+        with as_options(f"tunnel {name}"):
+            answer = self._client.change("PATCH", tunnel_path(name), body, headers=PATCH)
+        return read_change(self._client, answer)
 
     def del_tunnel(self, name: str) -> None:
         """Remove a tunnel."""
@@ -131,19 +134,20 @@ class RemoteManager:
         """Make a session. Raises ExistsError where the tunnel has one of that name."""
         body = session_words(name, words, new=True)
         try:
-            with _as_options(f"session {name}"):
-                made = self._client.change("PUT", session_path(tunnel, name), body, headers=_CREATE)
+            with as_options(f"session {name}"):
+                made = self._client.change("PUT", session_path(tunnel, name), body, headers=CREATE)
         except PreconditionError as error:
             remedy = f"`l2tpctl session del {tunnel} {name}` removes it"
             raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy) from error
-        with self._understood():
+        with understood(self._client):
             return reading.read_session(made.document)
 
     def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
         """Change a session."""
         body = session_words(name, words)
-        with _as_options(f"session {name}"):
-            return self._changed(self._client.change("PATCH", session_path(tunnel, name), body, headers=_PATCH))
+        with as_options(f"session {name}"):
+            answer = self._client.change("PATCH", session_path(tunnel, name), body, headers=PATCH)
+        return read_change(self._client, answer)
 
     def del_session(self, tunnel: str, name: str) -> None:
         """Remove a session."""
@@ -151,13 +155,13 @@ class RemoteManager:
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def plan(self, wanted: Iterable[WantedTunnel], *, prune: bool = False) -> RemoteDid:
+    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> RemoteDid:
         """What `apply` would do now."""
         return self._did(self._client.post("/v1/plan", state_document(wanted), prune=_flag(prune)))
 
     def apply(
         self,
-        wanted: Iterable[WantedTunnel],
+        wanted: Iterable[Wanted],
         *,
         prune: bool = False,
         confirm_s: float | None = None,
@@ -189,7 +193,7 @@ class RemoteManager:
         session_fields({"sublayer": sublayer})
         given = {"foreign": foreign, "name": name, "sublayer": sublayer}
         told = self._client.post("/v1/adopt", {word: value for word, value in given.items() if value is not None})
-        with self._understood():
+        with understood(self._client):
             adopted = str(told["name"])
         return self.tunnel(adopted)
 
@@ -204,7 +208,7 @@ class RemoteManager:
         names = [names] if isinstance(names, str) else None if names is None else list(names)
         told = self._client.lines("/v1/restore", tunnel=names, wait_s=wait_s or None)
         did = self._followed(told, tell=tell)
-        with self._understood():
+        with understood(self._client):
             return [str(name) for name in did["restored"]]
 
     # -- shared --------------------------------------------------------------------------------------------------
@@ -212,7 +216,7 @@ class RemoteManager:
     def _followed(self, lines: Iterator[Any], *, on_step: OnStep | None = None, tell: Tell | None = None) -> Any:
         """What came of a change that tells of itself as it comes about; its steps and news are told on."""
         for line in lines:
-            with self._understood():
+            with understood(self._client):
                 ((kind, told),) = line.items()
                 value = _AS_IT_GOES[kind](told)
             if kind == "done":
@@ -225,27 +229,15 @@ class RemoteManager:
                 tell(value)
         raise self._client.broken_off()
 
-    def _changed(self, answer: Answer) -> Change:
-        with self._understood():
-            change = answer.document["change"]
-            return Change(recreated=change["recreated"], why=change["why"])
-
     def _did(self, document: Any) -> RemoteDid:
-        with self._understood():
+        with understood(self._client):
             return reading.read_did(document)
-
-    @contextlib.contextmanager
-    def _understood(self) -> Iterator[None]:
-        """An answer that can't be read is the service's fault, not the caller's."""
-        try:
-            yield
-        except (KeyError, TypeError, ValueError, AttributeError, InvalidValueError) as error:
-            raise self._client.not_understood(error) from error
 
 
 def _news(document: Mapping[str, Any]) -> News:
     error = document["error"]
-    return News(document["tunnel"], Turn(document["turn"]), None if error is None else error_of(error))
+    told = None if error is None else error_of(error)
+    return News(document["tunnel"], Turn(document["turn"]), told, document.get("link"))
 
 
 _AS_IT_GOES: dict[str, Callable[[Any], Any]] = {
@@ -255,18 +247,6 @@ _AS_IT_GOES: dict[str, Callable[[Any], Any]] = {
     "done": lambda told: told,
 }
 """What a line of a change that tells of itself may be, and how it is read."""
-
-
-@contextlib.contextmanager
-def _as_options(subject: str) -> Iterator[None]:
-    """A word of the body that the service refuses is an option here, and told as one."""
-    try:
-        yield
-    except InvalidValueError as error:
-        where, _, word = error.subject.partition(": ")
-        if where != "body" or not word:
-            raise
-        raise InvalidValueError(f"{subject}: --{word}", error.problem, error.remedy) from error
 
 
 def _flag(value: bool) -> str | None:  # noqa: FBT001 - private, each call names it

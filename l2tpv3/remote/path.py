@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from l2tpv3.host import no_session, no_tunnel
+from l2tpv3.host import no_link, no_session, no_tunnel
 
 # A name on record (ids.parse_name), or a foreign one: DATAPATH:ID. Nothing else is ever sent, however it is quoted: a
 # server that unquotes first and looks for slashes then would take `a/sessions/b` for a session of a.
@@ -24,3 +24,10 @@ def session_path(tunnel: str, name: str) -> str:
     if not _SEGMENT.fullmatch(name):
         raise no_session(tunnel, name)
     return f"{where}/sessions/{name}"
+
+
+def link_path(name: str) -> str:
+    """Where a link is. Raises NotFoundError for what can be no link's name."""
+    if not _SEGMENT.fullmatch(name):
+        raise no_link(name)
+    return f"/v1/links/{name}"

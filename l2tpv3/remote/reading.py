@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 from l2tpv3 import ids
 from l2tpv3.errors import NotPermittedError
+from l2tpv3.links.options import LinkType, options_type
+from l2tpv3.links.spec import COMMON, LinkSpec
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.spec import (
     SESSION_FIELDS,
     UDP_PORT,
@@ -31,7 +34,7 @@ from l2tpv3.state import Counters, TunnelCounters
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import ToldStep
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
 
 _COOKIES = (("tx-cookie", "tx_cookie"), ("rx-cookie", "rx_cookie"))
 _TUNNEL_WORDS = tuple(TunnelSpec(name="new", remote=parse_address("240.0.0.1", "")).to_words())
@@ -95,6 +98,25 @@ def read_session(document: Mapping[str, Any]) -> SessionStatus:
     )
 
 
+def read_link(document: Mapping[str, Any]) -> LinkStatus:
+    """What report.link_dict said of a link."""
+    netdev = document["netdev"]
+    return LinkStatus(
+        name=document["name"],
+        spec=LinkSpec.from_words({**_link_words(document["wanted"]), "name": document["name"]}),
+        condition=Condition(document["condition"]),
+        mac=document["mac"],
+        over_netns=document["over_netns"],
+        transient=document["transient"],
+        netdev=None if netdev is None else _netdev(netdev),
+        over=tuple(document["over_now"]),
+        words=dict(document["seen"]),
+        counters=dict(document["counters"]),
+        worker_pid=document["worker_pid"],
+        notes=tuple(document["notes"]),
+    )
+
+
 def read_did(document: Mapping[str, Any]) -> RemoteDid:
     """What report.plan_document said, with `changes`."""
     return RemoteDid(told=tuple(map(read_step, document["steps"])), changes=document["changes"])
@@ -111,16 +133,24 @@ def read_audit_entry(document: Mapping[str, Any]) -> AuditEntry:
     return AuditEntry(at=at, who=document["who"], what=document["what"])
 
 
-def read_state(document: Mapping[str, Any]) -> list[WantedTunnel]:
-    """What a file that has this shape wants (wanted_document's inverse): cookies as bytes, the rest as it is."""
-    tunnels = []
+def read_state(document: Mapping[str, Any]) -> list[Wanted]:
+    """What a file that has this shape wants (state_document's inverse): cookies as bytes, the rest as it is."""
+    found: list[Wanted] = []
     for name, table in document.get("tunnel", {}).items():
         sessions = tuple(
             WantedSession(name=one, words=_stated_session(words)) for one, words in table.get("session", {}).items()
         )
         words = {word: table[word] for word in _TUNNEL_WORDS if word in table}
-        tunnels.append(WantedTunnel(name=name, words=words, sessions=sessions))
-    return tunnels
+        found.append(WantedTunnel(name=name, words=words, sessions=sessions))
+    for name, table in document.get("link", {}).items():
+        found.append(WantedLink(name=name, words=_link_words(table)))
+    return found
+
+
+def _link_words(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that this version knows of a link of that type."""
+    own = options_type(LinkType(table["type"])).words
+    return {word: value for word, value in table.items() if word == "type" or word in COMMON or word in own}
 
 
 def _stated_session(table: Mapping[str, Any]) -> dict[str, Any]:

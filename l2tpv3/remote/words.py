@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from l2tpv3.ids import is_name
+from l2tpv3.links.spec import LinkSpec
 from l2tpv3.spec import SessionSpec, TunnelSpec, parse_address, session_fields, tunnel_fields, unchecked
 
 # Stand in for what was not given: 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
@@ -34,6 +35,12 @@ def session_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> 
     fields.setdefault("ifname", _IFNAME)
     spec = SessionSpec(**fields) if new or is_name(name) else unchecked(SessionSpec, **fields)
     return _as_json(given if new else words, spec.to_words())
+
+
+def link_words(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """The words of a link that is to be made, as JSON has them. Raises InvalidValueError."""
+    given = {word: value for word, value in words.items() if value is not None}
+    return _as_json(given, LinkSpec.from_words({**given, "name": name}).to_words())
 
 
 def _as_json(words: Mapping[str, Any], parsed: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.access.open import OpenGuard
+from tests.memory_links import memory_makers
 
 
 @pytest.fixture
@@ -23,9 +24,9 @@ def memory() -> MemoryDatapath:
 
 @pytest.fixture
 def manager(tmp_path: Path, memory: MemoryDatapath) -> Manager:
-    """A manager with a bridge br0."""
+    """A manager with a bridge br0, and NICs eth0 to eth2."""
     placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
-    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer)
+    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, memory_makers(memory, placer))
 
 
 @pytest.fixture

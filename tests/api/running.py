@@ -31,8 +31,10 @@ from l2tpv3 import Manager, Places
 from l2tpv3.cli import main
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
+from tests.memory_links import memory_makers
 memory = MemoryDatapath()
-manager = Manager(Places.from_environment(), [memory], MemoryPlacer(memory, frozenset({(None, "br0")})))
+placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
+manager = Manager(Places.from_environment(), [memory], placer, memory_makers(memory, placer))
 sys.exit(main(sys.argv[1:], manager=manager))
 """
 

@@ -88,6 +88,8 @@ def test_every_operation_says_what_it_answers(client: TestClient) -> None:
         ("PATCH", "/v1/tunnels/siteb", examples.TUNNEL_PATCHES),
         ("PUT", "/v1/tunnels/siteb/sessions/lan", examples.SESSIONS),
         ("PATCH", "/v1/tunnels/siteb/sessions/lan", examples.SESSION_PATCHES),
+        ("PUT", "/v1/links/br0", examples.LINKS),
+        ("PATCH", "/v1/links/br7", examples.LINK_PATCHES),
         ("POST", "/v1/plan", examples.STATES),
     ],
 )
@@ -95,10 +97,11 @@ def test_examples_work(client: TestClient, method: str, path: str, bodies: dict[
     here = {"192.0.2.2": "127.0.0.2", "192.0.2.9": "127.0.0.9", "2001:db8::2": "::1"}  # there may be no route out
     client.put("/v1/tunnels/siteb", json={"remote": "127.0.0.2"})
     client.put("/v1/tunnels/siteb/sessions/lan", json={})
+    client.put("/v1/links/br7", json={"type": "bridge", "over": ["eth0"]})
     for name, body in bodies.items():
         sent = {**body, "remote": here[body["remote"]]} if "remote" in body else body
         if "tunnel" in sent:
-            sent = {"tunnel": {"siteb": {**sent["tunnel"]["siteb"], "remote": "127.0.0.2"}}}
+            sent = {**sent, "tunnel": {"siteb": {**sent["tunnel"]["siteb"], "remote": "127.0.0.2"}}}
         if sent.get("remote") == "::1":
             sent["local-port"] = 1702  # not both ends the same
             sent["encap"] = "udp"

@@ -24,7 +24,7 @@ _tunnel_counters = st.builds(
     TunnelCounters, rx_unknown_session=st.none() | COUNTS, rx_control=st.none() | COUNTS, rx_invalid=st.none() | COUNTS
 )
 _counters = st.builds(Counters, **dict.fromkeys(Counters.__dataclass_fields__, COUNTS))
-_netdevs = st.builds(
+NETDEVS = st.builds(
     NetdevState,
     ifname=st.just("lan0"),
     ifindex=st.integers(1, 2**31 - 1),
@@ -64,7 +64,7 @@ def sessions(draw: st.DrawFn, *, foreign: bool = False) -> SessionStatus:
     seen: dict[str, Any] = {
         "condition": draw(st.sampled_from(Condition)),
         "mtu": draw(st.none() | st.integers(68, 65535)),
-        "netdev": draw(st.none() | _netdevs),
+        "netdev": draw(st.none() | NETDEVS),
         "send_seq": send,
         "recv_seq": recv,
         "counters": draw(_counters),

@@ -27,7 +27,7 @@ FLOORS: list[set[str]] = [
     {"datapath.kernel", "datapath.user", "datapath.memory"},
     {"link", "capture"},
     {"links"},
-    {"wanted", "everything"},
+    {"wanted", "everything", "look"},
     {"config", "pending", "world", "steps"},
     {"store"},
     {"report", "metrics", "choose", "clash", "observe", "plan", "run", "replay"},

@@ -13,6 +13,7 @@ class EventType(StrEnum):
 
     TUNNEL = "tunnel"
     SESSION = "session"
+    LINK = "link"
     WORKER = "worker"
     APPLY = "apply"
     COUNTERS = "counters"

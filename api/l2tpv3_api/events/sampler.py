@@ -11,10 +11,11 @@ from typing import Final
 
 from l2tpv3 import report
 from l2tpv3.errors import InvalidValueError, L2tpError
-from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3.links.status import LinkStatus
+from l2tpv3.status import SessionStatus
 from l2tpv3_api.events.event import Event, EventType
 from l2tpv3_api.events.hub import Subscription
-from l2tpv3_api.events.watcher import Looker
+from l2tpv3_api.events.watcher import Looker, Seen
 
 INTERVAL_MIN_S: Final = 0.2
 INTERVAL_MAX_S: Final = 3600.0
@@ -39,14 +40,18 @@ class _Group:
         self.due = now
         self.at: float | None = None
         self.before: _Pairs = []
+        self.links: Sequence[LinkStatus] = ()
         self.last: Event | None = None
         self.members: set[Subscription] = set()
 
-    def sample(self, pairs: _Pairs, at: float) -> Event:
+    def sample(self, pairs: _Pairs, links: Sequence[LinkStatus], at: float) -> Event:
         """The document of this moment, with the rates since the one before."""
         interval_s = None if self.at is None else round(at - self.at, 3)
-        document = report.stats_document(pairs, time=datetime.now(UTC), interval_s=interval_s, before=self.before)
-        self.before, self.at = pairs, at
+        document = report.stats_document(
+            pairs, time=datetime.now(UTC), interval_s=interval_s, before=self.before,
+            links=links, links_before=self.links,
+        )  # fmt: skip
+        self.before, self.links, self.at = pairs, links, at
         self.last = Event.of(EventType.COUNTERS, document)
         return self.last
 
@@ -110,19 +115,19 @@ class Sampler:
                     await self._joined.wait()
             return
         try:
-            tunnels = (await self._looker.look()).tunnels
+            seen: Seen | None = await self._looker.look()
         except L2tpError as error:
             _log.warning("can't look at counters: %s", error)
-            tunnels = None
-        await self._tell(tunnels, loop.time())
+            seen = None
+        await self._tell(seen, loop.time())
 
-    async def _tell(self, tunnels: Sequence[TunnelStatus] | None, now: float) -> None:
+    async def _tell(self, seen: Seen | None, now: float) -> None:
         for group in [one for one in self._groups.values() if one.due <= now]:
             group.due = _next(now, group.interval_s)
-            if tunnels is None:
+            if seen is None:
                 continue
-            pairs = [(tunnel.name, session) for tunnel in tunnels for session in tunnel.sessions]
-            event = await asyncio.to_thread(group.sample, pairs, now)
+            pairs = [(tunnel.name, session) for tunnel in seen.tunnels for session in tunnel.sessions]
+            event = await asyncio.to_thread(group.sample, pairs, seen.links, now)
             for member in group.members:
                 member.offer(event)
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from l2tpv3.differences import History, targets
 from l2tpv3.errors import L2tpError
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.lock import held
 from l2tpv3.monitor import EARLY, Monitor
 from l2tpv3.places import Places
@@ -39,12 +40,16 @@ class Seen(Protocol):
     def tunnels(self) -> Sequence[TunnelStatus]:
         """All of them."""
 
+    @property
+    def links(self) -> Sequence[LinkStatus]:
+        """All of them."""
+
 
 class Looker(Protocol):
     """Whoever looks; Service does."""
 
     async def look(self) -> Seen:
-        """All tunnels, not older than this call."""
+        """All tunnels and links, not older than this call."""
 
 
 class Watcher:
@@ -161,20 +166,20 @@ class Watcher:
 
     async def _look(self) -> None:
         try:
-            tunnels = (await self._looker.look()).tunnels
+            seen = await self._looker.look()
         except L2tpError as error:
-            _log.warning("can't look at tunnels: %s", error)
+            _log.warning("can't look at tunnels and links: %s", error)
             asyncio.get_running_loop().call_later(_RETRY_S, self._dirty.set)
             self._looked.set()
             return
         # In a thread: with thousands of sessions, or of changes, this takes a good part of a second.
-        if await asyncio.to_thread(self._tell, tunnels, self._monitor):
+        if await asyncio.to_thread(self._tell, seen, self._monitor):
             self._dirty.set()  # what is heard only from now on may have changed since the look
         else:
             self._looked.set()
 
-    def _tell(self, tunnels: Sequence[TunnelStatus], monitor: Monitor | None) -> bool:
+    def _tell(self, seen: Seen, monitor: Monitor | None) -> bool:
         """Publish what has changed. Whether to look again at once, as something is heard of only from now on."""
-        for happening in self._history.happened(tunnels):
+        for happening in self._history.happened(seen.tunnels, seen.links):
             self._hub.publish(happening.type, happening.data)
-        return monitor is not None and monitor.aim(targets(tunnels))
+        return monitor is not None and monitor.aim(targets(seen.tunnels, seen.links))

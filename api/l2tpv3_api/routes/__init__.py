@@ -10,6 +10,7 @@ from l2tpv3_api.routes import (
     dashboard,
     events,
     health,
+    links,
     log,
     metrics,
     peer,
@@ -22,6 +23,7 @@ from l2tpv3_api.routes import (
 ROUTERS: tuple[APIRouter, ...] = (
     tunnels.router,
     sessions.router,
+    links.router,
     stats.router,
     peer.router,
     state.router,

@@ -21,12 +21,13 @@ router = APIRouter(prefix="/v1", tags=["state"])
     responses={200: described.gives("Capabilities", "What works here."), **described.problems()},
 )
 async def get_capabilities(service: Serving, who: Reader) -> Response:
-    """Tell which datapaths work here, and why or why not; formats, limits, and who one is."""
-    support = await service.read(lambda manager: manager.support())
+    """Tell which datapaths work here, which types of link it can make, and why not; formats, limits, who one is."""
+    support, links = await service.read(lambda manager: (manager.support(), manager.link_support()))
     return answer(
         {
             "version": package_version(),
             "datapaths": [{"name": name, "works": one.works, "reason": one.reason} for name, one in support.items()],
+            "links": [{"type": str(one), "works": it.works, "reason": it.reason} for one, it in links.items()],
             "formats": {"peer": list(PEER_FORMATS), "import": list(IMPORT_FORMATS)},
             "limits": {
                 "page": paging.LIMIT_MAX,

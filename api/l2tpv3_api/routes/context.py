@@ -10,6 +10,7 @@ from fastapi.dependencies.models import Dependant
 from starlette.responses import Response
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.links.record import LinkRecord
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3_api.access.guard import require
 from l2tpv3_api.access.identity import Identity, Scope
@@ -55,6 +56,8 @@ AnySession = Annotated[
         examples=["lan"],
     ),
 ]
+
+LinkName = Annotated[str, Path(description="The link's name.", json_schema_extra=dict(_NAME), examples=["br0"])]
 
 
 async def _conditions(
@@ -105,6 +108,13 @@ def tunnel_tag(tagger: Tagger, record: TunnelRecord | None) -> str | None:
 def session_tag(tagger: Tagger, tunnel: str, record: SessionRecord | None) -> str | None:
     """The ETag of a session on record: of its words."""
     return None if record is None else tagger.of(record.spec.to_words(), "session", tunnel)
+
+
+def link_tag(tagger: Tagger, record: LinkRecord | None) -> str | None:
+    """The ETag of a link on record: of its words, and whether it lasts."""
+    if record is None:
+        return None
+    return tagger.of({**record.spec.to_words(), "transient": record.boot is not None}, "link")
 
 
 def answer(

@@ -51,13 +51,17 @@ async def events(
     ] = None,
     counters: Annotated[
         float | None,
-        Query(ge=INTERVAL_MIN_S, le=INTERVAL_MAX_S, description="All sessions' counters every so many seconds, too."),
+        Query(
+            ge=INTERVAL_MIN_S,
+            le=INTERVAL_MAX_S,
+            description="All counters every so many seconds, too.",
+        ),
     ] = None,
     last_event_id: Annotated[
         str | None, Header(description="The id of the last event that was received: go on after it.", max_length=100)
     ] = None,
 ) -> Stream:
-    """Stream events: tunnels, sessions and workers as they come and go, applies as they run, counters on request.
+    """Stream events: tunnels, sessions, links, workers as they come and go, applies as they run, counters on request.
 
     An event `reset` says that some were missed: list again. Cookies are in none.
     """

@@ -35,7 +35,7 @@ router = APIRouter(tags=["live"])
     },
 )
 async def get_metrics(request: Request, service: Serving, who: Reader) -> Response:
-    """Tell all counters of all sessions, and how the service does."""
+    """Tell all counters of all sessions and links, and how the service does."""
     began = time.perf_counter()
     openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
     packed = "gzip" in request.headers.get("accept-encoding", "")
@@ -51,7 +51,7 @@ async def get_metrics(request: Request, service: Serving, who: Reader) -> Respon
 
 
 def _content(snapshot: Snapshot, own: list[Family], *, openmetrics: bool, packed: bool) -> bytes:
-    families = metrics.families(snapshot.tunnels, package_version())
+    families = metrics.families(snapshot.tunnels, package_version(), links=snapshot.links)
     text = metrics.exposition([*families, *own], openmetrics=openmetrics).encode()
     return gzip.compress(text, 1) if packed and len(text) > _WORTH_PACKING else text
 

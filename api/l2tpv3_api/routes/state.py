@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
@@ -9,14 +11,15 @@ from starlette.responses import Response
 
 from l2tpv3 import report
 from l2tpv3.config.write import dump, state_document
-from l2tpv3.errors import ConflictError, NotFoundError, NotPermittedError
+from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, NotPermittedError
 from l2tpv3.told import News, ToldStep
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
 from l2tpv3_api import bodies
 from l2tpv3_api.access.identity import Scope
 from l2tpv3_api.as_it_goes import WAIT_MAX_S, Narrator, both, patiently, told_in_lines, wants_lines
 from l2tpv3_api.etag import Conditions
 from l2tpv3_api.events.progress import Progress
+from l2tpv3_api.problems import ClashError
 from l2tpv3_api.routes import described, examples
 from l2tpv3_api.routes.context import Reader, Serving, Writer, answer
 from l2tpv3_api.routes.negotiation import VARY, preferred
@@ -76,12 +79,14 @@ async def get_state(
     return response
 
 
-def _without_cookies(tunnel: WantedTunnel) -> WantedTunnel:
+def _without_cookies(one: Wanted) -> Wanted:
+    if isinstance(one, WantedLink):
+        return one
     sessions = tuple(
-        WantedSession(name=one.name, words={word: it for word, it in one.words.items() if word not in _COOKIES})
-        for one in tunnel.sessions
+        WantedSession(name=it.name, words={word: value for word, value in it.words.items() if word not in _COOKIES})
+        for it in one.sessions
     )
-    return WantedTunnel(name=tunnel.name, words=tunnel.words, sessions=sessions)
+    return WantedTunnel(name=one.name, words=one.words, sessions=sessions)
 
 
 @router.post(
@@ -96,7 +101,8 @@ def _without_cookies(tunnel: WantedTunnel) -> WantedTunnel:
 async def plan(request: Request, service: Serving, who: Reader, *, prune: Prune = False) -> Response:
     """Tell what /v1/apply would do now, and touch nothing."""
     wanted = await _wanted(request, service, prune=prune)
-    outcome = await service.read(lambda manager: manager.plan(wanted, prune=prune))
+    with _fitting():
+        outcome = await service.read(lambda manager: manager.plan(wanted, prune=prune))
     return answer(_plan(outcome.told, changes=outcome.changes))
 
 
@@ -121,7 +127,8 @@ async def apply(
                 on_step = both(progress, narrator.step) if narrator is not None else progress
                 return manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
 
-        outcome = await service.change(who, work)
+        with _fitting():
+            outcome = await service.change(who, work)
         if confirm_s is not None and outcome.changes:
             service.confirmation_awaited()
         return _plan(outcome.told, changes=outcome.changes) | {"confirm_s": confirm_s if outcome.changes else None}
@@ -129,12 +136,21 @@ async def apply(
     return told_in_lines(change) if wants_lines(request) else answer(await change(None))
 
 
-async def _wanted(request: Request, service: Serving, *, prune: bool) -> list[WantedTunnel]:
+async def _wanted(request: Request, service: Serving, *, prune: bool) -> list[Wanted]:
     wanted = await bodies.read_state(request, service.manager.datapath_words)
     if prune and not wanted:
-        problem = "there is no tunnel in the body, so all would be removed"
+        problem = "there is neither tunnel nor link in the body, so all would be removed"
         raise ConflictError("prune", problem, "/v1/down stops everything")
     return wanted
+
+
+@contextlib.contextmanager
+def _fitting() -> Iterator[None]:
+    """Each part of the body was found good: what can't be meant of it is what does not go with what is there."""
+    try:
+        yield
+    except InvalidValueError as error:
+        raise ClashError(error.subject, error.problem, error.remedy, ()) from error
 
 
 def _plan(steps: tuple[ToldStep, ...], *, changes: bool) -> dict[str, Any]:
@@ -208,10 +224,14 @@ async def restore(
             restored = await patiently(service, who, lambda manager: manager.restore(tunnel, wait_s=wait_s, tell=tell))
         else:
             restored = await service.change(who, lambda manager: manager.restore(tunnel, tell=tell))
-        told = [{"tunnel": one.tunnel, "turn": one.turn.value, "why": str(one.error or "")} for one in news]
-        return {"restored": restored, "news": told}
+        return {"restored": restored, "news": list(map(_news, news))}
 
     return told_in_lines(change) if wants_lines(request) else answer(await change(None))
+
+
+def _news(news: News) -> dict[str, Any]:
+    why = str(news.error or "")
+    return {"tunnel": news.tunnel, "link": news.link, "turn": news.turn.value, "why": why}
 
 
 @router.post(

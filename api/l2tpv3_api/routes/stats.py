@@ -1,4 +1,4 @@
-"""Counters: /v1/stats, and those of one session."""
+"""Counters: /v1/stats, and those of one session or link."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from l2tpv3 import report
 from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import AnySession, AnyTunnel, Reader, Serving, answer
+from l2tpv3_api.routes.context import AnySession, AnyTunnel, LinkName, Reader, Serving, answer
 from l2tpv3_api.routes.queries import OfTunnel
 from l2tpv3_api.snapshot import encode
 
@@ -20,15 +20,17 @@ _RESPONSES = {200: described.gives("Stats", "Counters at one moment."), **descri
 
 @router.get("/stats", operation_id="getStats", responses=_RESPONSES)
 async def get_stats(service: Serving, who: Reader, tunnel: OfTunnel = None) -> Response:
-    """Get the counters of all sessions, or of a tunnel's."""
+    """Get the counters of all sessions and links, or of a tunnel's sessions."""
     snapshot = await service.look()
     tunnels = snapshot.tunnels if tunnel is None else (snapshot.tunnel(tunnel),)
+    links = snapshot.links if tunnel is None else ()
 
     def make() -> bytes:
         pairs = [(one.name, session) for one in tunnels for session in one.sessions]
-        return encode(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
+        return encode(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC), links=links))
 
-    return answer(await snapshot.answer(("stats", tunnel), make, sum(len(one.sessions) for one in tunnels)))
+    told = sum(len(one.sessions) for one in tunnels) + len(links)
+    return answer(await snapshot.answer(("stats", tunnel), make, told))
 
 
 @router.get("/tunnels/{tunnel}/sessions/{session}/stats", operation_id="getSessionStats", responses=_RESPONSES)
@@ -37,3 +39,11 @@ async def get_session_stats(tunnel: AnyTunnel, session: AnySession, service: Ser
     snapshot = await service.look()
     pairs = [(tunnel, snapshot.session(tunnel, session))]
     return answer(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
+
+
+@router.get("/links/{link}/stats", operation_id="getLinkStats", responses=_RESPONSES)
+async def get_link_stats(link: LinkName, service: Serving, who: Reader) -> Response:
+    """Get one link's counters."""
+    snapshot = await service.look()
+    links = [snapshot.link(link)]
+    return answer(report.stats_document((), time=datetime.fromtimestamp(snapshot.at, UTC), links=links))

@@ -62,6 +62,21 @@ def test_tunnels_and_sessions_as_a_get_would_tell_them(url: str, manager: Manage
         assert events.next("tunnel", change="vanished").data["name"] == "siteb"
 
 
+def test_links_as_a_get_would_tell_them(url: str, manager: Manager) -> None:
+    with reading(url, counters="0.2") as events:
+        manager.links.add("br7", {"type": "bridge", "over": ["eth0"]})
+        told = events.next("link", name="br7", change="appeared")
+        assert told.data["document"] == httpx.get(f"{url}/v1/links/br7").json()
+        manager.links.set("br7", {"over": ["eth1"]})
+        assert events.next("link", change="changed").data["document"]["over_now"] == ["eth1"]
+        while not events.next("counters").data["links"]:
+            continue
+        (counted,) = events.next("counters").data["links"]
+        assert (counted["name"], counted["condition"]) == ("br7", "up") and counted["rates"] is not None
+        manager.links.delete("br7")
+        events.next("link", change="vanished", name="br7")
+
+
 def test_a_change_that_another_process_makes(url: str, memory: MemoryDatapath, tmp_path: Path) -> None:
     """As an l2tpctl beside the service would: only the record is shared (and here the datapath, being in memory)."""
     beside = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory))

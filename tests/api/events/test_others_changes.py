@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from l2tpv3 import Manager, Places
+from l2tpv3.errors import MissingError
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.access.open import OpenGuard
 from tests.api.served import reading, served
@@ -72,6 +73,47 @@ def test_netdevs_that_something_else_changes(host: Host, manager: Manager, url: 
         host.ip("link", "set", "pw0", "name", "renamed")
         while events.next("session").data["document"]["netdev"]["ifname"] != "renamed":
             continue
+
+
+def test_links_that_something_else_changes(host: Host, manager: Manager, url: str) -> None:
+    host.ip_batch([f"link add nic{n} type veth peer name wire{n}" for n in range(2)])
+    with reading(url, types="link") as events:
+        manager.links.add("br7", {"type": "bridge", "over": ["nic0", "nic1"], "over-netns": host.netns})
+        made = events.next("link", change="appeared").data["document"]
+        assert (made["condition"], sorted(made["over_now"])) == ("up", ["nic0", "nic1"])
+        host.ip("link", "set", "br7", "down")
+        while events.next("link", change="changed").data["document"]["condition"] != "down":
+            continue
+        host.ip("link", "set", "nic0", "nomaster")
+        while events.next("link", change="changed").data["document"]["over_now"] != ["nic1"]:
+            continue
+        host.ip("link", "del", "nic0")
+        while "nic0 is not there" not in events.next("link", change="changed").data["document"]["notes"]:
+            continue
+        host.ip("link", "del", "br7")
+        while events.next("link", change="changed").data["document"]["condition"] != "missing":
+            continue
+        with pytest.raises(MissingError, match="no netdev nic0"):
+            manager.restore()
+        while events.next("link", change="changed").data["document"]["condition"] != "up":
+            continue
+        manager.links.delete("br7")
+        assert events.next("link", change="vanished").data["name"] == "br7"
+
+
+def test_a_virtual_card_whose_worker_dies(host: Host, manager: Manager, url: str) -> None:
+    host.ip_batch(["link add nic0 type veth peer name nic1", "link set nic0 up", "link set nic1 up"])
+    manager.links.add("card", {"type": "vnic", "over": ["nic0"], "over-netns": host.netns})
+    with reading(url, types="link") as events:
+        pid = manager.links.get("card").worker_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        while events.next("link", change="changed").data["document"]["worker_pid"] is not None:
+            continue
+        manager.restore()
+        while events.next("link", change="changed").data["document"]["worker_pid"] in (None, pid):
+            continue
+    manager.links.delete("card")
 
 
 @pytest.mark.kernel_l2tp

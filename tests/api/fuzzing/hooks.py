@@ -1,8 +1,10 @@
-"""For schemathesis: how a state is written as TOML, which it has no words for."""
+"""For schemathesis: how a state is written as TOML, and what JSON Schema has no words for."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import schemathesis
@@ -30,3 +32,17 @@ def _value(value: Any) -> str:
 
 def _text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+@schemathesis.hook
+def filter_body(context: object, body: Any) -> bool:
+    """A range of VLANs begins at its lower end."""
+    return not any(int(low) > int(high) for text in _texts(body) for low, high in re.findall(r"(\d+)-(\d+)", text))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Of a body's lists `vlan`."""
+    for key, one in value.items() if isinstance(value, dict) else ():
+        if key == "vlan" and isinstance(one, list):
+            yield from (text for text in one if isinstance(text, str))
+        yield from _texts(one)

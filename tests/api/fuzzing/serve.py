@@ -18,6 +18,7 @@ from l2tpv3.errors import UnauthenticatedError
 from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.access.identity import EVERYTHING, Identity
+from tests.memory_links import memory_makers
 
 TOKEN = "let-me-in"
 
@@ -34,12 +35,13 @@ class TokenGuard:
 
 
 def main(port: int, folder: Path) -> None:
-    """Serve until SIGTERM. The tunnel that the examples name is there to begin with."""
+    """Serve until SIGTERM. The tunnel and the link that the examples name are there to begin with."""
     memory = MemoryDatapath()
     placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
-    manager = Manager(Places(folder / "state", folder / "run"), [memory], placer)
+    manager = Manager(Places(folder / "state", folder / "run"), [memory], placer, memory_makers(memory, placer))
     manager.add_tunnel("siteb", {"remote": "192.0.2.2"})
     manager.add_session("siteb", "lan", {})
+    manager.links.add("br0", {"type": "bridge", "over": ["eth0"], "ifname": "br7"})
     uvicorn.run(create_app(Service(manager), guard=TokenGuard()), port=port, log_level="warning")
 
 
