@@ -11,7 +11,7 @@ from l2tpv3.datapath.base import Datapath, HasWorkers, Support
 from l2tpv3.engine import Engine, Outcome
 from l2tpv3.errors import ExistsError
 from l2tpv3.everything import Everything
-from l2tpv3.host import foreign_tunnel, no_session, no_tunnel
+from l2tpv3.host import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.link.base import Placer
 from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
@@ -19,12 +19,12 @@ from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.restore import Restorer
+from l2tpv3.restore import Restorer, beneath, link_key
 from l2tpv3.settle import Settler, adopted
 from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.steps import DelTunnel, ReplaceSession
-from l2tpv3.store import AuditEntry
+from l2tpv3.store import AuditEntry, Recorded
 from l2tpv3.told import Change, OnStep, Tell
 from l2tpv3.wanted import Wanted, WantedLink, WantedTunnel
 
@@ -339,15 +339,15 @@ class Manager:
 
         A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
         in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them.
-        wait_s: how long to wait for routes, addresses, namespaces and bridges that are not there yet. stopped: False
-        refuses to bring back what `down` stopped. Gives the names
-        of the tunnels that were brought back. Raises the first error, after all the others have been tried.
+        A link is `link NAME` among them, and NAME alone where no tunnel has that; what it is over comes along. wait_s:
+        how long to wait for routes, addresses, namespaces, bridges and NICs that are not there yet. stopped: False
+        refuses to bring back what `down` stopped. Gives the names of what was brought back. Raises the first error, after all the others have been tried.
         """
         self._engine.expire()
         if names is not None:
-            names = [names] if isinstance(names, str) else list(names)
-            records = self.records()
-            names = [self._record(records, name).spec.name for name in names]
+            recorded = self._engine.store.load()
+            keys = [self._key(recorded, name) for name in ([names] if isinstance(names, str) else names)]
+            names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
         return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
@@ -392,6 +392,15 @@ class Manager:
             return Settler(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
 
         return Settling(whole, unfinished, settler, self._engine.links)
+
+    def _key(self, recorded: Recorded, name: str) -> str:
+        """A tunnel or a link as the Restorer calls it."""
+        link = name.removeprefix(link_key(""))
+        if name not in recorded.tunnels and link in recorded.links:
+            return link_key(link)
+        if link != name:
+            raise no_link(link)
+        return self._record(recorded.tunnels, name).spec.name
 
     def _record(self, records: Records, name: str) -> TunnelRecord:
         if name in records:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
@@ -35,6 +35,7 @@ _FILES = {
     PLAN_SCHEMA: "plan.v1.json",
     AUDIT_SCHEMA: "audit.v1.json",
     TOKENS_SCHEMA: "tokens.v1.json",
+    LINKS_SCHEMA: "links.v1.json",
 }
 
 
@@ -48,6 +49,11 @@ def json_schema(schema: str) -> dict[str, Any]:
 def tunnels_document(tunnels: Iterable[TunnelStatus], *, secrets: bool = False) -> dict[str, Any]:
     """The document that `tunnel show --json` prints: every tunnel with its sessions."""
     return {"schema": STATUS_SCHEMA, "tunnels": [tunnel_dict(tunnel, secrets=secrets) for tunnel in tunnels]}
+
+
+def status_document(tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus]) -> dict[str, Any]:
+    """The document that bare `l2tpctl --json` prints: every tunnel with its sessions, and every link."""
+    return {**tunnels_document(tunnels), "links": list(map(link_dict, links))}
 
 
 def sessions_document(sessions: Iterable[tuple[str, SessionStatus]], *, secrets: bool = False) -> dict[str, Any]:
@@ -153,10 +159,15 @@ def stats_document(
     time: datetime,
     interval_s: float | None = None,
     before: Iterable[tuple[str, SessionStatus]] = (),
+    links: Iterable[LinkStatus] | None = None,
+    links_before: Iterable[LinkStatus] = (),
 ) -> dict[str, Any]:
-    """The document that `session stats --json` prints; with `before`, seen interval_s seconds ago, rates too."""
+    """The document that `session stats --json` prints; with `before`, seen interval_s seconds ago, rates too.
+
+    links: whose counters are told beside those of sessions, if any are asked for.
+    """
     earlier = {(tunnel, session.name): session for tunnel, session in before}
-    return {
+    document: dict[str, Any] = {
         "schema": STATS_SCHEMA,
         "time": time.astimezone(UTC).isoformat(timespec="milliseconds"),
         "interval_s": interval_s,
@@ -172,6 +183,21 @@ def stats_document(
             for tunnel, session in sessions
         ],
     }
+    if links is not None:
+        past = {one.name: one for one in links_before}
+        document["links"] = [_link_stats(one, past.get(one.name), interval_s) for one in links]
+    return document
+
+
+def _link_stats(now: LinkStatus, before: LinkStatus | None, interval_s: float | None) -> dict[str, Any]:
+    return {
+        "name": now.name,
+        "type": str(now.spec.type),
+        "ifname": now.spec.ifname or None,
+        "condition": now.condition.value,
+        "counters": dict(now.counters),
+        "rates": None if before is None or not interval_s else _rates(now.counters, before.counters, interval_s),
+    }
 
 
 def rates(now: SessionStatus, before: SessionStatus | None, interval_s: float | None) -> dict[str, float] | None:
@@ -181,10 +207,12 @@ def rates(now: SessionStatus, before: SessionStatus | None, interval_s: float | 
     """
     if before is None or not interval_s:
         return None
-    past = dataclasses.asdict(before.counters)
+    return _rates(dataclasses.asdict(now.counters), dataclasses.asdict(before.counters), interval_s)
+
+
+def _rates(now: Mapping[str, int], before: Mapping[str, int], interval_s: float) -> dict[str, float]:
     return {
-        f"{name}_per_s": round(max(0, value - past[name]) / interval_s, 3)
-        for name, value in dataclasses.asdict(now.counters).items()
+        f"{name}_per_s": round(max(0, value - before.get(name, value)) / interval_s, 3) for name, value in now.items()
     }
 
 

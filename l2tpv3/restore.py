@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
 from l2tpv3.errors import ConflictError, L2tpError, MissingError, NoAddressError, NoRouteError
 from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
+from l2tpv3.links.record import Links
 from l2tpv3.links.steps import LinkStep
 from l2tpv3.planning import touched_links
 from l2tpv3.settling import Settling
@@ -43,7 +44,7 @@ class Restorer:
         self._failed: dict[str, L2tpError] = {}
 
     def restore(self, names: Collection[str] | None, wait_s: float = 0.0) -> list[str]:
-        """Bring back these tunnels (None: all on record), those that can be while others are waited for.
+        """Bring back these tunnels and links (None: all on record), those that can be while others are waited for.
 
         A tunnel comes back without those of its sessions that have to be waited for. Gives the names of those in which
         something was missing. Raises an error of one that failed, or that could not be brought back in `wait_s`
@@ -115,7 +116,7 @@ class Restorer:
         settling = self._settling(whole)
         ready: list[str] = []
         failures: dict[str, L2tpError] = {}
-        for name in (*whole.tunnels, *map(_link_key, whole.links)):
+        for name in (*whole.tunnels, *map(link_key, whole.links)):
             if names is None or name in names:
                 try:
                     tunnels, links = _parted([name])
@@ -145,7 +146,7 @@ class Restorer:
         outcome = self._engine.change(
             want, scope, links=links or (), repairs=True, without=absent.keys(), without_links=unmade
         )
-        waiting: dict[str, L2tpError] = {_link_key(name): error for name, error in absent_links.items()}
+        waiting: dict[str, L2tpError] = {link_key(name): error for name, error in absent_links.items()}
         for (tunnel, _), error in absent.items():
             waiting.setdefault(tunnel, error)
         for name in sorted(set(map(_subject, outcome.steps))):
@@ -158,8 +159,21 @@ class Restorer:
 _LINK = "link "
 
 
-def _link_key(name: str) -> str:
+def link_key(name: str) -> str:
+    """What a link is called among tunnels."""
     return f"{_LINK}{name}"
+
+
+def beneath(links: Links, key: str) -> Iterator[str]:
+    """The tunnels and links that a link is over, and what those are over. Of a tunnel nothing."""
+    name = key.removeprefix(_LINK)
+    for one in links[name].spec.over if key != name else ():
+        tunnel, slash, _ = one.partition("/")
+        if slash:
+            yield tunnel
+        elif one in links:
+            yield link_key(one)
+            yield from beneath(links, link_key(one))
 
 
 def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
@@ -169,7 +183,7 @@ def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
 
 
 def _subject(step: AnyStep) -> str:
-    return _link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
+    return link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
 
 
 def _news(name: str, turn: Turn, error: L2tpError | None = None) -> News:
@@ -178,7 +192,7 @@ def _news(name: str, turn: Turn, error: L2tpError | None = None) -> News:
 
 def _refuse_stopped(whole: Everything, names: Collection[str] | None) -> None:
     stopped = {name: record.stopped for name, record in whole.tunnels.items()}
-    stopped |= {_link_key(name): record.stopped for name, record in whole.links.items()}
+    stopped |= {link_key(name): record.stopped for name, record in whole.links.items()}
     for name, boot in stopped.items():
         if (names is None or name in names) and boot is not None:
             subject = name if name.startswith(_LINK) else f"tunnel {name}"
