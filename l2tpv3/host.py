@@ -152,7 +152,10 @@ class Host(Protocol):
     def restore(
         self, names: str | Collection[str] | None = None, *, wait_s: float = 0.0, tell: Tell | None = None
     ) -> list[str]:
-        """Make again what is on record but not there; the names of the tunnels that were brought back."""
+        """Make again what is on record but not there; the names of what was brought back.
+
+        A link is `link NAME` among tunnels, and NAME alone is understood where no tunnel has it.
+        """
 
 
 def no_tunnel(name: str) -> NotFoundError:

@@ -20,7 +20,7 @@ from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.restore import Restorer, is_link_key, link_of
+from l2tpv3.restore import Restorer, beneath, is_link_key, link_key, link_of
 from l2tpv3.settle import Settler, adopted
 from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
@@ -354,14 +354,17 @@ class Manager:
 
         A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
         in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them.
-        wait_s: how long to wait for routes, addresses, namespaces and bridges that are not there yet. stopped: False
-        leaves alone what `down` stopped, and names that are on record no more. Gives the names of the tunnels that were
-        brought back. Raises the first error, after all the others have been tried.
+        A link is `link NAME` among them, and NAME alone where no tunnel has that; what it is over comes along. wait_s:
+        how long to wait for routes, addresses, namespaces, bridges and NICs that are not there yet. stopped: False
+        leaves alone what `down` stopped, and names that are on record no more. Gives the names of what was brought
+        back. Raises the first error, after all the others have been tried.
         """
         self._engine.expire()
         if names is not None:
+            recorded = self._engine.store.load()
             names = [names] if isinstance(names, str) else list(names)
-            names = [self._known(name) for name in names] if stopped else names
+            keys = [self._key(recorded, name) for name in names] if stopped else names
+            names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
         return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
@@ -407,14 +410,13 @@ class Manager:
 
         return Settling(whole, unfinished, settler, self._engine.links)
 
-    def _known(self, name: str) -> str:
-        """A tunnel on record, or `link NAME`. Raises NotFoundError, ForeignError."""
-        recorded = self._engine.store.load()
-        if not is_link_key(name):
-            return self._record(recorded.tunnels, name).spec.name
-        if link_of(name) not in recorded.links:
+    def _key(self, recorded: Recorded, name: str) -> str:
+        """A tunnel or a link as the Restorer calls it. Raises NotFoundError, ForeignError."""
+        if name not in recorded.tunnels and link_of(name) in recorded.links:
+            return link_key(link_of(name))
+        if is_link_key(name):
             raise no_link(link_of(name))
-        return name
+        return self._record(recorded.tunnels, name).spec.name
 
     def _record(self, records: Records, name: str) -> TunnelRecord:
         if name in records:

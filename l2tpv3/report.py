@@ -51,6 +51,11 @@ def tunnels_document(tunnels: Iterable[TunnelStatus], *, secrets: bool = False) 
     return {"schema": STATUS_SCHEMA, "tunnels": [tunnel_dict(tunnel, secrets=secrets) for tunnel in tunnels]}
 
 
+def status_document(tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus]) -> dict[str, Any]:
+    """The document that bare `l2tpctl --json` prints: every tunnel with its sessions, and every link."""
+    return {**tunnels_document(tunnels), "links": list(map(link_dict, links))}
+
+
 def sessions_document(sessions: Iterable[tuple[str, SessionStatus]], *, secrets: bool = False) -> dict[str, Any]:
     """The document that `session show --json` prints, from pairs of tunnel's name and session."""
     return {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
 from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
 from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
+from l2tpv3.links.record import Links
 from l2tpv3.links.steps import LinkStep
 from l2tpv3.planning import touched_links
 from l2tpv3.settling import Settling
@@ -44,7 +45,7 @@ class Restorer:
         self._failed: dict[str, L2tpError] = {}
 
     def restore(self, names: Collection[str] | None, wait_s: float = 0.0) -> list[str]:
-        """Bring back these tunnels (None: all on record), those that can be while others are waited for.
+        """Bring back these tunnels and links (None: all on record), those that can be while others are waited for.
 
         A tunnel comes back without those of its sessions that have to be waited for. Gives the names of those in which
         something was missing. Raises an error of one that failed, or that could not be brought back in `wait_s`
@@ -158,7 +159,7 @@ class Restorer:
         outcome = self._engine.change(
             want, scope, links=links or (), repairs=True, without=absent.keys(), without_links=unmade
         )
-        waiting: dict[str, L2tpError] = {_link_key(name): error for name, error in absent_links.items()}
+        waiting: dict[str, L2tpError] = {link_key(name): error for name, error in absent_links.items()}
         for (tunnel, _), error in absent.items():
             waiting.setdefault(tunnel, error)
         for name in sorted(set(map(_subject, outcome.steps))):
@@ -185,12 +186,25 @@ def link_of(name: str) -> str:
     return name.removeprefix(_LINK)
 
 
-def _link_key(name: str) -> str:
+def link_key(name: str) -> str:
+    """What a link is called among tunnels."""
     return f"{_LINK}{name}"
 
 
+def beneath(links: Links, key: str) -> Iterator[str]:
+    """The tunnels and links that a link is over, and what those are over. Of a tunnel, and of no link, nothing."""
+    record = links.get(link_of(key)) if is_link_key(key) else None
+    for one in record.spec.over if record is not None else ():
+        tunnel, slash, _ = one.partition("/")
+        if slash:
+            yield tunnel
+        elif one in links:
+            yield link_key(one)
+            yield from beneath(links, link_key(one))
+
+
 def _keys(whole: Everything) -> list[str]:
-    return [*whole.tunnels, *map(_link_key, whole.links)]
+    return [*whole.tunnels, *map(link_key, whole.links)]
 
 
 def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
@@ -200,7 +214,7 @@ def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
 
 
 def _subject(step: AnyStep) -> str:
-    return _link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
+    return link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
 
 
 def _news(name: str, turn: Turn, error: L2tpError | None = None) -> News:

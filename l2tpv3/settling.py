@@ -116,13 +116,15 @@ class Settling:
         """That those which differ from what is on record can be made, before anything is touched."""
         differing = [name for name, record in links.items() if record != self._before.links.get(name)]
         check_links(tunnels, links, differing)
-        ours = self._own_names(tunnels, links)
+        there, ours = self._own_names(), self._own_names(tunnels, links)
         for name in differing:
-            self._runner.check(links[name], below(links[name].spec, tunnels, links), ours)
+            record = links[name]
+            about = ours if record.spec.ifname in there else ours - {record.spec.ifname}
+            self._runner.check(record, below(record.spec, tunnels, links), about)
 
-    def _own_names(self, tunnels: Records, links: Links) -> set[str]:
-        """Netdevs' names that are ours, or are about to be."""
-        beliefs = (self._before, self._unfinished, Everything(tunnels=tunnels, links=links))
+    def _own_names(self, tunnels: Records | None = None, links: Links | None = None) -> set[str]:
+        """Netdevs' names that are ours, or (of these) are about to be."""
+        beliefs = (self._before, self._unfinished, Everything(tunnels=tunnels or {}, links=links or {}))
         return {
             *(one.spec.ifname for each in beliefs for record in each.tunnels.values() for one in record.sessions),
             *(one.spec.ifname for each in beliefs for one in each.links.values()),

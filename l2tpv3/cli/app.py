@@ -14,6 +14,8 @@ from l2tpv3.cli import (
     events,
     imports,
     interop,
+    link,
+    link_stats,
     metrics,
     options,
     serve,
@@ -84,6 +86,7 @@ def command() -> Any:
     for name, home, about in (
         ("tunnel", tunnel, "Tunnels: the path between two hosts."),
         ("session", session, "Sessions: ethernet pseudowires in a tunnel."),
+        ("link", link, "Links: virtual ethernet interfaces over NICs, sessions and each other."),
         ("token", token, "Tokens: who may use the service (`l2tpctl serve`) over TCP."),
     ):
         group = typer.Typer(
@@ -93,6 +96,8 @@ def command() -> Any:
             group.command(word, cls=Command, epilog=home.EXAMPLES[word])(home.COMMANDS[word])
         if home is session:
             group.command("stats", cls=Command, epilog=stats.EXAMPLES)(stats.stats)
+        if home is link:
+            group.command("stats", cls=Command, epilog=link_stats.EXAMPLES)(link_stats.stats)
         root.add_typer(group, name=name)
     root.command("peer", cls=Command, epilog=interop.PEER_EXAMPLES)(interop.peer)
     for word, function in boot.COMMANDS.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from l2tpv3.cli import options
+from l2tpv3.cli import complete
 from l2tpv3.cli.tunnel import local_manager, manager_of
 from l2tpv3.errors import InvalidValueError
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from l2tpv3.told import News
 
 EXAMPLES = {
-    "restore": "l2tpctl restore\nl2tpctl restore siteb\nl2tpctl restore --wait 90      # at boot",
+    "restore": """
+l2tpctl restore
+l2tpctl restore siteb
+l2tpctl restore link br0
+l2tpctl restore --wait 90      # at boot
+""",
     "watch": "l2tpctl watch",
 }
 
@@ -24,14 +29,19 @@ _WAIT_MAX_S = 86400.0
 
 def restore(
     ctx: typer.Context,
-    tunnel: options.AnyTunnel = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TUNNEL|link NAME]", help="Only this tunnel, or link.", autocompletion=complete.restorable
+        ),
+    ] = None,
     *,
     wait: Annotated[
         str | None,
         typer.Option(
             "--wait",
             metavar="SECONDS",
-            help="Wait so long for addresses, routes, namespaces and bridges that are not there yet. [default: 0]",
+            help="Wait so long for addresses, routes, namespaces, bridges and NICs that are yet to come. [default: 0]",
         ),
     ] = None,
 ) -> None:
@@ -40,8 +50,8 @@ def restore(
     After a reboot, or when a worker died: a netdev that outlived its worker keeps its addresses and bridge. A change
     that `apply --confirm` made and nobody confirmed in time, or before the machine went down, is undone first.
     """
-    names = manager_of(ctx).restore(tunnel, wait_s=0.0 if wait is None else _seconds(wait), tell=_tell)
-    if not names:
+    one = " ".join(names) if names else None
+    if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else _seconds(wait), tell=_tell):
         print("nothing to restore: all that is on record is running", file=sys.stderr)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import typer
@@ -38,6 +38,41 @@ def netns(ctx: typer.Context, incomplete: str) -> list[str]:
     from l2tpv3.netns import NETNS_DIR
 
     return _matching(incomplete, lambda: (path.name for path in Path(NETNS_DIR).iterdir() if _is_here(ctx)))
+
+
+def links(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of links on record."""
+    return _matching(incomplete, lambda: _links(ctx))
+
+
+def restorable(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of tunnels and, behind `link`, of links."""
+    return (
+        links(ctx, incomplete) if ctx.params.get("names") else _matching(incomplete, lambda: [*_on_record(ctx), "link"])
+    )
+
+
+def devices(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What a link can be over: netdevs of this host, sessions as TUNNEL/NAME, other links; after a comma another."""
+    return _another(incomplete, lambda: _devices(ctx))
+
+
+def members(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What the link is over, by the command line, else by the record; after a comma another."""
+    return _another(incomplete, lambda: _over(ctx))
+
+
+def modes(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The modes of the link's type; of all types where that is not known."""
+
+    def words() -> Iterable[str]:
+        from l2tpv3.links.options import BondMode, IpvlanMode, MacvlanMode
+
+        known = {"bond": BondMode, "macvlan": MacvlanMode, "ipvlan": IpvlanMode}
+        name = ctx.params.get("type") or _links(ctx).get(ctx.params.get("name") or "", ("", ()))[0]
+        return {mode.value for kind in ([known[name]] if name in known else known.values()) for mode in kind}
+
+    return _matching(incomplete, words)
 
 
 def bridges(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -76,6 +111,37 @@ def _on_record_there(aim: Aim) -> dict[str, list[str]]:
     client = aim.client(connect_s=_THERE_S, read_s=_THERE_S, tries=1)
     tunnels = client.get("/v1/tunnels", foreign="false", include="sessions", limit=_THERE_MAX)["tunnels"]
     return {one["name"]: [session["name"] for session in one["sessions"]] for one in tunnels}
+
+
+def _links(ctx: typer.Context) -> dict[str, tuple[str, Sequence[str]]]:
+    """Type, and what it is over, of each link on record."""
+    aim = Aim.from_options(ctx.find_root().params)
+    if aim is not None:
+        client = aim.client(connect_s=_THERE_S, read_s=_THERE_S, tries=1)
+        there = client.get("/v1/links", limit=_THERE_MAX)["links"]
+        return {one["name"]: (one["type"], one["over"]) for one in there}
+    from l2tpv3.places import Places
+    from l2tpv3.store import Store
+
+    on_record = Store(Places.from_environment().state).load().links
+    return {name: (one.spec.type, one.spec.over) for name, one in on_record.items()}
+
+
+def _devices(ctx: typer.Context) -> set[str]:
+    found = {*_links(ctx)} | {f"{tunnel}/{name}" for tunnel, names in _on_record(ctx).items() for name in names}
+    return found | {path.name for path in Path("/sys/class/net").iterdir() if _is_here(ctx)} - {"lo"}
+
+
+def _over(ctx: typer.Context) -> Sequence[str]:
+    given = ",".join(ctx.params.get("over") or ())
+    return given.split(",") if given else _links(ctx)[ctx.params["name"]][1]
+
+
+def _another(incomplete: str, words: Callable[[], Iterable[str]]) -> list[str]:
+    """For a list with commas: one that begins like what is behind the last, and is not in the list yet."""
+    before, comma, begun = incomplete.rpartition(",")
+    taken = {*before.split(",")}
+    return [f"{before}{comma}{word}" for word in _matching(begun, words) if word not in taken]
 
 
 def _matching(incomplete: str, words: Callable[[], Iterable[str]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +29,10 @@ l2tpctl session stats siteb --watch 1              # with rates, until Ctrl-C
 l2tpctl session stats siteb lan --json --watch 10 >>stats.jsonl
 """
 
+Watch = Annotated[
+    str | None, typer.Option("--watch", metavar="SECONDS", help="Again every so many seconds, with rates.")
+]
+
 _TRAFFIC = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 
@@ -39,9 +43,7 @@ def stats(
     name: options.AnySession = None,
     *,
     json: options.Json = False,
-    watch: Annotated[
-        str | None, typer.Option("--watch", metavar="SECONDS", help="Again every so many seconds, with rates.")
-    ] = None,
+    watch: Watch = None,
 ) -> None:
     """Show the sessions' counters.
 
@@ -50,7 +52,7 @@ def stats(
     """
     manager = manager_of(ctx)
     if watch is not None:
-        _watch(manager, tunnel, name, as_json=json, every_s=_seconds(watch))
+        _watch(manager, tunnel, name, as_json=json, every_s=seconds(watch))
         return
     sessions = find_sessions(manager, tunnel, name)
     if json:
@@ -64,14 +66,15 @@ def stats(
         print("no sessions", file=sys.stderr)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """What --watch was given. Raises InvalidValueError."""
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if not 0.05 <= seconds <= 86400:
+        number = 0.0
+    if not 0.05 <= number <= 86400:
         raise InvalidValueError("--watch", f"{text!r} is not a number of seconds", "give 0.05 to 86400")
-    return seconds
+    return number
 
 
 def counters_table(sessions: Seen, columns: int | None = None) -> str:
@@ -106,15 +109,48 @@ def _counters_table(sessions: Seen, counters: Sequence[tuple[str, str]]) -> str:
 
 def _watch(manager: Host, tunnel: str | None, name: str | None, *, as_json: bool, every_s: float) -> None:
     before: Seen = []
-    then = 0.0
+
+    def look(interval_s: float | None) -> str:
+        nonlocal before
+        sessions, earlier = find_sessions(manager, tunnel, name), before
+        before = sessions
+        at = datetime.now(UTC)
+        if as_json:
+            import json
+
+            from l2tpv3 import report
+
+            interval = round(interval_s, 3) if interval_s else None
+            document = report.stats_document(sessions, time=at, interval_s=interval, before=earlier)
+            return json.dumps(document, ensure_ascii=False) + "\n"
+        return rates_table(sessions, earlier, interval_s, stamp(at))
+
+    watch_on(look, every_s, refreshed=not as_json)
+
+
+def stamp(at: datetime) -> str:
+    """The local time of day, as tables have it."""
+    return at.astimezone().strftime("%H:%M:%S")
+
+
+def watch_on(look: Callable[[float | None], str], every_s: float, *, refreshed: bool) -> None:
+    """Print what `look` gives again and again, until Ctrl-C.
+
+    look: is told the seconds since it was called before, None at first. refreshed: it gives a table, which takes the
+    place of the one before on a terminal, and elsewhere has its heads only once.
+    """
+    then: float | None = None
     due = time.monotonic()
-    first = True
     try:
         while True:
             now = time.monotonic()
-            sessions = find_sessions(manager, tunnel, name)
-            _print_tick(sessions, before, None if first else now - then, as_json=as_json, heads=first)
-            before, then, first = sessions, now, False
+            text = look(None if then is None else now - then)
+            if refreshed and sys.stdout.isatty():
+                text = _HOME_AND_CLEAR + text
+            elif refreshed and then is not None:
+                text = text.partition("\n")[2]
+            print(text, end="", flush=True)
+            then = now
             due = max(due + every_s, time.monotonic())  # ticks that took too long are not made up for
             time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
     except KeyboardInterrupt:
@@ -123,26 +159,7 @@ def _watch(manager: Host, tunnel: str | None, name: str | None, *, as_json: bool
             print()
 
 
-def _print_tick(sessions: Seen, before: Seen, interval_s: float | None, *, as_json: bool, heads: bool) -> None:
-    at = datetime.now(UTC)
-    if as_json:
-        import json
-
-        from l2tpv3 import report
-
-        interval = round(interval_s, 3) if interval_s else None
-        document = report.stats_document(sessions, time=at, interval_s=interval, before=before)
-        print(json.dumps(document, ensure_ascii=False), flush=True)
-        return
-    stamp = at.astimezone().strftime("%H:%M:%S")
-    text = rates_table(sessions, before, interval_s, stamp)
-    if sys.stdout.isatty():
-        print(f"{_HOME_AND_CLEAR}{text}", end="", flush=True)
-    else:
-        print(text if heads else text.partition("\n")[2], end="", flush=True)
-
-
-def rates_table(sessions: Seen, before: Seen, interval_s: float | None, stamp: str) -> str:
+def rates_table(sessions: Seen, before: Seen, interval_s: float | None, at: str) -> str:
     """A line for each session: rates since `before`, interval_s ago, and what was dropped in all."""
     from l2tpv3 import report
     from l2tpv3.cli.view import dropped, ifname
@@ -152,10 +169,16 @@ def rates_table(sessions: Seen, before: Seen, interval_s: float | None, stamp: s
     rows = []
     for tunnel, session in sessions:
         rates = report.rates(session, earlier.get((tunnel, session.name)), interval_s)
-        shown = [
-            "-" if rates is None else f"{rates[f'{way}_packets_per_s']:.0f}" if unit == "packets"
-            else f"{rates[f'{way}_bytes_per_s'] * 8 / 1e6:.2f}"
-            for way in ("tx", "rx") for unit in ("packets", "bytes")
-        ]  # fmt: skip
-        rows.append((stamp, tunnel, session.name, ifname(session), *shown, dropped(session.counters)))
+        shown = rate_cells(rates, [f"{way}_{unit}" for way in ("tx", "rx") for unit in ("packets", "bytes")])
+        rows.append((at, tunnel, session.name, ifname(session), *shown, dropped(session.counters)))
     return table(heads, rows, right=heads[4:])
+
+
+def rate_cells(rates: Mapping[str, float] | None, counters: Iterable[str]) -> list[str]:
+    """Counters' rates for a table: bytes as Mbit/s. `-` where one is not known."""
+    cells = []
+    for counter in counters:
+        rate = (rates or {}).get(f"{counter}_per_s")
+        bits = counter.endswith("bytes")
+        cells.append("-" if rate is None else f"{rate * 8 / 1e6:.2f}" if bits else f"{rate:.0f}")
+    return cells

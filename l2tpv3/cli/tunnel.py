@@ -147,13 +147,17 @@ def del_(ctx: typer.Context, tunnel: options.TunnelName) -> None:
 
 def status(ctx: typer.Context, *, as_json: bool) -> None:
     """Print everything at one look: what bare `l2tpctl` does."""
-    from l2tpv3.cli import view
-
-    tunnels = manager_of(ctx).tunnels()
+    host = manager_of(ctx)
+    tunnels, links = host.tunnels(), host.links.all()
     if as_json:
-        print_tunnels(tunnels)
-    elif tunnels:
-        print(view.status_text(tunnels), end="")
+        from l2tpv3 import report
+
+        print_json(report.status_document(tunnels, links))
+    elif tunnels or links:
+        from l2tpv3.cli import link_view, view
+
+        texts = ([view.status_text(tunnels)] if tunnels else []) + ([link_view.status_text(links)] if links else [])
+        print("\n".join(texts), end="")
     else:
         nothing()
 

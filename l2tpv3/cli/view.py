@@ -10,7 +10,7 @@ from l2tpv3.cli.table import pairs, table
 if TYPE_CHECKING:
     from l2tpv3.spec import IPAddress
     from l2tpv3.state import Counters
-    from l2tpv3.status import SessionStatus, TunnelStatus
+    from l2tpv3.status import NetdevState, SessionStatus, TunnelStatus
 
 MASK = "****"
 
@@ -98,7 +98,7 @@ def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequen
         cookie(spec.rx_cookie, secrets=secrets, short=True),
         None if status.foreign else spec.sublayer.value,
         sequencing(status).value,
-        _attached(status),
+        attached(status.netdev),
     )
 
 
@@ -107,9 +107,8 @@ def ifname(status: SessionStatus) -> str:
     return status.netdev.ifname if status.netdev else status.spec.ifname
 
 
-def _attached(status: SessionStatus) -> str:
-    """Where the netdev is put to use: namespace, bridge, addresses, without spaces."""
-    netdev = status.netdev
+def attached(netdev: NetdevState | None) -> str:
+    """Where a netdev is put to use: namespace, bridge, addresses, without spaces."""
     if netdev is None:
         return ""
     where = [f"netns={netdev.netns}"] if netdev.netns else []
@@ -160,7 +159,7 @@ def _status_row(status: SessionStatus) -> Sequence[object]:
         counters.tx_packets,
         counters.rx_packets,
         dropped(counters),
-        _attached(status),
+        attached(status.netdev),
     )
 
 

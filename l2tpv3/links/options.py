@@ -27,6 +27,11 @@ class LinkType(StrEnum):
     VNIC = "vnic"
     PORT = "port"
 
+    @property
+    def one(self) -> str:
+        """With its article, for sentences."""
+        return f"an {self}" if self[0] in "aeiou" else f"a {self}"
+
 
 class Stp(StrEnum):
     """The spanning tree protocol of a bridge. AUTO: on where members can be a loop: with two or more of them."""

@@ -99,7 +99,7 @@ def _check_place(record: LinkRecord, one: str, tunnels: Records, links: Links) -
 def _check_home(record: LinkRecord) -> None:
     spec = record.resolved
     if spec.options.exclusive and not same_netns(spec.home, spec.over_netns):
-        problem = f"a {spec.type} is where its members are"
+        problem = f"{spec.type.one} is where its members are"
         raise InvalidValueError(f"link {spec.name}: --netns", problem, "leave it out, or give --over-netns")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,9 @@ class LinkSpec:
     def _check_over(self, here: str) -> None:
         least, most = self.options.least_over, self.options.most_over
         if len(self.over) < least:
-            raise InvalidValueError(f"{here}: --over", f"a {self.type} needs what it is over", "name a netdev")
+            raise InvalidValueError(f"{here}: --over", f"{self.type.one} needs what it is over", "name a netdev")
         if most is not None and len(self.over) > most:
-            raise InvalidValueError(f"{here}: --over", f"a {self.type} is over {most} only", "name one")
+            raise InvalidValueError(f"{here}: --over", f"{self.type.one} is over {most} only", "name one")
         if len(set(self.over)) < len(self.over):
             raise InvalidValueError(f"{here}: --over", "names one twice", "name each once")
         if self.name in self.over or self.ifname in self.over:
@@ -114,9 +114,15 @@ class LinkSpec:
         common = {word: value for word, value in words.items() if word in COMMON}
         rest = {word: value for word, value in words.items() if word not in COMMON and word not in ("name", "type")}
         if unknown := sorted(set(rest) - set(own)):
-            known = ", ".join([*COMMON, *own])
-            raise InvalidValueError(what, f"{unknown[0]!r} is not a word of a {type_}", f"known are {known}")
+            every = COMMON if options_type(type_).own_netdev else ("over", "over-netns")
+            has = f"{_options(own)} and, as every link, " if own else ""
+            remedy = f"it has {has}{_options(every)}"
+            raise InvalidValueError(f"{what}: --{unknown[0]}", f"{type_.one} has no such option", remedy)
         return cls(name=name, options=parse_options(type_, rest, what), **fields(common, COMMON, what))
+
+
+def _options(words: Iterable[str]) -> str:
+    return ", ".join(f"--{word}" for word in words)
 
 
 def derived_mac(machine_id: str, name: str) -> str:

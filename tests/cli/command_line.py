@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from l2tpv3 import ids
 from l2tpv3.cli import main
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.links.memory import MemoryMaker
 from l2tpv3.manager import Manager
 from l2tpv3.places import Places
 
@@ -43,7 +45,7 @@ class Result:
 class CommandLine:
     """Runs commands over one manager. `main()` is called as the installed program calls it.
 
-    results: what each command did, in their order.
+    nics: netdevs of the host, by name, for links to be over. results: what each command did, in their order.
     """
 
     remote = False
@@ -51,9 +53,17 @@ class CommandLine:
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.datapath = MemoryDatapath()
         self.placer = MemoryPlacer(self.datapath, frozenset({(None, "br0")}))
-        self.manager = Manager(Places(folder / "state", folder / "run"), [self.datapath], self.placer)
+        self.nics = {"eth0": 1, "eth1": 2, "eth2": 3}
+        self.maker = MemoryMaker(self._beneath)
+        places = Places(folder / "state", folder / "run")
+        self.manager = Manager(places, [self.datapath], self.placer, lambda _: self.maker)
         self._capture = capture
         self.results: list[tuple[str, Result]] = []
+
+    def _beneath(self, ifname: str) -> Hashable | None:
+        """A NIC, or a session's netdev."""
+        netdev = self.placer.named(None, ifname)
+        return netdev.ifindex if netdev is not None and ifname in self.datapath.ifnames() else self.nics.get(ifname)
 
     def __call__(self, line: str, *more: str) -> Result:
         """Run the words of `line`, split as a shell does, then `more` as they are."""
