@@ -235,7 +235,8 @@ def _without(tunnel: WorkerTunnel) -> list[str]:
     carrier, udp = tunnel.carrier, tunnel.settings.encap == "udp"
     words = ["gso"] if udp and not carrier.outlet.segments else []
     words += ["gro"] if udp and not carrier.merges else []
-    return words + ([] if all(session.port.merges for session in tunnel.sessions.values()) else ["napi"])
+    words += [] if all(session.port.merges for session in tunnel.sessions.values()) else ["napi"]
+    return words + ([] if carrier.outlet.many else ["mmsg"])
 
 
 def _tunnel_counters(carrier: Carrier) -> Fields:

@@ -147,8 +147,9 @@ class WorkerSession:
         if length > frame:
             self._send_long_last(layout, count, length)
         else:
-            size = count * layout.stride - frame + length
-            self._sent(count, size, self._outlet.send_run(layout.view, layout.stride, size))
+            last = layout.stride - frame + length
+            size = (count - 1) * layout.stride + last
+            self._sent(count, size, self._outlet.send_run(layout, count, last))
         if length != frame and count < _RUN_MIN:
             self._misses += 1
             if self._misses > _MISSES_MAX:
@@ -162,8 +163,8 @@ class WorkerSession:
         start = (count - 1) * layout.stride
         end = start + layout.stride - layout.frame + length
         if start:
-            self._sent(count - 1, start, self._outlet.send_run(layout.view, layout.stride, start))
-        self._sent(1, end - start, self._outlet.send_run(layout.view[start:end], end - start, end - start))
+            self._sent(count - 1, start, self._outlet.send_run(layout, count - 1, layout.stride))
+        self._sent(1, end - start, self._outlet.send_mixed([layout.view[start:end]]))
         layout.restore(count, end)
 
     def _send_mixed(self) -> None:

@@ -21,6 +21,7 @@ from l2tpv3.wire.data import Buffer, Framing, decode, encode
 
 MTU = 9000
 MODES = [Offloads(gso, gro) for gso in (True, False) for gro in (True, False)]
+MODES.append(Offloads(gso=False, gro=False, mmsg=False))
 
 
 class Wire:
@@ -195,12 +196,26 @@ def test_no_slot_cuts_a_frame() -> None:
     assert min(len(slot[0]) for slot in layout.slots) >= LONGEST - 20
 
 
-def test_what_can_not_be_sent_is_counted_exactly() -> None:
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_what_can_not_be_sent_is_counted_exactly(mode: Offloads) -> None:
     """Longer than any datagram: refused, whatever is around it."""
-    with pair((Offloads(), Offloads()), settings_of(7, sublayer="none")) as made:
+    with pair((mode, Offloads()), settings_of(7, sublayer="none")) as made:
         frames = [bytes(length) for length in [100] * 20 + [65530] + [100] * 20 + [65531, 65532] + [60]]
         made.carry(7, frames)
         near = made.near.sessions[7]
         assert near.tx_errors == 3
         assert made.targets[7].written == [frame for frame in frames if len(frame) < 65000]
         assert near.tx_bytes == sum(len(frame) + 16 for frame in frames if len(frame) < 65000)
+
+
+@pytest.mark.parametrize("mode", [one for one in MODES if not one.gso], ids=str)
+def test_errors_that_are_told_late_cost_no_packet(mode: Offloads) -> None:
+    """Where nobody listens, the kernel tells of it instead of sending the next packet: that is sent again."""
+    with pair((mode, Offloads()), settings_of(7)) as made:
+        made.far.close()
+        near, wire = made.near.sessions[7], made.sources[7]
+        for count in (BATCH, 40):  # first it learns that they are of one length
+            wire.waiting = iter([bytes(1400)] * count)
+            for _ in range(3):
+                near.send_frames(0)
+        assert (near.tx_packets, near.tx_bytes, near.tx_errors) == (BATCH + 40, (BATCH + 40) * 1420, 0)
