@@ -50,6 +50,7 @@ class Carrier:
         udp = encap == "udp"
         self._classify = classify_udp if udp else classify_ip
         self._mixed = 0
+        self._last: WorkerSession | None = None  # the session of the packet before; it may be gone
         self._skip = _IPV4_HEADER if ipv4 and not udp else 0
         self._recvmsg_into = self._socket.recvmsg_into
         self.outlet = Outlet(self._socket, segment=udp and offloads.gso, many=offloads.mmsg)
@@ -68,6 +69,32 @@ class Carrier:
         except OSError:
             return False
         return True
+
+    def receive_packet(self, events: int) -> None:
+        """Take one packet (or what was merged into one) as soon as can be: while there is little to do."""
+        if self._skip or self._mixed > _MIXED_AFTER:
+            self.receive_packets(events)
+            return
+        try:
+            length, ancillary, _, _ = self._recvmsg_into(_FIRST, 64)
+        except OSError:
+            return  # nothing there, or an ICMP error to something that we sent: told once, and no packet
+        session = self._last
+        if (
+            not ancillary
+            and session is not None
+            and not session.gone
+            and session.lengths[0] <= length <= session.lengths[1]
+            and _RECEIVE.buffer.startswith(session.head, HEADROOM)
+        ):
+            session.deliver(_VIEW[session.header_length : length], length)
+            return
+        stride = _stride(ancillary) if ancillary else 0
+        if 0 < stride < length:
+            self._receive_run(length, stride)
+        else:
+            self._last = self.sessions.get(self._classify(_VIEW, length))
+            self.receive(_VIEW, _VIEW, length)
 
     def _receive_merged(self, events: int) -> None:
         """Take what waits at the socket: a datagram is a packet, or several of one length, the last perhaps shorter."""

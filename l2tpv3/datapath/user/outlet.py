@@ -42,7 +42,7 @@ class Outlet:
         """segment: have the kernel cut up many packets that are handed over as one, if it can. many: hand over those
         that it does not cut with one call, if libc has that. The socket stays its owner's."""
         self._fd = sock.fileno()
-        self._write = partial(os.write, sock.fileno())
+        self.write = partial(os.write, sock.fileno())
         self._sendmsg = sock.sendmsg
         self.segments = segment and _can_segment(sock)
         self.many = many and outbox.available()
@@ -108,7 +108,7 @@ class Outlet:
         failed, lost, waiting = 0, 0, iter(packets)
         while True:
             try:
-                deque(map(self._write, waiting), 0)
+                deque(map(self.write, waiting), 0)
             except OSError as error:
                 packet = packets[len(packets) - length_hint(waiting) - 1]
                 if not self._sent_again(error, packet):
@@ -116,11 +116,15 @@ class Outlet:
             else:
                 return failed, lost
 
+    def send_failed(self, error: OSError, packet: memoryview) -> Failed:
+        """After `write` failed: once more, if that may help."""
+        return _NONE if self._sent_again(error, packet) else (1, len(packet))
+
     def _sent_again(self, error: OSError, packet: memoryview) -> bool:
         if error.errno in _NO_RETRY:
             return False
         try:
-            self._write(packet)
+            self.write(packet)
         except OSError:
             return False
         return True
