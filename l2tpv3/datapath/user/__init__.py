@@ -11,6 +11,7 @@ Two kinds of process, with a wall between them:
     sockets.py    UDP and raw-IP sockets        ──fds───▶  carrier.py    one socket: packets in, to the right session
     netdev.py     TAPs: make, mark, adopt       ──fds───▶  session.py    one session: frames out, frames in order
     threaded.py   has the kernel merge for them            outlet.py     many packets out with one call
+                                                           outbox.py     many that the kernel does not cut
                                                            inbox.py      many in with one call
                                                            batch.py      where frames lie, headers made once
                                                            loop.py       epoll and timers

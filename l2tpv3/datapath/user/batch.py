@@ -6,10 +6,11 @@ the slots already, and one struct.Struct that reads the headers of all packets o
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from struct import Struct
 from typing import Final
 
+from l2tpv3.datapath.user.outbox import Outbox
 from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER
 
 BATCH: Final = 64
@@ -48,6 +49,11 @@ class SendLayout:
         self._prefix = prefix
         self._starts = starts
         self.restore(0, len(self.buffer))
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """All packets, for one call to send them where nobody cuts them up."""
+        return Outbox(self.buffer, self._starts, self.stride)
 
     def restore(self, first: int, end: int) -> None:
         """Write headers again, from slot `first` up to `end` in the buffer: a frame longer than its slot lay there."""

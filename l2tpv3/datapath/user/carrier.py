@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Final
 
-from l2tpv3.datapath.user.batch import BATCH, RUN_MAX, ReceiveLayout, Slots
+from l2tpv3.datapath.user.batch import BATCH, HEADROOM, RUN_MAX, ReceiveLayout, Slots
 from l2tpv3.datapath.user.inbox import Inbox, available
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.outlet import Outlet
@@ -26,6 +26,7 @@ _INBOX: Final = Inbox(_RECEIVE) if available() else None
 _MIXED_AFTER: Final = 32  # packets that came alone, less those that did not, after which many are asked for at once
 _MIXED_MIN: Final = 3  # datagrams that one call gave; with fewer, one at a time is quicker again
 _MIXED_MAX: Final = 6  # packets in a datagram, on average, from which on one datagram at a time is quicker again
+_RUN_MIN: Final = 4  # packets of one length that are worth a look whether all are alike
 _ROUNDS: Final = 3
 """Datagrams that are taken at most, before the others have their turn; each may hold BATCH packets (UDP_GRO)."""
 
@@ -49,9 +50,11 @@ class Carrier:
         udp = encap == "udp"
         self._classify = classify_udp if udp else classify_ip
         self._mixed = 0
+        self._last: WorkerSession | None = None  # the session of the packet before; it may be gone
         self._skip = _IPV4_HEADER if ipv4 and not udp else 0
         self._recvmsg_into = self._socket.recvmsg_into
-        self.outlet = Outlet(self._socket, segment=udp and offloads.gso)
+        self.outlet = Outlet(self._socket, segment=udp and offloads.gso, many=offloads.mmsg)
+        self._inbox = _INBOX if offloads.mmsg else None
         self.merges = udp and offloads.gro and self._merge()
         self.receive_packets = self._receive_merged if self.merges else self._receive_each
 
@@ -67,10 +70,36 @@ class Carrier:
             return False
         return True
 
+    def receive_packet(self, events: int) -> None:
+        """Take one packet (or what was merged into one) as soon as can be: while there is little to do."""
+        if self._skip or self._mixed > _MIXED_AFTER:
+            self.receive_packets(events)
+            return
+        try:
+            length, ancillary, _, _ = self._recvmsg_into(_FIRST, 64)
+        except OSError:
+            return  # nothing there, or an ICMP error to something that we sent: told once, and no packet
+        session = self._last
+        if (
+            not ancillary
+            and session is not None
+            and not session.gone
+            and session.lengths[0] <= length <= session.lengths[1]
+            and _RECEIVE.buffer.startswith(session.head, HEADROOM)
+        ):
+            session.deliver(_VIEW[session.header_length : length], length)
+            return
+        stride = _stride(ancillary) if ancillary else 0
+        if 0 < stride < length:
+            self._receive_run(length, stride)
+        else:
+            self._last = self.sessions.get(self._classify(_VIEW, length))
+            self.receive(_VIEW, _VIEW, length)
+
     def _receive_merged(self, events: int) -> None:
         """Take what waits at the socket: a datagram is a packet, or several of one length, the last perhaps shorter."""
-        if self._mixed > _MIXED_AFTER and _INBOX is not None:
-            self._receive_mixed(_INBOX)
+        if self._mixed > _MIXED_AFTER and self._inbox is not None:
+            self._receive_mixed(self._inbox)
             return
         for _ in range(_ROUNDS):
             try:
@@ -156,6 +185,8 @@ class Carrier:
 
     def _receive_slots(self, lengths: list[int]) -> None:
         starts, skip = _RECEIVE.starts, self._skip
+        if len(lengths) >= _RUN_MIN and lengths.count(lengths[0]) == len(lengths) and self._receive_alike(lengths):
+            return
         if skip:
             firsts = _RECEIVE.buffer[starts[0] :: _RECEIVE.stride][: len(lengths)]
             if firsts != _PLAIN_IPV4 * len(lengths) or min(lengths) <= skip:
@@ -164,6 +195,25 @@ class Carrier:
                 return
             starts, lengths = _AFTER_IPV4, [length - skip for length in lengths]
         self._receive_pieces(starts, [(length, length) for length in lengths])
+
+    def _receive_alike(self, lengths: list[int]) -> bool:
+        """Take packets of one length that all are one session's, as they mostly are; False: they are not, look closer.
+
+        Headers and, over IPv4, the first bytes of the IP headers are compared, all in one go."""
+        count, skip, length = len(lengths), self._skip, lengths[0] - self._skip
+        if length <= 0:
+            return False
+        start = _RECEIVE.starts[0] + skip
+        session = self.sessions.get(self._classify(_RECEIVE.view[start : start + length], length))
+        if session is None or not session.takes_runs(length):
+            return False
+        layout = slots_layout(length, skip, len(session.head), session.header_length)
+        if layout.heads(count).count(session.head) < count:
+            return False
+        if skip and _RECEIVE.buffer[_RECEIVE.starts[0] :: _RECEIVE.stride][:count] != _PLAIN_IPV4 * count:
+            return False
+        session.deliver_run(layout.frames[:count], count * length)
+        return True
 
     def _receive_ipv4(self, view: memoryview, length: int) -> None:
         """Skip the header; with IP options it is longer."""
@@ -200,3 +250,10 @@ def _stride(ancillary: list[tuple[int, int, bytes]]) -> int:
 def merged_layout(stride: int, head: int, header: int) -> ReceiveLayout:
     """For packets of `stride` bytes behind each other in the receive buffer."""
     return ReceiveLayout(_VIEW, stride, 0, head, slice(header, stride))
+
+
+@lru_cache(maxsize=32)
+def slots_layout(length: int, skip: int, head: int, header: int) -> ReceiveLayout:
+    """For packets of `length` bytes in slots of their own, behind `skip` bytes of IP header."""
+    skip += HEADROOM
+    return ReceiveLayout(_RECEIVE.view, _RECEIVE.stride, skip, head, slice(skip + header, skip + length))

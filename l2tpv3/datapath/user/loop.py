@@ -13,6 +13,9 @@ SPIN_S: Final = 0.0001
 """How long it looks for more at most before it sleeps."""
 _OFTEN: Final = 0.25
 _MUCH: Final = 0.4
+_LITTLE: Final = 0.2
+_WINDOW_S: Final = 0.005
+_EVENTS_MAX: Final = 64  # that one call tells; the others are told by the next
 
 Handler = Callable[[int], None]
 """Called with epoll's events; handles a bounded amount and returns. What is left is told again (level-triggered)."""
@@ -24,24 +27,33 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, Handler] = {}
+        self._lone: dict[int, Handler] = {}
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
         self._timer_count = 0
         self._running = False
-        self._woken = 0.0  # when the last wait ended
+        self._begun = self._woken = time.monotonic()  # when the last wait began, and when it ended
+        self._load = 1.0  # share of the last _WINDOW_S or so that was spent working
+        self._calm = False
         self._answered = 0.0  # share of the last waits that were shorter than SPIN_S
         self._busy = 0.0  # share of the time between the ends of waits that was spent working
         self.on_failure: Callable[[int, Exception], None] | None = None
 
-    def watch(self, fd: int, handler: Handler, events: int = select.EPOLLIN) -> None:
-        """Call `handler` when `fd` is readable (or what `events` says) and on errors. Again: replaces what was set."""
+    def watch(self, fd: int, handler: Handler, events: int = select.EPOLLIN, *, lone: Handler | None = None) -> None:
+        """Call `handler` when `fd` is readable (or what `events` says) and on errors. Again: replaces what was set.
+
+        lone: called instead while there is little to do: takes one frame as soon as can be, where `handler` takes many
+        at little cost for each.
+        """
         if fd in self._handlers:
             self._epoll.modify(fd, events)
         else:
             self._epoll.register(fd, events)
         self._handlers[fd] = handler
+        self._lone[fd] = lone or handler
 
     def forget(self, fd: int) -> None:
         """Stop watching `fd`; do it before closing it. Nothing happens when it is not watched."""
+        self._lone.pop(fd, None)
         if self._handlers.pop(fd, None) is None:
             return
         try:
@@ -61,9 +73,11 @@ class Loop:
     def run(self) -> None:
         """Until `stop`."""
         self._running = True
-        handlers = self._handlers
+        wait = self._wait
         while self._running:
-            for fd, events in self._wait():
+            waited = wait()
+            handlers = self._lone if self._calm else self._handlers
+            for fd, events in waited:
                 handler = handlers.get(fd)
                 if handler is None:
                     continue  # an earlier handler of this round forgot it
@@ -81,22 +95,29 @@ class Loop:
         not worth it.
         """
         poll = self._epoll.poll
-        if events := poll(0):
+        if not self._calm and (events := poll(0, _EVENTS_MAX)):
             return events
         begun = now = time.monotonic()
-        worked, events = begun - self._woken, []
+        self._account(begun)
+        self._begun, events = begun, []
         if self._answered > _OFTEN and self._busy < _MUCH:
             while not events and now - begun < SPIN_S and not (self._timers and self._timers[0][0] <= now):
                 os.sched_yield()
-                events = poll(0)
+                events = poll(0, _EVENTS_MAX)
                 now = time.monotonic()
         if not events:
-            events = poll(max(0.0, self._timers[0][0] - now) if self._timers else -1.0)
+            events = poll(max(0.0, self._timers[0][0] - now) if self._timers else -1.0, _EVENTS_MAX)
         self._woken = time.monotonic()
-        waited = self._woken - begun
-        self._answered += ((waited < SPIN_S) - self._answered) / 8
-        self._busy += (worked / (worked + waited) - self._busy) / 8
         return events
+
+    def _account(self, now: float) -> None:
+        """Learn from the last wait and what was done since; only now, as what had come then was not to wait for it."""
+        worked, waited = now - self._woken, self._woken - self._begun
+        took = worked + waited or 1e-9
+        self._answered += ((waited < SPIN_S) - self._answered) / 8
+        self._busy += (worked / took - self._busy) / 8
+        self._load += (worked / took - self._load) * min(1.0, took / _WINDOW_S)
+        self._calm = self._load < _LITTLE
 
     def _run_timers(self) -> None:
         now = time.monotonic()

@@ -11,7 +11,8 @@ from functools import partial
 from operator import length_hint
 from typing import Final
 
-from l2tpv3.datapath.user.batch import PAYLOAD_MAX
+from l2tpv3.datapath.user import outbox
+from l2tpv3.datapath.user.batch import PAYLOAD_MAX, SendLayout
 
 _SOL_UDP, _UDP_SEGMENT = 17, 103  # linux/udp.h, Linux 4.18
 _SO_NO_CHECK, _UDP_NO_CHECK6_TX = 11, 101
@@ -37,22 +38,40 @@ class Outlet:
     An ICMP error to an earlier packet is told by the kernel instead of sending (ECONNREFUSED): then once more.
     """
 
-    def __init__(self, sock: socket.socket, *, segment: bool) -> None:
-        """segment: hand over many packets at once, if the kernel has that. The socket stays its owner's."""
-        self._write = partial(os.write, sock.fileno())
+    def __init__(self, sock: socket.socket, *, segment: bool, many: bool) -> None:
+        """segment: have the kernel cut up many packets that are handed over as one, if it can. many: hand over those
+        that it does not cut with one call, if libc has that. The socket stays its owner's."""
+        self._fd = sock.fileno()
+        self.write = partial(os.write, sock.fileno())
         self._sendmsg = sock.sendmsg
         self.segments = segment and _can_segment(sock)
+        self.many = many and outbox.available()
         self._limit = PAYLOAD_MAX  # packets of this length are sent one by one: cutting these was refused
         self._left = 0
         self._control: tuple[int, _Control] = (0, [])
 
-    def send_run(self, view: memoryview, stride: int, length: int) -> Failed:
-        """Send `length` bytes as packets of `stride` bytes, the last perhaps shorter. Gives what was not sent."""
-        if length <= stride:
-            return self._send_each([view[:length]])
-        if self.segments and self._send_cut([view[:length]], stride):
+    def send_run(self, layout: SendLayout, count: int, last: int) -> Failed:
+        """Send the first `count` packets of a layout, the last of which has `last` bytes. Gives what was not sent."""
+        size = (count - 1) * layout.stride + last
+        if self.segments and count > 1 and self._send_cut([layout.view[:size]], layout.stride):
             return _NONE
-        return self._send_each([view[start : min(start + stride, length)] for start in range(0, length, stride)])
+        if self.many and count > 1:
+            layout.outbox.lengths[count - 1] = last
+            failed = self._send_many(layout, count, last)
+            layout.outbox.lengths[count - 1] = layout.stride
+            return failed
+        return self._send_each([*layout.packets[: count - 1], layout.view[size - last : size]])
+
+    def _send_many(self, layout: SendLayout, count: int, last: int) -> Failed:
+        failed = lost = done = 0
+        while done < count:
+            sent = layout.outbox.send(self._fd, done, count - done)
+            if sent < 1:
+                start = done * layout.stride
+                refused = self._send_each([layout.view[start : start + (layout.stride if done < count - 1 else last)]])
+                failed, lost, sent = failed + refused[0], lost + refused[1], 1
+            done += sent
+        return failed, lost
 
     def send_mixed(self, packets: Sequence[memoryview]) -> Failed:
         """Send packets of any lengths, in order. Gives what was not sent."""
@@ -89,7 +108,7 @@ class Outlet:
         failed, lost, waiting = 0, 0, iter(packets)
         while True:
             try:
-                deque(map(self._write, waiting), 0)
+                deque(map(self.write, waiting), 0)
             except OSError as error:
                 packet = packets[len(packets) - length_hint(waiting) - 1]
                 if not self._sent_again(error, packet):
@@ -97,11 +116,15 @@ class Outlet:
             else:
                 return failed, lost
 
+    def send_failed(self, error: OSError, packet: memoryview) -> Failed:
+        """After `write` failed: once more, if that may help."""
+        return _NONE if self._sent_again(error, packet) else (1, len(packet))
+
     def _sent_again(self, error: OSError, packet: memoryview) -> bool:
         if error.errno in _NO_RETRY:
             return False
         try:
-            self._write(packet)
+            self.write(packet)
         except OSError:
             return False
         return True

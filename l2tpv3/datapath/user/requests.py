@@ -121,7 +121,7 @@ class Requests:
             offloads = Offloads(*map(bool, message.get("offloads", ())))
             carrier = Carrier(settings.encap, fds[0], offloads, ipv4=":" not in settings.local)
             fds.clear()
-            self._loop.watch(carrier.fd, carrier.receive_packets)
+            self._loop.watch(carrier.fd, carrier.receive_packets, lone=carrier.receive_packet)
         carrier.users += 1
         self._tunnels[key] = WorkerTunnel(settings, carrier)
         return {}, []
@@ -144,7 +144,7 @@ class Requests:
         port = TapPort(fds[0])
         session = WorkerSession(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
         session.on_gone = lambda: self._loop.forget(port.fd)
-        self._loop.watch(port.fd, session.send_frames)
+        self._loop.watch(port.fd, session.send_frames, lone=session.send_frame)
         try:
             port.persist()
         except OSError:
@@ -235,7 +235,8 @@ def _without(tunnel: WorkerTunnel) -> list[str]:
     carrier, udp = tunnel.carrier, tunnel.settings.encap == "udp"
     words = ["gso"] if udp and not carrier.outlet.segments else []
     words += ["gro"] if udp and not carrier.merges else []
-    return words + ([] if all(session.port.merges for session in tunnel.sessions.values()) else ["napi"])
+    words += [] if all(session.port.merges for session in tunnel.sessions.values()) else ["napi"]
+    return words + ([] if carrier.outlet.many else ["mmsg"])
 
 
 def _tunnel_counters(carrier: Carrier) -> Fields:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from operator import length_hint
 from typing import Final
 
-from l2tpv3.datapath.user.batch import SendLayout, Slots, send_layout
+from l2tpv3.datapath.user.batch import HEADROOM, LONGEST, SendLayout, Slots, send_layout
 from l2tpv3.datapath.user.outlet import Failed, Outlet
 from l2tpv3.datapath.user.port import Port
 from l2tpv3.datapath.user.settings import SessionSettings
@@ -35,6 +35,9 @@ FRAME_OVERHEAD: Final = 18
 """Bytes of a frame beyond the MTU: the ethernet header and one VLAN tag (net/core/dev.c is_skb_forwardable)."""
 
 _FRAMES: Final = Slots()  # one for all: frames are sent before the next are read
+_LONE: Final = bytearray(HEADROOM + LONGEST)  # for one frame, whose header is written each time
+_LONE_VIEW: Final = memoryview(_LONE)
+_LONE_SLOT: Final = [_LONE_VIEW[HEADROOM:]]
 _RUN_MIN: Final = 8  # frames of one length in a batch that are worth a layout of their own
 _MISSES_MAX: Final = 4
 _YIELDS: Final = 4  # how often the CPU is left to the netdev's thread before a frame is dropped
@@ -71,6 +74,7 @@ class WorkerSession:
         self._ns = 0
         self._sequence: ReceiveSequence | None = None
         self._write = port.write
+        self._read = port.read
         self.configure(settings)
 
     def configure(self, settings: SessionSettings) -> None:
@@ -90,6 +94,8 @@ class WorkerSession:
         # recv implies numbering what we send: see the package's docstring.
         self._numbering = settings.send_seq or settings.recv_seq
         self._configure_sequence(settings)
+        # Of packets that deliver and deliver_run may be given: the shortest, the longest; none where numbers matter.
+        self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
 
     def _configure_sequence(self, settings: SessionSettings) -> None:
         timeout_s = settings.reorder_timeout_ms / 1000
@@ -126,6 +132,28 @@ class WorkerSession:
         else:
             self._send_mixed()
 
+    def send_frame(self, _events: int) -> None:
+        """Send one frame as soon as can be: while there is little to do."""
+        try:
+            length = self._read(_LONE_SLOT)
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                self._read_failed(error)
+            return
+        start = HEADROOM - len(self._prefix)
+        _LONE[start:HEADROOM] = self._prefix
+        if self._numbering:
+            SUBLAYER.pack_into(_LONE, HEADROOM - SUBLAYER.size, S_BIT | self._ns)
+            self._ns = self._ns + 1 & SEQUENCE_MASK
+        packet = _LONE_VIEW[start : HEADROOM + length]
+        try:
+            self._outlet.write(packet)
+        except OSError as error:
+            self._sent(1, len(packet), self._outlet.send_failed(error, packet))
+            return
+        self.tx_packets += 1
+        self.tx_bytes += len(packet)
+
     def _send_run(self, layout: SendLayout) -> int:
         """Send a batch of frames that are all as long as the last ones were, as far as they are. Gives how many."""
         waiting = iter(layout.slots)
@@ -147,8 +175,9 @@ class WorkerSession:
         if length > frame:
             self._send_long_last(layout, count, length)
         else:
-            size = count * layout.stride - frame + length
-            self._sent(count, size, self._outlet.send_run(layout.view, layout.stride, size))
+            last = layout.stride - frame + length
+            size = (count - 1) * layout.stride + last
+            self._sent(count, size, self._outlet.send_run(layout, count, last))
         if length != frame and count < _RUN_MIN:
             self._misses += 1
             if self._misses > _MISSES_MAX:
@@ -162,8 +191,8 @@ class WorkerSession:
         start = (count - 1) * layout.stride
         end = start + layout.stride - layout.frame + length
         if start:
-            self._sent(count - 1, start, self._outlet.send_run(layout.view, layout.stride, start))
-        self._sent(1, end - start, self._outlet.send_run(layout.view[start:end], end - start, end - start))
+            self._sent(count - 1, start, self._outlet.send_run(layout, count - 1, layout.stride))
+        self._sent(1, end - start, self._outlet.send_mixed([layout.view[start:end]]))
         layout.restore(count, end)
 
     def _send_mixed(self) -> None:
@@ -218,22 +247,21 @@ class WorkerSession:
         if length - start > self._longest:
             self.rx_errors += 1
             return
+        self.deliver(view[start:length], length)
+
+    def deliver(self, frame: memoryview, length: int) -> None:
+        """Take a frame whose header and length were found right. length: bytes of both."""
         try:
-            self._write(view[start:length])
+            self._write(frame)
         except OSError as error:
             self._write_failed(error)
             return
         self.rx_packets += 1
         self.rx_bytes += length
 
-    @property
-    def lengths(self) -> tuple[int, int]:
-        """The shortest and the longest packet that deliver_run may be given; none at all where numbers matter."""
-        return (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
-
     def takes_runs(self, length: int) -> bool:
         """Whether packets of `length` bytes, whose headers are all `head`, can be delivered with deliver_run."""
-        return self._sequence is None and self._shortest <= length <= self._longest_packet
+        return self.lengths[0] <= length <= self.lengths[1]
 
     def deliver_run(self, frames: Sequence[memoryview], size: int) -> None:
         """Take frames whose headers and lengths were found right. size: bytes of all of them, with these headers."""

@@ -21,6 +21,7 @@ from l2tpv3.wire.data import Buffer, Framing, decode, encode
 
 MTU = 9000
 MODES = [Offloads(gso, gro) for gso in (True, False) for gro in (True, False)]
+MODES.append(Offloads(gso=False, gro=False, mmsg=False))
 
 
 class Wire:
@@ -86,15 +87,19 @@ class Pair:
                 session = WorkerSession(one_of, "udp", wire, carrier.outlet, lambda when, call: None)
                 carrier.sessions[one_of.session_id] = session
 
-    def carry(self, number: int, frames: list[bytes]) -> None:
-        """Send frames of a session, and take in what has arrived, batch by batch, so that no queue overflows."""
+    def carry(self, number: int, frames: list[bytes], *, lone: bool = False) -> None:
+        """Send frames of a session, and take in what has arrived, batch by batch, so that no queue overflows.
+
+        lone: as is done while there is little to do."""
         wire, session = self.sources[number], self.near.sessions[number]
+        send = session.send_frame if lone else session.send_frames
+        receive = self.far.receive_packet if lone else self.far.receive_packets
         for start in range(0, len(frames), BATCH):
             wire.waiting = iter(frames[start : start + BATCH])
             for _ in range(BATCH):
-                session.send_frames(0)
+                send(0)
             for _ in range(BATCH):
-                self.far.receive_packets(0)
+                receive(0)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -119,18 +124,19 @@ LENGTHS = st.lists(
 
 
 @pytest.mark.parametrize("modes", list(itertools.product(MODES, MODES)), ids=str)
-@given(lengths=LENGTHS, numbered=st.booleans(), cookie=st.sampled_from([b"", b"abcd", b"12345678"]))
+@given(lengths=LENGTHS, numbered=st.booleans(), cookie=st.sampled_from([b"", b"abcd", b"12345678"]), lone=st.booleans())
 @settings(max_examples=12, deadline=None)
 def test_frames_come_out_as_they_went_in(
     modes: tuple[Offloads, Offloads],
     lengths: list[int],
     numbered: bool,  # noqa: FBT001
     cookie: bytes,
+    lone: bool,  # noqa: FBT001
 ) -> None:
     frames = [os.urandom(length) for length in lengths]
     one = settings_of(7, cookie=cookie, send_seq=numbered)
     with pair(modes, one) as made:
-        made.carry(7, frames)
+        made.carry(7, frames, lone=lone)
         assert made.targets[7].written == frames
         near, far = made.near.sessions[7], made.far.sessions[7]
         header = 8 + len(cookie) + 4
@@ -139,6 +145,7 @@ def test_frames_come_out_as_they_went_in(
         assert (far.rx_packets, far.rx_bytes, far.rx_errors) == (*expected, 0)
 
 
+@pytest.mark.parametrize("lone", [True, False])
 @pytest.mark.parametrize("gro", [True, False])
 @given(
     pieces=st.lists(
@@ -150,7 +157,7 @@ def test_frames_come_out_as_they_went_in(
     )
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
-def test_what_is_not_right_is_sorted_out_of_a_run(pieces: list[tuple[str, int, int]], gro: bool) -> None:  # noqa: FBT001
+def test_what_is_not_right_is_sorted_out_of_a_run(pieces: list[tuple[str, int, int]], gro: bool, lone: bool) -> None:  # noqa: FBT001
     """Each packet is judged by itself, even if the kernel hands over many at once."""
     framing = Framing("udp", 8, "default")
     sent, expected = [], {1: list[bytes](), 2: list[bytes]()}
@@ -170,12 +177,32 @@ def test_what_is_not_right_is_sorted_out_of_a_run(pieces: list[tuple[str, int, i
             packets = [memoryview(packet) for packet in sent[start : start + BATCH]]
             assert made.near.outlet.send_mixed(packets) == (0, 0)
             for _ in range(BATCH):
-                made.far.receive_packets(0)
+                (made.far.receive_packet if lone else made.far.receive_packets)(0)
         one, carrier = made.far.sessions[1], made.far
         assert {number: wire.written for number, wire in made.targets.items()} == expected
         assert carrier.rx_unknown_session == bad["unknown"]
         assert (one.rx_cookie_discards, one.rx_errors) == (bad["cookie"], bad["short"] + bad["long"])
         assert one.rx_packets == len(expected[1])
+
+
+def test_a_session_that_is_gone_is_not_remembered() -> None:
+    """The packet before was its own; the next one is of no session."""
+    with pair((Offloads(), Offloads()), settings_of(7)) as made:
+        made.carry(7, [bytes(60)] * 3, lone=True)
+        made.far.sessions.pop(7).close()
+        made.carry(7, [bytes(60)] * 2, lone=True)
+        assert len(made.targets[7].written) == 3
+        assert made.far.rx_unknown_session == 2
+
+
+def test_sessions_that_send_alone_and_in_batches_keep_their_headers() -> None:
+    one, other = settings_of(7), settings_of(8, cookie=b"other  8")
+    frames = [os.urandom(length) for length in (60, 61, 62)]
+    with pair((Offloads(), Offloads()), one, other) as made:
+        for _ in range(3):
+            made.carry(7, frames)
+            made.carry(8, frames, lone=True)
+        assert made.targets[7].written == made.targets[8].written == frames * 3
 
 
 @given(ns=st.integers(0, (1 << 24) - 1), count=st.integers(1, BATCH), frame=st.integers(14, 1500))
@@ -195,12 +222,26 @@ def test_no_slot_cuts_a_frame() -> None:
     assert min(len(slot[0]) for slot in layout.slots) >= LONGEST - 20
 
 
-def test_what_can_not_be_sent_is_counted_exactly() -> None:
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_what_can_not_be_sent_is_counted_exactly(mode: Offloads) -> None:
     """Longer than any datagram: refused, whatever is around it."""
-    with pair((Offloads(), Offloads()), settings_of(7, sublayer="none")) as made:
+    with pair((mode, Offloads()), settings_of(7, sublayer="none")) as made:
         frames = [bytes(length) for length in [100] * 20 + [65530] + [100] * 20 + [65531, 65532] + [60]]
         made.carry(7, frames)
         near = made.near.sessions[7]
         assert near.tx_errors == 3
         assert made.targets[7].written == [frame for frame in frames if len(frame) < 65000]
         assert near.tx_bytes == sum(len(frame) + 16 for frame in frames if len(frame) < 65000)
+
+
+@pytest.mark.parametrize("mode", [one for one in MODES if not one.gso], ids=str)
+def test_errors_that_are_told_late_cost_no_packet(mode: Offloads) -> None:
+    """Where nobody listens, the kernel tells of it instead of sending the next packet: that is sent again."""
+    with pair((mode, Offloads()), settings_of(7)) as made:
+        made.far.close()
+        near, wire = made.near.sessions[7], made.sources[7]
+        for count in (BATCH, 40):  # first it learns that they are of one length
+            wire.waiting = iter([bytes(1400)] * count)
+            for _ in range(3):
+                near.send_frames(0)
+        assert (near.tx_packets, near.tx_bytes, near.tx_errors) == (BATCH + 40, (BATCH + 40) * 1420, 0)

@@ -19,7 +19,7 @@ from tests.datapath.user.ends import End, mirrored, session
 
 pytestmark = pytest.mark.root
 
-WITHOUT = [",".join(words) for count in range(4) for words in itertools.combinations(WORDS, count)]
+WITHOUT = [",".join(words) for count in range(len(WORDS) + 1) for words in itertools.combinations(WORDS, count)]
 
 
 def joined(ends: tuple[End, End], one: SessionSpec, encap: Encap = Encap.UDP, **changes: bool) -> None:
@@ -61,12 +61,14 @@ def test_the_same_frames_arrive_and_what_is_missing_is_told(
     assert list(notes) == [MISSING[word] for word in without.split(",") if word]
 
 
-@pytest.mark.parametrize("without", ["", "napi"])
+@pytest.mark.parametrize("without", ["", "napi", "mmsg"])
 def test_over_ip(ends: tuple[End, End], without: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, without)
     one = session()
     joined(ends, one, Encap.IP)
     carried(ends, one, SIZES, Encap.IP)
+    notes = ends[0].seen(ends[0].tunnel(ends[1].host, encap=Encap.IP)).notes
+    assert list(notes) == ([MISSING[without]] if without else [])
 
 
 def test_without_checksums_packets_go_one_by_one(ends: tuple[End, End]) -> None:
