@@ -1,4 +1,4 @@
-// Forms to add and change tunnels and sessions. What is left empty is the service's to choose; what it refuses is told
+// Forms to add and change tunnels and sessions; links have theirs in link_forms.js. What is left empty is the service's to choose; what it refuses is told
 // beside the field. Nothing is checked here: the service knows, and says it better.
 
 import { path, Problem, request, send, told } from './api.js';
@@ -6,7 +6,7 @@ import { clearProblems, confirm, dialog, field, notice, showProblem } from './di
 import { h } from './dom.js';
 import { many } from './format.js';
 
-const NAME = { name: 'name', label: 'Name', hint: 'Letters, digits, “.”, “_”, “-”.', required: true };
+export const NAME = { name: 'name', label: 'Name', hint: 'Letters, digits, “.”, “_”, “-”.', required: true };
 const NETNS = (what) => ({ name: 'netns', label: 'Network namespace', hint: `Of the ${what}. Empty: the service’s own.` });
 
 const TUNNEL = [
@@ -48,7 +48,7 @@ const SESSION_MORE = [
 export function addTunnel() {
   const fields = [NAME, ...TUNNEL].map((spec) => field(spec));
   const more = [...TUNNEL_MORE, TRANSIENT].map((spec) => field(spec, spec.initial));
-  form('Add tunnel', 'Add', fields, more, async (words) => {
+  form('Add tunnel', 'Add', parts(fields, more), async (words) => {
     const { name, ...rest } = words;
     if (!name) throw missing('name', 'give the tunnel a name');
     await send('PUT', path('tunnels', name), rest, { 'If-None-Match': '*' });
@@ -61,7 +61,7 @@ export function addTunnel() {
 export function addSession(tunnel) {
   const fields = [NAME, ...SESSION].map((spec) => field(spec));
   const more = SESSION_MORE.map((spec) => field(spec, spec.initial));
-  form(`Add session to ${tunnel}`, 'Add', fields, more, async (words) => {
+  form(`Add session to ${tunnel}`, 'Add', parts(fields, more), async (words) => {
     const { name, ...rest } = words;
     if (!name) throw missing('name', 'give the session a name');
     await send('PUT', path('tunnels', tunnel, 'sessions', name), rest, { 'If-None-Match': '*' });
@@ -71,13 +71,13 @@ export function addSession(tunnel) {
 }
 
 /** A form to change a tunnel, as it is on record now. */
-export const editTunnel = (name) => edit(`Change tunnel ${name}`, path('tunnels', name), TUNNEL, TUNNEL_MORE);
+export const editTunnel = (name) => edit(`Change tunnel ${name}`, path('tunnels', name), () => TUNNEL, () => TUNNEL_MORE);
 
 /** A form to change a session. */
-export const editSession = (tunnel, name) => edit(`Change session ${tunnel}/${name}`, path('tunnels', tunnel, 'sessions', name), SESSION, SESSION_MORE);
+export const editSession = (tunnel, name) => edit(`Change session ${tunnel}/${name}`, path('tunnels', tunnel, 'sessions', name), () => SESSION, () => SESSION_MORE);
 
-/** Only what was changed is sent, and only if nobody else changed the thing meanwhile. */
-async function edit(title, url, plain, more) {
+/** Only what was changed is sent, and only if nobody else changed the thing meanwhile. plain, more: from its document to fields. */
+export async function edit(title, url, plain, more) {
   let response;
   try {
     response = await request('GET', url);
@@ -86,11 +86,12 @@ async function edit(title, url, plain, more) {
     return;
   }
   const etag = response.headers.get('ETag');
-  const wanted = (await response.json()).wanted ?? {};
+  const document = await response.json();
+  const wanted = document.wanted ?? {};
   const make = (spec) => field(spec.secret ? { ...spec, placeholder: 'unchanged' } : spec, shown(spec, wanted[spec.name]));
-  const fields = plain.map(make);
-  const folded = more.map(make);
-  form(title, 'Change', fields, folded, async () => {
+  const fields = plain(document).map(make);
+  const folded = more(document).map(make);
+  form(title, 'Change', parts(fields, folded), async () => {
     const patch = {};
     for (const one of [...fields, ...folded]) {
       const { name } = one.spec;
@@ -129,14 +130,22 @@ function valueOf({ spec, input }) {
   return spec.kind === 'number' && /^\d+$/.test(typed) ? Number(typed) : typed;
 }
 
-const missing = (name, words) => new Problem(422, { subject: `--${name}`, problem: words, slug: 'invalid-value' });
+export const missing = (name, words) => new Problem(422, { subject: `--${name}`, problem: words, slug: 'invalid-value' });
 
-function form(title, verb, fields, more, act) {
+/** Fields in sight, and those that are folded away. */
+const parts = (fields, more) => ({
+  fields: () => [...fields, ...more],
+  plain: h('div', { class: 'fields' }, fields.map((one) => one.element)),
+  more: h('div', { class: 'fields' }, more.map((one) => one.element)),
+});
+
+/** Show a form. fields(): all of them now; plain, more: what they are in. act(words): throws what the service refuses. */
+export function form(title, verb, { fields, plain, more }, act) {
   const alert = h('div', { class: 'alert', role: 'alert', hidden: true });
-  const all = [...fields, ...more];
   const go = h('button', { type: 'submit', class: 'button primary' }, verb);
   const body = h('form', { novalidate: true, onsubmit: async (event) => {
     event.preventDefault();
+    const all = fields();
     clearProblems(all, alert);
     go.disabled = true;
     body.setAttribute('aria-busy', 'true');
@@ -144,7 +153,7 @@ function form(title, verb, fields, more, act) {
       const words = {};
       for (const one of all) {
         const value = valueOf(one);
-        const untouched = one.spec.kind === 'switch' ? value === Boolean(one.spec.initial) : one.spec.kind === 'select' && value === one.spec.options[0][0];
+        const untouched = one.spec.kind === 'switch' ? value === Boolean(one.spec.initial) : one.spec.kind === 'select' && !one.spec.required && value === one.spec.options[0][0];
         if (value !== undefined && !untouched) words[one.spec.name] = value;
       }
       await act(words);
@@ -157,11 +166,11 @@ function form(title, verb, fields, more, act) {
     }
   } },
   alert,
-  h('div', { class: 'fields' }, fields.map((one) => one.element)),
-  h('details', {}, h('summary', {}, 'More'), h('div', { class: 'fields' }, more.map((one) => one.element))),
+  plain,
+  h('details', {}, h('summary', {}, 'More'), more),
   h('footer', {}, h('button', { type: 'button', class: 'button', onclick: () => box.close() }, 'Cancel'), go));
   const box = dialog(title, body);
-  fields[0].input.focus();
+  fields()[0].input.focus();
 }
 
 /** Ask, then remove a tunnel with its sessions. */

@@ -48,10 +48,10 @@ export class History {
 }
 
 /** The rates between two sets of counters, some seconds apart. A counter that went back was made anew: no rate. */
-export function ratesOf(now, before, seconds) {
-  const per = (name) => Math.max(0, now[name] - before[name]) / seconds;
-  let bad = 0;
-  for (const name of TROUBLES) bad += Math.max(0, now[name] - before[name]);
+export function ratesOf(now, before, seconds, troubles = TROUBLES) {
+  const grown = (name) => Math.max(0, (now[name] ?? 0) - (before[name] ?? 0));
+  const per = (name) => grown(name) / seconds;
+  const bad = troubles.reduce((sum, name) => sum + grown(name), 0);
   return { rx: per('rx_bytes') * 8, tx: per('tx_bytes') * 8, rxp: per('rx_packets'), txp: per('tx_packets'), bad: bad / seconds };
 }
 

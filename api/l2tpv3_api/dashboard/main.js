@@ -10,12 +10,14 @@ import { apply, Confirmation } from './views/apply.js';
 import { session, tunnel } from './views/detail.js';
 import { events } from './views/events.js';
 import { host } from './views/host.js';
+import { link } from './views/link.js';
+import { links } from './views/links.js';
 import { log } from './views/log.js';
 import { overview } from './views/overview.js';
 import { tunnels } from './views/tunnels.js';
 
-const VIEWS = { '': overview, tunnels, tunnel, session, events, apply, log, host };
-const NAV = [['', 'Overview', 'overview'], ['tunnels', 'Tunnels', 'tunnels'], ['events', 'Events', 'events'], ['apply', 'Apply', 'apply'], ['log', 'Log', 'log'], ['host', 'Host', 'host']];
+const VIEWS = { '': overview, tunnels, tunnel, session, links, link, events, apply, log, host };
+const NAV = [['', 'Overview', 'overview'], ['tunnels', 'Tunnels', 'tunnels'], ['links', 'Links', 'links'], ['events', 'Events', 'events'], ['apply', 'Apply', 'apply'], ['log', 'Log', 'log'], ['host', 'Host', 'host']];
 const COUNTERS_S = 1;
 const AGAIN_MS = 3000;
 
@@ -113,7 +115,7 @@ class App {
     this.view = VIEWS[known](this, rest, new URLSearchParams(search));
     this.main.replaceChildren(this.view.element);
     document.title = `${this.view.title} · l2tpv3`;
-    const current = { tunnel: 'tunnels', session: 'tunnels' }[known] ?? known;
+    const current = { tunnel: 'tunnels', session: 'tunnels', link: 'links' }[known] ?? known;
     for (const link of this.nav.children) {
       if (link.dataset.view === current) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');

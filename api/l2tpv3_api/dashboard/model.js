@@ -1,7 +1,8 @@
-// What is known of the host: tunnels and sessions as the service tells them, and what their counters did lately.
+// What is known of the host: tunnels, sessions and links as the service tells them, and what their counters did lately.
 
 import { all } from './api.js';
 import { badness, History, ratesOf, TROUBLES } from './history.js';
+import { countersOf, LINK_TROUBLES } from './link_counters.js';
 
 /** How long trouble counts as present after a counter last grew. */
 export const FRESH_S = 30;
@@ -9,11 +10,13 @@ const EVENTS_KEPT = 500;
 const RANK = { incomplete: 0, missing: 1, down: 2, up: 3 };
 
 export const keyOf = (tunnel, session) => `${tunnel}/${session}`;
+const linkKey = (name) => `l ${name}`; // no session's key has a space
+const nameIn = (key) => (key.startsWith('l ') ? key.slice(2) : null);
 
 /** Whether something is not as it was asked to be: a session that was asked to be down may be. */
 const isWrong = ({ condition, wanted }) => condition === 'missing' || condition === 'incomplete' || (condition === 'down' && wanted?.up === true);
 
-/** What one session did lately: rates now, and when each trouble counter last grew. */
+/** What one session or link did lately: rates now, and when each trouble counter last grew. */
 class Lately {
   constructor() {
     this.rates = null;
@@ -30,6 +33,7 @@ export class Model {
     this.changed = changed;
     this.tunnels = new Map();
     this.sessions = new Map();
+    this.links = new Map();
     this.lately = new Map();
     this.total = new History();
     this.now = { rx: 0, tx: 0, rxp: 0, txp: 0, bad: 0 };
@@ -50,11 +54,13 @@ export class Model {
   }
 
   async #list() {
-    const tunnels = await all('v1/tunnels?include=sessions', 'tunnels');
+    const [tunnels, links] = await Promise.all([all('v1/tunnels?include=sessions', 'tunnels'), all('v1/links', 'links')]);
     this.tunnels.clear();
     this.sessions.clear();
+    this.links.clear();
     for (const tunnel of tunnels) this.#put(tunnel);
-    for (const key of this.lately.keys()) if (!this.sessions.has(key)) this.lately.delete(key);
+    for (const link of links) this.#putLink(link);
+    for (const key of this.lately.keys()) if (!this.sessions.has(key) && !this.links.has(nameIn(key))) this.lately.delete(key);
     this.loaded = true;
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -75,6 +81,11 @@ export class Model {
     if (!this.lately.has(key)) this.lately.set(key, new Lately());
   }
 
+  #putLink(link) {
+    this.links.set(link.name, link);
+    if (!this.lately.has(linkKey(link.name))) this.lately.set(linkKey(link.name), new Lately());
+  }
+
   /** Take an event of the stream. */
   take(type, data) {
     if (type === 'counters') {
@@ -87,6 +98,7 @@ export class Model {
     }
     if (type === 'tunnel') this.#tunnel(data);
     if (type === 'session') this.#session(data);
+    if (type === 'link') this.#link(data);
     this.note(type, data);
   }
 
@@ -104,6 +116,14 @@ export class Model {
     this.changed('structure');
   }
 
+  #link({ change, name, document }) {
+    if (change === 'vanished') {
+      this.links.delete(name);
+      this.lately.delete(linkKey(name));
+    } else if (document) this.#putLink(document);
+    this.changed('structure');
+  }
+
   #forget(key) {
     this.sessions.delete(key);
     this.lately.delete(key);
@@ -117,21 +137,21 @@ export class Model {
     this.changed('events');
   }
 
-  #counters({ time, sessions }) {
+  #counters({ time, sessions, links = [] }) {
     const at = Date.parse(time) / 1000;
     const sum = { rx: 0, tx: 0, rxp: 0, txp: 0, bad: 0 };
     let known = false;
     for (const { tunnel, name, counters } of sessions) {
       const one = this.lately.get(keyOf(tunnel, name));
       if (!one) continue;
-      const rates = this.#rates(one, counters, at);
-      one.counters = counters;
-      one.at = at;
-      one.rates = rates;
-      one.history.add(at, rates);
+      const rates = this.#lately(one, counters, at, TROUBLES);
       if (!rates) continue;
       known = true;
       for (const key of Object.keys(sum)) sum[key] += rates[key];
+    }
+    for (const { name, counters } of links) {
+      const one = this.lately.get(linkKey(name));
+      if (one) this.#lately(one, countersOf(this.links.get(name), counters), at, LINK_TROUBLES);
     }
     this.clock = at;
     this.now = sum;
@@ -139,11 +159,19 @@ export class Model {
     this.changed('rates');
   }
 
-  #rates(one, counters, at) {
+  /** Note counters and what they grew by since the last time. */
+  #lately(one, counters, at, troubles) {
+    const rates = this.#rates(one, counters, at, troubles);
+    Object.assign(one, { counters, at, rates });
+    one.history.add(at, rates);
+    return rates;
+  }
+
+  #rates(one, counters, at, troubles) {
     const seconds = at - one.at;
     if (!one.counters || seconds <= 0 || seconds > 15) return null;
-    for (const name of TROUBLES) if (counters[name] > one.counters[name]) one.grew[name] = at;
-    return ratesOf(counters, one.counters, seconds);
+    for (const name of troubles) if (counters[name] > one.counters[name]) one.grew[name] = at;
+    return ratesOf(counters, one.counters, seconds, troubles);
   }
 
   /** The sessions of a tunnel. */
@@ -172,9 +200,39 @@ export class Model {
 
   /** The names of the trouble counters that grew lately. */
   growing(session) {
-    const one = this.lately.get(keyOf(session.tunnel, session.name));
+    return this.#fresh(keyOf(session.tunnel, session.name), TROUBLES);
+  }
+
+  #fresh(key, troubles) {
+    const one = this.lately.get(key);
     if (!one) return [];
-    return TROUBLES.filter((name) => one.grew[name] !== undefined && this.clock - one.grew[name] <= FRESH_S);
+    return troubles.filter((name) => one.grew[name] !== undefined && this.clock - one.grew[name] <= FRESH_S);
+  }
+
+  /** The same of a link as of a session. */
+  linkCounters(link) { return this.lately.get(linkKey(link.name))?.counters ?? countersOf(link, link.counters); }
+
+  linkRates(link) { return this.lately.get(linkKey(link.name))?.rates ?? null; }
+
+  linkGrowing(link) { return this.#fresh(linkKey(link.name), LINK_TROUBLES); }
+
+  /** How a link is shown: its condition, or trouble when its counters tell of some. */
+  looksOf(link) { return link.condition === 'up' && this.linkGrowing(link).length ? 'trouble' : link.condition; }
+
+  /** What is worst comes first. */
+  rankOf(link) { return this.looksOf(link) === 'trouble' ? 1.5 : RANK[link.condition] ?? 0; }
+
+  /** Sessions whose netdev is a member of that link and that it does not name itself. */
+  bridged(link) {
+    const ifname = link.netdev?.ifname;
+    if (!ifname || (link.type !== 'bridge' && link.type !== 'alias')) return [];
+    return [...this.sessions.values()].filter((one) => one.netdev?.bridge === ifname && one.netdev.netns === link.netdev.netns && !link.over.includes(keyOf(one.tunnel, one.name)));
+  }
+
+  /** The link that is the bridge of that name in that namespace, if one is. */
+  bridgeLink(ifname, netns) {
+    for (const link of this.links.values()) if (link.netdev?.ifname === ifname && (link.netdev.netns ?? null) === (netns ?? null)) return link;
+    return null;
   }
 
   /** All trouble there is now: things that are not up, and counters that grow; the worst first. */
@@ -192,18 +250,22 @@ export class Model {
         found.push({ session, counter: name, count: this.counters(session)[name] });
       }
     }
+    for (const link of this.links.values()) {
+      if (isWrong(link)) found.push({ link, condition: link.condition });
+      for (const name of this.linkGrowing(link)) found.push({ link, counter: name, count: this.linkCounters(link)[name] });
+    }
     const rank = (one) => (one.counter ? 1.5 : RANK[one.condition] ?? 0);
     return found.sort((a, b) => rank(a) - rank(b));
   }
 
-  /** How many tunnels and sessions there are in each condition. */
+  /** How many tunnels, sessions and links there are in each condition. */
   tally() {
     const tally = (things) => {
       const counts = { all: 0, up: 0, down: 0, missing: 0, incomplete: 0 };
       for (const thing of things) { counts.all += 1; counts[thing.condition] += 1; }
       return counts;
     };
-    return { tunnels: tally(this.tunnels.values()), sessions: tally(this.sessions.values()) };
+    return { tunnels: tally(this.tunnels.values()), sessions: tally(this.sessions.values()), links: tally(this.links.values()) };
   }
 }
 

@@ -17,6 +17,7 @@ export function eventRow({ number, at, type, data }) {
 function told(type, data) {
   if (type === 'tunnel') return ofThing(`tunnel ${data.name}`, data, `#/tunnel/${encodeURIComponent(data.name)}`);
   if (type === 'session') return ofThing(`session ${data.tunnel}/${data.name}`, data, `#/session/${encodeURIComponent(data.tunnel)}/${encodeURIComponent(data.name)}`);
+  if (type === 'link') return ofThing(`link ${data.name}`, data, `#/link/${encodeURIComponent(data.name)}`);
   if (type === 'worker') {
     const died = data.change === 'died';
     return { sign: SIGN[data.change] ?? '', words: `worker of tunnel ${data.tunnel} ${died ? 'died' : 'is back'}${data.pid ? ` (pid ${data.pid})` : ''}`, kind: died ? 'bad' : 'good' };
@@ -40,6 +41,9 @@ export function ofApply(data) {
   if (data.state === 'began') return { sign: '▸', words: `changes begun${who}`, kind: 'plain' };
   if (data.state === 'done') return { sign: '✓', words: `changes done${who}`, kind: 'good' };
   if (data.state === 'failed') return { sign: '✕', words: `changes failed${who}${data.problem ? `: ${data.problem}` : ''}`, kind: 'bad' };
-  const { sign, text, tunnel, session } = data.step ?? {};
-  return { sign: sign ?? '·', words: `${session ? `session ${tunnel}/${session}` : `tunnel ${tunnel}`}: ${text ?? ''}`, kind: 'plain' };
+  const step = data.step ?? {};
+  return { sign: step.sign ?? '·', words: `${subjectOf(step)}: ${step.text ?? ''}`, kind: 'plain' };
 }
+
+/** What a step is about. */
+export const subjectOf = ({ tunnel, session, link }) => (link ? `link ${link}` : session ? `session ${tunnel}/${session}` : `tunnel ${tunnel}`);

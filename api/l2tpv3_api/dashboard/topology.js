@@ -34,7 +34,7 @@ export class Topology {
     if (!this.width || !this.model.loaded) return;
     const focused = document.activeElement?.getAttribute('data-key');
     this.live = [];
-    const picture = this.#choose();
+    const picture = { ...this.#choose(), model: this.model };
     const draw = this.width < NARROW ? tree : wide;
     const svg = picture.tunnels.length ? draw(picture, this.width, this.live) : nothing();
     this.box.replaceChildren(svg);
@@ -111,7 +111,7 @@ function attached(session) {
   const bridge = netdev?.bridge ?? session.wanted?.bridge;
   const netns = netdev?.netns ?? session.wanted?.netns;
   const found = [];
-  if (bridge) found.push({ kind: 'bridge', key: `bridge ${netns ?? ''} ${bridge}`, words: `bridge ${bridge}`, short: bridge });
+  if (bridge) found.push({ kind: 'bridge', key: `bridge ${netns ?? ''} ${bridge}`, words: `bridge ${bridge}`, short: bridge, netns });
   else if (netdev?.addresses.length) {
     const plain = netdev.addresses.filter((one) => !one.startsWith('fe80')) ;
     if (plain.length) found.push({ kind: 'address', key: `address ${keyOf(session.tunnel, session.name)}`, words: plain.join(' '), short: plain[0] });
@@ -197,14 +197,14 @@ function wide(picture, width, live) {
       label(peerX + peerW / 2, centre - 3, cut(address, Math.floor(peerW / CHAR) - 1), 'name', { 'text-anchor': 'middle' }),
       label(peerX + peerW / 2, centre + 14, cut(ports, Math.floor(peerW / CHAR) - 1), 'dim', { 'text-anchor': 'middle' }));
   });
-  const { drawn, low } = jointsOf(joints, hostX);
+  const { drawn, low } = jointsOf(joints, hostX, picture.model);
   const height = Math.max(bottom, low) + (picture.more ? 40 : 12);
   const rest = picture.more ? andMore(hostX + 18, height - 14, picture.more, 'tunnels', '#/tunnels') : null;
   return svgOf(width, height, picture, [host, label(hostX + 14, 32, 'this host', 'title'), boxes, lines, drawn, nodes, rest]);
 }
 
 /** Bridges, namespaces and addresses at the left, each once, pushed apart where they would overlap. */
-function jointsOf(joints, hostX) {
+function jointsOf(joints, hostX, model) {
   const W = hostX - 44;
   const drawn = [];
   let low = 0;
@@ -212,8 +212,10 @@ function jointsOf(joints, hostX) {
   for (const one of sorted) {
     const y = Math.max(one.y, low + 18);
     for (const to of one.ys) drawn.push(s('path', { d: `M${W + 2} ${y} C ${W + 26} ${y}, ${hostX - 18} ${to}, ${hostX + 8} ${to}`, class: 'wire joint' }));
-    drawn.push(s('g', {}, s('title', {}, one.words), s('rect', { x: 2, y: y - 14, width: W, height: 28, rx: one.kind === 'bridge' ? 3 : 14, class: `joint ${one.kind}` }),
-      label(2 + W / 2, y + 4, cut(one.short, Math.floor(W / CHAR) - 1), '', { 'text-anchor': 'middle' })));
+    const own = one.kind === 'bridge' ? model.bridgeLink(one.short, one.netns) : null;
+    const parts = [s('rect', { x: 2, y: y - 14, width: W, height: 28, rx: one.kind === 'bridge' ? 3 : 14, class: own ? `chip ${model.looksOf(own)}` : `joint ${one.kind}` }),
+      label(2 + W / 2, y + 4, cut(one.short, Math.floor(W / CHAR) - 1), own ? 'name' : '', { 'text-anchor': 'middle' })];
+    drawn.push(own ? link(`#/link/${encodeURIComponent(own.name)}`, `b ${own.name}`, `${own.type} link, ${model.looksOf(own)}:`, parts) : s('g', {}, s('title', {}, one.words), parts));
     low = y + 14;
   }
   return { drawn, low };

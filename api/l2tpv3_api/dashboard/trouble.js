@@ -3,6 +3,7 @@
 import { h, state, text } from './dom.js';
 import { count } from './format.js';
 import { TROUBLE } from './history.js';
+import { LINK_TROUBLE } from './link_counters.js';
 import { keyOf } from './model.js';
 
 const SHOWN = 12;
@@ -40,17 +41,19 @@ export function troublePanel(model) {
   };
 }
 
-const hrefOf = ({ tunnel, session }) => (session ? `#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}` : `#/tunnel/${encodeURIComponent(tunnel.name)}`);
+const hrefOf = ({ tunnel, session, link }) => (link ? `#/link/${encodeURIComponent(link.name)}` : session ? `#/session/${encodeURIComponent(session.tunnel)}/${encodeURIComponent(session.name)}` : `#/tunnel/${encodeURIComponent(tunnel.name)}`);
 
-const nameOf = ({ tunnel, session }) => (session ? keyOf(session.tunnel, session.name) : tunnel.name);
+const nameOf = ({ tunnel, session, link }) => (link ? `link ${link.name}` : session ? keyOf(session.tunnel, session.name) : tunnel.name);
 
-const wordsOf = (one) => `${nameOf(one)}: ${one.counter ? TROUBLE[one.counter][0] : one.condition}`;
+const counterOf = ({ link, counter }) => (link ? LINK_TROUBLE : TROUBLE)[counter];
+
+const wordsOf = (one) => `${nameOf(one)}: ${one.counter ? counterOf(one)[0] : one.condition}`;
 
 function row(one, counts) {
   const name = nameOf(one);
   const number = one.counter ? h('b', { class: 'num' }) : null;
   counts.push(number);
   return h('li', { class: one.counter ? 'trouble' : one.condition, 'data-trouble': one.counter ?? one.condition },
-    h('div', { class: 'line' }, state(one.counter ? 'trouble' : one.condition, one.counter ? TROUBLE[one.counter][0] : one.condition), h('a', { href: hrefOf(one), class: 'mono' }, name), number),
-    h('p', { class: 'hint' }, one.counter ? TROUBLE[one.counter][1] : CONDITIONS[one.condition]));
+    h('div', { class: 'line' }, state(one.counter ? 'trouble' : one.condition, one.counter ? counterOf(one)[0] : one.condition), h('a', { href: hrefOf(one), class: 'mono' }, name), number),
+    h('p', { class: 'hint' }, one.counter ? counterOf(one)[1] : CONDITIONS[one.condition]));
 }

@@ -5,7 +5,7 @@ import { confirm, field, notice } from '../dialog.js';
 import { h, text } from '../dom.js';
 import { many } from '../format.js';
 import { action } from '../lists.js';
-import { ofApply } from '../told.js';
+import { ofApply, subjectOf } from '../told.js';
 
 const TYPES = { toml: 'application/toml', json: 'application/json' };
 const kept = { text: '', format: 'toml' };
@@ -15,7 +15,7 @@ export function apply(app) {
   const writes = app.may('write');
   const format = field({ name: 'format', label: 'Format', kind: 'select', options: [['toml', 'TOML'], ['json', 'JSON']] }, kept.format);
   const editor = h('textarea', { id: 'wanted', class: 'mono editor', rows: 18, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'none', 'aria-describedby': 'wanted-error', wrap: 'off', value: kept.text,
-    placeholder: '[tunnel.siteb]\nremote = "198.51.100.1"\n\n[tunnel.siteb.session.lan]\naddress = ["10.9.0.1/24"]\n' });
+    placeholder: '[tunnel.siteb]\nremote = "198.51.100.1"\n\n[tunnel.siteb.session.lan]\naddress = ["10.9.0.1/24"]\n\n[link.br0]\ntype = "bridge"\nover = ["eth1"]\n' });
   const error = h('div', { id: 'wanted-error', class: 'alert', role: 'alert', hidden: true });
   const prune = field({ name: 'prune', label: 'Remove what is not in it', kind: 'switch' });
   const confirmIn = field({ name: 'confirm', label: 'Undo by itself after, seconds', kind: 'number', hint: 'Unless you confirm in time. Empty: applied for good.' }, '60');
@@ -67,7 +67,7 @@ export function apply(app) {
     text(verdict, steps.length ? `${many(steps.length, 'step')}${interrupting ? `, ${interrupting} of which interrupt${interrupting === 1 ? 's' : ''} traffic` : '; no traffic is interrupted'}` : 'Nothing to do: everything is as wanted.');
     plan.replaceChildren(...steps.map((one) => h('li', { class: `step ${{ '+': 'add', '-': 'del', '~': 'set' }[one.sign]}` },
       h('span', { class: 'sign mono', 'aria-hidden': 'true' }, one.sign), h('span', { class: 'unseen' }, `${SIGNS[one.sign]}: `),
-      h('span', {}, h('b', { class: 'mono' }, one.session ? `session ${one.tunnel}/${one.session}` : `tunnel ${one.tunnel}`), ` ${one.text}`, one.why && !one.text.includes(one.why) ? h('span', { class: 'dim' }, `: ${one.why}`) : null,
+      h('span', {}, h('b', { class: 'mono' }, subjectOf(one)), ` ${one.text}`, one.why && !one.text.includes(one.why) ? h('span', { class: 'dim' }, `: ${one.why}`) : null,
         one.interrupts ? [' ', h('span', { class: 'state trouble' }, '▲ interrupts its traffic')] : null))));
     go.disabled = steps.length === 0;
   }

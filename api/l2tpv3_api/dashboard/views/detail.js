@@ -10,12 +10,16 @@ import { keyOf } from '../model.js';
 import { pair } from '../plot.js';
 import { adopt } from './host.js';
 
-const crumbs = (...parts) => h('nav', { 'aria-label': 'Where this is', class: 'crumbs' }, h('a', { href: '#/tunnels' }, 'Tunnels'), parts.map(([words, href]) => [' / ', href ? h('a', { href }, words) : h('span', { 'aria-current': 'page' }, words)]));
+/** Where a page is: pairs of words and address, the last without. */
+export const crumbsOf = (...parts) => h('nav', { 'aria-label': 'Where this is', class: 'crumbs' }, parts.map(([words, href], i) => [i ? ' / ' : '', href ? h('a', { href }, words) : h('span', { 'aria-current': 'page' }, words)]));
 
-const gone = (what) => h('p', { class: 'empty panel' }, `${what} is not there (any more). `, h('a', { href: '#/tunnels' }, 'All tunnels'));
+const crumbs = (...parts) => crumbsOf(['Tunnels', '#/tunnels'], ...parts);
+
+/** In place of something that is not there: what that is, and where to look instead. */
+export const gone = (what, href = '#/tunnels', all = 'All tunnels') => h('div', { class: 'stack' }, h('h1', {}, what), h('p', { class: 'empty panel' }, 'It is not there (any more). ', h('a', { href }, all)));
 
 /** Pairs of a name and a value, null values left out. */
-function facts(pairs) {
+export function facts(pairs) {
   return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '').map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', { class: 'mono' }, value))));
 }
 
@@ -68,7 +72,7 @@ export function tunnel(app, [name]) {
 }
 
 /** Build it anew only where it says something else: a button that is being pressed stays. Focus goes to its like. */
-function put(head, said, build) {
+export function put(head, said, build) {
   if (head.dataset.said === said) return;
   head.dataset.said = said;
   const words = head.contains(document.activeElement) ? document.activeElement.textContent : null;

@@ -25,7 +25,7 @@ export function host(app) {
   async function load() {
     try {
       const capabilities = await get('v1/capabilities');
-      body.replaceChildren(datapaths(capabilities), identity(app), ...(app.may('write') ? [all(app)] : []), more(capabilities));
+      body.replaceChildren(datapaths(capabilities), linkTypes(capabilities), identity(app), ...(app.may('write') ? [all(app)] : []), more(capabilities));
     } catch (failure) {
       status.hidden = false;
       status.textContent = told(failure);
@@ -49,9 +49,15 @@ function datapaths({ datapaths: found }) {
   })));
 }
 
+function linkTypes({ links = [] }) {
+  const wrong = links.filter((one) => !one.works);
+  return panel('types-title', 'Types of link', h('p', {}, 'This host can make ', links.filter((one) => one.works).map((one, i) => [i ? ', ' : '', h('b', { class: 'mono' }, one.type)]), '.'),
+    h('ul', { class: 'troubles' }, wrong.map(({ type, reason }) => h('li', { class: 'down' }, h('div', { class: 'line' }, h('b', { class: 'mono' }, type), h('span', { class: 'state down' }, mark('down'), 'can not be made here')), h('p', { class: 'hint' }, reason)))));
+}
+
 function identity(app) {
   const scopes = ['read', 'write', 'secrets'];
-  const words = { read: 'see tunnels, sessions and counters', write: 'add, change and remove', secrets: 'see cookies: peer configurations, captures' };
+  const words = { read: 'see tunnels, sessions, links and counters', write: 'add, change and remove', secrets: 'see cookies: peer configurations, captures' };
   return panel('identity-title', 'You', h('p', {}, 'The service knows you as ', h('b', { class: 'mono' }, app.identity.name), '.'),
     h('ul', { class: 'plain' }, scopes.map((scope) => h('li', {}, h('span', { class: `state ${app.may(scope) ? 'up' : 'down'}` }, app.may(scope) ? '✓' : '–', ' ', h('b', { class: 'mono' }, scope)), h('span', { class: 'dim' }, ` ${app.may(scope) ? 'may' : 'may not'} ${words[scope]}`)))));
 }
@@ -61,11 +67,11 @@ function all(app) {
   return panel('all-title', 'Everything at once', h('p', { class: 'hint' }, '“Restore” brings back what is on record and not running. “Stop all” ends all traffic and keeps the record.'),
     h('div', { class: 'buttons' },
       action(null, 'Restore', () => confirm('Restore what is missing?', ['What runs is not touched.'], 'Restore', async () => { await send('POST', path('restore')); notice('Everything on record is running.'); }, 'primary')),
-      action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down')); notice('All is stopped; the record is kept.'); }), 'danger')));
+      action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')}${model.links.size ? ` and ${many(model.links.size, 'link')}` : ''} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down')); notice('All is stopped; the record is kept.'); }), 'danger')));
 }
 
 function more(document) {
-  const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'you'].includes(name) && value !== null);
+  const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'links', 'you'].includes(name) && value !== null);
   const shown = (value) => (Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? Object.entries(value).map(([k, v]) => `${k.replaceAll('_', ' ')}: ${Array.isArray(v) ? v.join(', ') : v}`).join('\n') : String(value));
   return panel('more-title', 'This service', h('dl', { class: 'facts' }, rest.map(([name, value]) => h('div', {}, h('dt', {}, name.replaceAll('_', ' ')), h('dd', { class: 'mono pre' }, shown(value))))),
     h('p', { class: 'hint' }, 'For programs: /openapi.json describes the interface; /metrics is for Prometheus.'));

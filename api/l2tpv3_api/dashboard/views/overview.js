@@ -4,6 +4,7 @@ import { h, mark, text } from '../dom.js';
 import { bits, count, packets } from '../format.js';
 import { action } from '../lists.js';
 import { pair } from '../plot.js';
+import { Layers } from '../layers.js';
 import { Topology } from '../topology.js';
 import { eventRow } from '../told.js';
 import { troublePanel } from '../trouble.js';
@@ -22,6 +23,7 @@ export function overview(app) {
     trouble: tile('Trouble', '#/tunnels?condition=trouble'),
   };
   const topology = new Topology(model);
+  const layers = new Layers(model);
   const plots = pair(bits, packets);
   const trouble = troublePanel(model);
   const events = h('ol', { class: 'events' });
@@ -30,6 +32,7 @@ export function overview(app) {
     h('ul', { class: 'tiles' }, Object.values(tiles).map((one) => one.element)),
     h('div', { class: 'plots' }, plots.map((one) => one.element)),
     topology.element,
+    layers.element,
     h('div', { class: 'columns' },
       trouble.element,
       h('section', { class: 'panel', 'aria-labelledby': 'recent-title' },
@@ -50,12 +53,13 @@ export function overview(app) {
     title: 'Overview',
     shown() {
       topology.draw();
+      layers.draw();
       plots.forEach((one) => one.show(model.total));
       this.update(new Set(['structure', 'rates', 'events']));
     },
     update(what) {
-      if (what.has('structure')) topology.draw();
-      else if (what.has('rates')) topology.rates();
+      if (what.has('structure')) { topology.draw(); layers.draw(); }
+      else if (what.has('rates')) { topology.rates(); layers.rates(); }
       if (what.has('rates')) plots.forEach((one) => one.update());
       if (what.has('structure') || what.has('rates')) { trouble.update(); numbers(); }
       if (what.has('events')) {
@@ -64,7 +68,7 @@ export function overview(app) {
       }
       if (what.has('theme')) plots.forEach((one) => one.recolour());
     },
-    destroy() { topology.destroy(); plots.forEach((one) => one.destroy()); },
+    destroy() { topology.destroy(); layers.destroy(); plots.forEach((one) => one.destroy()); },
   };
 }
 
