@@ -73,7 +73,7 @@ class Outcome:
 
 
 class Engine:
-    """See the module. One for a pair of places; it holds nothing open between calls."""
+    """See the module. One for a pair of places; between calls it holds nothing open but what listens to netdevs."""
 
     def __init__(
         self, places: Places, datapaths: Mapping[str, Datapath], placer: Placer, makers: MakerOf | None = None

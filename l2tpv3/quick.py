@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ from l2tpv3.places import Places
 from l2tpv3.plan import Change, InPlace, LinkBeliefs
 from l2tpv3.recall import Recall, Remembered, Stamp, digests_of
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.replay import Item, changes, differences, pare, replay
+from l2tpv3.replay import Item, Part, changes, differences, pare, replay
 from l2tpv3.state import Tunnel
 from l2tpv3.status import NetdevState
+from l2tpv3.stillness import Stillness
 from l2tpv3.store import Recorded, Store
 from l2tpv3.wanted import Wanted, WantedTunnel
 from l2tpv3.world import World
@@ -72,17 +74,21 @@ class Quick:
     def __init__(self, places: Places, store: Store, recall: Recall, kernel: KernelDatapath, in_place: InPlace) -> None:
         self._places, self._store, self._recall = places, store, recall
         self._kernel, self._in_place = kernel, in_place
+        self._stillness = Stillness()
 
     def known(self, request: Request) -> Known | None:
         """What is known of it without a look at everything."""
         remembered = self._recall.load()
         if remembered is None:
             return None
-        changed = changes(remembered.takes)
-        digests = digests_of(request.wanted)
-        found = changed()
-        if digests is None or found is None or found:
-            return None
+        with self._stillness.look(remembered) as look:
+            changed = changes([take for take in remembered.takes if not (look.holds and _is_told(take))])
+            digests = digests_of(request.wanted)
+            found = changed()
+            if digests is None or found is None or found:
+                return None
+            if remembered.all_up:
+                look.keep(remembered)
         tunnels = [one for one in request.wanted if isinstance(one, WantedTunnel)]
         touched = tuple(one for one in tunnels if remembered.digests.get(one.name) != digests[one.name])
         if len(touched) > _TUNNELS_MAX or (request.prune and (touched or remembered.pruned != tuple(sorted(digests)))):
@@ -164,7 +170,7 @@ class Quick:
         pruned = tuple(sorted(digests)) if request is not None and request.prune else None
         known = {**(before.digests if before else {}), **digests}
         self._recall.keep(
-            Remembered(digests=known, takes=list(map(pare, tape.takes)), pruned=pruned),
+            Remembered(digests=known, takes=list(map(pare, tape.takes)), pruned=pruned, all_up=_all_up(change.wanted)),
             _namespaces(change.wanted.values()),
             stamp,
         )
@@ -172,14 +178,19 @@ class Quick:
     def keep_after(self, known: Known, narrow: Narrow) -> None:
         """Remember how it is after a narrow change, unless something else has changed. The caller holds the lock."""
         before = known.remembered.takes
-        takes = replay(before)
-        found = differences(before, takes) if takes is not None else None
-        if takes is None or found is None or not all(map(self._ours(narrow), found)):
-            return
-        digests = {**known.remembered.digests, **known.digests}
-        namespaces = {take.netns for take in takes} | set(_namespaces(narrow.after.tunnels.values()))
-        now = [pare(take, like) for take, like in zip(takes, before, strict=True)]
-        self._recall.keep(Remembered(digests=digests, takes=now), namespaces)
+        with self._stillness.look() as look:
+            takes = replay(before)
+            found = differences(before, takes) if takes is not None else None
+            if takes is None or found is None or not all(map(self._ours(narrow), found)):
+                return
+            digests = {**known.remembered.digests, **known.digests}
+            namespaces = {take.netns for take in takes} | set(_namespaces(narrow.after.tunnels.values()))
+            now = [pare(take, like) for take, like in zip(takes, before, strict=True)]
+            all_up = known.remembered.all_up and _all_up(narrow.after.tunnels)
+            remembered = Remembered(digests=digests, takes=now, all_up=all_up)
+            self._recall.keep(remembered, namespaces)
+            if all_up:
+                look.keep(remembered)
 
     def _ours(self, narrow: Narrow) -> Callable[[Item], bool]:
         """Whether an item is of a session that was changed."""
@@ -200,6 +211,15 @@ class Quick:
             return False
 
         return ours
+
+
+def _is_told(take: Part) -> bool:
+    """Whether it lists what Stillness hears of."""
+    return take.protocol == socket.NETLINK_ROUTE and take.netns is None
+
+
+def _all_up(records: Records) -> bool:
+    return all(one.spec.up for record in records.values() for one in record.sessions)
 
 
 def _is_narrow(before: TunnelRecord, now: TunnelRecord) -> bool:

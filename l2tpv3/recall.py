@@ -13,17 +13,17 @@ import contextlib
 import hashlib
 import marshal
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from l2tpv3.netns import netns_path
 from l2tpv3.places import Places
 from l2tpv3.replay import Part, Piece
 from l2tpv3.wanted import Wanted, WantedTunnel
 
-_FORMAT = 1
+_FORMAT = 2
 
 Stamp = tuple[Any, ...]
 """What has to be equal, beside the words and the answers."""
@@ -33,12 +33,23 @@ Stamp = tuple[Any, ...]
 class Remembered:
     """digests: of wanted tunnels, by name, that come to what is on record. takes: the dumps that it runs by.
 
-    pruned: the names of those wanted when nothing else was on record; None when that is not known.
+    pruned: the names of those wanted when nothing else was on record; None when that is not known. all_up: no session
+    on record has a netdev that is down.
     """
 
     digests: Mapping[str, bytes]
     takes: list[Part]
     pruned: tuple[str, ...] | None = None
+    all_up: bool = False
+
+
+class _Loaded(NamedTuple):
+    """What is in the file. times: of the file. stamp, netns: see Recall.stamp."""
+
+    times: tuple[int, ...]
+    stamp: Stamp
+    netns: Sequence[str | None]
+    remembered: Remembered
 
 
 def digests_of(wanted: Iterable[Wanted]) -> dict[str, bytes] | None:
@@ -59,11 +70,12 @@ def digests_of(wanted: Iterable[Wanted]) -> dict[str, bytes] | None:
 
 
 class Recall:
-    """The memory of one host: a file in its runtime directory, for its owner alone."""
+    """The memory of one host: a file in its runtime directory, for its owner alone, read when it is another one."""
 
     def __init__(self, places: Places) -> None:
         self._file = places.runtime / "remembered"
         self._db = places.state / "l2tpv3.db"
+        self._loaded: _Loaded | None = None
 
     def forget(self) -> None:
         """The record is about to change."""
@@ -71,13 +83,13 @@ class Recall:
             self._file.unlink()
 
     def load(self) -> Remembered | None:
-        """What is remembered, if the record has not changed since."""
+        """What is remembered, if the record has not changed since; the same object as long as it is the same."""
+        loaded = self._loaded
         try:
-            kept = marshal.loads(self._file.read_bytes())
-            if kept["format"] != _FORMAT or kept["stamp"] != self.stamp(kept["netns"]):
-                return None
-            takes = [Part._make((*one, list(map(Piece._make, pieces)))) for one, pieces in kept["takes"]]
-            return Remembered(digests=kept["digests"], takes=takes, pruned=kept["pruned"])
+            times = _times(self._file)
+            if loaded is None or loaded.times != times:
+                loaded = self._loaded = _read(self._file, times)
+            return loaded.remembered if loaded.stamp == self.stamp(loaded.netns) else None
         except (OSError, ValueError, EOFError, TypeError, KeyError):
             return None
 
@@ -105,13 +117,24 @@ class Recall:
                 "digests": dict(remembered.digests),
                 "takes": [(one[:5], [tuple(piece) for piece in one.pieces]) for one in remembered.takes],
                 "pruned": remembered.pruned,
+                "all_up": remembered.all_up,
             }
             new = self._file.with_name("remembered.new")
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
                 file.write(marshal.dumps(content, 2))
             new.replace(self._file)
+            self._loaded = _Loaded(_times(self._file), now, namespaces, remembered)
         except (OSError, ValueError):
             self.forget()
+
+
+def _read(file: Path, times: tuple[int, ...]) -> _Loaded:
+    kept = marshal.loads(file.read_bytes())
+    if kept["format"] != _FORMAT:
+        raise ValueError(kept["format"])
+    takes = [Part._make((*one, list(map(Piece._make, pieces)))) for one, pieces in kept["takes"]]
+    remembered = Remembered(digests=kept["digests"], takes=takes, pruned=kept["pruned"], all_up=kept["all_up"])
+    return _Loaded(times, kept["stamp"], kept["netns"], remembered)
 
 
 def _times(file: Path) -> tuple[int, ...]:

@@ -14,21 +14,34 @@ import threading
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from l2tpv3.datapath.kernel.netlink import FamilyMissing, L2tpSocket
 from l2tpv3.datapath.kernel.reply import read_fixed, read_tunnels
 from l2tpv3.datapath.kernel.uapi import Attribute, Command
 from l2tpv3.errors import L2tpError
 from l2tpv3.netlink.layout import Layouts
-from l2tpv3.netlink.message import HEADER, Answer
-from l2tpv3.netlink.route import UNPLANNED, UP, RouteSocket, is_links, read_addresses, read_links
+from l2tpv3.netlink.message import HEADER, Answer, Span
+from l2tpv3.netlink.route import (
+    ADDRESS_HEADER,
+    ADDRESS_VOLATILE,
+    UNPLANNED,
+    UNPLANNED_OF_ADDRESSES,
+    UP,
+    RouteSocket,
+    is_links,
+    read_addresses,
+    read_links,
+)
 from l2tpv3.netlink.sock import NetlinkSocket
 from l2tpv3.netlink.tape import Take, taping
 from l2tpv3.state import TunnelCounters
 
 Item = tuple[object, ...]
 """What a message says as far as plans look at it: its kind, what it is about, the rest."""
+
+_T = TypeVar("_T")
+_Wait = Callable[[], list[_T] | None]
 
 _NO_COUNTERS = TunnelCounters()
 _LINK_HEADER, _L2TP_HEADER = 16, 4  # struct ifinfomsg, struct genlmsghdr
@@ -55,16 +68,15 @@ class Part(NamedTuple):
 
 def replay(parts: Sequence[Part]) -> list[Take] | None:
     """The same dumps, now. None: they can't be had, or not in a way that can be compared."""
-    fresh: list[Take] = []
+    return _for_each_socket(parts, _ask)()
+
+
+def _ask(same_socket: Sequence[Part]) -> list[Take] | None:
     try:
-        with taping():
-            for _, some in itertools.groupby(parts, key=lambda part: part.opening):
-                same_socket = list(some)
-                with _open(same_socket[0]) as one:
-                    fresh += (Take(*part[:5], one.dump_bytes(part.kind, part.body)) for part in same_socket)
+        with taping(), _open(same_socket[0]) as one:
+            return [Take(*part[:5], one.dump_bytes(part.kind, part.body)) for part in same_socket]
     except (OSError, L2tpError, FamilyMissing):
         return None
-    return fresh
 
 
 def _open(part: Part) -> NetlinkSocket:
@@ -72,30 +84,39 @@ def _open(part: Part) -> NetlinkSocket:
 
 
 def changes(parts: Sequence[Part]) -> Callable[[], list[Item] | None]:
-    """`differences` between these and the same dumps now, begun at once: call what is returned for the answer.
+    """`differences` between these and the same dumps now, begun at once: call what is returned for the answer."""
+
+    def look(same_socket: Sequence[Part]) -> list[Item] | None:
+        takes = _ask(same_socket)
+        return None if takes is None else differences(same_socket, takes)
+
+    return _for_each_socket(parts, look)
+
+
+def _for_each_socket(parts: Sequence[Part], do: Callable[[Sequence[Part]], list[_T] | None]) -> _Wait[_T]:
+    """Begin, and give what waits for the end and gives all results in order; None when one of them is.
 
     The kernel writes its answers while it is asked for them, so each socket has a thread, and the caller can go on.
     """
     groups = [list(some) for _, some in itertools.groupby(parts, key=lambda part: part.opening)]
-    found: list[list[Item] | None] = [None] * len(groups)
+    found: list[list[_T] | None] = [None] * len(groups)
 
-    def look(number: int) -> None:
-        takes = replay(groups[number])
-        found[number] = None if takes is None else differences(groups[number], takes)
+    def work(number: int) -> None:
+        found[number] = do(groups[number])
 
-    threads = [threading.Thread(target=look, args=(number,), daemon=True) for number in range(len(groups))]
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(groups))]
     for one in threads:
         one.start()
 
-    def wait() -> list[Item] | None:
+    def wait() -> list[_T] | None:
         for one in threads:
             one.join()
-        items: list[Item] = []
+        results: list[_T] = []
         for some in found:
             if some is None:
                 return None
-            items += some
-        return items
+            results += some
+        return results
 
     return wait
 
@@ -114,13 +135,17 @@ def pare(take: Take, like: Part | None = None) -> Part:
 
 
 def _pare(take: Take, datagram: bytes) -> Piece:
-    header, layouts = (_LINK_HEADER, _CUT_LINK) if take.protocol == socket.NETLINK_ROUTE else (_L2TP_HEADER, _CUT_L2TP)
-    if take.protocol == socket.NETLINK_ROUTE and not is_links(take.kind):
-        return Piece(len(datagram), array("I", (0, len(datagram))).tobytes(), datagram)
+    volatile: tuple[Span, ...] = ()
+    if take.protocol != socket.NETLINK_ROUTE:
+        header, layouts = _L2TP_HEADER, _CUT_L2TP
+    elif is_links(take.kind):
+        header, layouts = _LINK_HEADER, _CUT_LINK
+    else:
+        header, layouts, volatile = ADDRESS_HEADER, _CUT_ADDRESS, ADDRESS_VOLATILE
     places, begin = array("I"), 0
     for _, spans in _answer(datagram, header).datagrams:
         for offset, end in spans:
-            for start, stop in layouts.spans(datagram, offset, end):
+            for start, stop in (*volatile, *layouts.spans(datagram, offset, end)):
                 places.extend((begin, offset + start))
                 begin = offset + stop
     places.extend((begin, len(datagram)))
@@ -130,6 +155,7 @@ def _pare(take: Take, datagram: bytes) -> Piece:
 
 _NONE = (0x3FFF,)  # no attribute; Layouts takes two at least
 _CUT_LINK = Layouts([], [(one,) for one in UNPLANNED])
+_CUT_ADDRESS = Layouts([], [(one,) for one in UNPLANNED_OF_ADDRESSES])
 _CUT_L2TP = Layouts([], [(Attribute.STATS,), _NONE])
 
 

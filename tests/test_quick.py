@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import L2tpError
+from l2tpv3.netlink.sock import NetlinkSocket
 from l2tpv3.netns import inside
 from l2tpv3.quick import Known
 from l2tpv3.steps import describe
@@ -20,6 +21,7 @@ from tests.picture import picture
 pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp]
 
 TUNNELS, SESSIONS = 3, 4
+_GETLINK, _GETADDR = 18, 22  # linux/rtnetlink.h
 
 
 class Site:
@@ -83,6 +85,51 @@ def test_a_second_look_is_quick_and_counters_do_not_matter(site: Site) -> None:
     assert known is not None and not known.touched
     assert site.here.plan([]).steps == () and site.here.apply(site.wanted()).steps == ()
     assert site.planned(site.wanted()) == []
+
+
+def test_only_what_others_change_is_listed_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of netdevs and addresses, that is, in the manager's own namespace."""
+    asked: list[int] = []
+    dump_bytes = NetlinkSocket.dump_bytes
+
+    def noted(self: NetlinkSocket, kind: int, body: bytes) -> list[bytes]:
+        asked.append(kind)
+        return dump_bytes(self, kind, body)
+
+    monkeypatch.setattr(NetlinkSocket, "dump_bytes", noted)
+
+    def kinds() -> set[int]:
+        asked.clear()
+        assert site.here.plan(site.wanted()).steps == ()
+        return set(asked)
+
+    def settles_to(expected: set[int]) -> bool:
+        """After a while: the kernel has things to tell of its own, such as the end of duplicate address detection."""
+        give_up = time.monotonic() + 20
+        while kinds() != expected:
+            assert time.monotonic() < give_up
+        return True
+
+    everything = kinds()
+    rest = everything - {_GETLINK, _GETADDR}
+    assert everything > rest != set(), "tunnels and sessions are listed each time"
+    assert settles_to(rest)
+    site.host.ip("link", "set", "u0", "mtu", "1400")
+    assert kinds() == everything
+    site.here.apply(site.wanted())  # which remembers it
+    assert settles_to(rest)
+    site.here.apply(site.wanted(mtu=1300))
+    site.here.apply(site.wanted())
+    assert settles_to(rest)
+
+
+def test_an_alias_of_a_netdev_that_is_down_shows(site: Site) -> None:
+    """Of which the kernel does not tell."""
+    wanted = site.wanted(up=False)
+    for _ in range(3):
+        site.here.apply(wanted)
+    site.host.ip("link", "set", f"pw{TUNNELS - 1}x{SESSIONS - 1}", "alias", "none")
+    assert site.planned(wanted) != []
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ def test_nothing_differs_while_only_counters_do(parts: SimpleNamespace) -> None:
     assert _found(parts.parts) == []
     parts.host.run(["ping", "-c1", "-W1", "-I", "d1", "192.0.2.9"], check=False)
     assert _found(parts.parts) == []
+    of_addresses = parts.parts[1:]
+    parts.host.ip(*["address", "change", "192.0.2.1/24", "dev", "d1", "valid_lft", "999", "preferred_lft", "99"])
+    (takes,) = [take for take in replay(parts.parts) or () if take.kind == of_addresses[0].kind]
+    assert pare(takes) == of_addresses[0], "nor does how long an address lasts"
     assert sum(len(piece.kept) for part in parts.parts for piece in part.pieces) < sum(
         piece.size for part in parts.parts for piece in part.pieces
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import socket
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
@@ -32,9 +34,14 @@ _INFO_KIND: Final = 1
 UNPLANNED: Final = (7, 23, 26)
 """IFLA_STATS, IFLA_STATS64, IFLA_AF_SPEC: what changes by itself about a netdev, and nothing here reads."""
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+UNPLANNED_OF_ADDRESSES: Final = (6, 8)
+"""IFA_CACHEINFO, IFA_FLAGS: how long an address lasts, and whether it is tentative still."""
 _SKIP_STATS: Final = 1 << 3  # RTEXT_FILTER_SKIP_STATS
 _LINK = Struct("=BxHiII")  # struct ifinfomsg
 _ADDR = Struct("=BBBBI")  # struct ifaddrmsg
+ADDRESS_HEADER: Final = _ADDR.size
+ADDRESS_VOLATILE: Final = ((2 - _ADDR.size, 3 - _ADDR.size),)
+"""Where ifa_flags begins and ends in that header, from the attributes behind it: the lower half of IFA_FLAGS."""
 
 
 class Link(NamedTuple):
@@ -128,8 +135,16 @@ class RouteSocket(NetlinkSocket):
         self.request(_DELLINK, _LINK.pack(0, 0, ifindex, 0, 0))
 
     def addresses(self, of: Collection[int] | None = None) -> Iterator[tuple[int, IPv4Interface | IPv6Interface]]:
-        """Every address with the index of its netdev. of: only of these netdevs."""
-        return read_addresses(self.dump(_GETADDR, _ADDR.pack(0, 0, 0, 0, 0)), of)
+        """Every address with the index of its netdev. of: only of these netdevs; one is asked for alone."""
+        only = next(iter(of)) if of is not None and len(of) == 1 else 0
+        with self.strict() if only else contextlib.nullcontext():
+            try:
+                answer = self.dump(_GETADDR, _ADDR.pack(0, 0, 0, 0, only))
+            except OSError as error:
+                if not only or error.errno != errno.ENODEV:
+                    raise
+                return iter(())  # it went meanwhile
+        return read_addresses(answer, of)
 
     def put_address(self, ifindex: int, address: IPv4Interface | IPv6Interface) -> None:
         """Give a netdev an address, unless it has it."""
