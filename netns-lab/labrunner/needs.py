@@ -59,4 +59,35 @@ def _importable(modules: str, *, extra: str) -> str:
     return "" if done.returncode == 0 else f"install it with `.venv/bin/pip install -e '.[{extra}]'`"
 
 
-_NEEDS: dict[str, Callable[[], str]] = {"kernel-l2tp": _kernel_l2tp, "qemu": _qemu, "scapy": _scapy, "api": _api}
+def _program(name: str, package: str) -> Callable[[], str]:
+    return lambda: "" if shutil.which(name) else f"install it with `apt install {package}`"
+
+
+def _netdev(kind: str, module: str) -> Callable[[], str]:
+    """A kernel that makes such netdevs; tried in a namespace that goes at once."""
+
+    def lacks() -> str:
+        if shutil.which("modprobe"):
+            subprocess.run(["modprobe", "-qa", module], capture_output=True, check=False)
+        command = ["unshare", "-n", "sh", "-c", f"ip link add u type veth && ip link add link u name x type {kind}"]
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return ""
+        where = "`netns-lab/guest netns-lab/lab ...` runs it on a kernel that has it"
+        return f"the kernel {os.uname().release} has no {module}; {where}"
+
+    return lacks
+
+
+_NEEDS: dict[str, Callable[[], str]] = {
+    "kernel-l2tp": _kernel_l2tp,
+    "qemu": _qemu,
+    "scapy": _scapy,
+    "api": _api,
+    "dnsmasq": _program("dnsmasq", "dnsmasq-base"),
+    "busybox": _program("busybox", "busybox"),
+    "iperf3": _program("iperf3", "iperf3"),
+    "arping": _program("arping", "iputils-arping"),
+    "8021q": _netdev("vlan id 1", "8021q"),
+    "bonding": _netdev("bond", "bonding"),
+    "ipvlan": _netdev("ipvlan", "ipvlan"),
+}

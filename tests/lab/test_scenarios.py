@@ -15,7 +15,8 @@ from tests.lab.lab import LAB, SCENARIOS, lab, play
 
 pytestmark = pytest.mark.root
 
-_ELSEWHERE = ("iproute2-peer", "mixed", "demo")
+_GUEST = ("bond", "ipvlan", "vlan")
+_ELSEWHERE = ("iproute2-peer", "mixed", "demo", *_GUEST)
 
 
 @pytest.mark.parametrize("name", [name for name in load.names() if name not in _ELSEWHERE])
@@ -28,7 +29,9 @@ def test_user_datapath(name: str) -> None:
 
 @pytest.mark.kernel_l2tp
 @pytest.mark.timeout(600)  # on an emulated CPU that others use too
-@pytest.mark.parametrize(("name", "datapath"), [("iproute2-peer", "user"), ("mixed", "auto")])
+@pytest.mark.parametrize(
+    ("name", "datapath"), [("iproute2-peer", "user"), ("mixed", "auto"), *((name, "kernel") for name in _GUEST)]
+)
 def test_on_kernel(name: str, datapath: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("L2TPV3_LAB_PATIENCE", "6")
     played = play(name, "--datapath", datapath)
