@@ -89,7 +89,7 @@ class Settling:
         if transient is not None:
             record = dataclasses.replace(record, boot=boot_id() if transient else None)
         links = _placed(before.tunnels, {**before.links, name: record})
-        self._check(before.tunnels, links)
+        self._check(before.tunnels, links, sessions=False)
         return Everything(tunnels=before.tunnels, links=links)
 
     def without_link(self, name: str) -> Everything:
@@ -112,23 +112,20 @@ class Settling:
         old = self._before.links.get(name) or self._unfinished.links.get(name)
         return dataclasses.replace(settle_link(name, words, old, tunnels, links), stopped=None)
 
-    def _check(self, tunnels: Records, links: Links) -> None:
-        """That those which differ from what is on record can be made, before anything is touched."""
-        differing = [name for name, record in links.items() if record != self._before.links.get(name)]
-        check_links(tunnels, links, differing)
-        there, ours = self._own_names(), self._own_names(tunnels, links)
-        for name in differing:
-            record = links[name]
-            about = ours if record.spec.ifname in there else ours - {record.spec.ifname}
-            self._runner.check(record, below(record.spec, tunnels, links), about)
+    def _check(self, tunnels: Records, links: Links, *, sessions: bool) -> None:
+        """That those which differ from what is on record can be made, before anything is touched.
 
-    def _own_names(self, tunnels: Records | None = None, links: Links | None = None) -> set[str]:
-        """Netdevs' names that are ours, or (of these) are about to be."""
-        beliefs = (self._before, self._unfinished, Everything(tunnels=tunnels or {}, links=links or {}))
-        return {
-            *(one.spec.ifname for each in beliefs for record in each.tunnels.values() for one in record.sessions),
-            *(one.spec.ifname for each in beliefs for one in each.links.values()),
-        }
+        sessions: whether the change also makes sessions' netdevs, and links that do not differ but are gone.
+        """
+        before = self._before
+        differing = {name: record for name, record in links.items() if record != before.links.get(name)}
+        check_links(tunnels, links, list(differing))
+        old = before if sessions else Everything(links={k: one for k, one in before.links.items() if k in differing})
+        for name, record in differing.items():
+            others = {other: one for other, one in differing.items() if other != name}  # its own name has to be free
+            coming = Everything(tunnels=tunnels if sessions else {}, links=others)
+            ours = _names(old, self._unfinished, coming)
+            self._runner.check(record, below(record.spec, tunnels, links), ours)
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
@@ -151,7 +148,7 @@ class Settling:
         self._refuse_orphaned(tunnels, {name: record for name, record in links.items() if name not in some})
         placed = _placed(tunnels, links)
         check_links(tunnels, placed, list(placed))
-        self._check(tunnels, placed)
+        self._check(tunnels, placed, sessions=True)
         return Everything(tunnels=tunnels, links=placed)
 
     # -- again ---------------------------------------------------------------------------------------------------
@@ -177,7 +174,7 @@ class Settling:
         }
         placed = _placed(tunnels, started)
         there = self._runner.seen({name: placed[name] for name in chosen})
-        ours = self._own_names(tunnels, placed)
+        ours = _names(self._before, self._unfinished, Everything(tunnels=tunnels, links=placed))
         for name in in_order(specs_of(placed)):
             if name not in chosen:
                 continue
@@ -219,6 +216,14 @@ class Settling:
         except L2tpError as error:
             return error
         return None
+
+
+def _names(*wholes: Everything) -> set[str]:
+    """Of all netdevs of theirs."""
+    return {
+        *(one.spec.ifname for each in wholes for record in each.tunnels.values() for one in record.sessions),
+        *(one.spec.ifname for each in wholes for one in each.links.values()),
+    }
 
 
 def _placed(tunnels: Records, links: Links) -> dict[str, LinkRecord]:

@@ -86,7 +86,7 @@ def command() -> Any:
     for name, home, about in (
         ("tunnel", tunnel, "Tunnels: the path between two hosts."),
         ("session", session, "Sessions: ethernet pseudowires in a tunnel."),
-        ("link", link, "Links: virtual ethernet interfaces over NICs, sessions and each other."),
+        ("link", link, "Links: virtual interfaces over NICs, sessions and links."),
         ("token", token, "Tokens: who may use the service (`l2tpctl serve`) over TCP."),
     ):
         group = typer.Typer(

@@ -69,7 +69,7 @@ def modes(ctx: typer.Context, incomplete: str) -> list[str]:
         from l2tpv3.links.options import BondMode, IpvlanMode, MacvlanMode
 
         known = {"bond": BondMode, "macvlan": MacvlanMode, "ipvlan": IpvlanMode}
-        name = ctx.params.get("type") or _links(ctx).get(ctx.params.get("name") or "", ("", ()))[0]
+        name = ctx.params.get("type") or _links(ctx).get(_link_name(ctx), ("", ()))[0]
         return {mode.value for kind in ([known[name]] if name in known else known.values()) for mode in kind}
 
     return _matching(incomplete, words)
@@ -134,7 +134,12 @@ def _devices(ctx: typer.Context) -> set[str]:
 
 def _over(ctx: typer.Context) -> Sequence[str]:
     given = ",".join(ctx.params.get("over") or ())
-    return given.split(",") if given else _links(ctx)[ctx.params["name"]][1]
+    return given.split(",") if given else _links(ctx)[_link_name(ctx)][1]
+
+
+def _link_name(ctx: typer.Context) -> str:
+    """The link that the command line names. While an option still lacks its value, click has not got to arguments."""
+    return str(ctx.params.get("name") or next(iter(ctx.args), ""))
 
 
 def _another(incomplete: str, words: Callable[[], Iterable[str]]) -> list[str]:

@@ -21,6 +21,7 @@ BOTH = (
     "test_errors",
     "test_interop",
     "test_json",
+    "test_link",
     "test_show",
     "test_stats",
     "test_wanted",

@@ -26,6 +26,9 @@ def places(siteb: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     siteb.ok("session add siteb wan")
     siteb.ok("session add sitec other")
     siteb.ok("token add laptop")
+    siteb.ok("link add br0 --type bridge --over eth1,siteb/lan")
+    siteb.ok("link add br-v5 --type vlan --over br0 --id 5")
+    siteb.ok("link add card --type macvlan --over eth0")
     yield tmp_path
 
 
@@ -61,6 +64,26 @@ def offered(line: str) -> list[str]:
         ("l2tpctl tunnel add x --encap ", "ip udp"),
         ("l2tpctl tunnel add x --datapath ", "auto kernel user"),
         ("l2tpctl session add siteb x --sequencing ", "both none recv send"),
+        ("l2tpctl link ", "add show set del stats"),
+        ("l2tpctl link add x --type ", "alias bond bridge ipvlan macvlan port vlan vnic"),
+        ("l2tpctl link show br", "br-v5 br0"),
+        ("l2tpctl link stats c", "card"),
+        ("l2tpctl link add x --type ipvlan --mode ", "l2 l3 l3s"),
+        (
+            "l2tpctl link add x --mode ",
+            "802.3ad active-backup bridge l2 l3 l3s passthru private round-robin source vepa xor",
+        ),
+        ("l2tpctl link set card --mode ", "bridge passthru private source vepa"),
+        ("l2tpctl link add x --hash ", "layer2 layer2+3 layer3+4"),
+        ("l2tpctl link add x --mtu ", "auto"),
+        ("l2tpctl link add x --over site", "siteb/lan siteb/wan sitec/other"),
+        ("l2tpctl link add x --over siteb/lan,siteb/", "siteb/lan,siteb/wan"),
+        ("l2tpctl link add x --over br", "br-v5 br0"),
+        ("l2tpctl link add x --over a0,b0 --isolated ", "a0 b0"),
+        ("l2tpctl link set br0 --isolated eth1,", "eth1,siteb/lan"),
+        ("l2tpctl link set nope --primary ", ""),
+        ("l2tpctl restore l", "link"),
+        ("l2tpctl restore link c", "card"),
         ("l2tpctl tunnel add x --rem", "--remote --remote-port"),
     ],
 )
@@ -81,6 +104,14 @@ def test_offers_bridges(hosts: Hosts) -> None:
     asked = ["_L2TPCTL_COMPLETE=complete_bash", "COMP_WORDS=l2tpctl session add t s --bridge br", "COMP_CWORD=6"]
     # `ip netns exec` mounts a /sys of that namespace
     assert host.run(["env", *asked, L2TPCTL]).stdout.split() == ["br7"]
+
+
+@pytest.mark.root
+def test_offers_netdevs(hosts: Hosts) -> None:
+    (host,) = hosts.add("a")
+    host.ip_batch(["link add n7 type veth peer name w7"])
+    asked = ["_L2TPCTL_COMPLETE=complete_bash", "COMP_WORDS=l2tpctl link add x --over w7,", "COMP_CWORD=5"]
+    assert host.run(["env", *asked, L2TPCTL]).stdout.split() == ["w7,n7"]
 
 
 def test_silent_when_it_can_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

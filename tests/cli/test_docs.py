@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from l2tpv3 import report
+from l2tpv3.cli import link_options
 from tests.cli.test_help import OPTIONS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "l2tpctl.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "l2tpctl.md").read_text()
+LINKS = (DOCS / "links.md").read_text()
 
 
 @pytest.mark.parametrize("command", OPTIONS)
@@ -20,12 +23,18 @@ def test_commands_and_options(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", [report.STATUS_SCHEMA, report.STATS_SCHEMA, report.ERROR_SCHEMA, report.TOKENS_SCHEMA]
+    "schema",
+    [report.STATUS_SCHEMA, report.STATS_SCHEMA, report.ERROR_SCHEMA, report.TOKENS_SCHEMA, report.LINKS_SCHEMA],
 )
 def test_fields(schema: str) -> None:
     assert f"`{schema}`" in PAGE
     fields = {field for field in _fields(report.json_schema(schema)) if not field.endswith("_per_s")}
     assert sorted(field for field in fields if f"`{field}`" not in PAGE and f'"{field}"' not in PAGE) == []
+
+
+@pytest.mark.parametrize("type_", link_options.TYPES)
+def test_each_type_of_link_has_its_section(type_: str) -> None:
+    assert f"\n## {type_}\n" in LINKS and f"--type {type_}" in LINKS
 
 
 def _fields(schema: Any) -> set[str]:

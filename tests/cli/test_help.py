@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from l2tpv3.cli import link_options
 from tests.cli.command_line import CommandLine
 
 TUNNEL_OPTIONS = (
@@ -13,6 +14,7 @@ SESSION_OPTIONS = (
     "--id --peer-id --ifname --tx-cookie --rx-cookie --sublayer --sequencing --reorder-timeout-ms --mtu --mac --netns"
     " --address --bridge --up --down"
 )
+LINK_OPTIONS = " ".join(f"--{word}" for word in link_options.OPTIONS if word != "up") + " --up --type"
 OPTIONS = {
     "": "--host --token-file --ca --cert --key --json --version --install-completion --show-completion",
     "tunnel": "",
@@ -26,6 +28,12 @@ OPTIONS = {
     "session set": SESSION_OPTIONS + " --json",
     "session del": "",
     "session stats": "--json --watch",
+    "link": "",
+    "link add": LINK_OPTIONS + " --down --transient --json",
+    "link show": "--json",
+    "link set": LINK_OPTIONS + " --down --json",
+    "link del": "",
+    "link stats": "--json --watch",
     "token": "",
     "token add": "--scope --expires",
     "token show": "--json",
@@ -55,7 +63,7 @@ def test_help(ctl: CommandLine, command: str, option: str) -> None:
     assert f"  l2tpctl {command}".rstrip() in examples
 
 
-@pytest.mark.parametrize("command", ["", "tunnel", "session"])
+@pytest.mark.parametrize("command", ["", "tunnel", "session", "link"])
 def test_every_command_is_listed_with_its_first_sentence_whole(ctl: CommandLine, command: str) -> None:
     listed = ctl.ok(f"{command} --help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     names = [line.split()[0] for line in listed]
@@ -65,6 +73,6 @@ def test_every_command_is_listed_with_its_first_sentence_whole(ctl: CommandLine,
 
 
 def test_aliases_are_told(ctl: CommandLine) -> None:
-    for group in ("tunnel", "session", "token"):
+    for group in ("tunnel", "session", "link", "token"):
         shown = ctl.ok(f"{group} --help").out
         assert "`ls`" in shown and "`rm`" in shown

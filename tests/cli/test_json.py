@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -34,16 +35,40 @@ def _strict(schema: Any) -> Any:
     ["--json", "tunnel show --json", "tunnel show siteb --json", "tunnel show siteb --json --show-secrets",
      "session show --json", "session show siteb lan --json --show-secrets", "session stats --json",
      "session stats siteb lan --json", "tunnel set siteb --json", "session set siteb lan --mtu 1300 --json",
+     "link show --json", "link show br0 --json", "link stats --json", "link set br0 --mtu 1400 --json",
+     "link add w --type port --over eth0,eth2 --json", "link add x --type bond --json",
      "session add siteb lan3 --json", "tunnel add third --remote 127.0.0.3 --encap ip --json"],
 )  # fmt: skip
 def test_documents_match_their_schema(siteb: CommandLine, line: str) -> None:
     siteb.ok("tunnel add second --remote 127.0.0.2 --encap ip")
     siteb.ok("session add second lan --sublayer none --tx-cookie none --address 10.0.0.1/24")
-    validate(siteb.ok(line).json)
+    siteb.ok("link add br0 --type bridge --over eth1,siteb/lan --vlan-filtering on --vlan eth1=10u+20")
+    siteb.ok("link add v5 --type vlan --over br0 --id 5")
+    document = siteb.ok(line).json
+    validate(document)
+    if document["schema"] == report.STATUS_SCHEMA and "links" in document:
+        validate({"schema": report.LINKS_SCHEMA, "links": document["links"]})
+
+
+def test_plans_match_too(siteb: CommandLine, tmp_path: Path) -> None:
+    siteb.ok("link add br0 --type bridge --over siteb/lan")
+    (tmp_path / "site.toml").write_text('[tunnel.sitec]\nremote = "127.0.0.3"\nlocal-port = 5000\n')
+    document = siteb.ok(f"plan -f {tmp_path / 'site.toml'} --prune --json").json
+    validate(document)
+    assert {(step["sign"], step["link"] or step["tunnel"]) for step in document["steps"]} == {
+        ("-", "br0"), ("-", "siteb"), ("+", "sitec"),
+    }  # fmt: skip
 
 
 def test_empty_documents_match_too(ctl: CommandLine) -> None:
-    for line in ("--json", "tunnel show --json", "session show --json", "session stats --json"):
+    for line in (
+        "--json",
+        "tunnel show --json",
+        "session show --json",
+        "session stats --json",
+        "link show --json",
+        "link stats --json",
+    ):
         result = ctl.ok(line)
         validate(result.json)
         assert result.err == ""

@@ -172,7 +172,7 @@ def test_bare_l2tpctl_shows_links_where_there_are_any(ctl: CommandLine) -> None:
     assert [one["name"] for one in ctl.ok("--json").json["links"]] == ["br0"]
 
 
-def test_down_restore_and_log_speak_of_links(siteb: CommandLine) -> None:
+def test_down_and_restore_speak_of_links(siteb: CommandLine) -> None:
     siteb.ok("link add br0 --type bridge --over eth1,siteb/lan")
     siteb.ok("link add siteb --type alias --over eth2")
     siteb.ok("down")
@@ -182,7 +182,19 @@ def test_down_restore_and_log_speak_of_links(siteb: CommandLine) -> None:
     assert siteb.ok("link show").table[1]["CONDITION"] == "missing"
     assert "link siteb" not in siteb.ok("restore siteb").err, "the tunnel of that name"
     assert siteb.ok("restore link siteb").err == "link siteb: restored\n"
+
+
+def test_the_log_speaks_of_links(siteb: CommandLine, here: None) -> None:
+    siteb.ok("link add br0 --type bridge --over eth1,siteb/lan")
     assert "+ link br0: bridge over eth1, siteb/lan" in siteb.ok("log").out
+
+
+def test_what_it_is_over_has_to_be_there(siteb: CommandLine) -> None:
+    siteb.ok("link add br0 --type bridge --over siteb/lan")
+    siteb.ok("down")
+    for line in ("link set br0 --stp off", "link add v5 --type vlan --id 5 --over siteb/lan"):
+        result = siteb(line)
+        assert result.code == 3 and "no netdev l2tpeth0 to be over" in result.err
 
 
 def test_a_restore_waits_for_a_nic(siteb: CommandLine) -> None:
@@ -193,7 +205,7 @@ def test_a_restore_waits_for_a_nic(siteb: CommandLine) -> None:
     assert result.code == 3 and "link v5: waiting: link v5: no netdev eth1" in result.err
 
 
-def test_watching_stats_adds_lines(siteb: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watching_stats_adds_lines(siteb: CommandLine, here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     siteb.ok("link add br0 --type bridge --over eth1")
     ticks = iter((None, None, KeyboardInterrupt))
 
