@@ -20,7 +20,7 @@ from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.restore import Restorer, is_link_key, link_of
+from l2tpv3.restore import Restorer, is_link_key, link_key, link_of
 from l2tpv3.settle import Settler, adopted
 from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
@@ -365,7 +365,8 @@ class Manager:
         return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
-        """Tunnels with a worker, by name: its pid; None where the netdevs are there, but nobody carries them.
+        """Tunnels and virtual cards (`link NAME`) with a worker: its pid; None where the netdevs are there, but nobody
+        carries them.
 
         That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
         netdevs as well, unless they were taken down.
@@ -389,12 +390,29 @@ class Manager:
                     netdevs, known = [one for one in netdevs if one.up and not one.carrier], ()
                 if netdevs or status.name in known:
                     found[status.name] = None
+        return found | self._orphaned_cards()
+
+    def _orphaned_cards(self) -> dict[str, int | None]:
+        found: dict[str, int | None] = {}
+        cards = self.links.relayed()
+        hung = any(one.worker_pid is None for one in cards) and not all(self._card_workers().values())
+        for status in cards:
+            netdev = status.netdev
+            changing = status.condition is Condition.INCOMPLETE and held(self._engine.places.runtime)
+            if status.worker_pid is not None:
+                found[link_key(status.name)] = status.worker_pid
+            elif netdev is not None and not changing and not (hung and (netdev.carrier or not netdev.up)):
+                found[link_key(status.name)] = None
         return found
+
+    def _card_workers(self) -> dict[int, bool]:
+        return self._engine.links.workers(self._engine.store.load().shown.links)
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
         having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
-        return {pid: answers for one in having for pid, answers in one.workers().items()}
+        found = {pid: answers for one in having for pid, answers in one.workers().items()}
+        return found | self._card_workers()
 
     # -- shared --------------------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class Restorer:
         if self._failed:
             *others, (_, first) = reversed(self._failed.items())
             for name, error in reversed(others):
-                self._tell(_news(name, Turn.FAILED, error))
+                self._tell(news_of(name, Turn.FAILED, error))
             raise first
         return sorted(self._restored)
 
@@ -80,7 +80,7 @@ class Restorer:
         for name, error in waiting.items():
             if (name, str(error)) not in self._told:
                 self._told.add((name, str(error)))
-                self._tell(_news(name, Turn.WAITING, error))
+                self._tell(news_of(name, Turn.WAITING, error))
 
     def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
         """Those that are to be waited for. All at once, else those that look ready, else one by one: quick when well.
@@ -158,13 +158,13 @@ class Restorer:
         outcome = self._engine.change(
             want, scope, links=links or (), repairs=True, without=absent.keys(), without_links=unmade
         )
-        waiting: dict[str, L2tpError] = {_link_key(name): error for name, error in absent_links.items()}
+        waiting: dict[str, L2tpError] = {link_key(name): error for name, error in absent_links.items()}
         for (tunnel, _), error in absent.items():
             waiting.setdefault(tunnel, error)
         for name in sorted(set(map(_subject, outcome.steps))):
             self._restored.add(name)
             if name not in waiting:
-                self._tell(_news(name, Turn.RESTORED))
+                self._tell(news_of(name, Turn.RESTORED))
         return waiting
 
     def _is_asked_for(self, whole: Everything, name: str) -> bool:
@@ -185,12 +185,13 @@ def link_of(name: str) -> str:
     return name.removeprefix(_LINK)
 
 
-def _link_key(name: str) -> str:
+def link_key(name: str) -> str:
+    """What stands for a link among tunnels' names."""
     return f"{_LINK}{name}"
 
 
 def _keys(whole: Everything) -> list[str]:
-    return [*whole.tunnels, *map(_link_key, whole.links)]
+    return [*whole.tunnels, *map(link_key, whole.links)]
 
 
 def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
@@ -200,10 +201,11 @@ def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
 
 
 def _subject(step: AnyStep) -> str:
-    return _link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
+    return link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
 
 
-def _news(name: str, turn: Turn, error: L2tpError | None = None) -> News:
+def news_of(name: str, turn: Turn, error: L2tpError | None = None) -> News:
+    """What became of a tunnel, or of a link as `link_key` has it."""
     return News("", turn, error, link_of(name)) if is_link_key(name) else News(name, turn, error)
 
 

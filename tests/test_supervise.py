@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 
 from l2tpv3 import Condition
 from l2tpv3.errors import WorkerError
+from l2tpv3.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
 
@@ -52,9 +53,9 @@ def watching(joined: tuple[Here, Here]) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextlib.contextmanager
-def _watch(here: Here) -> Iterator[subprocess.Popen[str]]:
-    """With the privileges that its unit leaves it; ended before the workers are, which it would bring back."""
-    process = here.host.start([*_as_in_the_unit(), _L2TPCTL, "watch"])
+def _watch(here: Here, prefix: Sequence[str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Ended before the workers are, which it would bring back. prefix: by default, what its unit leaves it."""
+    process = here.host.start([*(_as_in_the_unit() if prefix is None else prefix), _L2TPCTL, "watch"])
     try:
         time.sleep(1.0)
         assert process.poll() is None, _said(process)
@@ -265,3 +266,79 @@ def _expirers(host: Host) -> list[int]:
         except OSError:
             continue
     return found
+
+
+class Cards:
+    """A host with two virtual cards on one NIC, each in a namespace of its own, and a neighbour."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        a, self.wire = hosts.pair()
+        self.here, self.guests = Here(a), hosts.add("one", "two")
+        for number, guest in enumerate(self.guests, start=1):
+            words = {"type": "vnic", "over": "u0", "netns": guest.netns, "address": [f"10.99.0.1{number}/24"]}
+            with inside(a.netns):
+                self.here.manager.links.add(f"va{number}", words)
+
+    def netdevs(self) -> list[Any]:
+        with inside(self.here.host.netns):
+            return [one.netdev for one in self.here.manager.links.all()]
+
+    def worker(self) -> int | None:
+        """The one that has both; None in between."""
+        with inside(self.here.host.netns):
+            pids = {one.worker_pid for one in self.here.manager.links.all()}
+        return pids.pop() if len(pids) == 1 else None
+
+    def reached(self) -> bool:
+        """From the wire and from each other."""
+        return all(self.wire.ping(f"10.99.0.1{n}") for n in (1, 2)) and self.guests[0].ping("10.99.0.12")
+
+
+def test_virtual_cards_get_another_worker_and_keep_their_netdevs(hosts: Hosts) -> None:
+    cards = Cards(hosts)
+    before = cards.netdevs()
+    with _watch(cards.here, []) as watching:
+        for _ in range(2):
+            worker = cards.worker()
+            assert worker is not None
+            os.kill(worker, signal.SIGKILL)
+            gone_s = _eventually(lambda worker=worker: cards.worker() not in (None, worker))  # type: ignore[misc]
+            print(f"without a worker for {gone_s:.2f} s")
+            assert cards.reached()
+        after = cards.netdevs()
+        for one, other in zip(before, after, strict=True):
+            assert (one.ifindex, one.mac, one.mtu) == (other.ifindex, other.mac, other.mtu)
+            assert set(one.addresses) == set(other.addresses)
+        watching.send_signal(signal.SIGTERM)
+        assert watching.wait(5) == 0
+        assert _said(watching).splitlines() == ["link va1: restored", "link va2: restored"] * 2
+
+
+def test_a_virtual_cards_worker_that_hangs_is_ended_and_replaced(hosts: Hosts) -> None:
+    cards = Cards(hosts)
+    with _watch(cards.here, []) as watching:
+        hung = cards.worker()
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        _eventually(lambda: cards.worker() not in (None, hung), 40)
+        assert cards.reached()
+        watching.send_signal(signal.SIGTERM)
+        assert f"worker {hung}: did not answer; it is ended" in _said(watching)
+
+
+def test_virtual_cards_that_were_taken_down_or_deleted_stay_so(hosts: Hosts) -> None:
+    cards = Cards(hosts)
+    with _watch(cards.here, []) as watching:
+        cards.here.down()
+        time.sleep(2.5)
+        assert cards.here.host.workers() == []
+        cards.here.restore()
+        assert cards.reached()
+        with inside(cards.here.host.netns):
+            for name in ("va1", "va2"):
+                cards.here.manager.links.delete(name)
+        time.sleep(2.5)
+        assert cards.here.host.workers() == []
+        assert watching.poll() is None
+        watching.send_signal(signal.SIGTERM)
+        assert _said(watching) == ""

@@ -77,9 +77,7 @@ class UserDatapath:
 
     def workers(self) -> dict[int, bool]:
         """See HasWorkers.workers."""
-        hung: list[int] = []
-        with self._workers.live(hung=hung) as clients:
-            return {client.pid: True for client in clients} | dict.fromkeys(hung, False)
+        return self._workers.answering()
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel."""
