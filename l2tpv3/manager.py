@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.boot import boot_id
-from l2tpv3.datapath.base import Datapath, HasWorkers, Support
+from l2tpv3.datapath.base import CircuitKey, Datapath, HasWorkers, Support, TellsCircuits, ToldCircuit
 from l2tpv3.engine import Engine, Outcome
 from l2tpv3.errors import ExistsError
 from l2tpv3.everything import Everything
 from l2tpv3.host import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.link.base import Placer
+from l2tpv3.links.record import FollowingPort, following_ports
 from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
 from l2tpv3.look import Look
@@ -413,6 +414,19 @@ class Manager:
         having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
         found = {pid: answers for one in having for pid, answers in one.workers().items()}
         return found | self._card_workers()
+
+    def following_ports(self) -> list[FollowingPort]:
+        """The ports on record whose NIC follows the link of their far end's; see l2tpv3.cables."""
+        recorded = self._engine.store.load()
+        return following_ports(recorded.tunnels, recorded.links)
+
+    def tell_circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
+        """Have far ends told whether what is attached here works; see TellsCircuits.circuits."""
+        heard: dict[CircuitKey, bool | None] = {}
+        for one in self._datapaths.values():
+            if isinstance(one, TellsCircuits):
+                heard |= one.circuits(told)
+        return heard
 
     # -- shared --------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from l2tpv3.cables import Cables
 from l2tpv3.errors import L2tpError, NotPermittedError, WorkerError
 from l2tpv3.manager import Manager
 from l2tpv3.places import CARDS, Places
@@ -44,6 +45,8 @@ class Supervisor:
         self._manager = manager
         self._places = places or Places.from_environment()
         self._tell, self._complain = tell, complain
+        self._cables = Cables(manager)
+        self._complained = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
         self._known: set[str] = set()  # tunnels and cards that had a worker
@@ -63,10 +66,11 @@ class Supervisor:
                 if self._restore_orphans():
                     self._look()
                 self._ask()
+                self._follow()
                 ready = dict(self._poll(ended))
                 if ended in ready:
                     return
-                if ready:
+                if ready.keys() - self._cables.filenos():
                     self._stamp = None
                     self._hangs = {pid: since for pid, since in self._hangs.items() if self._workers[pid] not in ready}
 
@@ -84,6 +88,7 @@ class Supervisor:
             left = self._manager.unconfirmed_s()
             self._due = None if left is None else time.monotonic() + left
             found = self._manager.orphans(self._known)
+            self._cables.look()
         except L2tpError as error:
             self._complain(error)
             self._due = None
@@ -113,6 +118,17 @@ class Supervisor:
             except L2tpError as error:
                 self._tell_once(news_of(due[0] if len(due) == 1 else "", Turn.FAILED, error))
         return bool(due)
+
+    def _follow(self) -> None:
+        """Links of NICs that follow those of a far end."""
+        try:
+            self._cables.step()
+        except L2tpError as error:
+            if str(error) != self._complained:
+                self._complain(error)
+            self._complained = str(error)
+        else:
+            self._complained = ""
 
     def _ask(self) -> None:
         """Whether all workers still answer; one that has not for a while is ended, and so will be replaced.
@@ -155,7 +171,7 @@ class Supervisor:
 
     def _poll(self, ended: int) -> list[tuple[int, int]]:
         poll = select.poll()
-        for fd in (ended, *self._workers.values()):
+        for fd in (ended, *self._workers.values(), *self._cables.filenos()):
             poll.register(fd, select.POLLIN)
         return poll.poll(LOOK_S * 1000)
 
