@@ -44,6 +44,12 @@ class ManagedLinks:
             raise no_link(name)
         return self._look(recorded, {name: links[name]})[0]
 
+    def relayed(self) -> list[LinkStatus]:
+        """Those on record that a process of ours carries."""
+        recorded = self._engine.store.load()
+        links = {name: record for name, record in recorded.shown.links.items() if record.spec.options.relayed}
+        return self._look(recorded, links)
+
     def _look(self, recorded: Recorded, links: Mapping[str, LinkRecord]) -> list[LinkStatus]:
         pending = recorded.pending
         unfinished: Collection[str] = pending.target.links if pending and pending.deadline is None else ()

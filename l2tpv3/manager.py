@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.boot import boot_id
-from l2tpv3.datapath.base import Datapath, HasWorkers, Support
+from l2tpv3.datapath.base import CircuitKey, Datapath, HasWorkers, Support, TellsCircuits, ToldCircuit
 from l2tpv3.engine import Engine, Outcome
 from l2tpv3.errors import ExistsError
 from l2tpv3.everything import Everything
 from l2tpv3.host import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.link.base import Placer
+from l2tpv3.links.record import FollowingPort, following_ports
 from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
 from l2tpv3.look import Look
@@ -368,7 +369,8 @@ class Manager:
         return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
-        """Tunnels with a worker, by name: its pid; None where the netdevs are there, but nobody carries them.
+        """Tunnels and virtual cards (`link NAME`) with a worker: its pid; None where the netdevs are there, but nobody
+        carries them.
 
         That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
         netdevs as well, unless they were taken down.
@@ -392,12 +394,42 @@ class Manager:
                     netdevs, known = [one for one in netdevs if one.up and not one.carrier], ()
                 if netdevs or status.name in known:
                     found[status.name] = None
+        return found | self._orphaned_cards()
+
+    def _orphaned_cards(self) -> dict[str, int | None]:
+        found: dict[str, int | None] = {}
+        cards = self.links.relayed()
+        hung = any(one.worker_pid is None for one in cards) and not all(self._card_workers().values())
+        for status in cards:
+            netdev = status.netdev
+            changing = status.condition is Condition.INCOMPLETE and held(self._engine.places.runtime)
+            if status.worker_pid is not None:
+                found[link_key(status.name)] = status.worker_pid
+            elif netdev is not None and not changing and not (hung and (netdev.carrier or not netdev.up)):
+                found[link_key(status.name)] = None
         return found
+
+    def _card_workers(self) -> dict[int, bool]:
+        return self._engine.links.workers(self._engine.store.load().shown.links)
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
         having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
-        return {pid: answers for one in having for pid, answers in one.workers().items()}
+        found = {pid: answers for one in having for pid, answers in one.workers().items()}
+        return found | self._card_workers()
+
+    def following_ports(self) -> list[FollowingPort]:
+        """The ports on record whose NIC follows the link of their far end's; see l2tpv3.cables."""
+        recorded = self._engine.store.load()
+        return following_ports(recorded.tunnels, recorded.links)
+
+    def tell_circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
+        """Have far ends told whether what is attached here works; see TellsCircuits.circuits."""
+        heard: dict[CircuitKey, bool | None] = {}
+        for one in self._datapaths.values():
+            if isinstance(one, TellsCircuits):
+                heard |= one.circuits(told)
+        return heard
 
     # -- shared --------------------------------------------------------------------------------------------------
 

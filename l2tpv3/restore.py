@@ -66,7 +66,7 @@ class Restorer:
         if self._failed:
             *others, (_, first) = reversed(self._failed.items())
             for name, error in reversed(others):
-                self._tell(_news(name, Turn.FAILED, error))
+                self._tell(news_of(name, Turn.FAILED, error))
             raise first
         return sorted(self._restored)
 
@@ -81,7 +81,7 @@ class Restorer:
         for name, error in waiting.items():
             if (name, str(error)) not in self._told:
                 self._told.add((name, str(error)))
-                self._tell(_news(name, Turn.WAITING, error))
+                self._tell(news_of(name, Turn.WAITING, error))
 
     def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
         """Those that are to be waited for. All at once, else those that look ready, else one by one: quick when well.
@@ -165,7 +165,7 @@ class Restorer:
         for name in sorted(set(map(_subject, outcome.steps))):
             self._restored.add(name)
             if name not in waiting:
-                self._tell(_news(name, Turn.RESTORED))
+                self._tell(news_of(name, Turn.RESTORED))
         return waiting
 
     def _is_asked_for(self, whole: Everything, name: str) -> bool:
@@ -217,7 +217,8 @@ def _subject(step: AnyStep) -> str:
     return link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
 
 
-def _news(name: str, turn: Turn, error: L2tpError | None = None) -> News:
+def news_of(name: str, turn: Turn, error: L2tpError | None = None) -> News:
+    """What became of a tunnel, or of a link as `link_key` has it."""
     return News("", turn, error, link_of(name)) if is_link_key(name) else News(name, turn, error)
 
 

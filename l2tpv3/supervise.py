@@ -1,8 +1,9 @@
-"""Looks after the user datapath's workers: when one dies, its tunnels are restored, in whose netdevs nothing changed.
+"""Looks after workers: when one dies, its tunnels or virtual cards are restored, in whose netdevs nothing changed.
 
 A worker has no parent, so that it outlives whatever command started it, and so that this may end and start again, at an
 upgrade for instance, without a packet lost. Its end is noticed by a pidfd (pidfd_open(2)); that there are other workers
-now, by the time of the last change of the runtime directory. One that lives but does not answer for a while is ended.
+now, by the time of the last change of the directories of their sockets. One that lives but does not answer for a while
+is ended.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from l2tpv3.cables import Cables
 from l2tpv3.errors import L2tpError, NotPermittedError, WorkerError
 from l2tpv3.manager import Manager
-from l2tpv3.places import Places
+from l2tpv3.places import CARDS, Places
+from l2tpv3.restore import news_of
 from l2tpv3.told import News, Tell, Turn
 
 LOOK_S: Final = 1.0
-"""How often the runtime directory and the record are looked at when no worker dies; two stat() calls."""
+"""How often those directories and the record are looked at when no worker dies; a stat() call each."""
 ASK_S: Final = 3.0
 """How often workers are asked whether they still answer."""
 GRACE_S: Final = 8.0
@@ -34,7 +37,7 @@ _DELAY_MAX_S: Final = 10.0
 
 
 class Supervisor:
-    """Call `run`. complain: told of errors that are no single tunnel's."""
+    """Call `run`. complain: told of errors that are no single tunnel's or link's."""
 
     def __init__(
         self, manager: Manager, places: Places | None = None, *, tell: Tell, complain: Callable[[L2tpError], None]
@@ -42,12 +45,14 @@ class Supervisor:
         self._manager = manager
         self._places = places or Places.from_environment()
         self._tell, self._complain = tell, complain
+        self._cables = Cables(manager)
+        self._complained = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
-        self._known: set[str] = set()  # tunnels that had a worker
+        self._known: set[str] = set()  # tunnels and cards that had a worker
         self._hangs: dict[int, float] = {}  # pid: since when it does not answer
         self._asked = 0.0
-        self._tried: dict[str, tuple[float, float]] = {}  # tunnel: when it was tried last, and the delay until again
+        self._tried: dict[str, tuple[float, float]] = {}  # when it was tried last, and the delay
         self._told: dict[str, str] = {}
         self._stamp: object = None
         self._due: float | None = None  # when what awaits its confirmation is to be undone
@@ -61,26 +66,29 @@ class Supervisor:
                 if self._restore_orphans():
                     self._look()
                 self._ask()
+                self._follow()
                 ready = dict(self._poll(ended))
                 if ended in ready:
                     return
-                if ready:
+                if ready.keys() - self._cables.filenos():
                     self._stamp = None
                     self._hangs = {pid: since for pid, since in self._hangs.items() if self._workers[pid] not in ready}
 
     def _changed(self) -> bool:
         record = self._places.state / "l2tpv3.db"
-        stamp = [_mtime(self._places.runtime), _mtime(record), _mtime(record.with_name("l2tpv3.db-wal"))]
+        runtime = self._places.runtime
+        stamp = [_mtime(path) for path in (runtime, runtime / CARDS, record, record.with_name("l2tpv3.db-wal"))]
         changed, self._stamp = stamp != self._stamp, stamp
         return changed or (self._due is not None and time.monotonic() >= self._due)
 
     def _look(self) -> None:
-        """See which workers there are and which tunnels lost theirs; undo what was not confirmed in time."""
+        """See which workers there are and which tunnels and cards lost theirs; undo what was not confirmed in time."""
         try:
             self._manager.expire()
             left = self._manager.unconfirmed_s()
             self._due = None if left is None else time.monotonic() + left
             found = self._manager.orphans(self._known)
+            self._cables.look()
         except L2tpError as error:
             self._complain(error)
             self._due = None
@@ -97,7 +105,7 @@ class Supervisor:
                 self._stamp = None
 
     def _restore_orphans(self) -> bool:
-        """Whether there was anything to do. A tunnel that is lost again and again is tried less and less often."""
+        """Whether there was anything to do. What is lost again and again is tried less and less often."""
         now = time.monotonic()
         due = [name for name in sorted(self._orphans) if now >= sum(self._tried.get(name, (0.0, 0.0)))]
         for name in due:
@@ -108,8 +116,19 @@ class Supervisor:
             try:
                 self._manager.restore(due, tell=self._tell_once, stopped=False)
             except L2tpError as error:
-                self._tell_once(News(due[0] if len(due) == 1 else "", Turn.FAILED, error))
+                self._tell_once(news_of(due[0] if len(due) == 1 else "", Turn.FAILED, error))
         return bool(due)
+
+    def _follow(self) -> None:
+        """Links of NICs that follow those of a far end."""
+        try:
+            self._cables.step()
+        except L2tpError as error:
+            if str(error) != self._complained:
+                self._complain(error)
+            self._complained = str(error)
+        else:
+            self._complained = ""
 
     def _ask(self) -> None:
         """Whether all workers still answer; one that has not for a while is ended, and so will be replaced.
@@ -134,7 +153,7 @@ class Supervisor:
 
     def _end(self, pid: int) -> None:
         who = f"worker {pid}"
-        error: L2tpError = WorkerError(who, "did not answer; it is ended, and another one takes its tunnels")
+        error: L2tpError = WorkerError(who, "did not answer; it is ended, and another one takes its place")
         try:
             signal.pidfd_send_signal(self._workers[pid], signal.SIGKILL)  # that very process, whoever has its pid now
         except ProcessLookupError:
@@ -146,13 +165,13 @@ class Supervisor:
     def _tell_once(self, news: News) -> None:
         """One that can't be brought back says so once, not at each try."""
         text = str(news.error or "")
-        if not text or self._told.get(news.tunnel) != text:
+        if not text or self._told.get(news.subject) != text:
             self._tell(news)
-        self._told[news.tunnel] = text
+        self._told[news.subject] = text
 
     def _poll(self, ended: int) -> list[tuple[int, int]]:
         poll = select.poll()
-        for fd in (ended, *self._workers.values()):
+        for fd in (ended, *self._workers.values(), *self._cables.filenos()):
             poll.register(fd, select.POLLIN)
         return poll.poll(LOOK_S * 1000)
 

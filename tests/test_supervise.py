@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +17,14 @@ import pytest
 
 from l2tpv3 import Condition
 from l2tpv3.errors import WorkerError
+from l2tpv3.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
+from tests.watching import eventually, said, watch
 
 pytestmark = pytest.mark.root
 
-_L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 _COOKIES = {"tx-cookie": "00112233", "rx-cookie": "00112233"}
-_UNIT = Path(__file__).resolve().parents[1] / "systemd" / "l2tpv3-watch.service"
 
 
 @pytest.fixture
@@ -47,45 +44,8 @@ def joined(hosts: Hosts) -> Iterator[tuple[Here, Here]]:
 @pytest.fixture
 def watching(joined: tuple[Here, Here]) -> Iterator[subprocess.Popen[str]]:
     """`l2tpctl watch` on the first host."""
-    with _watch(joined[0]) as process:
+    with watch(joined[0]) as process:
         yield process
-
-
-@contextlib.contextmanager
-def _watch(here: Here) -> Iterator[subprocess.Popen[str]]:
-    """With the privileges that its unit leaves it; ended before the workers are, which it would bring back."""
-    process = here.host.start([*_as_in_the_unit(), _L2TPCTL, "watch"])
-    try:
-        time.sleep(1.0)
-        assert process.poll() is None, _said(process)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _as_in_the_unit() -> list[str]:
-    setpriv = shutil.which("setpriv")
-    assert setpriv is not None
-    names = re.findall(r"^CapabilityBoundingSet=(.*)$", _UNIT.read_text(), re.MULTILINE)[0].lower().split()
-    kept = ",".join(f"+{name.removeprefix('cap_')}" for name in names)
-    # by `ip netns exec` it is in the namespace already, as a unit is in its own
-    return [setpriv, f"--bounding-set=-all,{kept}", "--no-new-privs"]
-
-
-def _eventually(true: Callable[[], object], limit_s: float = 10.0) -> float:
-    """Seconds until it was."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() < began + limit_s
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
-def _said(process: subprocess.Popen[str]) -> str:
-    """All that it says until its end."""
-    assert process.stdout is not None
-    return process.stdout.read()
 
 
 def _netdevs(here: Here) -> list[Any]:
@@ -105,10 +65,10 @@ def test_a_worker_killed_under_traffic_is_replaced(joined: tuple[Here, Here], wa
     for _ in range(2):
         (worker,) = a.host.workers()
         os.kill(worker, signal.SIGKILL)
-        _eventually(functools.partial(_others, a.host, worker))
+        eventually(functools.partial(_others, a.host, worker))
         time.sleep(2.0)
-    said = _said(ping)
-    times = [float(at) for at in re.findall(r"^\[([\d.]+)\] 64 bytes", said, re.MULTILINE)]
+    answers = said(ping)
+    times = [float(at) for at in re.findall(r"^\[([\d.]+)\] 64 bytes", answers, re.MULTILINE)]
     gaps = sorted((later - earlier for earlier, later in itertools.pairwise(times)), reverse=True)
     print(f"the longest silences: {gaps[:3]}")
     after = _netdevs(a)
@@ -118,7 +78,7 @@ def test_a_worker_killed_under_traffic_is_replaced(joined: tuple[Here, Here], wa
     assert {one.condition for one in a.tunnel("peer").sessions} == {Condition.UP}
     watching.send_signal(signal.SIGTERM)
     assert watching.wait(5) == 0
-    assert _said(watching).splitlines() == ["tunnel peer: restored"] * 2
+    assert said(watching).splitlines() == ["tunnel peer: restored"] * 2
     assert a.host.ping("10.9.0.2"), "and workers carry on without it"
 
 
@@ -135,16 +95,16 @@ def test_what_was_taken_down_or_deleted_stays_so(joined: tuple[Here, Here], watc
     assert a.host.workers() == []
     assert watching.poll() is None
     watching.send_signal(signal.SIGTERM)
-    assert _said(watching) == ""
+    assert said(watching) == ""
 
 
 def test_a_worker_that_died_before_is_replaced_at_the_start(joined: tuple[Here, Here]) -> None:
     a, _ = joined
     (worker,) = a.host.workers()
     os.kill(worker, signal.SIGKILL)
-    _eventually(lambda: not a.host.workers())
-    with _watch(a) as process:
-        _eventually(lambda: a.tunnel("peer").condition is Condition.UP)
+    eventually(lambda: not a.host.workers())
+    with watch(a) as process:
+        eventually(lambda: a.tunnel("peer").condition is Condition.UP)
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == 0
     assert a.host.ping("10.9.0.2")
@@ -168,7 +128,7 @@ def test_a_worker_that_does_not_answer_is_shown_as_such(joined: tuple[Here, Here
     with pytest.raises(WorkerError, match="does not answer"):
         a.restore("peer")
     os.kill(hung, signal.SIGCONT)
-    _eventually(lambda: a.tunnel("peer").condition is Condition.UP)
+    eventually(lambda: a.tunnel("peer").condition is Condition.UP)
     assert a.host.ping("10.9.0.2")
 
 
@@ -182,15 +142,15 @@ def test_a_worker_that_does_not_answer_is_ended_and_replaced(
     assert f"worker {first}: does not answer and can't be ended from here" in watching.stdout.readline()
     before = _netdevs(a)
     os.kill(first, signal.SIGKILL)
-    _eventually(functools.partial(_others, a.host, first))
-    _eventually(lambda: a.tunnel("peer").condition is Condition.UP)
+    eventually(functools.partial(_others, a.host, first))
+    eventually(lambda: a.tunnel("peer").condition is Condition.UP)
     (second,) = a.host.workers()  # this one is its own
     os.kill(second, signal.SIGSTOP)
-    _eventually(lambda: a.tunnel("peer").worker_pid not in (None, second), 40)
+    eventually(lambda: a.tunnel("peer").worker_pid not in (None, second), 40)
     assert [one.ifindex for one in _netdevs(a)] == [one.ifindex for one in before]
     assert a.host.ping("10.9.0.2")
     watching.send_signal(signal.SIGTERM)
-    assert f"worker {second}: did not answer; it is ended" in _said(watching)
+    assert f"worker {second}: did not answer; it is ended" in said(watching)
 
 
 def test_one_that_answers_again_in_time_is_left_alone(
@@ -206,7 +166,7 @@ def test_one_that_answers_again_in_time_is_left_alone(
     time.sleep(5.0)
     assert a.tunnel("peer").worker_pid == worker
     watching.send_signal(signal.SIGTERM)
-    assert _said(watching) == ""
+    assert said(watching) == ""
 
 
 def test_a_tunnel_without_sessions_comes_back_too(joined: tuple[Here, Here], watching: subprocess.Popen[str]) -> None:
@@ -216,7 +176,7 @@ def test_a_tunnel_without_sessions_comes_back_too(joined: tuple[Here, Here], wat
     worker = a.tunnel("bare").worker_pid
     assert worker is not None
     os.kill(worker, signal.SIGKILL)
-    _eventually(lambda: a.tunnel("bare").worker_pid not in (None, worker))
+    eventually(lambda: a.tunnel("bare").worker_pid not in (None, worker))
     a.down()
     time.sleep(2.5)
     assert a.tunnel("bare").condition is Condition.MISSING
@@ -234,7 +194,7 @@ def test_one_that_cannot_be_restored_yet_is_tried_again(
     assert watching.stdout is not None
     assert "can't reach" in watching.stdout.readline()
     a.host.ip("addr", "add", f"{a.host.v4}/24", "dev", "u0")
-    assert _eventually(lambda: a.tunnel("peer").condition is Condition.UP) < 8
+    assert eventually(lambda: a.tunnel("peer").condition is Condition.UP) < 8
     assert a.host.ping("10.9.0.2")
     assert b.tunnel("peer").condition is Condition.UP
 
@@ -250,7 +210,7 @@ def test_what_nobody_confirmed_is_undone_though_its_watcher_was_killed(
     assert len(killed) == 1
     os.kill(killed[0], signal.SIGKILL)
     assert "more" in a.records()
-    assert _eventually(lambda: "more" not in a.records()) < 6
+    assert eventually(lambda: "more" not in a.records()) < 6
     assert watching.poll() is None
 
 
@@ -265,3 +225,79 @@ def _expirers(host: Host) -> list[int]:
         except OSError:
             continue
     return found
+
+
+class Cards:
+    """A host with two virtual cards on one NIC, each in a namespace of its own, and a neighbour."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        a, self.wire = hosts.pair()
+        self.here, self.guests = Here(a), hosts.add("one", "two")
+        for number, guest in enumerate(self.guests, start=1):
+            words = {"type": "vnic", "over": "u0", "netns": guest.netns, "address": [f"10.99.0.1{number}/24"]}
+            with inside(a.netns):
+                self.here.manager.links.add(f"va{number}", words)
+
+    def netdevs(self) -> list[Any]:
+        with inside(self.here.host.netns):
+            return [one.netdev for one in self.here.manager.links.all()]
+
+    def worker(self) -> int | None:
+        """The one that has both; None in between."""
+        with inside(self.here.host.netns):
+            pids = {one.worker_pid for one in self.here.manager.links.all()}
+        return pids.pop() if len(pids) == 1 else None
+
+    def reached(self) -> bool:
+        """From the wire and from each other."""
+        return all(self.wire.ping(f"10.99.0.1{n}") for n in (1, 2)) and self.guests[0].ping("10.99.0.12")
+
+
+def test_virtual_cards_get_another_worker_and_keep_their_netdevs(hosts: Hosts) -> None:
+    cards = Cards(hosts)
+    before = cards.netdevs()
+    with watch(cards.here, []) as watching:
+        for _ in range(2):
+            worker = cards.worker()
+            assert worker is not None
+            os.kill(worker, signal.SIGKILL)
+            gone_s = eventually(lambda worker=worker: cards.worker() not in (None, worker))  # type: ignore[misc]
+            print(f"without a worker for {gone_s:.2f} s")
+            assert cards.reached()
+        after = cards.netdevs()
+        for one, other in zip(before, after, strict=True):
+            assert (one.ifindex, one.mac, one.mtu) == (other.ifindex, other.mac, other.mtu)
+            assert set(one.addresses) == set(other.addresses)
+        watching.send_signal(signal.SIGTERM)
+        assert watching.wait(5) == 0
+        assert said(watching).splitlines() == ["link va1: restored", "link va2: restored"] * 2
+
+
+def test_a_virtual_cards_worker_that_hangs_is_ended_and_replaced(hosts: Hosts) -> None:
+    cards = Cards(hosts)
+    with watch(cards.here, []) as watching:
+        hung = cards.worker()
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        eventually(lambda: cards.worker() not in (None, hung), 40)
+        assert cards.reached()
+        watching.send_signal(signal.SIGTERM)
+        assert f"worker {hung}: did not answer; it is ended" in said(watching)
+
+
+def test_virtual_cards_that_were_taken_down_or_deleted_stay_so(hosts: Hosts) -> None:
+    cards = Cards(hosts)
+    with watch(cards.here, []) as watching:
+        cards.here.down()
+        time.sleep(2.5)
+        assert cards.here.host.workers() == []
+        cards.here.restore()
+        assert cards.reached()
+        with inside(cards.here.host.netns):
+            for name in ("va1", "va2"):
+                cards.here.manager.links.delete(name)
+        time.sleep(2.5)
+        assert cards.here.host.workers() == []
+        assert watching.poll() is None
+        watching.send_signal(signal.SIGTERM)
+        assert said(watching) == ""

@@ -7,9 +7,10 @@ that addresses, a bridge or another namespace is not its business (l2tpv3.link),
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from l2tpv3.errors import WorkerError
 from l2tpv3.spec import SessionSpec, TunnelSpec
@@ -80,6 +81,29 @@ class HasWorkers(Protocol):
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
+
+
+CircuitKey = tuple[str | None, int, int]
+"""A session by its tunnel's network namespace, tunnel id and session id."""
+
+
+class ToldCircuit(NamedTuple):
+    """up: what the far end is told of the circuit behind a session. heard: what it told last; None for nothing yet."""
+
+    up: bool
+    heard: bool | None = None
+
+
+@runtime_checkable
+class TellsCircuits(Protocol):
+    """What a datapath offers as well that can tell the far end of a session whether what is attached to it works."""
+
+    def circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
+        """Have these told, at once and on and on, and no others. Gives what is heard, of those that are carried.
+
+        What is heard shows as the carrier of the session's netdev. False: the far end says that it is down, or was
+        heard before and says nothing any more.
+        """
 
 
 def unanswered(pid: int) -> WorkerError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from l2tpv3.links.kind import Below
 from l2tpv3.links.options import LinkType
@@ -37,6 +37,14 @@ class LinkMaker(Protocol):
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """Remove it; one that is gone is fine."""
+
+
+@runtime_checkable
+class Relays(Protocol):
+    """What a LinkMaker offers as well whose links are moved by processes of its own."""
+
+    def workers(self) -> dict[int, bool]:
+        """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not."""
 
 
 class Makers:

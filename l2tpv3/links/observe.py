@@ -46,6 +46,7 @@ def _notes(record: LinkRecord, state: LinkState | None, lacking: Collection[str]
         return
     if record.spec.options.relayed and state.worker_pid is None:
         yield "no worker relays it; `l2tpctl restore` starts one"
+    yield from state.notes
     if len(set(state.mtus.values())) > 1:
         least = min(state.mtus, key=lambda ifname: (state.mtus[ifname], ifname))
         yield f"MTUs differ beneath it: {least} has {state.mtus[least]} bytes, and longer frames don't pass there"

@@ -98,6 +98,13 @@ class VlanProtocol(StrEnum):
     DOT1AD = "802.1ad"
 
 
+class PortCarrier(StrEnum):
+    """Whether a port's NIC loses its link when that at the far end does, and the far end's when this one does."""
+
+    ALONE = "alone"
+    FOLLOW = "follow"
+
+
 class _Options:
     """What all types' options share.
 
@@ -336,13 +343,18 @@ class VlanOptions(_Options):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortOptions(_Options):
-    """Two netdevs wired together, transparent to every frame: a NIC and a session."""
+    """Two netdevs wired together, transparent to every frame: a NIC and a session.
+
+    carrier: FOLLOW needs a session of the user datapath, and `l2tpctl watch` at both ends.
+    """
 
     type: ClassVar[LinkType] = LinkType.PORT
     least_over: ClassVar[int] = 2
     most_over: ClassVar[int | None] = 2
     exclusive: ClassVar[bool] = True
     own_netdev: ClassVar[bool] = False
+    carrier: PortCarrier = PortCarrier.ALONE
+    words: ClassVar[Words] = {"carrier": choice(PortCarrier, field="carrier")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

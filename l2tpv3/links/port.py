@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.links.check import check_over
-from l2tpv3.links.kind import Below
+from l2tpv3.links.kind import Attributes, Below
+from l2tpv3.links.options import PortCarrier, PortOptions
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
+from l2tpv3.netlink.route import CARRIER, UP
 from l2tpv3.netns import inside
 
 
@@ -45,9 +47,7 @@ class PortMaker:
             raise
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.change. Nothing of a port can change but what it is over."""
-        self.remove(old, mark)
-        self.make(new, {name: below[name] for name in new.over}, mark, mac)
+        """See LinkMaker.change. Over other netdevs it is made anew; whether it follows is nothing of the kernel's."""
 
     def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
         """See LinkMaker.find. Counters: what each of the two has received."""
@@ -62,7 +62,8 @@ class PortMaker:
         counters = {
             f"{links[index]['ifname']}_{key}": value for index, one in wired.items() for key, value in one.items()
         }
-        return LinkState(over=tuple(names), counters=counters)
+        told = tuple(_told(spec, [links[index] for index in wired]))
+        return LinkState(over=tuple(names), counters=counters, notes=told)
 
     def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
         """See LinkMaker.lacking."""
@@ -77,6 +78,16 @@ class PortMaker:
                 with contextlib.suppress(NotFoundError):
                     socket.set(index, f"link {spec.name}", promisc=False)
                 _silence(spec.over_netns, links[index]["ifname"], quiet=False)
+
+
+def _told(spec: LinkSpec, ends: Sequence[Attributes]) -> Iterator[str]:
+    """What is to be known of its two ends."""
+    silent = [one["ifname"] for one in ends if one["flags"] & UP and not one["flags"] & CARRIER]
+    follows = isinstance(spec.options, PortOptions) and spec.options.carrier is PortCarrier.FOLLOW
+    for one in ends:
+        if not one["flags"] & UP:
+            yield f"{one['ifname']} is down" + (", as the far end is" if follows and silent else "")
+    yield from (f"{ifname} has no carrier" for ifname in silent)
 
 
 def _priority(mark: str) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from l2tpv3.datapath.base import CircuitKey
 from l2tpv3.errors import MissingError
 from l2tpv3.link.base import home
 from l2tpv3.links.kind import Below
+from l2tpv3.links.options import PortCarrier, PortOptions
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.records import Records
 
@@ -41,6 +44,39 @@ Links = Mapping[str, LinkRecord]
 def specs_of(links: Links) -> dict[str, LinkSpec]:
     """What is wanted of each."""
     return {name: record.spec for name, record in links.items()}
+
+
+class FollowingPort(NamedTuple):
+    """A port that follows its far end: `nic` in `netns` is wired to a session, which `key` names to its datapath."""
+
+    link: str
+    netns: str | None
+    nic: str
+    session_ifname: str
+    key: CircuitKey
+
+
+def following_ports(tunnels: Records, links: Links) -> list[FollowingPort]:
+    """Those on record that `down` did not stop."""
+    found = []
+    for name, record in links.items():
+        options = record.spec.options
+        if (
+            not isinstance(options, PortOptions)
+            or options.carrier is not PortCarrier.FOLLOW
+            or record.stopped is not None
+        ):
+            continue
+        ifnames = below(record.spec, tunnels, links)
+        over = next(one for one in record.spec.over if "/" in one)
+        nic = next(ifname for one, ifname in ifnames.items() if one != over)
+        tunnel, _, session = over.partition("/")
+        there = tunnels[tunnel].session(session)
+        assert there is not None  # below() has found it
+        spec = tunnels[tunnel].spec
+        key = (spec.netns, spec.tunnel_id, there.spec.session_id)
+        found.append(FollowingPort(name, record.over_netns, nic, ifnames[over], key))
+    return found
 
 
 def below(spec: LinkSpec, tunnels: Records, links: Links) -> Below:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from l2tpv3.links.kind import Below
-from l2tpv3.links.maker import LinkMaker
+from l2tpv3.links.maker import LinkMaker, Relays
 from l2tpv3.links.record import LinkRecord, Links
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
@@ -48,6 +48,12 @@ class LinkRunner:
                 others = [one for one in spec.over if "/" not in one and one not in ours]
                 lacking[name] = lacking.get(name, frozenset()) | maker.lacking(spec, others, sight)
         return LinksSeen(there=there, lacking=lacking)
+
+    def workers(self, links: Links) -> dict[int, bool]:
+        """The workers of those that are relayed; see Relays.workers."""
+        specs = [record.spec for record in links.values() if record.spec.options.relayed]
+        maker = self._maker(specs[0]) if specs else None  # all of them are of one type
+        return maker.workers() if isinstance(maker, Relays) else {}
 
     def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
         """That it can be made; see LinkMaker.check."""

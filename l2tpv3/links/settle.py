@@ -8,7 +8,7 @@ from typing import Any
 
 from l2tpv3.errors import ConflictError, InvalidValueError
 from l2tpv3.link.base import home
-from l2tpv3.links.options import LinkType
+from l2tpv3.links.options import LinkType, PortCarrier, PortOptions
 from l2tpv3.links.plan import in_order
 from l2tpv3.links.record import LinkRecord, Links, below, place_of, specs_of
 from l2tpv3.links.spec import LinkSpec, derived_mac
@@ -62,6 +62,7 @@ def check_links(tunnels: Records, links: Links, changed: Collection[str]) -> Non
                 raise ConflictError(f"{subject}: --over", problem, f"take it from {user} first")
         _check_home(record)
         _check_name(record, tunnels, links)
+        _check_carrier(record, tunnels)
 
 
 def _exclusive(tunnels: Records, links: Links) -> Iterator[tuple[tuple[str, str], str]]:
@@ -101,6 +102,22 @@ def _check_home(record: LinkRecord) -> None:
     if spec.options.exclusive and not same_netns(spec.home, spec.over_netns):
         problem = f"{spec.type.one} is where its members are"
         raise InvalidValueError(f"link {spec.name}: --netns", problem, "leave it out, or give --over-netns")
+
+
+def _check_carrier(record: LinkRecord, tunnels: Records) -> None:
+    """That a port which is to follow its far end can: a worker of ours has to tell it."""
+    options = record.spec.options
+    if not isinstance(options, PortOptions) or options.carrier is not PortCarrier.FOLLOW:
+        return
+    what = f"link {record.spec.name}: --carrier"
+    sessions = [one for one in record.spec.over if "/" in one]
+    if len(sessions) != 1:
+        raise InvalidValueError(what, "there is no one far end to follow", "be over a NIC and a session, or say alone")
+    tunnel = sessions[0].partition("/")[0]
+    if tunnels[tunnel].datapath == "kernel":
+        problem = f"tunnel {tunnel} is the kernel's, which tells its far end nothing and hears nothing of it"
+        remedy = f"`l2tpctl tunnel set {tunnel} --datapath user` (which interrupts it), or --carrier alone"
+        raise InvalidValueError(what, problem, remedy)
 
 
 def _check_name(record: LinkRecord, tunnels: Records, links: Links) -> None:

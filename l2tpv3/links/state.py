@@ -16,7 +16,8 @@ class LinkState:
     netdev: None of a port, which has none. over: the names of its members, or of what it is stacked on; () when that
     is in another namespace and not found. words: those of its type that the kernel tells, as LinkSpec.to_words has
     them. counters: COUNTERS, and what relays it counts; of a port, by NIC, what it has received.
-    mtus: of what it is over, in bytes, by name. worker_pid: of the process that relays it.
+    mtus: of what it is over, in bytes, by name. worker_pid: of the process that relays it. notes: what else to
+    know of it.
     """
 
     netdev: NetdevState | None = None
@@ -25,6 +26,7 @@ class LinkState:
     counters: Mapping[str, int] = field(default_factory=dict)
     mtus: Mapping[str, int] = field(default_factory=dict)
     worker_pid: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 COUNTERS = (

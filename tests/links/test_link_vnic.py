@@ -86,7 +86,7 @@ def test_cards_on_one_nic_share_a_worker_and_reach_each_other(bench: Bench) -> N
     assert one.ping("10.9.0.11")
     assert two.ping("10.9.0.10")
     assert two.ping("10.9.0.2")
-    assert len(bench.maker.pids()) == 1
+    assert len(list(bench.maker.workers())) == 1
 
 
 def test_what_is_for_others_does_not_reach_a_card(bench: Bench) -> None:
@@ -139,9 +139,9 @@ def test_a_tagged_frame_keeps_its_tag_both_ways(bench: Bench) -> None:
 def test_the_netdev_outlives_its_worker_and_is_carried_again(bench: Bench) -> None:
     spec, guest = bench.card("va", MAC, "10.9.0.10/24")
     index = guest.ip("-o", "link", "show", "va").split(":")[0]
-    (pid,) = bench.maker.pids()
+    (pid,) = list(bench.maker.workers())
     os.kill(pid, signal.SIGKILL)
-    _until(lambda: not bench.maker.pids())
+    _until(lambda: not list(bench.maker.workers()))
     seen = bench.maker.find(spec, mark(spec))
     assert seen is not None
     assert seen.over == ()

@@ -36,7 +36,7 @@ FLOORS: list[set[str]] = [
     {"settling", "engine"},
     {"restore"},
     {"host"},
-    {"managed_links"},
+    {"managed_links", "cables"},
     {"manager"},
     {"interop", "supervise", "remote"},
     {"cli"},

@@ -32,6 +32,14 @@ ICRQ = """c803 006a deadbeef 0002 0001
     000a 0009 0002 00000001
 """
 
+SLI = """c803 003e 00000002 0007 0000
+    8008 0000 0000 0010
+    800a 0000 003f 01020304
+    800a 0000 0040 0a0b0c0d
+    8008 0000 0047 0001
+    000e 0000 0041 0123456789abcdef
+"""
+
 TABLE = [
     (HELLO, control.hello(0x01020304, 5, 0xFFFF)),
     (ZLB, ControlMessage(7, 1, 2)),
@@ -65,6 +73,21 @@ TABLE = [
                 avp.make(Attribute.DATA_SEQUENCING, 2),
                 avp.make(Attribute.CIRCUIT_STATUS, 3),
                 AVP(2, b"\x00\x00\x00\x01", vendor_id=9, mandatory=False),
+            ),
+        ),
+    ),
+    (
+        SLI,
+        ControlMessage(
+            2,
+            7,
+            0,
+            (
+                avp.make(Attribute.MESSAGE_TYPE, MessageType.SLI),
+                avp.make(Attribute.LOCAL_SESSION_ID, 0x01020304),
+                avp.make(Attribute.REMOTE_SESSION_ID, 0x0A0B0C0D),
+                avp.make(Attribute.CIRCUIT_STATUS, 1),
+                avp.make(Attribute.ASSIGNED_COOKIE, bytes.fromhex("0123456789abcdef"), mandatory=False),
             ),
         ),
     ),

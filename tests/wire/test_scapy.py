@@ -36,7 +36,7 @@ from l2tpv3.wire.scapy_l2tpv3 import (
     unbind_l2tpv3,
 )
 from tests.wire import tshark
-from tests.wire.control_cases import HELLO, ICRQ, STOPCCN, TABLE, ZLB
+from tests.wire.control_cases import HELLO, ICRQ, SLI, STOPCCN, TABLE, ZLB
 from tests.wire.golden_cases import GoldenPacket, golden_packets
 
 PACKETS = golden_packets()
@@ -132,6 +132,21 @@ MESSAGES = [
             ],
         ),
     ),
+    (
+        SLI,
+        L2TPv3Control(
+            ccid=2,
+            ns=7,
+            nr=0,
+            avps=[
+                avps.AVPMessageType(message_type="SLI"),
+                avps.AVPLocalSessionID(session_id=0x01020304),
+                avps.AVPRemoteSessionID(session_id=0x0A0B0C0D),
+                avps.AVPCircuitStatus(N=0, A=1),
+                avps.AVPAssignedCookie(M=0, cookie=bytes.fromhex("0123456789abcdef")),
+            ],
+        ),
+    ),
 ]
 
 
@@ -139,7 +154,7 @@ def test_every_row_of_the_control_table_is_here() -> None:
     assert [text for text, _ in MESSAGES] == [text for text, _ in TABLE]
 
 
-@pytest.mark.parametrize(("text", "message"), MESSAGES, ids=["hello", "zlb", "stopccn", "icrq"])
+@pytest.mark.parametrize(("text", "message"), MESSAGES, ids=["hello", "zlb", "stopccn", "icrq", "sli"])
 @pytest.mark.parametrize("encap", ["udp", "ip"])
 @pytest.mark.parametrize("family", [4, 6])
 def test_control_both_ways(text: str, message: Packet, encap: str, family: int) -> None:

@@ -112,17 +112,17 @@ def test_control_messages(tmp_path: Path, encap: str, family: int) -> None:
 def test_avp_values(tmp_path: Path) -> None:
     """The values that tshark shows by a field of their own."""
     fields = {
-        "l2tp.avp.message_type": ["6", "", "4", "10", "1"],
-        "l2tp.avp.host_name": ["", "", "", "", "site-a.example"],
-        "l2tp.avp.vendor_name": ["", "", "", "", "l2tpv3"],
-        "l2tp.avp.assigned_control_conn_id": ["", "", "9", "", str(0xDEADBEEF)],
-        "l2tp.avp.receive_window_size": ["", "", "", "", "8"],
-        "l2tp.avp.local_session_id": ["", "", "", str(0x01020304), ""],
-        "l2tp.avp.remote_session_id": ["", "", "", "0", ""],
-        "l2tp.avp.call_serial_number": ["", "", "", "77", ""],
-        "l2tp.result_code": ["", "", "2", "", ""],
-        "l2tp.avp.error_code": ["", "", "8", "", ""],
-        "l2tp.avp.error_message": ["", "", "attribute 999!!", "", ""],
+        "l2tp.avp.message_type": ["6", "", "4", "10", "16", "1"],
+        "l2tp.avp.host_name": ["", "", "", "", "", "site-a.example"],
+        "l2tp.avp.vendor_name": ["", "", "", "", "", "l2tpv3"],
+        "l2tp.avp.assigned_control_conn_id": ["", "", "9", "", "", str(0xDEADBEEF)],
+        "l2tp.avp.receive_window_size": ["", "", "", "", "", "8"],
+        "l2tp.avp.local_session_id": ["", "", "", str(0x01020304), str(0x01020304), ""],
+        "l2tp.avp.remote_session_id": ["", "", "", "0", str(0x0A0B0C0D), ""],
+        "l2tp.avp.call_serial_number": ["", "", "", "77", "", ""],
+        "l2tp.result_code": ["", "", "2", "", "", ""],
+        "l2tp.avp.error_code": ["", "", "8", "", "", ""],
+        "l2tp.avp.error_message": ["", "", "attribute 999!!", "", "", ""],
     }
     sent = [Sent("udp", 4, payload) for payload, _ in MESSAGES]
     rows = decode(tmp_path / "avps.pcap", sent, list(fields))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
 from typing import Final
@@ -36,7 +37,8 @@ _SOL_UDP, _UDP_GRO = 17, 104  # linux/udp.h, Linux 5.0
 class Carrier:
     """A connected socket: UDP, or raw IP of protocol 115. Counts what belongs to no session; see TunnelCounters.
 
-    sessions: by the session id in the packet, ours. users: how many tunnels share it (over UDP one).
+    sessions: by the session id in the packet, ours. users: how many tunnels share it (over UDP one). on_control: gets
+    control messages, beside their being counted.
     """
 
     def __init__(self, encap: str, fd: int, offloads: Offloads, *, ipv4: bool) -> None:
@@ -47,6 +49,7 @@ class Carrier:
         self.users = 0
         self.sessions: dict[int, WorkerSession] = {}
         self.rx_unknown_session = self.rx_control = self.rx_invalid = 0
+        self.on_control: Callable[[memoryview], None] | None = None
         udp = encap == "udp"
         self._classify = classify_udp if udp else classify_ip
         self._mixed = 0
@@ -61,6 +64,11 @@ class Carrier:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def send_control(self, payload: bytes) -> None:
+        """Send a control message, if that can be now."""
+        with contextlib.suppress(OSError):
+            self._socket.send(payload)
 
     def _merge(self) -> bool:
         """Have the kernel hand over packets of one length together, as far as it can; it checks each checksum first."""
@@ -234,6 +242,8 @@ class Carrier:
             self.rx_unknown_session += 1
         elif code == CONTROL:
             self.rx_control += 1
+            if self.on_control is not None:
+                self.on_control(view[:length])
         else:
             self.rx_invalid += 1
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from l2tpv3.datapath.base import Support, unanswered
+from l2tpv3.datapath.base import CircuitKey, Support, ToldCircuit, unanswered
 from l2tpv3.datapath.user import netdev
 from l2tpv3.datapath.user.client import Client
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
@@ -77,9 +78,22 @@ class UserDatapath:
 
     def workers(self) -> dict[int, bool]:
         """See HasWorkers.workers."""
-        hung: list[int] = []
-        with self._workers.live(hung=hung) as clients:
-            return {client.pid: True for client in clients} | dict.fromkeys(hung, False)
+        return self._workers.answering()
+
+    def circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
+        """See TellsCircuits.circuits. What a worker carries that does not answer is left out."""
+        keys: dict[tuple[int, int, int, int], CircuitKey] = {}
+        for key in told:
+            with contextlib.suppress(NotFoundError):
+                keys[(*_identify(key[0]), *key[1:])] = key
+        rows = [[*words, *told[key]] for words, key in keys.items()]
+        heard: dict[CircuitKey, bool | None] = {}
+        with self._workers.live(hung=[]) as clients:
+            for client in clients:
+                with contextlib.suppress(WorkerError):
+                    for *words, one in client.request("circuits", "circuits", told=rows)["heard"]:
+                        heard[keys[tuple(words)]] = one
+        return heard
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from struct import Struct
@@ -11,8 +13,9 @@ from typing import Final, Protocol
 
 from l2tpv3.wire.data import Buffer
 
-TUNGETIFF: Final = 0x800454D2  # linux/if_tun.h; these two need no privilege once the file is attached
+TUNGETIFF: Final = 0x800454D2  # linux/if_tun.h; these need no privilege once the file is attached
 TUNSETPERSIST: Final = 0x400454CB
+TUNSETCARRIER: Final = 0x400454E2  # Linux 5.0
 _IFNAMSIZ = 16
 _IFF_NAPI = 0x0010
 _flags = Struct("H").unpack_from
@@ -50,6 +53,9 @@ class Port(Protocol):
     def forget(self) -> None:
         """From now on the netdev vanishes with the last open file of it."""
 
+    def set_carrier(self, *, up: bool) -> None:
+        """Have the netdev show a carrier or none; an old kernel goes on showing one."""
+
     def close(self) -> None:
         """Close the file."""
 
@@ -82,6 +88,11 @@ class TapPort:
             fcntl.ioctl(self.fd, TUNSETPERSIST, 0)
         except OSError:
             return  # the netdev is gone already, with its namespace
+
+    def set_carrier(self, *, up: bool) -> None:
+        """See Port.set_carrier."""
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self.fd, TUNSETCARRIER, int(up).to_bytes(4, sys.byteorder))
 
     def close(self) -> None:
         """See Port.close."""

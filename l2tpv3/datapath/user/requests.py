@@ -12,6 +12,7 @@ from typing import Any
 
 from l2tpv3.datapath.user.cards import Cards
 from l2tpv3.datapath.user.carrier import Carrier
+from l2tpv3.datapath.user.circuit import Circuits, Wanted
 from l2tpv3.datapath.user.loop import Loop
 from l2tpv3.datapath.user.messages import FDS_MAX
 from l2tpv3.datapath.user.offloads import Offloads
@@ -61,9 +62,11 @@ class Requests:
             "del_session": self._del_session,
             "del_sessions": self._del_sessions,
             "del_tunnel": self._del_tunnel,
+            "circuits": self._keep_circuits,
             "quit": self._quit,
             "nothing": lambda message, fds: ({}, []),
         }
+        self._circuits = Circuits(loop)
         self._cards = Cards(loop, self._check_empty)
         self._operations |= self._cards.operations
 
@@ -174,6 +177,7 @@ class Requests:
         """Forget a session. Its file goes back to who asked: closing the last one, which removes the netdev, takes the
         kernel many milliseconds, in which no frame would move here."""
         self._loop.forget(session.port.fd)
+        self._circuits.forget(session)
         session.port.forget()
         session.close()
         del tunnel.sessions[session.settings.session_id]
@@ -191,6 +195,20 @@ class Requests:
             tunnel.carrier.close()
         self._check_empty()
         return {"quits": self.empty}, []
+
+    def _keep_circuits(self, message: Fields, fds: list[int]) -> Answer:
+        """told: for all sessions that tell of their circuits, with other workers too: which, whether it is up, and what
+        was heard before. Answers with what was heard of those that are here."""
+        wanted, keys = {}, {}
+        for device, inode, tunnel_id, session_id, up, heard in message["told"]:
+            tunnel = self._tunnels.get(((device, inode), tunnel_id))
+            session = tunnel.sessions.get(session_id) if tunnel is not None else None
+            if tunnel is not None and session is not None and not session.gone:
+                encap, ccid = tunnel.settings.encap, tunnel.settings.peer_tunnel_id
+                wanted[session] = Wanted(tunnel.carrier, encap, ccid, bool(up), None if heard is None else bool(heard))
+                keys[session] = [device, inode, tunnel_id, session_id]
+        self._circuits.keep(wanted)
+        return {"heard": [[*key, self._circuits.heard(session)] for session, key in keys.items()]}, []
 
     def _quit(self, message: Fields, fds: list[int]) -> Answer:
         """End; the netdevs stay."""

@@ -13,7 +13,7 @@ import platform
 from struct import Struct
 from typing import Final
 
-from l2tpv3.datapath.user.port import TUNGETIFF, TUNSETPERSIST
+from l2tpv3.datapath.user.port import TUNGETIFF, TUNSETCARRIER, TUNSETPERSIST
 from l2tpv3.datapath.user.privilege import libc
 
 _FIONBIO = 0x5421
@@ -72,7 +72,7 @@ _ALLOWED: Final[dict[str, tuple[int | None, int]]] = {
     "exit_group": (231, 94),
 }
 _IOCTL: Final = (16, 29)
-_IOCTLS_ALLOWED: Final = (TUNGETIFF, TUNSETPERSIST, _FIONBIO)
+_IOCTLS_ALLOWED: Final = (TUNGETIFF, TUNSETPERSIST, TUNSETCARRIER, _FIONBIO)
 _MACHINES: Final = {"x86_64": (0, 0xC000003E, 317), "aarch64": (1, 0xC00000B7, 277)}  # column, AUDIT_ARCH_*, seccomp(2)
 
 _SECCOMP_SET_MODE_FILTER, _FLAG_SPEC_ALLOW = 1, 4

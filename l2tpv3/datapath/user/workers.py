@@ -76,6 +76,12 @@ class Workers:
                 self._sweep()
             yield clients
 
+    def answering(self) -> dict[int, bool]:
+        """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not."""
+        hung: list[int] = []
+        with self.live(hung=hung) as clients:
+            return {client.pid: True for client in clients} | dict.fromkeys(hung, False)
+
     def _sweep(self) -> None:
         """Remove what dead workers left, unless a change is under way, which does so itself, or it is not ours to."""
         with contextlib.suppress(L2tpError, OSError), self.locked(timeout_s=0):

@@ -55,6 +55,9 @@ class Wire:
     def forget(self) -> None:
         """Port."""
 
+    def set_carrier(self, *, up: bool) -> None:
+        """Port."""
+
     def close(self) -> None:
         """Port."""
 

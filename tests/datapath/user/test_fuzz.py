@@ -62,6 +62,9 @@ class Sink:
     def forget(self) -> None:
         """Port."""
 
+    def set_carrier(self, *, up: bool) -> None:
+        """Port."""
+
     def close(self) -> None:
         """Port."""
 

@@ -1,0 +1,50 @@
+"""When a NIC's link is taken away because the far end's is, and when the far end is told: one NIC's rules, no I/O.
+
+    this NIC's cable is pulled           tell the far end; leave the NIC as it is, to see the cable come back
+    the far end's is                     set this NIC down, so that what is attached to it sees that its link is lost
+    the far end's is back                set it up; until its link is there, or SETTLE_S later, nothing is told
+
+A NIC that we set down is never told of as lost: both ends would wait for each other for good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SETTLE_S: Final = 8.0
+"""How long a link may take to come up: two NICs negotiate for seconds, and each flap would start them anew."""
+
+
+@dataclass(slots=True)
+class Cable:
+    """One NIC. lost: what the far end is told. held: we have set it down, or whoever was here before did."""
+
+    lost: bool = False
+    held: bool | None = None
+    _there: bool = False
+    _settled_at: float = 0.0
+
+    def look(self, *, up: bool, carrier: bool, now: float) -> None:
+        """Take what the NIC is like: administratively up, with a link. now: seconds of any one clock."""
+        if self.held is None:
+            self.held = not up
+        self._there = up and carrier
+        if up:
+            self.held = False
+            if carrier:
+                self.lost, self._settled_at = False, now
+            elif now >= self._settled_at:
+                self.lost = True
+        else:
+            self.lost = not self.held  # somebody else's doing
+
+    def follow(self, *, far: bool | None, now: float) -> bool | None:
+        """What to set the NIC to: up, down, or None to leave it. far: whether the far end's works; None is unknown."""
+        if self._there and far is False:
+            self.held = True
+            return False
+        if self.held and far is not False:
+            self._settled_at = now + SETTLE_S
+            return True
+        return None
