@@ -77,13 +77,14 @@ def _receive(receiver: socket.socket, received: list[bytes]) -> bool:
 class Tap:
     """All frames of a netdev, with the tag that the kernel takes out of them and tells beside."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, protocol: int = _ETH_P_ALL) -> None:
+        """protocol: only frames of this one behind a tag, which are seen once tc(8)'s ingress filters are done."""
         netns, ifname = place
         with inside(netns):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 << 20)
-        self.socket.bind((ifname, _ETH_P_ALL))
+        self.socket.bind((ifname, protocol))
 
     def __enter__(self) -> Tap:
         return self
