@@ -10,8 +10,8 @@ TUNNEL_OPTIONS = (
     "--remote --local --encap --id --peer-id --local-port --remote-port --udp-checksum --datapath --netns"
 )  # fmt: skip
 SESSION_OPTIONS = (
-    "--id --peer-id --ifname --tx-cookie --rx-cookie --sublayer --sequencing --reorder-timeout-ms --mtu --mac --netns"
-    " --address --bridge --up --down"
+    "--id --peer-id --ifname --tx-cookie --rx-cookie --sublayer --sequencing --reorder-timeout-ms --vlan --egress"
+    " --mtu --mac --netns --address --bridge --up --down"
 )
 OPTIONS = {
     "": "--host --token-file --ca --cert --key --json --version --install-completion --show-completion",
