@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from l2tpv3.errors import ConflictError, ExistsError
+from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
 from l2tpv3.link.base import home
 from l2tpv3.netns import same_netns
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.spec import Encap
+from l2tpv3.spec import Egress, Encap
 
 SHARES_PORTS = frozenset({"user"})
 """Datapaths of which several tunnels can have one local port, as long as their remote addresses differ."""
@@ -56,7 +56,10 @@ def _check_ports(record: TunnelRecord, other: TunnelRecord) -> None:
 
 
 def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:
-    """That the sessions (tunnel, name) of `touched` can be beside all the others. Raises ExistsError, ConflictError."""
+    """That the sessions (tunnel, name) of `touched` can be, and beside all the others.
+
+    Raises ExistsError, ConflictError, UnavailableError.
+    """
     by_id: dict[int, list[tuple[TunnelRecord, SessionRecord]]] = {}
     by_ifname: dict[str, list[tuple[TunnelRecord, SessionRecord]]] = {}
     for record in records.values():
@@ -71,6 +74,7 @@ def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None
         mine = by_name.get((tunnel, name))
         if mine is None:
             continue
+        _check_place(record, mine)
         for other, there in by_id[mine.spec.session_id]:
             if there is not mine and _share_ids(record, other):
                 problem = f"{there.spec.session_id} is the id of session {other.spec.name}/{there.spec.name}"
@@ -79,6 +83,16 @@ def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None
             if there is not mine and same_netns(home(record.spec, mine.spec), home(other.spec, there.spec)):
                 problem = f"netdev {there.spec.ifname} is session {other.spec.name}/{there.spec.name}'s"
                 raise ConflictError(f"session {tunnel}/{name}", problem, "give another --ifname")
+
+
+def _check_place(record: TunnelRecord, session: SessionRecord) -> None:
+    """That a VLAN netdev's tc filters stay, which a move to another namespace would take off. UnavailableError."""
+    spec = session.spec
+    rewrites = spec.vlan is not None and spec.egress is Egress.REWRITE
+    if record.datapath == "kernel" and rewrites and not same_netns(home(record.spec, spec), record.spec.netns):
+        subject = f"session {record.spec.name}/{spec.name}: --netns"
+        problem = "on the kernel datapath --egress rewrite needs the netdev in the tunnel's network namespace"
+        raise UnavailableError(subject, problem, "use --egress remove, or --datapath user for the tunnel")
 
 
 def _share_ids(one: TunnelRecord, other: TunnelRecord) -> bool:

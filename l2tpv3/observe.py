@@ -187,6 +187,8 @@ class Observer:
             sublayer=seen.sublayer or Sublayer.DEFAULT,
             sequencing=_sequencing(seen),
             reorder_timeout_ms=seen.reorder_timeout_ms,
+            vlan=seen.vlan,
+            egress=seen.egress,
         )
         return SessionStatus(
             name=spec.name,

@@ -335,6 +335,11 @@ def _changed(wanted: SessionRecord, mine: list[SessionRecord], seen: Session) ->
         changed.append("sequencing")
     if any(one.spec.reorder_timeout_ms != spec.reorder_timeout_ms for one in mine):
         changed.append("reorder_timeout_ms")
+    if any((one.spec.vlan is None) != (spec.vlan is None) for one in mine):
+        changed.append("pseudowire type")
+    changed += [
+        name for name in ("vlan", "egress") if any(getattr(one.spec, name) != getattr(spec, name) for one in mine)
+    ]
     if any(one.mtu != wanted.mtu for one in mine):
         changed.append("mtu")
     return changed

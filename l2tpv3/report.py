@@ -111,6 +111,8 @@ def session_dict(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
         "send_seq": status.send_seq,
         "recv_seq": status.recv_seq,
         "reorder_timeout_ms": spec.reorder_timeout_ms,
+        "vlan": spec.vlan,
+        "egress": spec.egress.value if spec.vlan is not None else None,
         "mtu": status.mtu,
         "netdev": _netdev(status.netdev) if status.netdev else None,
         "counters": dataclasses.asdict(status.counters),

@@ -267,7 +267,8 @@ class Settler:
         if tunnel not in self._route_mtu:
             self._route_mtu[tunnel] = find_route(tunnel).mtu
         cookie = len(spec.tx_cookie)
-        return session_mtu(self._route_mtu[tunnel], tunnel.encap, tunnel.remote.version, cookie, spec.sublayer)
+        shape = (tunnel.encap, tunnel.remote.version, cookie, spec.sublayer)
+        return session_mtu(self._route_mtu[tunnel], *shape, tagged=spec.vlan is not None)
 
     def _foreign_ids(self, netns: str | None) -> set[int]:
         """Tunnel ids in a namespace that are taken by what is on no record of ours."""

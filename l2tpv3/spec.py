@@ -15,6 +15,7 @@ from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.words import (
     SESSION_FIELDS,
+    Egress,
     Encap,
     IPAddress,
     IPInterface,
@@ -32,6 +33,7 @@ __all__ = [
     "MTU_MIN",
     "SESSION_FIELDS",
     "UDP_PORT",
+    "Egress",
     "Encap",
     "IPAddress",
     "IPInterface",
@@ -134,6 +136,8 @@ class SessionSpec:
 
     tx_cookie is what we send, rx_cookie what we expect: 0, 4 or 8 bytes each. mtu: bytes of payload of an
     ethernet frame, None is computed from the route. netns: where the netdev goes, None is the tunnel's.
+    vlan: this end's VLAN, where it is an ethernet VLAN pseudowire (type 0x0004): every packet then carries a tag, which
+    `egress` removes from what comes in, or gives this end's number. None: an ethernet pseudowire, type 0x0005.
     """
 
     name: str
@@ -145,6 +149,8 @@ class SessionSpec:
     sublayer: Sublayer = Sublayer.DEFAULT
     sequencing: Sequencing = Sequencing.NONE
     reorder_timeout_ms: int = 0
+    vlan: int | None = None
+    egress: Egress = Egress.REMOVE
     mtu: int | None = None
     mac: str | None = None
     netns: str | None = None
@@ -170,6 +176,7 @@ class SessionSpec:
             raise InvalidValueError(
                 f"{here}: --reorder-timeout-ms", f"{self.reorder_timeout_ms} is out of range", "give 0 to 60000"
             )
+        self._check_vlan(here)
         if self.mtu is not None and not MTU_MIN <= self.mtu <= MTU_MAX:
             raise InvalidValueError(
                 f"{here}: --mtu", f"{self.mtu} is out of range", f"give {MTU_MIN} to {MTU_MAX}, or auto"
@@ -184,6 +191,18 @@ class SessionSpec:
                     "a member of a bridge takes no addresses",
                     "give --address to the bridge, or leave --bridge out",
                 )
+
+    def _check_vlan(self, here: str) -> None:
+        if self.vlan is not None and not 1 <= self.vlan <= ids.VLAN_MAX:
+            raise InvalidValueError(
+                f"{here}: --vlan", f"{self.vlan} is out of range", f"give 1 to {ids.VLAN_MAX}, or none"
+            )
+        if self.vlan is None and self.egress is not Egress.REMOVE:
+            raise InvalidValueError(
+                here,
+                f"--egress {self.egress} has no tag to act on without a VLAN",
+                "give --vlan too, or --egress remove",
+            )
 
     def to_words(self, *, secrets: bool = True) -> dict[str, Any]:
         """JSON-ready, by the command line's words, cookies in clear; from_words takes it back.
@@ -200,6 +219,8 @@ class SessionSpec:
             "sublayer": self.sublayer.value,
             "sequencing": self.sequencing.value,
             "reorder-timeout-ms": self.reorder_timeout_ms,
+            "vlan": self.vlan,
+            "egress": self.egress.value,
             "mtu": self.mtu if self.mtu is not None else "auto",
             "mac": self.mac,
             "netns": self.netns,
@@ -228,6 +249,8 @@ class SessionSpec:
         put(spec, "sublayer", Sublayer(words["sublayer"]))
         put(spec, "sequencing", Sequencing(words["sequencing"]))
         put(spec, "reorder_timeout_ms", words["reorder-timeout-ms"])
+        put(spec, "vlan", words["vlan"])
+        put(spec, "egress", Egress(words["egress"]))
         put(spec, "mtu", None if mtu == "auto" else mtu)
         put(spec, "mac", words["mac"])
         put(spec, "netns", words["netns"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from l2tpv3.spec import Encap, IPAddress, Sublayer
+from l2tpv3.spec import Egress, Encap, IPAddress, Sublayer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,8 @@ class Session:
     """A session as its datapath reports it.
 
     ifname: its netdev's present name as far as the datapath knows (the kernel's dumps keep the first name).
-    sublayer: None where the datapath can't tell (the kernel never does).
+    sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a datapath
+    that can't tell says None and the default.
     """
 
     session_id: int
@@ -59,6 +60,8 @@ class Session:
     recv_seq: bool = False
     reorder_timeout_ms: int = 0
     sublayer: Sublayer | None = None
+    vlan: int | None = None
+    egress: Egress = Egress.REMOVE
     counters: Counters = Counters()
 
 

@@ -51,6 +51,13 @@ class Sequencing(StrEnum):
         return self in (Sequencing.RECV, Sequencing.BOTH)
 
 
+class Egress(StrEnum):
+    """What this end does with the VLAN tag of frames from the tunnel before its netdev sees them (RFC 4719)."""
+
+    REMOVE = "remove"
+    REWRITE = "rewrite"
+
+
 def parse_address(text: Any, what: str) -> IPAddress:
     """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
     try:
@@ -169,6 +176,8 @@ _SESSION_WORDS: dict[str, tuple[str, Any]] = {
     "sublayer": ("sublayer", choice_parser(Sublayer)),
     "sequencing": ("sequencing", choice_parser(Sequencing)),
     "reorder-timeout-ms": ("reorder_timeout_ms", _integer),
+    "vlan": ("vlan", optional(_integer)),
+    "egress": ("egress", choice_parser(Egress)),
     "mtu": ("mtu", parse_mtu),
     "mac": ("mac", optional(_mac)),
     "netns": ("netns", _optional_text),

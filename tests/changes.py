@@ -129,6 +129,16 @@ def _same_id_anew(bench: Bench) -> Scenario:
     return _between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
 
 
+def _one_vlan(bench: Bench) -> Scenario:
+    """A VLAN's number and egress, and a session that comes to be of a VLAN with its netdev elsewhere."""
+    one = session("lan", 1, address=["10.9.0.1/24"], vlan=100), session("two", 2, netns=bench.inner.netns)
+    two = (
+        session("lan", 1, address=["10.9.0.1/24"], vlan=200, egress="rewrite"),
+        session("two", 2, netns=bench.inner.netns, vlan=7),
+    )
+    return _between(to(bench.tunnel("siteb", 1, *one)), to(bench.tunnel("siteb", 1, *two)))
+
+
 def _moves(bench: Bench) -> Scenario:
     one = session("lan", 1, address=["10.9.0.1/24"])
     two = session("lan", 1, address=["10.9.0.1/24"], netns=bench.inner.netns)
@@ -241,6 +251,7 @@ SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "a session in place": _in_place,
     "a session anew": _anew,
     "a session anew with the same id": _same_id_anew,
+    "sessions of one VLAN": _one_vlan,
     "a netdev moves": _moves,
     "a tunnel with another id and port": _other_tunnel,
     "a tunnel with another port": _port,

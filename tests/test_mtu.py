@@ -24,6 +24,10 @@ def test_the_kernels_figure(encap: Encap, version: int, cookie: int, sublayer: S
     assert session_mtu(1500, encap, version, cookie, sublayer) == mtu
 
 
+def test_a_tag_takes_four_bytes() -> None:
+    assert session_mtu(1500, Encap.UDP, 4, 0, Sublayer.DEFAULT, tagged=True) == 1442
+
+
 def test_a_route_too_small_gives_an_ethernet_underlays_figure() -> None:
     assert session_mtu(68, Encap.UDP, 4, 0, Sublayer.DEFAULT) == 1446
 

@@ -30,6 +30,7 @@ session_words = st.fixed_dictionaries(
         "sublayer": st.just("default"),
         "sequencing": st.sampled_from(["none", "send", "recv", "both"]),
         "reorder-timeout-ms": st.sampled_from([0, 50]),
+        "vlan": st.sampled_from([None, 100, 200]),
         "mtu": st.sampled_from(["auto", 1400, 1300]),
         "mac": st.sampled_from([None, "02:00:5e:00:53:01"]),
         "bridge": st.sampled_from([None, "br0", "br1"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from ipaddress import ip_address, ip_interface
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, tunnel_fields
+from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, tunnel_fields
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)
@@ -50,6 +51,8 @@ def test_a_tunnel_survives_its_words(spec: TunnelSpec) -> None:
         rx_cookie=COOKIES,
         sequencing=st.sampled_from(Sequencing),
         reorder_timeout_ms=st.integers(0, 60_000),
+        vlan=st.integers(1, 4094),
+        egress=st.sampled_from(Egress),
         mtu=st.none() | st.integers(68, 65535),
         mac=st.none() | st.just("02:00:5e:00:53:01"),
         netns=st.none() | st.just("blue"),
@@ -58,6 +61,8 @@ def test_a_tunnel_survives_its_words(spec: TunnelSpec) -> None:
     )
 )
 def test_a_session_survives_its_words(spec: SessionSpec) -> None:
+    if spec.netns is None:
+        spec = dataclasses.replace(spec, vlan=None, egress=Egress.REMOVE)
     assert SessionSpec.from_record(json.loads(json.dumps(spec.to_words()))) == spec
     assert SessionSpec.from_words(json.loads(json.dumps(spec.to_words()))) == spec
 
@@ -97,6 +102,11 @@ def test_a_tunnel_that_cant_work_is_refused(words: dict[str, Any], says: str) ->
     [
         ({"sublayer": "none", "sequencing": "recv"}, "--sublayer"),
         ({"reorder-timeout-ms": -1}, "--reorder-timeout-ms"),
+        ({"vlan": 0}, "--vlan"),
+        ({"vlan": 4095}, "4094"),
+        ({"vlan": "5x"}, "--vlan"),
+        ({"egress": "rewrite"}, "--vlan"),
+        ({"vlan": 5, "egress": "keep"}, "remove, rewrite"),
         ({"mtu": 67}, "--mtu"),
         ({"mtu": 65536}, "--mtu"),
         ({"mtu": "big"}, "--mtu"),

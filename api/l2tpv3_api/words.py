@@ -54,6 +54,7 @@ def session() -> dict[str, Any]:
     schema["allOf"] = [
         _either({"sublayer": {"enum": ["default", None]}}, {"sequencing": {"enum": ["none", None]}}),
         _either({"bridge": {"type": "null"}}, {"address": {"maxItems": 0}}),
+        {"anyOf": [{"properties": {"egress": {"enum": ["remove", None]}}}, _A_VLAN]},
     ]
     return numbers(schema)
 
@@ -73,6 +74,7 @@ def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [{"properties": one}, {"properties": other}]}
 
 
+_A_VLAN: Final = {"required": ["vlan"], "properties": {"vlan": {"type": "integer"}}}
 _V6_PLAIN: Final = "|".join(_V6.split("|")[:-1])
 
 

@@ -122,6 +122,24 @@ ReorderTimeout = Annotated[
         "--reorder-timeout-ms", metavar="N", help="Wait so long for a packet that is late. [default: 0, drop it]"
     ),
 ]
+Vlan = Annotated[
+    str | None,
+    typer.Option(
+        "--vlan",
+        metavar="VID|none",
+        help="Carry one VLAN, with this number at this end (RFC 4719). [default: none, every frame as it is]",
+        autocompletion=complete.choice("none"),
+    ),
+]
+Egress = Annotated[
+    str | None,
+    typer.Option(
+        "--egress",
+        metavar="remove|rewrite",
+        help="With --vlan, the tag of what comes in: taken off, or given this end's number. [default: remove]",
+        autocompletion=complete.choice("remove", "rewrite"),
+    ),
+]
 Mtu = Annotated[
     str | None,
     typer.Option(
@@ -177,7 +195,9 @@ def given(**options: Any) -> dict[str, Any]:
 
 def reset(words: dict[str, Any]) -> dict[str, Any]:
     """For `set`: `none` (for --local `auto`) takes an optional word back to its default."""
-    for word, unset in (("mac", "none"), ("bridge", "none"), ("netns", "none"), ("local", "auto")):
+    for word, unset in (
+        ("mac", "none"), ("bridge", "none"), ("netns", "none"), ("vlan", "none"), ("local", "auto"),
+    ):  # fmt: skip
         if words.get(word) == unset:
             words[word] = None
     if words.get("address") == ["none"]:

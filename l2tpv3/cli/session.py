@@ -22,6 +22,7 @@ l2tpctl session add siteb lan --address 10.0.0.1/24
 l2tpctl session add siteb lan --ifname pw0 --bridge br0 --mtu 1400
 l2tpctl session add siteb lan --id 7 --peer-id 8 --tx-cookie @/etc/l2tp/tx --rx-cookie @/etc/l2tp/rx
 l2tpctl session add siteb lan --sublayer none --tx-cookie none --rx-cookie none     # a Cisco or RouterOS peer
+l2tpctl session add siteb voice --vlan 100                          # one VLAN, untagged at this netdev
 """,
     "show": """
 l2tpctl session show
@@ -50,6 +51,8 @@ def add(
     sublayer: options.Sublayer = None,
     sequencing: options.Sequencing = None,
     reorder_timeout_ms: options.ReorderTimeout = None,
+    vlan: options.Vlan = None,
+    egress: options.Egress = None,
     mtu: options.Mtu = None,
     mac: options.Mac = None,
     netns: options.SessionNetns = None,
@@ -66,8 +69,8 @@ def add(
     """
     words = given(
         id=id, peer_id=peer_id, ifname=ifname, tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=sublayer,
-        sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, mtu=mtu, mac=mac, netns=netns,
-        address=address, bridge=bridge, up=up,
+        sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, vlan=vlan, egress=egress, mtu=mtu, mac=mac,
+        netns=netns, address=address, bridge=bridge, up=up,
     )  # fmt: skip
     made = manager_of(ctx).add_session(tunnel, name, words)
     print(f"session {tunnel}/{name}: added, {_summary(made)}", file=sys.stderr)
@@ -133,6 +136,8 @@ def set_(
     sublayer: options.Sublayer = None,
     sequencing: options.Sequencing = None,
     reorder_timeout_ms: options.ReorderTimeout = None,
+    vlan: options.Vlan = None,
+    egress: options.Egress = None,
     mtu: options.Mtu = None,
     mac: options.Mac = None,
     netns: options.SessionNetns = None,
@@ -150,8 +155,8 @@ def set_(
     words: dict[str, Any] = options.reset(
         given(
             id=id, peer_id=peer_id, ifname=ifname, tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=sublayer,
-            sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, mtu=mtu, mac=mac, netns=netns,
-            address=address, bridge=bridge, up=up,
+            sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, vlan=vlan, egress=egress, mtu=mtu, mac=mac,
+            netns=netns, address=address, bridge=bridge, up=up,
         )
     )  # fmt: skip
     manager = manager_of(ctx)

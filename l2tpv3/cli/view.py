@@ -227,6 +227,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("sublayer", "unknown" if status.foreign else spec.sublayer.value),
             ("sequencing", asked if (now or "none") == asked else f"{asked} (now {now or 'none'})"),
             ("reorder-timeout-ms", spec.reorder_timeout_ms or None),
+            ("vlan", _vlan(status)),
             ("mtu", f"{status.mtu}{wanted}" if status.mtu is not None else None),
             ("ifname", ifname(status) if netdev else f"{spec.ifname} (not there)"),
             ("mac", netdev.mac if netdev else None),
@@ -237,3 +238,14 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             *((head.lower(), getattr(status.counters, field)) for head, field in COUNTERS),
         ]
     )
+
+
+def _vlan(status: SessionStatus) -> str | None:
+    """The VLAN of an ethernet VLAN pseudowire, what becomes of its tag, and who sees to it."""
+    spec = status.spec
+    if spec.vlan is None:
+        return None
+    kinds = {"vlan": " by this VLAN netdev", "": " by tc filters of this netdev"}  # in the kernel; a worker's is `tun`
+    by = kinds.get(status.netdev.kind, "") if status.netdev is not None else ""
+    done = "removed" if spec.egress.value == "remove" else "rewritten"
+    return f"{spec.vlan} (pseudowire type 0x0004), tag {done} at egress{by}"

@@ -47,6 +47,8 @@ class MemoryDatapath:
                 recv_seq=session.sequencing.recv,
                 reorder_timeout_ms=session.reorder_timeout_ms,
                 sublayer=session.sublayer,
+                vlan=session.vlan,
+                egress=session.egress,
                 counters=self._counters.get((key, session.session_id), Counters()),
             )
             for session in self._sessions[key].values()

@@ -65,8 +65,12 @@ def _class(name: str, *, sequenced: bool) -> str:
 def _xconnect(far: FarTunnel, session: FarSession, name: str) -> list[str]:
     spec = session.spec
     pw_class = _class(name, sequenced=spec.sequencing is Sequencing.BOTH)
+    # On a subinterface it is an ethernet VLAN pseudowire; the router writes its own number into what comes in.
+    port = [f"interface PORT-{spec.name}"]
+    if spec.vlan is not None:
+        port = [f"interface PORT-{spec.name}.{spec.vlan}", f" encapsulation dot1Q {spec.vlan}"]
     lines = [
-        f"interface PORT-{spec.name}",
+        *port,
         f" xconnect {far.spec.remote} {spec.session_id} encapsulation l2tpv3 manual pw-class {pw_class}",
         f"  l2tp id {spec.session_id} {spec.peer_session_id}",
     ]

@@ -6,10 +6,10 @@ import shlex
 from importlib import import_module
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.ids import format_cookie
+from l2tpv3.ids import IFNAME_MAX, format_cookie
 from l2tpv3.interop.far_end import Told, far_end, mirrored, waits
 from l2tpv3.interop.formats import PEER_FORMATS
-from l2tpv3.spec import Encap, IPAddress
+from l2tpv3.spec import Egress, Encap, IPAddress
 from l2tpv3.status import SessionStatus, TunnelStatus
 
 
@@ -38,7 +38,31 @@ def _notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
         notes.append("link-local addresses: put the other end's netdev in place of NETDEV")
     if dialect == "iproute2" and any(waits(session) for session in tunnel.sessions):
         notes.append("`ip l2tp` can't set a reorder timeout: packets out of order are dropped at the other end")
+    if any(session.spec.vlan is not None for session in tunnel.sessions) and dialect in ("l2tpctl", "cisco"):
+        notes.append("a VLAN may have another number at the other end: put that there in place of ours")
+    elif dialect != "l2tpctl":
+        notes += [_tagged(session, dialect) for session in tunnel.sessions if session.spec.vlan is not None]
     return notes
+
+
+def _tagged(session: SessionStatus, dialect: str) -> str:
+    """What a tool that knows no VLAN pseudowires makes of one."""
+    spec = session.spec
+    made = dialect == "iproute2" and spec.egress is Egress.REMOVE
+    over = f"and {_vlan_netdev(session)[0]} them untagged" if made else "for a VLAN netdev of that number over it"
+    return (
+        f"session {spec.name}: tags are left as they are there: {spec.ifname} has those of VLAN {spec.vlan}, {over};"
+        " what has no tag is dropped here"
+    )
+
+
+def _vlan_netdev(session: SessionStatus) -> tuple[str, list[str]]:
+    """A VLAN netdev over the session's at the other end: its name, and the command that makes it."""
+    spec = session.spec
+    name = f"{spec.ifname[: IFNAME_MAX - 5]}.{spec.vlan}"
+    maps = [f"{number}:{number}" for number in range(8)]
+    line = ["ip", "link", "add", "link", spec.ifname, "name", name, "type", "vlan", "id", str(spec.vlan)]
+    return name, [*line, "egress-qos-map", *maps, "ingress-qos-map", *maps]
 
 
 def _as_l2tpctl(tunnel: TunnelStatus) -> list[list[str]]:
@@ -60,6 +84,8 @@ def _l2tpctl_session(tunnel: str, session: SessionStatus) -> list[str]:
     line += ["--sublayer", spec.sublayer.value, "--sequencing", mirrored(session).value]
     if waits(session):
         line += ["--reorder-timeout-ms", str(spec.reorder_timeout_ms)]
+    if spec.vlan is not None:
+        line += ["--vlan", str(spec.vlan), "--egress", spec.egress.value]
     if spec.mtu is not None:
         line += ["--mtu", str(spec.mtu)]
     return line
@@ -94,7 +120,16 @@ def _iproute2_session(tunnel_id: str, session: SessionStatus) -> list[list[str]]
     line += ["peer_cookie", spec.tx_cookie.hex()] if spec.tx_cookie else []
     line += ["l2spec_type", spec.sublayer.value, "seq", mirrored(session).value]
     mtu = ["mtu", str(spec.mtu)] if spec.mtu is not None else []
-    return [line, ["ip", "link", "set", "dev", spec.ifname, "up", *mtu]]
+    if spec.vlan is None:
+        return [line, ["ip", "link", "set", "dev", spec.ifname, "up", *mtu]]
+    # Of itself the kernel leaves no room for the tag.
+    number = session.netdev.mtu if session.netdev else session.mtu
+    mtu = ["mtu", str(number)] if number else mtu
+    lines = [line, ["ip", "link", "set", "dev", spec.ifname, "up", *mtu]]
+    if spec.egress is Egress.REMOVE:
+        name, made = _vlan_netdev(session)
+        lines += [made, ["ip", "link", "set", "dev", name, "up"]]
+    return lines
 
 
 def _local(tunnel: TunnelStatus) -> IPAddress:

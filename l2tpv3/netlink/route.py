@@ -14,9 +14,12 @@ from l2tpv3.netlink.layout import Layouts
 from l2tpv3.netlink.message import (
     NLA_F_NESTED,
     NLM_F_CREATE,
+    NLM_F_EXCL,
     NLM_F_REPLACE,
     Answer,
     attribute,
+    u8,
+    u16,
     u32,
     zero_terminated,
 )
@@ -30,7 +33,11 @@ CARRIER: Final = 0x10000
 
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _DELADDR, _GETADDR = 16, 17, 18, 20, 21, 22  # linux/rtnetlink.h
 _ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _IFALIAS, _NET_NS_FD, _EXT_MASK = 1, 3, 4, 10, 18, 20, 28, 29  # IFLA_*
-_INFO_KIND: Final = 1
+_BELOW, _AF_SPEC = 5, 26  # IFLA_LINK, IFLA_AF_SPEC
+_ADDR_GEN_MODE: Final = 8  # IFLA_INET6_ADDR_GEN_MODE
+_INFO_KIND, _INFO_DATA = 1, 2
+_VLAN_ID, _VLAN_EGRESS_QOS, _VLAN_INGRESS_QOS, _VLAN_QOS_MAPPING = 1, 3, 4, 1  # IFLA_VLAN_*
+_PAIR = Struct("=II")
 UNPLANNED: Final = (7, 23, 26)
 """IFLA_STATS, IFLA_STATS64, IFLA_AF_SPEC: what changes by itself about a netdev, and nothing here reads."""
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -129,6 +136,34 @@ class RouteSocket(NetlinkSocket):
         bodies = [body + attribute(_IFNAME, zero_terminated(ifname)) for ifname in ifnames]
         refusals = self.requests(_NEWLINK, bodies)
         return [(ifname, refused) for ifname, refused in zip(ifnames, refusals, strict=True) if refused is not None]
+
+    def add_vlan(self, below: int, ifname: str, vlan: int, mtu: int | None) -> None:
+        """Make a VLAN netdev (802.1Q) over the one with index `below`, down. 802.1p priorities are those of packets.
+
+        mtu: in bytes; None is that of the other one.
+        """
+        # Priority 0 is 0 by itself. 8 to 15 are none in a tag.
+        maps = b"".join(attribute(_VLAN_QOS_MAPPING, _PAIR.pack(one, one)) for one in range(1, 8))
+        data = (
+            attribute(_VLAN_ID, u16(vlan))
+            + attribute(_VLAN_EGRESS_QOS | NLA_F_NESTED, maps)
+            + attribute(_VLAN_INGRESS_QOS | NLA_F_NESTED, maps)
+        )
+        info = attribute(_INFO_KIND, zero_terminated("vlan")) + attribute(_INFO_DATA | NLA_F_NESTED, data)
+        body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_IFNAME, zero_terminated(ifname)) + attribute(_BELOW, u32(below))
+        body += attribute(_MTU, u32(mtu)) if mtu is not None else b""
+        self.make(_NEWLINK, body + attribute(_LINKINFO | NLA_F_NESTED, info))
+
+    def without_ipv6(self, ifindex: int) -> None:
+        """Have a netdev get no link-local address by itself. Nothing happens in a kernel without IPv6."""
+        mode = attribute(_ADDR_GEN_MODE, u8(1))  # IN6_ADDR_GEN_MODE_NONE
+        family = attribute(socket.AF_INET6 | NLA_F_NESTED, mode)
+        with contextlib.suppress(OSError):
+            self.request(_NEWLINK, _LINK.pack(0, 0, ifindex, 0, 0) + attribute(_AF_SPEC | NLA_F_NESTED, family))
+
+    def make(self, kind: int, body: bytes) -> None:
+        """A request for something that is not there yet. EEXIST: it is."""
+        self.request(kind, body, NLM_F_CREATE | NLM_F_EXCL)
 
     def delete_link(self, ifindex: int) -> None:
         """Remove a netdev."""

@@ -22,6 +22,7 @@ from l2tpv3.links.status import LinkStatus
 from l2tpv3.spec import (
     SESSION_FIELDS,
     UDP_PORT,
+    Egress,
     Encap,
     Sequencing,
     SessionSpec,
@@ -199,6 +200,8 @@ def _foreign_session(document: Mapping[str, Any]) -> SessionSpec:
         sublayer=Sublayer(document["sublayer"] or "default"),
         sequencing=Sequencing(document["sequencing"]),
         reorder_timeout_ms=document["reorder_timeout_ms"],
+        vlan=document.get("vlan"),
+        egress=Egress(document.get("egress") or "remove"),
     )
 
 

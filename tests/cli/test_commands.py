@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.ids import format_cookie
-from l2tpv3.spec import Encap, Sequencing, Sublayer
+from l2tpv3.spec import Egress, Encap, Sequencing, Sublayer
 from tests.cli.command_line import CommandLine
 
 
@@ -40,7 +40,8 @@ def test_every_option_of_session_add(ctl: CommandLine, tmp_path: Path) -> None:
     ctl.ok("tunnel add siteb --remote 127.0.0.2")
     words = (
         f"--id 7 --peer-id 8 --ifname pw0 --tx-cookie @{tmp_path}/tx --rx-cookie 0x89abcdef --sublayer default"
-        " --sequencing both --reorder-timeout-ms 20 --mtu 1400 --mac 02:00:00:00:00:01 --address 10.0.0.1/24"
+        " --vlan 100 --egress rewrite --sequencing both --reorder-timeout-ms 20 --mtu 1400"
+        " --mac 02:00:00:00:00:01 --address 10.0.0.1/24"
         " --address 2001:db8::1/64 --down"
     )
     result = ctl.ok(f"session add siteb lan {words}")
@@ -49,6 +50,7 @@ def test_every_option_of_session_add(ctl: CommandLine, tmp_path: Path) -> None:
     assert (spec.session_id, spec.peer_session_id, spec.ifname, spec.mtu) == (7, 8, "pw0", 1400)
     assert (format_cookie(spec.tx_cookie), format_cookie(spec.rx_cookie)) == ("0123456789abcdef", "89abcdef")
     assert (spec.sublayer, spec.sequencing, spec.reorder_timeout_ms) == (Sublayer.DEFAULT, Sequencing.BOTH, 20)
+    assert (spec.vlan, spec.egress) == (100, Egress.REWRITE)
     assert [str(address) for address in spec.addresses] == ["10.0.0.1/24", "2001:db8::1/64"]
     assert (spec.mac, spec.up) == ("02:00:00:00:00:01", False)
 

@@ -11,8 +11,8 @@ TUNNEL_OPTIONS = (
     "--remote --local --encap --id --peer-id --local-port --remote-port --udp-checksum --datapath --netns"
 )  # fmt: skip
 SESSION_OPTIONS = (
-    "--id --peer-id --ifname --tx-cookie --rx-cookie --sublayer --sequencing --reorder-timeout-ms --mtu --mac --netns"
-    " --address --bridge --up --down"
+    "--id --peer-id --ifname --tx-cookie --rx-cookie --sublayer --sequencing --reorder-timeout-ms --vlan --egress"
+    " --mtu --mac --netns --address --bridge --up --down"
 )
 LINK_OPTIONS = " ".join(f"--{word}" for word in link_options.OPTIONS if word != "up") + " --up --type"
 OPTIONS = {

@@ -118,6 +118,8 @@ def test_the_documentation_has_examples() -> None:
 
 HEAD = '[tunnel.a]\nremote = "192.0.2.2"\n'
 GOOD = [
+    'session.b = { vlan = 5, egress = "rewrite" }',
+    "session.b.vlan = 4094",
     'id = "0x10"\nudp-checksum = true\n',
     "session.b = {}",
     'session.b.mtu = "1400"',
@@ -142,6 +144,11 @@ BAD = [
     "session.b.tx-cookie = 12345678",
     'session.b.rx-cookie = ""',
     "session.b.mtu = 67",
+    "session.b.vlan = 0",
+    "session.b.vlan = 4095",
+    'session.b.vlan = "none"',
+    'session.b.egress = "rewrite"',
+    'session.b = { vlan = 5, egress = "keep" }',
     'session.b.ifname = "much-too-long-a-name"',
     'session.b.mac = "02:00:5e:00:53"',
     'session.b.up = "on"',

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from l2tpv3 import ids
 from l2tpv3.config import dump, load
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.wanted import Wanted, WantedSession, WantedTunnel
 
 IDS = st.integers(1, 2**32 - 1)
@@ -77,6 +77,7 @@ def _sessions(draw: st.DrawFn, tunnel: int) -> list[SessionSpec]:
     for number, name in enumerate(draw(st.lists(NAMES, unique=True, max_size=3))):
         sublayer = draw(st.sampled_from(Sublayer))
         bridge = draw(st.none() | BRIDGES)
+        vlan = draw(st.none() | st.integers(1, 4094))
         session = SessionSpec(
             name=name,
             ifname=f"{tunnel}lan{number}\u00e9",
@@ -87,6 +88,8 @@ def _sessions(draw: st.DrawFn, tunnel: int) -> list[SessionSpec]:
             sublayer=sublayer,
             sequencing=draw(st.sampled_from(Sequencing)) if sublayer is Sublayer.DEFAULT else Sequencing.NONE,
             reorder_timeout_ms=draw(st.integers(0, 60_000)),
+            vlan=vlan,
+            egress=draw(st.sampled_from(Egress)) if vlan else Egress.REMOVE,
             mtu=draw(st.none() | st.integers(68, 65535)),
             mac=draw(st.none() | st.just("02:00:5e:00:53:01")),
             netns=draw(st.none() | NETNS),

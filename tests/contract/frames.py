@@ -14,6 +14,10 @@ ETHERTYPE = 0x88B5
 _WAIT_S = 5.0
 _QUIET_S = 0.3
 
+_ETH_P_ALL, _SO_RCVBUFFORCE = 3, 33
+_SOL_PACKET, _PACKET_AUXDATA = 263, 8
+_VLAN_VALID = 0x10  # TP_STATUS_VLAN_VALID
+
 Place = tuple[str, str]
 """A network namespace and the name of a netdev in it."""
 
@@ -68,3 +72,41 @@ def _receive(receiver: socket.socket, received: list[bytes]) -> bool:
     if address[2] != socket.PACKET_OUTGOING:
         received.append(data)
     return True
+
+
+class Tap:
+    """All frames of a netdev, with the tag that the kernel takes out of them and tells beside."""
+
+    def __init__(self, place: Place, protocol: int = _ETH_P_ALL) -> None:
+        """protocol: only frames of this one behind a tag, which are seen once tc(8)'s ingress filters are done."""
+        netns, ifname = place
+        with inside(netns):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 << 20)
+        self.socket.bind((ifname, protocol))
+
+    def __enter__(self) -> Tap:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.socket.close()
+
+    def collect(self, count: int, wait_s: float = 2) -> list[bytes]:
+        """The next frames that come in (that it sends are passed over), until there are so many or none comes."""
+        found: list[bytes] = []
+        self.socket.settimeout(wait_s)
+        while len(found) < count:
+            try:
+                data, ancillary, _, address = self.socket.recvmsg(65536, 64)
+            except TimeoutError:
+                break
+            if address[2] == socket.PACKET_OUTGOING:
+                continue
+            status, tci, tpid = (
+                int.from_bytes(ancillary[0][2][at:end], "little") for at, end in ((0, 4), (16, 18), (18, 20))
+            )
+            if status & _VLAN_VALID:
+                data = data[:12] + tpid.to_bytes(2, "big") + tci.to_bytes(2, "big") + data[12:]
+            found.append(data)
+        return found

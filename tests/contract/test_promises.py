@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.state import Counters
 from tests.contract.bench import Bench
 
@@ -124,6 +124,39 @@ def test_set_session_changes_only_what_is_in_place(bench: Bench) -> None:
     changes = {field: value for field, value in elsewhere.items() if field not in bench.datapath.in_place}
     bench.datapath.set_session(tunnel, dataclasses.replace(session, **changes))  # type: ignore[arg-type]
     assert bench.seen_session(tunnel, session) == before
+
+
+@pytest.mark.parametrize("egress", Egress)
+def test_a_session_of_one_vlan_has_a_netdev_of_its_name(bench: Bench, egress: Egress) -> None:
+    """And no trace of it is left when it is gone."""
+    tunnel, session = bench.tunnel(), bench.session(vlan=100, egress=egress, tx_cookie=OLDER)
+    before = bench.netdevs(bench.near)
+    bench.datapath.add_tunnel(tunnel)
+    bench.datapath.add_session(tunnel, session)
+    seen = bench.seen_session(tunnel, session)
+    assert seen.tx_cookie == OLDER
+    assert (seen.vlan, seen.egress) in ((100, egress), (None, Egress.REMOVE))
+    assert "pw1" in bench.netdevs(bench.near)
+    bench.datapath.set_session(tunnel, dataclasses.replace(session, sequencing=Sequencing.BOTH))
+    _check_sequencing(bench, tunnel, dataclasses.replace(session, sequencing=Sequencing.BOTH))
+    bench.datapath.del_session(tunnel, session)
+    assert bench.netdevs(bench.near) == before
+    bench.datapath.add_session(tunnel, session)
+    bench.datapath.del_tunnel(tunnel)
+    assert bench.netdevs(bench.near) == before
+
+
+@pytest.mark.parametrize("egress", Egress)
+def test_a_session_of_one_vlan_that_can_not_be_made_leaves_nothing(bench: Bench, egress: Egress) -> None:
+    tunnel = bench.tunnel()
+    bench.datapath.add_tunnel(tunnel)
+    bench.datapath.add_session(tunnel, bench.session(1))
+    before = bench.footprint(bench.near)
+    with pytest.raises(ConflictError, match=r"s2.*pw1.*--ifname"):
+        bench.datapath.add_session(tunnel, bench.session(2, ifname="pw1", vlan=100, egress=egress))
+    with pytest.raises(ExistsError, match=r"s2.*\b4097\b.*--id"):
+        bench.datapath.add_session(tunnel, bench.session(2, session_id=0x1001, vlan=100, egress=egress))
+    assert bench.footprint(bench.near) == before
 
 
 def test_a_tunnel_id_that_is_taken_exists(bench: Bench) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NoAddressError, NoRouteError, NotFoundError
 from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.state import Counters
 from tests.contract.bench import ABSENT, UNROUTED, Bench
-from tests.contract.frames import exchange
+from tests.contract.frames import Tap, collect, exchange, frame, packet_socket
 from tests.hosts import UNDERLAY
 
 ENCAPS = pytest.mark.parametrize(("encap", "version"), [(e, v) for e in Encap for v in (4, 6)])
@@ -164,8 +166,11 @@ def test_deleting_leaves_a_netdev_that_took_the_name(real_bench: Bench) -> None:
         ip(real_bench.near, "link", "del", "pw1")
 
 
-def join(bench: Bench, tunnel: TunnelSpec, session: SessionSpec) -> tuple[TunnelSpec, SessionSpec]:
-    """Make both ends of a tunnel with one session, its netdevs up; gives the far end's specs."""
+def join(bench: Bench, tunnel: TunnelSpec, session: SessionSpec, **there: Any) -> tuple[TunnelSpec, SessionSpec]:
+    """Make both ends of a tunnel with one session, its netdevs up; gives the far end's specs.
+
+    there: what is different at the far end.
+    """
     far_tunnel = bench.mirrored(tunnel)
     far_session = dataclasses.replace(
         session,
@@ -173,6 +178,7 @@ def join(bench: Bench, tunnel: TunnelSpec, session: SessionSpec) -> tuple[Tunnel
         peer_session_id=session.session_id,
         tx_cookie=session.rx_cookie,
         rx_cookie=session.tx_cookie,
+        **there,
     )
     for one_tunnel, one_session in ((tunnel, session), (far_tunnel, far_session)):
         bench.datapath.add_tunnel(one_tunnel)
@@ -224,3 +230,34 @@ def test_numbered_frames_arrive(real_bench: Bench, sequencing: Sequencing) -> No
     for one_tunnel, one_session in ((tunnel, session), (far_tunnel, far_session)):
         counters = real_bench.seen_session(one_tunnel, one_session).counters
         assert (counters.tx_packets, counters.rx_packets, counters.rx_seq_discards) == (4, 4, 0)
+
+
+def test_one_vlan_is_carried_between_different_numbers(real_bench: Bench) -> None:
+    tunnel, session = real_bench.tunnel(), real_bench.session(vlan=100)
+    far_tunnel, far_session = join(real_bench, tunnel, session, vlan=200)
+    sizes = [60, 61, 1414]
+    for source, target in ((real_bench.near, real_bench.far), (real_bench.far, real_bench.near)):
+        exchange((source, "pw1"), (target, "pw1"), sizes)
+    total = sum(sizes) + len(sizes) * (8 + 4 + 4)  # header, sublayer, tag
+    expected = Counters(tx_packets=len(sizes), tx_bytes=total, rx_packets=len(sizes), rx_bytes=total)
+    assert real_bench.seen_session(tunnel, session).counters == expected
+    assert real_bench.seen_session(far_tunnel, far_session).counters == expected
+
+
+def test_one_vlan_is_taken_from_tagged_frames(real_bench: Bench) -> None:
+    """What has another tag or none stays. (At a socket of one protocol frames are without the tag they came with.)"""
+    tunnel, session = real_bench.tunnel(), real_bench.session(vlan=100, egress=Egress.REWRITE)
+    join(real_bench, tunnel, session, vlan=0xABC)
+
+    def tagged(tci: int, number: int) -> bytes:
+        plain = frame(100, number)
+        return plain[:12] + b"\x81\x00" + tci.to_bytes(2, "big") + plain[12:]
+
+    for source, target, here in ((real_bench.near, real_bench.far, 100), (real_bench.far, real_bench.near, 0xABC)):
+        good = [tagged(bits | here, number) for number, bits in enumerate((0, 0x5000, 0xF000))]
+        bad = [frame(100, 9), tagged(here + 1, 9), tagged(0, 9)]
+        with packet_socket((target, "pw1")) as receiver, Tap((source, "pw1")) as sender:
+            for one in (*bad, *good, *bad):
+                with contextlib.suppress(OSError):  # tc's way to say that it drops one
+                    sender.socket.send(one)
+            assert collect(receiver, 3) == [frame(100, number) for number in range(3)]

@@ -54,7 +54,7 @@ def test_secrets_are_pointed_out(siteb: CommandLine) -> None:
 @pytest.mark.parametrize(
     "session",
     ["--sequencing both --reorder-timeout-ms 50", "--sequencing recv --reorder-timeout-ms 50", "--sublayer none",
-     "--tx-cookie none --mtu 1300", "--sequencing send"],
+     "--tx-cookie none --mtu 1300", "--sequencing send", "--vlan 100", "--vlan 7 --egress rewrite"],
 )  # fmt: skip
 def test_the_peer_of_the_peer_is_this_end(ctl: CommandLine, words: str, session: str) -> None:
     ctl.ok(f"tunnel add siteb --remote 127.0.0.2 --local 127.0.0.1 --id 3 --peer-id 4 {words}")
@@ -71,6 +71,43 @@ def test_the_peer_of_the_peer_is_this_end(ctl: CommandLine, words: str, session:
     told = {"reorder_timeout_ms"} if "recv" in session else set()
     ours, theirs = first.sessions[0].spec, second.sessions[0].spec
     assert {name for name in ours.__slots__ if getattr(ours, name) != getattr(theirs, name)} == told
+
+
+def test_one_vlan_as_iproute2(siteb: CommandLine) -> None:
+    """The kernel there is given a VLAN netdev, over a session without room for a tag of its own accord."""
+    siteb.ok("session set siteb lan --vlan 100 --ifname fifteen-letters")
+    told = siteb.ok("peer siteb --as iproute2")
+    maps = " ".join(f"{number}:{number}" for number in range(8))
+    mtu = siteb.manager.session("siteb", "lan").mtu
+    assert told.out.splitlines()[2:] == [
+        f"ip link set dev fifteen-letters up mtu {mtu}",
+        "ip link add link fifteen-letters name fifteen-le.100 type vlan id 100"
+        f" egress-qos-map {maps} ingress-qos-map {maps}",
+        "ip link set dev fifteen-le.100 up",
+    ]
+    assert "fifteen-letters has those of VLAN 100, and fifteen-le.100 them untagged" in told.err
+    siteb.ok("session set siteb lan --egress rewrite")
+    told = siteb.ok("peer siteb --as iproute2")
+    assert told.out.splitlines()[2:] == [f"ip link set dev fifteen-letters up mtu {mtu}"]
+    assert "for a VLAN netdev of that number over it" in told.err
+
+
+@pytest.mark.parametrize("words", ["--as qemu", "--as ql2tpd"])
+def test_one_vlan_to_tools_that_know_none(siteb: CommandLine, words: str) -> None:
+    siteb.ok("session set siteb lan --tx-cookie none --rx-cookie none --sequencing none --mtu 1400")
+    before = siteb.ok(f"peer siteb {words}").out
+    siteb.ok("session set siteb lan --vlan 100")
+    told = siteb.ok(f"peer siteb {words}")
+    assert told.out == before
+    assert "has those of VLAN 100, for a VLAN netdev of that number over it" in told.err
+
+
+def test_one_vlan_to_cisco(siteb: CommandLine) -> None:
+    siteb.ok("tunnel set siteb --encap ip")
+    siteb.ok("session set siteb lan --vlan 100 --sublayer none --sequencing none --tx-cookie none --rx-cookie none")
+    told = siteb.ok("peer siteb --as cisco")
+    assert "interface PORT-lan.100\n encapsulation dot1Q 100\n xconnect " in told.out
+    assert "may have another number" in told.err
 
 
 def test_ipv6(ctl: CommandLine) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
 from hypothesis import strategies as st
 
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
+from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.state import Counters, TunnelCounters
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 
@@ -49,6 +50,8 @@ _specs = st.builds(
     sublayer=st.just(Sublayer.DEFAULT),
     sequencing=st.sampled_from(Sequencing),
     reorder_timeout_ms=st.integers(0, 60_000),
+    vlan=st.integers(1, 4094),
+    egress=st.sampled_from(Egress),
     mtu=st.none() | st.integers(68, 65535),
     mac=st.none() | st.just("02:00:5e:00:53:01"),
     netns=st.none() | st.just("blue"),
@@ -71,6 +74,8 @@ def sessions(draw: st.DrawFn, *, foreign: bool = False) -> SessionStatus:
     }
     if not foreign:
         spec = draw(_specs)
+        if draw(st.booleans()):
+            spec = dataclasses.replace(spec, vlan=None, egress=Egress.REMOVE)
         return SessionStatus(name=spec.name, spec=spec, **seen)
     number = draw(st.integers(0, 2**32 - 1))
     spec = unchecked(

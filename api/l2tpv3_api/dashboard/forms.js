@@ -39,6 +39,8 @@ const SESSION_MORE = [
   { name: 'sublayer', label: 'L2-specific sublayer', kind: 'select', options: [['default', 'default (4 bytes)'], ['none']] },
   { name: 'sequencing', label: 'Sequencing', kind: 'select', options: [['none'], ['send'], ['recv', 'receive'], ['both']] },
   { name: 'reorder-timeout-ms', label: 'Reorder timeout, ms', kind: 'number', placeholder: '0' },
+  { name: 'vlan', label: 'VLAN', kind: 'number', placeholder: 'none', hint: 'Of this end: every packet carries a tag. Empty: every frame as it is.' },
+  { name: 'egress', label: 'Tags that come in', kind: 'select', options: [['remove'], ['rewrite', 'rewrite to this VLAN']] },
   { name: 'mac', label: 'MAC address', placeholder: 'chosen' },
   NETNS('netdev'),
   { name: 'up', label: 'Set up', kind: 'switch', initial: true },

@@ -6,6 +6,7 @@ netlink.py    the socket: requests and dumps of the l2tp family
 reply.py      bytes of answers and dumps → values; no I/O
 refusals.py   the kernel's error numbers → our errors
 modules.py    whether the modules are there, loading them, saying why they can't be
+vlan.py       sessions of one VLAN, of which l2tp_eth has none
 netdevs.py    waiting for a session's netdev to go
 uapi.py       numbers of linux/l2tp.h and linux/genetlink.h
 """

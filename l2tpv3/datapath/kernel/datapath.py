@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv6Address
 
 from l2tpv3.datapath.base import Support
-from l2tpv3.datapath.kernel import modules, netdevs, refusals, requests
+from l2tpv3.datapath.kernel import modules, netdevs, refusals, requests, vlan
 from l2tpv3.datapath.kernel.netlink import FamilyMissing, L2tpSocket
 from l2tpv3.datapath.kernel.reply import read_sessions, read_tunnels
 from l2tpv3.datapath.kernel.uapi import Command
@@ -41,8 +41,11 @@ class KernelDatapath:
       `send` would stop numbering at the first unnumbered packet it gets, and then nothing would pass.
     So `tunnels` may say send_seq for a session that was made with `recv`, and not for one made with `send`.
 
-    Limits of the kernel: sessions' `sublayer` and the netdev's present name can't be read back (`ifname` is the name it
-    was made with); reorder_timeout_ms is rounded up to its tick (1 to 10 ms); IPv6 scopes can't be expressed.
+    A session of one VLAN is put together from several parts: see vlan.py.
+
+    Limits of the kernel: sessions' `sublayer`, `vlan` and the netdev's present name can't be read back (`ifname` is the
+    name that l2tp_eth made it with); reorder_timeout_ms is rounded up to its tick (1 to 10 ms); IPv6 scopes can't be
+    expressed.
     """
 
     name = "kernel"
@@ -175,6 +178,17 @@ class KernelDatapath:
 
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session. `adopt` means nothing here: the netdev goes with the session."""
+        vlan.check(tunnel, session)
+        self._create_session(tunnel, vlan.on_wire(tunnel, session))
+        if session.vlan is not None:
+            try:
+                vlan.complete(tunnel, session)
+            except BaseException:
+                with contextlib.suppress(L2tpError):
+                    self.del_session(tunnel, vlan.on_wire(tunnel, session))
+                raise
+
+    def _create_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         with _open(self._kept, tunnel.netns, f"session {session.name}") as netlink:
             try:
                 # From Linux 6.11 on the kernel takes the same id twice in a tunnel over UDP.

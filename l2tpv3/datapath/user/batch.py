@@ -11,7 +11,8 @@ from struct import Struct
 from typing import Final
 
 from l2tpv3.datapath.user.outbox import Outbox
-from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER
+from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer
+from l2tpv3.wire.vlan import TAG_AT
 
 BATCH: Final = 64
 """Frames that are moved at most before the others have their turn; also UDP_MAX_SEGMENTS of Linux before 6.10."""
@@ -34,19 +35,24 @@ _LOW = bytes(range(256)) * 2  # a slice of it is a run of low bytes of sequence 
 class SendLayout:
     """Frames of one length behind each other, each with its header in front: what UDP_SEGMENT takes as it is.
 
-    slots: for each, what readv takes. packets: a view of each, with its header. stride: bytes of a packet.
+    slots: for each, what readv takes. packets: a view of each, with its header. stride: bytes of a packet. frame: bytes
+    of each as it is read; tag: what stands in it then, besides, behind the MAC addresses.
     """
 
-    def __init__(self, prefix: bytes, frame: int) -> None:
+    def __init__(self, prefix: bytes, frame: int, tag: bytes = b"") -> None:
         self.frame = frame
-        self.stride = stride = len(prefix) + frame
+        self.stride = stride = len(prefix) + frame + len(tag)
         self.count = max(1, min(BATCH, PAYLOAD_MAX // stride))
         self.buffer = bytearray(self.count * stride + LONGEST)
         self.view = view = memoryview(self.buffer)
         starts = [number * stride for number in range(self.count)]
-        self.slots = [[view[start + len(prefix) : start + LONGEST]] for start in starts]
+        first, rest, room = len(prefix), len(prefix) + TAG_AT + len(tag), LONGEST
+        self.slots = [[view[start + first : start + room]] for start in starts]
+        if tag:
+            self.slots = [[view[start + first :][:TAG_AT], view[start + rest : start + room]] for start in starts]
         self.packets = [view[start : start + stride] for start in starts]
         self._prefix = prefix
+        self._tag = tag
         self._starts = starts
         self.restore(0, len(self.buffer))
 
@@ -61,6 +67,24 @@ class SendLayout:
             if start >= end:
                 break
             self.buffer[start : start + len(self._prefix)] = self._prefix
+            if self._tag:
+                at = start + len(self._prefix) + TAG_AT
+                self.buffer[at : at + len(self._tag)] = self._tag
+
+    def column(self, offset: int, count: int) -> bytes:
+        """Of the first `count` frames as they go out, the byte at `offset` of each."""
+        first = len(self._prefix) + offset
+        return bytes(self.buffer[first : first + (count - 1) * self.stride + 1 : self.stride])
+
+    def frames(self, count: int, length: int) -> list[bytes]:
+        """Copies of the first `count` frames as they were read; the last has `length` bytes."""
+        lengths = [self.frame] * (count - 1) + [length]
+        if not self._tag:
+            return [bytes(slot[0][:size]) for slot, size in zip(self.slots, lengths, strict=False)]
+        return [
+            bytes(first) + bytes(rest[: size - TAG_AT])
+            for (first, rest), size in zip(self.slots, lengths, strict=False)
+        ]
 
     def number(self, ns: int, count: int) -> None:
         """Number the first `count` packets from `ns` on, in the last 4 bytes of their headers."""
@@ -78,9 +102,9 @@ class SendLayout:
 
 
 @lru_cache(maxsize=12)
-def send_layout(prefix: bytes, frame: int) -> SendLayout:
+def send_layout(prefix: bytes, frame: int, tag: bytes) -> SendLayout:
     """The layout for frames of that length: the same one as before, as long as not too many others came since."""
-    return SendLayout(prefix, frame)
+    return SendLayout(prefix, frame, tag)
 
 
 class Slots:
@@ -107,6 +131,10 @@ class Slots:
             self._headers = prefix
 
 
+FRAMES: Final = Slots()
+"""For all sessions of a worker: frames are sent before the next are read."""
+
+
 class ReceiveLayout:
     """Packets at a constant distance: reads the headers of many in one call, and has views of their frames.
 
@@ -116,8 +144,10 @@ class ReceiveLayout:
     def __init__(self, view: memoryview, stride: int, skip: int, head: int, frame: slice) -> None:
         count = min(len(view) // stride, RUN_MAX)
         self.frames = [view[n * stride + frame.start : n * stride + frame.stop] for n in range(count)]
+        self._frame = frame
         self._parts = (f"{skip}x" if skip else "") + f"{head}s", stride - skip - head
-        self._view = view
+        self._view, self._stride = view, stride
+        self._around: dict[tuple[int, int], list[list[Buffer]]] = {}
         self._structs: dict[int, Struct] = {}
 
     def heads(self, count: int) -> tuple[bytes, ...]:
@@ -127,3 +157,18 @@ class ReceiveLayout:
             part, rest = self._parts
             struct = self._structs[count] = Struct(f"{rest}x".join([part] * count))
         return struct.unpack_from(self._view)
+
+    def column(self, offset: int, count: int) -> bytes:
+        """Of the first `count` packets, the byte at `offset` of each."""
+        return bytes(self._view[offset : offset + (count - 1) * self._stride + 1 : self._stride])
+
+    def put_column(self, offset: int, values: bytes) -> None:
+        """Write over the byte at `offset` of the first packets, one value each."""
+        self._view[offset : offset + (len(values) - 1) * self._stride + 1 : self._stride] = values
+
+    def around(self, begin: int, end: int) -> list[list[Buffer]]:
+        """Each frame in two parts: before byte `begin` of its packet, and from `end` on."""
+        if (begin, end) not in self._around:
+            skipped = self._frame.start
+            self._around[begin, end] = [[frame[: begin - skipped], frame[end - skipped :]] for frame in self.frames]
+        return self._around[begin, end]

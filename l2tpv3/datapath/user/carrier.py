@@ -171,7 +171,7 @@ class Carrier:
         if session is not None and count <= RUN_MAX and session.takes_runs(stride):
             layout = merged_layout(stride, len(session.head), session.header_length)
             if layout.heads(count).count(session.head) == count:
-                session.deliver_run(layout.frames[:count], count * stride)
+                session.deliver_merged(layout, count, count * stride)
                 done = count * stride
         if done < length:
             self._receive_pieces([_RECEIVE.starts[0] + done], [(length - done, stride)])

@@ -21,7 +21,7 @@ from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError, 
 from l2tpv3.marks import Mark
 from l2tpv3.netns import open_netns
 from l2tpv3.places import Places
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
+from l2tpv3.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
 
 _Summary = dict[str, Any]
@@ -38,7 +38,10 @@ class UserDatapath:
 
     name = "user"
     in_place = frozenset(
-        {"peer_session_id", "tx_cookie", "rx_cookie", "sublayer", "sequencing", "reorder_timeout_ms", "mtu"}
+        {
+            *("peer_session_id", "tx_cookie", "rx_cookie", "sublayer", "sequencing", "reorder_timeout_ms", "mtu"),
+            *("vlan", "egress"),
+        }
     )
 
     def probe(self) -> Support:
@@ -401,5 +404,7 @@ def _session(words: dict[str, Any]) -> Session:
         recv_seq=words["recv_seq"],
         reorder_timeout_ms=words["reorder_timeout_ms"],
         sublayer=Sublayer(words["sublayer"]),
+        vlan=words.get("vlan") or None,  # a worker of an earlier version tells none
+        egress=Egress.REWRITE if words.get("rewrite") else Egress.REMOVE,
         counters=Counters(**words["counters"]),
     )

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from struct import Struct
 from typing import Final, Protocol
@@ -24,8 +24,8 @@ _flags = Struct("H").unpack_from
 class Port(Protocol):
     """What a session needs of its netdev.
 
-    read takes a list of buffers and gives the length of the frame that it put there; write takes one frame. Both
-    raise OSError: BlockingIOError when there is nothing to read, EBADFD when the netdev is gone.
+    read takes a list of buffers and gives the length of the frame that it put there; write takes one frame, gather one
+    in parts. All raise OSError: BlockingIOError when there is nothing to read, EBADFD when the netdev is gone.
     """
 
     @property
@@ -39,6 +39,10 @@ class Port(Protocol):
     @property
     def write(self) -> Callable[[Buffer], int]:
         """See the class."""
+
+    @property
+    def gather(self) -> Callable[[Sequence[Buffer]], int]:
+        """See the class"""
 
     @property
     def merges(self) -> bool:
@@ -68,6 +72,7 @@ class TapPort:
         self.fd = fd
         self.read: Callable[[list[memoryview]], int] = partial(os.readv, fd)
         self.write: Callable[[Buffer], int] = partial(os.write, fd)
+        self.gather: Callable[[Sequence[Buffer]], int] = partial(os.writev, fd)
         self.merges = bool(_flags(fcntl.ioctl(fd, TUNGETIFF, bytes(40)), _IFNAMSIZ)[0] & _IFF_NAPI)
 
     def ifname(self) -> str | None:

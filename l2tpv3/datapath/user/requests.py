@@ -19,6 +19,7 @@ from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.port import TapPort
 from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
+from l2tpv3.datapath.user.vlan import VlanSession
 
 Fields = dict[str, Any]
 Answer = tuple[Fields, list[int]]
@@ -145,7 +146,7 @@ class Requests:
         if len(fds) != 1:
             raise ValueError("a session comes with one file")
         port = TapPort(fds[0])
-        session = WorkerSession(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
+        session = kind_of(settings)(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
         session.on_gone = lambda: self._loop.forget(port.fd)
         self._loop.watch(port.fd, session.send_frames, lone=session.send_frame)
         try:
@@ -160,6 +161,8 @@ class Requests:
     def _set_session(self, message: Fields, fds: list[int]) -> Answer:
         settings = SessionSettings.from_json(message["session"])
         _, session = self._session({**message, "session_id": settings.session_id})
+        if bool(settings.vlan) != bool(session.settings.vlan):
+            raise Refused("refused", "its pseudowire type can't change")
         session.configure(settings)
         return {}, []
 
@@ -246,6 +249,11 @@ class Requests:
             if wanted is None or list(netns) == wanted
         ]
         return {"tunnels": tunnels}, []
+
+
+def kind_of(settings: SessionSettings) -> type[WorkerSession]:
+    """What a session with these settings is made as."""
+    return VlanSession if settings.vlan else WorkerSession
 
 
 def _without(tunnel: WorkerTunnel) -> list[str]:

@@ -11,9 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import length_hint
-from typing import Final
+from typing import Final, TypeVar
 
-from l2tpv3.datapath.user.batch import HEADROOM, LONGEST, SendLayout, Slots, send_layout
+from l2tpv3.datapath.user.batch import FRAMES, HEADROOM, LONGEST, ReceiveLayout, SendLayout, send_layout
 from l2tpv3.datapath.user.outlet import Failed, Outlet
 from l2tpv3.datapath.user.port import Port
 from l2tpv3.datapath.user.settings import SessionSettings
@@ -34,7 +34,6 @@ from l2tpv3.wire.sequence import ReceiveSequence
 FRAME_OVERHEAD: Final = 18
 """Bytes of a frame beyond the MTU: the ethernet header and one VLAN tag (net/core/dev.c is_skb_forwardable)."""
 
-_FRAMES: Final = Slots()  # one for all: frames are sent before the next are read
 _LONE: Final = bytearray(HEADROOM + LONGEST)  # for one frame, whose header is written each time
 _LONE_VIEW: Final = memoryview(_LONE)
 _LONE_SLOT: Final = [_LONE_VIEW[HEADROOM:]]
@@ -44,6 +43,7 @@ _YIELDS: Final = 4  # how often the CPU is left to the netdev's thread before a 
 _YIELD_S: Final = 0.00005
 _GONE: Final = (errno.EBADFD, errno.EBADF)
 
+Piece = TypeVar("Piece")
 Schedule = Callable[[float, Callable[[float], None]], None]
 """Have a function called with the time when a time of time.monotonic() has come."""
 
@@ -72,6 +72,7 @@ class WorkerSession:
         self._schedule = schedule
         self._timer_set = False
         self._ns = 0
+        self._tag = b""  # that each frame gets on its way to the tunnel: see vlan.py
         self._sequence: ReceiveSequence | None = None
         self._write = port.write
         self._read = port.read
@@ -126,7 +127,7 @@ class WorkerSession:
     def send_frames(self, _events: int) -> None:
         """Send the frames that wait at the netdev, a batch or two at most."""
         if self._run_length:
-            layout = send_layout(self._prefix, self._run_length)
+            layout = send_layout(self._prefix, self._run_length, self._tag)
             if self._send_run(layout) < layout.count:
                 return
         else:
@@ -169,15 +170,7 @@ class WorkerSession:
         count = layout.count - length_hint(waiting) - unread
         if not count:
             return 0
-        if self._numbering:
-            layout.number(self._ns, count)
-            self._ns = self._ns + count & SEQUENCE_MASK
-        if length > frame:
-            self._send_long_last(layout, count, length)
-        else:
-            last = layout.stride - frame + length
-            size = (count - 1) * layout.stride + last
-            self._sent(count, size, self._outlet.send_run(layout, count, last))
+        self._pass_run(layout, count, length)
         if length != frame and count < _RUN_MIN:
             self._misses += 1
             if self._misses > _MISSES_MAX:
@@ -185,6 +178,18 @@ class WorkerSession:
         elif count >= _RUN_MIN:
             self._misses = 0
         return count
+
+    def _pass_run(self, layout: SendLayout, count: int, length: int) -> None:
+        """Send `count` frames that were read, all of the layout's length but the last, which has `length` bytes."""
+        if self._numbering:
+            layout.number(self._ns, count)
+            self._ns = self._ns + count & SEQUENCE_MASK
+        if length > layout.frame:
+            self._send_long_last(layout, count, length)
+        else:
+            last = layout.stride - layout.frame + length
+            size = (count - 1) * layout.stride + last
+            self._sent(count, size, self._outlet.send_run(layout, count, last))
 
     def _send_long_last(self, layout: SendLayout, count: int, length: int) -> None:
         """The last frame is longer than the others, and lies over the headers behind it."""
@@ -199,7 +204,7 @@ class WorkerSession:
         """Send a batch of frames of any lengths."""
         lengths: list[int] = []
         try:
-            for length in map(self.port.read, _FRAMES.slots):
+            for length in map(self.port.read, FRAMES.slots):
                 lengths.append(length)  # those before an error count
         except OSError as error:
             if not isinstance(error, BlockingIOError):
@@ -210,15 +215,15 @@ class WorkerSession:
                 self._run_length, self._misses = lengths[0], 0
 
     def _send_slots(self, lengths: list[int]) -> None:
-        header, view, starts = len(self._prefix), _FRAMES.view, _FRAMES.starts
+        header, view, starts = len(self._prefix), FRAMES.view, FRAMES.starts
         if self._numbering:
             for start, _ in zip(starts, lengths, strict=False):
-                _FRAMES.buffer[start - header : start - 4] = self._prefix[:-4]
-                SUBLAYER.pack_into(_FRAMES.buffer, start - 4, S_BIT | self._ns)
+                FRAMES.buffer[start - header : start - 4] = self._prefix[:-4]
+                SUBLAYER.pack_into(FRAMES.buffer, start - 4, S_BIT | self._ns)
                 self._ns = self._ns + 1 & SEQUENCE_MASK
-            _FRAMES.put_headers(b"")
+            FRAMES.put_headers(b"")
         else:
-            _FRAMES.put_headers(self._prefix)
+            FRAMES.put_headers(self._prefix)
         packets = [view[start - header : start + length] for start, length in zip(starts, lengths, strict=False)]
         size = sum(lengths) + header * len(lengths)
         self._sent(len(lengths), size, self._outlet.send_mixed(packets))
@@ -263,12 +268,23 @@ class WorkerSession:
         """Whether packets of `length` bytes, whose headers are all `head`, can be delivered with deliver_run."""
         return self.lengths[0] <= length <= self.lengths[1]
 
+    def deliver_merged(self, layout: ReceiveLayout, count: int, size: int) -> None:
+        """As deliver_run, of the first `count` frames of a layout."""
+        frames = layout.frames[:count]
+        self._write_run(self._write, frames, frames, size)
+
     def deliver_run(self, frames: Sequence[memoryview], size: int) -> None:
         """Take frames whose headers and lengths were found right. size: bytes of all of them, with these headers."""
-        count, yields, waiting = len(frames), _YIELDS, iter(frames)
+        self._write_run(self._write, frames, frames, size)
+
+    def _write_run(
+        self, write: Callable[[Piece], object], pieces: Sequence[Piece], frames: Sequence[Buffer], size: int
+    ) -> None:
+        """Write frames to the netdev. pieces: what `write` takes of each, which may be the frame itself."""
+        count, yields, waiting = len(frames), _YIELDS, iter(pieces)
         while True:
             try:
-                deque(map(self._write, waiting), 0)
+                deque(map(write, waiting), 0)
                 break
             except OSError as error:
                 failed = len(frames) - length_hint(waiting) - 1
@@ -276,8 +292,8 @@ class WorkerSession:
                     # The netdev's thread lags behind, perhaps because it waits for this CPU.
                     yields -= 1
                     time.sleep(_YIELD_S)
-                    frames = frames[failed:]
-                    waiting = iter(frames)
+                    frames, pieces = frames[failed:], pieces[failed:]
+                    waiting = iter(pieces)
                     continue
                 count -= 1
                 size -= self.header_length + len(frames[failed])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from l2tpv3.ids import VLAN_MAX
+
 if TYPE_CHECKING:
     from l2tpv3.spec import SessionSpec, TunnelSpec
 
@@ -65,7 +67,11 @@ class TunnelSettings(NamedTuple):
 
 
 class SessionSettings(NamedTuple):
-    """A session as a worker keeps it. Units: reorder_timeout_ms milliseconds, mtu bytes."""
+    """A session as a worker keeps it. Units: reorder_timeout_ms milliseconds, mtu bytes.
+
+    vlan: this end's, of an ethernet VLAN pseudowire; 0 is an ethernet one. rewrite: it is written into tags at egress,
+    which are else removed.
+    """
 
     name: str
     session_id: int
@@ -78,6 +84,8 @@ class SessionSettings(NamedTuple):
     recv_seq: bool
     reorder_timeout_ms: int
     mtu: int
+    vlan: int = 0
+    rewrite: bool = False
 
     @classmethod
     def of(cls, session: SessionSpec) -> SessionSettings:
@@ -85,7 +93,8 @@ class SessionSettings(NamedTuple):
         return cls(
             session.name, session.session_id, session.peer_session_id, session.ifname, session.tx_cookie,
             session.rx_cookie, session.sublayer.value, session.sequencing.send, session.sequencing.recv,
-            session.reorder_timeout_ms, session.mtu or 65535,
+            session.reorder_timeout_ms, session.mtu or 65535, session.vlan or 0,
+            session.egress == "rewrite",
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -100,9 +109,12 @@ class SessionSettings(NamedTuple):
             _text(values, "ifname"), bytes.fromhex(_text(values, "tx_cookie")),
             bytes.fromhex(_text(values, "rx_cookie")), _text(values, "sublayer"), _flag(values, "send_seq"),
             _flag(values, "recv_seq"), _number(values, "reorder_timeout_ms"), _number(values, "mtu"),
+            _number(values, "vlan"), _flag(values, "rewrite"),
         )  # fmt: skip
         if settings.sublayer != "default" and (settings.send_seq or settings.recv_seq):
             raise ValueError("sequencing needs the sublayer")
+        if settings.vlan > VLAN_MAX:
+            raise ValueError(f"vlan is {settings.vlan}")
         return settings
 
 

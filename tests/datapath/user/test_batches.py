@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from l2tpv3.datapath.user.batch import BATCH, LONGEST, SendLayout
 from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.offloads import Offloads
-from l2tpv3.datapath.user.session import FRAME_OVERHEAD, WorkerSession
+from l2tpv3.datapath.user.requests import kind_of
+from l2tpv3.datapath.user.session import FRAME_OVERHEAD
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.wire.data import Buffer, Framing, decode, encode
 
@@ -36,14 +37,22 @@ class Wire:
     def read(self, into: list[memoryview]) -> int:
         """Port."""
         for frame in self.waiting:
-            into[0][: len(frame)] = frame
-            return len(frame)
+            done = 0
+            for view in into:
+                part = frame[done : done + len(view)]
+                view[: len(part)] = part
+                done += len(part)
+            return done
         raise BlockingIOError
 
     def write(self, frame: Buffer) -> int:
         """Port."""
         self.written.append(bytes(frame))
         return len(frame)
+
+    def gather(self, parts: Sequence[Buffer]) -> int:
+        """Port."""
+        return self.write(b"".join(parts))
 
     def ifname(self) -> str | None:
         """Port."""
@@ -87,7 +96,7 @@ class Pair:
         for one_of in sessions:
             for carrier, wires in ((self.near, self.sources), (self.far, self.targets)):
                 wires[one_of.session_id] = wire = Wire()
-                session = WorkerSession(one_of, "udp", wire, carrier.outlet, lambda when, call: None)
+                session = kind_of(one_of)(one_of, "udp", wire, carrier.outlet, lambda when, call: None)
                 carrier.sessions[one_of.session_id] = session
 
     def carry(self, number: int, frames: list[bytes], *, lone: bool = False) -> None:

@@ -11,6 +11,7 @@ import os
 import random
 import socket
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings
+from l2tpv3.datapath.user.vlan import VlanSession
 from l2tpv3.wire.data import Buffer, Framing, encode
 
 SEED = 20061
@@ -52,6 +54,10 @@ class Sink:
             self.shortest, self.longest = min(self.shortest, size), max(self.longest, size)
         return size
 
+    def gather(self, parts: Sequence[Buffer]) -> int:
+        """Take a frame."""
+        return self.write(b"".join(parts))
+
     def ifname(self) -> str | None:
         """Port."""
         return "sink"
@@ -76,6 +82,7 @@ class Bench:
         self.carrier = Carrier(encap, socket.socket(type=socket.SOCK_DGRAM).detach(), Offloads(), ipv4=False)
         self.timers: list[tuple[float, object]] = []
         self.sinks: list[Sink] = []
+        self.tagged_sinks: list[Sink] = []
         self.sessions: list[WorkerSession] = []
         self.seeds: list[bytes] = []
         self.numbered: list[tuple[bytes, int]] = []
@@ -83,6 +90,7 @@ class Bench:
         for number, (cookie, sublayer, recv_seq, timeout_ms) in enumerate(shapes, start=1):
             if sublayer == "default" or not (recv_seq or timeout_ms):
                 self._add(encap, number, COOKIES[cookie], sublayer, recv_seq=recv_seq, timeout_ms=timeout_ms)
+        self._add_vlans(encap)
 
     def _add(self, encap: str, number: int, cookie: bytes, sublayer: str, *, recv_seq: bool, timeout_ms: int) -> None:
         settings = SessionSettings(
@@ -100,6 +108,21 @@ class Bench:
             valid = encode(framing, number, bytes(60), cookie, sequence=0)
             self.seeds.append(valid)
             self.numbered.append((valid, framing.sublayer_offset))
+
+    def _add_vlans(self, encap: str) -> None:
+        """VLAN pseudowires, of both kinds, with numbers and without."""
+        for rewrite, numbered in itertools.product((False, True), repeat=2):
+            number = 1000 + len(self.sessions)
+            self._add(encap, number, b"", "default", recv_seq=numbered, timeout_ms=0)
+            sink = self.sinks.pop()
+            settings = self.sessions.pop().settings._replace(vlan=5, rewrite=rewrite)
+            session = VlanSession(settings, encap, sink, self.carrier.outlet, self._schedule)
+            self.tagged_sinks.append(sink)
+            self.carrier.sessions[number] = session
+            self.sessions.append(session)
+            for tci in (0, 5, 0xA005, 0xFFFF):
+                frame = bytes(12) + b"\x81\x00" + tci.to_bytes(2, "big") + bytes(60)
+                self.seeds.append(encode(Framing(encap, 0, "default"), number, frame))
 
     def _schedule(self, when: float, call: object) -> None:
         self.timers.append((when, call))
@@ -177,7 +200,9 @@ def test_nothing_raises_memory_stays_flat_and_every_packet_is_counted_once(encap
     assert bench.counted() == warm + rest
     gc.collect()
     assert resident_bytes() - before < 4 << 20
-    assert sum(sink.taken for sink in bench.sinks) == sum(one.rx_packets for one in bench.sessions)
+    assert sum(sink.taken for sink in (*bench.sinks, *bench.tagged_sinks)) == sum(
+        one.rx_packets for one in bench.sessions
+    )
     assert min(sink.shortest for sink in bench.sinks) == 14
     assert max(sink.longest for sink in bench.sinks) == MTU + 18
     for counter in ("rx_packets", "rx_errors", "rx_seq_discards", "rx_oos_packets", "rx_cookie_discards", "rx_invalid"):

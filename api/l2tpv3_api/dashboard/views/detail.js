@@ -129,6 +129,9 @@ export function session(app, [tunnelName, name]) {
 
 const cookie = ({ length }) => (length ? `${length * 8} bits` : 'none');
 
+/** What in the kernel, which has no VLAN pseudowires, does as one would. */
+const vlanMaker = (netdev) => ({ vlan: ' by this VLAN netdev', '': ' by tc filters' })[netdev?.kind] ?? '';
+
 function aboutSession(one) {
   const { netdev } = one;
   return [
@@ -137,6 +140,7 @@ function aboutSession(one) {
     ['cookie sent', cookie(one.tx_cookie)], ['cookie expected', cookie(one.rx_cookie)], ['sublayer', one.sublayer ?? 'not known'],
     ['sequencing', `${one.sequencing}${one.send_seq || one.recv_seq ? ` (now ${[one.send_seq && 'sends', one.recv_seq && 'expects'].filter(Boolean).join(' and ')} numbers)` : ''}`],
     ['reorder timeout', one.reorder_timeout_ms ? `${one.reorder_timeout_ms} ms` : 'none'],
+    ['VLAN', one.vlan ? `${one.vlan}, tag ${one.egress === 'rewrite' ? 'rewritten' : 'removed'} at egress${vlanMaker(netdev)}` : 'none'],
   ];
 }
 
