@@ -51,7 +51,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"name": "x", "type": "vlan", "over": "eth0"}, "needs its number"),
     ({"name": "x", "type": "vlan", "over": "eth0", "id": 4095}, "out of range"),
     ({"name": "x", "type": "vlan", "over": "eth0", "id": True}, "out of range"),
-    ({"name": "x", "type": "ipvlan", "over": "eth0", "stp": "on"}, "not a word of a ipvlan"),
+    ({"name": "x", "type": "ipvlan", "over": "eth0", "stp": "on"}, "an ipvlan has no such option"),
     ({"name": "sixteen-letters.", "type": "alias"}, "too long for a netdev"),
     ({"name": "x", "type": "alias", "over": "a/b/c"}, "not a name"),
     ({"name": "x", "type": "alias", "mtu": 40}, "out of range"),
