@@ -41,6 +41,8 @@ def parts(netns: Callable[[str], Host]) -> SimpleNamespace:
     host = netns("a")
     for number in range(PAIRS):
         host.ip("link", "add", f"d{number}", "type", "veth", "peer", "name", f"p{number}")
+    for name in ("d1", "p1"):  # else they get an address once they have a carrier, which may be after the first look
+        host.ip("link", "set", name, "addrgenmode", "none")
     host.ip("link", "set", "p1", "up")
     host.ip("link", "set", "d1", "up", "mtu", "1400", "alias", "ours")
     host.ip("address", "add", "192.0.2.1/24", "dev", "d1")
