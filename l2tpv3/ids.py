@@ -18,8 +18,6 @@ ID_MAX = 0xFFFF_FFFF
 COOKIE_LENGTHS = (0, 4, 8)
 """Cookie lengths in bytes (RFC 3931 section 5.4.4)."""
 
-VLAN_MAX = 4094
-"""The highest number of a VLAN; 0 is a frame with a priority and no VLAN, 4095 is reserved (IEEE 802.1Q)."""
 
 IFNAME_MAX = 15
 """Longest netdev name in bytes (IFNAMSIZ - 1, linux/if.h)."""

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.wire.vlan import VLAN_MAX
 from l2tpv3.words import (
     SESSION_FIELDS,
     Egress,
@@ -193,10 +194,8 @@ class SessionSpec:
                 )
 
     def _check_vlan(self, here: str) -> None:
-        if self.vlan is not None and not 1 <= self.vlan <= ids.VLAN_MAX:
-            raise InvalidValueError(
-                f"{here}: --vlan", f"{self.vlan} is out of range", f"give 1 to {ids.VLAN_MAX}, or none"
-            )
+        if self.vlan is not None and not 1 <= self.vlan <= VLAN_MAX:
+            raise InvalidValueError(f"{here}: --vlan", f"{self.vlan} is out of range", f"give 1 to {VLAN_MAX}, or none")
         if self.vlan is None and self.egress is not Egress.REMOVE:
             raise InvalidValueError(
                 here,

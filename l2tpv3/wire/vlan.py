@@ -13,6 +13,8 @@ from typing import Final
 
 from l2tpv3.wire.data import Buffer
 
+VLAN_MAX: Final = 4094
+"""The highest number of a VLAN; 0 is a frame with a priority and no VLAN, 4095 is reserved (IEEE 802.1Q)."""
 TAG_AT: Final = 12
 """Where the tag begins in a frame, in bytes."""
 TAG_BYTES: Final = 4

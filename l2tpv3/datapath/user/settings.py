@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from l2tpv3.ids import VLAN_MAX
+from l2tpv3.wire.vlan import VLAN_MAX
 
 if TYPE_CHECKING:
     from l2tpv3.spec import SessionSpec, TunnelSpec
