@@ -102,6 +102,9 @@ _OWN: dict[str, Any] = {
     "flag": _text("flag", "bridge|private|vepa", "ipvlan: what those on one NIC see of each other. [default: bridge]"),
     "id": _text("id", "N", "vlan: its number, 1 to 4094."),
     "protocol": _text("protocol", "802.1q|802.1ad", "vlan: the customer's tag, or the provider's. [default: 802.1q]"),
+    "carrier": _text(
+        "carrier", "alone|follow", "port: follow has a cable pulled at one end show at the other. [default: alone]"
+    ),
 }
 
 OPTIONS: Mapping[str, Any] = {**_ALL, **_OWN}

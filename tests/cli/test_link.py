@@ -66,7 +66,11 @@ def test_add_says_what_came_of_it(siteb: CommandLine) -> None:
         ("link add x --type trunk", 1, "give one of bridge, bond, alias, macvlan, ipvlan, vlan, vnic, port"),
         ("link add x --type bond --stp on", 1, "link x: --stp: a bond has no such option; it has --mode, --hash"),
         ("link add x --type alias --id 4", 1, "--id: an alias has no such option; it has --over, --ifname"),
-        ("link add x --type port --id 4", 1, "--id: a port has no such option; it has --over, --over-netns"),
+        (
+            "link add x --type port --id 4",
+            1,
+            "--id: a port has no such option; it has --carrier and, as every link, --over, --over-netns",
+        ),
         ("link add x --type port --over eth1,eth2 --mtu 1400", 1, "a port has no netdev of its own"),
         ("link add x --type ipvlan --over eth1 --mode bridge", 1, "--mode: 'bridge' is unknown; give one of l2, l3"),
         ("link add x --type macvlan --over eth1 --mode l2", 1, "give one of private, vepa, bridge, passthru, source"),

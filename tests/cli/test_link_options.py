@@ -17,6 +17,7 @@ from l2tpv3.links.options import (
     LacpRate,
     LinkType,
     MacvlanMode,
+    PortCarrier,
     Stp,
     VlanProtocol,
     options_type,
@@ -32,6 +33,7 @@ CHOICES: dict[str, Any] = {
     "lacp-rate": LacpRate,
     "flag": IpvlanFlag,
     "protocol": VlanProtocol,
+    "carrier": PortCarrier,
 }
 
 
