@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError
-from l2tpv3.links.record import LinkRecord
+from l2tpv3.links.record import LinkRecord, following_ports
 from l2tpv3.links.settle import check_links, machine_id, settle_link
 from l2tpv3.links.spec import derived_mac
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
@@ -87,3 +88,26 @@ def test_the_mac_is_derived_once_and_kept_until_one_is_given() -> None:
 def test_a_link_over_a_session_follows_it_into_its_namespace() -> None:
     made = settled({"name": "ve0", "type": "alias", "over": "t/x"}, there=tunnels("lab"))
     assert made["ve0"].resolved.home == "lab"
+
+
+FOLLOWING = {"name": "p", "type": "port", "over": "eth0,t/x", "carrier": "follow"}
+
+
+def test_a_port_can_follow_what_a_worker_carries() -> None:
+    record = settled(FOLLOWING, there=_by("user"))["p"]
+    (port,) = following_ports(_by("user"), {"p": record})
+    assert (port.link, port.nic, port.session_ifname, port.key[0]) == ("p", "eth0", "lan0", None)
+    stopped = dataclasses.replace(record, stopped="boot")
+    assert following_ports(_by("user"), {"p": stopped}) == []
+    alone = settled(FOLLOWING | {"carrier": "alone"}, there=_by("kernel"))
+    assert following_ports(_by("kernel"), alone) == []
+
+
+def test_a_port_can_not_follow_what_the_kernel_carries() -> None:
+    with pytest.raises(InvalidValueError, match="tunnel t is the kernel's") as raised:
+        settled(FOLLOWING, there=_by("kernel"))
+    assert "`l2tpctl tunnel set t --datapath user`" in str(raised.value)
+
+
+def _by(datapath: str) -> Records:
+    return {"t": dataclasses.replace(tunnels()["t"], datapath=datapath)}
