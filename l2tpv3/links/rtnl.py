@@ -19,6 +19,7 @@ _PROMISC = 0x100  # IFF_PROMISC
 _INGRESS = 0xFFFFFFF2  # TC_H_CLSACT | TC_H_MIN_INGRESS
 _ETH_P_ALL = 3
 _UNKNOWN_DRIVER = (errno.EOPNOTSUPP, errno.ENOTSUP)
+_MODULES = {"vlan": "8021q", "bond": "bonding"}
 
 
 class LinkSocket:
@@ -56,8 +57,8 @@ class LinkSocket:
                     self._route.link("add", kind=driver, **attributes)
             except L2tpError as error:
                 if error.errno in _UNKNOWN_DRIVER:
-                    problem = f"this kernel can't make such a {driver}"
-                    remedy = f"`modprobe {driver}` may help where kernels have modules"
+                    problem = f"this kernel can't make such a netdev of type {driver}"
+                    remedy = f"`modprobe {_MODULES.get(driver, driver)}` may help where kernels have modules"
                     raise UnavailableError(subject, problem, remedy, errno=error.errno) from error
                 raise
 
