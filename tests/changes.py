@@ -13,7 +13,7 @@ from typing import Any
 from l2tpv3 import Manager, Places
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
 from l2tpv3.netns import inside
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.picture import picture
@@ -92,7 +92,12 @@ class Scenario:
     back: Change
 
 
-def to(*wanted: WantedTunnel) -> Change:
+def link(name: str, **words: Any) -> WantedLink:
+    """A wanted link."""
+    return WantedLink(name=name, words=words)
+
+
+def to(*wanted: Wanted) -> Change:
     """Apply with prune."""
     return lambda manager: manager.apply(wanted, prune=True)
 
@@ -160,6 +165,15 @@ def _swap(bench: Bench) -> Scenario:
     x, y = session("x", 1, ifname="lan0"), session("y", 2, ifname="lan1")
     changed = session("x", 1, ifname="lan1"), session("y", 2, ifname="lan0")
     return _between(to(bench.tunnel("siteb", 1, x, y)), to(bench.tunnel("siteb", 1, *changed)))
+
+
+def _links(bench: Bench) -> Scenario:
+    """A bridge gets another member from a link that goes, and one link comes; a session beneath is made anew."""
+    one = session("lan", 1), session("two", 2)
+    two = session("lan", 5, mac="02:00:5e:00:53:01"), session("two", 2)
+    before = link("hub", type="bridge", over=["siteb/lan"]), link("old", type="alias", over=["siteb/two"])
+    after = link("hub", type="bridge", over=["siteb/lan", "siteb/two"], stp="off"), link("new", type="bridge")
+    return _between(to(bench.tunnel("siteb", 1, *one), *before), to(bench.tunnel("siteb", 1, *two), *after))
 
 
 def _prune(bench: Bench) -> Scenario:
@@ -256,6 +270,7 @@ SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "a tunnel with another id and port": _other_tunnel,
     "a tunnel with another port": _port,
     "names are swapped": _swap,
+    "links": _links,
     "prune": _prune,
     "restore": _restore,
     "down": _down,

@@ -34,9 +34,12 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         recorded = Store(places.state).load()
         lines.append(f"pending {_plain_pending(recorded.pending)}")
         lines += [f"record {_plain_record(record)}" for record in recorded.tunnels.values()]
+        lines += [f"link {record}" for record in recorded.links.values()]
         lines += [f"mac {text}" for text in _macs(recorded.tunnels.values(), places)]
         lines.append(dump([(one.spec, [it.spec for it in one.sessions]) for one in recorded.tunnels.values()]))
-        lines += [f"status {one}" for one in _statuses(Manager(places))]
+        manager = Manager(places)
+        lines += [f"status {one}" for one in _statuses(manager)]
+        lines += [f"link {one.name} {one.condition} {sorted(one.over)}" for one in manager.links.all()]
         datapaths = (KernelDatapath(), UserDatapath(places))
         seen = {one.name: sorted(one.tunnels(None), key=lambda it: it.tunnel_id) for one in datapaths}
     lines += [f"{name} {_plain(tunnel, names=name != 'kernel')}" for name, some in seen.items() for tunnel in some]

@@ -29,6 +29,7 @@ def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] =
 
     Raises ConflictError (in use, with addresses), MissingError, InvalidValueError (MTU).
     """
+    ours = set(ours)
     with contextlib.ExitStack() as stack:
         links = stack.enter_context(LinkSocket(spec.over_netns)).all()
         states = {one.ifname: one for one in stack.enter_context(Netdevs(spec.over_netns)).all()}
@@ -36,14 +37,17 @@ def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] =
     for name in spec.over:
         ifname = below[name]
         if ifname not in by_name:
-            if ifname in set(ours):
+            if ifname in ours:
                 continue
             problem = f"no netdev {ifname} to be over"
             raise MissingError(f"link {spec.name}", problem, "`ip link` shows those that there are")
-        _check_one(spec, by_name[ifname], states[ifname], links, mark)
+        # What of ours has it gives it up in the same change, or check_links() has refused it.
+        strangers = {index: link for index, link in links.items() if link["ifname"] not in ours}
+        _check_one(spec, by_name[ifname], states[ifname], strangers, mark)
 
 
 def _check_one(spec: LinkSpec, one: Attributes, state: NetdevState, links: Mapping[int, Attributes], mark: str) -> None:
+    """links: the netdevs that may have it, but for our own."""
     subject, ifname = f"link {spec.name}", state.ifname
     if spec.mtu is not None and spec.mtu > state.mtu:
         problem = f"{spec.mtu} is more than {state.mtu}, the MTU of {ifname}"
