@@ -35,7 +35,7 @@ class Card(Side):
             maker.make(spec, {"u0": "u0"}, "l2tpv3 link/card0 bench", derived_mac("bench", "card0"))
             stack.callback(maker.remove, spec, "l2tpv3 link/card0 bench")
             _ip(f"-n {over.hosts[1]} addr add {INNER[1]}/24 dev u0")
-            workers = tuple(maker.pids()) if isinstance(maker, VnicMaker) else ()
+            workers = tuple(maker.workers()) if isinstance(maker, VnicMaker) else ()
             yield Joined((guest, over.hosts[1]), ("card0", "u0"), workers)
 
 

@@ -56,11 +56,12 @@ def restore(
 
 
 def watch(ctx: typer.Context) -> None:
-    """Bring tunnels back whose worker dies, until ended.
+    """Bring back tunnels and cards whose worker dies, until ended.
 
-    The user datapath's workers need no parent; this notices when one dies, starts another and gives it the netdevs,
-    which keep their addresses and bridges. One that does not answer any more is ended first. It also undoes what was
-    not confirmed in time. Tunnels that `down` stopped stay so. Ends on SIGTERM and Ctrl-C; the workers go on.
+    Workers of tunnels and of virtual cards need no parent; this notices when one dies, starts another and gives it the
+    netdevs, which keep their addresses and bridges. One that does not answer any more is ended first. It also undoes
+    what was not confirmed in time, and sets NICs of ports that follow their far end down and up. What `down` stopped
+    stays so. Ends on SIGTERM and Ctrl-C; the workers go on.
     """
     from l2tpv3.supervise import Supervisor
 
