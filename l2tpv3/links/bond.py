@@ -40,11 +40,11 @@ class Bond(Kind[BondOptions]):
         return wanted
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """All but the primary, which is told by index."""
+        """All but the primary, which is told by index. While hosts are asked, carriers are not looked at: miimon is 0."""
         return {
             "mode": _name(_MODES, info.get("bond_mode")),
             "hash": _name(_HASHES, info.get("bond_xmit_hash_policy")),
-            "miimon-ms": info.get("bond_miimon"),
+            "miimon-ms": None if info.get("bond_arp_interval") else info.get("bond_miimon"),
             "min-links": info.get("bond_min_links"),
             "arp-interval-ms": info.get("bond_arp_interval"),
         }

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.links.bond import Bond
 from l2tpv3.links.options import BridgeOptions, LinkType, MemberVlans
 from l2tpv3.links.spec import COMMON, LinkSpec, derived_mac
 
@@ -105,3 +106,10 @@ def test_a_link_is_where_it_is_over_unless_told() -> None:
     there = LinkSpec(name="b", options=BridgeOptions(), over_netns="lab")
     assert there.home == "lab"
     assert LinkSpec(name="b", options=BridgeOptions(), over_netns="lab", netns="x").home == "x"
+
+
+def test_a_bond_that_asks_hosts_tells_no_miimon() -> None:
+    """The driver takes one of the two; what it tells of the other is not what is wanted, and not wrong."""
+    told = Bond().words({"bond_mode": 1, "bond_miimon": 0, "bond_arp_interval": 200, "bond_min_links": 0})
+    assert (told["miimon-ms"], told["arp-interval-ms"]) == (None, 200)
+    assert Bond().words({"bond_mode": 1, "bond_miimon": 100, "bond_arp_interval": 0})["miimon-ms"] == 100
