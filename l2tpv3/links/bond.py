@@ -40,7 +40,7 @@ class Bond(Kind[BondOptions]):
         return wanted
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """All but the primary, which is told by index. While hosts are asked, miimon is 0: carriers are not looked at."""
+        """All but the primary, which is told by index; and but for miimon, which is 0, while hosts are asked."""
         return {
             "mode": _name(_MODES, info.get("bond_mode")),
             "hash": _name(_HASHES, info.get("bond_xmit_hash_policy")),
