@@ -86,6 +86,8 @@ def _in_words(happening: Happening) -> str:
             return f"tunnel {data['name']} {data['change']}{_condition(document, data)}"
         case "session":
             return f"session {data['tunnel']}/{data['name']} {data['change']}{_condition(document, data)}"
+        case "link":
+            return f"link {data['name']} {data['change']}{_condition(document, data)}"
         case "worker":
             return f"worker {data['pid']} of tunnel {data['tunnel']} {data['change']}"
         case "counters":

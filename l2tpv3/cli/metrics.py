@@ -38,7 +38,8 @@ def metrics(
     known = ""
     with contextlib.suppress(PackageNotFoundError):
         known = version("l2tpv3")
-    text = exposition(families(manager_of(ctx).tunnels(), known))
+    host = manager_of(ctx)
+    text = exposition(families(host.tunnels(), known, links=host.links.all()))
     if output is None:
         print(text, end="")
     else:
