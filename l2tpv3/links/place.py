@@ -62,6 +62,7 @@ class NetdevMaker:
             if spec.mtu is not None:
                 words["mtu"] = spec.mtu
             home.set(index, subject, **words)
+            _fit_members(home, index, spec, below)
             self._take_in(home, index, spec, below, spec.over)
             _set_primary(home, index, spec, below)
             if spec.up:
@@ -113,6 +114,7 @@ class NetdevMaker:
                 home.set(index, subject, kind=kind.driver, **attributes)
             if mac is not None and one.get("address") != mac:
                 home.set(index, subject, address=mac)
+            _fit_members(home, index, new, below)
             self._take_in(home, index, new, below, new.over)
             for name in old.over:
                 if name not in new.over and name in below and new.options.loose:
@@ -181,6 +183,15 @@ def _let_go(home: LinkSocket, ifname: str, master: int, subject: str) -> None:
         member = home.named(ifname)
         if member.get("master") == master:
             home.set(member["index"], subject, master=0)
+
+
+def _fit_members(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> None:
+    """Have a bond fit its smallest member: it gives its own MTU to each that joins (bond_enslave())."""
+    if spec.mtu is None and isinstance(spec.options, BondOptions):
+        ifnames = {below[name] for name in spec.over}
+        there = [one["mtu"] for one in home.all().values() if one["ifname"] in ifnames]
+        if there:
+            home.set(index, f"link {spec.name}", mtu=min(there))
 
 
 def _set_primary(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> None:

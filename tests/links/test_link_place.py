@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zlib
 from collections.abc import Callable
@@ -250,3 +251,16 @@ def test_one_that_was_killed_before_it_was_marked_is_found(bench: Bench) -> None
     assert seen.netdev.ifname == spare
     maker_of(spec).remove(spec, mark(spec))
     assert spare not in bench.links()
+
+
+@pytest.mark.kernel_l2tp
+def test_a_bond_fits_its_smallest_member_and_makes_none_larger(bench: Bench) -> None:
+    bench.host.ip("link", "set", "n1", "mtu", "1400")
+    spec = bench.make("bond0", "bond", over="n0")
+    assert bench.links()["bond0"]["mtu"] == 1500
+    both = dataclasses.replace(spec, over=("n0", "n1"))
+    maker_of(both).change(spec, both, {"n0": "n0", "n1": "n1"}, mark(both), own_mac(both))
+    assert {bench.links()[name]["mtu"] for name in ("bond0", "n0", "n1")} == {1400}
+    maker_of(both).remove(both, mark(both))
+    spec = bench.make("bond0", "bond", over="n0,n1")
+    assert {bench.links()[name]["mtu"] for name in ("bond0", "n0", "n1")} == {1400}
