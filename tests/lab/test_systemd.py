@@ -126,7 +126,7 @@ def test_units_under_systemd(disk: Path) -> None:
 def _assert_confined(said: dict[str, str]) -> None:
     for name in ("restore", "watch", "netns"):
         level = re.search(r"Overall exposure level .*: ([\d.]+)", said[f"{name}.security"])
-        assert level is not None and float(level[1]) <= (2.7 if name == "netns" else 2.5), said[f"{name}.security"]
+        assert level is not None and float(level[1]) <= 2.5, said[f"{name}.security"]
         print(name, level[0])
     capabilities = re.search(r"^CapBnd:\s*([0-9a-f]+)", said["watch.status"], re.MULTILINE)
     assert capabilities is not None and int(capabilities[1], 16) == 1 << 12 | 1 << 13, "CAP_NET_ADMIN, CAP_NET_RAW"
