@@ -22,7 +22,7 @@ l2tpctl events --type worker --json | while read -r event; do logger "$event"; d
 l2tpctl events --counters 10 --json                # sessions' counters every ten seconds as well
 """
 
-_TYPES: Final = ("tunnel", "session", "worker")
+_TYPES: Final = ("tunnel", "session", "link", "worker")
 _COUNTERS_MIN_S, _COUNTERS_MAX_S = 0.2, 3600.0
 
 
@@ -34,7 +34,7 @@ def events(
         typer.Option(
             "--type",
             metavar="TYPE",
-            help="Only tunnel, session or worker; may be repeated.",
+            help="Only tunnel, session, link or worker; may be repeated.",
             autocompletion=complete.choice(*_TYPES),
         ),
     ] = None,
@@ -45,7 +45,7 @@ def events(
 ) -> None:
     """Print what happens from now on, whoever does it, until Ctrl-C.
 
-    Tunnels and sessions appear, change and vanish, workers die and return. With --json a document a line.
+    Tunnels, sessions and links appear, change and vanish, workers die and return. With --json a document a line.
     """
     types = list(type or [])
     for one in types:

@@ -27,7 +27,7 @@ def metrics(
         typer.Option("-o", "--output", metavar="FILE", help="Write there, all at once. [default: stdout]"),
     ] = None,
 ) -> None:
-    """Print what the service's /metrics tells of tunnels and sessions.
+    """Print what the service's /metrics has of this host.
 
     In Prometheus' text format: with -o for node_exporter's textfile collector, which never sees half a file.
     """

@@ -150,6 +150,24 @@ def test_events_in_words(pair: Pair, line: Line) -> None:
     assert said.split("  ")[1] == "session t/two vanished\n"
 
 
+@pytest.mark.root
+def test_events_of_links_alone(pair: Pair, line: Line) -> None:
+    process = line("events", "--type", "link", "--counters", "0.2")
+    assert process.stdout is not None
+    assert "counters of" in process.stdout.readline()
+    pair.manager.links.add("wire", {"type": "alias"})
+    while "counters" in (said := process.stdout.readline()):
+        continue
+    assert said.split("  ")[1] == "link wire appeared: up\n"
+    pair.manager.links.delete("wire")
+
+
+def test_metrics_have_links(siteb: CommandLine) -> None:
+    siteb.ok("link add br9 --type bridge")
+    assert 'l2tpv3_link_up{link="br9"' in siteb.ok("metrics").out
+    siteb.ok("link del br9")
+
+
 def test_event_types_that_there_are_not(siteb: CommandLine) -> None:
     assert siteb("events --type tunnels").code == 1
     assert siteb("events --counters 0").code == 1

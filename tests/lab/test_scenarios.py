@@ -30,7 +30,7 @@ def test_user_datapath(name: str) -> None:
 @pytest.mark.kernel_l2tp
 @pytest.mark.timeout(600)  # on an emulated CPU that others use too
 @pytest.mark.parametrize(
-    ("name", "datapath"), [("iproute2-peer", "user"), ("mixed", "auto"), ("ipvlan", "kernel"), ("vlan", "kernel")]
+    ("name", "datapath"), [("iproute2-peer", "user"), ("mixed", "auto"), *((name, "kernel") for name in _GUEST)]
 )
 def test_on_kernel(name: str, datapath: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("L2TPV3_LAB_PATIENCE", "6")
