@@ -19,6 +19,7 @@ from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
 from l2tpv3.everything import Edits, Everything
+from l2tpv3.extent import leave_out, links_of, note_of, once_done, what_is_alive, what_is_made
 from l2tpv3.link.base import Placer
 from l2tpv3.link.place import NetdevPlacer
 from l2tpv3.links.maker import Makers
@@ -103,7 +104,7 @@ class Engine:
     def unfinished(self) -> Everything:
         """What a change was making that was killed half-way, and which may therefore be there; nothing without one."""
         pending = self.store.pending()
-        return Everything() if pending is None else _making(pending)
+        return Everything() if pending is None else what_is_made(pending)
 
     def preview(
         self, want: Want, scope: Scope | None, *, links: Collection[str] = (), request: Request | None = None
@@ -191,7 +192,7 @@ class Engine:
             with self._busy():
                 wanted = want(before)
             with taping() as tape:
-                change = _leave_out(self._look(recorded, wanted, scope, links), without, without_links)
+                change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
             steps = plan_everything(change)
             self._refuse_unanswering(steps, change)
             changed = Edits.between(before, wanted)
@@ -213,7 +214,7 @@ class Engine:
                 waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
             last = self._carry_out(recorded, change, steps, changed, waiting, on_step)
             if self._quick is not None and waiting is None and not without:
-                self._quick.keep(last, _done(change), request)
+                self._quick.keep(last, once_done(change), request)
             return Outcome(steps=steps, before=before, after=wanted)
 
     def _carry_out(
@@ -228,7 +229,7 @@ class Engine:
     ) -> Tape:
         """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told."""
         audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, steps)) or "record only")
-        note = _note(recorded, change, steps, changed)
+        note = note_of(recorded, change, steps, changed)
         self.store.begin(note)
         try:
             last = self._take(change, steps, on_step, look)
@@ -258,7 +259,7 @@ class Engine:
             with taping() as tape:
                 world = (look or self._look_at_all)(change.wanted)
                 world = self._with_links(world, change.links.wanted)
-            steps = plan_everything(dataclasses.replace(_done(change), world=world))
+            steps = plan_everything(dataclasses.replace(once_done(change), world=world))
             if not steps:
                 return tape
             time.sleep(_PAUSE_S * attempt)
@@ -287,7 +288,9 @@ class Engine:
     def _undo(self, change: Change, note: Pending) -> None:
         """Make again what was there before: of what was on record, that which was really running."""
         was = {
-            name: alive for name, record in change.old.items() if (alive := _alive(record, change.world)) is not None
+            name: alive
+            for name, record in change.old.items()
+            if (alive := what_is_alive(record, change.world)) is not None
         }
         made = note.target.made
         making = {**change.maybe, **made.tunnels}
@@ -296,7 +299,7 @@ class Engine:
             change.links,
             wanted={name: record for name, record in change.links.old.items() if name in change.world.links.there},
             maybe={**change.links.maybe, **made.links},
-            scope=_links_of(note),
+            scope=links_of(note),
         )
         world = self._with_links(world, links.old, links.maybe)
         back = dataclasses.replace(change, maybe=making, wanted=was, world=world, scope=note.scope, links=links)
@@ -307,9 +310,9 @@ class Engine:
         maybe = Everything()
         about: frozenset[str] = frozenset(names)
         if recorded.pending is not None and recorded.pending.deadline is None:
-            maybe = _making(recorded.pending)
+            maybe = what_is_made(recorded.pending)
             scope = None if scope is None else scope | recorded.pending.scope
-            about |= _links_of(recorded.pending)
+            about |= links_of(recorded.pending)
         links = LinkBeliefs(
             old=recorded.links,
             wanted=wanted.links,
@@ -337,7 +340,7 @@ class Engine:
             kept = dataclasses.replace(
                 change, wanted=recorded.tunnels, links=dataclasses.replace(change.links, wanted=recorded.links)
             )
-            self.store.begin(_note(recorded, kept, steps, Edits()))
+            self.store.begin(note_of(recorded, kept, steps, Edits()))
             self._take(change, steps)
             audit = AuditEntry(
                 at=time.time(), who=caller(), what="down: " + ("; ".join(map(_in_words, steps)) or "nothing")
@@ -385,7 +388,7 @@ class Engine:
                 return None
             before = recorded.everything
             wanted = before.edited(pending.before)
-            change = self._look(recorded, wanted, pending.scope, _links_of(pending))
+            change = self._look(recorded, wanted, pending.scope, links_of(pending))
             steps = plan_everything(change)
             note = Pending(scope=pending.scope, before=pending.before, target=pending.before.back(before))
             what = "rolled back: " + ("; ".join(map(_in_words, steps)) or "record only")
@@ -445,35 +448,6 @@ class Engine:
             yield
 
 
-def _leave_out(change: Change, sessions: Collection[tuple[str, str]], links: Collection[str]) -> Change:
-    """The change as if there were no such sessions and links: neither on record, nor wanted."""
-    if links:
-        beliefs = (
-            {name: record for name, record in some.items() if name not in links}
-            for some in (change.links.old, change.links.wanted, change.links.maybe)
-        )
-        old, wanted, maybe = beliefs
-        change = dataclasses.replace(
-            change, links=dataclasses.replace(change.links, old=old, wanted=wanted, maybe=maybe)
-        )
-    if not sessions:
-        return change
-    less = [
-        {
-            name: record.with_sessions(tuple(one for one in record.sessions if (name, one.spec.name) not in sessions))
-            for name, record in records.items()
-        }
-        for records in (change.old, change.maybe, change.wanted)
-    ]
-    return dataclasses.replace(change, old=less[0], maybe=less[1], wanted=less[2])
-
-
-def _done(change: Change) -> Change:
-    """The same change once its steps were taken: what can't be seen is what was wanted."""
-    links = dataclasses.replace(change.links, old=change.links.wanted, maybe={})
-    return dataclasses.replace(change, old=change.wanted, maybe={}, links=links)
-
-
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
     """Thousands of objects are made in a row, and kept: looking for garbage among them takes a third of the time."""
@@ -484,59 +458,6 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _making(pending: Pending) -> Everything:
-    """What was being made by a change that is under way, or was killed; nothing of one that is done."""
-    return Everything() if pending.deadline is not None else pending.target.made
-
-
-def _links_of(pending: Pending) -> frozenset[str]:
-    """The links that it is about."""
-    return frozenset({*pending.before.links, *pending.target.links})
-
-
-def _note(recorded: Recorded, change: Change, steps: tuple[AnyStep, ...], changed: Edits) -> Pending:
-    """What has to be known of a change to find everything that it may have made: only what it is about."""
-    unfinished = recorded.pending is not None and recorded.pending.deadline is None
-    about: set[tuple[str, str | None]] = set(recorded.pending.scope) if unfinished and recorded.pending else set()
-    links: set[str] = set(_links_of(recorded.pending)) if unfinished and recorded.pending else set()
-    for step in steps:
-        if isinstance(step, Step):
-            session = getattr(step, "session", None)
-            about.add((step.tunnel.spec.name, session.spec.name if session is not None else None))
-        else:
-            links.add(step.link.spec.name)
-    about |= {(name, None) for name in changed.tunnels if change.covers(name)}
-    links |= {name for name in changed.links if change.links.scope is None or name in change.links.scope}
-    names = {name for name, _ in about}
-    return Pending(
-        scope=frozenset(about),
-        before=Edits(
-            tunnels={name: _narrow(change.old.get(name), about) for name in names},
-            links={name: change.links.old.get(name) for name in links},
-        ),
-        target=Edits(
-            tunnels={name: _narrow(change.wanted.get(name) or change.maybe.get(name), about) for name in names},
-            links={name: change.links.wanted.get(name) or change.links.maybe.get(name) for name in links},
-        ),
-    )
-
-
-def _narrow(record: TunnelRecord | None, about: set[tuple[str, str | None]]) -> TunnelRecord | None:
-    """The record with only the sessions that a change is about, so that changing one of many stays cheap."""
-    if record is None or (record.spec.name, None) in about:
-        return record
-    return record.with_sessions(tuple(one for one in record.sessions if (record.spec.name, one.spec.name) in about))
-
-
-def _alive(record: TunnelRecord, world: World) -> TunnelRecord | None:
-    """What of a record is running; None when its tunnel is not."""
-    seen = world.tunnel(record)
-    if seen is None:
-        return None
-    ids = {one.session_id for one in seen.sessions}
-    return record.with_sessions(tuple(one for one in record.sessions if one.spec.session_id in ids))
 
 
 def _in_words(step: AnyStep) -> str:

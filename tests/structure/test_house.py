@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
     {"config", "pending", "world", "steps"},
     {"store"},
     {"report", "metrics", "choose", "clash", "observe", "plan", "run", "replay"},
-    {"planning", "differences", "recall", "stillness"},
+    {"planning", "differences", "extent", "recall", "stillness"},
     {"quick", "settle", "follow"},
     {"settling", "engine"},
     {"restore"},
