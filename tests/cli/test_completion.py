@@ -58,7 +58,7 @@ def offered(line: str) -> list[str]:
         ("l2tpctl serve --others ", "nothing read"),
         ("l2tpctl capture siteb ", "lan wan"),
         ("l2tpctl capture siteb lan --side ", "inner outer"),
-        ("l2tpctl events --type ", "session tunnel worker"),
+        ("l2tpctl events --type ", "link session tunnel worker"),
         ("l2tpctl peer s", "siteb sitec"),
         ("l2tpctl peer siteb --as i", "iproute2"),
         ("l2tpctl tunnel add x --encap ", "ip udp"),
