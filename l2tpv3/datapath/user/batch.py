@@ -6,13 +6,13 @@ the slots already, and one struct.Struct that reads the headers of all packets o
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+import ctypes
+from functools import cached_property
 from struct import Struct
 from typing import Final
 
-from l2tpv3.datapath.user.outbox import Outbox
+from l2tpv3.datapath.user.uring import READ, WRITE, requests
 from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer
-from l2tpv3.wire.vlan import TAG_AT
 
 BATCH: Final = 64
 """Frames that are moved at most before the others have their turn; also UDP_MAX_SEGMENTS of Linux before 6.10."""
@@ -32,85 +32,15 @@ PAYLOAD_MAX: Final = 65400
 _LOW = bytes(range(256)) * 2  # a slice of it is a run of low bytes of sequence numbers
 
 
-class SendLayout:
-    """Frames of one length behind each other, each with its header in front: what UDP_SEGMENT takes as it is.
-
-    slots: for each, what readv takes. packets: a view of each, with its header. stride: bytes of a packet. frame: bytes
-    of each as it is read; tag: what stands in it then, besides, behind the MAC addresses.
-    """
-
-    def __init__(self, prefix: bytes, frame: int, tag: bytes = b"") -> None:
-        self.frame = frame
-        self.stride = stride = len(prefix) + frame + len(tag)
-        self.count = max(1, min(BATCH, PAYLOAD_MAX // stride))
-        self.buffer = bytearray(self.count * stride + LONGEST)
-        self.view = view = memoryview(self.buffer)
-        starts = [number * stride for number in range(self.count)]
-        first, rest, room = len(prefix), len(prefix) + TAG_AT + len(tag), LONGEST
-        self.slots = [[view[start + first : start + room]] for start in starts]
-        if tag:
-            self.slots = [[view[start + first :][:TAG_AT], view[start + rest : start + room]] for start in starts]
-        self.packets = [view[start : start + stride] for start in starts]
-        self._prefix = prefix
-        self._tag = tag
-        self._starts = starts
-        self.restore(0, len(self.buffer))
-
-    @cached_property
-    def outbox(self) -> Outbox:
-        """All packets, for one call to send them where nobody cuts them up."""
-        return Outbox(self.buffer, self._starts, self.stride)
-
-    def restore(self, first: int, end: int) -> None:
-        """Write headers again, from slot `first` up to `end` in the buffer: a frame longer than its slot lay there."""
-        for start in self._starts[first:]:
-            if start >= end:
-                break
-            self.buffer[start : start + len(self._prefix)] = self._prefix
-            if self._tag:
-                at = start + len(self._prefix) + TAG_AT
-                self.buffer[at : at + len(self._tag)] = self._tag
-
-    def column(self, offset: int, count: int) -> bytes:
-        """Of the first `count` frames as they go out, the byte at `offset` of each."""
-        first = len(self._prefix) + offset
-        return bytes(self.buffer[first : first + (count - 1) * self.stride + 1 : self.stride])
-
-    def frames(self, count: int, length: int) -> list[bytes]:
-        """Copies of the first `count` frames as they were read; the last has `length` bytes."""
-        lengths = [self.frame] * (count - 1) + [length]
-        if not self._tag:
-            return [bytes(slot[0][:size]) for slot, size in zip(self.slots, lengths, strict=False)]
-        return [
-            bytes(first) + bytes(rest[: size - TAG_AT])
-            for (first, rest), size in zip(self.slots, lengths, strict=False)
-        ]
-
-    def number(self, ns: int, count: int) -> None:
-        """Number the first `count` packets from `ns` on, in the last 4 bytes of their headers."""
-        offset = len(self._prefix) - SUBLAYER.size
-        if (ns & 0xFF) + count > 0x100:  # the upper bytes change within the batch
-            for start in self._starts[:count]:
-                SUBLAYER.pack_into(self.buffer, start + offset, S_BIT | ns)
-                ns = ns + 1 & SEQUENCE_MASK
-            return
-        first = SUBLAYER.pack(S_BIT | ns)
-        end = (count - 1) * self.stride + offset + SUBLAYER.size
-        for column in range(3):
-            self.buffer[offset + column : end : self.stride] = first[column : column + 1] * count
-        self.buffer[offset + 3 : end : self.stride] = _LOW[ns & 0xFF : (ns & 0xFF) + count]
-
-
-@lru_cache(maxsize=12)
-def send_layout(prefix: bytes, frame: int, tag: bytes) -> SendLayout:
-    """The layout for frames of that length: the same one as before, as long as not too many others came since."""
-    return SendLayout(prefix, frame, tag)
+def address_of(buffer: bytearray | memoryview) -> int:
+    """Where a buffer lies in memory, from where it does not move any more."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
 class Slots:
     """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory.
 
-    room: bytes in each. headers: what stands in front of all of them.
+    room: bytes in each. starts: where each begins in the buffer.
     """
 
     stride: Final = HEADROOM + LONGEST
@@ -119,16 +49,54 @@ class Slots:
     def __init__(self) -> None:
         self.buffer = bytearray(BATCH * self.stride)
         self.view = view = memoryview(self.buffer)
+        self.address = address_of(self.view)
         self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
         self.slots = [[view[start : start + LONGEST]] for start in self.starts]
-        self._headers = b""
+        self._headers = b"", 0, False
 
-    def put_headers(self, prefix: bytes) -> None:
-        """Have every slot's frame preceded by `prefix`; they stay as long as nobody wants others."""
-        if self._headers != prefix:
+    @cached_property
+    def reads(self) -> bytes:
+        """Requests to a Ring that fill them, one after the other."""
+        return requests(READ, [self.address + start for start in self.starts], [LONGEST] * BATCH)
+
+    def move(self, place: int, to: int, length: int) -> None:
+        """Have what lies in one slot lie in an earlier one."""
+        start, end = self.starts[place], self.starts[to]
+        self.view[end : end + length] = self.view[start : start + length]
+
+    def column(self, offset: int, count: int) -> bytes:
+        """Of the first `count` frames, the byte at `offset` of each."""
+        first = HEADROOM + offset
+        return bytes(self.buffer[first : first + (count - 1) * self.stride + 1 : self.stride])
+
+    def put_column(self, offset: int, values: bytes) -> None:
+        """Write over the byte at `offset` (below 0: before the frame) of the first slots, one value each."""
+        first = HEADROOM + offset
+        self.buffer[first : first + (len(values) - 1) * self.stride + 1 : self.stride] = values
+
+    def put_headers(self, prefix: bytes, end: int, *, numbered: bool) -> None:
+        """Have every slot's frame preceded by `prefix`, `end` bytes before where it was read; they stay as long as
+        nobody wants others. numbered: their last 4 bytes are going to be written over."""
+        if self._headers != (prefix, end, numbered):
             for start in self.starts:
-                self.buffer[start - len(prefix) : start] = prefix
-            self._headers = prefix
+                self.buffer[start - end - len(prefix) : start - end] = prefix
+            self._headers = prefix, end, numbered
+
+    def forget_headers(self) -> None:
+        """They are written over."""
+        self._headers = b"", 0, False
+
+    def number(self, ns: int, count: int, end: int) -> None:
+        """Number the first `count` packets from `ns` on, in the last 4 bytes of their headers, see put_headers."""
+        if (ns & 0xFF) + count > 0x100:  # the upper bytes change within the batch
+            for start in self.starts[:count]:
+                SUBLAYER.pack_into(self.buffer, start - end - SUBLAYER.size, S_BIT | ns)
+                ns = ns + 1 & SEQUENCE_MASK
+            return
+        first, offset = SUBLAYER.pack(S_BIT | ns), -end - SUBLAYER.size
+        for column in range(3):
+            self.put_column(offset + column, first[column : column + 1] * count)
+        self.put_column(offset + 3, _LOW[ns & 0xFF : (ns & 0xFF) + count])
 
 
 FRAMES: Final = Slots()
@@ -138,17 +106,31 @@ FRAMES: Final = Slots()
 class ReceiveLayout:
     """Packets at a constant distance: reads the headers of many in one call, and has views of their frames.
 
-    stride: the distance. skip: bytes before each header (an IPv4 header). head: bytes of it that are compared.
+    stride: the distance. skip: bytes before each header (an IPv4 header). head: bytes of it that are compared. frame:
+    where it is, skipped bytes and header included.
     """
 
     def __init__(self, view: memoryview, stride: int, skip: int, head: int, frame: slice) -> None:
         count = min(len(view) // stride, RUN_MAX)
         self.frames = [view[n * stride + frame.start : n * stride + frame.stop] for n in range(count)]
-        self._frame = frame
+        self._frame, self._skip = frame, skip
         self._parts = (f"{skip}x" if skip else "") + f"{head}s", stride - skip - head
         self._view, self._stride = view, stride
         self._around: dict[tuple[int, int], list[list[Buffer]]] = {}
         self._structs: dict[int, Struct] = {}
+
+    @cached_property
+    def writes(self) -> bytes:
+        """Requests to a Ring that write the frames, one after the other."""
+        first = address_of(self._view) + self._frame.start
+        starts = [first + number * self._stride for number in range(len(self.frames))]
+        return requests(WRITE, starts, [self.frame_length] * len(self.frames))
+
+    @property
+    def frame_length(self) -> int:
+        """Bytes of each frame."""
+        length: int = self._frame.stop - self._frame.start
+        return length
 
     def heads(self, count: int) -> tuple[bytes, ...]:
         """The first bytes of the headers of the first `count` packets."""
@@ -160,15 +142,17 @@ class ReceiveLayout:
 
     def column(self, offset: int, count: int) -> bytes:
         """Of the first `count` packets, the byte at `offset` of each."""
+        offset += self._skip
         return bytes(self._view[offset : offset + (count - 1) * self._stride + 1 : self._stride])
 
     def put_column(self, offset: int, values: bytes) -> None:
         """Write over the byte at `offset` of the first packets, one value each."""
+        offset += self._skip
         self._view[offset : offset + (len(values) - 1) * self._stride + 1 : self._stride] = values
 
     def around(self, begin: int, end: int) -> list[list[Buffer]]:
         """Each frame in two parts: before byte `begin` of its packet, and from `end` on."""
         if (begin, end) not in self._around:
-            skipped = self._frame.start
+            skipped = self._frame.start - self._skip
             self._around[begin, end] = [[frame[: begin - skipped], frame[end - skipped :]] for frame in self.frames]
         return self._around[begin, end]

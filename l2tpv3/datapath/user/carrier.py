@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import repeat
 from typing import Final
 
 from l2tpv3.datapath.user.batch import BATCH, HEADROOM, RUN_MAX, ReceiveLayout, Slots
 from l2tpv3.datapath.user.inbox import Inbox, available
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.outlet import Outlet
+from l2tpv3.datapath.user.reader import Reader
 from l2tpv3.datapath.user.session import WorkerSession
+from l2tpv3.datapath.user.uring import Ring
 from l2tpv3.wire.data import CONTROL, Buffer, classify_ip, classify_udp
 
 _RECEIVE: Final = Slots()  # one for all: packets are done with before the next are read
@@ -41,11 +41,14 @@ class Carrier:
     control messages, beside their being counted.
     """
 
-    def __init__(self, encap: str, fd: int, offloads: Offloads, *, ipv4: bool) -> None:
-        """Takes the file over. ipv4: over IP, packets then come with their header in front, as raw(7) has it."""
+    def __init__(self, encap: str, fd: int, offloads: Offloads, ring: Ring | None = None, *, ipv4: bool) -> None:
+        """Takes the file over. ring: what to read many packets at once with, and its sessions' frames. ipv4: over IP,
+        packets then come with their header in front, as raw(7) has it."""
         self._socket = socket.socket(fileno=fd)
         self._socket.settimeout(0)
         self.fd = fd
+        self.ring = ring
+        self._reader = Reader(fd, ring)
         self.users = 0
         self.sessions: dict[int, WorkerSession] = {}
         self.rx_unknown_session = self.rx_control = self.rx_invalid = 0
@@ -177,17 +180,9 @@ class Carrier:
             self._receive_pieces([_RECEIVE.starts[0] + done], [(length - done, stride)])
 
     def _receive_each(self, _events: int) -> None:
-        """Take the packets that wait at the socket, each with a call of its own: over IP, and on old kernels."""
-        lengths: list[int] = []
-        for _ in range(BATCH):
-            try:
-                for length in map(os.readv, repeat(self.fd), _RECEIVE.slots[len(lengths) :]):
-                    lengths.append(length)  # those before an error count
-                break
-            except BlockingIOError:
-                break
-            except OSError:
-                continue  # an ICMP error to something that we sent: told once, and no packet
+        """Take the packets that wait at the socket, none of them merged: over IP, and on old kernels."""
+        # What ends it, an ICMP error to something that we sent perhaps, is told once, and is no packet.
+        lengths, _ = self._reader.read(_RECEIVE, BATCH)
         if lengths:
             self._receive_slots(lengths)
 
@@ -220,7 +215,7 @@ class Carrier:
             return False
         if skip and _RECEIVE.buffer[_RECEIVE.starts[0] :: _RECEIVE.stride][:count] != _PLAIN_IPV4 * count:
             return False
-        session.deliver_run(layout.frames[:count], count * length)
+        session.deliver_merged(layout, count, count * length)
         return True
 
     def _receive_ipv4(self, view: memoryview, length: int) -> None:

@@ -19,6 +19,7 @@ from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.port import TapPort
 from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
+from l2tpv3.datapath.user.uring import Ring
 from l2tpv3.datapath.user.vlan import VlanSession
 
 Fields = dict[str, Any]
@@ -48,8 +49,11 @@ class WorkerTunnel:
 class Requests:
     """All that one worker carries. `on_empty` is called when the last of it is gone."""
 
-    def __init__(self, loop: Loop, on_empty: Callable[[], None], on_quit: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: Loop, ring: Ring | None, on_empty: Callable[[], None], on_quit: Callable[[], None]
+    ) -> None:
         self._loop = loop
+        self._ring = ring
         self._on_empty = on_empty
         self._on_quit = on_quit
         self._tunnels: dict[tuple[tuple[int, int], int], WorkerTunnel] = {}
@@ -123,7 +127,8 @@ class Requests:
             if len(fds) != 1:
                 raise ValueError("a tunnel comes with one socket")
             offloads = Offloads(*map(bool, message.get("offloads", ())))
-            carrier = Carrier(settings.encap, fds[0], offloads, ipv4=":" not in settings.local)
+            ring = self._ring if offloads.uring else None
+            carrier = Carrier(settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local)
             fds.clear()
             self._loop.watch(carrier.fd, carrier.receive_packets, lone=carrier.receive_packet)
         carrier.users += 1
@@ -145,7 +150,7 @@ class Requests:
             raise Refused("exists", f"session id {settings.session_id} is taken")
         if len(fds) != 1:
             raise ValueError("a session comes with one file")
-        port = TapPort(fds[0])
+        port = TapPort(fds[0], tunnel.carrier.ring)
         session = kind_of(settings)(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
         session.on_gone = lambda: self._loop.forget(port.fd)
         self._loop.watch(port.fd, session.send_frames, lone=session.send_frame)
@@ -261,8 +266,10 @@ def _without(tunnel: WorkerTunnel) -> list[str]:
     carrier, udp = tunnel.carrier, tunnel.settings.encap == "udp"
     words = ["gso"] if udp and not carrier.outlet.segments else []
     words += ["gro"] if udp and not carrier.merges else []
-    words += [] if all(session.port.merges for session in tunnel.sessions.values()) else ["napi"]
-    return words + ([] if carrier.outlet.many else ["mmsg"])
+    ports = [session.port for session in tunnel.sessions.values()]
+    words += [] if all(port.merges for port in ports) else ["napi"]
+    words += [] if carrier.outlet.many else ["mmsg"]
+    return words + ([] if carrier.ring is not None and all(port.many for port in ports) else ["uring"])
 
 
 def _tunnel_counters(carrier: Carrier) -> Fields:

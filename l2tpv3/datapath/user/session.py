@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import math
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import length_hint
 from typing import Final, TypeVar
 
-from l2tpv3.datapath.user.batch import FRAMES, HEADROOM, LONGEST, ReceiveLayout, SendLayout, send_layout
+from l2tpv3.datapath.user.batch import BATCH, FRAMES, HEADROOM, LONGEST, PAYLOAD_MAX, ReceiveLayout
 from l2tpv3.datapath.user.outlet import Failed, Outlet
 from l2tpv3.datapath.user.port import Port
 from l2tpv3.datapath.user.settings import SessionSettings
@@ -37,8 +38,7 @@ FRAME_OVERHEAD: Final = 18
 _LONE: Final = bytearray(HEADROOM + LONGEST)  # for one frame, whose header is written each time
 _LONE_VIEW: Final = memoryview(_LONE)
 _LONE_SLOT: Final = [_LONE_VIEW[HEADROOM:]]
-_RUN_MIN: Final = 8  # frames of one length in a batch that are worth a layout of their own
-_MISSES_MAX: Final = 4
+_NO_MORE: Final = (0, errno.EAGAIN)
 _YIELDS: Final = 4  # how often the CPU is left to the netdev's thread before a frame is dropped
 _YIELD_S: Final = 0.00005
 _GONE: Final = (errno.EBADFD, errno.EBADF)
@@ -68,14 +68,15 @@ class WorkerSession:
         self._seq_discards = self._oos_packets = 0
         self._encap = encap
         self._outlet = outlet
-        self._run_length = self._misses = 0  # the length of frames that come in runs; batches that had none
+        self._batch = BATCH
         self._schedule = schedule
         self._timer_set = False
         self._ns = 0
-        self._tag = b""  # that each frame gets on its way to the tunnel: see vlan.py
         self._sequence: ReceiveSequence | None = None
         self._write = port.write
+        self._write_many = port.write_many
         self._read = port.read
+        self._read_many = port.read_many
         self.configure(settings)
 
     def configure(self, settings: SessionSettings) -> None:
@@ -125,13 +126,12 @@ class WorkerSession:
         return self._oos_packets + (self._sequence.oos_packets if self._sequence else 0)
 
     def send_frames(self, _events: int) -> None:
-        """Send the frames that wait at the netdev, a batch or two at most."""
-        if self._run_length:
-            layout = send_layout(self._prefix, self._run_length, self._tag)
-            if self._send_run(layout) < layout.count:
-                return
-        else:
-            self._send_mixed()
+        """Send the frames that wait at the netdev, a batch at most."""
+        lengths, ended_by = self._read_many(FRAMES, self._batch)
+        if lengths:
+            self._send_slots(lengths)
+        if ended_by not in _NO_MORE:
+            self._read_failed(ended_by)
 
     def send_frame(self, _events: int) -> None:
         """Send one frame as soon as can be: while there is little to do."""
@@ -139,7 +139,7 @@ class WorkerSession:
             length = self._read(_LONE_SLOT)
         except OSError as error:
             if not isinstance(error, BlockingIOError):
-                self._read_failed(error)
+                self._read_failed(error.errno)
             return
         start = HEADROOM - len(self._prefix)
         _LONE[start:HEADROOM] = self._prefix
@@ -155,88 +155,36 @@ class WorkerSession:
         self.tx_packets += 1
         self.tx_bytes += len(packet)
 
-    def _send_run(self, layout: SendLayout) -> int:
-        """Send a batch of frames that are all as long as the last ones were, as far as they are. Gives how many."""
-        waiting = iter(layout.slots)
-        length, frame, unread = 0, layout.frame, 0
-        try:
-            for length in map(self.port.read, waiting):
-                if length != frame:
-                    break
-        except OSError as error:
-            length, unread = frame, 1
-            if not isinstance(error, BlockingIOError):
-                self._read_failed(error)
-        count = layout.count - length_hint(waiting) - unread
-        if not count:
-            return 0
-        self._pass_run(layout, count, length)
-        if length != frame and count < _RUN_MIN:
-            self._misses += 1
-            if self._misses > _MISSES_MAX:
-                self._run_length = 0
-        elif count >= _RUN_MIN:
-            self._misses = 0
-        return count
-
-    def _pass_run(self, layout: SendLayout, count: int, length: int) -> None:
-        """Send `count` frames that were read, all of the layout's length but the last, which has `length` bytes."""
-        if self._numbering:
-            layout.number(self._ns, count)
-            self._ns = self._ns + count & SEQUENCE_MASK
-        if length > layout.frame:
-            self._send_long_last(layout, count, length)
-        else:
-            last = layout.stride - layout.frame + length
-            size = (count - 1) * layout.stride + last
-            self._sent(count, size, self._outlet.send_run(layout, count, last))
-
-    def _send_long_last(self, layout: SendLayout, count: int, length: int) -> None:
-        """The last frame is longer than the others, and lies over the headers behind it."""
-        start = (count - 1) * layout.stride
-        end = start + layout.stride - layout.frame + length
-        if start:
-            self._sent(count - 1, start, self._outlet.send_run(layout, count - 1, layout.stride))
-        self._sent(1, end - start, self._outlet.send_mixed([layout.view[start:end]]))
-        layout.restore(count, end)
-
-    def _send_mixed(self) -> None:
-        """Send a batch of frames of any lengths."""
-        lengths: list[int] = []
-        try:
-            for length in map(self.port.read, FRAMES.slots):
-                lengths.append(length)  # those before an error count
-        except OSError as error:
-            if not isinstance(error, BlockingIOError):
-                self._read_failed(error)
-        if lengths:
-            self._send_slots(lengths)
-            if len(lengths) >= _RUN_MIN and lengths.count(lengths[0]) >= len(lengths) * 7 // 8:
-                self._run_length, self._misses = lengths[0], 0
-
     def _send_slots(self, lengths: list[int]) -> None:
-        header, view, starts = len(self._prefix), FRAMES.view, FRAMES.starts
+        """Send the frames of these lengths in FRAMES."""
+        self._send_as_they_are(lengths, 0)
+
+    def _send_as_they_are(self, lengths: list[int], more: int) -> None:
+        """Send frames that begin `more` bytes before the slots of FRAMES, and are as much longer."""
+        count, prefix, first = len(lengths), self._prefix, lengths[0]
+        begin = len(prefix) + more
+        FRAMES.put_headers(prefix, more, numbered=self._numbering)
         if self._numbering:
-            for start, _ in zip(starts, lengths, strict=False):
-                FRAMES.buffer[start - header : start - 4] = self._prefix[:-4]
-                SUBLAYER.pack_into(FRAMES.buffer, start - 4, S_BIT | self._ns)
-                self._ns = self._ns + 1 & SEQUENCE_MASK
-            FRAMES.put_headers(b"")
+            FRAMES.number(self._ns, count, more)
+            self._ns = self._ns + count & SEQUENCE_MASK
+        if lengths.count(first) == count:
+            first += begin
+            self._batch = min(BATCH, max(1, PAYLOAD_MAX // first))  # as many as one call sends
+            self._sent(count, first * count, self._outlet.send_alike(begin, first, count))
         else:
-            FRAMES.put_headers(self._prefix)
-        packets = [view[start - header : start + length] for start, length in zip(starts, lengths, strict=False)]
-        size = sum(lengths) + header * len(lengths)
-        self._sent(len(lengths), size, self._outlet.send_mixed(packets))
+            packets = array("Q", [length + begin for length in lengths])
+            self._batch = BATCH
+            self._sent(count, sum(packets), self._outlet.send_slots(begin, packets))
 
     def _sent(self, packets: int, size: int, failed: Failed) -> None:
         self.tx_packets += packets - failed[0]
         self.tx_bytes += size - failed[1]
         self.tx_errors += failed[0]
 
-    def _read_failed(self, error: OSError) -> None:
-        if error.errno in _GONE:
+    def _read_failed(self, number: int | None) -> None:
+        if number in _GONE:
             self._lose()
-        elif error.errno != errno.EINTR:
+        elif number != errno.EINTR:
             self.tx_errors += 1
 
     def receive(self, packet: Buffer, view: memoryview, length: int) -> None:
@@ -259,7 +207,7 @@ class WorkerSession:
         try:
             self._write(frame)
         except OSError as error:
-            self._write_failed(error)
+            self._write_failed(error.errno)
             return
         self.rx_packets += 1
         self.rx_bytes += length
@@ -270,8 +218,20 @@ class WorkerSession:
 
     def deliver_merged(self, layout: ReceiveLayout, count: int, size: int) -> None:
         """As deliver_run, of the first `count` frames of a layout."""
-        frames = layout.frames[:count]
-        self._write_run(self._write, frames, frames, size)
+        results = self._write_many(layout, count)
+        if results is None:
+            frames = layout.frames[:count]
+            self._write_run(self._write, frames, frames, size)
+            return
+        length = layout.frame_length
+        if results.count(length) < count:
+            failed = [-result for result in results if result < 0]
+            count -= len(failed)
+            size -= len(failed) * (self.header_length + length)
+            for number in failed:
+                self._write_failed(number)
+        self.rx_packets += count
+        self.rx_bytes += size
 
     def deliver_run(self, frames: Sequence[memoryview], size: int) -> None:
         """Take frames whose headers and lengths were found right. size: bytes of all of them, with these headers."""
@@ -297,7 +257,7 @@ class WorkerSession:
                     continue
                 count -= 1
                 size -= self.header_length + len(frames[failed])
-                self._write_failed(error)
+                self._write_failed(error.errno)
         self.rx_packets += count
         self.rx_bytes += size
 
@@ -328,15 +288,15 @@ class WorkerSession:
         try:
             self._write(frame)
         except OSError as error:
-            self._write_failed(error)
+            self._write_failed(error.errno)
             return
         self.rx_packets += 1
         self.rx_bytes += self.header_length + len(frame)
 
-    def _write_failed(self, error: OSError) -> None:
+    def _write_failed(self, number: int | None) -> None:
         """The netdev is down (EIO), gone (EBADFD), or the kernel has no memory for it."""
         self.rx_errors += 1
-        if error.errno in _GONE:
+        if number in _GONE:
             self._lose()
 
     def _lose(self) -> None:

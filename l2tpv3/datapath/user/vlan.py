@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from l2tpv3.datapath.user.batch import FRAMES, ReceiveLayout, SendLayout
+from l2tpv3.datapath.user.batch import FRAMES, ReceiveLayout
 from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer, read_sequence
-from l2tpv3.wire.vlan import SHORTEST, TAG_AT, TAG_BYTES, TPID, imposed, number_of, tag_of
+from l2tpv3.wire.vlan import SHORTEST, TAG_AT, TAG_BYTES, TPID, number_of, tag_of
 
 _NUMBER_AT: Final = TAG_AT + 2
 _BEHIND: Final = TAG_AT + TAG_BYTES
@@ -38,7 +38,7 @@ class VlanSession(WorkerSession):
         if self._sequence is None:
             self.lengths = (self._shortest, self._longest_packet)
         vlan, self._rewrites = settings.vlan, settings.rewrite
-        self._tag = b"" if self._rewrites else tag_of(vlan)  # what room is left for
+        self._tag = tag_of(vlan)
         self._own = vlan
         inside = vlan if self._rewrites else 0  # the number of tags that the netdev sees
         self._low = bytes((inside & 0xFF,))
@@ -51,38 +51,6 @@ class VlanSession(WorkerSession):
         """See WorkerSession.send_frame: a lone frame is looked at as those of a batch are."""
         self.send_frames(events)
 
-    def _pass_run(self, layout: SendLayout, count: int, length: int) -> None:
-        if self._is_plain(layout, count):
-            super()._pass_run(layout, count, length)
-            return
-        frames = layout.frames(count, length)
-        if length > layout.frame:
-            layout.restore(count, (count - 1) * layout.stride + layout.stride - layout.frame + length)
-        self._send_copies(frames)
-
-    def _is_plain(self, layout: SendLayout, count: int) -> bool:
-        """Whether a run as it was read is as it has to go out, its tags being there."""
-        if not self._rewrites:
-            return TPID[0] not in layout.column(_BEHIND, count)
-        return (
-            layout.column(TAG_AT, count).count(TPID[0]) == count
-            and layout.column(TAG_AT + 1, count).count(TPID[1]) == count
-            and layout.column(_NUMBER_AT, count).translate(_LOW_NIBBLES).count(self._own >> 8) == count
-            and layout.column(_NUMBER_AT + 1, count).count(self._own & 0xFF) == count
-        )
-
-    def _send_copies(self, frames: Sequence[bytes]) -> None:
-        """Send frames that differ in what has to be done to them."""
-        packets: list[memoryview] = []
-        for frame in frames:
-            if not self._rewrites:
-                packets.append(memoryview(self._next_header() + imposed(frame, self._own)))
-            elif number_of(frame) == self._own:
-                packets.append(memoryview(self._next_header() + frame))
-            else:
-                self.tx_errors += 1
-        self._sent(len(packets), sum(map(len, packets)), self._outlet.send_mixed(packets))
-
     def _next_header(self) -> bytes:
         if not self._numbering:
             return self._prefix
@@ -91,8 +59,35 @@ class VlanSession(WorkerSession):
         return header
 
     def _send_slots(self, lengths: list[int]) -> None:
+        if not self._is_plain(len(lengths)):
+            self._send_unlike(lengths)
+        elif self._rewrites:
+            self._send_as_they_are(lengths, 0)
+        else:
+            self._make_room(len(lengths))
+            self._send_as_they_are(lengths, TAG_BYTES)
+
+    def _is_plain(self, count: int) -> bool:
+        """Whether the same has to be done to all frames that were read: a tag, or nothing as theirs are right."""
+        if not self._rewrites:
+            return TPID[0] not in FRAMES.column(TAG_AT, count)
+        return (
+            FRAMES.column(TAG_AT, count).count(TPID[0]) == count
+            and FRAMES.column(TAG_AT + 1, count).count(TPID[1]) == count
+            and FRAMES.column(_NUMBER_AT, count).translate(_LOW_NIBBLES).count(self._own >> 8) == count
+            and FRAMES.column(_NUMBER_AT + 1, count).count(self._own & 0xFF) == count
+        )
+
+    def _make_room(self, count: int) -> None:
+        """Move the MAC addresses of all frames, and put the tag behind them."""
+        for offset in range(TAG_AT):
+            FRAMES.put_column(offset - TAG_BYTES, FRAMES.column(offset, count))
+        for offset, value in enumerate(self._tag, TAG_AT - TAG_BYTES):
+            FRAMES.put_column(offset, bytes((value,)) * count)
+
+    def _send_unlike(self, lengths: list[int]) -> None:
         buffer, view, tag, header = FRAMES.buffer, FRAMES.view, self._tag, len(self._prefix)
-        FRAMES.put_headers(b"")  # here they lie elsewhere
+        FRAMES.forget_headers()  # here they lie elsewhere
         packets: list[memoryview] = []
         for start, length in zip(FRAMES.starts, lengths, strict=False):
             number = number_of(view[start : start + length])

@@ -55,6 +55,7 @@ def _prepare(control: int) -> Callable[[], None]:
     from l2tpv3.datapath.user.loop import Loop
     from l2tpv3.datapath.user.requests import Requests
     from l2tpv3.datapath.user.server import Server
+    from l2tpv3.datapath.user.uring import open_ring
 
     owner = os.geteuid()
     listener = socket.socket(fileno=control)
@@ -64,6 +65,7 @@ def _prepare(control: int) -> Callable[[], None]:
     privilege.set_process_name("l2tpv3-worker")
     privilege.limit()
     privilege.be_patient()
+    ring = open_ring()
     other_user = privilege.drop(*privilege.find_user())
     landlock.isolate()
     if not seccomp.confine() and not other_user:
@@ -73,7 +75,7 @@ def _prepare(control: int) -> Callable[[], None]:
     def end() -> None:
         server.end_when_answered()
 
-    requests = Requests(loop, on_empty=end, on_quit=end)
+    requests = Requests(loop, ring, on_empty=end, on_quit=end)
     server = Server(listener, loop, requests, owner)
     loop.at(time.monotonic() + IDLE_S, lambda _now: end() if requests.empty else None)
     gc.collect()

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3.datapath.user.batch import BATCH, LONGEST, SendLayout
+from l2tpv3.datapath.user.batch import BATCH, ReceiveLayout, Slots
 from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.offloads import Offloads
+from l2tpv3.datapath.user.reader import Taken, read_each
 from l2tpv3.datapath.user.requests import kind_of
 from l2tpv3.datapath.user.session import FRAME_OVERHEAD
 from l2tpv3.datapath.user.settings import SessionSettings
@@ -30,7 +31,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.fd = -1
-        self.merges = False
+        self.merges = self.many = False
         self.waiting: Iterator[bytes] = iter(())
         self.written: list[bytes] = []
 
@@ -49,6 +50,13 @@ class Wire:
         """Port."""
         self.written.append(bytes(frame))
         return len(frame)
+
+    def read_many(self, slots: Slots, most: int) -> Taken:
+        """Port."""
+        return read_each(self.read, slots, most)
+
+    def write_many(self, layout: ReceiveLayout, count: int) -> list[int] | None:
+        """Port."""
 
     def gather(self, parts: Sequence[Buffer]) -> int:
         """Port."""
@@ -221,17 +229,13 @@ def test_sessions_that_send_alone_and_in_batches_keep_their_headers() -> None:
 @settings(max_examples=200, deadline=None)
 def test_numbers_are_those_of_one_packet_after_the_other(ns: int, count: int, frame: int) -> None:
     framing = Framing("udp", 4, "default")
-    layout = SendLayout(encode(framing, 5, b"", b"abcd"), frame)
-    count = min(count, layout.count)
-    layout.number(ns, count)
-    seen = [decode(framing, packet).sequence for packet in layout.packets[:count]]
+    slots = Slots()
+    slots.put_headers(encode(framing, 5, b"", b"abcd"), 0, numbered=True)
+    slots.number(ns, count, 0)
+    packets = [bytes(slots.view[start - 16 : start]) for start in slots.starts[:count]]
+    seen = [decode(framing, packet + bytes(frame)).sequence for packet in packets]
     assert seen == [(ns + number) % (1 << 24) for number in range(count)]
-    assert all(decode(framing, packet).cookie == b"abcd" for packet in layout.packets)
-
-
-def test_no_slot_cuts_a_frame() -> None:
-    layout = SendLayout(bytes(20), 1446)
-    assert min(len(slot[0]) for slot in layout.slots) >= LONGEST - 20
+    assert all(decode(framing, packet + bytes(frame)).cookie == b"abcd" for packet in packets)
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)

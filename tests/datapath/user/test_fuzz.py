@@ -5,6 +5,7 @@ Nothing raises, memory stays flat, and each packet is counted exactly once. Seed
 
 from __future__ import annotations
 
+import errno
 import gc
 import itertools
 import os
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from l2tpv3.datapath.user.batch import ReceiveLayout, Slots
 from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.offloads import Offloads
+from l2tpv3.datapath.user.reader import Taken
 from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.datapath.user.vlan import VlanSession
@@ -35,8 +38,8 @@ class Sink:
 
     def __init__(self) -> None:
         self.fd = -1
-        self.merges = False
-        self.taken = self.refused = 0
+        self.merges = self.many = False
+        self.taken = self.refused = self.batches = 0
         self.shortest, self.longest = SLOT, 0
 
     def read(self, into: list[memoryview]) -> int:
@@ -53,6 +56,23 @@ class Sink:
         if not self.shortest <= size <= self.longest:
             self.shortest, self.longest = min(self.shortest, size), max(self.longest, size)
         return size
+
+    def read_many(self, slots: Slots, most: int) -> Taken:
+        """Nothing is sent in this test."""
+        return [], errno.EAGAIN
+
+    def write_many(self, layout: ReceiveLayout, count: int) -> list[int] | None:
+        """Half of the time as one call would, which goes on after errors."""
+        self.batches += 1
+        if self.batches % 2:
+            return None
+        return [self._outcome(frame) for frame in layout.frames[:count]]
+
+    def _outcome(self, frame: Buffer) -> int:
+        try:
+            return self.write(frame)
+        except OSError as error:
+            return -(error.errno or 0)
 
     def gather(self, parts: Sequence[Buffer]) -> int:
         """Take a frame."""
