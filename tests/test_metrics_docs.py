@@ -50,10 +50,11 @@ def test_the_dashboard_is_about_what_there_is() -> None:
     assert not [one["title"] for one in panels if one["gridPos"]["x"] + one["gridPos"]["w"] > 24]
     shown = [target["expr"] for one in panels for target in one.get("targets", [])]
     asked = [one["definition"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
-    assert len(shown) >= 20 and len(asked) == 3
+    assert len(shown) >= 20 and len(asked) == 4
     named = {name for text in shown + asked for name in _NAME.findall(text)}
     assert named <= _all()
     assert {f"l2tpv3_session_{one}_total" for one in ("rx_bytes", "tx_bytes", "rx_cookie_discards")} <= named
+    assert {f"l2tpv3_link_{one}" for one in ("up", "carrier", "worker_up", "rx_bytes_total", "condition")} <= named
     variables = {one["name"] for one in dashboard["templating"]["list"]}
     used = {name for text in shown for name in re.findall(r"\$(\w+)", text)} - {"__rate_interval"}
     assert used <= variables
