@@ -179,13 +179,12 @@ class Quick:
         """Remember how it is after a narrow change, unless something else has changed. The caller holds the lock."""
         before = known.remembered.takes
         with self._stillness.look() as look:
-            takes = replay(before)
-            found = differences(before, takes) if takes is not None else None
+            takes, now = replay(before), list[Part]()
+            found = differences(before, takes, now) if takes is not None else None
             if takes is None or found is None or not all(map(self._ours(narrow), found)):
                 return
             digests = {**known.remembered.digests, **known.digests}
             namespaces = {take.netns for take in takes} | set(_namespaces(narrow.after.tunnels.values()))
-            now = [pare(take, like) for take, like in zip(takes, before, strict=True)]
             all_up = known.remembered.all_up and _all_up(narrow.after.tunnels)
             remembered = Remembered(digests=digests, takes=now, all_up=all_up)
             self._recall.keep(remembered, namespaces)

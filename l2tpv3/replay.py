@@ -124,14 +124,9 @@ def _for_each_socket(parts: Sequence[Part], do: Callable[[Sequence[Part]], list[
 # -- what is kept ------------------------------------------------------------------------------------------------
 
 
-def pare(take: Take, like: Part | None = None) -> Part:
-    """What is to be kept of a take. like: of an earlier one, which saves looking where that still fits."""
-    known = like.pieces if like is not None else []
-    pieces = []
-    for number, datagram in enumerate(take.datagrams):
-        same = number < len(known) and _is_same(known[number], datagram)
-        pieces.append(known[number] if same else _pare(take, datagram))
-    return Part(*take[:5], pieces)
+def pare(take: Take) -> Part:
+    """What is to be kept of a take."""
+    return Part(*take[:5], [_pare(take, datagram) for datagram in take.datagrams])
 
 
 def _pare(take: Take, datagram: bytes) -> Piece:
@@ -183,19 +178,23 @@ def _filled(piece: Piece) -> bytes:
 # -- what differs ------------------------------------------------------------------------------------------------
 
 
-def differences(old: Sequence[Part], new: Sequence[Take]) -> list[Item] | None:
+def differences(old: Sequence[Part], new: Sequence[Take], now: list[Part] | None = None) -> list[Item] | None:
     """What is in one of the two and not in the other; None: too much to look at.
 
-    Only datagrams of which other bytes were kept are read.
+    Only datagrams of which other bytes were kept are read. now: takes what is to be kept of the new ones, see pare.
     """
     found: list[Item] = []
     for part, take in zip(old, new, strict=True):
         if [piece.size for piece in part.pieces] != list(map(len, take.datagrams)):
             return None
-        read = _reader(part)
-        for piece, datagram in zip(part.pieces, take.datagrams, strict=True):
-            if not _is_same(piece, datagram):
-                found += _differing(read(_filled(piece)), read(datagram))
+        read, pieces = _reader(part), list(part.pieces)
+        for number, datagram in enumerate(take.datagrams):
+            if not _is_same(part.pieces[number], datagram):
+                found += _differing(read(_filled(part.pieces[number])), read(datagram))
+                if now is not None:
+                    pieces[number] = _pare(take, datagram)
+        if now is not None:
+            now.append(Part(*take[:5], pieces))
     return found
 
 
