@@ -36,6 +36,7 @@ from l2tpv3.quick import Quick, Request
 from l2tpv3.recall import Recall
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
+from l2tpv3.spaces import Spaces, running
 from l2tpv3.steps import AddTunnel, AnyStep, Step, describe
 from l2tpv3.store import AuditEntry, Recorded, Store
 from l2tpv3.told import OnStep, ToldStep
@@ -56,21 +57,23 @@ Want = Callable[[Everything], Everything]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a change did, or would do. steps: in their order; () when everything was so already."""
+    """What a change did, or would do. steps: in their order; () when everything was so already. namespaces: made before
+    all of them."""
 
     steps: tuple[AnyStep, ...]
     before: Everything
     after: Everything
+    namespaces: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
         """Whether anything changes: what runs, or only what is on record of it."""
-        return bool(self.steps) or bool(Edits.between(self.before, self.after))
+        return bool(self.steps or self.namespaces) or bool(Edits.between(self.before, self.after))
 
     @property
     def told(self) -> tuple[ToldStep, ...]:
         """The steps in words."""
-        return tuple(map(describe, self.steps))
+        return (*map(_made, self.namespaces), *map(describe, self.steps))
 
 
 class Engine:
@@ -88,6 +91,7 @@ class Engine:
         self.links = LinkRunner(places.link_mark, makers or Makers(places.runtime))
         self._runner = Runner(datapaths, placer, places, self.links)
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
+        self._spaces = Spaces(places, self.store, real=isinstance(placer, NetdevPlacer))
         kernel = datapaths.get(KernelDatapath.name)
         self._quick = (
             Quick(places, self.store, recall, kernel, self._in_place)
@@ -119,12 +123,14 @@ class Engine:
         stamp = self._quick.stamp() if self._quick is not None else None
         with _no_collection():
             recorded = self.store.load()
-            with self._busy():
-                wanted = want(recorded.everything)
-            with taping() as tape:
-                change = self._look(recorded, wanted, scope, links)
+            with self._spaces.standing_in():
+                with self._busy():
+                    wanted = want(recorded.everything)
+                with taping() as tape:
+                    change = self._look(recorded, wanted, scope, links)
             steps = plan_everything(change)
-        outcome = Outcome(steps=steps, before=recorded.everything, after=wanted)
+        namespaces = self._spaces.missing(_asked(recorded.everything, wanted, scope))
+        outcome = Outcome(steps=steps, before=recorded.everything, after=wanted, namespaces=namespaces)
         if self._quick is not None and stamp is not None and recorded.pending is None and not outcome.changes:
             # Not to be had at once: somebody is changing the record.
             with contextlib.suppress(L2tpError), exclusive(self.places.runtime, timeout_s=0):
@@ -182,15 +188,21 @@ class Engine:
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
         for its confirmation.
         """
-        with self._locked(), _no_collection():
+        with self._locked(), _no_collection(), contextlib.ExitStack() as stack:
             if confirm_s is None and (quick := self._change_quickly(request, on_step)) is not None:
                 return quick
             recorded = self.store.load()
             if not repairs:
                 self._refuse_unconfirmed(recorded)
             before = recorded.everything
-            with self._busy():
+            with self._spaces.standing_in(repairs=repairs), self._busy():
                 wanted = want(before)
+            meant = _within(wanted, scope, links) if repairs else _asked(before, wanted, scope)
+            namespaces = self._spaces.missing(meant, repairs=repairs)
+            if on_step is not None:
+                for name in namespaces:
+                    on_step(_made(name))
+            stack.enter_context(self._spaces.having(namespaces))
             with taping() as tape:
                 change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
             steps = plan_everything(change)
@@ -201,21 +213,21 @@ class Engine:
                 if changed:
                     self._refuse_unconfirmed(recorded)
                 self._take(change, steps, on_step)
-                return Outcome(steps=steps, before=before, after=wanted)
+                return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces)
             if not steps and not changed and recorded.pending is None:
                 if self._quick is not None and not without:
                     self._quick.keep(tape, change, request)
-                return Outcome(steps=(), before=before, after=wanted)
+                return Outcome(steps=(), before=before, after=wanted, namespaces=namespaces)
             waiting = None
             if confirm_s is not None and (changed or steps):
                 about = frozenset((name, None) for name in changed.tunnels)
                 deadline = since_boot_s() + confirm_s
                 back = changed.back(before)
                 waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
-            last = self._carry_out(recorded, change, steps, changed, waiting, on_step)
+            last = self._carry_out(recorded, change, steps, changed, waiting, on_step, namespaces=namespaces)
             if self._quick is not None and waiting is None and not without:
                 self._quick.keep(last, once_done(change), request)
-            return Outcome(steps=steps, before=before, after=wanted)
+            return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces)
 
     def _carry_out(
         self,
@@ -226,9 +238,12 @@ class Engine:
         waiting: Pending | None,
         on_step: OnStep | None,
         look: Look | None = None,
+        *,
+        namespaces: tuple[str, ...] = (),
     ) -> Tape:
         """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told."""
-        audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, steps)) or "record only")
+        said = (*map(_made, namespaces), *map(describe, steps))
+        audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, said)) or "record only")
         note = note_of(recorded, change, steps, changed)
         self.store.begin(note)
         try:
@@ -342,15 +357,22 @@ class Engine:
             )
             self.store.begin(note_of(recorded, kept, steps, Edits()))
             self._take(change, steps)
-            audit = AuditEntry(
-                at=time.time(), who=caller(), what="down: " + ("; ".join(map(_in_words, steps)) or "nothing")
-            )
+            what = "; ".join(map(_in_words, map(describe, steps))) or "nothing"
+            audit = AuditEntry(at=time.time(), who=caller(), what=f"down: {what}")
             # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
             now = boot_id()
             tunnels = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
             links = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.links.items()}
             self.store.commit(Edits(tunnels=tunnels, links=links), audit)
+            self._spaces.tidy()
             return Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
+
+    def restore_namespaces(self) -> tuple[str, ...]:
+        """See Manager.restore_namespaces."""
+        with self._locked():
+            names = self._spaces.missing(running(self.store.load().everything), repairs=True)
+            with self._spaces.having(names):
+                return names
 
     def adopt(self, record: TunnelRecord) -> None:
         """Put on record what is running already, and mark its netdevs as ours."""
@@ -374,6 +396,7 @@ class Engine:
             if pending is None or pending.deadline is None:
                 return False
             self.store.forget_pending()
+            self._spaces.tidy()
             return True
 
     def rollback(self) -> Outcome | None:
@@ -391,10 +414,11 @@ class Engine:
             change = self._look(recorded, wanted, pending.scope, links_of(pending))
             steps = plan_everything(change)
             note = Pending(scope=pending.scope, before=pending.before, target=pending.before.back(before))
-            what = "rolled back: " + ("; ".join(map(_in_words, steps)) or "record only")
+            what = "rolled back: " + ("; ".join(map(_in_words, map(describe, steps))) or "record only")
             self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), note)
             self._take(change, steps)
             self.store.forget_pending()
+            self._spaces.tidy()
             return Outcome(steps=steps, before=before, after=wanted)
 
     def expire(self) -> Outcome | None:
@@ -460,9 +484,28 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _in_words(step: AnyStep) -> str:
-    said = describe(step)
+def _in_words(said: ToldStep) -> str:
     return f"{said.sign} {said.subject}: {said.text}"
+
+
+def _made(netns: str) -> ToldStep:
+    return ToldStep(sign="+", netns=netns, text="make it")
+
+
+def _asked(before: Everything, wanted: Everything, scope: Scope | None) -> Everything:
+    """What somebody asked for just now."""
+    return wanted if scope is None else Edits.between(before, wanted).made
+
+
+def _within(whole: Everything, scope: Scope | None, links: Collection[str]) -> Everything:
+    """What of it a change is about that has that scope, see Engine.change."""
+    if scope is None:
+        return whole
+    tunnels, about = {name for name, _ in scope}, touched_links(scope, links, whole) or ()
+    return Everything(
+        tunnels={name: record for name, record in whole.tunnels.items() if name in tunnels},
+        links={name: record for name, record in whole.links.items() if name in about},
+    )
 
 
 @contextlib.contextmanager

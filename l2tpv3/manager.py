@@ -368,6 +368,13 @@ class Manager:
             names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
         return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
 
+    def restore_namespaces(self) -> tuple[str, ...]:
+        """Make the network namespaces again that were made on demand and are gone, without what belongs into them.
+
+        For units, which may not make any themselves (`restore` does where it may). Gives their names.
+        """
+        return self._engine.restore_namespaces()
+
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
         """Tunnels and virtual cards (`link NAME`) with a worker: its pid; None where the netdevs are there, but nobody
         carries them.

@@ -52,3 +52,8 @@ def _tail(runtime: Path) -> str:
 def link_alias(runtime: Path, name: str) -> str:
     """The mark of a link: `l2tpv3 link NAME RUNTIME`, which no session has, since theirs have a slash."""
     return f"l2tpv3 link {name}{_tail(runtime.absolute())}"
+
+
+def netns_alias(runtime: Path) -> str:
+    """The mark of a network namespace that was made on demand, on its loopback: `l2tpv3 netns RUNTIME`."""
+    return f"l2tpv3 netns{_tail(runtime.absolute())}"

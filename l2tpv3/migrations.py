@@ -51,7 +51,9 @@ CREATE TABLE link (
 ) STRICT;
 """
 
-STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED, _LINKS)
+_NAMESPACES = "CREATE TABLE namespace (name TEXT PRIMARY KEY) STRICT"
+
+STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED, _LINKS, _NAMESPACES)
 """STEPS[n] takes a file from version n to n + 1."""
 
 

@@ -6,7 +6,8 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from l2tpv3.errors import MissingError, from_errno
@@ -18,8 +19,67 @@ _CLONE_NEWNET = 0x4000_0000
 
 
 def netns_path(netns: str) -> str:
-    """The file of a namespace: a name under /run/netns, or a path as it is."""
-    return netns if netns.startswith("/") else f"{NETNS_DIR}/{netns}"
+    """The file of a namespace: a name under /run/netns, or a path as it is; of what stands in for it, see StandIns."""
+    if netns.startswith("/"):
+        return netns
+    stand_ins = _stand_ins.get()
+    if stand_ins is not None and (place := stand_ins.place(netns)) is not None:
+        return place
+    return f"{NETNS_DIR}/{netns}"
+
+
+def is_named(netns: str) -> bool:
+    """Whether `ip netns` has a namespace of that name; a file on which one was going to be mounted is none."""
+    try:
+        return Path(f"{NETNS_DIR}/{netns}").stat().st_dev == Path("/proc/thread-self/ns/net").stat().st_dev
+    except OSError:
+        return False
+
+
+def require_netns(netns: str | None) -> None:
+    """Raise MissingError when it is not there, whatever stands in for it."""
+    if netns is not None and not netns.startswith("/") and not is_named(netns):
+        raise _no_netns(netns, errno.ENOENT)
+
+
+class StandIns:
+    """Empty namespaces in place of those that are not there yet: nobody else sees them, and they are gone at the end.
+
+    So what is going to be made in a namespace that is going to be made, too, can be looked into beforehand.
+    """
+
+    def __init__(self, for_which: Callable[[str], bool]) -> None:
+        self._for_which = for_which
+        self._files: dict[str, int] = {}
+
+    def place(self, netns: str) -> str | None:
+        """A path to what stands in for a name; None where the real one is there, or has to be."""
+        if netns not in self._files:
+            if is_named(netns) or not self._for_which(netns):
+                return None
+            with aside():
+                self._files[netns] = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._files[netns]}"
+
+    def close(self) -> None:
+        """Let go of them."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+
+_stand_ins: ContextVar[StandIns | None] = ContextVar("stand_ins", default=None)
+
+
+@contextlib.contextmanager
+def standing_in(for_which: Callable[[str], bool]) -> Iterator[None]:
+    """For the block, in this thread, there are StandIns for the names of which `for_which` says so."""
+    stand_ins = StandIns(for_which)
+    token = _stand_ins.set(stand_ins)
+    try:
+        yield
+    finally:
+        _stand_ins.reset(token)
+        stand_ins.close()
 
 
 def open_netns(netns: str) -> int:
@@ -35,10 +95,14 @@ def open_netns(netns: str) -> int:
         finally:
             os.close(place)
     except FileNotFoundError as error:
-        problem = "can't open it: No such file or directory (ENOENT)"
-        raise MissingError(subject, problem, f"`ip netns add {netns}` makes it", errno=error.errno) from error
+        raise _no_netns(netns, error.errno) from error
     except OSError as error:
         raise from_errno(subject, "open it", error.errno or 0) from error
+
+
+def _no_netns(netns: str, number: int | None) -> MissingError:
+    problem = "can't open it: No such file or directory (ENOENT)"
+    return MissingError(f"network namespace {netns}", problem, f"`ip netns add {netns}` makes it", errno=number)
 
 
 def same_netns(one: str | None, other: str | None) -> bool:

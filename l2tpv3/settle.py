@@ -18,6 +18,7 @@ from l2tpv3.errors import (
 )
 from l2tpv3.link.base import Locator, Placer, home
 from l2tpv3.mtu import find_route, session_mtu
+from l2tpv3.netns import require_netns
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
 from l2tpv3.spec import IPInterface, SessionSpec, TunnelSpec, session_fields
@@ -163,6 +164,7 @@ class Settler:
 
     def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
         """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
+        require_netns(spec.netns)  # one that is made on demand has no route
         route = find_route(spec)
         datapath, reason = choose.choose_datapath(spec, self._datapaths)
         return TunnelRecord(

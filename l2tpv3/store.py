@@ -115,6 +115,24 @@ class Store:
         with self._change() as db:
             _write_pending(db, None)
 
+    def namespaces(self) -> frozenset[str]:
+        """The network namespaces that were made on demand, or were going to be."""
+        with self._errors():
+            if not self._path.exists():
+                return frozenset()
+            with self._opened_to_read() as db:
+                return frozenset(name for (name,) in db.execute("SELECT name FROM namespace"))
+
+    def keep_namespace(self, name: str) -> None:
+        """Note that a network namespace is going to be made."""
+        with self._change() as db:
+            db.execute("INSERT OR IGNORE INTO namespace VALUES (?)", (name,))
+
+    def forget_namespace(self, name: str) -> None:
+        """It is gone, or somebody else's by now."""
+        with self._change() as db:
+            db.execute("DELETE FROM namespace WHERE name = ?", (name,))
+
     def audit(self, limit: int) -> list[AuditEntry]:
         """The last entries of the audit trail, the newest first."""
         with self._errors():

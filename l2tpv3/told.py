@@ -13,21 +13,25 @@ from l2tpv3.errors import L2tpError
 class ToldStep:
     """A step of a plan in words; no secrets are in it.
 
-    sign: + - or ~. tunnel: None where it is about the link `link`. session: None where it is about the tunnel. text:
-    what it does, and why when that is not plain. why: that reason alone. interrupts: whether its traffic stops.
+    sign: + - or ~. tunnel: None where it is about the link `link`, or the network namespace `netns`. session: None
+    where it is about the tunnel. text: what it does, and why when that is not plain. why: that reason alone.
+    interrupts: whether its traffic stops.
     """
 
     sign: str
     tunnel: str | None = None
     session: str | None = None
     link: str | None = None
+    netns: str | None = None
     text: str
     why: str = ""
     interrupts: bool = False
 
     @property
     def subject(self) -> str:
-        """`tunnel a`, `session a/b` or `link c`."""
+        """`tunnel a`, `session a/b`, `link c` or `network namespace d`."""
+        if self.netns is not None:
+            return f"network namespace {self.netns}"
         if self.link is not None:
             return f"link {self.link}"
         return f"tunnel {self.tunnel}" if self.session is None else f"session {self.tunnel}/{self.session}"

@@ -20,6 +20,7 @@ l2tpctl restore
 l2tpctl restore siteb
 l2tpctl restore link br0
 l2tpctl restore --wait 90      # at boot
+l2tpctl restore --namespaces   # before that, in a unit that may not make them
 """,
     "watch": "l2tpctl watch",
 }
@@ -44,12 +45,20 @@ def restore(
             help="Wait so long for addresses, routes, namespaces, bridges and NICs that are yet to come. [default: 0]",
         ),
     ] = None,
+    namespaces: Annotated[
+        bool,
+        typer.Option("--namespaces", help="Only the network namespaces that were made on demand, and nothing in them."),
+    ] = False,
 ) -> None:
     """Bring back what is on record but not running.
 
     After a reboot, or when a worker died: a netdev that outlived its worker keeps its addresses and bridge. A change
     that `apply --confirm` made and nobody confirmed in time, or before the machine went down, is undone first.
     """
+    if namespaces:
+        for name in local_manager(ctx, "restore --namespaces").restore_namespaces():
+            print(f"network namespace {name}: restored", file=sys.stderr)
+        return
     one = " ".join(names) if names else None
     if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else _seconds(wait), tell=_tell):
         print("nothing to restore: all that is on record is running", file=sys.stderr)

@@ -46,7 +46,12 @@ _ALL: dict[str, Any] = {
         "Network namespace of what it is over. [default: where the first of it that is ours is]",
         complete.netns,
     ),
-    "netns": _text("netns", "NETNS", "Network namespace for its netdev. [default: as --over-netns]", complete.netns),
+    "netns": _text(
+        "netns",
+        "NETNS",
+        "Network namespace for its netdev; it is made if need be. [default: as --over-netns]",
+        complete.netns,
+    ),
     "mac": _text("mac", "MAC", "Its MAC address. [default: its own one, the same at each boot]"),
     "mtu": _text("mtu", "auto|N", "Its MTU in bytes; auto is what those beneath allow. [default: auto]"),
     "address": options.Address,

@@ -157,7 +157,7 @@ SessionNetns = Annotated[
     typer.Option(
         "--netns",
         metavar="NETNS",
-        help="Network namespace for the netdev. [default: the tunnel's]",
+        help="Network namespace for the netdev; it is made if need be. [default: the tunnel's]",
         autocompletion=complete.netns,
     ),
 ]

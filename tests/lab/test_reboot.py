@@ -69,6 +69,9 @@ ifname = "tap-lan"
 netns = "blue"
 up = false
 reorder-timeout-ms = 40
+[tunnel.user-udp.session.apart]
+netns = "made-on-demand"
+address = "10.4.0.1/24"
 
 [tunnel.user-netns]
 remote = "10.88.0.2"

@@ -84,15 +84,18 @@ for unit in restore watch; do
   install -D -m 644 "$NETNS" /etc/systemd/system/l2tpv3-$unit.service.d/netns.conf
 done
 systemctl daemon-reload
+"$CTL" session add user fresh --netns made --address 10.4.0.1/24
+ip netns del made
 old=$(worker)
 systemctl restart l2tpv3-restore.service l2tpv3-watch.service
 [[ $(worker) == "$old" ]]
-kill_worker user 4
+ip -n made -br addr > made
+kill_worker user 5
 ip -n blue -br addr > blue
 systemd-analyze security --no-pager l2tpv3-watch.service > netns.security
 
 systemctl stop l2tpv3-watch.service l2tpv3-restore.service
-up user 4 && up kernel 2
+up user 5 && up kernel 2
 systemctl --no-legend --failed list-units 'l2tpv3*' > failed
 """
 
@@ -120,6 +123,7 @@ def test_units_under_systemd(disk: Path) -> None:
     assert again["tunnels"][1]["worker_pid"] != restored["tunnels"][1]["worker_pid"]
     _assert_confined(said)
     assert "10.3.0.1/24" in said["blue"]
+    assert "10.4.0.1/24" in said["made"], "its namespace too"
     assert not said["failed"]
 
 

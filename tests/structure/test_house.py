@@ -20,7 +20,7 @@ PACKAGE = ROOT / "l2tpv3"
 FLOORS: list[set[str]] = [
     {"wire", "errors", "marks"},
     {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot"},
-    {"arrivals", "places", "words"},
+    {"arrivals", "places", "words", "naming"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},
     {"status", "records", "datapath.base"},
@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
     {"config", "pending", "world", "steps"},
     {"store"},
     {"report", "metrics", "choose", "clash", "observe", "plan", "run", "replay"},
-    {"planning", "differences", "extent", "recall", "stillness"},
+    {"planning", "differences", "extent", "recall", "stillness", "spaces"},
     {"quick", "settle", "follow"},
     {"settling", "engine"},
     {"restore"},
