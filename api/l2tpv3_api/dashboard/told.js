@@ -46,4 +46,5 @@ export function ofApply(data) {
 }
 
 /** What a step is about. */
-export const subjectOf = ({ tunnel, session, link }) => (link ? `link ${link}` : session ? `session ${tunnel}/${session}` : `tunnel ${tunnel}`);
+export const subjectOf = ({ tunnel, session, link, netns }) => (
+  netns ? `network namespace ${netns}` : link ? `link ${link}` : session ? `session ${tunnel}/${session}` : `tunnel ${tunnel}`);
