@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from l2tpv3.errors import ConflictError, InvalidValueError, MissingError
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.links.kind import Attributes, Below
+from l2tpv3.links.lacp import check_lacp
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.spec import LinkSpec
@@ -27,7 +28,7 @@ def check_name(spec: LinkSpec, mark: str, *, ours: Iterable[str] = ()) -> None:
 def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
     """That what it is to be over is there and free. ours: netdevs that a change is about to make.
 
-    Raises ConflictError (in use, with addresses), MissingError, InvalidValueError (MTU).
+    Raises ConflictError (in use, with addresses), MissingError, InvalidValueError (MTU, no LACP).
     """
     ours = set(ours)
     with contextlib.ExitStack() as stack:
@@ -44,6 +45,7 @@ def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] =
         # What of ours has it gives it up in the same change, or check_links() has refused it.
         strangers = {index: link for index, link in links.items() if link["ifname"] not in ours}
         _check_one(spec, by_name[ifname], states[ifname], strangers, mark)
+        check_lacp(spec, ifname)
 
 
 def _check_one(spec: LinkSpec, one: Attributes, state: NetdevState, links: Mapping[int, Attributes], mark: str) -> None:

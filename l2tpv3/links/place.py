@@ -11,6 +11,7 @@ from l2tpv3.link.netdev import Netdevs
 from l2tpv3.links.check import check_name, check_over
 from l2tpv3.links.kind import Attributes, Below
 from l2tpv3.links.kinds import kind_of
+from l2tpv3.links.lacp import check_lacp
 from l2tpv3.links.options import BondOptions, BridgeOptions, MemberVlans
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.sight import Sight
@@ -79,6 +80,7 @@ class NetdevMaker:
             except NotFoundError:
                 continue
             if member.get("master") != index:
+                check_lacp(spec, below[name])  # one that was not there yet when all was checked
                 if kind.members_down:
                     home.set(member["index"], subject, state="down")
                 home.set(member["index"], subject, master=index)

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from labrunner.errors import ScenarioError
-from labrunner.scenario import Capture, Decode, End, Host, Link, Scenario, Step, Transfer, fill
+from labrunner.scenario import Capture, Decode, End, Host, Link, Outage, Scenario, Step, Transfer, fill
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 """Where the scenarios that ship with the project are."""
+
+BUILT_IN = ("datapath", "datapath_word", "frames", "run_dir", "send_flows", "send_frames", "traffic")
+"""Values that each step has besides the scenario's own, and those of `netns.HOST`: see labrunner.steps."""
 
 _HOST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
 
@@ -140,8 +143,10 @@ class _Loader:
             say=step.take("say", str),
             on=self._known_host(step.take("on", str), where),
             run=(run,) if isinstance(run, str) else tuple(run),
+            stdin=step.take("stdin", str, ""),
             background=step.take("background", str, ""),
             tcp=self._transfer(step.take("tcp", dict, None), where),
+            outage=self._outage(step.take("outage", dict, None), where),
             capture=self._capture(step.take("capture", dict, None), where),
             decode=self._decode(step.take("decode", dict, None), where),
             exit=step.take("exit", int, 0),
@@ -154,13 +159,16 @@ class _Loader:
             show=step.take("show", int, -1),
         )
         step.nothing_left()
-        if sum(bool(thing) for thing in (made.run, made.background, made.tcp, made.capture, made.decode)) != 1:
-            raise ScenarioError(f"{self._name}: {where}: give one of run, background, tcp, capture, decode")
+        kinds = (made.run, made.background, made.tcp, made.outage, made.capture, made.decode)
+        if sum(map(bool, kinds)) != 1:
+            raise ScenarioError(f"{self._name}: {where}: give one of run, background, tcp, outage, capture, decode")
+        if made.stdin and not (made.run or made.background):
+            raise ScenarioError(f"{self._name}: {where}: stdin is for run and background")
         saved.update(made.save)
         return made
 
     def _check_placeholders(self, table: Any, where: str, saved: set[str]) -> None:
-        built_in = {"datapath", "run_dir", "traffic"} | {f"netns.{host}" for host in self._hosts}
+        built_in = set(BUILT_IN) | {f"netns.{host}" for host in self._hosts}
         known = dict.fromkeys(built_in | saved, "") | self._values
         match table:
             case str():
@@ -183,6 +191,19 @@ class _Loader:
             min_mbits=float(tcp.take("min_mbits", (int, float), 0)),
         )
         tcp.nothing_left()
+        return made
+
+    def _outage(self, table: dict[str, Any] | None, where: str) -> Outage | None:
+        if table is None:
+            return None
+        outage = _Table(table, f"{self._name}: {where}: outage")
+        made = Outage(
+            address=outage.take("address", str),
+            at=self._known_host(outage.take("at", str), where),
+            cut=outage.take("cut", str),
+            most_s=float(outage.take("most_s", (int, float))),
+        )
+        outage.nothing_left()
         return made
 
     def _capture(self, table: dict[str, Any] | None, where: str) -> Capture | None:

@@ -74,20 +74,34 @@ class Decode:
 
 
 @dataclass(frozen=True)
+class Outage:
+    """Pings to `address` from the step's host, while `cut` is typed at host `at`, and the longest time without an
+    answer, which is to be at most `most_s`.
+    """
+
+    address: str
+    at: str
+    cut: str
+    most_s: float
+
+
+@dataclass(frozen=True)
 class Step:
-    """One thing that a host does, and what is expected of it. One of run, background, tcp, capture, decode.
+    """One thing that a host does, and what is expected of it. One of run, background, tcp, outage, capture, decode.
 
     run: commands as typed. What is expected of the last one: `exit` status, `output` (regular expressions found
     in what it printed), `json` (path → expectation, see labrunner.expect), all of it within `within_s` seconds of
-    tries. save: name → JSON path, for later `{name}`. relay_to: a host at which each line that it printed is then
-    typed. show: how many lines of output to print (-1: all).
+    tries. stdin: what that one, or background, reads. save: name → JSON path, for later `{name}`. relay_to: a host at
+    which each line that it printed is then typed. show: how many lines of output to print (-1: all).
     """
 
     say: str
     on: str
     run: tuple[str, ...] = ()
+    stdin: str = ""
     background: str = ""
     tcp: Transfer | None = None
+    outage: Outage | None = None
     capture: Capture | None = None
     decode: Decode | None = None
     exit: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from labrunner import expect
+from labrunner import expect, outage
+from labrunner.errors import LabError
 from labrunner.identity import REPOSITORY, Identity, bin_folder
 from labrunner.scenario import Scenario, Step, fill
 from labrunner.story import Story
@@ -45,9 +47,11 @@ class Performer:
 
     def __init__(self, run: Identity, scenario: Scenario, datapath: str, story: Story) -> None:
         self._run, self._scenario, self._story = run, scenario, story
+        self._started = 0
         self._values = dict(scenario.values)
         self._values["datapath"] = "" if datapath == "auto" else f"--datapath {datapath}"
-        self._values |= {"run_dir": str(run.folder), "traffic": str(_HERE / "traffic.py")}
+        self._values |= {"datapath_word": datapath, "run_dir": str(run.folder)}
+        self._values |= {name: str(_HERE / f"{name}.py") for name in ("frames", "send_flows", "send_frames", "traffic")}
         self._values |= {f"netns.{host.name}": run.netns(host.name) for host in scenario.hosts}
 
     def perform(self, step: Step) -> Result:
@@ -66,6 +70,8 @@ class Performer:
     def _kind(self, step: Step) -> Callable[[Step, Result], None]:
         if step.tcp:
             return self._transfer
+        if step.outage:
+            return self._outage
         if step.capture:
             return self._capture
         if step.decode:
@@ -76,7 +82,7 @@ class Performer:
         *first, last = step.run
         if not self._all_succeed(step, result, first):
             return
-        self._type(step, result, last)
+        self._type(step, result, last, step.stdin)
         answer, found, complaints = self._until_as_expected(step, last)
         self._came_back(step, result, answer)
         result.measured |= found
@@ -103,7 +109,7 @@ class Performer:
         """Try, at most until `within_s` is over, until nothing is left to complain of; the last try counts."""
         deadline = time.monotonic() + step.within_s * patience()
         while True:
-            answer = ask(self._run, step.on, command, step.timeout_s)
+            answer = ask(self._run, step.on, command, step.timeout_s, step.stdin)
             complaints = [] if answer.exit == step.exit else [f"exit status {answer.exit}, expected {step.exit}"]
             complaints += expect.text_complaints(answer.stdout + answer.stderr, list(step.output))
             found, more = expect.json_findings(answer.stdout, step.json)
@@ -123,10 +129,12 @@ class Performer:
 
     def _background(self, step: Step, result: Result) -> None:
         """It runs until the clean-up ends it; what it prints goes to a log that is shown if it ends at once."""
-        self._type(step, result, step.background)
-        log = self._run.folder / f"{step.on}.log"
+        self._type(step, result, step.background, step.stdin)
+        self._started += 1  # a host may have several
+        log = self._run.folder / f"{step.on}-{self._started}.log"
         with log.open("w") as file:
-            process = start(self._run, step.on, step.background.split(), stdout=file, stderr=subprocess.STDOUT)
+            words = shlex.split(step.background)
+            process = start(self._run, step.on, words, stdout=file, stderr=subprocess.STDOUT, text=step.stdin)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.3)
             result.output = self._run.shown(log.read_text())
@@ -172,6 +180,24 @@ class Performer:
         verified = "every byte checked" if received["intact"] else "damaged"
         result.summary = f"{step.on} → {step.tcp.to}: {amount} = {mbits:.0f} Mbit/s, {verified}"
 
+    def _outage(self, step: Step, result: Result) -> None:
+        assert step.outage is not None
+        what = step.outage
+        self._type(step, result, outage.ping_command(what.address))
+        self._type(replace(step, on=what.at), result, what.cut)
+        try:
+            silence, cut = outage.measure(self._run, step.on, what, step.timeout_s)
+        except LabError as error:
+            result.complaints.append(str(error))
+            return
+        if cut.exit:
+            result.complaints.append(f"{cut.command}: exit status {cut.exit}: {_last_line(cut.stderr)}")
+        longest_s = round(silence.longest_s, 3)
+        result.measured = {"sent": silence.sent, "lost": silence.lost, "longest_silence_s": longest_s}
+        result.summary = f"{silence.lost} of {silence.sent} pings lost, no answer for {longest_s:.2f} s at most"
+        if longest_s > what.most_s:
+            result.complaints.append(f"no answer for {longest_s:.2f} s, expected {what.most_s:g} s at most")
+
     def _capture(self, step: Step, result: Result) -> None:
         assert step.capture is not None
         capture = step.capture
@@ -201,9 +227,9 @@ class Performer:
     def _file(self, name: str) -> Path:
         return self._run.folder / f"{name}.pcap"
 
-    def _type(self, step: Step, result: Result, command: str) -> None:
+    def _type(self, step: Step, result: Result, command: str, stdin: str = "") -> None:
         result.commands.append(shown(self._run, command))
-        self._story.typed(step.on, result.commands[-1])
+        self._story.typed(step.on, result.commands[-1], self._run.shown(stdin))
 
     def _came_back(self, step: Step, result: Result, answer: Answer) -> None:
         text = self._run.shown(answer.stdout + answer.stderr)
@@ -224,10 +250,12 @@ def _fill_all(step: Step, values: dict[str, str], where: str) -> Step:
         step,
         say=text(step.say),
         run=tuple(map(text, step.run)),
+        stdin=text(step.stdin),
         background=text(step.background),
         output=tuple(map(text, step.output)),
         json={text(key): text(value) if isinstance(value, str) else value for key, value in step.json.items()},
         tcp=step.tcp and replace(step.tcp, address=text(step.tcp.address)),
+        outage=step.outage and replace(step.outage, address=text(step.outage.address), cut=text(step.outage.cut)),
         capture=step.capture and replace(step.capture, netdev=text(step.capture.netdev)),
     )
 

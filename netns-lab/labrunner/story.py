@@ -30,13 +30,18 @@ class Story:
         """A step begins."""
         self._line(self._paint(say, "1"))
 
-    def typed(self, host: str, command: str) -> None:
-        """What was typed at a host; long lines are broken as a shell takes them."""
+    def typed(self, host: str, command: str, stdin: str = "") -> None:
+        """What was typed at a host; long lines are broken as a shell takes them. stdin: what the command then read."""
         prompt = f"{host}# "
         lines = _wrapped(command, self._width - len(_INDENT) - len(prompt) - 2)
+        if stdin:
+            lines = [*lines[:-1], f"{lines[-1]} <<'END'"]
         self._line(_INDENT + self._paint(prompt, "36") + lines[0])
         for line in lines[1:]:
             self._line(_INDENT + " " * len(prompt) + line)
+        if stdin:
+            for line in (*stdin.strip("\n").splitlines(), "END"):
+                self._line(f"{_INDENT}{line}".rstrip())
 
     def printed(self, text: str, limit: int) -> None:
         """What came back: all of it (limit -1), or its first lines."""

@@ -7,7 +7,9 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -41,10 +43,10 @@ def patience() -> float:
     return float(os.environ.get("L2TPV3_LAB_PATIENCE") or 1)
 
 
-def ask(run: Identity, host: str, command: str, timeout_s: float) -> Answer:
-    """Run a command at a host and wait for its end."""
+def ask(run: Identity, host: str, command: str, timeout_s: float, text: str = "") -> Answer:
+    """Run a command at a host and wait for its end. text: what it reads."""
     began = time.monotonic()
-    process = start(run, host, shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start(run, host, shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=text)
     status: int | None = None
     try:
         try:
@@ -67,22 +69,37 @@ def ask(run: Identity, host: str, command: str, timeout_s: float) -> Answer:
 
 
 def start(
-    run: Identity, host: str, arguments: list[str], *, stdout: int | IO[str], stderr: int | IO[str]
+    run: Identity, host: str, arguments: list[str], *, stdout: int | IO[str], stderr: int | IO[str], text: str = ""
 ) -> subprocess.Popen[str]:
-    """Start a command at a host, in a session of its own: Ctrl-C at the terminal is for the runner alone."""
+    """Start a command at a host, in a session of its own: Ctrl-C at the terminal is for the runner alone.
+
+    text: what it reads, from a file, so that it may open /dev/stdin, and as often as it likes.
+    """
     try:
-        return subprocess.Popen(
-            ["ip", "netns", "exec", run.netns(host), *arguments],
-            env=run.environment(host),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        with _readable(text) as stdin:
+            return subprocess.Popen(
+                ["ip", "netns", "exec", run.netns(host), *arguments],
+                env=run.environment(host),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
     except OSError as error:
         raise LabError(f"can't start ip: {error}") from error
+
+
+@contextlib.contextmanager
+def _readable(text: str) -> Iterator[int | IO[str]]:
+    if not text:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile("w+") as file:
+        file.write(text)
+        file.seek(0)
+        yield file
 
 
 def stop(process: subprocess.Popen[str]) -> None:

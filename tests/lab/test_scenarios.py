@@ -15,7 +15,7 @@ from tests.lab.lab import LAB, SCENARIOS, lab, play
 
 pytestmark = pytest.mark.root
 
-_GUEST = ("bond", "ipvlan", "vlan")
+_GUEST = ("bond", "etherchannel", "ipvlan", "lacp", "vlan")
 _ELSEWHERE = ("iproute2-peer", "mixed", "demo", *_GUEST)
 
 

@@ -264,3 +264,19 @@ def test_a_bond_fits_its_smallest_member_and_makes_none_larger(bench: Bench) -> 
     maker_of(both).remove(both, mark(both))
     spec = bench.make("bond0", "bond", over="n0,n1")
     assert {bench.links()[name]["mtu"] for name in ("bond0", "n0", "n1")} == {1400}
+
+
+@pytest.mark.kernel_l2tp
+def test_lacp_takes_no_member_that_tells_no_duplex(bench: Bench) -> None:
+    """As l2tp_eth's netdevs; neither at once, nor one that comes when the bond is there."""
+    bench.host.ip("link", "add", "d0", "type", "dummy")
+    with pytest.raises(InvalidValueError, match=r"link bond0: --mode: 802\.3ad .* the driver of d0 tells none"):
+        bench.make("bond0", "bond", over="n0,d0", mode="802.3ad")
+    assert "bond0" not in bench.links()
+    spec = bench.make("bond0", "bond", over="n0", mode="802.3ad")
+    with pytest.raises(InvalidValueError, match="the driver of d0 tells none"):
+        maker_of(spec).change(
+            spec, dataclasses.replace(spec, over=("n0", "d0")), {"n0": "n0", "d0": "d0"}, mark(spec), None
+        )
+    assert "master" not in bench.links()["d0"]
+    bench.make("bond1", "bond", over="d0", mode="xor")
