@@ -10,6 +10,8 @@ from pathlib import Path
 
 from labrunner.errors import MissingNeedError, ScenarioError
 
+_ELSEWHERE = "`netns-lab/guest netns-lab/lab ...` runs it on a kernel that has it"
+
 
 def require(names: Iterable[str]) -> None:
     """Raises MissingNeedError, saying which need is missing and how to meet it."""
@@ -52,6 +54,16 @@ def _api() -> str:
     return _importable("fastapi, uvicorn", extra="api")
 
 
+def _ppp() -> str:
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "-qa", "ppp_generic"], capture_output=True, check=False)
+    try:
+        os.close(os.open("/dev/ppp", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return f"the kernel {os.uname().release} has no ppp; {_ELSEWHERE}"
+    return ""
+
+
 def _importable(modules: str, *, extra: str) -> str:
     from labrunner.identity import bin_folder
 
@@ -72,8 +84,7 @@ def _netdev(kind: str, module: str) -> Callable[[], str]:
         command = ["unshare", "-n", "sh", "-c", f"ip link add u type veth && ip link add link u name x type {kind}"]
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             return ""
-        where = "`netns-lab/guest netns-lab/lab ...` runs it on a kernel that has it"
-        return f"the kernel {os.uname().release} has no {module}; {where}"
+        return f"the kernel {os.uname().release} has no {module}; {_ELSEWHERE}"
 
     return lacks
 
@@ -87,6 +98,11 @@ _NEEDS: dict[str, Callable[[], str]] = {
     "busybox": _program("busybox", "busybox"),
     "iperf3": _program("iperf3", "iperf3"),
     "arping": _program("arping", "iputils-arping"),
+    "hostapd": _program("hostapd", "hostapd"),
+    "wpa_supplicant": _program("wpa_supplicant", "wpasupplicant"),
+    "pppd": _program("pppd", "ppp"),
+    "pppoe-server": _program("pppoe-server", "pppoe"),
+    "ppp": _ppp,
     "8021q": _netdev("vlan id 1", "8021q"),
     "bonding": _netdev("bond", "bonding"),
     "ipvlan": _netdev("ipvlan", "ipvlan"),

@@ -15,7 +15,7 @@ from tests.lab.lab import LAB, SCENARIOS, lab, play
 
 pytestmark = pytest.mark.root
 
-_GUEST = ("bond", "etherchannel", "ipvlan", "lacp", "vlan")
+_GUEST = ("bond", "etherchannel", "ipvlan", "lacp", "pppoe", "vlan")
 _ELSEWHERE = ("iproute2-peer", "mixed", "demo", *_GUEST)
 
 
@@ -30,7 +30,8 @@ def test_user_datapath(name: str) -> None:
 @pytest.mark.kernel_l2tp
 @pytest.mark.timeout(600)  # on an emulated CPU that others use too
 @pytest.mark.parametrize(
-    ("name", "datapath"), [("iproute2-peer", "user"), ("mixed", "auto"), *((name, "kernel") for name in _GUEST)]
+    ("name", "datapath"),
+    [("iproute2-peer", "user"), ("mixed", "auto"), ("trunk", "kernel"), *((name, "kernel") for name in _GUEST)],
 )
 def test_on_kernel(name: str, datapath: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("L2TPV3_LAB_PATIENCE", "6")
