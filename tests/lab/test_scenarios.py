@@ -50,6 +50,19 @@ def test_wrong_cookie_fails_and_shows_why() -> None:
     assert "✗ wrong-cookie: 2 of 4 steps as expected" in played.story
 
 
+def test_an_outage_is_measured_and_a_long_one_fails() -> None:
+    played = play(str(SCENARIOS / "cut"), "--datapath", "user")
+    assert played.status == 1, played.story
+    read, harmless, cut = played.document["steps"]
+    assert read["ok"] and harmless["ok"], played.story
+    assert (harmless["measured"]["lost"], harmless["measured"]["longest_silence_s"]) == (0, 0)
+    assert not cut["ok"]
+    assert cut["measured"]["lost"] > 0
+    assert cut["measured"]["longest_silence_s"] > 0.5
+    assert cut["commands"][1] == "ip link set e0 down"
+    assert "near# cat /dev/stdin <<'END'\n  far is 10.0.0.2, by user\n  END\n" in played.story
+
+
 def test_demo_by_its_own_command() -> None:
     command = [sys.executable, str(LAB.with_name("demo")), "--json"]
     done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=120)
