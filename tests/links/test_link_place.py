@@ -15,6 +15,7 @@ from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingEr
 from l2tpv3.links.maker import Makers
 from l2tpv3.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
+from tests.watching import eventually
 
 maker_of = Makers(Path("/run/test"))
 
@@ -226,6 +227,8 @@ def test_what_can_not_work_is_refused_before_anything_is_touched(
     bench: Bench, type_: str, words: dict[str, Any], given: list[str], error: type[L2tpError], complaint: str
 ) -> None:
     bench.host.ip_batch(given)
+    # The kernel tells of a carrier up to a second after it is there.
+    eventually(lambda: all(bench.links()[f"n{n}"]["operstate"] == "UP" for n in range(4)))
     before = bench.host.ip("-d", "link")
     with pytest.raises(error, match=complaint):
         bench.make("x", type_, **words)
