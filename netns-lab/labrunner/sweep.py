@@ -13,6 +13,7 @@ from pathlib import Path
 
 from labrunner.errors import LabError
 from labrunner.identity import MARK, Identity, netns_names
+from labrunner.typed import patience
 
 _POLITE_S = 0.5
 _PATIENCE_S = 20.0
@@ -24,7 +25,8 @@ def sweep(run: Identity) -> None:
     Goes on until nothing is left, since a runner that was killed may have left an `ip` that still makes things.
     Raises LabError when something would not go.
     """
-    deadline = time.monotonic() + _PATIENCE_S
+    # A killed process goes only when the kernel has closed what it held: pppd's netdevs, one after the other.
+    deadline = time.monotonic() + _PATIENCE_S * patience()
     inodes: set[tuple[int, int]] = set()
     while True:
         spaces = _spaces(run)
