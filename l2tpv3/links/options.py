@@ -167,6 +167,12 @@ class MemberVlans:
                 tagged.append((low, high))
         return cls(member, tuple(sorted(tagged)), untagged)
 
+    @property
+    def numbers(self) -> dict[int, bool]:
+        """Each VLAN, and whether it is the untagged one."""
+        tagged = {number: False for low, high in self.tagged for number in range(low, high + 1)}
+        return tagged if self.untagged is None else {**tagged, self.untagged: True}
+
     def __str__(self) -> str:
         parts = [f"{low}-{high}" if high > low else str(low) for low, high in self.tagged]
         return f"{self.member}={'+'.join([*([f'{self.untagged}u'] if self.untagged else []), *parts])}"
@@ -216,6 +222,10 @@ class BridgeOptions(_Options):
     def own_mac(self) -> bool:
         """It has: else it would be that of the member with the lowest, which may go."""
         return True
+
+    def vlans_of(self, member: str) -> MemberVlans:
+        """One that is not named has what the kernel gives each: VLAN 1, untagged."""
+        return next((one for one in self.vlans if one.member == member), MemberVlans(member, untagged=1))
 
     def mentioned(self) -> frozenset[str]:
         """Members with VLANs of their own, or isolated."""

@@ -116,7 +116,7 @@ class VnicMaker:
         with LinkSocket(netns) as home:
             if one["ifname"] != new.ifname:
                 home.set(one["index"], subject, state="down")
-                home.set(one["index"], subject, ifname=new.ifname)
+                home.set(one["index"], subject, ifalias=mark, ifname=new.ifname)
             words: Attributes = {"address": mac} if one.get("address") != mac else {}
             if new.mtu is not None:
                 words["mtu"] = new.mtu
@@ -140,7 +140,8 @@ class VnicMaker:
         found = find_netdev(spec, mark, sight)
         state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
         if found is None or state is None:
-            return None
+            with self._workers.live(hung=[]):  # clears away after one that ended when whoever ended it was killed
+                return None
         counters = counters_of(found[1].get("stats64"))
         over: list[str] = []
         pid = None
