@@ -12,6 +12,7 @@ from l2tpv3 import Manager
 from l2tpv3.config import dump
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
+from l2tpv3.datapath.user.workers import Workers
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.links.status import LinkStatus
@@ -52,6 +53,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"socket {text}" for text in _sockets(netns)]
     expected = {tunnel.worker_pid for tunnel in seen["user"]} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
+    Workers(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
     # What recall.py remembers is no state: it only says quicker what all the rest here says.
     found = [*_names(places.runtime), *_names(places.state)]
     files = [name for name in found if not name.startswith("remembered")]
@@ -87,7 +89,9 @@ def _links(links: Iterable[LinkStatus]) -> Iterator[str]:
         netdev = one.netdev
         mac = "none" if netdev is None else "as on record" if one.mac in (None, netdev.mac) else "differs"
         relayed = "relayed" if one.worker_pid is not None else "not relayed"
-        told = [sorted(one.over), relayed, f"mac {mac}", sorted(one.words.items()), one.notes]
+        # Bridges age quicker while their topology changes, for half a minute.
+        words = [(word, value) for word, value in sorted(one.words.items()) if word != "ageing-s"]
+        told = [sorted(one.over), relayed, f"mac {mac}", words, one.notes]
         yield " ".join(map(str, (one.name, one.condition, *told)))
 
 
@@ -120,6 +124,7 @@ def _netdevs(netns: str) -> list[str]:
                 one,
                 ifindex=0,
                 mac=one.mac if one.mac.startswith("02:00:5e") else "",
+                carrier=one.carrier and one.kind != "bridge",  # STP listens first
                 addresses=tuple(sorted((it for it in one.addresses if not it.ip.is_link_local), key=str)),
             )
         )

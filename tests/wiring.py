@@ -11,7 +11,7 @@ from typing import Any
 
 from l2tpv3.netns import inside
 
-_TOLD = ("stp_state", "priority", "forward_delay", "ageing_time", "vlan_filtering", "mcast_snooping", "mode", "id")
+_TOLD = ("stp_state", "priority", "forward_delay", "vlan_filtering", "mcast_snooping", "mode", "id")
 
 
 def wiring(netns: str) -> Iterator[str]:

@@ -127,6 +127,11 @@ class _Options:
         """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
         return False
 
+    @property
+    def can_lack(self) -> bool:
+        """Whether it comes up without what it is to be over."""
+        return self.loose and not self.least_over
+
     def to_words(self) -> dict[str, Any]:
         """JSON-ready, by the command line's words."""
         return {word: one.format(getattr(self, one.field)) for word, one in self.words.items()}

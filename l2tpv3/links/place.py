@@ -19,6 +19,7 @@ from l2tpv3.links.state import LinkState, MemberState, counters_of
 from l2tpv3.netns import same_netns
 
 _UP = 0x1  # IFF_UP
+_ETHERNET_MTU = 1500  # a bridge's that has no members
 
 
 class NetdevMaker:
@@ -121,8 +122,9 @@ class NetdevMaker:
                 if name not in new.over:
                     _let_go(home, ifname, index, subject)
             _set_primary(home, index, new, below)
-            if new.mtu is not None and one.get("mtu") != new.mtu:
-                home.set(index, subject, mtu=new.mtu)
+            mtu = _fitting_mtu(home, new, below) if new.mtu is None and old.mtu is not None else new.mtu
+            if mtu is not None and one.get("mtu") != mtu:
+                home.set(index, subject, mtu=mtu)
             home.set(index, subject, state="up" if new.up else "down")
         with Netdevs(netns) as netdevs:
             netdevs.set_addresses(index, subject, new.addresses, old.addresses)
@@ -194,6 +196,14 @@ def _fit_members(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> 
         there = [one["mtu"] for one in home.all().values() if one["ifname"] in ifnames]
         if there:
             home.set(index, f"link {spec.name}", mtu=min(there))
+
+
+def _fitting_mtu(home: LinkSocket, spec: LinkSpec, below: Below) -> int | None:
+    """What is beneath allows; None where that is not there."""
+    with contextlib.nullcontext(home) if spec.options.loose else LinkSocket(spec.over_netns) as beneath:
+        ifnames = {below[name] for name in spec.over}
+        there = [one["mtu"] for one in beneath.all().values() if one["ifname"] in ifnames]
+    return min(there, default=None if spec.over else _ETHERNET_MTU)
 
 
 def _set_primary(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> None:

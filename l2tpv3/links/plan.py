@@ -28,7 +28,8 @@ class LinkChange:
 
     old: what is on record. maybe: what a killed change was making. wanted: what shall be. seen: what is there. tunnels:
     as wanted; tunnels_old: as they were. renewed: sessions whose netdev the tunnels' own steps make, remove or make
-    anew. scope: the links that the change is about, None for all.
+    anew. late: those whose netdev gets its name or its place by them. scope: the links that the change is about, None
+    for all.
     """
 
     old: Links
@@ -38,6 +39,7 @@ class LinkChange:
     tunnels_old: Records = field(default_factory=dict)
     maybe: Links = field(default_factory=dict)
     renewed: frozenset[tuple[str, str]] = frozenset()
+    late: frozenset[tuple[str, str]] = frozenset()
     scope: frozenset[str] | None = None
 
 
@@ -55,6 +57,7 @@ class _Plan:
         self.order = in_order(specs_of(change.wanted))
         self.seen = change.seen.there
         self.renewed = {f"{tunnel}/{session}" for tunnel, session in change.renewed}
+        self.late = self.renewed | {f"{tunnel}/{session}" for tunnel, session in change.late}
         self.gone: dict[str, str] = {}
         for name, why in self._going():
             self.gone[name] = why
@@ -138,8 +141,10 @@ class _Plan:
     def _set(self, wanted: LinkRecord, words: tuple[str, ...], why: str) -> SetLink:
         """From all that it may be: a killed change may have come any far."""
         beliefs = self._beliefs(wanted.spec.name) or [wanted]
-        addresses = dict.fromkeys(address for old in beliefs for address in old.spec.addresses)
-        old = dataclasses.replace(beliefs[-1], spec=dataclasses.replace(beliefs[-1].spec, addresses=tuple(addresses)))
+        addresses = tuple(dict.fromkeys(address for old in beliefs for address in old.spec.addresses))
+        mtu = next((old.spec.mtu for old in beliefs if old.spec.mtu is not None), None)
+        spec = dataclasses.replace(beliefs[-1].spec, addresses=addresses, mtu=mtu)
+        old = dataclasses.replace(beliefs[-1], spec=spec)
         before = {one: ifname for belief in beliefs for one, ifname in self._below_before(belief).items()}
         return SetLink(link=wanted, old=old, words=words, why=why, below={**before, **self._below(wanted)})
 
@@ -156,7 +161,7 @@ class _Plan:
     def _waits(self, name: str) -> bool:
         """Whether it has to wait for a session's netdev, itself or what it is over."""
         over = self.change.wanted[name].spec.over
-        return any(one in self.renewed and "/" in one for one in over) or any(
+        return any(one in self.late for one in over) or any(
             one in self.change.wanted and self._waits(one) for one in over
         )
 
@@ -184,7 +189,7 @@ class _Plan:
         if netdev is not None:
             if netdev.ifname != spec.ifname:
                 words["ifname"] = None
-            if spec.mtu is not None and netdev.mtu != spec.mtu:
+            if self._is_other_mtu(wanted, netdev.mtu, seen.mtus.values()):
                 words["mtu"] = None
             if wanted.mac is not None and netdev.mac != wanted.mac:
                 words["mac"] = None
@@ -194,6 +199,15 @@ class _Plan:
             if {*netdev.addresses} & ours != {*spec.addresses}:
                 words["address"] = None
         return tuple(word for word in words if word in said)
+
+    def _is_other_mtu(self, wanted: LinkRecord, mtu: int, beneath: Collection[int]) -> bool:
+        """`auto` is given once, when it is made or set; after that the kernel sees to it, but for cards of ours."""
+        spec = wanted.spec
+        if spec.mtu is not None:
+            return mtu != spec.mtu
+        if spec.options.relayed and beneath:
+            return mtu != min(beneath)
+        return any(old.spec.mtu is not None for old in self._beliefs(spec.name))
 
 
 def _wrong_members(spec: LinkSpec, below: Below, members: Mapping[str, MemberState]) -> Iterator[str]:

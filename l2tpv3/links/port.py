@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.links.check import check_over
 from l2tpv3.links.kind import Attributes, Below
 from l2tpv3.links.options import PortCarrier, PortOptions
-from l2tpv3.links.rtnl import LinkSocket, Redirect
+from l2tpv3.links.rtnl import PROMISC, LinkSocket, Redirect
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
@@ -100,7 +100,7 @@ def _wire(socket: LinkSocket, spec: LinkSpec, below: Below, mark: str) -> list[A
     lacking = [(here, there) for here, there in pairs if here not in wired]
     # A netdev that went and came is another one.
     stale = [(here, there) for here, there in pairs if here in wired and wired[here].target != there]
-    if not lacking and not stale:
+    if not lacking and not stale and all(end["flags"] & PROMISC for end in ends):
         return ends
     if not wired:
         socket.redirect(*lacking.pop(0), subject, priority)
@@ -115,10 +115,12 @@ def _wire(socket: LinkSocket, spec: LinkSpec, below: Below, mark: str) -> list[A
     return ends
 
 
-def _is_half(links: Collection[int], wired: Mapping[int, Redirect]) -> bool:
-    """Whether only some of it is done, though both ends are there."""
+def _is_half(links: Mapping[int, Attributes], wired: Mapping[int, Redirect]) -> bool:
+    """Whether only some of it is done, or was undone, though both ends are there."""
     targets = [one.target for one in wired.values()]
-    return any(target not in wired for target in targets) if len(wired) > 1 else any(one in links for one in targets)
+    if len(wired) == 1:
+        return targets[0] in links
+    return any(one not in wired for one in targets) or not all(links[one]["flags"] & PROMISC for one in wired)
 
 
 def _set_up(socket: LinkSocket, ends: Iterable[Attributes], spec: LinkSpec) -> None:

@@ -17,7 +17,8 @@ from l2tpv3.netns import inside, open_netns
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
-_PROMISC = 0x100  # IFF_PROMISC
+PROMISC = 0x100
+"""IFFPROMISC (linux/if.h)."""
 _CLSACT = 0xFFFFFFF1  # TC_H_CLSACT
 _UNKNOWN_DRIVER = (errno.EOPNOTSUPP, errno.ENOTSUP)
 _MODULES = {"vlan": "8021q", "bond": "bonding"}
@@ -75,7 +76,7 @@ class LinkSocket:
         """Change a netdev."""
         with asking(subject, f"set {', '.join(attributes)}"):
             if (promisc := attributes.pop("promisc", None)) is not None:
-                attributes |= {"flags": _PROMISC if promisc else 0, "change": _PROMISC}
+                attributes |= {"flags": PROMISC if promisc else 0, "change": PROMISC}
             self._route.link("set", index=index, **attributes)
 
     def delete(self, index: int, subject: str) -> None:
