@@ -5,7 +5,7 @@ killed before one is killed after the one before it. Then the same change is mad
 as it does after a change that nobody killed. Then the way back, which must give what was there before. So must the way
 back that is taken at once, without the change made to its end. The same with the workers killed under the change.
 
-By default some of the points are tried, spread over all; L2TPV3_TEST_FULL=1 tries them all, 1/2 and 2/2 each half.
+By default some of the points are tried, spread over all; L2TPV3_TEST_FULL says how many (tests/points.py).
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, m
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.link_changes import LINK_SCENARIOS, MODULE_SCENARIOS
+from tests.points import sample
 from tests.traced import Call, Kill, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
-CHOICE = os.environ.get("L2TPV3_TEST_FULL", "")
-FULL = CHOICE not in ("", "0")
 L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 POINTS = {"user": 6, "kernel": 2}
 BACK_POINTS = {"user": 3, "kernel": 1}
@@ -42,15 +41,6 @@ END = then(lambda manager: manager.rollback(), to())
 _WITH_MODULES = tuple(pytest.param(name, marks=pytest.mark.kernel_l2tp) for name in MODULE_SCENARIOS)
 EVERYWHERE = (*SCENARIOS, *LINK_SCENARIOS, *_WITH_MODULES)
 LINKS_EVERYWHERE = ("links", *LINK_SCENARIOS, *_WITH_MODULES)
-
-
-def sample(number: int, size: int) -> range:
-    """The points to try, 1 to `number`: all, or so many spread over all. L2TPV3_TEST_FULL=K/N: each N-th from K on."""
-    if "/" in CHOICE:
-        first, of = map(int, CHOICE.split("/"))
-        return range(first, number + 1, of)
-    step = 1 if FULL else max(1, number // size)
-    return range(1 if FULL else 1 + step // 2, number + 1, step)
 
 
 @pytest.fixture(params=["user", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)])

@@ -44,7 +44,11 @@ class LinkSocket:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._route.close()
+        try:
+            self._route.close()
+        except OSError:  # an answer that nobody waits for was lost; it comes up here, and half of it is open still
+            self._route.asyncore.local.event_loop.close()
+            self._route.close()
 
     def all(self) -> dict[int, Attributes]:
         """Every netdev by its index: attributes by pyroute2's short names, `linkinfo`'s taken apart (see _flat)."""
