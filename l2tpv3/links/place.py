@@ -82,7 +82,9 @@ class NetdevMaker:
             if member.get("master") != index:
                 if kind.members_down:
                     home.set(member["index"], subject, state="down")
-                home.set(member["index"], subject, master=index, state="up")
+                    home.set(member["index"], subject, master=index)  # which sets it up (bond_enslave())
+                else:
+                    home.set(member["index"], subject, master=index, state="up")
             elif not member["flags"] & _UP:
                 home.set(member["index"], subject, state="up")
             self._set_member(home, member["index"], spec, name)
