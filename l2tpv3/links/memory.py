@@ -9,7 +9,7 @@ from typing import Protocol
 from l2tpv3.errors import ConflictError, ExistsError, MissingError, NotFoundError
 from l2tpv3.links.bridge import stp_runs
 from l2tpv3.links.kind import Below
-from l2tpv3.links.options import AliasOptions, BridgeOptions
+from l2tpv3.links.options import AliasOptions, BondOptions, BridgeOptions
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState, MemberState
@@ -40,6 +40,7 @@ class _Made:
     mtu: int
     over: dict[Hashable, str] = field(default_factory=dict)  # which netdev → what it was called
     isolated: frozenset[Hashable] = frozenset()
+    primary: Hashable | None = None
 
 
 class MemoryMaker:
@@ -131,6 +132,8 @@ class MemoryMaker:
         made.over = over
         isolated = spec.options.isolated if isinstance(spec.options, BridgeOptions) else ()
         made.isolated = frozenset(which for which, ifname in over.items() if ifname in {below[one] for one in isolated})
+        primary = spec.options.primary if isinstance(spec.options, BondOptions) else None
+        made.primary = self._netdev(below[primary]) if primary is not None else None
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
         """See LinkMaker.change."""
@@ -164,7 +167,10 @@ class MemoryMaker:
             netns=made.spec.home,
             addresses=made.spec.addresses,
         )
-        members = {name: MemberState(isolated=which in made.isolated) for which, name in made.over.items()}
+        members = {
+            name: MemberState(isolated=which in made.isolated, primary=which == made.primary)
+            for which, name in made.over.items()
+        }
         guests = self._guests.all() if self._guests is not None and made.spec.options.loose else []
         joined = [one.ifname for one in guests if one.bridge == made.spec.ifname and one.ifname not in members]
         return LinkState(netdev=netdev, over=(*made.over.values(), *joined), words=words, members=members)
