@@ -11,7 +11,7 @@ from l2tpv3.everything import Everything
 from l2tpv3.links.plan import LinkChange, plan_links
 from l2tpv3.plan import Change, Scope, plan
 from l2tpv3.records import Records, TunnelRecord
-from l2tpv3.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, Step
+from l2tpv3.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, SetNetdev, Step
 
 
 def plan_everything(change: Change) -> tuple[AnyStep, ...]:
@@ -29,6 +29,7 @@ def plan_everything(change: Change) -> tuple[AnyStep, ...]:
             tunnels=_named(change.wanted, change.old),
             tunnels_old=_named(change.maybe, change.old),
             renewed=frozenset(_renewed(steps)),
+            late=frozenset(_late(steps)),
             scope=links.scope,
         )
     )
@@ -59,6 +60,16 @@ def _renewed(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
             case DelSession() | ReplaceSession():
                 yield step.tunnel.spec.name, step.session.spec.name
             case AddSession(adopt=False):
+                yield step.tunnel.spec.name, step.session.spec.name
+
+
+def _late(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
+    """Sessions whose netdev is there, but gets its name or its place."""
+    for step in steps:
+        match step:
+            case SetNetdev(fields=fields) if not {"ifname", "netns", "mtu"}.isdisjoint(fields):
+                yield step.tunnel.spec.name, step.session.spec.name
+            case AddSession(adopt=True):
                 yield step.tunnel.spec.name, step.session.spec.name
 
 

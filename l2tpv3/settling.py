@@ -89,24 +89,32 @@ class Settling:
         if transient is not None:
             record = dataclasses.replace(record, boot=boot_id() if transient else None)
         links = _placed(before.tunnels, {**before.links, name: record})
+        self._refuse_unbridged(before.tunnels, links)
         self._check(before.tunnels, links, sessions=False)
         return Everything(tunnels=before.tunnels, links=links)
 
     def without_link(self, name: str) -> Everything:
         """With one link less. Raises ConflictError when a link, or a session's bridge, needs it."""
         links = {key: record for key, record in self._before.links.items() if key != name}
-        gone = self._before.links[name]
         for other, record in links.items():
             if name in record.spec.over:
                 remedy = f"`l2tpctl link del {other}`, or `l2tpctl link set {other} --over ...` without it, first"
                 raise ConflictError(f"link {name}", f"link {other} is over it", remedy)
-        for tunnel in self._before.tunnels.values():
-            for session in tunnel.sessions:
-                if _joins(session.spec.bridge, home(tunnel.spec, session.spec), gone):
-                    whose = f"{tunnel.spec.name}/{session.spec.name}"
-                    remedy = f"`l2tpctl session set {whose.replace('/', ' ')} --bridge none` first"
-                    raise ConflictError(f"link {name}", f"session {whose} is a member of it", remedy)
+        self._refuse_unbridged(self._before.tunnels, links)
         return Everything(tunnels=self._before.tunnels, links=links)
+
+    def _refuse_unbridged(self, tunnels: Records, links: Links) -> None:
+        """That no session says a bridge by itself which is a link, and which goes, or is one no more."""
+        changed = {name: old for name, old in self._before.links.items() if links.get(name) != old}
+        bridges = [one for one in links.values() if one.spec.type in _BRIDGES]
+        for name, old in changed.items():
+            for tunnel in tunnels.values() if old.spec.type in _BRIDGES else ():
+                for session in tunnel.sessions:
+                    joins = session.spec.bridge, home(tunnel.spec, session.spec)
+                    if _joins(*joins, old) and not any(_joins(*joins, one) for one in bridges):
+                        whose = f"{tunnel.spec.name}/{session.spec.name}"
+                        remedy = f"`l2tpctl session set {whose.replace('/', ' ')} --bridge none` first"
+                        raise ConflictError(f"link {name}", f"session {whose} is a member of it", remedy)
 
     def _settled(self, name: str, words: Mapping[str, Any], tunnels: Records, links: Links) -> LinkRecord:
         old = self._before.links.get(name) or self._unfinished.links.get(name)
@@ -124,8 +132,16 @@ class Settling:
         for name, record in differing.items():
             others = {other: one for other, one in differing.items() if other != name}  # its own name has to be free
             coming = Everything(tunnels=tunnels if sessions else {}, links=others)
-            ours = _names(old, self._unfinished, coming)
+            ours = _names(old, self._unfinished, coming) | self._may_lack(record)
             self._runner.check(record, below(record.spec, tunnels, links), ours)
+
+    def _may_lack(self, record: LinkRecord) -> frozenset[str]:
+        """The members that it has on record already and that are not there now: it waits for them as it did before."""
+        before = self._before.links.get(record.spec.name)
+        if before is None or not record.spec.options.can_lack or before.over_netns != record.over_netns:
+            return frozenset()
+        lacking = self._runner.seen({record.spec.name: record}).lacking.get(record.spec.name, frozenset())
+        return lacking & {*before.spec.over}
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
@@ -141,12 +157,14 @@ class Settling:
         settler = self._settler_of(self._before, bridges)
         tunnels = settler.all([one for one in wanted if isinstance(one, WantedTunnel)], prune=prune)
         if not specs:
+            self._refuse_unbridged(tunnels, {})
             return Everything(tunnels=tunnels)
         links = dict(kept)
         for name, one in some.items():
             links[name] = dataclasses.replace(self._settled(name, one.words, tunnels, links), boot=None)
         self._refuse_orphaned(tunnels, {name: record for name, record in links.items() if name not in some})
         placed = _placed(tunnels, links)
+        self._refuse_unbridged(tunnels, placed)
         check_links(tunnels, placed, list(placed))
         self._check(tunnels, placed, sessions=True)
         return Everything(tunnels=tunnels, links=placed)
@@ -202,7 +220,7 @@ class Settling:
     ) -> L2tpError | None:
         """Why a link can't be made now; None when it can, or need not be."""
         spec = record.spec
-        can_lack = spec.options.loose and not spec.options.least_over
+        can_lack = spec.options.can_lack
         for one in spec.over:
             tunnel, _, session = one.partition("/")
             if (error := absent.get((tunnel, session))) is not None and not can_lack:

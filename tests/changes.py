@@ -28,6 +28,10 @@ OPERATIONS = frozenset(
 )
 
 
+NICS = ("nic0", "nic1", "nic2")
+"""What there is for links to be over."""
+
+
 def is_operation(call: Call) -> bool:
     """Whether a call can change or ask something outside of the process."""
     return call.name in OPERATIONS or (call.name == "openat" and bool(call.arguments[2] & os.O_CREAT))
@@ -51,6 +55,11 @@ class Bench:
     def picture(self) -> str:
         """Of the host; an idle worker has its time to end."""
         return picture(self.host, [self.inner.netns])
+
+    def things(self) -> str:
+        """What of the picture is no file and no record: netdevs, sockets, processes."""
+        kinds = ("netdev", "wiring", "socket", "orphan")
+        return "\n".join(line for line in self.picture().splitlines() if line.startswith(kinds))
 
     def strangers(self) -> Any:
         """What is not ours."""
@@ -102,36 +111,37 @@ def to(*wanted: Wanted) -> Change:
     return lambda manager: manager.apply(wanted, prune=True)
 
 
-def _between(one: Change, other: Change) -> Scenario:
+def between(one: Change, other: Change) -> Scenario:
+    """From one to the other, and back to the one."""
     return Scenario(one, other, one)
 
 
 def _from_nothing(bench: Bench) -> Scenario:
     lan = session("lan", 1, address=["10.9.0.1/24"], bridge=None)
-    return _between(to(), to(bench.tunnel("siteb", 1, lan, session("two", 2, netns=bench.inner.netns))))
+    return between(to(), to(bench.tunnel("siteb", 1, lan, session("two", 2, netns=bench.inner.netns))))
 
 
 def _to_nothing(bench: Bench) -> Scenario:
     there = _from_nothing(bench)
-    return _between(there.change, there.start)
+    return between(there.change, there.start)
 
 
 def _in_place(bench: Bench) -> Scenario:
     one = session("lan", 1, address=["10.9.0.1/24"], sequencing="none")
     two = session("lan", 1, ifname="lan9", bridge="br0", mtu=1300, sequencing="both")
     other = session("two", 2)
-    return _between(to(bench.tunnel("siteb", 1, one, other)), to(bench.tunnel("siteb", 1, two, other)))
+    return between(to(bench.tunnel("siteb", 1, one, other)), to(bench.tunnel("siteb", 1, two, other)))
 
 
 def _anew(bench: Bench) -> Scenario:
     one = session("lan", 1, address=["10.9.0.1/24"])
     two = session("lan", 5, address=["10.9.0.1/24"], mac="02:00:5e:00:53:01", tx_cookie=b"", sublayer="none")
-    return _between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
+    return between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
 
 
 def _same_id_anew(bench: Bench) -> Scenario:
     one, two = session("lan", 1), session("lan", 1, rx_cookie=b"87654321", sublayer="none")
-    return _between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
+    return between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
 
 
 def _one_vlan(bench: Bench) -> Scenario:
@@ -141,30 +151,30 @@ def _one_vlan(bench: Bench) -> Scenario:
         session("lan", 1, address=["10.9.0.1/24"], vlan=200, egress="rewrite"),
         session("two", 2, netns=bench.inner.netns, vlan=7),
     )
-    return _between(to(bench.tunnel("siteb", 1, *one)), to(bench.tunnel("siteb", 1, *two)))
+    return between(to(bench.tunnel("siteb", 1, *one)), to(bench.tunnel("siteb", 1, *two)))
 
 
 def _moves(bench: Bench) -> Scenario:
     one = session("lan", 1, address=["10.9.0.1/24"])
     two = session("lan", 1, address=["10.9.0.1/24"], netns=bench.inner.netns)
-    return _between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
+    return between(to(bench.tunnel("siteb", 1, one)), to(bench.tunnel("siteb", 1, two)))
 
 
 def _other_tunnel(bench: Bench) -> Scenario:
     lan = session("lan", 1, address=["10.9.0.1/24"])
     one = bench.tunnel("siteb", 1, lan, **{"peer-id": 7})
-    return _between(to(one), to(bench.tunnel("siteb", 2, lan, **{"peer-id": 7})))
+    return between(to(one), to(bench.tunnel("siteb", 2, lan, **{"peer-id": 7})))
 
 
 def _port(bench: Bench) -> Scenario:
     lan = session("lan", 1)
-    return _between(to(bench.tunnel("siteb", 1, lan)), to(bench.tunnel("siteb", 1, lan, **{"local-port": 1755})))
+    return between(to(bench.tunnel("siteb", 1, lan)), to(bench.tunnel("siteb", 1, lan, **{"local-port": 1755})))
 
 
 def _swap(bench: Bench) -> Scenario:
     x, y = session("x", 1, ifname="lan0"), session("y", 2, ifname="lan1")
     changed = session("x", 1, ifname="lan1"), session("y", 2, ifname="lan0")
-    return _between(to(bench.tunnel("siteb", 1, x, y)), to(bench.tunnel("siteb", 1, *changed)))
+    return between(to(bench.tunnel("siteb", 1, x, y)), to(bench.tunnel("siteb", 1, *changed)))
 
 
 def _links(bench: Bench) -> Scenario:
@@ -173,13 +183,13 @@ def _links(bench: Bench) -> Scenario:
     two = session("lan", 5, mac="02:00:5e:00:53:01"), session("two", 2)
     before = link("hub", type="bridge", over=["siteb/lan"]), link("old", type="alias", over=["siteb/two"])
     after = link("hub", type="bridge", over=["siteb/lan", "siteb/two"], stp="off"), link("new", type="bridge")
-    return _between(to(bench.tunnel("siteb", 1, *one), *before), to(bench.tunnel("siteb", 1, *two), *after))
+    return between(to(bench.tunnel("siteb", 1, *one), *before), to(bench.tunnel("siteb", 1, *two), *after))
 
 
 def _prune(bench: Bench) -> Scenario:
     one = bench.tunnel("siteb", 1, session("lan", 1), session("two", 2))
     two = bench.tunnel("sitec", 2, session("three", 3))
-    return _between(to(one, two), to(bench.tunnel("siteb", 1, session("two", 2))))
+    return between(to(one, two), to(bench.tunnel("siteb", 1, session("two", 2))))
 
 
 def _restore(bench: Bench) -> Scenario:
@@ -234,7 +244,9 @@ def _unconfirmed(bench: Bench) -> tuple[Change, Change]:
     return to(bench.tunnel("siteb", 1, one, two)), unconfirmed
 
 
-def _then(*changes: Change) -> Change:
+def then(*changes: Change) -> Change:
+    """One after another."""
+
     def all_of_them(manager: Manager) -> None:
         for one in changes:
             one(manager)
@@ -244,18 +256,18 @@ def _then(*changes: Change) -> Change:
 
 def _to_be_confirmed(bench: Bench) -> Scenario:
     before, unconfirmed = _unconfirmed(bench)
-    back = _then(lambda manager: manager.rollback(), lambda manager: manager.restore())
+    back = then(lambda manager: manager.rollback(), lambda manager: manager.restore())
     return Scenario(before, unconfirmed, back)
 
 
 def _rollback(bench: Bench) -> Scenario:
     there = _to_be_confirmed(bench)
-    return Scenario(_then(there.start, there.change), there.back, there.change)
+    return Scenario(then(there.start, there.change), there.back, there.change)
 
 
 def _confirm(bench: Bench) -> Scenario:
     before, unconfirmed = _unconfirmed(bench)
-    start = _then(before, unconfirmed)
+    start = then(before, unconfirmed)
     return Scenario(start, lambda manager: manager.confirm(), start)
 
 
@@ -288,6 +300,8 @@ def make_bench(hosts: Hosts, datapath: str) -> Bench:
     (inner,) = hosts.add("inner")
     a.ip_batch(["link add br0 type bridge", "link add foreign0 type bridge"])
     a.ip_batch(["link set foreign0 alias l2tpv3-siteb/lan"])
+    a.ip_batch([f"link add {nic} type veth peer name far-{nic} netns {inner.netns}" for nic in NICS])
+    a.ip_batch([f"link set {nic} up" for nic in NICS])
     there = Host("n", a.netns, a.folder / "n")
     there.folder.mkdir()
     neighbour = Here(there)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
 
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3.links.maker import LinkMaker
 from l2tpv3.links.memory import MemoryMaker
@@ -13,16 +12,18 @@ from l2tpv3.links.spec import LinkSpec
 NICS = ("eth0", "eth1", "eth2")
 
 
-def memory_makers(
-    memory: MemoryDatapath, placer: MemoryPlacer, nics: Collection[str] = NICS
-) -> Callable[[LinkSpec], LinkMaker]:
-    """A maker over these NICs and the datapath's sessions."""
+def memory_maker(placer: MemoryPlacer, nics: Collection[str] = NICS) -> MemoryMaker:
+    """A maker over these NICs and the placer's sessions."""
 
     def beneath(ifname: str) -> Hashable | None:
-        netdev = placer.named(None, ifname)
-        if netdev is not None and ifname in memory.ifnames():
-            return netdev.ifindex
-        return ifname if ifname in nics else None
+        return placer.names().get(ifname) or (ifname if ifname in nics else None)
 
-    maker = MemoryMaker(beneath)
+    maker = MemoryMaker(beneath, placer)
+    placer.masters = maker
+    return maker
+
+
+def memory_makers(placer: MemoryPlacer, nics: Collection[str] = NICS) -> Callable[[LinkSpec], LinkMaker]:
+    """It, for every type of link."""
+    maker = memory_maker(placer, nics)
     return lambda _: maker

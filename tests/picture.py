@@ -12,15 +12,18 @@ from l2tpv3 import Manager
 from l2tpv3.config import dump
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
+from l2tpv3.datapath.user.workers import Workers
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
+from l2tpv3.links.status import LinkStatus
 from l2tpv3.netns import inside
 from l2tpv3.pending import Pending
-from l2tpv3.places import Places
+from l2tpv3.places import CARDS, Places
 from l2tpv3.records import TunnelRecord
 from l2tpv3.state import Counters, Tunnel, TunnelCounters
 from l2tpv3.store import Store
 from tests.hosts import Host
+from tests.wiring import wiring
 
 
 def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
@@ -39,18 +42,22 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines.append(dump([(one.spec, [it.spec for it in one.sessions]) for one in recorded.tunnels.values()]))
         manager = Manager(places)
         lines += [f"status {one}" for one in _statuses(manager)]
-        lines += [f"link {one.name} {one.condition} {sorted(one.over)}" for one in manager.links.all()]
+        links = manager.links.all()
+        lines += [f"link {text}" for text in _links(links)]
         datapaths = (KernelDatapath(), UserDatapath(places))
         seen = {one.name: sorted(one.tunnels(None), key=lambda it: it.tunnel_id) for one in datapaths}
     lines += [f"{name} {_plain(tunnel, names=name != 'kernel')}" for name, some in seen.items() for tunnel in some]
     for netns in (host.netns, *namespaces):
         lines += [f"netdev {text}" for text in _netdevs(netns)]
+        lines += [f"wiring {text}" for text in wiring(netns)]
         lines += [f"socket {text}" for text in _sockets(netns)]
-    expected = {tunnel.worker_pid for tunnel in seen["user"]}
+    expected = {tunnel.worker_pid for tunnel in seen["user"]} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
+    Workers(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
     # What recall.py remembers is no state: it only says quicker what all the rest here says.
     found = [*_names(places.runtime), *_names(places.state)]
     files = [name for name in found if not name.startswith("remembered")]
+    files += [f"{CARDS}/{name}" for name in _names(places.runtime / CARDS)]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)
 
@@ -75,6 +82,17 @@ def _macs(records: Iterable[TunnelRecord], places: Places) -> Iterator[str]:
             found = locator.find(record.spec, session.spec, places.mark(record.spec.name, session.spec.name))
             said = "is not there" if found is None else "is as on record" if found.mac == session.mac else "differs"
             yield f"{record.spec.name}/{session.spec.name} {said}"
+
+
+def _links(links: Iterable[LinkStatus]) -> Iterator[str]:
+    for one in links:
+        netdev = one.netdev
+        mac = "none" if netdev is None else "as on record" if one.mac in (None, netdev.mac) else "differs"
+        relayed = "relayed" if one.worker_pid is not None else "not relayed"
+        # Bridges age quicker while their topology changes, for half a minute.
+        words = [(word, value) for word, value in sorted(one.words.items()) if word != "ageing-s"]
+        told = [sorted(one.over), relayed, f"mac {mac}", words, one.notes]
+        yield " ".join(map(str, (one.name, one.condition, *told)))
 
 
 def _statuses(manager: Manager) -> list[tuple[Any, ...]]:
@@ -106,6 +124,7 @@ def _netdevs(netns: str) -> list[str]:
                 one,
                 ifindex=0,
                 mac=one.mac if one.mac.startswith("02:00:5e") else "",
+                carrier=one.carrier and one.kind != "bridge",  # STP listens first
                 addresses=tuple(sorted((it for it in one.addresses if not it.ip.is_link_local), key=str)),
             )
         )

@@ -2,7 +2,7 @@
 
 Each time one call fails in a traced child: with what that call can really fail with. Answers of the kernel are spoilt
 as well: an acknowledgement that says no although it was done, a dump that was interrupted, one that is cut.
-By default some of the points are tried, spread over all; L2TPV3_TEST_FULL=1 tries them all.
+By default some of the points are tried, spread over all; L2TPV3_TEST_FULL says how many (tests/points.py).
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from l2tpv3.errors import L2tpError, RefusedError
 from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, make_bench, session, to
 from tests.here import Here, leftovers
 from tests.hosts import Host, Hosts
+from tests.link_changes import LINK_SCENARIOS
+from tests.points import sample
 from tests.traced import Call, Ended, Fail, Spoil, Verdict, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
-FULL = os.environ.get("L2TPV3_TEST_FULL", "") not in ("", "0")
 POINTS = {"user": 12, "kernel": 3}
 """How many are tried of each scenario when not all are."""
 
@@ -36,7 +37,15 @@ CHOSEN = (
     "a netdev moves",
     "a tunnel with another id and port",
     "prune",
+    "bridge, alias and macvlan from nothing",
+    "port and virtual card from nothing",
+    "all links go",
+    "bridge, alias and macvlan in place",
+    "port and virtual card in place",
+    "links anew",
+    "a tunnel anew under links",
 )
+_EVERY = {**SCENARIOS, **LINK_SCENARIOS}
 
 _NLMSG_ERROR = 2
 _NLM_F_MULTI, _NLM_F_DUMP_INTR = 0x2, 0x10
@@ -102,7 +111,7 @@ def bench(request: pytest.FixtureRequest, hosts: Hosts) -> Bench:
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_change_in_which_something_fails_is_undone(bench: Bench, name: str) -> None:
-    scenario = SCENARIOS[name](bench)
+    scenario = _EVERY[name](bench)
     for one in (scenario.start, scenario.change, scenario.back):
         bench.call(one)
     before, strangers = bench.picture(), bench.strangers()
@@ -112,10 +121,10 @@ def test_a_change_in_which_something_fails_is_undone(bench: Bench, name: str) ->
     bench.call(scenario.back)
 
     points = [(number, fault) for number, call in enumerate(calls, start=1) for fault in FAULTS.get(call, ())]
-    step = 1 if FULL else max(1, len(points) // POINTS[bench.datapath])
+    chosen = sample(len(points), POINTS[bench.datapath])
     wrong: list[str] = []
     worked = 0
-    for number, fault in points[(0 if FULL else step // 2) :: step]:
+    for number, fault in (points[point - 1] for point in chosen):
         ended = _fail(bench, scenario.change, number, fault, only=calls[number - 1])
         where = f"point {number} of {len(calls)}, {calls[number - 1]}, {fault}: {ended.error!r}"
         try:
@@ -133,8 +142,8 @@ def test_a_change_in_which_something_fails_is_undone(bench: Bench, name: str) ->
             wrong.append(f"{where}: {error}")
             print(wrong[-1])
             bench.call(scenario.start)
-    tried = len(range(0, len(points), step))
-    print(f"{bench.datapath}: {name}: {tried} of {len(points)} faults, {worked} without effect, {len(wrong)} wrong")
+    tried = f"{len(chosen)} of {len(points)} faults"
+    print(f"{bench.datapath}: {name}: {tried}, {worked} without effect, {len(wrong)} wrong")
     assert not wrong, "\n".join(wrong)
 
 

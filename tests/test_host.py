@@ -18,7 +18,7 @@ from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, RefusedError
 from l2tpv3.link.place import NetdevPlacer
 from tests.here import Here, leftovers, netdevs
 from tests.hosts import Host, Hosts
-from tests.test_plan import Breaking
+from tests.memory_host import Breaking, Countdown
 
 pytestmark = pytest.mark.root
 
@@ -133,13 +133,13 @@ def test_taken_netdev_names_and_ids_are_conflicts(here: Here) -> None:
 @pytest.mark.parametrize("fails_at", range(1, 4))
 def test_an_add_that_fails_leaves_nothing(pair: tuple[Here, Here], datapath: str, fails_at: int) -> None:
     host = pair[0].host
-    countdown = [0]
+    countdown = Countdown()
     places = Places(host.state_dir, host.runtime_dir)
     kinds: list[Any] = [KernelDatapath() if datapath == "kernel" else UserDatapath(places)]
     placer: Any = Breaking(NetdevPlacer(), countdown)
     manager = Manager(places, [Breaking(kinds[0], countdown)], placer)
     here = Here(host, manager)
-    countdown[0] = fails_at
+    countdown.at = fails_at
     with pytest.raises(RefusedError, match="injected"):
         here.add_tunnel("siteb", {"remote": pair[1].host.v4})
         here.add_session("siteb", "lan", {"address": ["10.9.0.1/24"]})

@@ -2,10 +2,10 @@
 
 A change runs in a traced child that is killed as it is about to make its n-th netlink, socket, store or worker call;
 killed before one is killed after the one before it. Then the same change is made again, undisturbed: the host must look
-as it does after a change that nobody killed. Then the way back, which must give what was there before. The same with
-the workers killed under the change.
+as it does after a change that nobody killed. Then the way back, which must give what was there before. So must the way
+back that is taken at once, without the change made to its end. The same with the workers killed under the change.
 
-By default some of the points are tried, spread over all; L2TPV3_TEST_FULL=1 tries them all.
+By default some of the points are tried, spread over all; L2TPV3_TEST_FULL says how many (tests/points.py).
 """
 
 from __future__ import annotations
@@ -22,17 +22,25 @@ import pytest
 
 from l2tpv3 import Condition
 from l2tpv3.errors import L2tpError
-from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, make_bench
+from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, make_bench, then, to
 from tests.here import Here
 from tests.hosts import Hosts
+from tests.link_changes import LINK_SCENARIOS, MODULE_SCENARIOS
+from tests.points import sample
 from tests.traced import Call, Kill, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
-FULL = os.environ.get("L2TPV3_TEST_FULL", "") not in ("", "0")
 L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 POINTS = {"user": 6, "kernel": 2}
-"""How many are tried of each scenario when not all are."""
+BACK_POINTS = {"user": 3, "kernel": 1}
+"""How many are tried of each scenario when not all are; with the way back at once."""
+
+EVERY = {**SCENARIOS, **LINK_SCENARIOS, **MODULE_SCENARIOS}
+END = then(lambda manager: manager.rollback(), to())
+_WITH_MODULES = tuple(pytest.param(name, marks=pytest.mark.kernel_l2tp) for name in MODULE_SCENARIOS)
+EVERYWHERE = (*SCENARIOS, *LINK_SCENARIOS, *_WITH_MODULES)
+LINKS_EVERYWHERE = ("links", *LINK_SCENARIOS, *_WITH_MODULES)
 
 
 @pytest.fixture(params=["user", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)])
@@ -40,9 +48,10 @@ def bench(request: pytest.FixtureRequest, hosts: Hosts) -> Bench:
     return make_bench(hosts, str(request.param))
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_a_killed_change_is_finished_by_the_next(bench: Bench, name: str) -> None:
-    scenario = SCENARIOS[name](bench)
+    scenario = EVERY[name](bench)
+    untouched = bench.things()
     for one in (scenario.start, scenario.change, scenario.back):
         bench.call(one)
     before, strangers = bench.picture(), bench.strangers()
@@ -52,8 +61,7 @@ def test_a_killed_change_is_finished_by_the_next(bench: Bench, name: str) -> Non
     bench.call(scenario.back)
     assert_same(bench.picture, before, "after the way back")
 
-    step = 1 if FULL else max(1, number // POINTS[bench.datapath])
-    points = range(1 if FULL else 1 + step // 2, number + 1, step)
+    points = sample(number, POINTS[bench.datapath])
     wrong: list[str] = []
     for point in points:
         _, call = kill(bench, scenario.change, at=point)
@@ -70,17 +78,45 @@ def test_a_killed_change_is_finished_by_the_next(bench: Bench, name: str) -> Non
             bench.call(scenario.start)
     print(f"{bench.datapath}: {name}: {len(points) - len(wrong)} of {len(points)} points passed, of {number} in all")
     assert not wrong, "\n".join(wrong)
+    bench.call(END)
+    assert_same(bench.things, untouched, "after everything of it is gone")
+
+
+@pytest.mark.parametrize("name", LINKS_EVERYWHERE)
+def test_a_killed_change_of_links_can_be_gone_back_from(bench: Bench, name: str) -> None:
+    scenario = EVERY[name](bench)
+    for one in (scenario.start, scenario.change, scenario.back):
+        bench.call(one)
+    before, strangers = bench.picture(), bench.strangers()
+    number, _ = kill(bench, scenario.change, at=None)
+    bench.call(scenario.back)
+
+    points = sample(number, BACK_POINTS[bench.datapath])
+    wrong: list[str] = []
+    for point in points:
+        _, call = kill(bench, scenario.change, at=point)
+        where = f"killed at point {point} of {number}, before {call.name if call else 'nothing'}, and back at once"
+        try:
+            bench.call(scenario.back)
+            assert_same(bench.picture, before, where)
+            assert bench.strangers() == strangers, where
+        except (AssertionError, L2tpError) as error:
+            wrong.append(f"{where}: {error}")
+            print(wrong[-1])
+            bench.call(scenario.start)
+    print(f"{bench.datapath}: {name}: {len(points) - len(wrong)} of {len(points)} points passed, of {number} in all")
+    assert not wrong, "\n".join(wrong)
 
 
 WORKER_POINTS = 3
-WORKER_SCENARIOS = tuple(name for name in SCENARIOS if name != "confirm")
+WORKER_SCENARIOS = tuple(name for name in (*SCENARIOS, *LINK_SCENARIOS) if not name.startswith("confirm"))
 
 
 @pytest.mark.parametrize("name", WORKER_SCENARIOS)
 def test_a_change_under_which_the_worker_is_killed_can_be_made_again(hosts: Hosts, name: str) -> None:
     """It fails with an error of ours or works all the same; then what is on record can be restored, and it be made."""
     bench = make_bench(hosts, "user")
-    scenario = SCENARIOS[name](bench)
+    scenario = EVERY[name](bench)
     for one in (scenario.start, scenario.change, scenario.back):
         bench.call(one)
     before, strangers = bench.picture(), bench.strangers()
@@ -88,8 +124,7 @@ def test_a_change_under_which_the_worker_is_killed_can_be_made_again(hosts: Host
     after = bench.picture()
     bench.call(scenario.back)
 
-    step = 1 if FULL else max(1, number // WORKER_POINTS)
-    points = range(1 if FULL else 1 + step // 2, number + 1, step)
+    points = sample(number, WORKER_POINTS)
     failed = 0
     wrong: list[str] = []
     for point in points:

@@ -23,6 +23,7 @@ from l2tpv3.links.memory import MemoryMaker
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.told import News, Turn
 from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
+from tests.memory_links import memory_maker
 
 PEER = {"remote": "127.0.0.2"}
 
@@ -61,13 +62,7 @@ def bench(tmp_path: Path) -> Bench:
     placer = MemoryPlacer(memory)
     nics = {"eth0": 1, "eth1": 2, "eth2": 3}
 
-    def beneath(ifname: str) -> object | None:
-        if ifname in nics:
-            return nics[ifname]
-        found = placer.named(None, ifname)
-        return found.ifindex if found is not None and ifname in memory.ifnames() else None
-
-    maker = Maker(MemoryMaker(beneath))
+    maker = Maker(memory_maker(placer, nics))
     manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, lambda _: maker)
     return Bench(manager, maker, memory, nics)
 
@@ -178,6 +173,9 @@ def test_a_session_joins_a_bridge_that_is_a_link_by_either_end(manager: Manager)
     assert not manager.plan(manager.stated()).changes
     with pytest.raises(ConflictError, match="session site/lan is a member of it"):
         manager.links.delete("br0")
+    for words in ({"ifname": "br9"}, {"type": "macvlan"}):
+        with pytest.raises(ConflictError, match="session site/lan is a member of it"):
+            manager.links.set("br0", words)
 
 
 def test_all_at_once_and_nothing_the_second_time(bench: Bench) -> None:
@@ -256,6 +254,27 @@ def test_after_a_reboot_links_come_without_what_is_late(manager: Manager, bench:
     bench.nics["eth1"], bench.nics["eth2"] = late
     assert manager.restore() == ["link br0", "link v5"]
     assert set(manager.links.get("br0").over) == {"eth1", "lan0"}
+
+
+def test_a_bridge_is_changed_while_a_member_is_unplugged_but_not_given_one(manager: Manager, bench: Bench) -> None:
+    manager.links.add("br0", {"type": "bridge", "over": ["eth1", "site/lan"]})
+    unplugged = bench.nics.pop("eth1")
+    manager.links.set("br0", {"priority": "4096", "over": ["eth1", "eth2", "site/lan"]})
+    now = manager.links.get("br0")
+    assert (set(now.over), now.notes) == ({"lan0", "eth2"}, ("eth1 is not there",))
+    assert not manager.plan(manager.stated(), prune=True).changes
+    with pytest.raises(MissingError, match="no netdev eth7"):
+        manager.links.set("br0", {"over": ["eth1", "eth7"]})
+    bench.nics["eth1"] = unplugged
+    assert manager.restore() == ["link br0"]
+    assert set(manager.links.get("br0").over) == {"eth1", "eth2", "lan0"}
+
+
+def test_mtu_auto_takes_back_what_was_given(manager: Manager) -> None:
+    manager.links.add("br0", {"type": "bridge", "mtu": "1400"})
+    manager.links.set("br0", {"mtu": "auto"})
+    netdev = manager.links.get("br0").netdev
+    assert netdev is not None and netdev.mtu == 1500
 
 
 def test_a_link_that_something_else_removed_comes_back(manager: Manager, bench: Bench) -> None:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3.wanted import WantedSession, WantedTunnel
-
-BRIDGES = frozenset({(None, "br0"), (None, "br1")})
+from tests.memory_host import host, try_apply
 
 session_words = st.fixed_dictionaries(
     {},
@@ -59,76 +49,6 @@ def wanted_states(draw: st.DrawFn) -> tuple[WantedTunnel, ...]:
         )
         tunnels.append(WantedTunnel(name=name, words=draw(tunnel_words), sessions=sessions))
     return tuple(tunnels)
-
-
-class Breaking:
-    """A datapath or placer that fails at its n-th change (of both together), once."""
-
-    def __init__(self, inner: Any, countdown: list[int]) -> None:
-        self._inner, self._countdown = inner, countdown
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        if not name.startswith(("add_", "del_", "set_", "place", "change")):
-            return found
-
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            self._countdown[0] -= 1
-            if self._countdown[0] == 0:
-                raise RefusedError("injected", f"{name} fails")
-            return found(*args, **kwargs)
-
-        return counted
-
-
-class Host:
-    """A host in memory, whose n-th change fails when `break_at` says so."""
-
-    def __init__(self, directory: Path) -> None:
-        self.memory = MemoryDatapath()
-        self.placer = MemoryPlacer(self.memory, BRIDGES)
-        self.countdown = [0]
-        datapath: Any = Breaking(self.memory, self.countdown)
-        placer: Any = Breaking(self.placer, self.countdown)
-        self.manager = Manager(Places(directory / "state", directory / "run"), [datapath], placer)
-
-    def picture(self) -> Any:
-        """Everything that can be seen, but for what counts up (ifindex, made-up MAC addresses)."""
-        records = self.manager.records()
-        return {
-            name: (
-                record,
-                status.condition,
-                [
-                    (one.spec, one.condition, one.mtu, one.netdev and (one.netdev.ifname, one.netdev.mtu, one.netdev.up,
-                     one.netdev.bridge, one.netdev.addresses), one.send_seq, one.recv_seq)
-                    for one in status.sessions
-                ],
-            )
-            for name, record in records.items()
-            for status in [self.manager.tunnel(name)]
-        }  # fmt: skip
-
-    def seen(self) -> Any:
-        return self.memory.tunnels(None)
-
-
-@contextmanager
-def host() -> Iterator[Host]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
-        yield Host(Path(directory))
-
-
-def try_apply(one: Host, wanted: tuple[WantedTunnel, ...], *, prune: bool = True) -> bool:
-    """False when the state can't be (clashing ids, ports or names): that has to be said before anything is touched."""
-    before = one.picture(), one.seen()
-    try:
-        one.manager.plan(wanted, prune=prune)
-    except L2tpError:
-        assert (one.picture(), one.seen()) == before
-        return False
-    one.manager.apply(wanted, prune=prune)
-    return True
 
 
 SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -176,7 +96,7 @@ def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
         except L2tpError:
             return
         before = one.picture()
-        one.countdown[0] = break_at
+        one.countdown.at = break_at
         try:
             one.manager.apply(second, prune=True)
         except RefusedError as error:

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from l2tpv3.errors import ConflictError, ExistsError, MissingError, NotFoundError
 from l2tpv3.links.bridge import stp_runs
 from l2tpv3.links.kind import Below
-from l2tpv3.links.options import BridgeOptions
+from l2tpv3.links.options import AliasOptions, BondOptions, BridgeOptions
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.state import LinkState
+from l2tpv3.links.state import LinkState, MemberState
 from l2tpv3.status import NetdevState
 
 Beneath = Callable[[str], Hashable | None]
 """Which netdev has that name now, None for none: two netdevs that had it one after the other are two."""
+
+
+class Guests(Protocol):
+    """Netdevs of sessions, which join bridges by themselves, and change their names (l2tpv3/link/memory.py)."""
+
+    def all(self) -> list[NetdevState]:
+        """Every one that is there."""
+
+    def names(self) -> dict[str, int]:
+        """Their names, and which they are as `beneath` has it."""
+
+    def leave(self, ifname: str) -> None:
+        """That netdev is a member of no bridge any more: a link took it in."""
 
 
 @dataclass(eq=False)
@@ -23,14 +37,17 @@ class _Made:
     spec: LinkSpec
     index: int
     mac: str
-    over: dict[str, Hashable] = field(default_factory=dict)  # netdev's name → which one
+    mtu: int
+    over: dict[Hashable, str] = field(default_factory=dict)  # which netdev → what it was called
+    isolated: frozenset[Hashable] = frozenset()
+    primary: Hashable | None = None
 
 
 class MemoryMaker:
-    """The LinkMaker protocol in dictionaries. beneath: netdevs that are no links."""
+    """The LinkMaker protocol in dictionaries. beneath: netdevs that are no links. guests: those that are sessions'."""
 
-    def __init__(self, beneath: Beneath) -> None:
-        self._beneath = beneath
+    def __init__(self, beneath: Beneath, guests: Guests | None = None) -> None:
+        self._beneath, self._guests = beneath, guests
         self._made: dict[str, _Made] = {}
         self._indices = 1000
 
@@ -38,20 +55,49 @@ class MemoryMaker:
         made = next((one for one in self._there().values() if one.spec.ifname == ifname), None)
         return made if made is not None else self._beneath(ifname)
 
+    def _name(self, which: Hashable, was: str) -> str | None:
+        """What a netdev is called now; None when it is gone."""
+        if isinstance(which, _Made):
+            return which.spec.ifname if which in self._made.values() else None
+        if self._beneath(was) == which:
+            return was
+        guests = self._guests.names() if self._guests is not None else {}
+        return next((name for name, one in guests.items() if one == which), None)
+
     def _there(self) -> dict[str, _Made]:
         """What is stacked on a netdev went with it; what has it as a member lost it."""
         settled = False
         while not settled:
             settled = True
             for mark, one in list(self._made.items()):
-                names = {other.spec.ifname: other for other in self._made.values() if other.spec.ifname}
-                lost = [name for name, which in one.over.items() if (names.get(name) or self._beneath(name)) != which]
-                for name in lost:
-                    del one.over[name]
+                now = {which: self._name(which, was) for which, was in one.over.items()}
+                left = {which: name for which, name in now.items() if name is not None}
+                if len(left) < len(one.over):
                     settled = False
-                if lost and not one.spec.options.loose:
-                    del self._made[mark]
+                    if not one.spec.options.loose:
+                        del self._made[mark]
+                one.over = left
         return self._made
+
+    def marks(self) -> set[str]:
+        """Of all links that are there."""
+        return {*self._there()}
+
+    # -- for sessions that join by themselves ---------------------------------------------------------------------
+
+    def bridge(self, ifname: str) -> Hashable | None:
+        """See l2tpv3.link.memory.Masters."""
+        found = self._netdev(ifname)
+        return found if isinstance(found, _Made) and isinstance(found.spec.options, _BRIDGES) else None
+
+    def release(self, ifname: str) -> None:
+        """See l2tpv3.link.memory.Masters."""
+        which = self._netdev(ifname)
+        for one in self._made.values():
+            if one.spec.options.loose and one.spec.options.exclusive:
+                one.over.pop(which, None)
+
+    # -- LinkMaker --------------------------------------------------------------------------------------------------
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
         """See LinkMaker.check."""
@@ -68,15 +114,26 @@ class MemoryMaker:
         """See LinkMaker.make."""
         if mark in self._there() or (spec.ifname and self._netdev(spec.ifname) is not None):
             raise ExistsError(f"link {spec.name}", "exists already")
-        over = {below[name]: which for name in spec.over if (which := self._netdev(below[name])) is not None}
-        if not spec.options.loose and len(over) < len(spec.over):
-            raise NotFoundError(f"link {spec.name}", "what it is over is gone")
-        for other in self._made.values() if spec.options.loose and spec.options.exclusive else ():
-            for name in over:
-                other.over.pop(name, None)  # a netdev is a member of one at most
         self._indices += 1
         mac = mac or f"02:00:00:01:{self._indices >> 8 & 255:02x}:{self._indices & 255:02x}"
-        self._made[mark] = _Made(spec, self._indices, mac, over)
+        made = _Made(spec, self._indices, mac, spec.mtu or _MTU)
+        self._layer(made, spec, below)
+        if not spec.options.loose and len(made.over) < len(spec.over):
+            raise NotFoundError(f"link {spec.name}", "what it is over is gone")
+        self._made[mark] = made
+
+    def _layer(self, made: _Made, spec: LinkSpec, below: Below) -> None:
+        over = {which: below[name] for name in spec.over if (which := self._netdev(below[name])) is not None}
+        if spec.options.loose and spec.options.exclusive:  # a netdev is a member of one at most
+            for ifname in over.values():
+                self.release(ifname)
+                if self._guests is not None:
+                    self._guests.leave(ifname)
+        made.over = over
+        isolated = spec.options.isolated if isinstance(spec.options, BridgeOptions) else ()
+        made.isolated = frozenset(which for which, ifname in over.items() if ifname in {below[one] for one in isolated})
+        primary = spec.options.primary if isinstance(spec.options, BondOptions) else None
+        made.primary = self._netdev(below[primary]) if primary is not None else None
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
         """See LinkMaker.change."""
@@ -84,8 +141,9 @@ class MemoryMaker:
         if made is None:
             raise NotFoundError(f"link {new.name}", "its netdev is gone", "`l2tpctl restore` makes it again")
         made.spec, made.mac = new, mac or made.mac
+        made.mtu = new.mtu or (_MTU if old.mtu is not None else made.mtu)
         if new.options.loose:
-            made.over = {below[name]: which for name in new.over if (which := self._netdev(below[name])) is not None}
+            self._layer(made, new, below)
 
     def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
         """See LinkMaker.find."""
@@ -93,7 +151,7 @@ class MemoryMaker:
         if made is None:
             return None
         if not made.spec.options.own_netdev:
-            return LinkState(over=tuple(made.over))
+            return LinkState(over=tuple(made.over.values()))
         words = made.spec.options.to_words()
         if isinstance(made.spec.options, BridgeOptions):
             words["stp"] = "on" if stp_runs(made.spec, made.spec.options) else "off"
@@ -101,7 +159,7 @@ class MemoryMaker:
             ifname=made.spec.ifname,
             ifindex=made.index,
             mac=made.mac,
-            mtu=made.spec.mtu or 1500,
+            mtu=made.mtu,
             up=made.spec.up,
             carrier=made.spec.up,
             kind="memory",
@@ -109,7 +167,13 @@ class MemoryMaker:
             netns=made.spec.home,
             addresses=made.spec.addresses,
         )
-        return LinkState(netdev=netdev, over=tuple(made.over), words=words)
+        members = {
+            name: MemberState(isolated=which in made.isolated, primary=which == made.primary)
+            for which, name in made.over.items()
+        }
+        guests = self._guests.all() if self._guests is not None and made.spec.options.loose else []
+        joined = [one.ifname for one in guests if one.bridge == made.spec.ifname and one.ifname not in members]
+        return LinkState(netdev=netdev, over=(*made.over.values(), *joined), words=words, members=members)
 
     def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
         """See LinkMaker.lacking."""
@@ -118,3 +182,7 @@ class MemoryMaker:
     def remove(self, spec: LinkSpec, mark: str) -> None:
         """See LinkMaker.remove."""
         self._there().pop(mark, None)
+
+
+_MTU = 1500
+_BRIDGES = (BridgeOptions, AliasOptions)

@@ -127,6 +127,11 @@ class _Options:
         """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
         return False
 
+    @property
+    def can_lack(self) -> bool:
+        """Whether it comes up without what it is to be over."""
+        return self.loose and not self.least_over
+
     def to_words(self) -> dict[str, Any]:
         """JSON-ready, by the command line's words."""
         return {word: one.format(getattr(self, one.field)) for word, one in self.words.items()}
@@ -166,6 +171,12 @@ class MemberVlans:
             else:
                 tagged.append((low, high))
         return cls(member, tuple(sorted(tagged)), untagged)
+
+    @property
+    def numbers(self) -> dict[int, bool]:
+        """Each VLAN, and whether it is the untagged one."""
+        tagged = {number: False for low, high in self.tagged for number in range(low, high + 1)}
+        return tagged if self.untagged is None else {**tagged, self.untagged: True}
 
     def __str__(self) -> str:
         parts = [f"{low}-{high}" if high > low else str(low) for low, high in self.tagged]
@@ -216,6 +227,10 @@ class BridgeOptions(_Options):
     def own_mac(self) -> bool:
         """It has: else it would be that of the member with the lowest, which may go."""
         return True
+
+    def vlans_of(self, member: str) -> MemberVlans:
+        """One that is not named has what the kernel gives each: VLAN 1, untagged."""
+        return next((one for one in self.vlans if one.member == member), MemberVlans(member, untagged=1))
 
     def mentioned(self) -> frozenset[str]:
         """Members with VLANs of their own, or isolated."""

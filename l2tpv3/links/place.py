@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.link.netdev import Netdevs
@@ -16,10 +16,11 @@ from l2tpv3.links.options import BondOptions, BridgeOptions, MemberVlans
 from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.state import LinkState, counters_of
+from l2tpv3.links.state import LinkState, MemberState, counters_of
 from l2tpv3.netns import same_netns
 
 _UP = 0x1  # IFF_UP
+_ETHERNET_MTU = 1500  # a bridge's that has no members
 
 
 class NetdevMaker:
@@ -83,17 +84,19 @@ class NetdevMaker:
                 check_lacp(spec, below[name])  # one that was not there yet when all was checked
                 if kind.members_down:
                     home.set(member["index"], subject, state="down")
-                home.set(member["index"], subject, master=index)
+                    home.set(member["index"], subject, master=index)  # which sets it up (bond_enslave())
+                else:
+                    home.set(member["index"], subject, master=index, state="up")
+            elif not member["flags"] & _UP:
+                home.set(member["index"], subject, state="up")
             self._set_member(home, member["index"], spec, name)
-            home.set(member["index"], subject, state="up")
 
     def _set_member(self, home: LinkSocket, member: int, spec: LinkSpec, name: str) -> None:
         attributes = kind_of(spec).member_attributes(spec.options, name)
         if attributes:
             home.set(member, f"link {spec.name}", **attributes)
         if isinstance(spec.options, BridgeOptions) and spec.options.vlan_filtering:
-            wanted = next((one for one in spec.options.vlans if one.member == name), None)
-            _set_vlans(home, member, f"link {spec.name}", wanted)
+            _set_vlans(home, member, f"link {spec.name}", spec.options.vlans_of(name))
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -110,7 +113,8 @@ class NetdevMaker:
             if one["ifname"] != new.ifname:
                 up = one["flags"] & _UP
                 home.set(index, subject, state="down")
-                home.set(index, subject, ifname=new.ifname, **({"state": "up"} if up else {}))
+                # Found under the name that it was made by, it has no mark yet.
+                home.set(index, subject, ifalias=mark, ifname=new.ifname, **({"state": "up"} if up else {}))
             attributes = kind.attributes(new, new.options)
             if attributes:
                 home.set(index, subject, kind=kind.driver, **attributes)
@@ -118,12 +122,13 @@ class NetdevMaker:
                 home.set(index, subject, address=mac)
             _fit_members(home, index, new, below)
             self._take_in(home, index, new, below, new.over)
-            for name in old.over:
-                if name not in new.over and name in below and new.options.loose:
-                    _let_go(home, below[name], index, subject)
+            for name, ifname in below.items() if new.options.loose else ():
+                if name not in new.over:
+                    _let_go(home, ifname, index, subject)
             _set_primary(home, index, new, below)
-            if new.mtu is not None and one.get("mtu") != new.mtu:
-                home.set(index, subject, mtu=new.mtu)
+            mtu = _fitting_mtu(home, new, below) if new.mtu is None and old.mtu is not None else new.mtu
+            if mtu is not None and one.get("mtu") != mtu:
+                home.set(index, subject, mtu=mtu)
             home.set(index, subject, state="up" if new.up else "down")
         with Netdevs(netns) as netdevs:
             netdevs.set_addresses(index, subject, new.addresses, old.addresses)
@@ -149,6 +154,7 @@ class NetdevMaker:
             words=kind_of(spec).words(one["info"]),
             counters=counters_of(one.get("stats64")),
             mtus={other["ifname"]: other["mtu"] for other in under},
+            members=dict(_members(spec, one, under)),
         )
 
     def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
@@ -196,6 +202,14 @@ def _fit_members(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> 
             home.set(index, f"link {spec.name}", mtu=min(there))
 
 
+def _fitting_mtu(home: LinkSocket, spec: LinkSpec, below: Below) -> int | None:
+    """What is beneath allows; None where that is not there."""
+    with contextlib.nullcontext(home) if spec.options.loose else LinkSocket(spec.over_netns) as beneath:
+        ifnames = {below[name] for name in spec.over}
+        there = [one["mtu"] for one in beneath.all().values() if one["ifname"] in ifnames]
+    return min(there, default=None if spec.over else _ETHERNET_MTU)
+
+
 def _set_primary(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> None:
     if isinstance(spec.options, BondOptions) and spec.options.primary is not None:
         with contextlib.suppress(NotFoundError):
@@ -203,15 +217,26 @@ def _set_primary(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> 
             home.set(index, f"link {spec.name}", kind="bond", bond_primary=primary)
 
 
-def _set_vlans(home: LinkSocket, member: int, subject: str, wanted: MemberVlans | None) -> None:
-    """A member that is not named has what the kernel gives each: VLAN 1, untagged."""
-    untagged = wanted.untagged if wanted else 1
-    there = home.vlans(member)
-    numbers = {number for low, high in (wanted.tagged if wanted else ()) for number in range(low, high + 1)}
-    for number, is_untagged in there.items():
-        if (number != untagged or not is_untagged) and (number not in numbers or is_untagged):
+def _members(spec: LinkSpec, one: Attributes, under: Sequence[Attributes]) -> Iterator[tuple[str, MemberState]]:
+    """What those that have joined are as such, by the netdev's name. one: the link itself."""
+    filters = isinstance(spec.options, BridgeOptions) and spec.options.vlan_filtering
+    with LinkSocket(spec.home) if filters and under else contextlib.nullcontext() as home:
+        for other in under if spec.options.loose else ():
+            yield (
+                other["ifname"],
+                MemberState(
+                    isolated=bool(other["member"].get("brport_isolated")),
+                    primary=one["info"].get("bond_primary") == other["index"],
+                    vlans=home.vlans(other["index"]) if home is not None else None,
+                ),
+            )
+
+
+def _set_vlans(home: LinkSocket, member: int, subject: str, wanted: MemberVlans) -> None:
+    for number, is_untagged in home.vlans(member).items():
+        if wanted.numbers.get(number) != is_untagged:
             home.vlan(member, subject, number, number, add=False)
-    for low, high in wanted.tagged if wanted else ():
+    for low, high in wanted.tagged:
         home.vlan(member, subject, low, high)
-    if untagged is not None:
-        home.vlan(member, subject, untagged, untagged, untagged=True)
+    if wanted.untagged is not None:
+        home.vlan(member, subject, wanted.untagged, wanted.untagged, untagged=True)

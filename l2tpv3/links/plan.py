@@ -7,16 +7,17 @@ own steps, for a session may be about to join a bridge; the rest comes after the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from l2tpv3.errors import InvalidValueError, MissingError
 from l2tpv3.links.bridge import stp_runs
 from l2tpv3.links.kind import Below
-from l2tpv3.links.options import BridgeOptions
+from l2tpv3.links.options import BondOptions, BridgeOptions
 from l2tpv3.links.record import LinkRecord, Links, below, specs_of
 from l2tpv3.links.spec import COMMON, LinkSpec
-from l2tpv3.links.state import LinksSeen
+from l2tpv3.links.state import LinksSeen, MemberState
 from l2tpv3.links.steps import AddLink, DelLink, LinkStep, SetLink
 from l2tpv3.records import Records
 
@@ -27,7 +28,8 @@ class LinkChange:
 
     old: what is on record. maybe: what a killed change was making. wanted: what shall be. seen: what is there. tunnels:
     as wanted; tunnels_old: as they were. renewed: sessions whose netdev the tunnels' own steps make, remove or make
-    anew. scope: the links that the change is about, None for all.
+    anew. late: those whose netdev gets its name or its place by them. scope: the links that the change is about, None
+    for all.
     """
 
     old: Links
@@ -37,6 +39,7 @@ class LinkChange:
     tunnels_old: Records = field(default_factory=dict)
     maybe: Links = field(default_factory=dict)
     renewed: frozenset[tuple[str, str]] = frozenset()
+    late: frozenset[tuple[str, str]] = frozenset()
     scope: frozenset[str] | None = None
 
 
@@ -54,6 +57,7 @@ class _Plan:
         self.order = in_order(specs_of(change.wanted))
         self.seen = change.seen.there
         self.renewed = {f"{tunnel}/{session}" for tunnel, session in change.renewed}
+        self.late = self.renewed | {f"{tunnel}/{session}" for tunnel, session in change.late}
         self.gone: dict[str, str] = {}
         for name, why in self._going():
             self.gone[name] = why
@@ -93,13 +97,21 @@ class _Plan:
             return f"{beneath[0]} is made anew" if bound else ""
         return ""
 
+    def _what_it_may_be(self, name: str) -> list[LinkRecord]:
+        """One record; two, where a killed change was making another type of it. What a process carries goes first: it
+        has to be told so before its netdev is gone."""
+        by_type = {record.spec.type: record for record in self._beliefs(name)}
+        return sorted(by_type.values(), key=lambda record: not record.spec.options.relayed)
+
     def _beliefs(self, name: str) -> list[LinkRecord]:
         return [links[name] for links in (self.change.old, self.change.maybe) if name in links]
 
     def steps(self) -> tuple[tuple[LinkStep, ...], tuple[LinkStep, ...]]:
         change = self.change
         before: list[LinkStep] = [
-            DelLink(link=self._beliefs(name)[-1], why=why) for name, why in self._from_the_top(self.gone)
+            DelLink(link=record, why=why)
+            for name, why in self._from_the_top(self.gone)
+            for record in self._what_it_may_be(name)
         ]
         after: list[LinkStep] = []
         for name in self.order:
@@ -114,10 +126,9 @@ class _Plan:
                 early = not waits or (wanted.spec.options.loose and not wanted.spec.options.least_over)
                 (before if early else after).append(step)
                 if waits and early:
-                    after.append(self._set(wanted, wanted, ("over",), "its members are made"))
+                    after.append(self._set(wanted, ("over",), "its members are made"))
             elif words := self._differing(name):
-                old = self._beliefs(name)[-1] if self._beliefs(name) else wanted
-                (after if waits else before).append(self._set(wanted, old, words, ""))
+                (after if waits else before).append(self._set(wanted, words, ""))
         return tuple(before), tuple(after)
 
     def _from_the_top(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -127,10 +138,15 @@ class _Plan:
             if name in names:
                 yield name, self.gone[name]
 
-    def _set(self, wanted: LinkRecord, old: LinkRecord, words: tuple[str, ...], why: str) -> SetLink:
-        return SetLink(
-            link=wanted, old=old, words=words, why=why, below={**self._below_before(old), **self._below(wanted)}
-        )
+    def _set(self, wanted: LinkRecord, words: tuple[str, ...], why: str) -> SetLink:
+        """From all that it may be: a killed change may have come any far."""
+        beliefs = self._beliefs(wanted.spec.name) or [wanted]
+        addresses = tuple(dict.fromkeys(address for old in beliefs for address in old.spec.addresses))
+        mtu = next((old.spec.mtu for old in beliefs if old.spec.mtu is not None), None)
+        spec = dataclasses.replace(beliefs[-1].spec, addresses=addresses, mtu=mtu)
+        old = dataclasses.replace(beliefs[-1], spec=spec)
+        before = {one: ifname for belief in beliefs for one, ifname in self._below_before(belief).items()}
+        return SetLink(link=wanted, old=old, words=words, why=why, below={**before, **self._below(wanted)})
 
     def _below(self, wanted: LinkRecord) -> Below:
         return below(wanted.spec, self.change.tunnels, self.change.wanted)
@@ -145,7 +161,7 @@ class _Plan:
     def _waits(self, name: str) -> bool:
         """Whether it has to wait for a session's netdev, itself or what it is over."""
         over = self.change.wanted[name].spec.over
-        return any(one in self.renewed and "/" in one for one in over) or any(
+        return any(one in self.late for one in over) or any(
             one in self.change.wanted and self._waits(one) for one in over
         )
 
@@ -161,6 +177,10 @@ class _Plan:
         moved = not below_now <= {*seen.over} or not (before & {*seen.over}) <= below_now
         if spec.options.loose and (moved or any(one in self.renewed for one in spec.over)):
             words["over"] = None
+        words |= dict.fromkeys(_wrong_members(spec, self._below(wanted), seen.members))
+        nics = {ifname for one, ifname in self._below(wanted).items() if "/" not in one}
+        if not spec.options.own_netdev and not nics - lacking <= {*seen.over}:
+            words["over"] = None  # a NIC that went and came is another one, to which nothing is wired
         said = spec.to_words()
         words |= {word: None for word, value in seen.words.items() if value is not None and _wrong(wanted, word, value)}
         for old in self._beliefs(name):
@@ -169,7 +189,7 @@ class _Plan:
         if netdev is not None:
             if netdev.ifname != spec.ifname:
                 words["ifname"] = None
-            if spec.mtu is not None and netdev.mtu != spec.mtu:
+            if self._is_other_mtu(wanted, netdev.mtu, seen.mtus.values()):
                 words["mtu"] = None
             if wanted.mac is not None and netdev.mac != wanted.mac:
                 words["mac"] = None
@@ -179,6 +199,30 @@ class _Plan:
             if {*netdev.addresses} & ours != {*spec.addresses}:
                 words["address"] = None
         return tuple(word for word in words if word in said)
+
+    def _is_other_mtu(self, wanted: LinkRecord, mtu: int, beneath: Collection[int]) -> bool:
+        """`auto` is given once, when it is made or set; after that the kernel sees to it, but for cards of ours."""
+        spec = wanted.spec
+        if spec.mtu is not None:
+            return mtu != spec.mtu
+        if spec.options.relayed and beneath:
+            return mtu != min(beneath)
+        return any(old.spec.mtu is not None for old in self._beliefs(spec.name))
+
+
+def _wrong_members(spec: LinkSpec, below: Below, members: Mapping[str, MemberState]) -> Iterator[str]:
+    """The words that a member is not as is wanted of it in: it joins first, and whoever does that may be killed."""
+    for name, ifname in below.items():
+        seen, options = members.get(ifname), spec.options
+        if seen is None:
+            continue
+        if isinstance(options, BridgeOptions):
+            if seen.isolated != (name in options.isolated):
+                yield "isolated"
+            if seen.vlans is not None and options.vlan_filtering and seen.vlans != options.vlans_of(name).numbers:
+                yield "vlan"
+        if isinstance(options, BondOptions) and name == options.primary and not seen.primary:
+            yield "primary"
 
 
 def _wrong(wanted: LinkRecord, word: str, value: object) -> bool:

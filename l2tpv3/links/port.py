@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.links.check import check_over
 from l2tpv3.links.kind import Attributes, Below
 from l2tpv3.links.options import PortCarrier, PortOptions
-from l2tpv3.links.rtnl import LinkSocket
+from l2tpv3.links.rtnl import PROMISC, LinkSocket, Redirect
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState
@@ -34,13 +34,7 @@ class PortMaker:
         """See LinkMaker.make."""
         try:
             with LinkSocket(spec.over_netns) as socket:
-                one, other = (socket.named(below[name])["index"] for name in spec.over)
-                for ifname in below.values():
-                    _silence(spec.over_netns, ifname)
-                for here, there in ((one, other), (other, one)):
-                    socket.redirect(here, there, f"link {spec.name}", _priority(mark))
-                    socket.set(here, f"link {spec.name}", state="up")
-                    socket.set(here, f"link {spec.name}", promisc=True)  # alone: both are flags
+                _wire(socket, spec, below, mark)
         except BaseException:
             with contextlib.suppress(L2tpError):
                 self.remove(spec, mark)
@@ -48,6 +42,10 @@ class PortMaker:
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
         """See LinkMaker.change. Over other netdevs it is made anew; whether it follows is nothing of the kernel's."""
+        with LinkSocket(new.over_netns) as socket:
+            ends = _wire(socket, new, below, mark)
+            if _follows(old) and not _follows(new):
+                _set_up(socket, ends, new)
 
     def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
         """See LinkMaker.find. Counters: what each of the two has received."""
@@ -58,12 +56,17 @@ class PortMaker:
             wired = socket.redirected(links, _priority(mark))
         if not wired:
             return None
-        names = [links[index]["ifname"] for index in wired]
-        counters = {
-            f"{links[index]['ifname']}_{key}": value for index, one in wired.items() for key, value in one.items()
-        }
+        counters: dict[str, int] = {}
+        for index, one in wired.items():
+            ifname = links[index]["ifname"]
+            counters |= {f"{ifname}_packets": one.packets, f"{ifname}_bytes": one.bytes}
         told = tuple(_told(spec, [links[index] for index in wired]))
-        return LinkState(over=tuple(names), counters=counters, notes=told)
+        return LinkState(
+            over=tuple(links[index]["ifname"] for index in wired),
+            words={"over": []} if _is_half(links, wired) else {},
+            counters=counters,
+            notes=told,
+        )
 
     def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
         """See LinkMaker.lacking."""
@@ -73,20 +76,71 @@ class PortMaker:
         """See LinkMaker.remove."""
         with contextlib.suppress(NotFoundError), LinkSocket(spec.over_netns) as socket:
             links = socket.all()
-            for index in socket.redirected(links, _priority(mark)):
-                socket.unredirect(index, f"link {spec.name}", _priority(mark))
+            wired = socket.redirected(links, _priority(mark))
+            ends = [links[index] for index in {*wired, *(one.target for one in wired.values())} if index in links]
+            for end in ends:
                 with contextlib.suppress(NotFoundError):
-                    socket.set(index, f"link {spec.name}", promisc=False)
-                _silence(spec.over_netns, links[index]["ifname"], quiet=False)
+                    socket.set(end["index"], f"link {spec.name}", promisc=False)
+                _silence(spec.over_netns, end["ifname"], quiet=False)
+            if _follows(spec):
+                _set_up(socket, ends, spec)
+            for index in wired:  # last: by them it is found
+                socket.unredirect(index, f"link {spec.name}", _priority(mark))
+
+
+def _wire(socket: LinkSocket, spec: LinkSpec, below: Below, mark: str) -> list[Attributes]:
+    """Do what is not done of it, and give its two ends.
+
+    A filter comes first, by which it is found when this is interrupted, the other one last: with both it is whole.
+    """
+    subject, priority = f"link {spec.name}", _priority(mark)
+    one, other = ends = [socket.named(below[name]) for name in spec.over]
+    wired = socket.redirected([end["index"] for end in ends], priority)
+    pairs = [(one["index"], other["index"]), (other["index"], one["index"])]
+    lacking = [(here, there) for here, there in pairs if here not in wired]
+    # A netdev that went and came is another one.
+    stale = [(here, there) for here, there in pairs if here in wired and wired[here].target != there]
+    if not lacking and not stale and all(end["flags"] & PROMISC for end in ends):
+        return ends
+    if not wired:
+        socket.redirect(*lacking.pop(0), subject, priority)
+    for end in ends:
+        _silence(spec.over_netns, end["ifname"])
+        socket.set(end["index"], subject, state="up")
+        socket.set(end["index"], subject, promisc=True)  # alone: both are flags
+    for here, there in (*lacking, *stale):
+        if here in wired:
+            socket.unredirect(here, subject, priority)
+        socket.redirect(here, there, subject, priority)
+    return ends
+
+
+def _is_half(links: Mapping[int, Attributes], wired: Mapping[int, Redirect]) -> bool:
+    """Whether only some of it is done, or was undone, though both ends are there."""
+    targets = [one.target for one in wired.values()]
+    if len(wired) == 1:
+        return targets[0] in links
+    return any(one not in wired for one in targets) or not all(links[one]["flags"] & PROMISC for one in wired)
+
+
+def _set_up(socket: LinkSocket, ends: Iterable[Attributes], spec: LinkSpec) -> None:
+    """Give the ends of a port that follows no more their links back: whoever held one down may be away."""
+    for end in ends:
+        if not end["flags"] & UP:
+            with contextlib.suppress(NotFoundError):
+                socket.set(end["index"], f"link {spec.name}", state="up")
+
+
+def _follows(spec: LinkSpec) -> bool:
+    return isinstance(spec.options, PortOptions) and spec.options.carrier is PortCarrier.FOLLOW
 
 
 def _told(spec: LinkSpec, ends: Sequence[Attributes]) -> Iterator[str]:
     """What is to be known of its two ends."""
     silent = [one["ifname"] for one in ends if one["flags"] & UP and not one["flags"] & CARRIER]
-    follows = isinstance(spec.options, PortOptions) and spec.options.carrier is PortCarrier.FOLLOW
     for one in ends:
         if not one["flags"] & UP:
-            yield f"{one['ifname']} is down" + (", as the far end is" if follows and silent else "")
+            yield f"{one['ifname']} is down" + (", as the far end is" if _follows(spec) and silent else "")
     yield from (f"{ifname} has no carrier" for ifname in silent)
 
 

@@ -5,21 +5,31 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from l2tpv3.errors import L2tpError, NotFoundError, UnavailableError, from_errno
 from l2tpv3.links.kind import Attributes
+from l2tpv3.netlink import traffic
+from l2tpv3.netlink.route import RouteSocket
 from l2tpv3.netns import inside, open_netns
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
-_PROMISC = 0x100  # IFF_PROMISC
-_INGRESS = 0xFFFFFFF2  # TC_H_CLSACT | TC_H_MIN_INGRESS
-_ETH_P_ALL = 3
+PROMISC = 0x100
+"""IFFPROMISC (linux/if.h)."""
+_CLSACT = 0xFFFFFFF1  # TC_H_CLSACT
 _UNKNOWN_DRIVER = (errno.EOPNOTSUPP, errno.ENOTSUP)
 _MODULES = {"vlan": "8021q", "bond": "bonding"}
+
+
+class Redirect(NamedTuple):
+    """A filter that sends on what a netdev receives: to which one (0: it is gone), and how much it was."""
+
+    target: int
+    packets: int
+    bytes: int
 
 
 class LinkSocket:
@@ -34,7 +44,11 @@ class LinkSocket:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._route.close()
+        try:
+            self._route.close()
+        except OSError:  # an answer that nobody waits for was lost; it comes up here, and half of it is open still
+            self._route.asyncore.local.event_loop.close()
+            self._route.close()
 
     def all(self) -> dict[int, Attributes]:
         """Every netdev by its index: attributes by pyroute2's short names, `linkinfo`'s taken apart (see _flat)."""
@@ -66,7 +80,7 @@ class LinkSocket:
         """Change a netdev."""
         with asking(subject, f"set {', '.join(attributes)}"):
             if (promisc := attributes.pop("promisc", None)) is not None:
-                attributes |= {"flags": _PROMISC if promisc else 0, "change": _PROMISC}
+                attributes |= {"flags": PROMISC if promisc else 0, "change": PROMISC}
             self._route.link("set", index=index, **attributes)
 
     def delete(self, index: int, subject: str) -> None:
@@ -94,49 +108,54 @@ class LinkSocket:
         return {}
 
     def redirect(self, index: int, target: int, subject: str, priority: int) -> None:
-        """Whatever a netdev receives goes out at another, by a filter of that priority (1 to 65535)."""
-        with asking(subject, "take over a netdev's frames"):
-            with contextlib.suppress(FileExistsError), _existing():
-                self._route.tc("add", "clsact", index)
-            action = {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": target}
-            words = {"parent": _INGRESS, "prio": priority, "protocol": _ETH_P_ALL, "action": action}
-            self._route.tc("add-filter", "u32", index, target=0, keys=["0x0/0x0+0"], **words)
+        """Whatever a netdev receives goes out at another, by a filter of that priority (1 to 65535).
+
+        The filter and what it hangs on are made by one call: by the filter all of it is found again, and removed.
+        """
+        clsact = traffic.NEW_QDISC, traffic.clsact(index)
+        rule = traffic.NEW_FILTER, traffic.redirect(index, traffic.Side.INGRESS, priority, target)
+        with asking(subject, "take over a netdev's frames"), RouteSocket(self.netns) as route:
+            hook, refused = route.make_together(clsact, rule)
+            if refused is not None and hook is None:
+                self._route.tc("del", "clsact", index)
+            if refused is not None:
+                raise refused
 
     def unredirect(self, index: int, subject: str, priority: int) -> None:
-        """Take such a filter away; one that is gone is fine."""
+        """Take such a filter away, and what it hangs on where nothing else does; one that is gone is fine."""
         with contextlib.suppress(NotFoundError), asking(subject, "give a netdev's frames back"):
-            self._route.tc("del-filter", None, index, parent=_INGRESS, prio=priority)
+            if self._hangs_alone(index, priority):
+                self._route.tc("del", "clsact", index)
+            else:
+                self._route.tc("del-filter", None, index, parent=traffic.Side.INGRESS, prio=priority)
 
-    def redirected(self, links: Mapping[int, Attributes], priority: int) -> dict[int, dict[str, int]]:
-        """Those netdevs that have a filter of that priority, with the packets and bytes that it took."""
-        found: dict[int, dict[str, int]] = {}
-        for index in links:
-            for message in self._route.get_filters(index=index, parent=_INGRESS):
-                if message["info"] >> 16 == priority and message.get("kind") == "u32":
-                    found.setdefault(index, {"packets": 0, "bytes": 0})
-                    if (stats := _action_stats(message)) is not None:
-                        found[index] = {key: stats[key] for key in ("packets", "bytes")}
+    def _hangs_alone(self, index: int, priority: int) -> bool:
+        hooks = [one for one in self._route.get_qdiscs(index=index) if one["parent"] == _CLSACT]
+        ingress, egress = ([*self._route.get_filters(index=index, parent=side)] for side in traffic.Side)
+        alone = not egress and all(message["info"] >> 16 == priority for message in ingress)
+        return alone and [one.get("kind") for one in hooks] == ["clsact"]
+
+    def redirected(self, links: Iterable[int], priority: int) -> dict[int, Redirect]:
+        """Those netdevs that have a filter of that priority."""
+        found: dict[int, Redirect] = {}
+        with asking("the filters", "list them"):
+            for index in links:
+                for message in self._route.get_filters(index=index, parent=traffic.Side.INGRESS):
+                    if message["info"] >> 16 == priority and message.get("kind") == "u32":
+                        found.setdefault(index, Redirect(0, 0, 0))
+                        if (redirect := _redirect(message)) is not None:
+                            found[index] = redirect
         return found
 
 
-@contextlib.contextmanager
-def _existing() -> Iterator[None]:
-    """EEXIST as FileExistsError."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
-    try:
-        yield
-    except NetlinkError as error:
-        if error.code == errno.EEXIST:
-            raise FileExistsError from error
-        raise
-
-
-def _action_stats(message: Any) -> Mapping[str, int] | None:
-    """Of the first action of a u32 filter's message."""
+def _redirect(message: Any) -> Redirect | None:
+    """The first action of a u32 filter's message."""
     action = _nested(_nested(_nested(message).get("tca_options")).get("tca_u32_act")).get("tca_act_prio_1")
     basic = _nested(_nested(action).get("tca_act_stats")).get("tca_stats_basic")
-    return basic if isinstance(basic, Mapping) else None
+    parms = _nested(_nested(action).get("tca_act_options")).get("tca_mirred_parms")
+    if not isinstance(basic, Mapping) or not isinstance(parms, Mapping):
+        return None
+    return Redirect(parms["ifindex"], basic["packets"], basic["bytes"])
 
 
 def _open() -> IPRoute:

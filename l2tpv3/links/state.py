@@ -10,14 +10,24 @@ from l2tpv3.status import NetdevState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberState:
+    """What a netdev is as a member of a link. primary: of a bond. vlans: of a bridge that filters them: each one's
+    number, and whether it is the untagged one; None where it does not."""
+
+    isolated: bool = False
+    primary: bool = False
+    vlans: Mapping[int, bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkState:
     """A link's netdev as rtnetlink reports it.
 
     netdev: None of a port, which has none. over: the names of its members, or of what it is stacked on; () when that
     is in another namespace and not found. words: those of its type that the kernel tells, as LinkSpec.to_words has
     them. counters: COUNTERS, and what relays it counts; of a port, by NIC, what it has received.
-    mtus: of what it is over, in bytes, by name. worker_pid: of the process that relays it. notes: what else to
-    know of it.
+    mtus: of what it is over, in bytes, by name. members: of a bridge, alias or bond, by name. worker_pid: of the
+    process that relays it. notes: what else to know of it.
     """
 
     netdev: NetdevState | None = None
@@ -25,6 +35,7 @@ class LinkState:
     words: Mapping[str, Any] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     mtus: Mapping[str, int] = field(default_factory=dict)
+    members: Mapping[str, MemberState] = field(default_factory=dict)
     worker_pid: int | None = None
     notes: tuple[str, ...] = ()
 

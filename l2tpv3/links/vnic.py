@@ -116,10 +116,11 @@ class VnicMaker:
         with LinkSocket(netns) as home:
             if one["ifname"] != new.ifname:
                 home.set(one["index"], subject, state="down")
-                home.set(one["index"], subject, ifname=new.ifname)
+                home.set(one["index"], subject, ifalias=mark, ifname=new.ifname)
             words: Attributes = {"address": mac} if one.get("address") != mac else {}
-            if new.mtu is not None:
-                words["mtu"] = new.mtu
+            mtu = new.mtu if new.mtu is not None else _mtu_of(new, below)
+            if one.get("mtu") != mtu:
+                words["mtu"] = mtu
             if words:
                 home.set(one["index"], subject, **words)
             home.set(one["index"], subject, state="up" if new.up else "down")
@@ -140,18 +141,20 @@ class VnicMaker:
         found = find_netdev(spec, mark, sight)
         state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
         if found is None or state is None:
-            return None
+            with self._workers.live(hung=[]):  # clears away after one that ended when whoever ended it was killed
+                return None
         counters = counters_of(found[1].get("stats64"))
-        over: list[str] = []
+        nic: Attributes | None = None
         pid = None
         with self._workers.live(hung=[]) as clients:
             for client in clients:
                 for card in client.request("cards", "cards")["cards"]:
                     if card["mark"] == mark:
                         counters |= {f"relay_{key}": value for key, value in card.items() if key not in ("mark", "nic")}
-                        over += _nic_name(spec.over_netns, card["nic"])
+                        nic = _nic(spec.over_netns, card["nic"], sight)
                         pid = client.pid
-        return LinkState(netdev=state, over=tuple(over), counters=counters, worker_pid=pid)
+        over = {} if nic is None else {nic["ifname"]: nic["mtu"]}
+        return LinkState(netdev=state, over=tuple(over), mtus=over, counters=counters, worker_pid=pid)
 
     def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
         """See LinkMaker.lacking."""
@@ -274,10 +277,13 @@ def _attach_filter(packets: socket.socket, mac: bytes, *, tagged: bool) -> None:
     )
 
 
-def _nic_name(netns: str | None, nic: Sequence[int]) -> list[str]:
-    """The NIC's present name, if it is still there."""
+def _nic(netns: str | None, nic: Sequence[int], sight: Sight) -> Attributes | None:
+    """The NIC, if it is still there."""
     *place, index = nic
-    with contextlib.suppress(OSError, L2tpError), inside(netns):
-        if tuple(place) == (netns_identity(netns) or (0, 0)):
-            return [socket.if_indextoname(index)]
-    return []
+    return sight.links(netns).get(index) if tuple(place) == (netns_identity(netns) or (0, 0)) else None
+
+
+def _mtu_of(spec: LinkSpec, below: Below) -> int:
+    """What its NIC allows."""
+    with LinkSocket(spec.over_netns) as beneath:
+        return int(beneath.named(below[spec.over[0]])["mtu"])

@@ -165,6 +165,10 @@ class RouteSocket(NetlinkSocket):
         """A request for something that is not there yet. EEXIST: it is."""
         self.request(kind, body, NLM_F_CREATE | NLM_F_EXCL)
 
+    def make_together(self, *requests: tuple[int, bytes]) -> list[OSError | None]:
+        """As `make`, several by one call: kind and body of each. What was refused, in their order."""
+        return self.together([(kind, NLM_F_CREATE | NLM_F_EXCL, body) for kind, body in requests])
+
     def delete_link(self, ifindex: int) -> None:
         """Remove a netdev."""
         self.request(_DELLINK, _LINK.pack(0, 0, ifindex, 0, 0))

@@ -99,8 +99,15 @@ class NetlinkSocket:
 
         All are done, whatever becomes of one. OSError: the kernel's answers were lost.
         """
-        answers = [Answer(next(self._sequence), self._family_header) for _ in bodies]
-        packed = (message(kind, NLM_F_ACK, one.sequence, body) for one, body in zip(answers, bodies, strict=True))
+        return self.together([(kind, 0, body) for body in bodies])
+
+    def together(self, requests: Sequence[tuple[int, int, bytes]]) -> list[OSError | None]:
+        """As `requests`, of any kinds: kind, flags and body of each. A kill comes before all of them, or after."""
+        answers = [Answer(next(self._sequence), self._family_header) for _ in requests]
+        packed = (
+            message(kind, flags | NLM_F_ACK, one.sequence, body)
+            for one, (kind, flags, body) in zip(answers, requests, strict=True)
+        )
         refused: dict[int, OSError | None] = {}
         self._socket.send(b"".join(packed))
         while len(refused) < len(answers):

@@ -1,6 +1,6 @@
-"""tc(8)'s filters on a netdev, as far as one VLAN of it takes them: requests to rtnetlink, packed. No I/O.
+"""tc(8)'s filters on a netdev, as far as one VLAN of it or a port takes them: requests to rtnetlink, packed. No I/O.
 
-Numbers from linux/pkt_sched.h, pkt_cls.h, tc_act/tc_vlan.h and if_ether.h.
+Numbers from linux/pkt_sched.h, pkt_cls.h, tc_act/tc_vlan.h, tc_act/tc_mirred.h and if_ether.h.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _VLAN_ACTION = Struct("=IIiiii")
 _INSTRUCTION = Struct("=HBBI")  # struct sock_filter
 _VLAN_TAG, _VLAN_TAG_PRESENT = 0xFFFFF000 + 44, 0xFFFFF000 + 48  # SKF_AD_OFF + SKF_AD_VLAN_TAG…
 _MODIFY: Final = 3  # TCA_VLAN_ACT_MODIFY
-_OK, _SHOT = 0, 2  # TC_ACT_*
+_OK, _SHOT, _STOLEN = 0, 2, 4  # TC_ACT_*
+_MIRRED = Struct("=IIiiiiI")
+_REDIRECT: Final = 1  # TCA_EGRESS_REDIR
+_EVERYTHING: Final = Struct("=BBBx12x16x").pack(1, 0, 1)  # tc_u32_sel: terminal, and one key that asks for nothing
 
 
 class Side(IntEnum):
@@ -72,6 +75,12 @@ def drop(ifindex: int, side: Side, priority: int) -> bytes:
     """NEW_FILTER: frames of any kind are dropped."""
     dropping = _action("gact", attribute(2, _ACTION.pack(0, 0, _SHOT, 0, 0)))
     return _filter(ifindex, side, priority, ANY, "matchall", _nested(2, dropping))
+
+
+def redirect(ifindex: int, side: Side, priority: int, target: int) -> bytes:
+    """NEW_FILTER: frames of any kind go out at another netdev instead. u32, for matchall is in fewer kernels."""
+    leaving = _action("mirred", attribute(2, _MIRRED.pack(0, 0, _STOLEN, 0, 0, _REDIRECT, target)))
+    return _filter(ifindex, side, priority, ANY, "u32", attribute(5, _EVERYTHING) + _nested(7, leaving))
 
 
 def _filter(ifindex: int, side: Side, priority: int, protocol: int, kind: str, options: bytes) -> bytes:

@@ -26,7 +26,7 @@ def memory() -> MemoryDatapath:
 def manager(tmp_path: Path, memory: MemoryDatapath) -> Manager:
     """A manager with a bridge br0, and NICs eth0 to eth2."""
     placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
-    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, memory_makers(memory, placer))
+    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, memory_makers(placer))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from l2tpv3.link.memory import MemoryPlacer
 from tests.memory_links import memory_makers
 memory = MemoryDatapath()
 placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
-manager = Manager(Places.from_environment(), [memory], placer, memory_makers(memory, placer))
+manager = Manager(Places.from_environment(), [memory], placer, memory_makers(placer))
 sys.exit(main(sys.argv[1:], manager=manager))
 """
 

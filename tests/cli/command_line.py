@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import shlex
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +16,9 @@ from l2tpv3 import ids
 from l2tpv3.cli import main
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.links.memory import MemoryMaker
 from l2tpv3.manager import Manager
 from l2tpv3.places import Places
+from tests.memory_links import memory_maker
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,11 @@ class CommandLine:
         self.datapath = MemoryDatapath()
         self.placer = MemoryPlacer(self.datapath, frozenset({(None, "br0")}))
         self.nics = {"eth0": 1, "eth1": 2, "eth2": 3}
-        self.maker = MemoryMaker(self._beneath)
+        self.maker = memory_maker(self.placer, self.nics)
         places = Places(folder / "state", folder / "run")
         self.manager = Manager(places, [self.datapath], self.placer, lambda _: self.maker)
         self._capture = capture
         self.results: list[tuple[str, Result]] = []
-
-    def _beneath(self, ifname: str) -> Hashable | None:
-        """A NIC, or a session's netdev."""
-        netdev = self.placer.named(None, ifname)
-        return netdev.ifindex if netdev is not None and ifname in self.datapath.ifnames() else self.nics.get(ifname)
 
     def __call__(self, line: str, *more: str) -> Result:
         """Run the words of `line`, split as a shell does, then `more` as they are."""

@@ -111,6 +111,45 @@ def test_a_nic_with_an_address_or_a_bridge_is_left_alone(host: Host) -> None:
         maker_of(spec).check(spec, below, mark)
 
 
+def test_what_the_filters_hang_on_goes_with_them_unless_it_is_anothers(host: Host) -> None:
+    spec, below, mark = port(host)
+    host.run(["tc", "qdisc", "add", "dev", "n1", "clsact"])
+    host.run(["tc", "filter", "add", "dev", "n1", "egress", "u32", "match", "u32", "0", "0", "classid", "1:1"])
+    maker_of(spec).make(spec, below, mark, None)
+    maker_of(spec).remove(spec, mark)
+    assert "clsact" not in host.run(["tc", "qdisc", "show", "dev", "n0"]).stdout
+    assert "clsact" in host.run(["tc", "qdisc", "show", "dev", "n1"]).stdout
+    assert host.run(["tc", "filter", "show", "dev", "n1", "ingress"]).stdout == ""
+
+
+@pytest.mark.parametrize("spoil", ["del n1", "set n0 promisc off", "unplug"])
+def test_half_of_a_port_is_found_to_be_so_and_is_completed(host: Host, spoil: str) -> None:
+    spec, below, mark = port(host)
+    maker = maker_of(spec)
+    maker.make(spec, below, mark, None)
+    assert maker.find(spec, mark) is not None
+    if spoil == "unplug":
+        host.ip_batch(["link del n1", "link add n1 type veth peer w1", "link set w1 up"])
+    elif spoil == "del n1":
+        host.run(["tc", "filter", "del", "dev", "n1", "ingress"])
+    else:
+        host.ip_batch([f"link {spoil}"])
+    seen = maker.find(spec, mark)
+    assert seen is not None
+    # What was plugged in again is told by its lack alone: the filter tells no more where frames went.
+    assert dict(seen.words) == ({} if spoil == "unplug" else {"over": []})
+    assert (set(seen.over) == {"n0", "n1"}) == (spoil == "set n0 promisc off")
+    maker.change(spec, spec, below, mark, None)
+    whole = maker.find(spec, mark)
+    assert whole is not None
+    assert (set(whole.over), dict(whole.words)) == ({"n0", "n1"}, {})
+    with wires(host) as (w0, w1):
+        w0.send(FRAMES["LACP"])
+        assert received(w1) == FRAMES["LACP"]
+        w1.send(FRAMES["LACP"])
+        assert received(w0) == FRAMES["LACP"]
+
+
 def test_a_port_that_fails_half_way_leaves_nothing(host: Host) -> None:
     spec, _, mark = port(host)
     with pytest.raises(L2tpError):

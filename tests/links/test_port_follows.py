@@ -109,6 +109,26 @@ def test_one_that_follows_no_more_gets_its_link_back(sites: tuple[Site, Site]) -
     eventually(b.has_link)
 
 
+@pytest.mark.parametrize("how", ["delete", "alone", "moved", "down"])
+def test_a_port_that_ends_gives_its_link_back_though_nobody_watches(hosts: Hosts, how: str) -> None:
+    a, b = two(hosts, carrier="follow")
+    with watch(a.here), watch(b.here):
+        a.pull()
+        eventually(lambda: not b.has_link())
+    assert not b.has_link()
+    b.host.ip_batch(["link add n1 type veth peer name n2"])
+    match how:
+        case "delete":
+            b.link("delete")
+        case "alone":
+            b.link("set", {"carrier": "alone"})
+        case "moved":
+            b.link("set", {"over": "n1,peer/cable"})
+        case "down":
+            b.here.down()
+    eventually(b.has_link, 2)
+
+
 def test_an_end_that_says_nothing_is_not_followed(hosts: Hosts) -> None:
     a, b = two(hosts)
     a.link("set", {"carrier": "follow"})

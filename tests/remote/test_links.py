@@ -92,7 +92,7 @@ def test_a_state_is_read_back_as_it_was() -> None:
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     memory = MemoryDatapath()
     placer = MemoryPlacer(memory)
-    makers = memory_makers(memory, placer)
+    makers = memory_makers(placer)
     manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, makers)
     manager.add_tunnel("siteb", {"remote": "127.0.0.2"})
     manager.add_session("siteb", "lan", {"ifname": "lan0"})

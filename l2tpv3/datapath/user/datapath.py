@@ -148,8 +148,7 @@ class UserDatapath:
                 if client.request(subject, "del_tunnel", **key)["quits"]:
                     self._workers.ended(client)
                 leftovers = netdev.find(mark, [tunnel.netns])
-            for found in leftovers:
-                netdev.remove(found)
+            _remove_left(subject, leftovers, clients, hung)
 
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session."""
@@ -221,8 +220,7 @@ class UserDatapath:
                 raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
             if not leftovers:
                 raise NotFoundError(subject, f"no session with id {number}")
-            for found in leftovers:
-                netdev.remove(found)
+            _remove_left(subject, leftovers, clients, hung)
 
 
 def _identify(netns: str | None) -> NetnsIdentity:
@@ -352,6 +350,18 @@ def _delete_sessions(client: Client, subject: str, key: dict[str, Any]) -> None:
         answer, files = client.exchange(subject, "del_sessions", **key)
         _close_after_worker(client, files)
         left = answer["left"]
+
+
+def _remove_left(subject: str, left: list[netdev.Found], clients: list[Client], hung: list[int]) -> None:
+    """Remove TAPs that nobody carries: a successor of that name has such a mark too, and keeps its own."""
+    places = {found.netns for found in left}
+    reports = [words for place in places for client in clients for words in _report(client, _identify(place))]
+    carried = {session["seen_ifname"] for words in reports for session in words["sessions"]}
+    for found in left:
+        # A worker that dies just now has its TAPs open still, so that alone keeps none.
+        if (hung or found.ifname in carried) and netdev.is_attached(found, subject):
+            continue
+        netdev.remove(found)
 
 
 def _close_after_worker(client: Client, files: list[int]) -> None:

@@ -167,6 +167,17 @@ def attach(found: Found, subject: str) -> int | None:
         return None
 
 
+def is_attached(found: Found, subject: str) -> bool:
+    """Whether a process has a TAP that was found."""
+    try:
+        tun = attach(found, subject)
+    except ConflictError:
+        return True
+    if tun is not None:
+        os.close(tun)
+    return False
+
+
 def remove(found: Found) -> None:
     """Remove a TAP that was found; nothing happens when it has vanished since. Raises NotPermittedError."""
     try:

@@ -38,7 +38,7 @@ def main(port: int, folder: Path) -> None:
     """Serve until SIGTERM. The tunnel and the link that the examples name are there to begin with."""
     memory = MemoryDatapath()
     placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
-    manager = Manager(Places(folder / "state", folder / "run"), [memory], placer, memory_makers(memory, placer))
+    manager = Manager(Places(folder / "state", folder / "run"), [memory], placer, memory_makers(placer))
     manager.add_tunnel("siteb", {"remote": "192.0.2.2"})
     manager.add_session("siteb", "lan", {})
     manager.links.add("br0", {"type": "bridge", "over": ["eth0"], "ifname": "br7"})
