@@ -112,6 +112,24 @@ def _card_over_a_session_anew(bench: Bench) -> Scenario:
     return between(to(one, card), to(two, card))
 
 
+def _namespaces_on_demand(bench: Bench) -> Scenario:
+    """Made for what goes into them, and gone with it; one by another's way than the other."""
+    red, blue = f"{bench.inner.netns}-red", f"{bench.inner.netns}-blue"
+    siteb = bench.tunnel("siteb", 1, session("lan", 1, netns=red), session("two", 2))
+    return between(to(), to(siteb, link("card", type="macvlan", over=["nic0"], netns=blue)))
+
+
+def _other_namespaces_on_demand(bench: Bench) -> Scenario:
+    one, two = (
+        to(
+            bench.tunnel("siteb", 1, session("lan", 1, netns=f"{bench.inner.netns}-{name}")),
+            link("card", type="macvlan", over=["nic0"], netns=f"{bench.inner.netns}-{name}"),
+        )
+        for name in ("red", "blue")
+    )
+    return between(one, two)
+
+
 def _restore(bench: Bench) -> Scenario:
     def back(manager: Manager) -> None:
         manager.down()
@@ -209,6 +227,8 @@ LINK_SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "links anew": _anew,
     "a tunnel anew under links": _tunnel_anew,
     "a session anew under a virtual card": _card_over_a_session_anew,
+    "namespaces on demand": _namespaces_on_demand,
+    "other namespaces on demand": _other_namespaces_on_demand,
     "restore of links": _restore,
     "down with links": _down,
     "link add and set": _commands,

@@ -47,7 +47,9 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         datapaths = (KernelDatapath(), UserDatapath(places))
         seen = {one.name: sorted(one.tunnels(None), key=lambda it: it.tunnel_id) for one in datapaths}
     lines += [f"{name} {_plain(tunnel, names=name != 'kernel')}" for name, some in seen.items() for tunnel in some]
+    lines += [f"namespace on record {name}" for name in sorted(Store(places.state).namespaces())]
     for netns in (host.netns, *namespaces):
+        lines += [f"namespace {name}" for name in _names(Path("/run/netns")) if name.startswith(f"{netns}-")]
         lines += [f"netdev {text}" for text in _netdevs(netns)]
         lines += [f"wiring {text}" for text in wiring(netns)]
         lines += [f"socket {text}" for text in _sockets(netns)]

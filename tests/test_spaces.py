@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,12 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture
-def spaces(underlay: tuple[Host, Host]) -> Iterator[tuple[Host, str, str]]:
+def spaces(underlay: tuple[Host, Host]) -> tuple[Host, str, str]:
     """A host with a tunnel, and two names that no namespace has yet."""
     a, b = underlay
     names = f"{a.netns}-red", f"{a.netns}-blue"
     a.ctl("tunnel", "add", "t", "--remote", b.v4, "--datapath", "user")
-    yield a, *names
-    for name in names:
-        subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
+    return a, *names
 
 
 def addresses(netns: str) -> dict[str, list[str]]:

@@ -174,9 +174,10 @@ class UserDatapath:
                     os.close(tun)
 
     def _adopt(self, tunnel: TunnelSpec, session: SessionSpec, mark: Mark) -> int | None:
-        """Its TAP's file. Where the worker died while the session was made anew there are two: the other one goes."""
+        """Its TAP's file. Where the worker died while the session was made anew there are two: the other one goes. It may
+        be in a namespace that the session was in before."""
         adopted: int | None = None
-        left = netdev.find(mark, [session.netns, tunnel.netns])
+        left = netdev.find(mark, [session.netns, tunnel.netns, *netdev.everywhere()])
         for found in sorted(left, key=lambda found: found.ifname != session.ifname):
             try:
                 tun = netdev.attach(found, f"session {session.name}")
