@@ -174,8 +174,8 @@ class UserDatapath:
                     os.close(tun)
 
     def _adopt(self, tunnel: TunnelSpec, session: SessionSpec, mark: Mark) -> int | None:
-        """Its TAP's file. Where the worker died while the session was made anew there are two: the other one goes. It may
-        be in a namespace that the session was in before."""
+        """Its TAP's file, which may be in a namespace that the session was in before. Where the worker died while the
+        session was made anew there are two: the other one goes."""
         adopted: int | None = None
         left = netdev.find(mark, [session.netns, tunnel.netns, *netdev.everywhere()])
         for found in sorted(left, key=lambda found: found.ifname != session.ifname):
