@@ -96,6 +96,8 @@ class ManagedLinks:
         """Remove a link; what it is over stays."""
 
         def want(whole: Everything) -> Everything:
+            if name not in whole.links and name in self._engine.unfinished().links:
+                return whole  # whoever made it was killed half-way: it goes as nothing wants it
             old = _record(whole, name)
             if check is not None:
                 check(old)

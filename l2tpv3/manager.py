@@ -213,6 +213,8 @@ class Manager:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
 
         def want(whole: Everything) -> Everything:
+            if name not in whole.tunnels and name in self._engine.unfinished().tunnels:
+                return whole  # whoever made it was killed half-way: it goes as nothing wants it
             old = self._record(whole.tunnels, name)
             if check is not None:
                 check(old)
@@ -271,7 +273,11 @@ class Manager:
         """Remove a session and its netdev; it is true when this returns."""
 
         def want(whole: Everything) -> Everything:
-            old = _session_record(self._record(whole.tunnels, tunnel), name)
+            record = self._record(whole.tunnels, tunnel)
+            begun = self._engine.unfinished().tunnels.get(tunnel)
+            if record.session(name) is None and begun is not None and begun.session(name) is not None:
+                return whole  # see del_tunnel
+            old = _session_record(record, name)
             if check is not None:
                 check(old)
             return self._settling(whole).without_session(tunnel, name)

@@ -196,7 +196,7 @@ def _rollback(bench: Bench) -> Scenario:
 def _confirm(bench: Bench) -> Scenario:
     before, unconfirmed = _unconfirmed(bench)
     start = then(before, unconfirmed)
-    return Scenario(start, lambda manager: manager.confirm(), start)
+    return Scenario(start, lambda manager: manager.confirm(), then(lambda manager: manager.rollback(), start))
 
 
 def _of_modules(bench: Bench) -> list[Wanted]:

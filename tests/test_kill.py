@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Condition
-from l2tpv3.errors import L2tpError
+from l2tpv3 import Condition, Manager
+from l2tpv3.errors import L2tpError, NotFoundError
 from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, make_bench, then, to
 from tests.here import Here
 from tests.hosts import Hosts
@@ -106,6 +106,35 @@ def test_a_killed_change_of_links_can_be_gone_back_from(bench: Bench, name: str)
             bench.call(scenario.start)
     print(f"{bench.datapath}: {name}: {len(points) - len(wrong)} of {len(points)} points passed, of {number} in all")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("what", ["tunnel", "session"])
+def test_what_was_half_made_can_be_deleted(hosts: Hosts, what: str) -> None:
+    """Though it is not on record: it is shown as incomplete, and goes."""
+    bench = make_bench(hosts, "user")
+    words = {"remote": bench.peer, "datapath": "user", "id": 1, "local-port": 1701}
+    bench.call(lambda manager: manager.add_tunnel("there", {**words, "id": 2, "local-port": 1702}))
+
+    def add(manager: Manager) -> None:
+        if what == "tunnel":
+            manager.add_tunnel("half", words)
+        else:
+            manager.add_session("there", "half", {"ifname": "half"})
+
+    def delete(manager: Manager) -> None:
+        with contextlib.suppress(NotFoundError):  # it was killed before it noted anything
+            if what == "tunnel":
+                manager.del_tunnel("half")
+            else:
+                manager.del_session("there", "half")
+
+    before = bench.picture()
+    number, _ = kill(bench, add, at=None)
+    bench.call(delete)
+    for point in sample(number, POINTS["user"]):
+        kill(bench, add, at=point)
+        bench.call(delete)
+        assert_same(bench.picture, before, f"killed at point {point} of {number}, and deleted")
 
 
 WORKER_POINTS = 3
