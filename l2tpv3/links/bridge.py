@@ -33,6 +33,10 @@ class Bridge(Kind[BridgeOptions]):
             wanted["br_vlan_filtering"] = 1
         return wanted
 
+    def reset_with(self, info: Mapping[str, Any], options: BridgeOptions) -> Attributes:
+        """See Kind.reset_with."""
+        return {"br_vlan_filtering": 0} if info.get("br_vlan_filtering") and not options.vlan_filtering else {}
+
     def member_attributes(self, options: BridgeOptions, member: str) -> Attributes:
         """Split horizon."""
         return {"kind": "bridge_slave", "isolated": int(member in options.isolated)}

@@ -35,6 +35,10 @@ class Kind(Generic[Own]):
         """What can only be said when it is made."""
         return {}
 
+    def reset_with(self, info: Mapping[str, Any], options: Own) -> Attributes:
+        """What to set as well when it is changed, of what `attributes` leaves out. info: as for `words`, as it was."""
+        return {}
+
     def member_attributes(self, options: Own, member: str) -> Attributes:
         """What to set of a member as such; member: as in LinkSpec.over."""
         return {}

@@ -115,7 +115,7 @@ class NetdevMaker:
                 home.set(index, subject, state="down")
                 # Found under the name that it was made by, it has no mark yet.
                 home.set(index, subject, ifalias=mark, ifname=new.ifname, **({"state": "up"} if up else {}))
-            attributes = kind.attributes(new, new.options)
+            attributes = kind.attributes(new, new.options) | kind.reset_with(one["info"], new.options)
             if attributes:
                 home.set(index, subject, kind=kind.driver, **attributes)
             if mac is not None and one.get("address") != mac:

@@ -136,9 +136,12 @@ def test_a_members_vlans_are_those_asked_for_and_change_in_place(bench: Bench) -
 
     assert vlans()["n0"] == [(10, True), (20, False), (21, False), (22, False)]
     assert vlans()["n1"] == [(5, False)]
-    bench.change(spec, vlan="n0=10+20u")
+    spec = bench.change(spec, vlan="n0=10+20u")
     assert vlans()["n0"] == [(10, False), (20, True)]
     assert vlans()["n1"] == [(1, True)]
+    off = bench.change(spec, vlan=[], vlan_filtering="off")
+    seen = maker_of(off).find(off, mark(off))
+    assert seen is not None and seen.words["vlan-filtering"] is False
 
 
 def test_an_alias_exchanges_the_nic_behind_it_and_keeps_its_own_face(bench: Bench) -> None:
