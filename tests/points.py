@@ -8,6 +8,11 @@ from __future__ import annotations
 import os
 
 
+def is_full() -> bool:
+    """Whether the environment asks for more than a sample."""
+    return os.environ.get("L2TPV3_TEST_FULL", "") not in ("", "0")
+
+
 def sample(number: int, size: int) -> range:
     """Of the points 1 to `number`: about `size` of them, if the environment says nothing else."""
     choice = os.environ.get("L2TPV3_TEST_FULL", "")

@@ -22,7 +22,7 @@ from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, m
 from tests.here import Here, leftovers
 from tests.hosts import Host, Hosts
 from tests.link_changes import LINK_SCENARIOS
-from tests.points import sample
+from tests.points import is_full, sample
 from tests.traced import Call, Ended, Fail, Spoil, Verdict, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
@@ -104,13 +104,17 @@ FAULTS: dict[str, tuple[Verdict, ...]] = {
 }
 
 
-@pytest.fixture(params=["user", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)])
-def bench(request: pytest.FixtureRequest, hosts: Hosts) -> Bench:
-    return make_bench(hosts, str(request.param))
+# Of the scenarios with links all are played here, and one in the guest, where each takes half a minute.
+_IN_GUEST = [name for name in CHOSEN if name in SCENARIOS or name == "a tunnel anew under links" or is_full()]
+_CASES = [
+    *(pytest.param("user", name, id=f"user-{name}") for name in CHOSEN),
+    *(pytest.param("kernel", name, id=f"kernel-{name}", marks=pytest.mark.kernel_l2tp) for name in _IN_GUEST),
+]
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_a_change_in_which_something_fails_is_undone(bench: Bench, name: str) -> None:
+@pytest.mark.parametrize(("datapath", "name"), _CASES)
+def test_a_change_in_which_something_fails_is_undone(hosts: Hosts, datapath: str, name: str) -> None:
+    bench = make_bench(hosts, datapath)
     scenario = _EVERY[name](bench)
     for one in (scenario.start, scenario.change, scenario.back):
         bench.call(one)

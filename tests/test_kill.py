@@ -16,9 +16,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from l2tpv3 import Condition, Manager
 from l2tpv3.errors import L2tpError, NotFoundError
@@ -26,7 +28,7 @@ from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, m
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.link_changes import LINK_SCENARIOS, MODULE_SCENARIOS
-from tests.points import sample
+from tests.points import is_full, sample
 from tests.traced import Call, Kill, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
@@ -38,18 +40,29 @@ BACK_POINTS = {"user": 3, "kernel": 1}
 
 EVERY = {**SCENARIOS, **LINK_SCENARIOS, **MODULE_SCENARIOS}
 END = then(lambda manager: manager.rollback(), to())
-_WITH_MODULES = tuple(pytest.param(name, marks=pytest.mark.kernel_l2tp) for name in MODULE_SCENARIOS)
-EVERYWHERE = (*SCENARIOS, *LINK_SCENARIOS, *_WITH_MODULES)
-LINKS_EVERYWHERE = ("links", *LINK_SCENARIOS, *_WITH_MODULES)
+LINKS_ON_THE_KERNEL = (
+    "bridge, alias and macvlan in place", "a tunnel anew under links", "bond, ipvlan and vlan from nothing"
+)  # fmt: skip
+BACK_ON_THE_KERNEL = ("bond, ipvlan and vlan from nothing",)
+"""Those of the scenarios with links that are played in the guest, where each takes half a minute, when not all are."""
 
 
-@pytest.fixture(params=["user", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)])
-def bench(request: pytest.FixtureRequest, hosts: Hosts) -> Bench:
-    return make_bench(hosts, str(request.param))
+def cases(names: Iterable[str], on_the_kernel: Collection[str]) -> list[ParameterSet]:
+    """A datapath and a scenario each."""
+    guest = pytest.mark.kernel_l2tp
+    found = []
+    for name in names:
+        marks = [guest] if name in MODULE_SCENARIOS else []
+        if not marks or is_full():
+            found.append(pytest.param("user", name, id=f"user-{name}", marks=marks))
+        if name in on_the_kernel or is_full():
+            found.append(pytest.param("kernel", name, id=f"kernel-{name}", marks=guest))
+    return found
 
 
-@pytest.mark.parametrize("name", EVERYWHERE)
-def test_a_killed_change_is_finished_by_the_next(bench: Bench, name: str) -> None:
+@pytest.mark.parametrize(("datapath", "name"), cases(EVERY, {*SCENARIOS, *LINKS_ON_THE_KERNEL}))
+def test_a_killed_change_is_finished_by_the_next(hosts: Hosts, datapath: str, name: str) -> None:
+    bench = make_bench(hosts, datapath)
     scenario = EVERY[name](bench)
     untouched = bench.things()
     for one in (scenario.start, scenario.change, scenario.back):
@@ -82,8 +95,9 @@ def test_a_killed_change_is_finished_by_the_next(bench: Bench, name: str) -> Non
     assert_same(bench.things, untouched, "after everything of it is gone")
 
 
-@pytest.mark.parametrize("name", LINKS_EVERYWHERE)
-def test_a_killed_change_of_links_can_be_gone_back_from(bench: Bench, name: str) -> None:
+@pytest.mark.parametrize(("datapath", "name"), cases(["links", *LINK_SCENARIOS, *MODULE_SCENARIOS], BACK_ON_THE_KERNEL))
+def test_a_killed_change_of_links_can_be_gone_back_from(hosts: Hosts, datapath: str, name: str) -> None:
+    bench = make_bench(hosts, datapath)
     scenario = EVERY[name](bench)
     for one in (scenario.start, scenario.change, scenario.back):
         bench.call(one)
