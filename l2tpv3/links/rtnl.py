@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from l2tpv3.errors import L2tpError, NotFoundError, UnavailableError, from_errno
+from l2tpv3.errors import L2tpError, NotFoundError, RefusedError, UnavailableError, from_errno
 from l2tpv3.links.kind import Attributes
 from l2tpv3.netlink import traffic
 from l2tpv3.netlink.route import RouteSocket
@@ -210,3 +211,5 @@ def asking(subject: str, doing: str) -> Iterator[None]:
         raise from_errno(subject, doing, error.code) from error
     except OSError as error:
         raise from_errno(subject, doing, error.errno or 0) from error
+    except struct.error as error:  # pyroute2, of an answer that is cut short
+        raise RefusedError(subject, f"can't {doing}: the kernel's answer can't be read ({error})") from error

@@ -145,7 +145,8 @@ def _some(data: st.DataObject, tunnel: WantedTunnel) -> WantedTunnel:
 
     # Without its encapsulation a tunnel over IP is one over UDP, without its ports it may have another's.
     keep = ("remote", "local", "encap", "local-port", "remote-port", "netns")
-    sessions = tuple(dataclasses.replace(session, words=some(session)) for session in tunnel.sessions)
+    # Without its VLAN a session has no tag that could be rewritten.
+    sessions = tuple(dataclasses.replace(session, words=some(session, "vlan")) for session in tunnel.sessions)
     return dataclasses.replace(tunnel, words=some(tunnel, *keep), sessions=sessions)
 
 

@@ -139,7 +139,7 @@ class UserDatapath:
             home = _home(tunnel, clients)
             _refuse_hung(home, hung)
             if home is None:
-                leftovers = netdev.find(mark, [tunnel.netns, *netdev.everywhere()])
+                leftovers = netdev.find(mark, [tunnel.netns], elsewhere=True)
                 if not leftovers:
                     raise NotFoundError(subject, f"no tunnel with id {tunnel.tunnel_id}")
             else:
@@ -177,7 +177,7 @@ class UserDatapath:
         """Its TAP's file, which may be in a namespace that the session was in before. Where the worker died while the
         session was made anew there are two: the other one goes."""
         adopted: int | None = None
-        left = netdev.find(mark, [session.netns, tunnel.netns, *netdev.everywhere()])
+        left = netdev.find(mark, [session.netns, tunnel.netns], elsewhere=True)
         for found in sorted(left, key=lambda found: found.ifname != session.ifname):
             try:
                 tun = netdev.attach(found, f"session {session.name}")
@@ -216,7 +216,7 @@ class UserDatapath:
             mark = Mark(self._runtime, tunnel.name, session.name)
             leftovers = netdev.find(mark, [session.netns, tunnel.netns])
             if not leftovers and home is None:
-                leftovers = netdev.find(mark, netdev.everywhere())
+                leftovers = netdev.find(mark, [], elsewhere=True)
             if not leftovers and home is None:
                 raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
             if not leftovers:

@@ -22,7 +22,7 @@ from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.port import TUNSETPERSIST
 from l2tpv3.datapath.user.sockets import BUFFER_BYTES
 from l2tpv3.datapath.user.threaded import make_threaded
-from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, UnavailableError, from_errno
+from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, NotPermittedError, UnavailableError, from_errno
 from l2tpv3.marks import Mark
 from l2tpv3.netns import NETNS_DIR, inside, same_netns
 
@@ -122,17 +122,25 @@ def _attach(tun: int, ifname: str, flags: int = 0) -> None:
     fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(ifname.encode(), _IFF_TAP | _IFF_NO_PI | flags))
 
 
-def find(mark: Mark, places: Iterable[str | None]) -> list[Found]:
-    """The TAPs with that mark in these network namespaces; one that does not exist is passed over."""
+def find(mark: Mark, places: Iterable[str | None], *, elsewhere: bool = False) -> list[Found]:
+    """The TAPs with that mark in these network namespaces; one that does not exist is passed over.
+
+    elsewhere: then also in all others that have a name, as far as they may be entered.
+    """
     found: list[Found] = []
     seen: list[str | None] = []
-    for netns in places:
+    places = list(places)
+    for number, netns in enumerate([*places, *(_everywhere() if elsewhere else ())]):
         try:
             if any(same_netns(netns, other) for other in seen):
                 continue
             with inside(netns):
                 links = rtnetlink.links("tun")
         except NotFoundError:
+            continue
+        except NotPermittedError:
+            if number < len(places):
+                raise
             continue
         except OSError as error:
             raise from_errno(f"network namespace {netns}", "list its netdevs", error.errno or 0) from error
@@ -141,7 +149,7 @@ def find(mark: Mark, places: Iterable[str | None]) -> list[Found]:
     return found
 
 
-def everywhere() -> list[str | None]:
+def _everywhere() -> list[str | None]:
     """The caller's network namespace and all that have a name."""
     try:
         return [None, *sorted(path.name for path in Path(NETNS_DIR).iterdir())]
