@@ -11,7 +11,6 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -70,6 +69,7 @@ def _unseen(netns: str) -> UnavailableError:
 
 def _where_all_see_it(netns: str, do: Callable[[], None]) -> None:
     """In a thread of its own, as it may never come back from another mount namespace."""
+    from concurrent.futures import ThreadPoolExecutor
 
     def work() -> None:
         with _outer_mounts(netns):

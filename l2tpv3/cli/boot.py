@@ -56,6 +56,8 @@ def restore(
     that `apply --confirm` made and nobody confirmed in time, or before the machine went down, is undone first.
     """
     if namespaces:
+        if names or wait is not None:
+            raise InvalidValueError("--namespaces", "it makes all of them, at once", "leave out names and --wait")
         for name in local_manager(ctx, "restore --namespaces").restore_namespaces():
             print(f"network namespace {name}: restored", file=sys.stderr)
         return

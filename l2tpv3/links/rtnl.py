@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
 PROMISC = 0x100
-"""IFFPROMISC (linux/if.h)."""
+"""IFF_PROMISC (linux/if.h)."""
 _CLSACT = 0xFFFFFFF1  # TC_H_CLSACT
 _UNKNOWN_DRIVER = (errno.EOPNOTSUPP, errno.ENOTSUP)
 _MODULES = {"vlan": "8021q", "bond": "bonding"}

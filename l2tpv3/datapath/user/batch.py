@@ -53,6 +53,7 @@ class Slots:
         self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
         self.slots = [[view[start : start + LONGEST]] for start in self.starts]
         self._headers = b"", 0, False
+        self._headed = 0  # in front of how many frames they are
 
     @cached_property
     def reads(self) -> bytes:
@@ -74,17 +75,19 @@ class Slots:
         first = HEADROOM + offset
         self.buffer[first : first + (len(values) - 1) * self.stride + 1 : self.stride] = values
 
-    def put_headers(self, prefix: bytes, end: int, *, numbered: bool) -> None:
-        """Have every slot's frame preceded by `prefix`, `end` bytes before where it was read; they stay as long as
-        nobody wants others. numbered: their last 4 bytes are going to be written over."""
+    def put_headers(self, prefix: bytes, count: int, end: int, *, numbered: bool) -> None:
+        """Have the first `count` frames preceded by `prefix`, `end` bytes before where they were read; they stay as
+        long as nobody wants others. numbered: their last 4 bytes are going to be written over."""
         if self._headers != (prefix, end, numbered):
-            for start in self.starts:
+            self._headers, self._headed = (prefix, end, numbered), 0
+        if self._headed < count:
+            for start in self.starts[self._headed : count]:
                 self.buffer[start - end - len(prefix) : start - end] = prefix
-            self._headers = prefix, end, numbered
+            self._headed = count
 
     def forget_headers(self) -> None:
         """They are written over."""
-        self._headers = b"", 0, False
+        self._headed = 0
 
     def number(self, ns: int, count: int, end: int) -> None:
         """Number the first `count` packets from `ns` on, in the last 4 bytes of their headers, see put_headers."""

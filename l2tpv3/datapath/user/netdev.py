@@ -19,9 +19,9 @@ from typing import Final, NamedTuple
 
 from l2tpv3.datapath.user import rtnetlink
 from l2tpv3.datapath.user.offloads import Offloads
-from l2tpv3.datapath.user.port import TUNSETPERSIST
 from l2tpv3.datapath.user.sockets import BUFFER_BYTES
 from l2tpv3.datapath.user.threaded import make_threaded
+from l2tpv3.datapath.user.tun import TUNSETPERSIST
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, NotPermittedError, UnavailableError, from_errno
 from l2tpv3.marks import Mark
 from l2tpv3.netns import NETNS_DIR, inside, same_netns

@@ -15,12 +15,10 @@ from typing import Final, Protocol
 
 from l2tpv3.datapath.user.batch import ReceiveLayout, Slots
 from l2tpv3.datapath.user.reader import Reader, Taken
-from l2tpv3.datapath.user.uring import NOT_HERE, Ring, files
+from l2tpv3.datapath.user.tun import TUNGETIFF, TUNSETCARRIER, TUNSETPERSIST
+from l2tpv3.datapath.user.uring import Ring, are_refused, files
 from l2tpv3.wire.data import Buffer
 
-TUNGETIFF: Final = 0x800454D2  # linux/if_tun.h; these need no privilege once the file is attached
-TUNSETPERSIST: Final = 0x400454CB
-TUNSETCARRIER: Final = 0x400454E2  # Linux 5.0
 _IFNAMSIZ = 16
 _IFF_NAPI = 0x0010
 _flags = Struct("H").unpack_from
@@ -120,9 +118,9 @@ class TapPort:
         if not self._writable.poll(0):
             return None
         results = ring.perform(layout.writes, files, count)
-        if not results or results[0] in NOT_HERE:
-            if results:
-                self._ring = None
+        if are_refused(results):
+            self._ring = None
+        if not results or self._ring is None:
             return None
         return results + [self._written(frame) for frame in layout.frames[len(results) : count]]
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from l2tpv3.datapath.user.batch import Slots
-from l2tpv3.datapath.user.uring import NOT_HERE, Ring, files
+from l2tpv3.datapath.user.uring import Ring, are_refused, files
 
 _FILLED: Final = 0.75
 """How full a batch has to be for the next one to be asked for by io_uring: to ask in vain takes a third of the time of
@@ -60,9 +60,9 @@ class Reader:
 
     def _sort_out(self, slots: Slots, results: list[int], asked: int) -> Taken:
         """Some were not read."""
-        if not results or results[0] in NOT_HERE:
-            if results:
-                self._ring = None
+        if are_refused(results):
+            self._ring = None
+        if not results or self._ring is None:
             return read_each(self._read, slots, asked)
         lengths: list[int] = []
         for place, result in enumerate(results):

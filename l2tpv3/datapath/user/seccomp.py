@@ -13,8 +13,8 @@ import platform
 from struct import Struct
 from typing import Final
 
-from l2tpv3.datapath.user.port import TUNGETIFF, TUNSETCARRIER, TUNSETPERSIST
 from l2tpv3.datapath.user.privilege import libc
+from l2tpv3.datapath.user.tun import TUNGETIFF, TUNSETCARRIER, TUNSETPERSIST
 
 _FIONBIO = 0x5421
 

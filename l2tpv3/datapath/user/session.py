@@ -163,7 +163,7 @@ class WorkerSession:
         """Send frames that begin `more` bytes before the slots of FRAMES, and are as much longer."""
         count, prefix, first = len(lengths), self._prefix, lengths[0]
         begin = len(prefix) + more
-        FRAMES.put_headers(prefix, more, numbered=self._numbering)
+        FRAMES.put_headers(prefix, count, more, numbered=self._numbering)
         if self._numbering:
             FRAMES.number(self._ns, count, more)
             self._ns = self._ns + count & SEQUENCE_MASK

@@ -39,8 +39,13 @@ _RESTRICTION: Final = Struct("=HBx12x")
 _NO_OFFSET: Final = (1 << 64) - 1
 _UNSIGNED: Final = (1 << 32) - 1
 
-NOT_HERE: Final = (-errno.EOPNOTSUPP, -errno.EINVAL, -errno.EACCES)
-"""Results which say that this kernel, or this file, does not do it this way."""
+_NOT_HERE: Final = (-errno.EOPNOTSUPP, -errno.EINVAL)
+
+
+def are_refused(results: Sequence[int]) -> bool:
+    """Whether these say that this kernel, or this file, does not do it this way: it then refuses every one, while what
+    ICMP told of a socket fails one alone."""
+    return bool(results) and results[0] in _NOT_HERE and results.count(results[0]) == len(results)
 
 
 def requests(operation: int, addresses: Sequence[int], lengths: Sequence[int]) -> bytes:

@@ -230,7 +230,7 @@ def test_sessions_that_send_alone_and_in_batches_keep_their_headers() -> None:
 def test_numbers_are_those_of_one_packet_after_the_other(ns: int, count: int, frame: int) -> None:
     framing = Framing("udp", 4, "default")
     slots = Slots()
-    slots.put_headers(encode(framing, 5, b"", b"abcd"), 0, numbered=True)
+    slots.put_headers(encode(framing, 5, b"", b"abcd"), count, 0, numbered=True)
     slots.number(ns, count, 0)
     packets = [bytes(slots.view[start - 16 : start]) for start in slots.starts[:count]]
     seen = [decode(framing, packet + bytes(frame)).sequence for packet in packets]
