@@ -12,7 +12,6 @@ import dataclasses
 import gc
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
@@ -28,6 +27,7 @@ from l2tpv3.links.run import LinkRunner, MakerOf
 from l2tpv3.lock import exclusive
 from l2tpv3.netlink.tape import Tape, spoil, taping
 from l2tpv3.observe import Observer
+from l2tpv3.outcome import Outcome, in_words, of_namespace
 from l2tpv3.pending import Pending
 from l2tpv3.places import Places
 from l2tpv3.plan import Change, LinkBeliefs, Scope, plan
@@ -39,7 +39,7 @@ from l2tpv3.run import Runner
 from l2tpv3.spaces import Spaces, running
 from l2tpv3.steps import AddTunnel, AnyStep, Step, describe
 from l2tpv3.store import AuditEntry, Recorded, Store
-from l2tpv3.told import OnStep, ToldStep
+from l2tpv3.told import OnStep
 from l2tpv3.whoami import caller
 from l2tpv3.world import World
 
@@ -53,27 +53,6 @@ Look = Callable[[Records], World]
 
 Want = Callable[[Everything], Everything]
 """From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a change did, or would do. steps: in their order; () when everything was so already. namespaces: made before
-    all of them."""
-
-    steps: tuple[AnyStep, ...]
-    before: Everything
-    after: Everything
-    namespaces: tuple[str, ...] = ()
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything changes: what runs, or only what is on record of it."""
-        return bool(self.steps or self.namespaces) or bool(Edits.between(self.before, self.after))
-
-    @property
-    def told(self) -> tuple[ToldStep, ...]:
-        """The steps in words."""
-        return (*map(_made, self.namespaces), *map(describe, self.steps))
 
 
 class Engine:
@@ -201,7 +180,7 @@ class Engine:
             namespaces = self._spaces.missing(meant, repairs=repairs)
             if on_step is not None:
                 for name in namespaces:
-                    on_step(_made(name))
+                    on_step(of_namespace(name))
             stack.enter_context(self._spaces.having(namespaces))
             with taping() as tape:
                 change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
@@ -242,8 +221,7 @@ class Engine:
         namespaces: tuple[str, ...] = (),
     ) -> Tape:
         """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told."""
-        said = (*map(_made, namespaces), *map(describe, steps))
-        audit = AuditEntry(at=time.time(), who=caller(), what="; ".join(map(_in_words, said)) or "record only")
+        audit = AuditEntry(at=time.time(), who=caller(), what=in_words(namespaces, steps) or "record only")
         note = note_of(recorded, change, steps, changed)
         self.store.begin(note)
         try:
@@ -357,7 +335,7 @@ class Engine:
             )
             self.store.begin(note_of(recorded, kept, steps, Edits()))
             self._take(change, steps)
-            what = "; ".join(map(_in_words, map(describe, steps))) or "nothing"
+            what = in_words((), steps) or "nothing"
             audit = AuditEntry(at=time.time(), who=caller(), what=f"down: {what}")
             # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
             now = boot_id()
@@ -414,7 +392,7 @@ class Engine:
             change = self._look(recorded, wanted, pending.scope, links_of(pending))
             steps = plan_everything(change)
             note = Pending(scope=pending.scope, before=pending.before, target=pending.before.back(before))
-            what = "rolled back: " + ("; ".join(map(_in_words, map(describe, steps))) or "record only")
+            what = "rolled back: " + (in_words((), steps) or "record only")
             self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), note)
             self._take(change, steps)
             self.store.forget_pending()
@@ -482,14 +460,6 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _in_words(said: ToldStep) -> str:
-    return f"{said.sign} {said.subject}: {said.text}"
-
-
-def _made(netns: str) -> ToldStep:
-    return ToldStep(sign="+", netns=netns, text="make it")
 
 
 def _asked(before: Everything, wanted: Everything, scope: Scope | None) -> Everything:

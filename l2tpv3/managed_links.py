@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from l2tpv3.engine import Engine, Outcome
+from l2tpv3.engine import Engine
 from l2tpv3.errors import ExistsError
 from l2tpv3.everything import Everything
 from l2tpv3.host import no_link
@@ -14,6 +14,7 @@ from l2tpv3.links.record import LinkRecord
 from l2tpv3.links.spec import COMMON
 from l2tpv3.links.status import LinkStatus
 from l2tpv3.links.steps import DelLink
+from l2tpv3.outcome import Outcome
 from l2tpv3.settling import Settling
 from l2tpv3.store import Recorded
 from l2tpv3.told import Change

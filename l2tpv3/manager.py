@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from l2tpv3.boot import boot_id
 from l2tpv3.datapath.base import CircuitKey, Datapath, HasWorkers, Support, TellsCircuits, ToldCircuit
-from l2tpv3.engine import Engine, Outcome
+from l2tpv3.engine import Engine
 from l2tpv3.errors import ExistsError
 from l2tpv3.everything import Everything
 from l2tpv3.host import foreign_tunnel, no_link, no_session, no_tunnel
@@ -18,6 +18,7 @@ from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
 from l2tpv3.look import Look
 from l2tpv3.managed_links import ManagedLinks
+from l2tpv3.outcome import Outcome
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord

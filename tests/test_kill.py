@@ -18,13 +18,14 @@ import sys
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 
 from l2tpv3 import Condition, Manager
 from l2tpv3.errors import L2tpError, NotFoundError
-from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, make_bench, then, to
+from tests.changes import SCENARIOS, Bench, Change, Scenario, assert_same, is_operation, make_bench, then, to
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.link_changes import LINK_SCENARIOS, MODULE_SCENARIOS
@@ -60,11 +61,9 @@ def cases(names: Iterable[str], on_the_kernel: Collection[str]) -> list[Paramete
     return found
 
 
-@pytest.mark.parametrize(("datapath", "name"), cases(EVERY, {*SCENARIOS, *LINKS_ON_THE_KERNEL}))
-def test_a_killed_change_is_finished_by_the_next(hosts: Hosts, datapath: str, name: str) -> None:
-    bench = make_bench(hosts, datapath)
-    scenario = EVERY[name](bench)
-    untouched = bench.things()
+def rehearse(bench: Bench, scenario: Scenario) -> tuple[str, str, Any, int]:
+    """Make the change and go back, undisturbed: what is there before and after it, what is not ours, and how many
+    operations the change takes."""
     for one in (scenario.start, scenario.change, scenario.back):
         bench.call(one)
     before, strangers = bench.picture(), bench.strangers()
@@ -73,7 +72,15 @@ def test_a_killed_change_is_finished_by_the_next(hosts: Hosts, datapath: str, na
     assert after != before
     bench.call(scenario.back)
     assert_same(bench.picture, before, "after the way back")
+    return before, after, strangers, number
 
+
+@pytest.mark.parametrize(("datapath", "name"), cases(EVERY, {*SCENARIOS, *LINKS_ON_THE_KERNEL}))
+def test_a_killed_change_is_finished_by_the_next(hosts: Hosts, datapath: str, name: str) -> None:
+    bench = make_bench(hosts, datapath)
+    scenario = EVERY[name](bench)
+    untouched = bench.things()
+    before, after, strangers, number = rehearse(bench, scenario)
     points = sample(number, POINTS[bench.datapath])
     wrong: list[str] = []
     for point in points:
@@ -99,12 +106,7 @@ def test_a_killed_change_is_finished_by_the_next(hosts: Hosts, datapath: str, na
 def test_a_killed_change_of_links_can_be_gone_back_from(hosts: Hosts, datapath: str, name: str) -> None:
     bench = make_bench(hosts, datapath)
     scenario = EVERY[name](bench)
-    for one in (scenario.start, scenario.change, scenario.back):
-        bench.call(one)
-    before, strangers = bench.picture(), bench.strangers()
-    number, _ = kill(bench, scenario.change, at=None)
-    bench.call(scenario.back)
-
+    before, _, strangers, number = rehearse(bench, scenario)
     points = sample(number, BACK_POINTS[bench.datapath])
     wrong: list[str] = []
     for point in points:
@@ -160,13 +162,7 @@ def test_a_change_under_which_the_worker_is_killed_can_be_made_again(hosts: Host
     """It fails with an error of ours or works all the same; then what is on record can be restored, and it be made."""
     bench = make_bench(hosts, "user")
     scenario = EVERY[name](bench)
-    for one in (scenario.start, scenario.change, scenario.back):
-        bench.call(one)
-    before, strangers = bench.picture(), bench.strangers()
-    number, _ = kill(bench, scenario.change, at=None)
-    after = bench.picture()
-    bench.call(scenario.back)
-
+    before, after, strangers, number = rehearse(bench, scenario)
     points = sample(number, WORKER_POINTS)
     failed = 0
     wrong: list[str] = []

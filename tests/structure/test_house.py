@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
     {"config", "pending", "world", "steps"},
     {"store"},
     {"report", "metrics", "choose", "clash", "observe", "plan", "run", "replay"},
-    {"planning", "differences", "extent", "recall", "stillness", "spaces"},
+    {"planning", "differences", "extent", "recall", "stillness", "spaces", "outcome"},
     {"quick", "settle", "follow"},
     {"settling", "engine"},
     {"restore"},

@@ -112,7 +112,7 @@ class UserDatapath:
             if client is None:
                 client = stack.enter_context(self._workers.start())
             try:
-                fds, offloads = [sock.fileno()] if sock else [], Offloads.wanted()
+                fds, offloads = [sock.fileno()] if sock else [], Offloads.wanted().to_json()
                 client.request(f"tunnel {tunnel.name}", "add_tunnel", fds, tunnel=settings.to_json(), offloads=offloads)
             except BaseException:
                 if started:

@@ -38,3 +38,11 @@ class Offloads(NamedTuple):
         """All, but for what the environment forbids."""
         without = os.environ.get(VARIABLE, "").split(",")
         return cls(*(word not in without for word in WORDS))
+
+    def to_json(self) -> list[bool]:
+        """For a worker, without the last ones that are as usual: one of an earlier version, which goes on after an
+        upgrade, knows fewer."""
+        words = list(self)
+        while words and words[-1]:
+            words.pop()
+        return words

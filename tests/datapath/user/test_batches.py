@@ -225,6 +225,17 @@ def test_sessions_that_send_alone_and_in_batches_keep_their_headers() -> None:
         assert made.targets[7].written == made.targets[8].written == frames * 3
 
 
+def test_sessions_that_take_turns_have_their_own_headers_in_batches_of_any_size() -> None:
+    one, other = settings_of(7), settings_of(8, cookie=b"other  8")
+    with pair((Offloads(), Offloads()), one, other) as made:
+        sent: dict[int, list[bytes]] = {7: [], 8: []}
+        for number, count in ((7, 3), (7, 40), (8, 5), (8, 2), (7, 10), (8, 60), (7, 61)):
+            frames = [os.urandom(60 + place % 3) for place in range(count)]
+            made.carry(number, frames)
+            sent[number] += frames
+        assert {number: wire.written for number, wire in made.targets.items()} == sent
+
+
 @given(ns=st.integers(0, (1 << 24) - 1), count=st.integers(1, BATCH), frame=st.integers(14, 1500))
 @settings(max_examples=200, deadline=None)
 def test_numbers_are_those_of_one_packet_after_the_other(ns: int, count: int, frame: int) -> None:

@@ -141,6 +141,16 @@ def test_what_a_ring_does_not_do_is_read_one_by_one(
     assert bytes(slots.view[HEADROOM : HEADROOM + 5]) == b"after"
 
 
+def test_what_icmp_told_of_a_socket_is_no_refusal(ends: tuple[socket.socket, socket.socket]) -> None:
+    """It fails one read, by an errno that an old kernel gives for each."""
+    reader, slots = filled(ends, [-errno.EOPNOTSUPP, 5, -errno.EAGAIN])
+    start = slots.starts[1]
+    slots.buffer[start : start + 5] = b"after"
+    assert reader.read(slots, 3) == ([5], errno.EAGAIN)
+    assert bytes(slots.view[HEADROOM : HEADROOM + 5]) == b"after"
+    assert reader.many
+
+
 def test_a_netdev_that_is_gone_is_told(ends: tuple[socket.socket, socket.socket]) -> None:
     reader, slots = filled(ends, [2, -errno.EBADFD, -errno.EBADFD])
     assert reader.read(slots, 3) == ([2], errno.EBADFD)
