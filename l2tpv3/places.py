@@ -10,6 +10,8 @@ from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.marks import Mark, link_alias
 from l2tpv3.netns import own_netns
 
+EBPF = "ebpf"
+"""In the runtime directory: where the workers beside the ebpf datapath's programs have their sockets."""
 CARDS = "cards"
 """In the runtime directory: where the workers of virtual cards have their sockets."""
 

@@ -46,6 +46,8 @@ UNPLANNED_OF_ADDRESSES: Final = (6, 8)
 _SKIP_STATS: Final = 1 << 3  # RTEXT_FILTER_SKIP_STATS
 _LINK = Struct("=BxHiII")  # struct ifinfomsg
 _ADDR = Struct("=BBBBI")  # struct ifaddrmsg
+LINK_HEADER: Final = _LINK.size
+"""Bytes of struct ifinfomsg, which the offsets of this family's answers count."""
 ADDRESS_HEADER: Final = _ADDR.size
 ADDRESS_VOLATILE: Final = ((2 - _ADDR.size, 3 - _ADDR.size),)
 """Where ifa_flags begins and ends in that header, from the attributes behind it: the lower half of IFA_FLAGS."""

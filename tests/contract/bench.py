@@ -52,13 +52,15 @@ def joined_hosts() -> Iterator[tuple[Host, Host]]:
 
 @dataclass
 class Bench:
-    """A datapath and where it is tried. another: one more object, as another command on this host would have."""
+    """A datapath and where it is tried. another: one more object, as another command on this host would have.
+    least: bytes of the shortest frame that keeps its place."""
 
     datapath: Datapath
     near: str
     far: str
     real: bool
     another: Callable[[], Datapath]
+    least: int = 14
     _named: int = field(default=0)
 
     def tunnel(self, number: int = 1, *, version: int = 4, **changes: Any) -> TunnelSpec:
@@ -119,6 +121,10 @@ class Bench:
             return {session.ifname for tunnel in self.datapath.tunnels(netns) for session in tunnel.sessions}
         with inside(netns):
             return {name for _, name in socket.if_nameindex()}
+
+    def sessions_netdevs(self, netns: str) -> set[str]:
+        """Of `netdevs`, without those that a datapath has under sessions'."""
+        return {name for name in self.netdevs(netns) if not re.fullmatch(r"l[et]\d+-\d+", name)}
 
     def index(self, netns: str, ifname: str) -> int:
         """A netdev's interface index."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.datapath.base import Datapath
+from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.datapath.user import UserDatapath
@@ -18,7 +19,8 @@ from l2tpv3.places import Places
 
 @dataclass(frozen=True)
 class Candidate:
-    """A datapath under test. real: it makes netdevs and sockets in namespaces and moves frames, as root.
+    """A datapath under test. real: it makes netdevs and sockets in namespaces and moves frames, as root. least: bytes
+    of the shortest frame that keeps its place among others.
 
     make: gives one that has the folder to itself; called twice with the same folder it gives two that see the same
     tunnels, as two commands do.
@@ -27,6 +29,7 @@ class Candidate:
     name: str
     make: Callable[[Path], Datapath]
     real: bool
+    least: int = 14
     marks: tuple[pytest.MarkDecorator, ...] = ()
 
     @property
@@ -41,8 +44,15 @@ def _user(folder: Path) -> Datapath:
     return UserDatapath(places)
 
 
+def _ebpf(folder: Path) -> Datapath:
+    places = Places(folder / "state", folder / "runtime")
+    places.make()
+    return EbpfDatapath(places)
+
+
 CANDIDATES = (
     Candidate("memory", lambda _: MemoryDatapath(), real=False),
     Candidate("user", _user, real=True, marks=(pytest.mark.root,)),
+    Candidate("ebpf", _ebpf, real=True, least=34, marks=(pytest.mark.root,)),
     Candidate("kernel", lambda _: KernelDatapath(), real=True, marks=(pytest.mark.root, pytest.mark.kernel_l2tp)),
 )

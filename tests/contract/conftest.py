@@ -46,7 +46,7 @@ def _bench(request: pytest.FixtureRequest, folder: Path) -> Iterator[Bench]:
         near, far = (host.netns for host in hosts)
         folder = hosts[0].runtime_dir / str(next(_numbers))  # short, and what runs there is ended with the host
     datapath = candidate.make(folder)
-    bench = Bench(datapath, near, far, candidate.real, lambda: candidate.make(folder))
+    bench = Bench(datapath, near, far, candidate.real, lambda: candidate.make(folder), candidate.least)
     before = {netns: bench.netdevs(netns) for netns in (near, far)}
     try:
         yield bench

@@ -249,15 +249,15 @@ def test_a_session_of_another_tunnel_is_not_found(bench: Bench, encap: Encap) ->
 
 def test_deleting_a_tunnel_takes_its_sessions_and_netdevs(bench: Bench) -> None:
     kept, gone = bench.tunnel(1), bench.tunnel(2)
-    empty = bench.netdevs(bench.near)
+    empty = bench.sessions_netdevs(bench.near)
     for tunnel in (kept, gone):
         bench.datapath.add_tunnel(tunnel)
     bench.datapath.add_session(kept, bench.session(1))
     for number in (2, 3, 4):
         bench.datapath.add_session(gone, bench.session(number))
-    assert bench.netdevs(bench.near) - empty == {"pw1", "pw2", "pw3", "pw4"}
+    assert bench.sessions_netdevs(bench.near) - empty == {"pw1", "pw2", "pw3", "pw4"}
     bench.datapath.del_tunnel(gone)
-    assert bench.netdevs(bench.near) - empty == {"pw1"}
+    assert bench.sessions_netdevs(bench.near) - empty == {"pw1"}
     assert [seen.tunnel_id for seen in bench.datapath.tunnels(bench.near)] == [kept.tunnel_id]
     assert bench.seen_session(kept, bench.session(1)).ifname == "pw1"
 

@@ -143,7 +143,7 @@ def test_deleting_finds_the_netdev(real_bench: Bench, tamper: Callable[[Bench], 
     real_bench.datapath.add_tunnel(tunnel)
     real_bench.datapath.add_session(tunnel, session)
     where = tamper(real_bench)
-    assert len(real_bench.netdevs(where) - before[where]) == 1
+    assert len(real_bench.sessions_netdevs(where) - before[where]) == 1
     assert len(real_bench.seen_tunnel(tunnel).sessions) == 1
     if whole_tunnel:
         real_bench.datapath.del_tunnel(tunnel)
@@ -197,7 +197,7 @@ def test_frames_go_both_ways_and_are_counted(
     tunnel = real_bench.tunnel(version=version, encap=encap)
     session = real_bench.session(tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=sublayer)
     far_tunnel, far_session = join(real_bench, tunnel, session)
-    sizes = [14, 60, 61, 1414]
+    sizes = [real_bench.least, 60, 61, 1414]
     for source, target in ((real_bench.near, real_bench.far), (real_bench.far, real_bench.near)):
         exchange((source, "pw1"), (target, "pw1"), sizes)
     # Bytes are those of the L2TP header and the frame, the same over UDP and IP but for the first four header bytes.
@@ -206,6 +206,12 @@ def test_frames_go_both_ways_and_are_counted(
     expected = Counters(tx_packets=frames, tx_bytes=total, rx_packets=frames, rx_bytes=total)
     assert real_bench.seen_session(tunnel, session).counters == expected
     assert real_bench.seen_session(far_tunnel, far_session).counters == expected
+
+
+def test_the_shortest_frames_arrive(real_bench: Bench) -> None:
+    tunnel, session = real_bench.tunnel(), real_bench.session()
+    join(real_bench, tunnel, session)
+    exchange((real_bench.near, "pw1"), (real_bench.far, "pw1"), [14, 15, 33])
 
 
 def test_a_wrong_cookie_is_counted_and_dropped(real_bench: Bench) -> None:

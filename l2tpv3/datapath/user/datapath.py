@@ -31,7 +31,9 @@ _NEEDED: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 class UserDatapath:
     """Pseudowires through TAPs and sockets, moved by worker processes whose control sockets are in places.runtime."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, *, forgone: frozenset[str] = frozenset()) -> None:
+        """forgone: what its workers do without; see offloads.py."""
+        self._forgone = forgone
         self._runtime = places.runtime
         self._workers = Workers(places.runtime)
         self._unanswering: tuple[int, ...] = ()
@@ -112,7 +114,7 @@ class UserDatapath:
             if client is None:
                 client = stack.enter_context(self._workers.start())
             try:
-                fds, offloads = [sock.fileno()] if sock else [], Offloads.wanted().to_json()
+                fds, offloads = [sock.fileno()] if sock else [], Offloads.wanted(self._forgone).to_json()
                 client.request(f"tunnel {tunnel.name}", "add_tunnel", fds, tunnel=settings.to_json(), offloads=offloads)
             except BaseException:
                 if started:
@@ -160,7 +162,9 @@ class UserDatapath:
             mark = Mark(self._runtime, tunnel.name, session.name)
             tun, adopted = self._adopt(tunnel, session, mark) if adopt else None, True
             if tun is None:
-                tun, adopted = netdev.create(tunnel.netns, session.ifname, mark, session.mac), False
+                merging = Offloads.wanted(self._forgone).napi
+                tun = netdev.create(tunnel.netns, session.ifname, mark, session.mac, merging=merging)
+                adopted = False
             try:
                 words = SessionSettings.of(session).to_json()
                 client.request(subject, "add_session", [tun], session=words, **key)
@@ -180,7 +184,7 @@ class UserDatapath:
         left = netdev.find(mark, [session.netns, tunnel.netns], elsewhere=True)
         for found in sorted(left, key=lambda found: found.ifname != session.ifname):
             try:
-                tun = netdev.attach(found, f"session {session.name}")
+                tun = netdev.attach(found, f"session {session.name}", merging=Offloads.wanted(self._forgone).napi)
             except ConflictError:
                 if adopted is None:
                     raise

@@ -18,7 +18,6 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from l2tpv3.datapath.user import rtnetlink
-from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.sockets import BUFFER_BYTES
 from l2tpv3.datapath.user.threaded import make_threaded
 from l2tpv3.datapath.user.tun import TUNSETPERSIST
@@ -46,16 +45,17 @@ class Found(NamedTuple):
     ifname: str
 
 
-def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None) -> int:
+def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None, *, merging: bool) -> int:
     """Make a TAP, down, and give its open file. It vanishes when that is closed, until it is made persistent.
 
     mac: its MAC address, which it has as soon as it has the mark; None is one that the kernel makes up.
+    merging: have it merge what is written to it, as far as it can.
     Raises ConflictError (a netdev of that name exists), UnavailableError, NotPermittedError, NotFoundError.
     """
     subject = f"session {mark.session}"
     with inside(netns):
         try:
-            tun = _open_attached(subject, ifname, _IFF_TUN_EXCL)
+            tun = _open_attached(subject, ifname, _IFF_TUN_EXCL, merging=merging)
         except OSError as error:
             raise _create_error(subject, ifname, error) from error
         try:
@@ -76,10 +76,10 @@ def _shorten_queue(ifname: str) -> None:
         fcntl.ioctl(any_socket, _SIOCSIFTXQLEN, _ifreq_int.pack(ifname.encode(), QUEUE_FRAMES))
 
 
-def _open_attached(subject: str, ifname: str, flags: int = 0) -> int:
-    """A file that is attached to a TAP of that name; by IFF_NAPI, which merges what is written, where that can have a
+def _open_attached(subject: str, ifname: str, flags: int = 0, *, merging: bool) -> int:
+    """A file that is attached to a TAP of that name; `merging`, by IFF_NAPI, which merges what is written, where that can have a
     thread of its own: without one it costs more than it saves. Raises OSError, and what open_tun does."""
-    for how in (_IFF_NAPI, 0) if Offloads.wanted().napi else (0,):
+    for how in (_IFF_NAPI, 0) if merging else (0,):
         tun = open_tun(subject)
         try:
             _attach(tun, ifname, flags | how)
@@ -157,11 +157,11 @@ def _everywhere() -> list[str | None]:
         return [None]
 
 
-def attach(found: Found, subject: str) -> int | None:
+def attach(found: Found, subject: str, *, merging: bool) -> int | None:
     """An open file of a TAP that was found; None when it has vanished since. Raises ConflictError when it is in use."""
     with inside(found.netns):
         try:
-            tun = _open_attached(subject, found.ifname)
+            tun = _open_attached(subject, found.ifname, merging=merging)
         except OSError as error:
             if error.errno == errno.EBUSY:
                 remedy = "end the process that has it (`fuser /dev/net/tun`)"
@@ -178,7 +178,7 @@ def attach(found: Found, subject: str) -> int | None:
 def is_attached(found: Found, subject: str) -> bool:
     """Whether a process has a TAP that was found."""
     try:
-        tun = attach(found, subject)
+        tun = attach(found, subject, merging=False)
     except ConflictError:
         return True
     if tun is not None:

@@ -34,9 +34,9 @@ class Offloads(NamedTuple):
     uring: bool = True
 
     @classmethod
-    def wanted(cls) -> Offloads:
-        """All, but for what the environment forbids."""
-        without = os.environ.get(VARIABLE, "").split(",")
+    def wanted(cls, forgone: frozenset[str] = frozenset()) -> Offloads:
+        """All, but for what the environment forbids, and `forgone`: words from WORDS."""
+        without = {*os.environ.get(VARIABLE, "").split(","), *forgone}
         return cls(*(word not in without for word in WORDS))
 
     def to_json(self) -> list[bool]:

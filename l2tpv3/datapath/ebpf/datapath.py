@@ -1,0 +1,102 @@
+"""EbpfDatapath: the Datapath protocol. See the package's docstring for how it is put together."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from functools import cached_property
+from typing import Final
+
+from l2tpv3.datapath.base import Support
+from l2tpv3.datapath.ebpf import look, names, trial, wires
+from l2tpv3.datapath.user import UserDatapath
+from l2tpv3.errors import ExistsError, L2tpError, NotFoundError
+from l2tpv3.places import EBPF, Places
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.state import Tunnel
+
+_FORGONE: Final = frozenset({"gro", "napi"})
+"""What the worker does without: programs can't take apart what the kernel has merged for its socket, and what it writes
+is merged behind the veth."""
+
+
+class EbpfDatapath:
+    """Pseudowires through veths, with programs of ours in the kernel, and a worker for what those leave."""
+
+    name = "ebpf"
+    in_place = UserDatapath.in_place
+
+    def __init__(self, places: Places) -> None:
+        self._runtime = places.runtime
+        self._worker = UserDatapath(dataclasses.replace(places, runtime=places.runtime / EBPF), forgone=_FORGONE)
+
+    @cached_property
+    def _trial(self) -> Support:
+        return trial.run_all()
+
+    def probe(self) -> Support:
+        """Whether programs can be loaded and run here, and the user datapath works; see Datapath.probe."""
+        support = self._worker.probe()
+        return support if not support.works else self._trial
+
+    def tunnels(self, netns: str | None) -> list[Tunnel]:
+        """See Datapath.tunnels. As with the user datapath, what a worker carries that does not answer is left out."""
+        found = self._worker.tunnels(netns)
+        return look.complete(netns, found) if found else []
+
+    @property
+    def unanswering(self) -> tuple[int, ...]:
+        """See HasWorkers.unanswering."""
+        return self._worker.unanswering
+
+    def workers(self) -> dict[int, bool]:
+        """See HasWorkers.workers."""
+        return self._worker.workers()
+
+    def add_tunnel(self, tunnel: TunnelSpec) -> None:
+        """See Datapath.add_tunnel."""
+        self._worker.add_tunnel(tunnel)
+
+    def del_tunnel(self, tunnel: TunnelSpec) -> None:
+        """See Datapath.del_tunnel. What is left of it without a worker is removed."""
+        with self._anyway(wires.remove(tunnel)):
+            self._worker.del_tunnel(tunnel)
+
+    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+        """See Datapath.add_session."""
+        beside = _beside(tunnel, session)
+        try:
+            self._worker.add_session(tunnel, beside, adopt=adopt)
+        except ExistsError:
+            if wires.is_there(tunnel, session.session_id):
+                raise
+            # The session's netdev was deleted, or it was only half made.
+            self._worker.del_session(tunnel, beside)
+            self._worker.add_session(tunnel, beside)
+        try:
+            wires.make(tunnel, session, self._runtime)
+        except BaseException:
+            with contextlib.suppress(L2tpError):
+                self.del_session(tunnel, session)
+            raise
+
+    def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """See Datapath.set_session."""
+        self._worker.set_session(tunnel, _beside(tunnel, session))
+        wires.make(tunnel, session, self._runtime)
+
+    def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
+        """See Datapath.del_session. What is left of it without a worker is removed."""
+        with self._anyway(wires.remove(tunnel, session.session_id)):
+            self._worker.del_session(tunnel, _beside(tunnel, session))
+
+    @staticmethod
+    def _anyway(removed: bool) -> contextlib.AbstractContextManager[None]:  # noqa: FBT001
+        """When something was removed, it is no error that the worker has nothing."""
+        return contextlib.suppress(NotFoundError) if removed else contextlib.nullcontext()
+
+
+def _beside(tunnel: TunnelSpec, session: SessionSpec) -> SessionSpec:
+    """The session as the worker has it: with a TAP of its own, which stays in the tunnel's namespace."""
+    ifname = names.slow(tunnel.tunnel_id, session.session_id)
+    return dataclasses.replace(session, ifname=ifname, mac=None, netns=None, addresses=(), bridge=None)

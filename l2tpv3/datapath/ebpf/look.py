@@ -1,0 +1,82 @@
+"""What the programs add to what a worker reports: the sessions' netdevs, what was counted, what is done by whom."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+from l2tpv3.datapath.ebpf import ipsec, names
+from l2tpv3.datapath.ebpf.entry import Entry, key
+from l2tpv3.datapath.ebpf.sessions import Sessions, of_lower
+from l2tpv3.datapath.ebpf.wires import carried_name, pairs
+from l2tpv3.datapath.user.offloads import MISSING
+from l2tpv3.errors import from_errno
+from l2tpv3.netlink.route import RouteSocket
+from l2tpv3.netlink.veth import Pair
+from l2tpv3.spec import Encap
+from l2tpv3.state import Session, Tunnel
+
+
+def complete(netns: str | None, tunnels: list[Tunnel]) -> list[Tunnel]:
+    """Tunnels as workers report them, completed. A session whose netdev is gone is left out."""
+    try:
+        with RouteSocket(netns) as route, contextlib.ExitStack() as stack:
+            ends = pairs(route)
+            return list(_Look(netns, route, ends, stack).tunnels(tunnels))
+    except OSError as error:
+        raise from_errno("ebpf tunnels", "list them", error.errno or 0) from error
+
+
+class _Look:
+    def __init__(self, netns: str | None, route: RouteSocket, ends: list[Pair], stack: contextlib.ExitStack) -> None:
+        self._netns, self._route, self._stack = netns, route, stack
+        self._moving = False  # whether the programs do anything
+        self._lowers = {one.ifname: one for one in ends}
+        self._names = {one.ifindex: one.ifname for one in ends}
+        self._maps: dict[int, list[Sessions]] = {4: [], 6: []}
+
+    def tunnels(self, tunnels: list[Tunnel]) -> Iterator[Tunnel]:
+        for tunnel in tunnels:
+            both = [(one, self._lowers.get(names.lower(tunnel.tunnel_id, one.session_id))) for one in tunnel.sessions]
+            there = [(one, lower) for one, lower in both if lower is not None]
+            sessions = tuple(self._session(tunnel, one, lower) for one, lower in there)
+            yield dataclasses.replace(tunnel, sessions=sessions, notes=tuple(self._notes(tunnel)))
+
+    def _session(self, tunnel: Tunnel, session: Session, lower: Pair) -> Session:
+        entry = self._entry(tunnel, session, lower)
+        ifname = self._names.get(lower.other or 0) or carried_name(lower.alias) or session.ifname
+        counters = session.counters
+        if entry is not None:
+            self._moving |= entry.tasks != 0
+            counters = dataclasses.replace(
+                counters,
+                tx_packets=counters.tx_packets + entry.tx_packets,
+                tx_bytes=counters.tx_bytes + entry.tx_bytes,
+                tx_errors=counters.tx_errors + entry.tx_errors,
+                rx_packets=counters.rx_packets + entry.rx_packets,
+                rx_bytes=counters.rx_bytes + entry.rx_bytes,
+            )
+        return dataclasses.replace(session, ifname=ifname, counters=counters)
+
+    def _entry(self, tunnel: Tunnel, session: Session, lower: Pair) -> Entry | None:
+        """What the map has of a session: in a map that was found before, which is the only one as a rule."""
+        where = key(tunnel, session.session_id)
+        known = self._maps[tunnel.remote.version]
+        for sessions in known:
+            if (found := sessions.get(where)) is not None and found.lower == lower.ifindex:
+                return found
+        another = of_lower(self._route, lower.ifindex, tunnel.remote.version)
+        if another is None:
+            return None
+        known.append(self._stack.enter_context(another))
+        return another.get(where)
+
+    def _notes(self, tunnel: Tunnel) -> Iterator[str]:
+        yield from (note for note in tunnel.notes if note not in MISSING.values())
+        if self._moving and ipsec.is_used(self._netns):
+            yield "packets go past IPsec policies that came later: `l2tpctl down` and `restore` have the worker send them"
+        if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
+            yield "slower: the worker sends all packets (the programs give no UDP checksums: --udp-checksum off)"
+        if any(one.send_seq or one.recv_seq or one.vlan is not None for one in tunnel.sessions):
+            yield "slower: the worker moves the frames of sessions with sequencing or a VLAN"

@@ -1,0 +1,292 @@
+"""The program that takes frames out of packets that come in, one for all sessions in a network namespace.
+
+It is at the ingress of the netdevs by which peers are reached. What is not a packet of a session, as it should be, goes
+on to the kernel's IP, and so to the worker's socket, which counts what is wrong with it: fragments, IP options, control
+packets, a wrong cookie. So do packets that the kernel merged (UDP GRO).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from l2tpv3.datapath.ebpf import entry
+from l2tpv3.datapath.ebpf.instructions import (
+    R0,
+    R1,
+    R2,
+    R3,
+    R4,
+    R5,
+    R6,
+    R7,
+    R8,
+    R9,
+    R10,
+    Helper,
+    Program,
+    Register,
+    Skb,
+)  # fmt: skip
+from l2tpv3.wire.data import L2TP_IP_PROTOCOL
+
+_ETHERNET, _TAG = 14, 4
+_ETH_P_IP, _ETH_P_IPV6, _ETH_P_8021Q, _ETH_P_8021AD = 0x0800, 0x86DD, 0x8100, 0x88A8
+_FIXED_GSO, _NOW_IPV4, _NOW_IPV6 = 1, 1 << 7, 1 << 8  # BPF_F_ADJ_ROOM_*, the last two from Linux 6.4 on
+_AT_MAC: Final = 1  # BPF_ADJ_ROOM_MAC
+_UNSPEC, _SHOT = -1, 2  # TC_ACT_*
+_KIND: Final = 0x800F  # the first two bytes of an L2TP header: T, and the version
+_DATA: Final = 0x0003
+_FRAGMENT: Final = 0x3FFF
+_LEAST: Final = _ETHERNET + 20  # of a frame, for which the kernel takes the headers before it off
+
+# The stack, as offsets from R10.
+_PACKET: Final = -64  # from the IP header on
+_FRAME: Final = -80  # the frame's ethernet header
+_INNER: Final = -104
+_KEY: Final = -152
+_COOKIE: Final = -160
+
+
+def receive(version: int, sessions: int) -> bytes:
+    """The program, for bpf(2). version: of IP, outside. sessions: the map's file."""
+    return _Receive(version, sessions).code()
+
+
+class _Receive:
+    """R6: the packet. R7: the session's entry. R8: where the frame is in the packet. R9: the frame's bytes."""
+
+    def __init__(self, version: int, sessions: int) -> None:
+        self._ipv4 = version == 4
+        self._l3 = 20 if self._ipv4 else 40
+        self._sessions = sessions
+        self._p = Program()
+
+    def code(self) -> bytes:
+        p = self._p
+        p.move(R6, R1)
+        p.load(4, R1, R6, Skb.VLAN_PRESENT)  # another netdev's
+        p.jump_if(R1, "!=", 0, "pass")
+        self._load(_ETHERNET, _PACKET, self._l3 + 16)
+        self._check_ip()
+        self._find()
+        self._check_cookie()
+        self._check_length()
+        self._decapsulate()
+        p.label("pass")
+        p.exit(_UNSPEC)
+        p.label("drop")
+        p.exit(_SHOT)
+        return p.code()
+
+    def _check_ip(self) -> None:
+        """No options, no fragment. R2 = the protocol. R9 = where the packet ends by what IP says."""
+        p = self._p
+        if self._ipv4:
+            p.load(1, R1, R10, _PACKET)
+            p.jump_if(R1, "!=", 0x45, "pass")
+            p.load(2, R1, R10, _PACKET + 6)
+            p.big_endian(R1, 16)
+            p.jump_if(R1, "&", _FRAGMENT, "pass")
+            p.load(1, R2, R10, _PACKET + 9)
+            p.load(2, R9, R10, _PACKET + 2)
+            p.big_endian(R9, 16)
+            p.alu("+", R9, _ETHERNET)
+        else:
+            p.load(1, R2, R10, _PACKET + 6)
+            p.load(2, R9, R10, _PACKET + 4)
+            p.big_endian(R9, 16)
+            p.alu("+", R9, _ETHERNET + 40)
+
+    def _find(self) -> None:
+        """R7 = the session's entry. R8 = where the L2TP header is."""
+        p = self._p
+        size = 4 if self._ipv4 else 16
+        for at in range(0, 2 * size, 4):
+            p.load(4, R1, R10, _PACKET + (12 if self._ipv4 else 8) + at)
+            p.store(4, R10, _KEY + at, R1)
+        rest = _KEY + 2 * size
+        p.store(4, R10, rest + 8, R2)
+        l4 = _PACKET + self._l3
+        p.jump_if(R2, "==", entry.UDP_PROTOCOL, "udp")
+        p.jump_if(R2, "!=", L2TP_IP_PROTOCOL, "pass")
+        p.store(4, R10, rest, 0)
+        p.load(4, R1, R10, l4)
+        p.move(R8, _ETHERNET + self._l3)
+        p.jump("look up")
+        p.label("udp")
+        p.load(2, R1, R10, l4 + 4)
+        p.big_endian(R1, 16)
+        p.alu("+", R1, _ETHERNET + self._l3)
+        p.jump_if(R1, "!=", R9, "pass")
+        p.load(2, R1, R10, l4 + 8)
+        p.big_endian(R1, 16)
+        p.alu("&", R1, _KIND)
+        p.jump_if(R1, "!=", _DATA, "pass")
+        p.load(4, R1, R10, l4)
+        p.store(4, R10, rest, R1)
+        p.load(4, R1, R10, l4 + 12)
+        p.move(R8, _ETHERNET + self._l3 + 8)
+        p.label("look up")
+        p.store(4, R10, rest + 4, R1)
+        p.map(R1, self._sessions)
+        self._stack(R2, _KEY)
+        p.call(Helper.MAP_LOOKUP_ELEM)
+        p.jump_if(R0, "==", 0, "pass")
+        p.move(R7, R0)
+        p.load(4, R1, R7, entry.TASKS)
+        p.alu("&", R1, entry.RECEIVES)
+        p.jump_if(R1, "==", 0, "pass")
+
+    def _check_cookie(self) -> None:
+        """Then R8 = where the frame is."""
+        p = self._p
+        p.load(4, R1, R7, entry.COOKIE_LENGTH)
+        p.jump_if(R1, "==", 0, "right")
+        p.store(8, R10, _COOKIE, 0)
+        for length in (4, 8):
+            following = f"not {length}"
+            p.load(4, R1, R7, entry.COOKIE_LENGTH)
+            p.jump_if(R1, "!=", length, following)
+            p.move(R1, R6)
+            p.move(R2, R8)
+            p.alu("+", R2, 4)
+            p.jump_if(R8, "==", _ETHERNET + self._l3, f"read {length}")
+            p.alu("+", R2, 4)
+            p.label(f"read {length}")
+            self._stack(R3, _COOKIE)
+            p.move(R4, length)
+            p.call(Helper.SKB_LOAD_BYTES)
+            p.jump_if(R0, "!=", 0, "pass")
+            p.load(length, R1, R10, _COOKIE)
+            p.load(length, R2, R7, entry.COOKIE)
+            p.jump_if(R1, "!=", R2, "pass")
+            p.jump("right")
+            p.label(following)
+        p.jump("pass")
+        p.label("right")
+        p.load(4, R1, R7, entry.HEADER)
+        p.alu("+", R8, R1)
+
+    def _check_length(self) -> None:
+        """That all of it is there and no more; then R9 = the frame's bytes, R5 = bytes of a segment of a super-frame."""
+        p = self._p
+        self._load_at(R8, 0, _FRAME, _ETHERNET)
+        p.load(4, R1, R6, Skb.LEN)
+        p.load(4, R2, R6, Skb.GSO_SIZE)
+        p.jump_if(R2, "!=", 0, "super")
+        p.jump_if(R1, "!=", R9, "pass")
+        p.alu("-", R9, R8)
+        p.jump("measured")
+        p.label("super")
+        self._check_super()
+        p.label("measured")
+
+    def _check_super(self) -> None:
+        """It may be one frame that its sender's kernel left whole, or many packets that were merged or never cut up.
+
+        Of one the IP header says how long it is, up to the end.
+        """
+        p = self._p
+        p.move(R9, R1)
+        p.alu("-", R9, R8)
+        p.move(R3, _ETHERNET)
+        p.load(2, R4, R10, _FRAME + 12)
+        p.jump_if(R4, "==", _be16(_ETH_P_8021Q), "super tag")
+        p.jump_if(R4, "!=", _be16(_ETH_P_8021AD), "super type")
+        p.label("super tag")
+        self._load_at(R8, _ETHERNET + 2, _INNER, 2)
+        p.load(2, R4, R10, _INNER)
+        p.move(R3, _ETHERNET + _TAG)
+        p.label("super type")
+        # R3 and R4 are lost with each call.
+        p.store(8, R10, _COOKIE, R4)
+        p.store(8, R10, _KEY, R3)
+        p.move(R1, R6)
+        p.move(R2, R8)
+        p.alu("+", R2, R3)
+        self._stack(R3, _INNER)
+        p.move(R4, 20)
+        p.call(Helper.SKB_LOAD_BYTES)
+        p.jump_if(R0, "!=", 0, "pass")
+        p.load(8, R3, R10, _KEY)
+        p.load(8, R4, R10, _COOKIE)
+        p.jump_if(R4, "==", _be16(_ETH_P_IPV6), "super 6")
+        p.jump_if(R4, "!=", _be16(_ETH_P_IP), "pass")
+        p.load(2, R1, R10, _INNER + 2)
+        p.big_endian(R1, 16)
+        p.jump("super length")
+        p.label("super 6")
+        p.load(2, R1, R10, _INNER + 4)
+        p.big_endian(R1, 16)
+        p.alu("+", R1, 40)
+        p.label("super length")
+        p.alu("+", R1, R3)
+        p.jump_if(R1, "!=", R9, "pass")
+
+    def _decapsulate(self) -> None:
+        p = self._p
+        p.jump_if(R9, "<", _LEAST, "pass")
+        self._shrink()
+        p.move(R1, R6)
+        p.move(R2, 0)
+        self._stack(R3, _FRAME)
+        p.move(R4, _ETHERNET)
+        p.move(R5, 0)
+        p.call(Helper.SKB_STORE_BYTES)
+        p.jump_if(R0, "!=", 0, "drop")
+        p.move(R1, 1)
+        p.add_to_memory(8, R7, entry.RX_PACKETS, R1)
+        p.load(4, R1, R7, entry.HEADER)
+        p.alu("+", R9, R1)
+        p.add_to_memory(8, R7, entry.RX_BYTES, R9)
+        p.load(4, R1, R7, entry.LOWER)
+        p.move(R2, 0)
+        p.call(Helper.REDIRECT)
+        p.exit()
+
+    def _shrink(self) -> None:
+        """Take off all from the outer IP header to the frame's addresses, whose place is the outer ones'."""
+        p = self._p
+        # Of what is left the kernel wants a header of the outer IP's length, unless told that it is another IP now. Of
+        # a super-frame it has to know in any case, which is cut up as what it is.
+        now = _NOW_IPV6 if self._ipv4 else _NOW_IPV4
+        p.move(R4, _FIXED_GSO)
+        p.load(2, R1, R10, _FRAME + 12)
+        p.jump_if(R1, "==" if self._ipv4 else "!=", _be16(_ETH_P_IPV6), "other")
+        p.jump("shrink")
+        p.label("other")
+        p.move(R4, _FIXED_GSO | now)
+        p.label("shrink")
+        p.move(R1, R6)
+        p.move(R2, 0)
+        p.alu("-", R2, R8)
+        p.move(R3, _AT_MAC)
+        p.call(Helper.SKB_ADJUST_ROOM)
+        p.jump_if(R0, "!=", 0, "pass")
+
+    def _load(self, offset: int, place: int, size: int) -> None:
+        p = self._p
+        p.move(R1, R6)
+        p.move(R2, offset)
+        self._stack(R3, place)
+        p.move(R4, size)
+        p.call(Helper.SKB_LOAD_BYTES)
+        p.jump_if(R0, "!=", 0, "pass")
+
+    def _load_at(self, base: Register, offset: int, place: int, size: int) -> None:
+        p = self._p
+        p.move(R1, R6)
+        p.move(R2, base)
+        p.alu("+", R2, offset)
+        self._stack(R3, place)
+        p.move(R4, size)
+        p.call(Helper.SKB_LOAD_BYTES)
+        p.jump_if(R0, "!=", 0, "pass")
+
+    def _stack(self, target: Register, place: int) -> None:
+        self._p.move(target, R10)
+        self._p.alu("+", target, place)
+
+
+def _be16(value: int) -> int:
+    return int.from_bytes(value.to_bytes(2, "big"), entry.BYTE_ORDER)

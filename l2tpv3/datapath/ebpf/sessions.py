@@ -1,0 +1,100 @@
+"""The map of a network namespace's sessions whose packets are of one IP version; see entry.py for what is in it.
+
+It has no name that it could be opened by: it lives as long as programs use it, and is found by way of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from l2tpv3.datapath.ebpf import entry, syscall
+from l2tpv3.datapath.ebpf.entry import Entry
+from l2tpv3.netlink.route import RouteSocket
+from l2tpv3.netlink.traffic import ANY, GET_FILTER, Side, filters, read_programs
+
+PRIORITIES: Final = {4: 1701, 6: 1702}
+"""Of our filters, by which they are known: L2TP's port, and the next, since one has filters of one kind of frames."""
+PRIORITY: Final = PRIORITIES[4]
+"""Of those for all kinds."""
+_MOST: Final = 1 << 16
+_NAMES: Final = {4: "l2tpv3_ipv4", 6: "l2tpv3_ipv6"}
+
+
+class Sessions:
+    """An open map. Use it in a `with` block. Methods raise OSError."""
+
+    def __init__(self, version: int, fd: int) -> None:
+        self.version, self.fd = version, fd
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def get(self, key: bytes) -> Entry | None:
+        """A session's entry."""
+        value = syscall.get(self.fd, key, entry.VALUE.size)
+        return Entry.unpack(value) if value is not None else None
+
+    def put(self, key: bytes, value: Entry) -> None:
+        """Set a session's entry."""
+        syscall.put(self.fd, key, value.pack())
+
+    def remove(self, key: bytes) -> None:
+        """Remove a session's entry, if there is one."""
+        syscall.remove(self.fd, key)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no session is left."""
+        return syscall.first_key(self.fd, entry.key_bytes(self.version)) is None
+
+
+def create(version: int) -> Sessions:
+    """A new map, without entries. Raises OSError."""
+    size = entry.key_bytes(version)
+    return Sessions(version, syscall.create_map(syscall.HASH, _NAMES[version], size, entry.VALUE.size, _MOST))
+
+
+def find(route: RouteSocket, lowers: Iterator[int] | list[int], version: int) -> Sessions | None:
+    """The map of a namespace's sessions, by way of the programs on the netdevs under theirs. Raises OSError."""
+    for ifindex in lowers:
+        if (found := of_lower(route, ifindex, version)) is not None:
+            return found
+    return None
+
+
+def of_lower(route: RouteSocket, ifindex: int, version: int) -> Sessions | None:
+    """The map that the program on the netdev under a session's uses; None if there is none, or of the other version."""
+    with contextlib.suppress(OSError):  # it may be going just now
+        number = programs(route, ifindex).get(ANY)
+        if number is not None:
+            return _of_program(number, version)
+    return None
+
+
+def programs(route: RouteSocket, ifindex: int, priority: int = PRIORITY) -> dict[int, int]:
+    """Our programs at the ingress of a netdev: the kind of frames, and the program's id. Raises OSError."""
+    return read_programs(route.dump(GET_FILTER, filters(ifindex, Side.INGRESS)), priority)
+
+
+def maps_of(program: int) -> list[int]:
+    """The ids of the maps that a program uses, by its id. Raises OSError."""
+    fd = syscall.program_by_id(program)
+    try:
+        return syscall.maps_of(fd)
+    finally:
+        os.close(fd)
+
+
+def _of_program(number: int, version: int) -> Sessions | None:
+    for one in maps_of(number):
+        fd = syscall.map_by_id(one)
+        if syscall.map_name(fd) == _NAMES[version]:
+            return Sessions(version, fd)
+        os.close(fd)
+    return None

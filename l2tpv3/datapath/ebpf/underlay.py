@@ -1,0 +1,75 @@
+"""The netdevs by which peers are reached, and the program at their ingress that takes sessions' packets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Final
+
+from l2tpv3.datapath.ebpf import syscall
+from l2tpv3.datapath.ebpf.receive import receive
+from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, programs
+from l2tpv3.netlink.ethtool import Offload, is_on
+from l2tpv3.netlink.fib import GET_ROUTE, read_route, route_to
+from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
+from l2tpv3.netlink.route import Link, RouteSocket
+from l2tpv3.netlink.traffic import DEL_FILTER, IPV4, IPV6, NEW_FILTER, NEW_QDISC, Side, clsact, run, stop
+from l2tpv3.spec import TunnelSpec
+
+_KINDS: Final = {4: IPV4, 6: IPV6}
+_MAC_TEXT: Final = 17  # characters of an ethernet netdev's address
+_LOOPBACK: Final = "lo"
+
+
+def reached_by(route: RouteSocket, tunnel: TunnelSpec) -> Link | None:
+    """The ethernet netdev of the route to a peer; None where there is none now."""
+    try:
+        index = read_route(route.request(GET_ROUTE, route_to(tunnel.remote, tunnel.endpoint)))
+    except OSError:
+        return None
+    found = next((one for one in route.links() if one.ifindex == index), None)
+    return found if found is not None and found.ifname != _LOOPBACK and len(found.mac) == _MAC_TEXT else None
+
+
+def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
+    """Have the receiving program take the sessions' packets that come in by a netdev. Raises OSError."""
+    if is_attached(route, link, sessions):
+        return
+    with contextlib.suppress(FileExistsError):
+        route.make(NEW_QDISC, clsact(link.ifindex))
+    program = syscall.load("l2tpv3", receive(sessions.version, sessions.fd))
+    try:
+        kind, priority = _KINDS[sessions.version], PRIORITIES[sessions.version]
+        body = run(link.ifindex, Side.INGRESS, priority, kind, program)
+        route.request(NEW_FILTER, body, NLM_F_CREATE | NLM_F_REPLACE)
+    finally:
+        os.close(program)
+
+
+def is_attached(route: RouteSocket, link: Link, sessions: Sessions) -> bool:
+    """Whether packets that come in by a netdev are taken. Raises OSError."""
+    number = programs(route, link.ifindex, PRIORITIES[sessions.version]).get(_KINDS[sessions.version])
+    return number is not None and syscall.map_id(sessions.fd) in maps_of(number)
+
+
+def detach(route: RouteSocket, version: int) -> None:
+    """Take the receiving program for packets of that IP version off all netdevs of the namespace. Raises OSError.
+
+    The scheduler `clsact` stays where it was made for it: it may be somebody else's by now, and does nothing.
+    """
+    kind, priority = _KINDS[version], PRIORITIES[version]
+    for link in route.links():
+        with contextlib.suppress(OSError):  # it has no clsact, or is going
+            if kind in programs(route, link.ifindex, priority):
+                route.request(DEL_FILTER, stop(link.ifindex, Side.INGRESS, priority, kind))
+
+
+def leaves_unfinished(link: Link) -> bool:
+    """Whether packets that are sent by a netdev reach another one of this machine with checksums still to be made, in
+    the calling thread's network namespace."""
+    if link.kind != "veth":
+        return False
+    try:
+        return is_on(link.ifname, Offload.TX_CHECKSUM)
+    except OSError:
+        return True
