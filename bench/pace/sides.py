@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.mtu import session_mtu
 from l2tpv3.places import Places
@@ -42,12 +43,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Ours(Side):
-    """This project's user datapath. sessions: how many the tunnel has; the first one carries the load."""
+    """This project's user datapath. sessions: how many the tunnel has; the first one carries the load.
+
+    programs: the ebpf datapath instead, which sends no UDP checksums.
+    """
 
     sessions: int = 1
     cookies: bool = True
     sublayer: Sublayer = Sublayer.DEFAULT
     sequencing: Sequencing = Sequencing.NONE
+    programs: bool = False
 
     @contextlib.contextmanager
     def join(self, over: Field) -> Iterator[Joined]:
@@ -55,7 +60,8 @@ class Ours(Side):
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as folder, contextlib.ExitStack() as stack:
             workers: list[int] = []
             for number in (0, 1):
-                datapath = UserDatapath(Places(Path(folder), Path(folder) / f"run{number}"))
+                places = Places(Path(folder), Path(folder) / f"run{number}")
+                datapath = EbpfDatapath(places) if self.programs else UserDatapath(places)
                 tunnel = self._tunnel(over, number)
                 datapath.add_tunnel(tunnel)
                 stack.callback(datapath.del_tunnel, tunnel)
@@ -70,6 +76,7 @@ class Ours(Side):
         return TunnelSpec(
             name="bench", local=parse_address(OUTER[number], "local"), netns=over.hosts[number],
             remote=parse_address(OUTER[1 - number], "remote"), encap=self.encap,
+            udp_checksum=not self.programs,
         )  # fmt: skip
 
     def _session(self, index: int, number: int, mtu: int) -> SessionSpec:

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "l2tpv3"
 
 # From the bottom to the top. A room imports from rows below its own, and from nobody beside it: so no datapath knows
-# another, but for the one that has its programs do for a worker what they can; and the wire library knows nothing. The package itself (l2tpv3/__init__.py) is the shop window: it shows all.
+# another (but for the one that is put beside the user datapath's workers), and the wire library knows nothing. The
+# package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
     {"wire", "errors", "marks"},
     {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot"},

@@ -34,7 +34,7 @@ _CALL, _EXIT = 0x85, 0x95
 
 
 class Register(IntEnum):
-    """R0: what a helper returns. R1 to R5: its arguments, which a call destroys. R6 to R9: kept. R10: the stack's end."""
+    """R0: what a helper returns. R1 to R5: its arguments, lost with a call. R6 to R9: kept. R10: the stack's end."""
 
     R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 = range(11)
 

@@ -75,7 +75,7 @@ class _Look:
     def _notes(self, tunnel: Tunnel) -> Iterator[str]:
         yield from (note for note in tunnel.notes if note not in MISSING.values())
         if self._moving and ipsec.is_used(self._netns):
-            yield "packets go past IPsec policies that came later: `l2tpctl down` and `restore` have the worker send them"
+            yield "packets go past IPsec policies that came later: `l2tpctl down`, then `restore`, has the worker send"
         if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
             yield "slower: the worker sends all packets (the programs give no UDP checksums: --udp-checksum off)"
         if any(one.send_seq or one.recv_seq or one.vlan is not None for one in tunnel.sessions):

@@ -168,7 +168,7 @@ class _Receive:
         p.alu("+", R8, R1)
 
     def _check_length(self) -> None:
-        """That all of it is there and no more; then R9 = the frame's bytes, R5 = bytes of a segment of a super-frame."""
+        """That all of it is there and no more; then R9 = the frame's bytes."""
         p = self._p
         self._load_at(R8, 0, _FRAME, _ETHERNET)
         p.load(4, R1, R6, Skb.LEN)

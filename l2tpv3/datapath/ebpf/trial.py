@@ -1,4 +1,4 @@
-"""Whether this kernel takes the programs: they are loaded, and put on a netdev of a namespace that is gone afterwards."""
+"""Whether this kernel takes the programs: they are loaded, and put on a netdev of a namespace that goes then."""
 
 from __future__ import annotations
 

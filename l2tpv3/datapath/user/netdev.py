@@ -77,7 +77,7 @@ def _shorten_queue(ifname: str) -> None:
 
 
 def _open_attached(subject: str, ifname: str, flags: int = 0, *, merging: bool) -> int:
-    """A file that is attached to a TAP of that name; `merging`, by IFF_NAPI, which merges what is written, where that can have a
+    """A file that is attached to a TAP of that name; if it is to be `merging`, by IFF_NAPI, where that can have a
     thread of its own: without one it costs more than it saves. Raises OSError, and what open_tun does."""
     for how in (_IFF_NAPI, 0) if merging else (0,):
         tun = open_tun(subject)
