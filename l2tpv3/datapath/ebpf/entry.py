@@ -6,24 +6,20 @@ Numbers are in host order, addresses, ports and ids as in the packet.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.datapath.ebpf.packet import BYTE_ORDER, UDP_PROTOCOL
+from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
-from l2tpv3.wire.data import L2TP_IP_PROTOCOL
+from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing
 
-UDP_PROTOCOL: Final = 17
-
-BYTE_ORDER: Final = sys.byteorder
-
-VALUE: Final = Struct("=IIII8sQQQQQ")
-"""lower: index of the netdev under the session's. tasks: RECEIVES, SENDS. header: bytes from the L2TP
-header to the frame. cookie_length, cookie: what is expected. Then tx_packets, tx_bytes, tx_errors, rx_packets,
+VALUE: Final = Struct("=IIHHI8sQQQQQ")
+"""lower: index of the netdev under the session's. tasks: RECEIVES, SENDS. header: bytes of the L2TP header. rest: those
+of it behind the session id. cookie_length, cookie: what is expected. Then tx_packets, tx_bytes, tx_errors, rx_packets,
 rx_bytes."""
-LOWER, TASKS, HEADER, COOKIE_LENGTH, COOKIE = 0, 4, 8, 12, 16
+LOWER, TASKS, HEADER, REST, COOKIE_LENGTH, COOKIE = 0, 4, 8, 10, 12, 16
 TX_PACKETS, TX_BYTES, TX_ERRORS, RX_PACKETS, RX_BYTES = 24, 32, 40, 48, 56
 """Where each of them is in a value."""
 RECEIVES, SENDS = 1, 2
@@ -53,11 +49,6 @@ def key(tunnel: TunnelSpec | Tunnel, session_id: int) -> bytes:
     )
 
 
-def header_bytes(encap: Encap, cookie: bytes, sublayer: Sublayer) -> int:
-    """From the start of the L2TP header to the frame."""
-    return (8 if encap is Encap.UDP else 4) + len(cookie) + (4 if sublayer is Sublayer.DEFAULT else 0)
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A value of the map; see VALUE."""
@@ -65,6 +56,7 @@ class Entry:
     lower: int
     tasks: int
     header: int
+    rest: int
     cookie: bytes
     tx_packets: int = 0
     tx_bytes: int = 0
@@ -75,7 +67,9 @@ class Entry:
     @classmethod
     def of(cls, tunnel: TunnelSpec, session: SessionSpec, lower: int, tasks: int) -> Entry:
         """A session's, with nothing counted yet."""
-        return cls(lower, tasks, header_bytes(tunnel.encap, session.rx_cookie, session.sublayer), session.rx_cookie)
+        framing = Framing(tunnel.encap, len(session.rx_cookie), session.sublayer)
+        rest = framing.header_length - framing.cookie_offset
+        return cls(lower, tasks, framing.header_length, rest, session.rx_cookie)
 
     def with_counts(self, of: Entry) -> Entry:
         """This one, with what another one has counted."""
@@ -87,10 +81,10 @@ class Entry:
     def pack(self) -> bytes:
         """For the map."""
         counted = (self.tx_packets, self.tx_bytes, self.tx_errors, self.rx_packets, self.rx_bytes)
-        return VALUE.pack(self.lower, self.tasks, self.header, len(self.cookie), self.cookie, *counted)
+        return VALUE.pack(self.lower, self.tasks, self.header, self.rest, len(self.cookie), self.cookie, *counted)
 
     @classmethod
     def unpack(cls, value: bytes) -> Entry:
         """From the map."""
-        lower, tasks, header, length, cookie, *counted = VALUE.unpack(value)
-        return cls(lower, tasks, header, cookie[:length], *counted)
+        lower, tasks, header, rest, length, cookie, *counted = VALUE.unpack(value)
+        return cls(lower, tasks, header, rest, cookie[:length], *counted)

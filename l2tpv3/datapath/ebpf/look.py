@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from l2tpv3.datapath.ebpf import ipsec, names
+from l2tpv3.datapath.ebpf.ends import all_ends, carried_name
 from l2tpv3.datapath.ebpf.entry import Entry, key
 from l2tpv3.datapath.ebpf.sessions import Sessions, of_lower
-from l2tpv3.datapath.ebpf.wires import carried_name, pairs
 from l2tpv3.datapath.user.offloads import MISSING
 from l2tpv3.errors import from_errno
 from l2tpv3.netlink.route import RouteSocket
@@ -22,7 +22,7 @@ def complete(netns: str | None, tunnels: list[Tunnel]) -> list[Tunnel]:
     """Tunnels as workers report them, completed. A session whose netdev is gone is left out."""
     try:
         with RouteSocket(netns) as route, contextlib.ExitStack() as stack:
-            ends = pairs(route)
+            ends = all_ends(route)
             return list(_Look(netns, route, ends, stack).tunnels(tunnels))
     except OSError as error:
         raise from_errno("ebpf tunnels", "list them", error.errno or 0) from error
@@ -45,7 +45,7 @@ class _Look:
 
     def _session(self, tunnel: Tunnel, session: Session, lower: Pair) -> Session:
         entry = self._entry(tunnel, session, lower)
-        ifname = self._names.get(lower.other or 0) or carried_name(lower.alias) or session.ifname
+        ifname = self._names.get(lower.other or 0) or carried_name(lower) or session.ifname
         counters = session.counters
         if entry is not None:
             self._moving |= entry.tasks != 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.datapath.ebpf import entry, syscall
@@ -48,6 +47,13 @@ class Sessions:
         """Remove a session's entry, if there is one."""
         syscall.remove(self.fd, key)
 
+    def keep(self, lowers: set[int]) -> None:
+        """Remove the entries of all but these, by the netdevs under the sessions'."""
+        for key in syscall.keys(self.fd, entry.key_bytes(self.version)):
+            value = self.get(key)
+            if value is not None and value.lower not in lowers:
+                self.remove(key)
+
     @property
     def empty(self) -> bool:
         """Whether no session is left."""
@@ -57,15 +63,7 @@ class Sessions:
 def create(version: int) -> Sessions:
     """A new map, without entries. Raises OSError."""
     size = entry.key_bytes(version)
-    return Sessions(version, syscall.create_map(syscall.HASH, _NAMES[version], size, entry.VALUE.size, _MOST))
-
-
-def find(route: RouteSocket, lowers: Iterator[int] | list[int], version: int) -> Sessions | None:
-    """The map of a namespace's sessions, by way of the programs on the netdevs under theirs. Raises OSError."""
-    for ifindex in lowers:
-        if (found := of_lower(route, ifindex, version)) is not None:
-            return found
-    return None
+    return Sessions(version, syscall.create_map(_NAMES[version], size, entry.VALUE.size, _MOST))
 
 
 def of_lower(route: RouteSocket, ifindex: int, version: int) -> Sessions | None:
@@ -73,7 +71,7 @@ def of_lower(route: RouteSocket, ifindex: int, version: int) -> Sessions | None:
     with contextlib.suppress(OSError):  # it may be going just now
         number = programs(route, ifindex).get(ANY)
         if number is not None:
-            return _of_program(number, version)
+            return of_program(number, version)
     return None
 
 
@@ -91,7 +89,8 @@ def maps_of(program: int) -> list[int]:
         os.close(fd)
 
 
-def _of_program(number: int, version: int) -> Sessions | None:
+def of_program(number: int, version: int) -> Sessions | None:
+    """The map that a program uses, by its id; None if there is none, or of the other version. Raises OSError."""
     for one in maps_of(number):
         fd = syscall.map_by_id(one)
         if syscall.map_name(fd) == _NAMES[version]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import Final
 
 from l2tpv3.datapath.ebpf import syscall
 from l2tpv3.datapath.ebpf.receive import receive
-from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, programs
+from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, of_program, programs
 from l2tpv3.netlink.ethtool import Offload, is_on
 from l2tpv3.netlink.fib import GET_ROUTE, read_route, route_to
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
@@ -24,11 +25,10 @@ _LOOPBACK: Final = "lo"
 def reached_by(route: RouteSocket, tunnel: TunnelSpec) -> Link | None:
     """The ethernet netdev of the route to a peer; None where there is none now."""
     try:
-        index = read_route(route.request(GET_ROUTE, route_to(tunnel.remote, tunnel.endpoint)))
+        found = route.link(read_route(route.request(GET_ROUTE, route_to(tunnel.remote, tunnel.endpoint))))
     except OSError:
         return None
-    found = next((one for one in route.links() if one.ifindex == index), None)
-    return found if found is not None and found.ifname != _LOOPBACK and len(found.mac) == _MAC_TEXT else None
+    return found if found.ifname != _LOOPBACK and len(found.mac) == _MAC_TEXT else None
 
 
 def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
@@ -48,8 +48,23 @@ def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
 
 def is_attached(route: RouteSocket, link: Link, sessions: Sessions) -> bool:
     """Whether packets that come in by a netdev are taken. Raises OSError."""
-    number = programs(route, link.ifindex, PRIORITIES[sessions.version]).get(_KINDS[sessions.version])
+    number = _receiving(route, link, sessions.version)
     return number is not None and syscall.map_id(sessions.fd) in maps_of(number)
+
+
+def watched_by(route: RouteSocket, link: Link, version: int) -> Sessions | None:
+    """The map whose sessions' packets are taken when they come in by a netdev. Raises OSError."""
+    number = _receiving(route, link, version)
+    return of_program(number, version) if number is not None else None
+
+
+def _receiving(route: RouteSocket, link: Link, version: int) -> int | None:
+    try:
+        return programs(route, link.ifindex, PRIORITIES[version]).get(_KINDS[version])
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):  # it has no scheduler for filters
+            return None
+        raise
 
 
 def detach(route: RouteSocket, version: int) -> None:
