@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Final
 
 from l2tpv3.datapath.ebpf.packet import BYTE_ORDER, UDP_PROTOCOL
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing
 
@@ -37,16 +37,20 @@ def key(tunnel: TunnelSpec | Tunnel, session_id: int) -> bytes:
     tunnel: a resolved specification, or what is reported.
     """
     udp = tunnel.encap is Encap.UDP
-    local = tunnel.endpoint if isinstance(tunnel, TunnelSpec) else tunnel.local
     ports = (tunnel.remote_port, tunnel.local_port) if udp else (0, 0)
     protocol = UDP_PROTOCOL if udp else L2TP_IP_PROTOCOL
     return (
         tunnel.remote.packed
-        + local.packed
+        + local_of(tunnel).packed
         + b"".join(port.to_bytes(2, "big") for port in ports)
         + session_id.to_bytes(4, "big")
         + protocol.to_bytes(4, BYTE_ORDER)
     )
+
+
+def local_of(tunnel: TunnelSpec | Tunnel) -> IPAddress:
+    """The tunnel's local address."""
+    return tunnel.endpoint if isinstance(tunnel, TunnelSpec) else tunnel.local
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ import errno
 import os
 from typing import Final
 
-from l2tpv3.datapath.ebpf import syscall
+from l2tpv3.datapath.ebpf import names, syscall
+from l2tpv3.datapath.ebpf.ends import all_ends
+from l2tpv3.datapath.ebpf.entry import local_of
 from l2tpv3.datapath.ebpf.receive import receive
 from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, of_program, programs
 from l2tpv3.netlink.ethtool import Offload, is_on
@@ -16,25 +18,41 @@ from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
 from l2tpv3.netlink.route import Link, RouteSocket
 from l2tpv3.netlink.traffic import DEL_FILTER, IPV4, IPV6, NEW_FILTER, NEW_QDISC, Side, clsact, run, stop
 from l2tpv3.spec import TunnelSpec
+from l2tpv3.state import Tunnel
 
 _KINDS: Final = {4: IPV4, 6: IPV6}
 _MAC_TEXT: Final = 17  # characters of an ethernet netdev's address
 _LOOPBACK: Final = "lo"
 
 
-def reached_by(route: RouteSocket, tunnel: TunnelSpec) -> Link | None:
+def reached_by(route: RouteSocket, tunnel: TunnelSpec | Tunnel) -> Link | None:
     """The ethernet netdev of the route to a peer; None where there is none now."""
     try:
-        found = route.link(read_route(route.request(GET_ROUTE, route_to(tunnel.remote, tunnel.endpoint))))
+        found = route.link(read_route(route.request(GET_ROUTE, route_to(tunnel.remote, local_of(tunnel)))))
     except OSError:
         return None
-    return found if found.ifname != _LOOPBACK and len(found.mac) == _MAC_TEXT else None
+    return found if _is_ethernet(found) else None
+
+
+def _is_ethernet(link: Link) -> bool:
+    return link.ifname != _LOOPBACK and len(link.mac) == _MAC_TEXT
 
 
 def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
-    """Have the receiving program take the sessions' packets that come in by a netdev. Raises OSError."""
+    """Have the receiving program take the sessions' packets that come in by a netdev. Raises OSError.
+
+    So they are at all others that have an address, when it is new there: a route may come to lead over one of those.
+    """
     if is_attached(route, link, sessions):
         return
+    of_sessions = {end.other for end in all_ends(route) if names.ids_of_lower(end.ifname) is not None}
+    addressed = {index for index, address in route.addresses() if address.version == sessions.version} - of_sessions
+    others = [one for one in route.links() if one.ifindex in addressed and _is_ethernet(one)]
+    for one in (link, *(one for one in others if one.ifindex != link.ifindex)):
+        _attach(route, one, sessions)
+
+
+def _attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
     with contextlib.suppress(FileExistsError):
         route.make(NEW_QDISC, clsact(link.ifindex))
     program = syscall.load("l2tpv3", receive(sessions.version, sessions.fd))
