@@ -15,6 +15,9 @@ from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing
 
+LAYOUT: Final = 1
+"""Of keys and values: another one in a later version, to which the maps of this one then are nothing."""
+
 VALUE: Final = Struct("=IIHHI8sQQQQQ")
 """lower: index of the netdev under the session's. tasks: RECEIVES, SENDS. header: bytes of the L2TP header. rest: those
 of it behind the session id. cookie_length, cookie: what is expected. Then tx_packets, tx_bytes, tx_errors, rx_packets,

@@ -11,15 +11,16 @@ from typing import Final
 
 from l2tpv3.datapath.ebpf import entry, syscall
 from l2tpv3.datapath.ebpf.entry import Entry
+from l2tpv3.netlink import programs
 from l2tpv3.netlink.route import RouteSocket
-from l2tpv3.netlink.traffic import ANY, GET_FILTER, Side, filters, read_programs
+from l2tpv3.netlink.traffic import ANY, Side
 
 PRIORITIES: Final = {4: 1701, 6: 1702}
 """Of our filters, by which they are known: L2TP's port, and the next, since one has filters of one kind of frames."""
 PRIORITY: Final = PRIORITIES[4]
 """Of those for all kinds."""
 _MOST: Final = 1 << 16
-_NAMES: Final = {4: "l2tpv3_ipv4", 6: "l2tpv3_ipv6"}
+_NAMES: Final = {version: f"l2tpv3_{version}_{entry.LAYOUT}" for version in (4, 6)}
 
 
 class Sessions:
@@ -69,15 +70,15 @@ def create(version: int) -> Sessions:
 def of_lower(route: RouteSocket, ifindex: int, version: int) -> Sessions | None:
     """The map that the program on the netdev under a session's uses; None if there is none, or of the other version."""
     with contextlib.suppress(OSError):  # it may be going just now
-        number = programs(route, ifindex).get(ANY)
+        number = running(route, ifindex).get(ANY)
         if number is not None:
             return of_program(number, version)
     return None
 
 
-def programs(route: RouteSocket, ifindex: int, priority: int = PRIORITY) -> dict[int, int]:
+def running(route: RouteSocket, ifindex: int, priority: int = PRIORITY) -> dict[int, int]:
     """Our programs at the ingress of a netdev: the kind of frames, and the program's id. Raises OSError."""
-    return read_programs(route.dump(GET_FILTER, filters(ifindex, Side.INGRESS)), priority)
+    return programs.read(route.dump(programs.GET_FILTER, programs.of_side(ifindex, Side.INGRESS)), priority)
 
 
 def maps_of(program: int) -> list[int]:

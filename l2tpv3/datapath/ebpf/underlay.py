@@ -11,12 +11,13 @@ from l2tpv3.datapath.ebpf import names, syscall
 from l2tpv3.datapath.ebpf.ends import all_ends
 from l2tpv3.datapath.ebpf.entry import local_of
 from l2tpv3.datapath.ebpf.receive import receive
-from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, of_program, programs
+from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, of_program, running
 from l2tpv3.netlink.ethtool import Offload, is_on
 from l2tpv3.netlink.fib import GET_ROUTE, read_route, route_to
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
+from l2tpv3.netlink.programs import DEL_FILTER, IPV4, IPV6, run, stop
 from l2tpv3.netlink.route import Link, RouteSocket
-from l2tpv3.netlink.traffic import DEL_FILTER, IPV4, IPV6, NEW_FILTER, NEW_QDISC, Side, clsact, run, stop
+from l2tpv3.netlink.traffic import NEW_FILTER, NEW_QDISC, Side, clsact
 from l2tpv3.spec import TunnelSpec
 from l2tpv3.state import Tunnel
 
@@ -78,7 +79,7 @@ def watched_by(route: RouteSocket, link: Link, version: int) -> Sessions | None:
 
 def _receiving(route: RouteSocket, link: Link, version: int) -> int | None:
     try:
-        return programs(route, link.ifindex, PRIORITIES[version]).get(_KINDS[version])
+        return running(route, link.ifindex, PRIORITIES[version]).get(_KINDS[version])
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.ENOENT):  # it has no scheduler for filters
             return None
@@ -93,7 +94,7 @@ def detach(route: RouteSocket, version: int) -> None:
     kind, priority = _KINDS[version], PRIORITIES[version]
     for link in route.links():
         with contextlib.suppress(OSError):  # it has no clsact, or is going
-            if kind in programs(route, link.ifindex, priority):
+            if kind in running(route, link.ifindex, priority):
                 route.request(DEL_FILTER, stop(link.ifindex, Side.INGRESS, priority, kind))
 
 

@@ -26,8 +26,9 @@ from l2tpv3.datapath.ebpf.transmit import Outgoing, transmit
 from l2tpv3.datapath.ebpf.underlay import attach, detach, leaves_unfinished, reached_by, watched_by
 from l2tpv3.errors import ConflictError, L2tpError, MissingError, UnavailableError, from_errno
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
+from l2tpv3.netlink.programs import run
 from l2tpv3.netlink.route import Link, RouteSocket
-from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact, run
+from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact
 from l2tpv3.netlink.veth import Pair
 from l2tpv3.netns import inside
 from l2tpv3.spec import MTU_MAX, Encap, Sequencing, SessionSpec, TunnelSpec
