@@ -8,6 +8,8 @@ from __future__ import annotations
 import string
 from typing import Final
 
+from l2tpv3.ids import ID_MAX
+
 LOWER, SLOW = "le", "lt"
 """The other end of the session's veth, and the worker's TAP."""
 
@@ -31,16 +33,12 @@ def ids_of_lower(ifname: str) -> tuple[int, int] | None:
     digits = ifname.removeprefix(LOWER)
     if digits == ifname:
         return None
+    one, dash, other = digits.partition("-")
     try:
-        if len(digits) == _LONG:
-            number = int(digits, 36)
-            found = number >> 32, number & 0xFFFFFFFF
-        else:
-            one, _, other = digits.partition("-")
-            found = int(one), int(other)
-        return found if lower(*found) == ifname else None
-    except (ValueError, OverflowError):
+        found = (int(one), int(other)) if dash else divmod(int(digits, 36), 1 << 32)
+    except ValueError:
         return None
+    return found if max(found) <= ID_MAX and min(found) >= 0 and lower(*found) == ifname else None
 
 
 def _name(prefix: str, tunnel_id: int, session_id: int) -> str:

@@ -305,10 +305,10 @@ class _Transmit:
         p.store(2, R10, self._inner + 14, R1)
         p.load(2, R1, R10, _FRAME + 12)
         p.store(2, R10, self._inner + 16, R1)
+        self._make_room(ETHERNET + TAG, "slow")
         p.move(R1, R6)
         p.call(Helper.SKB_VLAN_POP)
         p.jump_if(R0, "!=", 0, "broken")
-        self._make_room(ETHERNET + TAG, "broken")
         p.jump("send")
 
     def _insert_other(self) -> None:
@@ -338,11 +338,18 @@ class _Transmit:
             p.move(R1, R6)
             p.call(Helper.SKB_VLAN_POP)
             p.jump_if(R0, "!=", 0, "broken")
-        self._make_room(ETHERNET, "broken")
+        self._make_room(ETHERNET, "other again")
         p.jump("send")
+        p.label("other again")
+        p.overwrite(12, self._inner + 12, 2, "broken")
+        p.jump("slow")
 
     def _make_room(self, inner: int, otherwise: str) -> None:
-        """For the outer headers and `inner` bytes of the frame's own, and write them."""
+        """For the outer headers and `inner` bytes of the frame's own, and write them.
+
+        The kernel refuses it to what is marked as in a tunnel already: to what another tunnel's netdev has sent, or
+        what came out of a session by way of a veth. That is the worker's.
+        """
         p = self._p
         flags = FIXED_GSO | (_ENCAP_IPV4 if self._ipv4 else _ENCAP_IPV6) | (_ENCAP_UDP if self._udp else 0)
         flags |= (len(self._l2tp) + inner) << _ENCAP_L2_SHIFT

@@ -23,6 +23,7 @@ from l2tpv3.datapath.user.offloads import VARIABLE
 from l2tpv3.netns import inside
 from l2tpv3.spec import Encap, parse_address
 from tests.datapath.user.ends import End, mirrored, session
+from tests.hosts import Host
 
 pytestmark = pytest.mark.root
 
@@ -35,16 +36,16 @@ MODES = [(Encap.UDP, without) for without in ("", "gso", "gro", "napi", "gso,gro
 
 
 class Flipper:
-    """A relay at two addresses of the far host, which flips a bit in some of the packets."""
+    """A relay at two addresses of a host, the far one for instance, which flips a bit in some of the packets."""
 
-    def __init__(self, near: End, far: End, encap: Encap) -> None:
+    def __init__(self, near: End, far: End, encap: Encap, on: Host) -> None:
         self.flips = self.merged = 0
         self.share = 0.0
         self._random = random.Random(SEED)
         self._skip = 20 if encap is Encap.IP else 0
         port = 1701 if encap is Encap.UDP else 0
-        far.host.ip_batch(["addr add 10.99.0.3/24 dev u0", "addr add 10.99.0.4/24 dev u0"])
-        with inside(far.host.netns):
+        on.ip_batch(["addr add 10.99.0.3/24 dev u0", "addr add 10.99.0.4/24 dev u0"])
+        with inside(on.netns):
             kind, protocol = (socket.SOCK_DGRAM, 0) if encap is Encap.UDP else (socket.SOCK_RAW, 115)
             self._sides = [socket.socket(socket.AF_INET, kind, protocol) for _ in range(2)]
         for side, own, peer in zip(self._sides, ("10.99.0.3", "10.99.0.4"), (near.host.v4, far.host.v4), strict=True):
@@ -87,12 +88,15 @@ class Flipper:
 
 
 @contextlib.contextmanager
-def flipping(ends: tuple[End, End], encap: Encap) -> Iterator[Flipper]:
-    """A tunnel through a relay, its netdevs with addresses and each other's MAC: nothing else is sent."""
+def flipping(ends: tuple[End, End], encap: Encap, on: Host | None = None) -> Iterator[Flipper]:
+    """A tunnel through a relay, its netdevs with addresses and each other's MAC: nothing else is sent.
+
+    on: the relay's host; the far one if it is not told.
+    """
     near, far = ends
     one = session(mtu=1400)
     third, fourth = (parse_address(address, "remote") for address in ("10.99.0.3", "10.99.0.4"))
-    relay = Flipper(near, far, encap)
+    relay = Flipper(near, far, encap, on or far.host)
     try:
         near.add(dataclasses.replace(near.tunnel(far.host, encap=encap), remote=third), one)
         far.add(dataclasses.replace(far.tunnel(near.host, encap=encap), remote=fourth), mirrored(one))
