@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.sessions import PRIORITY, Sessions, create, of_lower
 from l2tpv3.datapath.ebpf.transmit import Outgoing, transmit
 from l2tpv3.datapath.ebpf.underlay import attach, detach, leaves_unfinished, reached_by, watched_by
-from l2tpv3.errors import ConflictError, L2tpError, MissingError, UnavailableError, from_errno
+from l2tpv3.errors import ConflictError, MissingError, UnavailableError, from_errno
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
 from l2tpv3.netlink.programs import run
 from l2tpv3.netlink.route import Link, RouteSocket
@@ -57,24 +57,21 @@ def make(tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
     Raises ConflictError (a netdev of that name exists), UnavailableError, NotPermittedError.
     """
     ours = tasks(tunnel, session)
-    with RouteSocket(tunnel.netns) as route:
-        try:
-            out = reached_by(route, tunnel)
-            lower = _lower(route, tunnel, session, runtime, out)
-            slow = route.link(names.slow(tunnel.tunnel_id, session.session_id)).ifindex
-            for ifindex in (lower.ifindex, slow):
-                route.without_ipv6(ifindex)
-            if not ends.forward(route, tunnel, lower):
-                ours &= ~SENDS
-            with _find(route, tunnel, lower, out) or create(tunnel.remote.version) as sessions:
-                _put(sessions, tunnel, session, lower.ifindex, ours)
-                _run(route, Outgoing(tunnel, session, lower.ifindex, slow, sessions.fd), ours)
-                if out is not None and ours & RECEIVES:
-                    attach(route, out, sessions)
-                for ifindex in (slow, lower.ifindex):  # the last step: what is whole is up
-                    route.set_link(ifindex, mtu=_LONGEST, up=True)
-        except OSError as error:
-            raise _refusal(f"session {session.name}", error) from error
+    with _asking(tunnel, f"session {session.name}", "make what carries it") as route:
+        out = reached_by(route, tunnel)
+        lower = _lower(route, tunnel, session, runtime, out)
+        slow = route.link(names.slow(tunnel.tunnel_id, session.session_id)).ifindex
+        for ifindex in (lower.ifindex, slow):
+            route.without_ipv6(ifindex)
+        if not ends.forward(route, tunnel, lower):
+            ours &= ~SENDS
+        with _find(route, tunnel, lower, out) or create(tunnel.remote.version) as sessions:
+            _put(sessions, tunnel, session, lower.ifindex, ours)
+            _run(route, Outgoing(tunnel, session, lower.ifindex, slow, sessions.fd), ours)
+            if out is not None and ours & RECEIVES:
+                attach(route, out, sessions)
+            for ifindex in (slow, lower.ifindex):  # the last step: what is whole is up
+                route.set_link(ifindex, mtu=_LONGEST, up=True)
 
 
 def _lower(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path, out: Link | None) -> Pair:
@@ -185,12 +182,10 @@ def remove_tunnel(tunnel: TunnelSpec, runtime: Path) -> bool:
 def _where_it_is(tunnel: TunnelSpec, remove: Callable[[RouteSocket], bool]) -> bool:
     """What that gives in the tunnel's namespace; False when it is gone, and all with it."""
     try:
-        with RouteSocket(tunnel.netns) as route:
+        with _asking(tunnel, f"tunnel {tunnel.name}", "remove its netdevs") as route:
             return remove(route)
     except MissingError:
         return False
-    except OSError as error:
-        raise from_errno(f"tunnel {tunnel.name}", "remove its netdevs", error.errno or 0) from error
 
 
 def _detach_if_empty(route: RouteSocket, sessions: Sessions) -> None:
@@ -200,13 +195,19 @@ def _detach_if_empty(route: RouteSocket, sessions: Sessions) -> None:
 
 def is_whole(tunnel: TunnelSpec, session_id: int) -> bool:
     """Whether all of a session's is there, which was not cut short while it was made."""
-    with RouteSocket(tunnel.netns) as route:
+    with _asking(tunnel, f"tunnel {tunnel.name}", "look at its netdevs") as route:
         lower = ends.lower_end(route, tunnel.tunnel_id, session_id)
         return lower is not None and lower.up
 
 
-def _refusal(subject: str, error: OSError) -> L2tpError:
-    if error.errno in _MISSING:
-        problem = "this kernel lacks a part (veth, clsact, cls_bpf): " + os.strerror(error.errno or 0)
-        return UnavailableError(subject, problem, "use --datapath user", errno=error.errno)
-    return from_errno(subject, "make what carries it", error.errno or 0)
+@contextlib.contextmanager
+def _asking(tunnel: TunnelSpec, subject: str, doing: str) -> Iterator[RouteSocket]:
+    """rtnetlink in the tunnel's namespace; what the kernel refuses in the block is an error about `subject`."""
+    try:
+        with RouteSocket(tunnel.netns) as route:
+            yield route
+    except OSError as error:
+        if error.errno in _MISSING:
+            problem = "this kernel lacks a part (veth, clsact, cls_bpf): " + os.strerror(error.errno or 0)
+            raise UnavailableError(subject, problem, "use --datapath user", errno=error.errno) from error
+        raise from_errno(subject, doing, error.errno or 0) from error
