@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("scenario", nargs="?", metavar="SCENARIO", help="a name of --list, or a path to a folder")
     parser.add_argument(
-        "--datapath", choices=["auto", "kernel", "user"], default="auto", help="what l2tpctl is told (auto)"
+        "--datapath", choices=["auto", "kernel", "user", "ebpf"], default="auto", help="what l2tpctl is told (auto)"
     )
     parser.add_argument("--keep", action="store_true", help="leave it all there, and say how to enter and clean up")
     parser.add_argument("--shell", metavar="HOST", help="at the end, a shell at HOST; leaving it cleans up")

@@ -19,8 +19,8 @@ const TUNNEL_MORE = [
   { name: 'peer-id', label: 'Peer’s tunnel id', kind: 'number', hint: 'Empty: the same.' },
   { name: 'local-port', label: 'Local UDP port', kind: 'number', placeholder: '1701' },
   { name: 'remote-port', label: 'Peer’s UDP port', kind: 'number', placeholder: '1701' },
-  { name: 'udp-checksum', label: 'UDP checksum', kind: 'select', options: [['on'], ['off']] },
-  { name: 'datapath', label: 'Datapath', kind: 'select', options: [['auto'], ['kernel'], ['user']] },
+  { name: 'udp-checksum', label: 'UDP checksum', kind: 'select', options: [['', 'default'], ['on'], ['off']], hint: 'Default: on; off with the ebpf datapath over IPv4.' },
+  { name: 'datapath', label: 'Datapath', kind: 'select', options: [['auto'], ['kernel'], ['user'], ['ebpf']], hint: 'The packets of ebpf go past this host’s netfilter.' },
   NETNS('underlay'),
 ];
 const TRANSIENT = { name: 'transient', label: 'Forget at the next boot', kind: 'switch' };

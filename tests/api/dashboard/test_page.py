@@ -101,6 +101,26 @@ def test_add_change_and_remove(page: Browser, service: Running, token: str) -> N
     page.wait_text(".log", "token page")
 
 
+def test_checksums_can_be_left_to_the_default(page: Browser) -> None:
+    """It depends on the datapath, so it is no word of the list, as with other fields."""
+    page.click("button", "Add tunnel")
+    page.fill(name="checks", remote="127.0.1.9", local="127.0.0.1")
+    page.click("dialog summary", "More")
+    assert page.js("return document.getElementById('field-udp-checksum').value") == ""
+    page.fill(local_port="1790", udp_checksum="off")
+    page.click("dialog button[type=submit]")
+    page.wait_text("h1", "checks")
+    page.wait_text(".facts", "checksum off")
+    page.click("button", "Change")
+    page.click("dialog summary", "More")
+    page.fill(udp_checksum="")
+    page.click("dialog button[type=submit]")
+    page.wait_text(".facts", "checksum on")
+    page.click("button", "Remove")
+    page.click("dialog button[type=submit]", "Remove")
+    page.wait_text("h1", "Tunnels")
+
+
 def test_what_the_service_refuses_is_told_beside_the_field(page: Browser) -> None:
     page.click("button", "Add tunnel")
     page.fill(name="sited", remote="198.51.100.400")
