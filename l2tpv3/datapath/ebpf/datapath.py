@@ -67,11 +67,14 @@ class EbpfDatapath:
         beside = _beside(tunnel, session)
         try:
             self._worker.add_session(tunnel, beside, adopt=adopt)
-        except ExistsError:
+        except ExistsError as taken:
             if wires.is_there(tunnel, session.session_id):
                 raise
-            # The session's netdev was deleted, or it was only half made.
-            self._worker.del_session(tunnel, beside)
+            # The session's netdev was deleted, or it was only half made; or the id is another tunnel's.
+            try:
+                self._worker.del_session(tunnel, beside)
+            except NotFoundError:
+                raise taken from None
             self._worker.add_session(tunnel, beside)
         try:
             wires.make(tunnel, session, self._runtime)

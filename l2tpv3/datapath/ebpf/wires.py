@@ -25,7 +25,7 @@ from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.sessions import PRIORITY, Sessions, create, find, of_lower
 from l2tpv3.datapath.ebpf.transmit import Outgoing, transmit
 from l2tpv3.datapath.ebpf.underlay import attach, detach, leaves_unfinished, reached_by
-from l2tpv3.errors import ConflictError, L2tpError, UnavailableError, from_errno
+from l2tpv3.errors import ConflictError, L2tpError, MissingError, UnavailableError, from_errno
 from l2tpv3.marks import Mark
 from l2tpv3.netlink import veth
 from l2tpv3.netlink.ethtool import Offload, switch
@@ -194,7 +194,11 @@ def remove(tunnel: TunnelSpec, session_id: int | None = None) -> bool:
 
     Raises NotPermittedError.
     """
-    with RouteSocket(tunnel.netns) as route:
+    try:
+        opened = RouteSocket(tunnel.netns)
+    except MissingError:  # the namespace has no name any more, and may be gone
+        return False
+    with opened as route:
         try:
             ends = [(one, ids) for one in pairs(route) if (ids := names.ids_of_lower(one.ifname)) is not None]
             gone = [(one, ids[1]) for one, ids in ends if ids[0] == tunnel.tunnel_id and session_id in (None, ids[1])]
