@@ -12,10 +12,19 @@ from typing import Any
 from l2tpv3 import ids
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, UnavailableError
-from l2tpv3.spec import SESSION_FIELDS, SessionSpec, TunnelSpec, session_fields, tunnel_fields
+from l2tpv3.spec import (
+    SESSION_FIELDS,
+    SessionSpec,
+    TunnelSpec,
+    has_udp_checksum,
+    session_fields,
+    tunnel_fields,
+)
 
 AUTO_ORDER = ("kernel", "user")
 """What `--datapath auto` tries, the better first."""
+NOT_BY_ITSELF = frozenset({"ebpf"})
+"""What it never tries: packets that go past netfilter and IPsec policies are for the user to want."""
 
 _CAP_NET_ADMIN = 12  # linux/capability.h
 
@@ -36,7 +45,8 @@ def choose_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> tupl
             raise _does_not_work(subject, problem, "use --datapath auto")
         return datapaths[spec.datapath], "as asked"
     reasons: list[str] = []
-    for name in (name for name in (*AUTO_ORDER, *datapaths) if name in datapaths):
+    order = (*AUTO_ORDER, *(name for name in datapaths if name not in NOT_BY_ITSELF))
+    for name in (name for name in order if name in datapaths):
         if name == "kernel" and isinstance(spec.remote, IPv6Address) and spec.remote.scope_id:
             reasons.append("the kernel's API has no place for a link-local address's netdev")
             continue
@@ -73,7 +83,10 @@ def settle_tunnel(
         else:
             fields["tunnel_id"] = ids.lowest_free(taken(fields.get("netns")), f"tunnel {name}: --id")
     fields.setdefault("peer_tunnel_id", fields["tunnel_id"])
-    return TunnelSpec(**fields)
+    spec = TunnelSpec(**fields)
+    if "udp_checksum" in fields:
+        return spec
+    return dataclasses.replace(spec, udp_checksum=has_udp_checksum(spec.datapath, spec.remote))
 
 
 def settle_session(

@@ -41,7 +41,7 @@ TunnelCheck = Callable[[TunnelRecord | None], None]
 SessionCheck = Callable[[SessionRecord | None], None]
 """Called with what is on record by that name (None: nothing) before a change, under its lock; raises to refuse it."""
 
-_HAVE_WORKERS = ("user",)  # datapaths whose netdevs outlive what carries them
+_HAVE_WORKERS = ("user", "ebpf")  # datapaths whose netdevs outlive what carries them
 
 
 class Manager:
@@ -200,13 +200,16 @@ class Manager:
         return _change(self._engine.change(want, frozenset({(name, None)})), name)
 
     def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> Change:
-        """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions."""
+        """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions.
+
+        What has its default keeps to that, which for `udp-checksum` is another one with another datapath or peer.
+        """
 
         def want(whole: Everything) -> Everything:
             old = self._record(whole.tunnels, name)
             if check is not None:
                 check(old)
-            return self._settling(whole).tunnel(name, _merged(old.spec.to_words(), words))
+            return self._settling(whole).tunnel(name, _merged(WantedTunnel.from_specs(old.spec).words, words))
 
         return _change(self._engine.change(want, frozenset({(name, None)})), name)
 
@@ -491,10 +494,11 @@ def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change
 
 
 def _shipped(places: Places) -> list[Datapath]:
+    from l2tpv3.datapath.ebpf import EbpfDatapath
     from l2tpv3.datapath.kernel import KernelDatapath
     from l2tpv3.datapath.user import UserDatapath
 
-    return [KernelDatapath(), UserDatapath(places)]
+    return [KernelDatapath(), UserDatapath(places), EbpfDatapath(places)]
 
 
 def _shipped_placer() -> Placer:

@@ -110,7 +110,7 @@ def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
             [f"{name} {len(one.sessions)}" for name, one in named],
         ),
         Family(
-            "l2tpv3_tunnel_worker_up", "gauge", "Whether a worker of the user datapath carries the tunnel: 1, or 0.",
+            "l2tpv3_tunnel_worker_up", "gauge", "Whether the worker of a user or ebpf tunnel is there: 1, or 0.",
             [f"{name} {int(one.worker_pid is not None)}" for name, one in named if _has_worker(one)],
         ),
     ]  # fmt: skip
@@ -122,7 +122,7 @@ def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
 
 
 def _has_worker(tunnel: TunnelStatus) -> bool:
-    return tunnel.datapath == "user" or tunnel.worker_pid is not None
+    return tunnel.datapath in ("user", "ebpf") or tunnel.worker_pid is not None
 
 
 def _tunnel_info(one: TunnelStatus) -> str:

@@ -89,7 +89,8 @@ class Observer:
             sessions=tuple(self._session(record, session, there) for session in record.sessions),
         )
         if seen is None:
-            return dataclasses.replace(status, notes=self._why_missing(record))
+            netdevs = any(one.netdev is not None for one in status.sessions)
+            return dataclasses.replace(status, notes=self._why_missing(record, netdevs=netdevs))
         return dataclasses.replace(
             status,
             counters=seen.counters,
@@ -97,13 +98,17 @@ class Observer:
             notes=(*seen.notes, *self._strangers(record, seen)),
         )
 
-    def _why_missing(self, record: TunnelRecord) -> tuple[str, ...]:
+    def _why_missing(self, record: TunnelRecord, *, netdevs: bool) -> tuple[str, ...]:
+        """netdevs: whether there are any of its sessions."""
         if record.stopped is not None:
             return ("`l2tpctl down` stopped it",)
-        return tuple(
+        silent = tuple(
             f"{f'worker {pid}' if pid else 'a worker'} does not answer; it may be this tunnel's"
             for pid in self.unanswering(record.datapath)
         )
+        if not silent and netdevs and record.datapath == "ebpf":
+            return ("it has no worker: what the kernel's programs move still passes; `l2tpctl restore` starts another",)
+        return silent
 
     def unanswering(self, datapath: str) -> tuple[int, ...]:
         """Pids of a datapath's workers that did not answer when it was looked at last."""

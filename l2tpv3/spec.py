@@ -42,6 +42,7 @@ __all__ = [
     "SessionSpec",
     "Sublayer",
     "TunnelSpec",
+    "has_udp_checksum",
     "parse_address",
     "parse_interface",
     "session_fields",
@@ -56,6 +57,14 @@ UDP_PORT = 1701
 
 MTU_MIN, MTU_MAX = 68, 65535
 """Bounds of a session's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
+
+
+def has_udp_checksum(datapath: str, remote: IPAddress) -> bool:
+    """Whether a tunnel sends UDP checksums if nothing is said of them.
+
+    The ebpf datapath's programs give none. Over IPv6 peers refuse packets without (RFC 6935), so there workers send.
+    """
+    return datapath != "ebpf" or remote.version == 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

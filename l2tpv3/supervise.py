@@ -20,7 +20,7 @@ from typing import Final
 from l2tpv3.cables import Cables
 from l2tpv3.errors import L2tpError, NotPermittedError, WorkerError
 from l2tpv3.manager import Manager
-from l2tpv3.places import CARDS, Places
+from l2tpv3.places import CARDS, EBPF, Places
 from l2tpv3.restore import news_of
 from l2tpv3.told import News, Tell, Turn
 
@@ -77,7 +77,8 @@ class Supervisor:
     def _changed(self) -> bool:
         record = self._places.state / "l2tpv3.db"
         runtime = self._places.runtime
-        stamp = [_mtime(path) for path in (runtime, runtime / CARDS, record, record.with_name("l2tpv3.db-wal"))]
+        sockets = (runtime, runtime / EBPF, runtime / CARDS)
+        stamp = [_mtime(path) for path in (*sockets, record, record.with_name("l2tpv3.db-wal"))]
         changed, self._stamp = stamp != self._stamp, stamp
         return changed or (self._due is not None and time.monotonic() >= self._due)
 

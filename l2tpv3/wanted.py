@@ -8,7 +8,7 @@ from typing import Any
 
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.source import Source
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.spec import Encap, SessionSpec, TunnelSpec, has_udp_checksum
 
 CHOSEN_TUNNEL_WORDS = frozenset({"id"})
 """Words of a tunnel that have no fixed default: left out, a value is chosen when the tunnel is made."""
@@ -50,7 +50,8 @@ class WantedTunnel:
     @classmethod
     def from_specs(cls, spec: TunnelSpec, sessions: Iterable[SessionSpec] = ()) -> WantedTunnel:
         """What states a tunnel and its sessions in full: fixed defaults are left out, ends, ids and ports are not."""
-        default = TunnelSpec(name=spec.name, remote=spec.remote).to_words()
+        checksum = has_udp_checksum(spec.datapath, spec.remote)
+        default = TunnelSpec(name=spec.name, remote=spec.remote, udp_checksum=checksum).to_words()
         always = CHOSEN_TUNNEL_WORDS | {"remote", "encap", "peer-id"}
         if spec.encap is Encap.UDP:
             always |= {"local-port", "remote-port"}

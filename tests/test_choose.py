@@ -1,14 +1,19 @@
-"""The quick look that spares unchanged sessions from being settled anew never spares one that would change."""
+"""What is chosen where words say nothing; and that the quick look spares no session that would change."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3 import choose
-from l2tpv3.spec import SessionSpec
+from l2tpv3.datapath.base import Datapath, Support
+from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.errors import UnavailableError
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.wanted import WantedTunnel
 from tests.test_plan import session_words
 
 
@@ -28,3 +33,51 @@ def test_what_is_settled_stays_what_it_is(before: dict[str, Any], words: dict[st
 def test_a_session_as_it_was_asked_for_is_settled(words: dict[str, Any]) -> None:
     words = {**words, "mtu": 1400}  # None on record is "auto" in words: that takes the longer way
     assert choose.is_settled(words, _settle(words, None))
+
+
+class Named(MemoryDatapath):
+    """A datapath of any name, that counts how often it was asked whether it works."""
+
+    def __init__(self, name: str, *, works: bool) -> None:
+        super().__init__()
+        self.name, self.works, self.probed = name, works, 0
+
+    def probe(self) -> Support:
+        self.probed += 1
+        return Support(works=self.works, reason=f"{self.name} was asked")
+
+
+def _settled(**words: Any) -> TunnelSpec:
+    return choose.settle_tunnel("t", words, None, lambda _: set())
+
+
+def test_auto_never_chooses_the_ebpf_datapath_nor_asks_whether_it_works() -> None:
+    ebpf = Named("ebpf", works=True)
+    datapaths: dict[str, Datapath] = {"kernel": Named("kernel", works=False), "ebpf": ebpf}
+    with pytest.raises(UnavailableError, match="no kernel datapath"):
+        choose.choose_datapath(_settled(remote="192.0.2.1"), datapaths)
+    datapaths["user"] = Named("user", works=True)
+    assert choose.choose_datapath(_settled(remote="192.0.2.1"), datapaths)[0].name == "user"
+    assert ebpf.probed == 0
+    asked = choose.choose_datapath(_settled(remote="192.0.2.1", datapath="ebpf"), datapaths)
+    assert (asked, ebpf.probed) == ((ebpf, "as asked"), 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "checksum"),
+    [
+        ({"remote": "192.0.2.1"}, True),
+        ({"remote": "192.0.2.1", "datapath": "user"}, True),
+        ({"remote": "192.0.2.1", "datapath": "ebpf"}, False),
+        ({"remote": "2001:db8::1", "datapath": "ebpf"}, True),
+        ({"remote": "192.0.2.1", "datapath": "ebpf", "udp-checksum": "on"}, True),
+        ({"remote": "2001:db8::1", "datapath": "ebpf", "udp-checksum": "off"}, False),
+        ({"remote": "192.0.2.1", "datapath": "user", "udp-checksum": "off"}, False),
+    ],
+)
+def test_udp_checksums_that_nothing_is_said_of(words: dict[str, Any], checksum: bool) -> None:  # noqa: FBT001
+    spec = _settled(**words)
+    assert spec.udp_checksum is checksum
+    stated = WantedTunnel.from_specs(spec)
+    assert _settled(**stated.words) == spec, "what is exported gives the same again"
+    assert ("udp-checksum" in stated.words) is ("udp-checksum" in words), "a default is not stated"

@@ -166,6 +166,37 @@ def test_setting_a_tunnel_brings_its_sessions_along(manager: Manager) -> None:
     assert not manager.set_tunnel("siteb", {"remote": "127.0.0.7"}).recreated
 
 
+def test_checksums_keep_to_the_default_of_the_datapath_and_the_peer(tmp_path: Path) -> None:
+    ebpf, memory = MemoryDatapath(), MemoryDatapath()
+    ebpf.name = "ebpf"
+    manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory, ebpf], MemoryPlacer(memory))
+
+    def checksum() -> bool:
+        return manager.tunnel("siteb").spec.udp_checksum
+
+    manager.add_tunnel("siteb", {**PEER, "datapath": "memory"})
+    assert checksum()
+    for words, expected in (
+        ({"datapath": "ebpf"}, False),
+        ({"peer-id": 7}, False),
+        ({"remote": "::1", "local-port": 1702}, True),
+        ({"remote": "127.0.0.2", "local-port": None}, False),
+        ({"datapath": "memory"}, True),
+        ({"udp-checksum": "off"}, False),
+        ({"datapath": "ebpf"}, False),
+        ({"udp-checksum": "on"}, True),
+        ({"id": 9}, True),
+        ({"udp-checksum": None}, False),
+    ):
+        manager.set_tunnel("siteb", words)
+        assert checksum() is expected, words
+        assert not manager.plan(manager.stated()).steps
+    wanted = [WantedTunnel(name="siteb", words={**PEER, "id": 9, "peer-id": 7, "datapath": "ebpf"})]
+    assert not manager.plan(wanted).steps, "a file that says nothing of them does not differ"
+    manager.put_tunnel("siteb", {**PEER, "datapath": "memory"})
+    assert checksum()
+
+
 @pytest.mark.parametrize("step", ["add_session", "place"])
 def test_a_session_add_that_fails_leaves_nothing(tmp_path: Path, memory: MemoryDatapath, step: str) -> None:
     datapath, placer = Failing(memory), Failing(MemoryPlacer(memory))

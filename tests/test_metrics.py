@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,14 @@ def test_what_is_told(manager: Manager, *, openmetrics: bool) -> None:
     (info,) = [one for one, _ in found["l2tpv3_tunnel_info"] if one["tunnel"] == "sitec"]
     assert info["remote"] == "127.0.0.3" and "local_port" not in info
     assert "00112233" not in text
+
+
+def test_whether_those_have_a_worker_that_need_one(manager: Manager) -> None:
+    (tunnel, *_) = manager.tunnels()
+    of_each = [dataclasses.replace(tunnel, name=name, datapath=name) for name in ("kernel", "user", "ebpf")]
+    carried = dataclasses.replace(of_each[2], name="carried", worker_pid=7)
+    found = parsed(exposition(families([*of_each, carried])), openmetrics=False)
+    assert dict(_by(found["l2tpv3_tunnel_worker_up"], "tunnel")) == {"user": 0, "ebpf": 0, "carried": 1}
 
 
 def test_cardinality(manager: Manager) -> None:

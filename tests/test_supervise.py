@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from l2tpv3.errors import WorkerError
 from l2tpv3.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
-from tests.watching import eventually, said, watch
+from tests.watching import as_in_the_unit, eventually, said, watch
 
 pytestmark = pytest.mark.root
 
@@ -80,6 +81,77 @@ def test_a_worker_killed_under_traffic_is_replaced(joined: tuple[Here, Here], wa
     assert watching.wait(5) == 0
     assert said(watching).splitlines() == ["tunnel peer: restored"] * 2
     assert a.host.ping("10.9.0.2"), "and workers carry on without it"
+
+
+class Stream:
+    """A TCP connection between two hosts, by processes of theirs: what goes in comes back."""
+
+    def __init__(self, server: Host, client: Host, address: str) -> None:
+        self._address = address
+        self._server = server.start([sys.executable, "-c", _ECHO.format(address=address)])
+        assert self._server.stdout is not None
+        assert self._server.stdout.readline() == "listening\n"
+        self._client = client.start([sys.executable, "-c", _TALK.format(address=address)])
+
+    def longest_silence_s(self) -> float:
+        """In all of it, once it has ended by itself."""
+        return float(said(self._client))
+
+
+_ECHO = """
+import socket
+listener = socket.create_server(("{address}", 7777))
+print("listening", flush=True)
+sock = listener.accept()[0]
+while data := sock.recv(1000):
+    sock.sendall(data)
+"""
+_TALK = """
+import socket, time
+sock = socket.create_connection(("{address}", 7777), 5)
+sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+longest, begin = 0.0, time.monotonic()
+while time.monotonic() < begin + 5:
+    sent = time.monotonic()
+    sock.sendall(bytes(1000))
+    left = 1000
+    while left:
+        left -= len(sock.recv(left))
+    longest = max(longest, time.monotonic() - sent)
+    time.sleep(0.01)
+print(longest)
+"""
+
+
+def test_what_programs_move_goes_on_without_a_worker_which_is_replaced(hosts: Hosts) -> None:
+    a, b = (Here(host) for host in hosts.pair())
+    for number, (one, other) in enumerate(((a, b), (b, a)), start=1):
+        one.add_tunnel("peer", {"remote": other.host.v4, "datapath": "ebpf"})
+        one.add_session("peer", "lan", {**_COOKIES, "address": [f"10.9.0.{number}/24"]})
+    before = a.session("peer", "lan").netdev
+    stream = Stream(b.host, a.host, "10.9.0.2")
+    time.sleep(0.5)
+    (worker,) = a.host.workers()
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: not a.host.workers())
+    tunnel = a.tunnel("peer")
+    assert (tunnel.condition, tunnel.worker_pid) == (Condition.MISSING, None)
+    assert "what the kernel's programs move still passes" in tunnel.notes[0]
+    assert a.host.ping("10.9.0.2")
+    with watch(a, as_in_the_unit("l2tpv3-ebpf.conf")) as process:
+        eventually(lambda: a.tunnel("peer").condition is Condition.UP)
+        (second,) = a.host.workers()
+        os.kill(second, signal.SIGKILL)
+        eventually(lambda: a.tunnel("peer").worker_pid not in (None, second))
+        silence_s = stream.longest_silence_s()
+        process.send_signal(signal.SIGTERM)
+        assert said(process).splitlines() == ["tunnel peer: restored"] * 2
+    assert silence_s < 0.2, "no packet was lost, or TCP would have waited before it sent it again"
+    session = a.session("peer", "lan")
+    assert a.tunnel("peer").notes == () and session.condition is Condition.UP
+    assert (session.netdev.ifindex, session.netdev.mac) == (before.ifindex, before.mac)
+    assert set(session.netdev.addresses) == set(before.addresses)
+    assert session.counters.rx_packets > 100, "what was counted stays"
 
 
 def test_what_was_taken_down_or_deleted_stays_so(joined: tuple[Here, Here], watching: subprocess.Popen[str]) -> None:

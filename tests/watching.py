@@ -14,13 +14,13 @@ from pathlib import Path
 from tests.here import Here
 
 _L2TPCTL = Path(sys.executable).with_name("l2tpctl")
-_UNIT = Path(__file__).resolve().parents[1] / "systemd" / "l2tpv3-watch.service"
+_UNITS = Path(__file__).resolve().parents[1] / "systemd"
 
 
 @contextlib.contextmanager
 def watch(here: Here, prefix: Sequence[str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """Ended before the workers are, which it would bring back. prefix: by default, what its unit leaves it."""
-    process = here.host.start([*(_as_in_the_unit() if prefix is None else prefix), _L2TPCTL, "watch"])
+    process = here.host.start([*(as_in_the_unit() if prefix is None else prefix), _L2TPCTL, "watch"])
     try:
         time.sleep(1.0)
         assert process.poll() is None, said(process)
@@ -30,10 +30,12 @@ def watch(here: Here, prefix: Sequence[str] | None = None) -> Iterator[subproces
         process.wait(10)
 
 
-def _as_in_the_unit() -> list[str]:
+def as_in_the_unit(*drop_ins: str) -> list[str]:
+    """A command that has another one run with what l2tpv3-watch.service, and drop-ins, leave of capabilities."""
     setpriv = shutil.which("setpriv")
     assert setpriv is not None
-    names = re.findall(r"^CapabilityBoundingSet=(.*)$", _UNIT.read_text(), re.MULTILINE)[0].lower().split()
+    text = "".join((_UNITS / name).read_text() for name in ("l2tpv3-watch.service", *drop_ins))
+    names = " ".join(re.findall(r"^CapabilityBoundingSet=(.*)$", text, re.MULTILINE)).lower().split()
     kept = ",".join(f"+{name.removeprefix('cap_')}" for name in names)
     # by `ip netns exec` it is in the namespace already, as a unit is in its own
     return [setpriv, f"--bounding-set=-all,{kept}", "--no-new-privs"]

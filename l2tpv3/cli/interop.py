@@ -60,15 +60,15 @@ def ip_l2tp(
         str | None,
         typer.Option(
             "--datapath",
-            metavar="auto|kernel|user",
+            metavar="auto|kernel|user|ebpf",
             envvar="L2TPV3_DATAPATH",
             help="Who carries tunnels that are added. [default: auto]",
-            autocompletion=complete.choice("auto", "kernel", "user"),
+            autocompletion=complete.choice("auto", "kernel", "user", "ebpf"),
         ),
     ] = None,
     netns: options.TunnelNetns = None,
 ) -> None:
-    """Do what `ip l2tp` does, on either datapath.
+    """Do what `ip l2tp` does, on any datapath.
 
     Its words and its output: `l2tpctl ip-l2tp help` prints the words. What is added goes on record as tunnel tID and
     session sID.

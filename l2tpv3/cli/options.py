@@ -52,7 +52,7 @@ UdpChecksum = Annotated[
     typer.Option(
         "--udp-checksum",
         metavar="on|off",
-        help="UDP checksums. [default: on]",
+        help="UDP checksums. [default: on; off with --datapath ebpf over IPv4]",
         autocompletion=complete.choice("on", "off"),
     ),
 ]
@@ -60,9 +60,9 @@ Datapath = Annotated[
     str | None,
     typer.Option(
         "--datapath",
-        metavar="auto|kernel|user",
-        help="Who moves the frames; auto is kernel where it works, else user. [default: auto]",
-        autocompletion=complete.choice("auto", "kernel", "user"),
+        metavar="auto|kernel|user|ebpf",
+        help="Who moves the frames; auto is kernel where it works, else user; never ebpf. [default: auto]",
+        autocompletion=complete.choice("auto", "kernel", "user", "ebpf"),
     ),
 ]
 TunnelNetns = Annotated[

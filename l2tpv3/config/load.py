@@ -17,7 +17,7 @@ from l2tpv3.wanted import Wanted
 CONFIG_DIR = "/etc/l2tpv3"
 """Where files are when $L2TPV3_CONFIG_DIR does not say."""
 
-DATAPATHS = ("auto", "kernel", "user")
+DATAPATHS = ("auto", "kernel", "user", "ebpf")
 """What `datapath` may be."""
 
 

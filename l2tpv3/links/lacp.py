@@ -29,7 +29,7 @@ def check_lacp(spec: LinkSpec, ifname: str) -> None:
         return
     if not _has_settings(spec.over_netns, ifname):
         problem = f"802.3ad has to know the duplex of its members, and the driver of {ifname} tells none"
-        remedy = "give another mode, or, if it is a session's, have its tunnel use --datapath user"
+        remedy = "give another mode, or, if it is a session's, have its tunnel use --datapath user or ebpf"
         raise InvalidValueError(f"link {spec.name}: --mode", problem, remedy)
 
 

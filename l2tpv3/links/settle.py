@@ -114,8 +114,10 @@ def _check_carrier(record: LinkRecord, tunnels: Records) -> None:
     if len(sessions) != 1:
         raise InvalidValueError(what, "there is no one far end to follow", "be over a NIC and a session, or say alone")
     tunnel = sessions[0].partition("/")[0]
-    if tunnels[tunnel].datapath == "kernel":
-        problem = f"tunnel {tunnel} is the kernel's, which tells its far end nothing and hears nothing of it"
+    datapath = tunnels[tunnel].datapath
+    if datapath in ("kernel", "ebpf"):
+        whose = "the kernel's" if datapath == "kernel" else "of the ebpf datapath"
+        problem = f"tunnel {tunnel} is {whose}, which tells its far end nothing and hears nothing of it"
         remedy = f"`l2tpctl tunnel set {tunnel} --datapath user` (which interrupts it), or --carrier alone"
         raise InvalidValueError(what, problem, remedy)
 

@@ -19,7 +19,7 @@ from l2tpv3.monitor.l2tp_group import L2tpListener
 from l2tpv3.monitor.links import LinkListener
 from l2tpv3.monitor.listener import Overrun
 from l2tpv3.netns import NETNS_DIR, netns_path
-from l2tpv3.places import CARDS, Places
+from l2tpv3.places import CARDS, EBPF, Places
 
 
 class Change(StrEnum):
@@ -64,6 +64,7 @@ class Monitor:
 
     def __init__(self, places: Places) -> None:
         self._places = places
+        self._sockets = (places.runtime, places.runtime / EBPF, places.runtime / CARDS)
         self._poll = select.epoll()
         self._lock = threading.Lock()
         self._links: dict[tuple[int, int], LinkListener] = {}  # by the namespace's device and inode
@@ -84,8 +85,7 @@ class Monitor:
     def _watch_files(self) -> None:
         for directory, mask in (
             (self._places.state, inotify.MODIFY | inotify.MOVED),
-            (self._places.runtime, inotify.CREATE | inotify.DELETE),
-            (self._places.runtime / CARDS, inotify.CREATE | inotify.DELETE),
+            *((directory, inotify.CREATE | inotify.DELETE) for directory in self._sockets),
             (Path(NETNS_DIR), inotify.CREATE | inotify.DELETE),
         ):
             with contextlib.suppress(OSError):
@@ -186,7 +186,7 @@ class Monitor:
             if directory == self._places.state:
                 if name in _RECORDS:
                     found.add(Change.RECORD)
-            elif directory in (self._places.runtime, self._places.runtime / CARDS):
+            elif directory in self._sockets:
                 if name.startswith("worker-") or not name:
                     found.add(Change.WORKER)
             else:

@@ -35,6 +35,7 @@ _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _DELADDR, _GETADDR = 16, 17, 18, 20, 21,
 _ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _IFALIAS, _NET_NS_FD, _EXT_MASK = 1, 3, 4, 10, 18, 20, 28, 29  # IFLA_*
 _BELOW, _AF_SPEC = 5, 26  # IFLA_LINK, IFLA_AF_SPEC
 _ADDR_GEN_MODE: Final = 8  # IFLA_INET6_ADDR_GEN_MODE
+_INET_CONF, _IPV4_FORWARDING = 1, 1  # IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING
 _INFO_KIND, _INFO_DATA = 1, 2
 _VLAN_ID, _VLAN_EGRESS_QOS, _VLAN_INGRESS_QOS, _VLAN_QOS_MAPPING = 1, 3, 4, 1  # IFLA_VLAN_*
 _PAIR = Struct("=II")
@@ -91,11 +92,12 @@ class RouteSocket(NetlinkSocket):
         body += attribute(_LINKINFO | NLA_F_NESTED, attribute(_INFO_KIND, zero_terminated(kind)))
         return all(link.kind == kind for link in read_links(self.dump(_GETLINK, body)))
 
-    def link(self, ifname: str) -> Link:
-        """A netdev by its name."""
+    def link(self, which: int | str) -> Link:
+        """A netdev by its index or its name."""
         spoil()
-        body = _LINK.pack(0, 0, 0, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS))
-        return next(read_links(self.request(_GETLINK, body + attribute(_IFNAME, zero_terminated(ifname)))))
+        index, name = (which, b"") if isinstance(which, int) else (0, attribute(_IFNAME, zero_terminated(which)))
+        body = _LINK.pack(0, 0, index, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS)) + name
+        return next(read_links(self.request(_GETLINK, body)))
 
     def set_link(
         self,
@@ -162,6 +164,12 @@ class RouteSocket(NetlinkSocket):
         family = attribute(socket.AF_INET6 | NLA_F_NESTED, mode)
         with contextlib.suppress(OSError):
             self.request(_NEWLINK, _LINK.pack(0, 0, ifindex, 0, 0) + attribute(_AF_SPEC | NLA_F_NESTED, family))
+
+    def forward_ipv4(self, ifindex: int) -> None:
+        """Have a netdev's packets be forwarded: net.ipv4.conf.NETDEV.forwarding, without a writable /proc/sys."""
+        forwarding = attribute(_IPV4_FORWARDING, u32(1))
+        family = attribute(socket.AF_INET | NLA_F_NESTED, attribute(_INET_CONF | NLA_F_NESTED, forwarding))
+        self.request(_NEWLINK, _LINK.pack(0, 0, ifindex, 0, 0) + attribute(_AF_SPEC | NLA_F_NESTED, family))
 
     def make(self, kind: int, body: bytes) -> None:
         """A request for something that is not there yet. EEXIST: it is."""

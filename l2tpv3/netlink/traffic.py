@@ -1,4 +1,4 @@
-"""tc(8)'s filters on a netdev, as far as a VLAN, a port or programs take them: requests to rtnetlink, packed. No I/O.
+"""tc(8)'s filters on a netdev, as far as one VLAN of it or a port takes them: requests to rtnetlink, packed. No I/O.
 
 Numbers from linux/pkt_sched.h, pkt_cls.h, tc_act/tc_vlan.h, tc_act/tc_mirred.h and if_ether.h.
 """
@@ -9,11 +9,10 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final
 
-from l2tpv3.netlink.message import NLA_F_NESTED, Answer, attribute, attributes, u16, u32, unsigned, zero_terminated
-from l2tpv3.netlink.route import LINK_HEADER
+from l2tpv3.netlink.message import NLA_F_NESTED, attribute, u16, zero_terminated
 
-NEW_QDISC, NEW_FILTER, DEL_FILTER, GET_FILTER = 36, 44, 45, 46  # RTM_NEWQDISC, RTM_NEWTFILTER …
-DOT1Q, ANY, IPV4, IPV6 = 0x8100, 0x0003, 0x0800, 0x86DD  # ETH_P_8021Q, ETH_P_ALL …
+NEW_QDISC, NEW_FILTER = 36, 44  # RTM_NEWQDISC, RTM_NEWTFILTER
+DOT1Q, ANY = 0x8100, 0x0003  # ETH_P_8021Q, ETH_P_ALL
 
 _CLSACT: Final = 0xFFFFFFF1
 _HANDLE: Final = 0xFFFF0000
@@ -26,9 +25,6 @@ _MODIFY: Final = 3  # TCA_VLAN_ACT_MODIFY
 _OK, _SHOT, _STOLEN = 0, 2, 4  # TC_ACT_*
 _MIRRED = Struct("=IIiiiiI")
 _REDIRECT: Final = 1  # TCA_EGRESS_REDIR
-_PROGRAM_FD, _PROGRAM_NAME, _PROGRAM_FLAGS, _PROGRAM_ID = 6, 7, 8, 11  # TCA_BPF_*
-_DIRECT_ACTION: Final = 1  # TCA_BPF_FLAG_ACT_DIRECT
-_KIND, _OPTIONS = 1, 2  # TCA_*
 _EVERYTHING: Final = Struct("=BBBx12x16x").pack(1, 0, 1)  # tc_u32_sel: terminal, and one key that asks for nothing
 
 
@@ -47,7 +43,7 @@ def clsact(ifindex: int) -> bytes:
 def renumber(ifindex: int, side: Side, priority: int, vlan: int) -> bytes:
     """NEW_FILTER: 802.1Q frames get the number of a VLAN into their tag, and pass. 802.1p bits stay as they are."""
     parms = attribute(2, _VLAN_ACTION.pack(0, 0, _OK, 0, 0, _MODIFY)) + attribute(3, u16(vlan))
-    return _filter(ifindex, side, priority, DOT1Q, "matchall", _nested(2, _action("vlan", parms)))
+    return new_filter(ifindex, side, priority, DOT1Q, "matchall", _nested(2, _action("vlan", parms)))
 
 
 def let_pass(ifindex: int, side: Side, priority: int, vlan: int) -> bytes:
@@ -72,69 +68,34 @@ def let_pass(ifindex: int, side: Side, priority: int, vlan: int) -> bytes:
     program = b"".join(_INSTRUCTION.pack(*one) for one in code)
     passing = _action("gact", attribute(2, _ACTION.pack(0, 0, _OK, 0, 0)))
     options = _nested(1, passing) + attribute(4, u16(len(code))) + attribute(5, program)
-    return _filter(ifindex, side, priority, DOT1Q, "bpf", options)
+    return new_filter(ifindex, side, priority, DOT1Q, "bpf", options)
 
 
 def drop(ifindex: int, side: Side, priority: int) -> bytes:
     """NEW_FILTER: frames of any kind are dropped."""
     dropping = _action("gact", attribute(2, _ACTION.pack(0, 0, _SHOT, 0, 0)))
-    return _filter(ifindex, side, priority, ANY, "matchall", _nested(2, dropping))
+    return new_filter(ifindex, side, priority, ANY, "matchall", _nested(2, dropping))
 
 
 def redirect(ifindex: int, side: Side, priority: int, target: int) -> bytes:
     """NEW_FILTER: frames of any kind go out at another netdev instead. u32, for matchall is in fewer kernels."""
     leaving = _action("mirred", attribute(2, _MIRRED.pack(0, 0, _STOLEN, 0, 0, _REDIRECT, target)))
-    return _filter(ifindex, side, priority, ANY, "u32", attribute(5, _EVERYTHING) + _nested(7, leaving))
+    return new_filter(ifindex, side, priority, ANY, "u32", attribute(5, _EVERYTHING) + _nested(7, leaving))
 
 
-def run(ifindex: int, side: Side, priority: int, protocol: int, program: int) -> bytes:
-    """NEW_FILTER: frames of that kind are given to an eBPF program, by its file, whose verdict counts.
-
-    It is the only one of that priority: made with NLM_F_REPLACE it takes the place of an earlier one at once.
-    """
-    options = (
-        attribute(_PROGRAM_FD, u32(program))
-        + attribute(_PROGRAM_NAME, zero_terminated("l2tpv3"))
-        + attribute(_PROGRAM_FLAGS, u32(_DIRECT_ACTION))
-    )
-    return _filter(ifindex, side, priority, protocol, "bpf", options, handle=1)
-
-
-def stop(ifindex: int, side: Side, priority: int, protocol: int) -> bytes:
-    """DEL_FILTER: the filters of that priority and kind of frames go."""
-    return _TCMSG.pack(0, 0, ifindex, 0, side, priority << 16 | _network_order(protocol))
-
-
-def filters(ifindex: int, side: Side) -> bytes:
-    """GET_FILTER: a dump of the filters on that side of a netdev, which `read_programs` takes."""
-    return _TCMSG.pack(0, 0, ifindex, 0, side, 0)
-
-
-def read_programs(answer: Answer, priority: int) -> dict[int, int]:
-    """The programs that the filters of a priority run: the kind of frames, and the program's id."""
-    found: dict[int, int] = {}
-    for datagram, spans in answer.datagrams:
-        for begin, end in spans:
-            # The answer's offsets are for ifinfomsg, which is shorter than tcmsg.
-            start = begin - LINK_HEADER
-            info = _TCMSG.unpack_from(datagram, start)[5]
-            outer = attributes(datagram, start + _TCMSG.size, end)
-            if info >> 16 != priority or _OPTIONS not in outer:
-                continue
-            number = unsigned(datagram, attributes(datagram, *outer[_OPTIONS]).get(_PROGRAM_ID))
-            if number:
-                found[_network_order(info & 0xFFFF)] = number
-    return found
-
-
-def _filter(
+def new_filter(
     ifindex: int, side: Side, priority: int, protocol: int, kind: str, options: bytes, *, handle: int = 0
 ) -> bytes:
-    head = _TCMSG.pack(0, 0, ifindex, handle, side, priority << 16 | _network_order(protocol))
-    return head + attribute(_KIND, zero_terminated(kind)) + _nested(_OPTIONS, options)
+    """NEW_FILTER: one of a kind, with its options packed. handle: 0 is one that the kernel chooses."""
+    return tcmsg(ifindex, side, priority, protocol, handle) + attribute(1, zero_terminated(kind)) + _nested(2, options)
 
 
-def _network_order(protocol: int) -> int:
+def tcmsg(ifindex: int, side: Side, priority: int = 0, protocol: int = 0, handle: int = 0) -> bytes:
+    """The header of a request about filters on a side of a netdev (struct tcmsg)."""
+    return _TCMSG.pack(0, 0, ifindex, handle, side, priority << 16 | network_order(protocol))
+
+
+def network_order(protocol: int) -> int:
     """From or to network order, 16 bits."""
     return int.from_bytes(protocol.to_bytes(2, "big"), _ORDER)
 

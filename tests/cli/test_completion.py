@@ -62,7 +62,7 @@ def offered(line: str) -> list[str]:
         ("l2tpctl peer s", "siteb sitec"),
         ("l2tpctl peer siteb --as i", "iproute2"),
         ("l2tpctl tunnel add x --encap ", "ip udp"),
-        ("l2tpctl tunnel add x --datapath ", "auto kernel user"),
+        ("l2tpctl tunnel add x --datapath ", "auto ebpf kernel user"),
         ("l2tpctl session add siteb x --sequencing ", "both none recv send"),
         ("l2tpctl link ", "add show set del stats"),
         ("l2tpctl link add x --type ", "alias bond bridge ipvlan macvlan port vlan vnic"),

@@ -118,8 +118,8 @@ def test_files_are_merged_in_their_order_and_each_is_read_once(tmp_path: Path, m
         config_files()
 
 
-def test_the_datapaths_are_those_that_auto_tries() -> None:
-    assert set(DATAPATHS) == {"auto", *choose.AUTO_ORDER}
+def test_the_datapaths_are_those_that_auto_tries_and_those_that_it_does_not() -> None:
+    assert set(DATAPATHS) == {"auto", *choose.AUTO_ORDER, *choose.NOT_BY_ITSELF} == set(Manager().datapath_words)
 
 
 def test_what_loads_is_taken_by_the_manager(tmp_path: Path) -> None:

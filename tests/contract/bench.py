@@ -7,6 +7,7 @@ import fcntl
 import re
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
@@ -20,7 +21,8 @@ from l2tpv3.state import Session, Tunnel
 from tests.hosts import Host, Hosts
 
 _SIOCGIFFLAGS = 0x8913
-_IFF_UP = 1
+_IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_RUNNING_S = 5
 _FIRST_PORT = 20000
 
 ADDRESSES: dict[int, tuple[IPAddress, IPAddress]] = {
@@ -133,9 +135,19 @@ class Bench:
 
     def is_up(self, netns: str, ifname: str) -> bool:
         """Whether a netdev is up."""
+        return bool(self._flags(netns, ifname) & _IFF_UP)
+
+    def await_running(self, netns: str) -> None:
+        """Return when every netdev that is up can be sent through: veth(4) drops frames for a moment before."""
+        deadline = time.monotonic() + _RUNNING_S
+        while any(self._flags(netns, name) & (_IFF_UP | _IFF_RUNNING) == _IFF_UP for name in self.netdevs(netns)):
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
+    def _flags(self, netns: str, ifname: str) -> int:
         with inside(netns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, struct.pack("16sH14x", ifname.encode(), 0))
-        return bool(struct.unpack_from("16sH", answer)[1] & _IFF_UP)
+        return int(struct.unpack_from("16sH", answer)[1])
 
     def footprint(self, netns: str) -> tuple[set[str], list[str], list[Tunnel]]:
         """All that a failed call must not change: netdevs, sockets (proto, address and port), tunnels."""

@@ -185,6 +185,8 @@ def join(bench: Bench, tunnel: TunnelSpec, session: SessionSpec, **there: Any) -
         bench.datapath.add_session(one_tunnel, one_session)
         assert one_tunnel.netns is not None
         ip(one_tunnel.netns, "link", "set", one_session.ifname, "mtu", str(session.mtu), "up")
+    for netns in (bench.near, bench.far):
+        bench.await_running(netns)
     return far_tunnel, far_session
 
 

@@ -109,5 +109,11 @@ def test_a_port_can_not_follow_what_the_kernel_carries() -> None:
     assert "`l2tpctl tunnel set t --datapath user`" in str(raised.value)
 
 
+def test_a_port_can_not_follow_what_programs_carry() -> None:
+    with pytest.raises(InvalidValueError, match="tunnel t is of the ebpf datapath, which tells") as raised:
+        settled(FOLLOWING, there=_by("ebpf"))
+    assert "`l2tpctl tunnel set t --datapath user`" in str(raised.value)
+
+
 def _by(datapath: str) -> Records:
     return {"t": dataclasses.replace(tunnels()["t"], datapath=datapath)}

@@ -53,9 +53,12 @@ def _log_in(authenticator: Host, supplicant: Host, folder: Path, password: str) 
 @pytest.mark.skipif(
     not shutil.which("hostapd") or not shutil.which("wpa_supplicant"), reason="needs hostapd, wpasupplicant"
 )
-@pytest.mark.parametrize(("password", "outcome"), [("secret", "SUCCESS"), ("guessed", "FAILURE")])
-def test_802_1x_between_two_sites(hosts: Hosts, tmp_path: Path, password: str, outcome: str) -> None:
-    a, b = two(hosts)
+@pytest.mark.parametrize(
+    ("datapath", "password", "outcome"),
+    [("user", "secret", "SUCCESS"), ("user", "guessed", "FAILURE"), ("ebpf", "secret", "SUCCESS")],
+)
+def test_802_1x_between_two_sites(hosts: Hosts, tmp_path: Path, datapath: str, password: str, outcome: str) -> None:
+    a, b = two(hosts, datapath=datapath)
     at_door, outside = _log_in(a.gear, b.gear, tmp_path, password)
     assert f"CTRL-EVENT-EAP-{outcome}" in outside
     assert f"CTRL-EVENT-EAP-{outcome}" in at_door

@@ -81,6 +81,17 @@ def test_the_record_when_it_is_written_and_not_when_it_is_read(host: Host, monit
 
 
 @pytest.mark.root
+def test_a_worker_beside_programs(host: Host, monitor: Monitor) -> None:
+    host.ctl("tunnel", "add", "t", "--remote", "10.99.0.2", "--datapath", "ebpf")
+    monitor.aim(Targets())  # the directory of its socket is there from now on
+    monitor.read()
+    host.ctl("tunnel", "add", "u", "--remote", "10.99.0.2", "--datapath", "ebpf", "--local-port", "1800")
+    assert Change.WORKER in quiet(monitor)
+    host.ctl("tunnel", "del", "u")
+    assert Change.WORKER in quiet(monitor)
+
+
+@pytest.mark.root
 def test_the_end_of_a_worker(host: Host, monitor: Monitor) -> None:
     host.ctl("tunnel", "add", "t", "--remote", "10.99.0.2", "--datapath", "user")
     (pid,) = host.workers()

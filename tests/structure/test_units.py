@@ -33,7 +33,7 @@ def test_a_unit_exposes_little(unit: Path) -> None:
 
 
 @_NEEDS
-@pytest.mark.parametrize("drop_in", ["l2tpv3-netns.conf", "l2tpv3-cards.conf"])
+@pytest.mark.parametrize("drop_in", ["l2tpv3-netns.conf", "l2tpv3-cards.conf", "l2tpv3-ebpf.conf"])
 def test_it_exposes_little_with_a_drop_in(tmp_path: Path, drop_in: str) -> None:
     unit = tmp_path / "l2tpv3-watch.service"  # offline, systemd 252 does not look for drop-ins
     unit.write_text((ROOT / "systemd" / unit.name).read_text() + (ROOT / "systemd" / drop_in).read_text())
@@ -96,6 +96,6 @@ def test_units_and_man_pages_are_installed(tmp_path: Path) -> None:
     names = {name.partition(".data/data/")[2] for name in zipfile.ZipFile(wheel).namelist()}
     expected = {f"lib/systemd/system/{unit.name}" for unit in UNITS}
     expected |= {f"lib/systemd/system/{SOCKET.name}"}
-    expected |= {f"share/doc/l2tpv3/l2tpv3-{name}.conf" for name in ("netns", "cards")}
+    expected |= {f"share/doc/l2tpv3/l2tpv3-{name}.conf" for name in ("netns", "cards", "ebpf")}
     expected |= {"share/man/man8/l2tpctl.8", "share/man/man5/l2tpv3.toml.5", "lib/sysusers.d/l2tpv3.conf"}
     assert expected <= names

@@ -59,7 +59,7 @@ class EbpfDatapath:
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. What is left of it without a worker is removed."""
-        with self._anyway(wires.remove(tunnel)):
+        with self._anyway(wires.remove_tunnel(tunnel, self._runtime)):
             self._worker.del_tunnel(tunnel)
 
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
@@ -90,7 +90,7 @@ class EbpfDatapath:
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. What is left of it without a worker is removed."""
-        with self._anyway(wires.remove(tunnel, session.session_id)):
+        with self._anyway(wires.remove_session(tunnel, session.session_id, self._runtime)):
             self._worker.del_session(tunnel, _beside(tunnel, session))
 
     @staticmethod

@@ -6,24 +6,23 @@ Numbers are in host order, addresses, ports and ids as in the packet.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.datapath.ebpf.packet import BYTE_ORDER, UDP_PROTOCOL
+from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
-from l2tpv3.wire.data import L2TP_IP_PROTOCOL
+from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing
 
-UDP_PROTOCOL: Final = 17
+LAYOUT: Final = 1
+"""Of keys and values: another one in a later version, to which the maps of this one then are nothing."""
 
-BYTE_ORDER: Final = sys.byteorder
-
-VALUE: Final = Struct("=IIII8sQQQQQ")
-"""lower: index of the netdev under the session's. tasks: RECEIVES, SENDS. header: bytes from the L2TP
-header to the frame. cookie_length, cookie: what is expected. Then tx_packets, tx_bytes, tx_errors, rx_packets,
+VALUE: Final = Struct("=IIHHI8sQQQQQ")
+"""lower: index of the netdev under the session's. tasks: RECEIVES, SENDS. header: bytes of the L2TP header. rest: those
+of it behind the session id. cookie_length, cookie: what is expected. Then tx_packets, tx_bytes, tx_errors, rx_packets,
 rx_bytes."""
-LOWER, TASKS, HEADER, COOKIE_LENGTH, COOKIE = 0, 4, 8, 12, 16
+LOWER, TASKS, HEADER, REST, COOKIE_LENGTH, COOKIE = 0, 4, 8, 10, 12, 16
 TX_PACKETS, TX_BYTES, TX_ERRORS, RX_PACKETS, RX_BYTES = 24, 32, 40, 48, 56
 """Where each of them is in a value."""
 RECEIVES, SENDS = 1, 2
@@ -41,21 +40,20 @@ def key(tunnel: TunnelSpec | Tunnel, session_id: int) -> bytes:
     tunnel: a resolved specification, or what is reported.
     """
     udp = tunnel.encap is Encap.UDP
-    local = tunnel.endpoint if isinstance(tunnel, TunnelSpec) else tunnel.local
     ports = (tunnel.remote_port, tunnel.local_port) if udp else (0, 0)
     protocol = UDP_PROTOCOL if udp else L2TP_IP_PROTOCOL
     return (
         tunnel.remote.packed
-        + local.packed
+        + local_of(tunnel).packed
         + b"".join(port.to_bytes(2, "big") for port in ports)
         + session_id.to_bytes(4, "big")
         + protocol.to_bytes(4, BYTE_ORDER)
     )
 
 
-def header_bytes(encap: Encap, cookie: bytes, sublayer: Sublayer) -> int:
-    """From the start of the L2TP header to the frame."""
-    return (8 if encap is Encap.UDP else 4) + len(cookie) + (4 if sublayer is Sublayer.DEFAULT else 0)
+def local_of(tunnel: TunnelSpec | Tunnel) -> IPAddress:
+    """The tunnel's local address."""
+    return tunnel.endpoint if isinstance(tunnel, TunnelSpec) else tunnel.local
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,7 @@ class Entry:
     lower: int
     tasks: int
     header: int
+    rest: int
     cookie: bytes
     tx_packets: int = 0
     tx_bytes: int = 0
@@ -75,7 +74,9 @@ class Entry:
     @classmethod
     def of(cls, tunnel: TunnelSpec, session: SessionSpec, lower: int, tasks: int) -> Entry:
         """A session's, with nothing counted yet."""
-        return cls(lower, tasks, header_bytes(tunnel.encap, session.rx_cookie, session.sublayer), session.rx_cookie)
+        framing = Framing(tunnel.encap, len(session.rx_cookie), session.sublayer)
+        rest = framing.header_length - framing.cookie_offset
+        return cls(lower, tasks, framing.header_length, rest, session.rx_cookie)
 
     def with_counts(self, of: Entry) -> Entry:
         """This one, with what another one has counted."""
@@ -87,10 +88,10 @@ class Entry:
     def pack(self) -> bytes:
         """For the map."""
         counted = (self.tx_packets, self.tx_bytes, self.tx_errors, self.rx_packets, self.rx_bytes)
-        return VALUE.pack(self.lower, self.tasks, self.header, len(self.cookie), self.cookie, *counted)
+        return VALUE.pack(self.lower, self.tasks, self.header, self.rest, len(self.cookie), self.cookie, *counted)
 
     @classmethod
     def unpack(cls, value: bytes) -> Entry:
         """From the map."""
-        lower, tasks, header, length, cookie, *counted = VALUE.unpack(value)
-        return cls(lower, tasks, header, cookie[:length], *counted)
+        lower, tasks, header, rest, length, cookie, *counted = VALUE.unpack(value)
+        return cls(lower, tasks, header, rest, cookie[:length], *counted)

@@ -16,13 +16,12 @@ _IMM64, _ATOMIC = 0x18, 0xC3
 _FROM_REGISTER: Final = 0x08
 _SIZES: Final = {1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18}  # BPF_B, BPF_H, BPF_W, BPF_DW
 _TO_BIG_ENDIAN: Final = 0xDC  # BPF_ALU | BPF_END | BPF_TO_BE
-_PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE = 1, 2
+_PSEUDO_MAP_FD: Final = 1
 _ALU: Final = {
     "+": 0x00,
     "-": 0x10,
     "*": 0x20,
     "/": 0x30,
-    "|": 0x40,
     "&": 0x50,
     "<<": 0x60,
     ">>": 0x70,
@@ -62,12 +61,12 @@ class Skb(IntEnum):
     """Where in struct __sk_buff a number of 32 bits is."""
 
     LEN = 0
+    PKT_TYPE = 4
     PROTOCOL = 16
     VLAN_PRESENT = 20
     VLAN_TCI = 24
     VLAN_PROTO = 28
     INGRESS_IFINDEX = 36
-    GSO_SEGS = 164
     GSO_SIZE = 176
 
 
@@ -101,10 +100,6 @@ class Program:
     def map(self, target: Register, fd: int) -> None:
         """target = a map, by its file."""
         self._wide(target, _PSEUDO_MAP_FD, fd, 0)
-
-    def map_value(self, target: Register, fd: int) -> None:
-        """target = the address of the first value of an array map."""
-        self._wide(target, _PSEUDO_MAP_VALUE, fd, 0)
 
     def big_endian(self, target: Register, bits: int) -> None:
         """Turn the lower 16, 32 or 64 bits from host to network order, or back; the rest is zero."""

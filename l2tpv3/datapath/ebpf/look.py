@@ -6,10 +6,10 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 
-from l2tpv3.datapath.ebpf import ipsec, names
-from l2tpv3.datapath.ebpf.entry import Entry, key
+from l2tpv3.datapath.ebpf import ipsec, names, syscall, underlay
+from l2tpv3.datapath.ebpf.ends import all_ends, carried_name
+from l2tpv3.datapath.ebpf.entry import RECEIVES, Entry, key
 from l2tpv3.datapath.ebpf.sessions import Sessions, of_lower
-from l2tpv3.datapath.ebpf.wires import carried_name, pairs
 from l2tpv3.datapath.user.offloads import MISSING
 from l2tpv3.errors import from_errno
 from l2tpv3.netlink.route import RouteSocket
@@ -22,7 +22,7 @@ def complete(netns: str | None, tunnels: list[Tunnel]) -> list[Tunnel]:
     """Tunnels as workers report them, completed. A session whose netdev is gone is left out."""
     try:
         with RouteSocket(netns) as route, contextlib.ExitStack() as stack:
-            ends = pairs(route)
+            ends = all_ends(route)
             return list(_Look(netns, route, ends, stack).tunnels(tunnels))
     except OSError as error:
         raise from_errno("ebpf tunnels", "list them", error.errno or 0) from error
@@ -31,7 +31,7 @@ def complete(netns: str | None, tunnels: list[Tunnel]) -> list[Tunnel]:
 class _Look:
     def __init__(self, netns: str | None, route: RouteSocket, ends: list[Pair], stack: contextlib.ExitStack) -> None:
         self._netns, self._route, self._stack = netns, route, stack
-        self._moving = False  # whether the programs do anything
+        self._moving = 0  # what programs do for a tunnel's sessions
         self._lowers = {one.ifname: one for one in ends}
         self._names = {one.ifindex: one.ifname for one in ends}
         self._maps: dict[int, list[Sessions]] = {4: [], 6: []}
@@ -39,16 +39,17 @@ class _Look:
     def tunnels(self, tunnels: list[Tunnel]) -> Iterator[Tunnel]:
         for tunnel in tunnels:
             both = [(one, self._lowers.get(names.lower(tunnel.tunnel_id, one.session_id))) for one in tunnel.sessions]
+            self._moving = 0
             there = [(one, lower) for one, lower in both if lower is not None]
             sessions = tuple(self._session(tunnel, one, lower) for one, lower in there)
             yield dataclasses.replace(tunnel, sessions=sessions, notes=tuple(self._notes(tunnel)))
 
     def _session(self, tunnel: Tunnel, session: Session, lower: Pair) -> Session:
         entry = self._entry(tunnel, session, lower)
-        ifname = self._names.get(lower.other or 0) or carried_name(lower.alias) or session.ifname
+        ifname = self._names.get(lower.other or 0) or carried_name(lower) or session.ifname
         counters = session.counters
         if entry is not None:
-            self._moving |= entry.tasks != 0
+            self._moving |= entry.tasks
             counters = dataclasses.replace(
                 counters,
                 tx_packets=counters.tx_packets + entry.tx_packets,
@@ -76,7 +77,21 @@ class _Look:
         yield from (note for note in tunnel.notes if note not in MISSING.values())
         if self._moving and ipsec.is_used(self._netns):
             yield "packets go past IPsec policies that came later: `l2tpctl down`, then `restore`, has the worker send"
+        if self._moving & RECEIVES and (ifname := self._unwatched(tunnel)):
+            yield f"slower: packets come in by {ifname}, which has no program: `l2tpctl down`, then `restore`, mends it"
         if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
             yield "slower: the worker sends all packets (the programs give no UDP checksums: --udp-checksum off)"
         if any(one.send_seq or one.recv_seq or one.vlan is not None for one in tunnel.sessions):
             yield "slower: the worker moves the frames of sessions with sequencing or a VLAN"
+
+    def _unwatched(self, tunnel: Tunnel) -> str:
+        """The netdev by which the peer is reached, where the programs don't take what comes in; "" if they do."""
+        link = underlay.reached_by(self._route, tunnel)
+        if link is None:
+            return ""
+        watching = underlay.watched_by(self._route, link, tunnel.remote.version)
+        if watching is None:
+            return link.ifname
+        with watching:
+            mine = {syscall.map_id(one.fd) for one in self._maps[tunnel.remote.version]}
+            return "" if syscall.map_id(watching.fd) in mine else link.ifname

@@ -16,28 +16,36 @@ from l2tpv3.datapath.ebpf.instructions import (
     R2,
     R3,
     R4,
-    R5,
     R6,
     R7,
     R8,
     R9,
     R10,
     Helper,
-    Program,
-    Register,
     Skb,
-)  # fmt: skip
-from l2tpv3.wire.data import L2TP_IP_PROTOCOL
+)
+from l2tpv3.datapath.ebpf.packet import (
+    AT_MAC,
+    ETH_P_8021AD,
+    ETH_P_8021Q,
+    ETH_P_IP,
+    ETH_P_IPV6,
+    ETHERNET,
+    FIXED_GSO,
+    SHOT,
+    TAG,
+    UDP,
+    UDP_PROTOCOL,
+    UNSPEC,
+    PacketProgram,
+    be16,
+)
+from l2tpv3.wire.data import L2TP_IP_PROTOCOL, T_BIT, VERSION, VERSION_MASK
 
-_ETHERNET, _TAG = 14, 4
-_ETH_P_IP, _ETH_P_IPV6, _ETH_P_8021Q, _ETH_P_8021AD = 0x0800, 0x86DD, 0x8100, 0x88A8
-_FIXED_GSO, _NOW_IPV4, _NOW_IPV6 = 1, 1 << 7, 1 << 8  # BPF_F_ADJ_ROOM_*, the last two from Linux 6.4 on
-_AT_MAC: Final = 1  # BPF_ADJ_ROOM_MAC
-_UNSPEC, _SHOT = -1, 2  # TC_ACT_*
-_KIND: Final = 0x800F  # the first two bytes of an L2TP header: T, and the version
-_DATA: Final = 0x0003
+_NOW_IPV4, _NOW_IPV6 = 1 << 7, 1 << 8  # BPF_F_ADJ_ROOM_DECAP_L3_*, from Linux 6.3 on
+_KIND: Final = T_BIT | VERSION_MASK  # the first two bytes of an L2TP header: T, and the version
 _FRAGMENT: Final = 0x3FFF
-_LEAST: Final = _ETHERNET + 20  # of a frame, for which the kernel takes the headers before it off
+_LEAST: Final = ETHERNET + 20  # of a frame, for which the kernel takes the headers before it off
 
 # The stack, as offsets from R10.
 _PACKET: Final = -64  # from the IP header on
@@ -59,23 +67,25 @@ class _Receive:
         self._ipv4 = version == 4
         self._l3 = 20 if self._ipv4 else 40
         self._sessions = sessions
-        self._p = Program()
+        self._p = PacketProgram()
 
     def code(self) -> bytes:
         p = self._p
         p.move(R6, R1)
-        p.load(4, R1, R6, Skb.VLAN_PRESENT)  # another netdev's
+        p.of_packet(R1, Skb.PKT_TYPE)  # to another host's MAC address
         p.jump_if(R1, "!=", 0, "pass")
-        self._load(_ETHERNET, _PACKET, self._l3 + 16)
+        p.of_packet(R1, Skb.VLAN_PRESENT)  # another netdev's
+        p.jump_if(R1, "!=", 0, "pass")
+        p.copy(ETHERNET, _PACKET, self._l3 + 16, "pass")
         self._check_ip()
         self._find()
         self._check_cookie()
         self._check_length()
         self._decapsulate()
         p.label("pass")
-        p.exit(_UNSPEC)
+        p.exit(UNSPEC)
         p.label("drop")
-        p.exit(_SHOT)
+        p.exit(SHOT)
         return p.code()
 
     def _check_ip(self) -> None:
@@ -90,15 +100,15 @@ class _Receive:
             p.load(1, R2, R10, _PACKET + 9)
             p.load(2, R9, R10, _PACKET + 2)
             p.big_endian(R9, 16)
-            p.alu("+", R9, _ETHERNET)
+            p.alu("+", R9, ETHERNET)
         else:
             p.load(1, R2, R10, _PACKET + 6)
             p.load(2, R9, R10, _PACKET + 4)
             p.big_endian(R9, 16)
-            p.alu("+", R9, _ETHERNET + 40)
+            p.alu("+", R9, ETHERNET + 40)
 
     def _find(self) -> None:
-        """R7 = the session's entry. R8 = where the L2TP header is."""
+        """R7 = the session's entry. R8 = where the L2TP header goes on behind the session id."""
         p = self._p
         size = 4 if self._ipv4 else 16
         for at in range(0, 2 * size, 4):
@@ -107,29 +117,29 @@ class _Receive:
         rest = _KEY + 2 * size
         p.store(4, R10, rest + 8, R2)
         l4 = _PACKET + self._l3
-        p.jump_if(R2, "==", entry.UDP_PROTOCOL, "udp")
+        p.jump_if(R2, "==", UDP_PROTOCOL, "udp")
         p.jump_if(R2, "!=", L2TP_IP_PROTOCOL, "pass")
         p.store(4, R10, rest, 0)
         p.load(4, R1, R10, l4)
-        p.move(R8, _ETHERNET + self._l3)
+        p.move(R8, ETHERNET + self._l3 + 4)
         p.jump("look up")
         p.label("udp")
         p.load(2, R1, R10, l4 + 4)
         p.big_endian(R1, 16)
-        p.alu("+", R1, _ETHERNET + self._l3)
+        p.alu("+", R1, ETHERNET + self._l3)
         p.jump_if(R1, "!=", R9, "pass")
         p.load(2, R1, R10, l4 + 8)
         p.big_endian(R1, 16)
         p.alu("&", R1, _KIND)
-        p.jump_if(R1, "!=", _DATA, "pass")
+        p.jump_if(R1, "!=", VERSION, "pass")
         p.load(4, R1, R10, l4)
         p.store(4, R10, rest, R1)
         p.load(4, R1, R10, l4 + 12)
-        p.move(R8, _ETHERNET + self._l3 + 8)
+        p.move(R8, ETHERNET + self._l3 + UDP + 8)
         p.label("look up")
         p.store(4, R10, rest + 4, R1)
         p.map(R1, self._sessions)
-        self._stack(R2, _KEY)
+        p.stack(R2, _KEY)
         p.call(Helper.MAP_LOOKUP_ELEM)
         p.jump_if(R0, "==", 0, "pass")
         p.move(R7, R0)
@@ -147,16 +157,7 @@ class _Receive:
             following = f"not {length}"
             p.load(4, R1, R7, entry.COOKIE_LENGTH)
             p.jump_if(R1, "!=", length, following)
-            p.move(R1, R6)
-            p.move(R2, R8)
-            p.alu("+", R2, 4)
-            p.jump_if(R8, "==", _ETHERNET + self._l3, f"read {length}")
-            p.alu("+", R2, 4)
-            p.label(f"read {length}")
-            self._stack(R3, _COOKIE)
-            p.move(R4, length)
-            p.call(Helper.SKB_LOAD_BYTES)
-            p.jump_if(R0, "!=", 0, "pass")
+            p.copy(0, _COOKIE, length, "pass", behind=R8)
             p.load(length, R1, R10, _COOKIE)
             p.load(length, R2, R7, entry.COOKIE)
             p.jump_if(R1, "!=", R2, "pass")
@@ -164,15 +165,15 @@ class _Receive:
             p.label(following)
         p.jump("pass")
         p.label("right")
-        p.load(4, R1, R7, entry.HEADER)
+        p.load(2, R1, R7, entry.REST)
         p.alu("+", R8, R1)
 
     def _check_length(self) -> None:
         """That all of it is there and no more; then R9 = the frame's bytes."""
         p = self._p
-        self._load_at(R8, 0, _FRAME, _ETHERNET)
-        p.load(4, R1, R6, Skb.LEN)
-        p.load(4, R2, R6, Skb.GSO_SIZE)
+        p.copy(0, _FRAME, ETHERNET, "pass", behind=R8)
+        p.of_packet(R1, Skb.LEN)
+        p.of_packet(R2, Skb.GSO_SIZE)
         p.jump_if(R2, "!=", 0, "super")
         p.jump_if(R1, "!=", R9, "pass")
         p.alu("-", R9, R8)
@@ -189,29 +190,24 @@ class _Receive:
         p = self._p
         p.move(R9, R1)
         p.alu("-", R9, R8)
-        p.move(R3, _ETHERNET)
+        p.move(R3, ETHERNET)
         p.load(2, R4, R10, _FRAME + 12)
-        p.jump_if(R4, "==", _be16(_ETH_P_8021Q), "super tag")
-        p.jump_if(R4, "!=", _be16(_ETH_P_8021AD), "super type")
+        p.jump_if(R4, "==", be16(ETH_P_8021Q), "super tag")
+        p.jump_if(R4, "!=", be16(ETH_P_8021AD), "super type")
         p.label("super tag")
-        self._load_at(R8, _ETHERNET + 2, _INNER, 2)
+        p.copy(ETHERNET + 2, _INNER, 2, "pass", behind=R8)
         p.load(2, R4, R10, _INNER)
-        p.move(R3, _ETHERNET + _TAG)
+        p.move(R3, ETHERNET + TAG)
         p.label("super type")
         # R3 and R4 are lost with each call.
         p.store(8, R10, _COOKIE, R4)
         p.store(8, R10, _KEY, R3)
-        p.move(R1, R6)
-        p.move(R2, R8)
-        p.alu("+", R2, R3)
-        self._stack(R3, _INNER)
-        p.move(R4, 20)
-        p.call(Helper.SKB_LOAD_BYTES)
-        p.jump_if(R0, "!=", 0, "pass")
+        p.alu("+", R3, R8)
+        p.copy(0, _INNER, 20, "pass", behind=R3)
         p.load(8, R3, R10, _KEY)
         p.load(8, R4, R10, _COOKIE)
-        p.jump_if(R4, "==", _be16(_ETH_P_IPV6), "super 6")
-        p.jump_if(R4, "!=", _be16(_ETH_P_IP), "pass")
+        p.jump_if(R4, "==", be16(ETH_P_IPV6), "super 6")
+        p.jump_if(R4, "!=", be16(ETH_P_IP), "pass")
         p.load(2, R1, R10, _INNER + 2)
         p.big_endian(R1, 16)
         p.jump("super length")
@@ -227,66 +223,32 @@ class _Receive:
         p = self._p
         p.jump_if(R9, "<", _LEAST, "pass")
         self._shrink()
-        p.move(R1, R6)
-        p.move(R2, 0)
-        self._stack(R3, _FRAME)
-        p.move(R4, _ETHERNET)
-        p.move(R5, 0)
-        p.call(Helper.SKB_STORE_BYTES)
-        p.jump_if(R0, "!=", 0, "drop")
+        p.overwrite(0, _FRAME, ETHERNET, "drop")
         p.move(R1, 1)
         p.add_to_memory(8, R7, entry.RX_PACKETS, R1)
-        p.load(4, R1, R7, entry.HEADER)
+        p.load(2, R1, R7, entry.HEADER)
         p.alu("+", R9, R1)
         p.add_to_memory(8, R7, entry.RX_BYTES, R9)
         p.load(4, R1, R7, entry.LOWER)
-        p.move(R2, 0)
-        p.call(Helper.REDIRECT)
-        p.exit()
+        p.redirect(R1)
 
     def _shrink(self) -> None:
         """Take off all from the outer IP header to the frame's addresses, whose place is the outer ones'."""
         p = self._p
-        # Of what is left the kernel wants a header of the outer IP's length, unless told that it is another IP now. Of
-        # a super-frame it has to know in any case, which is cut up as what it is.
-        now = _NOW_IPV6 if self._ipv4 else _NOW_IPV4
-        p.move(R4, _FIXED_GSO)
+        # Of what is left the kernel wants a header of the outer IP's length, unless told that it is another IP now; and
+        # a super-frame is cut up as what it is. To tell it takes Linux 6.3, so only where it is needed.
+        p.move(R4, FIXED_GSO)
         p.load(2, R1, R10, _FRAME + 12)
-        p.jump_if(R1, "==" if self._ipv4 else "!=", _be16(_ETH_P_IPV6), "other")
-        p.jump("shrink")
+        p.jump_if(R1, "!=" if self._ipv4 else "==", be16(ETH_P_IPV6), "shrink")
+        p.of_packet(R1, Skb.GSO_SIZE)
+        p.jump_if(R1, "!=", 0, "other")
+        p.jump_if(R9, ">=", ETHERNET + self._l3, "shrink")
         p.label("other")
-        p.move(R4, _FIXED_GSO | now)
+        p.move(R4, FIXED_GSO | (_NOW_IPV6 if self._ipv4 else _NOW_IPV4))
         p.label("shrink")
         p.move(R1, R6)
         p.move(R2, 0)
         p.alu("-", R2, R8)
-        p.move(R3, _AT_MAC)
+        p.move(R3, AT_MAC)
         p.call(Helper.SKB_ADJUST_ROOM)
         p.jump_if(R0, "!=", 0, "pass")
-
-    def _load(self, offset: int, place: int, size: int) -> None:
-        p = self._p
-        p.move(R1, R6)
-        p.move(R2, offset)
-        self._stack(R3, place)
-        p.move(R4, size)
-        p.call(Helper.SKB_LOAD_BYTES)
-        p.jump_if(R0, "!=", 0, "pass")
-
-    def _load_at(self, base: Register, offset: int, place: int, size: int) -> None:
-        p = self._p
-        p.move(R1, R6)
-        p.move(R2, base)
-        p.alu("+", R2, offset)
-        self._stack(R3, place)
-        p.move(R4, size)
-        p.call(Helper.SKB_LOAD_BYTES)
-        p.jump_if(R0, "!=", 0, "pass")
-
-    def _stack(self, target: Register, place: int) -> None:
-        self._p.move(target, R10)
-        self._p.alu("+", target, place)
-
-
-def _be16(value: int) -> int:
-    return int.from_bytes(value.to_bytes(2, "big"), entry.BYTE_ORDER)

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.datapath.ebpf import entry, syscall
 from l2tpv3.datapath.ebpf.entry import Entry
+from l2tpv3.netlink import programs
 from l2tpv3.netlink.route import RouteSocket
-from l2tpv3.netlink.traffic import ANY, GET_FILTER, Side, filters, read_programs
+from l2tpv3.netlink.traffic import ANY, Side
 
 PRIORITIES: Final = {4: 1701, 6: 1702}
 """Of our filters, by which they are known: L2TP's port, and the next, since one has filters of one kind of frames."""
 PRIORITY: Final = PRIORITIES[4]
 """Of those for all kinds."""
 _MOST: Final = 1 << 16
-_NAMES: Final = {4: "l2tpv3_ipv4", 6: "l2tpv3_ipv6"}
+_NAMES: Final = {version: f"l2tpv3_{version}_{entry.LAYOUT}" for version in (4, 6)}
 
 
 class Sessions:
@@ -48,6 +48,13 @@ class Sessions:
         """Remove a session's entry, if there is one."""
         syscall.remove(self.fd, key)
 
+    def keep(self, lowers: set[int]) -> None:
+        """Remove the entries of all but these, by the netdevs under the sessions'."""
+        for key in syscall.keys(self.fd, entry.key_bytes(self.version)):
+            value = self.get(key)
+            if value is not None and value.lower not in lowers:
+                self.remove(key)
+
     @property
     def empty(self) -> bool:
         """Whether no session is left."""
@@ -57,29 +64,21 @@ class Sessions:
 def create(version: int) -> Sessions:
     """A new map, without entries. Raises OSError."""
     size = entry.key_bytes(version)
-    return Sessions(version, syscall.create_map(syscall.HASH, _NAMES[version], size, entry.VALUE.size, _MOST))
-
-
-def find(route: RouteSocket, lowers: Iterator[int] | list[int], version: int) -> Sessions | None:
-    """The map of a namespace's sessions, by way of the programs on the netdevs under theirs. Raises OSError."""
-    for ifindex in lowers:
-        if (found := of_lower(route, ifindex, version)) is not None:
-            return found
-    return None
+    return Sessions(version, syscall.create_map(_NAMES[version], size, entry.VALUE.size, _MOST))
 
 
 def of_lower(route: RouteSocket, ifindex: int, version: int) -> Sessions | None:
     """The map that the program on the netdev under a session's uses; None if there is none, or of the other version."""
     with contextlib.suppress(OSError):  # it may be going just now
-        number = programs(route, ifindex).get(ANY)
+        number = running(route, ifindex).get(ANY)
         if number is not None:
-            return _of_program(number, version)
+            return of_program(number, version)
     return None
 
 
-def programs(route: RouteSocket, ifindex: int, priority: int = PRIORITY) -> dict[int, int]:
+def running(route: RouteSocket, ifindex: int, priority: int = PRIORITY) -> dict[int, int]:
     """Our programs at the ingress of a netdev: the kind of frames, and the program's id. Raises OSError."""
-    return read_programs(route.dump(GET_FILTER, filters(ifindex, Side.INGRESS)), priority)
+    return programs.read(route.dump(programs.GET_FILTER, programs.of_side(ifindex, Side.INGRESS)), priority)
 
 
 def maps_of(program: int) -> list[int]:
@@ -91,7 +90,8 @@ def maps_of(program: int) -> list[int]:
         os.close(fd)
 
 
-def _of_program(number: int, version: int) -> Sessions | None:
+def of_program(number: int, version: int) -> Sessions | None:
+    """The map that a program uses, by its id; None if there is none, or of the other version. Raises OSError."""
     for one in maps_of(number):
         fd = syscall.map_by_id(one)
         if syscall.map_name(fd) == _NAMES[version]:

@@ -18,8 +18,7 @@ from l2tpv3.errors import UnavailableError
 _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _LOAD = 0, 1, 2, 3, 4, 5  # enum bpf_cmd
 _PROGRAM_BY_ID, _MAP_BY_ID, _INFO = 13, 14, 15
-HASH, ARRAY = 1, 2
-"""BPF_MAP_TYPE_*: entries by key, and by number."""
+_HASH: Final = 1  # BPF_MAP_TYPE_HASH
 _SCHED_CLS: Final = 3  # BPF_PROG_TYPE_SCHED_CLS
 _NO_PREALLOC: Final = 1  # BPF_F_NO_PREALLOC
 _ATTRIBUTES_BYTES: Final = 128
@@ -36,13 +35,11 @@ def available() -> bool:
     return platform.machine() in _NUMBERS
 
 
-def create_map(kind: int, name: str, key_bytes: int, value_bytes: int, entries: int) -> int:
-    """A map's file. Raises OSError."""
-    flags = _NO_PREALLOC if kind == HASH else 0
+def create_map(name: str, key_bytes: int, value_bytes: int, entries: int) -> int:
+    """The file of a hash map. Raises OSError."""
     # Before the name are inner_map_fd and numa_node.
-    return _call(
-        _MAP_CREATE, struct.pack("=IIIIIII16s", kind, key_bytes, value_bytes, entries, flags, 0, 0, _name(name))
-    )
+    numbers = (_HASH, key_bytes, value_bytes, entries, _NO_PREALLOC, 0, 0)
+    return _call(_MAP_CREATE, struct.pack("=IIIIIII16s", *numbers, _name(name)))
 
 
 def _name(text: str) -> bytes:
@@ -71,6 +68,18 @@ def remove(fd: int, key: bytes) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def keys(fd: int, key_bytes: int) -> list[bytes]:
+    """All keys of a hash map that nobody else changes. Raises OSError."""
+    found: list[bytes] = []
+    following = ctypes.create_string_buffer(key_bytes)
+    try:
+        while True:
+            _element(_NEXT_KEY, fd, found[-1] if found else None, following)
+            found.append(following.raw)
+    except FileNotFoundError:
+        return found
 
 
 def first_key(fd: int, key_bytes: int) -> bytes | None:

@@ -28,22 +28,32 @@ from l2tpv3.datapath.ebpf.instructions import (
     R9,
     R10,
     Helper,
-    Program,
-    Register,
     Skb,
-)  # fmt: skip
+)
+from l2tpv3.datapath.ebpf.packet import (
+    AT_MAC,
+    BYTE_ORDER,
+    ETH_P_8021Q,
+    ETH_P_IP,
+    ETH_P_IPV6,
+    ETHERNET,
+    FIXED_GSO,
+    SHOT,
+    TAG,
+    TCP_PROTOCOL,
+    UDP,
+    UDP_PROTOCOL,
+    PacketProgram,
+    be16,
+)
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing, encode_header
 
-_ETHERNET, _TAG, _UDP = 14, 4, 8
-_ETH_P_IP, _ETH_P_IPV6, _ETH_P_8021Q = 0x0800, 0x86DD, 0x8100
 _TTL: Final = 64
 _AF_INET, _AF_INET6 = 2, 10
-_FIXED_GSO, _ENCAP_IPV4, _ENCAP_IPV6, _ENCAP_UDP = 1, 1 << 1, 1 << 2, 1 << 4  # BPF_F_ADJ_ROOM_*
+_ENCAP_IPV4, _ENCAP_IPV6, _ENCAP_UDP = 1 << 1, 1 << 2, 1 << 4  # BPF_F_ADJ_ROOM_*
 _ENCAP_L2_SHIFT: Final = 56
-_AT_MAC: Final = 1  # BPF_ADJ_ROOM_MAC
 _SUCCESS, _NO_NEIGH = 0, 7  # BPF_FIB_LKUP_RET_*
-_SHOT: Final = 2  # TC_ACT_SHOT
 
 # The stack, as offsets from R10. The outer headers end on a multiple of 4.
 _HEADERS: Final = -106
@@ -57,11 +67,6 @@ _KEY: Final = -304
 _FIB_BYTES: Final = 64
 _F_PROTOCOL, _F_SPORT, _F_LENGTH, _F_IFINDEX, _F_SOURCE, _F_TARGET = 1, 2, 6, 8, 16, 32
 _NEIGHBOUR_BYTES: Final = 20  # struct bpf_redir_neigh
-
-
-def _be16(value: int) -> int:
-    """A number of 16 bits as it is read from memory that has it in network order."""
-    return int.from_bytes(value.to_bytes(2, "big"), entry.BYTE_ORDER)
 
 
 @dataclass(frozen=True)
@@ -90,25 +95,25 @@ class _Transmit:
         self._ipv4 = isinstance(out.tunnel.remote, IPv4Address)
         self._udp = out.tunnel.encap is Encap.UDP
         self._l3 = 20 if self._ipv4 else 40
-        self._l4 = _UDP if self._udp else 0
+        self._l4 = UDP if self._udp else 0
         session = out.session
         framing = Framing(out.tunnel.encap, len(session.tx_cookie), session.sublayer)
         self._l2tp = encode_header(framing, session.peer_session_id, session.tx_cookie)
         self._before = self._l3 + self._l4 + len(self._l2tp)  # in front of the frame
-        self._inner = _HEADERS + _ETHERNET + self._before  # where the frame's own header goes
-        self._p = Program()
+        self._inner = _HEADERS + ETHERNET + self._before  # where the frame's own header goes
+        self._p = PacketProgram()
 
     def code(self) -> bytes:
         p = self._p
         p.move(R6, R1)
-        p.load(4, R9, R6, Skb.GSO_SIZE)
+        p.of_packet(R9, Skb.GSO_SIZE)
         if not self._udp:
             p.jump_if(R9, "!=", 0, "slow")
-        self._load(0, _FRAME, _ETHERNET, "slow")
-        p.load(4, R8, R6, Skb.LEN)
-        p.load(4, R1, R6, Skb.VLAN_PRESENT)
+        p.copy(0, _FRAME, ETHERNET, "slow")
+        p.of_packet(R8, Skb.LEN)
+        p.of_packet(R1, Skb.VLAN_PRESENT)
         p.jump_if(R1, "==", 0, "measured")
-        p.alu("+", R8, _TAG)
+        p.alu("+", R8, TAG)
         p.label("measured")
         self._measure()
         self._route()
@@ -117,22 +122,19 @@ class _Transmit:
         p.label("send")
         self._count()
         p.load(4, R1, R10, _FIB + _F_IFINDEX)
-        self._stack(R2, _NEIGHBOUR)
+        p.stack(R2, _NEIGHBOUR)
         p.move(R3, _NEIGHBOUR_BYTES)
         p.move(R4, 0)
         p.call(Helper.REDIRECT_NEIGH)
         p.exit()
         p.label("slow")
-        p.move(R1, self._out.slow)
-        p.move(R2, 0)
-        p.call(Helper.REDIRECT)
-        p.exit()
+        p.redirect(self._out.slow)
         p.label("broken")
         self._find_entry("drop")
         p.move(R1, 1)
         p.add_to_memory(8, R0, entry.TX_ERRORS, R1)
         p.label("drop")
-        p.exit(_SHOT)
+        p.exit(SHOT)
         return p.code()
 
     def _measure(self) -> None:
@@ -156,41 +158,35 @@ class _Transmit:
     def _measure_super(self) -> None:
         """The same of a super-frame: TCP's or UDP's, right behind IP's header."""
         p = self._p
-        p.load(4, R1, R6, Skb.PROTOCOL)
-        p.jump_if(R1, "==", _be16(_ETH_P_IPV6), "inner 6")
-        p.jump_if(R1, "!=", _be16(_ETH_P_IP), "slow")
-        self._load(_ETHERNET, _INNER, 20, "slow")
+        p.of_packet(R1, Skb.PROTOCOL)
+        p.jump_if(R1, "==", be16(ETH_P_IPV6), "inner 6")
+        p.jump_if(R1, "!=", be16(ETH_P_IP), "slow")
+        p.copy(ETHERNET, _INNER, 20, "slow")
         p.load(1, R7, R10, _INNER)
         p.alu("&", R7, 0x0F)
         p.alu("<<", R7, 2)
         p.load(1, R2, R10, _INNER + 9)
         p.jump("inner transport")
         p.label("inner 6")
-        self._load(_ETHERNET, _INNER, 8, "slow")
+        p.copy(ETHERNET, _INNER, 8, "slow")
         p.move(R7, 40)
         p.load(1, R2, R10, _INNER + 6)
         p.label("inner transport")
-        p.alu("+", R7, _ETHERNET)
-        p.jump_if(R2, "==", entry.UDP_PROTOCOL, "inner udp")
-        p.jump_if(R2, "!=", 6, "slow")
-        p.move(R1, R6)
-        p.move(R2, R7)
-        p.alu("+", R2, 12)
-        self._stack(R3, _INNER)
-        p.move(R4, 1)
-        p.call(Helper.SKB_LOAD_BYTES)
-        p.jump_if(R0, "!=", 0, "slow")
+        p.alu("+", R7, ETHERNET)
+        p.jump_if(R2, "==", UDP_PROTOCOL, "inner udp")
+        p.jump_if(R2, "!=", TCP_PROTOCOL, "slow")
+        p.copy(12, _INNER, 1, "slow", behind=R7)
         p.load(1, R1, R10, _INNER)
         p.alu(">>", R1, 4)
         p.alu("<<", R1, 2)
         p.alu("+", R7, R1)
         p.jump("segments")
         p.label("inner udp")
-        p.alu("+", R7, _UDP)
+        p.alu("+", R7, UDP)
         p.label("segments")
-        p.load(4, R1, R6, Skb.VLAN_PRESENT)
+        p.of_packet(R1, Skb.VLAN_PRESENT)
         p.jump_if(R1, "==", 0, "untagged segments")
-        p.alu("+", R7, _TAG)
+        p.alu("+", R7, TAG)
         p.label("untagged segments")
         p.move(R4, R8)
         p.alu("-", R4, R7)
@@ -210,16 +206,16 @@ class _Transmit:
         size = 4 if self._ipv4 else 16
         whole = bytearray(_FIB_BYTES)
         whole[0] = _AF_INET if self._ipv4 else _AF_INET6
-        whole[_F_PROTOCOL] = entry.UDP_PROTOCOL if self._udp else L2TP_IP_PROTOCOL
+        whole[_F_PROTOCOL] = UDP_PROTOCOL if self._udp else L2TP_IP_PROTOCOL
         if self._udp:
             whole[_F_SPORT : _F_SPORT + 4] = _ports(tunnel)
-        whole[_F_IFINDEX : _F_IFINDEX + 4] = self._out.lower.to_bytes(4, entry.BYTE_ORDER)
+        whole[_F_IFINDEX : _F_IFINDEX + 4] = self._out.lower.to_bytes(4, BYTE_ORDER)
         whole[_F_SOURCE : _F_SOURCE + size] = tunnel.endpoint.packed
         whole[_F_TARGET : _F_TARGET + size] = tunnel.remote.packed
         p.store_bytes(R10, _FIB, bytes(whole))
         p.store(2, R10, _FIB + _F_LENGTH, R3)
         p.move(R1, R6)
-        self._stack(R2, _FIB)
+        p.stack(R2, _FIB)
         p.move(R3, _FIB_BYTES)
         p.move(R4, 0)
         p.call(Helper.FIB_LOOKUP)
@@ -235,11 +231,11 @@ class _Transmit:
     def _outer(self) -> None:
         """The outer headers on the stack, and the frame's addresses behind them."""
         p, tunnel = self._p, self._out.tunnel
-        ip = _HEADERS + _ETHERNET
-        ethertype = _ETH_P_IP if self._ipv4 else _ETH_P_IPV6
+        ip = _HEADERS + ETHERNET
+        ethertype = ETH_P_IP if self._ipv4 else ETH_P_IPV6
         # The addresses are set when the packet goes to a neighbour; a multicast one would have it dropped.
         p.store_bytes(R10, _HEADERS, bytes.fromhex("020000000000" * 2) + ethertype.to_bytes(2, "big"))
-        protocol = entry.UDP_PROTOCOL if self._udp else L2TP_IP_PROTOCOL
+        protocol = UDP_PROTOCOL if self._udp else L2TP_IP_PROTOCOL
         addresses = tunnel.endpoint.packed + tunnel.remote.packed
         if self._ipv4:
             header = bytes([0x45, 0, 0, 0, 0, 0, 0, 0, _TTL, protocol, 0, 0]) + addresses
@@ -251,7 +247,7 @@ class _Transmit:
         if self._udp:
             udp = ip + self._l3
             p.store_bytes(R10, udp, _ports(tunnel) + bytes(4))
-            self._length(udp + 4, _UDP + len(self._l2tp))
+            self._length(udp + 4, UDP + len(self._l2tp))
         p.store_bytes(R10, ip + self._l3 + self._l4, self._l2tp)
         for at in range(0, 12, 4):
             p.load(4, R1, R10, _FRAME + at)
@@ -290,26 +286,26 @@ class _Transmit:
     def _insert(self) -> None:
         """Make room for the headers and write them: of three kinds of frames, each in its way. Goes on at `send`."""
         p = self._p
-        p.load(4, R1, R6, Skb.PROTOCOL)
-        p.jump_if(R1, "==", _be16(_ETH_P_IP), "ip")
-        p.jump_if(R1, "==", _be16(_ETH_P_IPV6), "ip")
+        p.of_packet(R1, Skb.PROTOCOL)
+        p.jump_if(R1, "==", be16(ETH_P_IP), "ip")
+        p.jump_if(R1, "==", be16(ETH_P_IPV6), "ip")
         self._insert_other()
         p.label("ip")
-        p.load(4, R1, R6, Skb.VLAN_PRESENT)
+        p.of_packet(R1, Skb.VLAN_PRESENT)
         p.jump_if(R1, "!=", 0, "tagged ip")
         p.load(2, R1, R10, _FRAME + 12)
         p.store(2, R10, self._inner + 12, R1)
-        self._make_room(_ETHERNET, "slow")
+        self._make_room(ETHERNET, "slow")
         p.jump("send")
         p.label("tagged ip")
-        p.load(4, R1, R6, Skb.VLAN_PROTO)
+        p.of_packet(R1, Skb.VLAN_PROTO)
         p.store(2, R10, self._inner + 12, R1)
-        p.load(4, R1, R6, Skb.VLAN_TCI)
+        p.of_packet(R1, Skb.VLAN_TCI)
         p.big_endian(R1, 16)
         p.store(2, R10, self._inner + 14, R1)
         p.load(2, R1, R10, _FRAME + 12)
         p.store(2, R10, self._inner + 16, R1)
-        self._make_room(_ETHERNET + _TAG, "slow")
+        self._make_room(ETHERNET + TAG, "slow")
         p.move(R1, R6)
         p.call(Helper.SKB_VLAN_POP)
         p.jump_if(R0, "!=", 0, "broken")
@@ -325,27 +321,27 @@ class _Transmit:
         p = self._p
         p.jump_if(R9, "!=", 0, "slow")
         p.load(2, R1, R10, _FRAME + 12)
-        p.load(4, R2, R6, Skb.VLAN_PRESENT)
+        p.of_packet(R2, Skb.VLAN_PRESENT)
         p.jump_if(R2, "==", 0, "other type")
-        p.load(4, R1, R6, Skb.VLAN_PROTO)
+        p.of_packet(R1, Skb.VLAN_PROTO)
         p.label("other type")
         p.store(2, R10, self._inner + 12, R1)
         for tag in (1, 2):
             p.move(R1, R6)
-            p.move(R2, _be16(_ETH_P_8021Q))
+            p.move(R2, be16(ETH_P_8021Q))
             p.move(R3, tag)
             p.call(Helper.SKB_VLAN_PUSH)
             p.jump_if(R0, "!=", 0, "broken")
-        p.store(2, R10, _INNER, _be16(_ETH_P_IP))
-        self._write(_ETHERNET + 2, _INNER, 2)
+        p.store(2, R10, _INNER, be16(ETH_P_IP))
+        p.overwrite(ETHERNET + 2, _INNER, 2, "broken")
         for _ in range(2):
             p.move(R1, R6)
             p.call(Helper.SKB_VLAN_POP)
             p.jump_if(R0, "!=", 0, "broken")
-        self._make_room(_ETHERNET, "other again")
+        self._make_room(ETHERNET, "other again")
         p.jump("send")
         p.label("other again")
-        self._write(12, self._inner + 12, 2)
+        p.overwrite(12, self._inner + 12, 2, "broken")
         p.jump("slow")
 
     def _make_room(self, inner: int, otherwise: str) -> None:
@@ -355,15 +351,15 @@ class _Transmit:
         what came out of a session by way of a veth. That is the worker's.
         """
         p = self._p
-        flags = _FIXED_GSO | (_ENCAP_IPV4 if self._ipv4 else _ENCAP_IPV6) | (_ENCAP_UDP if self._udp else 0)
+        flags = FIXED_GSO | (_ENCAP_IPV4 if self._ipv4 else _ENCAP_IPV6) | (_ENCAP_UDP if self._udp else 0)
         flags |= (len(self._l2tp) + inner) << _ENCAP_L2_SHIFT
         p.move(R1, R6)
         p.move(R2, self._before + inner)
-        p.move(R3, _AT_MAC)
+        p.move(R3, AT_MAC)
         p.number(R4, flags)
         p.call(Helper.SKB_ADJUST_ROOM)
         p.jump_if(R0, "!=", 0, otherwise)
-        self._write(0, _HEADERS, _ETHERNET + self._before + inner)
+        p.overwrite(0, _HEADERS, ETHERNET + self._before + inner, "broken")
 
     def _count(self) -> None:
         p = self._p
@@ -378,32 +374,9 @@ class _Transmit:
         p = self._p
         p.store_bytes(R10, _KEY, entry.key(self._out.tunnel, self._out.session.session_id))
         p.map(R1, self._out.sessions)
-        self._stack(R2, _KEY)
+        p.stack(R2, _KEY)
         p.call(Helper.MAP_LOOKUP_ELEM)
         p.jump_if(R0, "==", 0, otherwise)
-
-    def _load(self, offset: int, place: int, size: int, otherwise: str) -> None:
-        p = self._p
-        p.move(R1, R6)
-        p.move(R2, offset)
-        self._stack(R3, place)
-        p.move(R4, size)
-        p.call(Helper.SKB_LOAD_BYTES)
-        p.jump_if(R0, "!=", 0, otherwise)
-
-    def _write(self, offset: int, place: int, size: int) -> None:
-        p = self._p
-        p.move(R1, R6)
-        p.move(R2, offset)
-        self._stack(R3, place)
-        p.move(R4, size)
-        p.move(R5, 0)
-        p.call(Helper.SKB_STORE_BYTES)
-        p.jump_if(R0, "!=", 0, "broken")
-
-    def _stack(self, target: Register, place: int) -> None:
-        self._p.move(target, R10)
-        self._p.alu("+", target, place)
 
 
 def _ports(tunnel: TunnelSpec) -> bytes:

@@ -18,8 +18,9 @@ from l2tpv3.datapath.ebpf.transmit import Outgoing, transmit
 from l2tpv3.errors import L2tpError
 from l2tpv3.netlink import veth
 from l2tpv3.netlink.message import NLM_F_CREATE
+from l2tpv3.netlink.programs import run
 from l2tpv3.netlink.route import RouteSocket
-from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact, run
+from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact
 from l2tpv3.netns import aside
 from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
 

@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import Final
 
-from l2tpv3.datapath.ebpf import syscall
+from l2tpv3.datapath.ebpf import names, syscall
+from l2tpv3.datapath.ebpf.ends import all_ends
+from l2tpv3.datapath.ebpf.entry import local_of
 from l2tpv3.datapath.ebpf.receive import receive
-from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, programs
+from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, of_program, running
 from l2tpv3.netlink.ethtool import Offload, is_on
 from l2tpv3.netlink.fib import GET_ROUTE, read_route, route_to
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
+from l2tpv3.netlink.programs import DEL_FILTER, IPV4, IPV6, run, stop
 from l2tpv3.netlink.route import Link, RouteSocket
-from l2tpv3.netlink.traffic import DEL_FILTER, IPV4, IPV6, NEW_FILTER, NEW_QDISC, Side, clsact, run, stop
+from l2tpv3.netlink.traffic import NEW_FILTER, NEW_QDISC, Side, clsact
 from l2tpv3.spec import TunnelSpec
+from l2tpv3.state import Tunnel
 
 _KINDS: Final = {4: IPV4, 6: IPV6}
 _MAC_TEXT: Final = 17  # characters of an ethernet netdev's address
 _LOOPBACK: Final = "lo"
 
 
-def reached_by(route: RouteSocket, tunnel: TunnelSpec) -> Link | None:
+def reached_by(route: RouteSocket, tunnel: TunnelSpec | Tunnel) -> Link | None:
     """The ethernet netdev of the route to a peer; None where there is none now."""
     try:
-        index = read_route(route.request(GET_ROUTE, route_to(tunnel.remote, tunnel.endpoint)))
+        found = route.link(read_route(route.request(GET_ROUTE, route_to(tunnel.remote, local_of(tunnel)))))
     except OSError:
         return None
-    found = next((one for one in route.links() if one.ifindex == index), None)
-    return found if found is not None and found.ifname != _LOOPBACK and len(found.mac) == _MAC_TEXT else None
+    return found if _is_ethernet(found) else None
+
+
+def _is_ethernet(link: Link) -> bool:
+    return link.ifname != _LOOPBACK and len(link.mac) == _MAC_TEXT
 
 
 def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
-    """Have the receiving program take the sessions' packets that come in by a netdev. Raises OSError."""
+    """Have the receiving program take the sessions' packets that come in by a netdev. Raises OSError.
+
+    So they are at all others that have an address, when it is new there: a route may come to lead over one of those.
+    """
     if is_attached(route, link, sessions):
         return
+    of_sessions = {end.other for end in all_ends(route) if names.ids_of_lower(end.ifname) is not None}
+    addressed = {index for index, address in route.addresses() if address.version == sessions.version} - of_sessions
+    others = [one for one in route.links() if one.ifindex in addressed and _is_ethernet(one)]
+    for one in (link, *(one for one in others if one.ifindex != link.ifindex)):
+        _attach(route, one, sessions)
+
+
+def _attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
     with contextlib.suppress(FileExistsError):
         route.make(NEW_QDISC, clsact(link.ifindex))
     program = syscall.load("l2tpv3", receive(sessions.version, sessions.fd))
@@ -48,8 +67,23 @@ def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
 
 def is_attached(route: RouteSocket, link: Link, sessions: Sessions) -> bool:
     """Whether packets that come in by a netdev are taken. Raises OSError."""
-    number = programs(route, link.ifindex, PRIORITIES[sessions.version]).get(_KINDS[sessions.version])
+    number = _receiving(route, link, sessions.version)
     return number is not None and syscall.map_id(sessions.fd) in maps_of(number)
+
+
+def watched_by(route: RouteSocket, link: Link, version: int) -> Sessions | None:
+    """The map whose sessions' packets are taken when they come in by a netdev. Raises OSError."""
+    number = _receiving(route, link, version)
+    return of_program(number, version) if number is not None else None
+
+
+def _receiving(route: RouteSocket, link: Link, version: int) -> int | None:
+    try:
+        return running(route, link.ifindex, PRIORITIES[version]).get(_KINDS[version])
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):  # it has no scheduler for filters
+            return None
+        raise
 
 
 def detach(route: RouteSocket, version: int) -> None:
@@ -60,7 +94,7 @@ def detach(route: RouteSocket, version: int) -> None:
     kind, priority = _KINDS[version], PRIORITIES[version]
     for link in route.links():
         with contextlib.suppress(OSError):  # it has no clsact, or is going
-            if kind in programs(route, link.ifindex, priority):
+            if kind in running(route, link.ifindex, priority):
                 route.request(DEL_FILTER, stop(link.ifindex, Side.INGRESS, priority, kind))
 
 

@@ -13,8 +13,9 @@ import pytest
 from l2tpv3.datapath.ebpf import syscall
 from l2tpv3.datapath.ebpf.instructions import R1, R2, R3, R6, Helper, Program, Skb
 from l2tpv3.netlink.message import NLM_F_CREATE
+from l2tpv3.netlink.programs import run
 from l2tpv3.netlink.route import RouteSocket
-from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact, run
+from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact
 from l2tpv3.netns import inside
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 from tests.contract.frames import Tap
