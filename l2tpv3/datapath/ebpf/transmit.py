@@ -87,8 +87,8 @@ def transmit(out: Outgoing) -> bytes:
 
 
 class _Transmit:
-    """R6: the frame. R7: of a super-frame, bytes of the headers that each segment repeats; of others a tag. R8: bytes of the frame with
-    its tag. R9: bytes that a segment carries, 0 for no super-frame."""
+    """R6: the frame. R7: of a super-frame, bytes of the headers that each segment repeats; of others, whether a tag is
+    beside it. R8: bytes of the frame with its tag. R9: bytes that a segment carries, 0 for no super-frame."""
 
     def __init__(self, out: Outgoing) -> None:
         self._out = out
