@@ -23,7 +23,7 @@ OPERATIONS = frozenset(
     [
         *("bind", "connect", "listen", "socket", "setsockopt", "sendto", "sendmsg", "recvfrom", "recvmsg", "ioctl"),
         *("write", "pwrite64", "fdatasync", "fsync", "ftruncate", "rename", "unlink", "unlinkat", "mkdir", "flock"),
-        *("fork", "vfork", "clone", "clone3"),
+        *("fork", "vfork", "clone", "clone3", "bpf"),
     ]
 )
 

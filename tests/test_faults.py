@@ -28,7 +28,7 @@ from tests.traced import Call, Ended, Fail, Spoil, Verdict, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
-POINTS = {"user": 12, "kernel": 3}
+POINTS = {"user": 12, "ebpf": 12, "kernel": 3}
 """How many are tried of each scenario when not all are."""
 
 CHOSEN = (
@@ -102,13 +102,16 @@ FAULTS: dict[str, tuple[Verdict, ...]] = {
     "flock": (Fail(errno.EINTR),),
     "vfork": (Fail(errno.EAGAIN),),
     "fork": (Fail(errno.EAGAIN),),
+    "bpf": (Fail(errno.ENOMEM), Fail(errno.EPERM), Fail(errno.EINVAL)),
 }
 
 
 # Of the scenarios with links all are played here, and one in the guest, where each takes half a minute.
 _IN_GUEST = [name for name in CHOSEN if name in SCENARIOS or name == "a tunnel anew under links" or is_full()]
+_BY_PROGRAMS = ("tunnel and sessions from nothing", "a session in place", "a session anew", "a netdev moves", "prune")
 _CASES = [
     *(pytest.param("user", name, id=f"user-{name}") for name in CHOSEN),
+    *(pytest.param("ebpf", name, id=f"ebpf-{name}") for name in _BY_PROGRAMS),
     *(pytest.param("kernel", name, id=f"kernel-{name}", marks=pytest.mark.kernel_l2tp) for name in _IN_GUEST),
 ]
 

@@ -35,8 +35,8 @@ from tests.traced import Call, Kill, traced
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
 L2TPCTL = Path(sys.executable).with_name("l2tpctl")
-POINTS = {"user": 6, "kernel": 2}
-BACK_POINTS = {"user": 3, "kernel": 1}
+POINTS = {"user": 6, "ebpf": 6, "kernel": 2}
+BACK_POINTS = {"user": 3, "ebpf": 3, "kernel": 1}
 """How many are tried of each scenario when not all are; with the way back at once."""
 
 EVERY = {**SCENARIOS, **LINK_SCENARIOS, **MODULE_SCENARIOS}
@@ -44,6 +44,8 @@ END = then(lambda manager: manager.rollback(), to())
 LINKS_ON_THE_KERNEL = (
     "bridge, alias and macvlan in place", "a tunnel anew under links", "bond, ipvlan and vlan from nothing"
 )  # fmt: skip
+NOT_OF_PROGRAMS = ("links", "confirm", "rollback", "apply to be confirmed", "add and set", "sessions of one VLAN")
+"""Those of the scenarios of tunnels that are left out with the ebpf datapath, where they have nothing of their own."""
 BACK_ON_THE_KERNEL = ("bond, ipvlan and vlan from nothing",)
 """Those of the scenarios with links that are played in the guest, where each takes half a minute, when not all are."""
 
@@ -56,6 +58,8 @@ def cases(names: Iterable[str], on_the_kernel: Collection[str]) -> list[Paramete
         marks = [guest] if name in MODULE_SCENARIOS else []
         if not marks or is_full():
             found.append(pytest.param("user", name, id=f"user-{name}", marks=marks))
+        if name in SCENARIOS and name not in NOT_OF_PROGRAMS:
+            found.append(pytest.param("ebpf", name, id=f"ebpf-{name}"))
         if name in on_the_kernel or is_full():
             found.append(pytest.param("kernel", name, id=f"kernel-{name}", marks=guest))
     return found

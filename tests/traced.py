@@ -21,7 +21,8 @@ _NAMES: Final = {
     42: "connect", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 49: "bind", 50: "listen",
     54: "setsockopt", 56: "clone", 57: "fork", 58: "vfork", 72: "fcntl", 73: "flock", 74: "fsync", 75: "fdatasync",
     76: "truncate", 77: "ftruncate", 82: "rename", 83: "mkdir", 87: "unlink", 90: "chmod", 91: "fchmod", 257: "openat",
-    258: "mkdirat", 263: "unlinkat", 264: "renameat", 288: "accept4", 308: "setns", 316: "renameat2", 435: "clone3",
+    258: "mkdirat", 263: "unlinkat", 264: "renameat", 288: "accept4", 308: "setns", 316: "renameat2", 321: "bpf",
+    435: "clone3",
 }  # fmt: skip
 """asm/unistd_64.h"""
 

@@ -10,7 +10,7 @@ from typing import Final
 from l2tpv3.datapath.base import Support
 from l2tpv3.datapath.ebpf import look, names, trial, wires
 from l2tpv3.datapath.user import UserDatapath
-from l2tpv3.errors import ExistsError, L2tpError, NotFoundError
+from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.places import EBPF, Places
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
@@ -59,23 +59,13 @@ class EbpfDatapath:
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. What is left of it without a worker is removed."""
-        with self._anyway(wires.remove_tunnel(tunnel, self._runtime)):
+        removed = wires.remove_tunnel(tunnel, self._runtime)
+        with _anyway() if removed else contextlib.nullcontext():
             self._worker.del_tunnel(tunnel)
 
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session."""
-        beside = _beside(tunnel, session)
-        try:
-            self._worker.add_session(tunnel, beside, adopt=adopt)
-        except ExistsError as taken:
-            if wires.is_there(tunnel, session.session_id):
-                raise
-            # The session's netdev was deleted, or it was only half made; or the id is another tunnel's.
-            try:
-                self._worker.del_session(tunnel, beside)
-            except NotFoundError:
-                raise taken from None
-            self._worker.add_session(tunnel, beside)
+        self._worker.add_session(tunnel, _beside(tunnel, session), adopt=adopt)
         try:
             wires.make(tunnel, session, self._runtime)
         except BaseException:
@@ -84,19 +74,24 @@ class EbpfDatapath:
             raise
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
-        """See Datapath.set_session."""
+        """See Datapath.set_session. What is missing of the session, of which `tunnels` then tells, is made."""
+        whole = wires.is_whole(tunnel, session.session_id)
+        if whole:  # then the worker's part is the last, by which a change that was cut short is known
+            wires.make(tunnel, session, self._runtime)
         self._worker.set_session(tunnel, _beside(tunnel, session))
-        wires.make(tunnel, session, self._runtime)
+        if not whole:
+            wires.make(tunnel, session, self._runtime)
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. What is left of it without a worker is removed."""
-        with self._anyway(wires.remove_session(tunnel, session.session_id, self._runtime)):
+        removed = wires.remove_session(tunnel, session.session_id, self._runtime)
+        with _anyway() if removed else contextlib.nullcontext():
             self._worker.del_session(tunnel, _beside(tunnel, session))
 
-    @staticmethod
-    def _anyway(removed: bool) -> contextlib.AbstractContextManager[None]:  # noqa: FBT001
-        """When something was removed, it is no error that the worker has nothing."""
-        return contextlib.suppress(NotFoundError) if removed else contextlib.nullcontext()
+
+def _anyway() -> contextlib.AbstractContextManager[None]:
+    """That the worker has nothing is no error when something else was there."""
+    return contextlib.suppress(NotFoundError)
 
 
 def _beside(tunnel: TunnelSpec, session: SessionSpec) -> SessionSpec:

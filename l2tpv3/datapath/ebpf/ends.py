@@ -1,14 +1,13 @@
 """A session's veth: its netdev, and the lower end under that, where programs are.
 
-The lower end is known by its name, which has the ids, and its alias: `carries IFNAME, l2tpv3 TUNNEL/SESSION RUNTIME`,
-with the name that the session's netdev was made with. One without an alias was only half made.
+The lower end is known by its name, which has the ids, and its alias: `under l2tpv3 TUNNEL/SESSION RUNTIME`. One without
+an alias was only half made; one that is down, too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import re
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +21,7 @@ from l2tpv3.netlink.veth import Pair
 from l2tpv3.netns import inside
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 
-_ALIAS: Final = re.compile(r"carries (\S+), (l2tpv3 .*)")
+_UNDER: Final = "under "
 
 
 def all_ends(route: RouteSocket) -> list[Pair]:
@@ -43,13 +42,7 @@ def lower_end(route: RouteSocket, tunnel_id: int, session_id: int) -> Pair | Non
 
 def is_ours(end: Pair, tunnel: str, runtime: Path) -> bool:
     """Whether a lower end is of a tunnel of that name of this host."""
-    match = _ALIAS.fullmatch(end.alias)
-    return not end.alias or (match is not None and Mark(runtime, tunnel).fits(match[2]))
-
-
-def carried_name(end: Pair) -> str:
-    """The name that the session's netdev was made with; "" if that is not told."""
-    return match[1] if (match := _ALIAS.fullmatch(end.alias)) else ""
+    return not end.alias or Mark(runtime, tunnel).fits(end.alias.removeprefix(_UNDER))
 
 
 def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
@@ -65,7 +58,7 @@ def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: 
     mark = Mark(runtime, tunnel.name, session.name).alias()
     try:
         route.set_link(session.ifname, alias=mark)
-        route.set_link(name, alias=f"carries {session.ifname}, {mark}")
+        route.set_link(name, alias=f"{_UNDER}{mark}")
     except BaseException:
         with contextlib.suppress(OSError):
             route.delete_link(route.link(name).ifindex)
@@ -97,15 +90,18 @@ def forward(route: RouteSocket, tunnel: TunnelSpec, end: Pair) -> bool:
     return True
 
 
-def set_offloads(tunnel: TunnelSpec, ifname: str, lower: str, *, finished: bool) -> None:
+def set_offloads(route: RouteSocket, tunnel: TunnelSpec, lower: Pair, *, finished: bool) -> None:
     """What the session's netdev may leave to be done later, and that it merges what comes in. Raises OSError.
 
     Super-frames are cut up behind an outer UDP header, but not behind IP's alone. finished: nothing may be left, not
     even checksums, since packets stay on this machine: a program with a socket there would get them as they are.
     """
+    if lower.other is None:
+        return  # it has been moved already
     with inside(tunnel.netns):
+        ifname = route.link(lower.other).ifname
         switch(ifname, Offload.TX_CHECKSUM, on=not finished)
         switch(ifname, Offload.TSO, on=not finished and tunnel.encap is Encap.UDP)
         # Without TSO at one end veth has the other merge what comes one by one (veth_skb_is_eligible_for_gro()).
         switch(ifname, Offload.GRO, on=True)
-        switch(lower, Offload.TSO, on=False)
+        switch(lower.ifname, Offload.TSO, on=False)

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from l2tpv3.datapath.ebpf import ipsec, names, syscall, underlay
-from l2tpv3.datapath.ebpf.ends import all_ends, carried_name
+from l2tpv3.datapath.ebpf.ends import all_ends
 from l2tpv3.datapath.ebpf.entry import RECEIVES, Entry, key
 from l2tpv3.datapath.ebpf.sessions import Sessions, of_lower
 from l2tpv3.datapath.user.offloads import MISSING
@@ -19,7 +19,7 @@ from l2tpv3.state import Session, Tunnel
 
 
 def complete(netns: str | None, tunnels: list[Tunnel]) -> list[Tunnel]:
-    """Tunnels as workers report them, completed. A session whose netdev is gone is left out."""
+    """Tunnels as workers report them, completed."""
     try:
         with RouteSocket(netns) as route, contextlib.ExitStack() as stack:
             ends = all_ends(route)
@@ -38,15 +38,19 @@ class _Look:
 
     def tunnels(self, tunnels: list[Tunnel]) -> Iterator[Tunnel]:
         for tunnel in tunnels:
-            both = [(one, self._lowers.get(names.lower(tunnel.tunnel_id, one.session_id))) for one in tunnel.sessions]
             self._moving = 0
-            there = [(one, lower) for one, lower in both if lower is not None]
-            sessions = tuple(self._session(tunnel, one, lower) for one, lower in there)
+            sessions = tuple(self._session(tunnel, one) for one in tunnel.sessions)
             yield dataclasses.replace(tunnel, sessions=sessions, notes=tuple(self._notes(tunnel)))
 
-    def _session(self, tunnel: Tunnel, session: Session, lower: Pair) -> Session:
+    def _session(self, tunnel: Tunnel, session: Session) -> Session:
+        """What is not whole (cut short while it was made, or deleted by somebody) has no peer: nothing goes to one."""
+        lower = self._lowers.get(names.lower(tunnel.tunnel_id, session.session_id))
+        if lower is None:
+            return dataclasses.replace(session, peer_session_id=0)
+        ifname = self._names.get(lower.other or 0, lower.ifname)  # it is in another namespace
+        if not lower.up:
+            return dataclasses.replace(session, peer_session_id=0, ifname=ifname)
         entry = self._entry(tunnel, session, lower)
-        ifname = self._names.get(lower.other or 0) or carried_name(lower) or session.ifname
         counters = session.counters
         if entry is not None:
             self._moving |= entry.tasks

@@ -69,10 +69,10 @@ def make(tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
             with _find(route, tunnel, lower, out) or create(tunnel.remote.version) as sessions:
                 _put(sessions, tunnel, session, lower.ifindex, ours)
                 _run(route, Outgoing(tunnel, session, lower.ifindex, slow, sessions.fd), ours)
-                for ifindex in (lower.ifindex, slow):
-                    route.set_link(ifindex, mtu=_LONGEST, up=True)
                 if out is not None and ours & RECEIVES:
                     attach(route, out, sessions)
+                for ifindex in (slow, lower.ifindex):  # the last step: what is whole is up
+                    route.set_link(ifindex, mtu=_LONGEST, up=True)
         except OSError as error:
             raise _refusal(f"session {session.name}", error) from error
 
@@ -91,9 +91,10 @@ def _lower(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime
         there = ends.lower_end(route, tunnel.tunnel_id, session.session_id)
         if there is None:
             raise OSError(errno.ENODEV, "the netdev that was made is gone")
+    if not there.up:  # it is new, or was cut short before this
         with inside(tunnel.netns):
             finished = out is not None and leaves_unfinished(out)
-        ends.set_offloads(tunnel, session.ifname, there.ifname, finished=finished)
+        ends.set_offloads(route, tunnel, there, finished=finished)
     return there
 
 
@@ -197,10 +198,11 @@ def _detach_if_empty(route: RouteSocket, sessions: Sessions) -> None:
         detach(route, sessions.version)
 
 
-def is_there(tunnel: TunnelSpec, session_id: int) -> bool:
-    """Whether a session's netdev is there, with the end under it."""
+def is_whole(tunnel: TunnelSpec, session_id: int) -> bool:
+    """Whether all of a session's is there, which was not cut short while it was made."""
     with RouteSocket(tunnel.netns) as route:
-        return ends.lower_end(route, tunnel.tunnel_id, session_id) is not None
+        lower = ends.lower_end(route, tunnel.tunnel_id, session_id)
+        return lower is not None and lower.up
 
 
 def _refusal(subject: str, error: OSError) -> L2tpError:

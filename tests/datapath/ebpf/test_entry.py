@@ -12,7 +12,7 @@ from l2tpv3.datapath.ebpf import entry
 from l2tpv3.datapath.ebpf.entry import Entry, key
 from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 
-U16, U32, U64 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
+U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
 COOKIES = st.sampled_from([0, 4, 8]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
 ENTRIES = st.builds(Entry, U32, U32, U16, U16, COOKIES, U64, U64, U64, U64, U64)
 
@@ -57,10 +57,10 @@ def test_a_key_is_what_the_peers_packets_have(local: str, remote: str) -> None:
     ],
 )
 def test_bytes_before_the_frame(encap: Encap, cookie: bytes, sublayer: Sublayer, expected: int) -> None:
-    session = SessionSpec(name="s", ifname="pw", session_id=1, peer_session_id=2, rx_cookie=cookie, sublayer=sublayer)
-    made = Entry.of(tunnel("10.0.0.1", "10.0.0.2", encap), session, lower=7, tasks=3)
-    assert made.header == expected
-    assert made.rest == expected - (8 if encap is Encap.UDP else 4), "behind the session id"
+    local, remote = "10.0.0.1", "10.0.0.2"
+    session = SessionSpec(name="s", ifname="pw", rx_cookie=cookie, sublayer=sublayer)
+    made = Entry.of(tunnel(local, remote, encap), session, lower=7, tasks=3)
+    assert (made.header, made.rest) == (expected, expected - (8 if encap is Encap.UDP else 4))
 
 
 def test_what_is_expected_counts_not_what_is_sent() -> None:
@@ -96,5 +96,5 @@ def test_fields_are_where_the_programs_look_for_them(one: Entry) -> None:
 @given(ENTRIES, ENTRIES)
 def test_counts_are_kept_and_nothing_else(one: Entry, other: Entry) -> None:
     both = one.with_counts(other)
-    assert both.pack()[: entry.TX_PACKETS] == one.pack()[: entry.TX_PACKETS]
+    assert (both.lower, both.tasks, both.header, both.cookie) == (one.lower, one.tasks, one.header, one.cookie)
     assert both.pack()[entry.TX_PACKETS :] == other.pack()[entry.TX_PACKETS :]
