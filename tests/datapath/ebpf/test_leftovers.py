@@ -176,7 +176,7 @@ def test_the_netdev_was_deleted(ends: Ends, whole: bool, lower: bool) -> None:  
     near = joined(ends, one, two)
     loaded = Loaded(a.host)
     a.host.ip("link", "del", "le1-4097" if lower else "pw1")
-    assert [each.session_id for each in a.seen(near).sessions] == [two.session_id]
+    assert [each.peer_session_id for each in a.seen(near).sessions] == [0, two.peer_session_id], "one is not whole"
     still_works(ends, near, two)
     delete(a, near, one, two, whole=whole)
     nothing_left(a, loaded)
@@ -198,7 +198,7 @@ def test_a_netdev_that_was_deleted_is_made_again(ends: Ends) -> None:
     near = joined(ends, one)
     loaded = Loaded(a.host)
     a.host.ip("link", "del", "pw1")
-    a.datapath.add_session(near, one)
+    a.datapath.set_session(near, one)
     a.up(one)
     still_works(ends, near, one)
     again = Loaded(a.host)
