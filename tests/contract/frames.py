@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from l2tpv3.netns import inside
 
@@ -36,10 +38,22 @@ def exchange(source: Place, target: Place, sizes: Sequence[int], *, arriving: in
     frames = [frame(size, number) for number, size in enumerate(sizes)]
     expected = frames[:arriving]
     with packet_socket(target) as receiver, packet_socket(source) as sender:
-        for one in frames:
-            sender.send(one)
+        with on_one_cpu():
+            for one in frames:
+                sender.send(one)
         received = collect(receiver, len(expected))
     assert received == expected
+
+
+@contextlib.contextmanager
+def on_one_cpu() -> Iterator[None]:
+    """Keep this thread where it is: veth has a queue for each CPU that sends, and between those there is no order."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def packet_socket(place: Place) -> socket.socket:

@@ -87,8 +87,8 @@ def transmit(out: Outgoing) -> bytes:
 
 
 class _Transmit:
-    """R6: the frame. R7: of a super-frame, bytes of the headers that each segment repeats. R8: bytes of the frame with
-    its tag. R9: bytes that a segment carries, 0 for no super-frame."""
+    """R6: the frame. R7: of a super-frame, bytes of the headers that each segment repeats; of others, whether a tag is
+    beside it. R8: bytes of the frame with its tag. R9: bytes that a segment carries, 0 for no super-frame."""
 
     def __init__(self, out: Outgoing) -> None:
         self._out = out
@@ -298,6 +298,14 @@ class _Transmit:
         self._make_room(ETHERNET, "slow")
         p.jump("send")
         p.label("tagged ip")
+        self._keep_tag()
+        self._make_room(ETHERNET + TAG, "slow")
+        self._pop_tag()
+        p.jump("send")
+
+    def _keep_tag(self) -> None:
+        """The frame's ethertype with the tag that is beside it, in the frame's own header behind the outer ones."""
+        p = self._p
         p.of_packet(R1, Skb.VLAN_PROTO)
         p.store(2, R10, self._inner + 12, R1)
         p.of_packet(R1, Skb.VLAN_TCI)
@@ -305,11 +313,6 @@ class _Transmit:
         p.store(2, R10, self._inner + 14, R1)
         p.load(2, R1, R10, _FRAME + 12)
         p.store(2, R10, self._inner + 16, R1)
-        self._make_room(ETHERNET + TAG, "slow")
-        p.move(R1, R6)
-        p.call(Helper.SKB_VLAN_POP)
-        p.jump_if(R0, "!=", 0, "broken")
-        p.jump("send")
 
     def _insert_other(self) -> None:
         """What is no IP packet, for which the helpers have no room: it is made to look like one.
@@ -321,11 +324,11 @@ class _Transmit:
         p = self._p
         p.jump_if(R9, "!=", 0, "slow")
         p.load(2, R1, R10, _FRAME + 12)
-        p.of_packet(R2, Skb.VLAN_PRESENT)
-        p.jump_if(R2, "==", 0, "other type")
-        p.of_packet(R1, Skb.VLAN_PROTO)
-        p.label("other type")
         p.store(2, R10, self._inner + 12, R1)
+        p.of_packet(R7, Skb.VLAN_PRESENT)
+        p.jump_if(R7, "==", 0, "other type")
+        self._keep_tag()
+        p.label("other type")
         for tag in (1, 2):
             p.move(R1, R6)
             p.move(R2, be16(ETH_P_8021Q))
@@ -335,14 +338,22 @@ class _Transmit:
         p.store(2, R10, _INNER, be16(ETH_P_IP))
         p.overwrite(ETHERNET + 2, _INNER, 2, "broken")
         for _ in range(2):
-            p.move(R1, R6)
-            p.call(Helper.SKB_VLAN_POP)
-            p.jump_if(R0, "!=", 0, "broken")
+            self._pop_tag()
         self._make_room(ETHERNET, "other again")
+        p.jump_if(R7, "==", 0, "send")
+        # Some kernels (Linux 6.1) think of the tag as in front of the packet, and have the room behind it.
+        p.overwrite(ETHERNET + self._before + ETHERNET, self._inner + ETHERNET, TAG, "broken")
         p.jump("send")
         p.label("other again")
         p.overwrite(12, self._inner + 12, 2, "broken")
         p.jump("slow")
+
+    def _pop_tag(self) -> None:
+        """Take off the tag that is beside the frame."""
+        p = self._p
+        p.move(R1, R6)
+        p.call(Helper.SKB_VLAN_POP)
+        p.jump_if(R0, "!=", 0, "broken")
 
     def _make_room(self, inner: int, otherwise: str) -> None:
         """For the outer headers and `inner` bytes of the frame's own, and write them.
