@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 
-from l2tpv3.datapath.ebpf import ipsec, names, syscall, underlay
+from l2tpv3.datapath.ebpf import ipsec, names, underlay
 from l2tpv3.datapath.ebpf.ends import all_ends
 from l2tpv3.datapath.ebpf.entry import RECEIVES, Entry, key
 from l2tpv3.datapath.ebpf.sessions import Sessions, of_lower
@@ -50,7 +50,9 @@ class _Look:
         ifname = self._names.get(lower.other or 0, lower.ifname)  # it is in another namespace
         if not lower.up:
             return dataclasses.replace(session, peer_session_id=0, ifname=ifname)
-        entry = self._entry(tunnel, session, lower)
+        entry = None
+        with contextlib.suppress(OSError):  # who may not look into maps sees sessions all the same
+            entry = self._entry(tunnel, session, lower)
         counters = session.counters
         if entry is not None:
             self._moving |= entry.tasks
@@ -91,11 +93,9 @@ class _Look:
     def _unwatched(self, tunnel: Tunnel) -> str:
         """The netdev by which the peer is reached, where the programs don't take what comes in; "" if they do."""
         link = underlay.reached_by(self._route, tunnel)
-        if link is None:
+        mine = self._maps[tunnel.remote.version]
+        try:
+            watched = link is None or any(underlay.is_attached(self._route, link, one) for one in mine)
+        except OSError:
             return ""
-        watching = underlay.watched_by(self._route, link, tunnel.remote.version)
-        if watching is None:
-            return link.ifname
-        with watching:
-            mine = {syscall.map_id(one.fd) for one in self._maps[tunnel.remote.version]}
-            return "" if syscall.map_id(watching.fd) in mine else link.ifname
+        return "" if link is None or watched else link.ifname
