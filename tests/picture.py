@@ -10,6 +10,7 @@ from typing import Any
 
 from l2tpv3 import Manager
 from l2tpv3.config import dump
+from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.datapath.user.workers import Workers
@@ -18,7 +19,7 @@ from l2tpv3.link.netdev import Netdevs
 from l2tpv3.links.status import LinkStatus
 from l2tpv3.netns import inside
 from l2tpv3.pending import Pending
-from l2tpv3.places import CARDS, Places
+from l2tpv3.places import CARDS, EBPF, Places
 from l2tpv3.records import TunnelRecord
 from l2tpv3.state import Counters, Tunnel, TunnelCounters
 from l2tpv3.store import Store
@@ -44,7 +45,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"status {one}" for one in _statuses(manager)]
         links = manager.links.all()
         lines += [f"link {text}" for text in _links(links)]
-        datapaths = (KernelDatapath(), UserDatapath(places))
+        datapaths = (KernelDatapath(), UserDatapath(places), EbpfDatapath(places))
         seen = {one.name: sorted(one.tunnels(None), key=lambda it: it.tunnel_id) for one in datapaths}
     lines += [f"{name} {_plain(tunnel, names=name != 'kernel')}" for name, some in seen.items() for tunnel in some]
     lines += [f"namespace on record {name}" for name in sorted(Store(places.state).namespaces())]
@@ -53,13 +54,13 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"netdev {text}" for text in _netdevs(netns)]
         lines += [f"wiring {text}" for text in wiring(netns)]
         lines += [f"socket {text}" for text in _sockets(netns)]
-    expected = {tunnel.worker_pid for tunnel in seen["user"]} | {one.worker_pid for one in links}
+    expected = {tunnel.worker_pid for tunnel in (*seen["user"], *seen["ebpf"])} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
     Workers(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
     # What recall.py remembers is no state: it only says quicker what all the rest here says.
     found = [*_names(places.runtime), *_names(places.state)]
     files = [name for name in found if not name.startswith("remembered")]
-    files += [f"{CARDS}/{name}" for name in _names(places.runtime / CARDS)]
+    files += [f"{folder}/{name}" for folder in (CARDS, EBPF) for name in _names(places.runtime / folder)]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)
 
