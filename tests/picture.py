@@ -54,8 +54,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"netdev {text}" for text in _netdevs(netns)]
         lines += [f"wiring {text}" for text in wiring(netns)]
         lines += [f"socket {text}" for text in _sockets(netns)]
-    carried = [*seen["user"], *seen["ebpf"]]
-    expected = {tunnel.worker_pid for tunnel in carried} | {one.worker_pid for one in links}
+    expected = {tunnel.worker_pid for tunnel in (*seen["user"], *seen["ebpf"])} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
     Workers(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
     # What recall.py remembers is no state: it only says quicker what all the rest here says.

@@ -1,4 +1,7 @@
-"""EbpfDatapath: the Datapath protocol. See the package's docstring for how it is put together."""
+"""EbpfDatapath: the Datapath protocol. See the package's docstring for how it is put together.
+
+What its methods need is imported there: a command that has nothing to do with such tunnels does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from l2tpv3.datapath.base import Support
-from l2tpv3.datapath.ebpf import look, names, trial, wires
+from l2tpv3.datapath.ebpf import names
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.places import EBPF, Places
@@ -32,6 +35,8 @@ class EbpfDatapath:
 
     @cached_property
     def _trial(self) -> Support:
+        from l2tpv3.datapath.ebpf import trial
+
         return trial.run_all()
 
     def probe(self) -> Support:
@@ -42,7 +47,11 @@ class EbpfDatapath:
     def tunnels(self, netns: str | None) -> list[Tunnel]:
         """See Datapath.tunnels. As with the user datapath, what a worker carries that does not answer is left out."""
         found = self._worker.tunnels(netns)
-        return look.complete(netns, found) if found else []
+        if not found:
+            return []
+        from l2tpv3.datapath.ebpf import look
+
+        return look.complete(netns, found)
 
     @property
     def unanswering(self) -> tuple[int, ...]:
@@ -59,12 +68,16 @@ class EbpfDatapath:
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. What is left of it without a worker is removed."""
+        from l2tpv3.datapath.ebpf import wires
+
         removed = wires.remove_tunnel(tunnel, self._runtime)
         with _anyway() if removed else contextlib.nullcontext():
             self._worker.del_tunnel(tunnel)
 
     def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
         """See Datapath.add_session."""
+        from l2tpv3.datapath.ebpf import wires
+
         self._worker.add_session(tunnel, _beside(tunnel, session), adopt=adopt)
         try:
             wires.make(tunnel, session, self._runtime)
@@ -75,6 +88,8 @@ class EbpfDatapath:
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session. What is missing of the session, of which `tunnels` then tells, is made."""
+        from l2tpv3.datapath.ebpf import wires
+
         whole = wires.is_whole(tunnel, session.session_id)
         if whole:  # then the worker's part is the last, by which a change that was cut short is known
             wires.make(tunnel, session, self._runtime)
@@ -84,6 +99,8 @@ class EbpfDatapath:
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. What is left of it without a worker is removed."""
+        from l2tpv3.datapath.ebpf import wires
+
         removed = wires.remove_session(tunnel, session.session_id, self._runtime)
         with _anyway() if removed else contextlib.nullcontext():
             self._worker.del_session(tunnel, _beside(tunnel, session))
