@@ -32,13 +32,14 @@ class _Look:
     def __init__(self, netns: str | None, route: RouteSocket, ends: list[Pair], stack: contextlib.ExitStack) -> None:
         self._netns, self._route, self._stack = netns, route, stack
         self._moving = 0  # what programs do for a tunnel's sessions
+        self._unread = False  # whether some of what they do can't be told
         self._lowers = {one.ifname: one for one in ends}
         self._names = {one.ifindex: one.ifname for one in ends}
         self._maps: dict[int, list[Sessions]] = {4: [], 6: []}
 
     def tunnels(self, tunnels: list[Tunnel]) -> Iterator[Tunnel]:
         for tunnel in tunnels:
-            self._moving = 0
+            self._moving, self._unread = 0, False
             sessions = tuple(self._session(tunnel, one) for one in tunnel.sessions)
             yield dataclasses.replace(tunnel, sessions=sessions, notes=tuple(self._notes(tunnel)))
 
@@ -50,9 +51,10 @@ class _Look:
         ifname = self._names.get(lower.other or 0, lower.ifname)  # it is in another namespace
         if not lower.up:
             return dataclasses.replace(session, peer_session_id=0, ifname=ifname)
-        entry = None
-        with contextlib.suppress(OSError):  # who may not look into maps sees sessions all the same
+        try:
             entry = self._entry(tunnel, session, lower)
+        except OSError:  # who may not look into maps sees sessions all the same
+            self._unread, entry = True, None
         counters = session.counters
         if entry is not None:
             self._moving |= entry.tasks
@@ -81,6 +83,8 @@ class _Look:
 
     def _notes(self, tunnel: Tunnel) -> Iterator[str]:
         yield from (note for note in tunnel.notes if note not in MISSING.values())
+        if self._unread:
+            yield "the counters are the worker's alone (what the programs count takes CAP_SYS_ADMIN to read)"
         if self._moving and ipsec.is_used(self._netns):
             yield "packets go past IPsec policies that came later: `l2tpctl down`, then `restore`, has the worker send"
         if self._moving & RECEIVES and (ifname := self._unwatched(tunnel)):

@@ -5,7 +5,7 @@ It has no name that it could be opened by: it lives as long as programs use it, 
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from typing import Final
 
@@ -19,6 +19,8 @@ PRIORITIES: Final = {4: 1701, 6: 1702}
 """Of our filters, by which they are known: L2TP's port, and the next, since one has filters of one kind of frames."""
 PRIORITY: Final = PRIORITIES[4]
 """Of those for all kinds."""
+_GONE: Final = (errno.ENODEV, errno.ENOENT, errno.EINVAL)
+"""What is said of a netdev, a scheduler or a program that goes just now, or has not come yet."""
 _MOST: Final = 1 << 16
 _NAMES: Final = {version: f"l2tpv3_{version}_{entry.LAYOUT}" for version in (4, 6)}
 
@@ -68,12 +70,17 @@ def create(version: int) -> Sessions:
 
 
 def of_lower(route: RouteSocket, ifindex: int, version: int) -> Sessions | None:
-    """The map that the program on the netdev under a session's uses; None if there is none, or of the other version."""
-    with contextlib.suppress(OSError):  # it may be going just now
+    """The map that the program on the netdev under a session's uses; None if there is none, or of the other version.
+
+    Raises OSError.
+    """
+    try:
         number = running(route, ifindex).get(ANY)
-        if number is not None:
-            return of_program(number, version)
-    return None
+        return of_program(number, version) if number is not None else None
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
 
 
 def running(route: RouteSocket, ifindex: int, priority: int = PRIORITY) -> dict[int, int]:
