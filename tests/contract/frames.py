@@ -91,8 +91,12 @@ def _receive(receiver: socket.socket, received: list[bytes]) -> bool:
 class Tap:
     """All frames of a netdev, with the tag that the kernel takes out of them and tells beside."""
 
-    def __init__(self, place: Place, protocol: int = _ETH_P_ALL) -> None:
-        """protocol: only frames of this one behind a tag, which are seen once tc(8)'s ingress filters are done."""
+    def __init__(self, place: Place, protocol: int = _ETH_P_ALL, *, source: bytes = b"") -> None:
+        """protocol: only frames of this one behind a tag, which are seen once tc(8)'s ingress filters are done.
+
+        source: only frames from this MAC address: bridges and hosts have things of their own to say.
+        """
+        self._source = source
         netns, ifname = place
         with inside(netns):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -115,7 +119,7 @@ class Tap:
                 data, ancillary, _, address = self.socket.recvmsg(65536, 64)
             except TimeoutError:
                 break
-            if address[2] == socket.PACKET_OUTGOING:
+            if address[2] == socket.PACKET_OUTGOING or not data.startswith(self._source, 6):
                 continue
             status, tci, tpid = (
                 int.from_bytes(ancillary[0][2][at:end], "little") for at, end in ((0, 4), (16, 18), (18, 20))

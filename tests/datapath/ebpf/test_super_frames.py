@@ -249,7 +249,7 @@ def relays_other_kinds(source: tuple[str, str], target: tuple[str, str]) -> None
     kept = [
         one for one in kinds(1400).values() if one[12:14].hex() not in ("0800", "86dd") and one[:3].hex() != "0180c2"
     ]
-    with Tap(target) as tap, packet_socket(source) as sender:
+    with Tap(target, source=kept[0][6:12]) as tap, packet_socket(source) as sender:
         for at in range(0, len(kept), 20):
             for content in kept[at : at + 20]:
                 sender.send(content)
