@@ -11,7 +11,7 @@ from l2tpv3.datapath.ebpf import EbpfDatapath, names
 from l2tpv3.netns import inside
 from l2tpv3.places import Places
 from l2tpv3.spec import SessionSpec, TunnelSpec
-from tests.datapath.user.ends import End
+from tests.datapath.user.ends import End, wait_until
 from tests.hosts import UNDERLAY, Host
 
 _BARE = [
@@ -39,6 +39,18 @@ class EbpfEnd(End):
     def tunnel(self, remote: Host, *, family: int = 4, **changes: Any) -> TunnelSpec:
         """A tunnel to another host, without UDP checksums: programs give none."""
         return super().tunnel(remote, family=family, **{"udp_checksum": False} | changes)
+
+    def up(self, *sessions: SessionSpec) -> None:
+        """Bring netdevs up, and wait until frames pass: the kernel's linkwatch gives a veth its queue a while later."""
+        super().up(*sessions)
+        named = {one.ifname for one in sessions}
+
+        def waiting() -> list[str]:
+            lines = [line.split() for line in self.host.ip("-br", "link").splitlines()]
+            ends = [words for words in lines if {UNDERLAY, *named} & set(words[0].split("@"))]
+            return [words[0] for words in ends if words[1] != "UP"]
+
+        wait_until(lambda: not waiting(), "netdevs are up", 20)
 
     def slow(self, tunnel: TunnelSpec, session: SessionSpec) -> Passed:
         """What has gone by the worker."""

@@ -118,7 +118,8 @@ def passes(source: tuple[str, str], target: tuple[str, str], sizes: list[int]) -
         with on_one_cpu():
             for one in frames:
                 sender.send(one)
-        assert collect(receiver, len(frames)) == frames
+        received = collect(receiver, len(frames))
+    assert received == frames, f"{source} to {target}: of {sizes} bytes arrived {[len(one) for one in received]}"
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 5.0) -> None:
