@@ -4,10 +4,14 @@ Beside the programs each tunnel is one of the user datapath, whose worker has th
 what is to be numbered or reordered, fragments, UDP checksums, VLANs. Where they are missing, or packets come in by a
 netdev that has none, it is slower and no different.
 
-    instructions.py   puts a program together     syscall.py     bpf(2): loads it, reads and writes maps
-    transmit.py       frames into packets         receive.py     packets into frames        backhaul.py  the rest
-    entry.py          a session in the map        sessions.py    the map                    names.py     the netdevs'
-    wires.py          a session's netdevs         underlay.py    those that reach peers     datapath.py  the Protocol
+    datapath.py   the Protocol: worker and programs      instructions.py  puts a program together
+    wires.py      how both hang together                 packet.py        what programs do with packets
+    ends.py       the session's veth; names.py           transmit.py      frames into packets
+    underlay.py   the netdevs that reach peers           receive.py       packets into frames
+    sessions.py   the map that programs share            backhaul.py      the rest, to and from the worker
+    entry.py      a session in it                        syscall.py       bpf(2): loads programs, reads and writes maps
+    look.py       what there is, and has been counted    ipsec.py         when all is the worker's
+    trial.py      whether this kernel can
 
 Of what goes past it: the programs act before netfilter and without xfrm. See docs/datapaths.md.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 from l2tpv3.errors import L2tpError
@@ -18,9 +19,6 @@ def is_used(netns: str | None) -> bool:
         with NetlinkSocket(_NETLINK_XFRM, netns, _HEADER_BYTES) as xfrm:
             return bool(xfrm.dump(_GET_POLICY, bytes(_HEADER_BYTES)).datagrams)
     except OSError as error:
-        return error.errno != _NO_PROTOCOL
+        return error.errno != errno.EPROTONOSUPPORT
     except L2tpError:
         return True
-
-
-_NO_PROTOCOL: Final = 93  # EPROTONOSUPPORT
