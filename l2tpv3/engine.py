@@ -36,7 +36,7 @@ from l2tpv3.quick import Quick, Request
 from l2tpv3.recall import Recall
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
-from l2tpv3.spaces import Spaces, running
+from l2tpv3.spaces import Spaces
 from l2tpv3.steps import AddTunnel, AnyStep, Step, describe
 from l2tpv3.store import AuditEntry, Recorded, Store
 from l2tpv3.told import OnStep
@@ -348,9 +348,9 @@ class Engine:
     def restore_namespaces(self) -> tuple[str, ...]:
         """See Manager.restore_namespaces."""
         with self._locked():
-            names = self._spaces.missing(running(self.store.load().everything), repairs=True)
-            with self._spaces.having(names):
-                return names
+            names = self._spaces.missing(self.store.load().everything, repairs=True)
+            self._spaces.make(names)
+            return names
 
     def adopt(self, record: TunnelRecord) -> None:
         """Put on record what is running already, and mark its netdevs as ours."""

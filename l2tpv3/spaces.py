@@ -61,12 +61,23 @@ class Spaces:
         Raises UnavailableError where nobody else would see them, NotPermittedError, RefusedError.
         """
         try:
-            for name in namespaces:
-                self._store.keep_namespace(name)
-                make_netns(name, self._furnish)
+            self._make(namespaces)
             yield
         finally:
             self.tidy()
+
+    def make(self, namespaces: Iterable[str]) -> None:
+        """Make them, for what is going to be there soon. Raises what `having` does; then none is left of them."""
+        try:
+            self._make(namespaces)
+        except BaseException:
+            self.tidy()
+            raise
+
+    def _make(self, namespaces: Iterable[str]) -> None:
+        for name in namespaces:
+            self._store.keep_namespace(name)
+            make_netns(name, self._furnish)
 
     def _furnish(self) -> None:
         with RouteSocket() as route:

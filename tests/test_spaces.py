@@ -103,8 +103,8 @@ def test_down_takes_it_away_and_restore_makes_it_again(spaces: tuple[Host, str, 
     host.ctl("session", "add", "t", "one", "--netns", red, "--ifname", "pw1", "--address", "10.9.0.1/24")
     host.ctl("down")
     assert red not in names()
-    host.ctl("restore", "--namespaces")
-    assert red not in names(), "what down has stopped needs none"
+    assert host.ctl("restore", "--namespaces").stderr == f"network namespace {red}: restored\n"
+    assert addresses(red) == {"lo": ["127.0.0.1"]}, "restore brings back what down has stopped"
     host.ctl("restore")
     assert addresses(red)["pw1"] == ["10.9.0.1"]
     subprocess.run(["ip", "netns", "del", red], check=True)

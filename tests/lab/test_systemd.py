@@ -56,6 +56,11 @@ until_true() {
 waiting() { journalctl -q -u l2tpv3-restore.service | grep -q waiting; }
 active() { systemctl -q is-active "$@"; }
 worker() { pgrep -x l2tpv3-worker; }
+beside_programs() {
+  local pid
+  for pid in $(worker); do if grep -q /ebpf/worker- "/proc/$pid/cmdline"; then echo "$pid"; fi; done
+}
+others() { local now; now=$(beside_programs) && [[ -n $now && $now != "$1" ]]; }
 replaced() { local now; now=$(worker) && [[ $now != "$1" ]]; }
 up() { [[ $("$CTL" tunnel show "$1" --json | grep -c '"condition": "up"') == "$2" ]]; }
 kill_worker() { old=$(worker); kill -9 "$old"; until_true replaced "$old"; until_true up "$@"; }
@@ -94,6 +99,24 @@ kill_worker user 5
 ip -n blue -br addr > blue
 systemd-analyze security --no-pager l2tpv3-watch.service > netns.security
 
+for unit in restore watch; do
+  install -D -m 644 "$EBPF" /etc/systemd/system/l2tpv3-$unit.service.d/ebpf.conf
+done
+systemctl daemon-reload
+"$CTL" tunnel add programs --remote 10.99.0.4 --local-port 6000 --datapath ebpf
+"$CTL" session add programs lan --address 10.5.0.1/24
+systemctl restart l2tpv3-restore.service l2tpv3-watch.service
+old=$(beside_programs)
+kill -9 "$old"
+until_true others "$old"
+until_true up programs 2
+"$CTL" tunnel show programs --json > taken-over.json
+"$CTL" down
+systemctl restart l2tpv3-restore.service || { journalctl -q -u l2tpv3-restore.service >&2; false; }
+up programs 2
+"$CTL" tunnel show programs --json > programs.json
+systemd-analyze security --no-pager l2tpv3-watch.service > ebpf.security
+
 systemctl stop l2tpv3-watch.service l2tpv3-restore.service
 up user 5 && up kernel 2
 systemctl --no-legend --failed list-units 'l2tpv3*' > failed
@@ -124,11 +147,14 @@ def test_units_under_systemd(disk: Path) -> None:
     _assert_confined(said)
     assert "10.3.0.1/24" in said["blue"]
     assert "10.4.0.1/24" in said["made"], "its namespace too"
+    for name in ("taken-over", "programs"):
+        (tunnel,) = json.loads(said[f"{name}.json"])["tunnels"]
+        assert tunnel["notes"] == [], "the programs do all of it"
     assert not said["failed"]
 
 
 def _assert_confined(said: dict[str, str]) -> None:
-    for name in ("restore", "watch", "netns"):
+    for name in ("restore", "watch", "netns", "ebpf"):
         level = re.search(r"Overall exposure level .*: ([\d.]+)", said[f"{name}.security"])
         assert level is not None and float(level[1]) <= 2.5, said[f"{name}.security"]
         print(name, level[0])
@@ -171,11 +197,11 @@ def _python() -> str:
 
 def _boot(folder: Path, script: str, environment: dict[str, str], *options: str) -> None:
     """Run a script in a guest that keeps nothing but this folder."""
-    netns = ROOT / "systemd/l2tpv3-netns.conf"
+    netns, ebpf = (ROOT / f"systemd/l2tpv3-{name}.conf" for name in ("netns", "ebpf"))
     plain = {name: value for name, value in os.environ.items() if not name.startswith("L2TPV3_")}
     done = subprocess.run(
         [GUEST, "-w", ROOT, *options, "--", "bash", "-c",
-         f"cd {folder}\nCTL={L2TPCTL} NETNS={netns}\n{FUNCTIONS}{script}"],
+         f"cd {folder}\nCTL={L2TPCTL} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
         check=False, capture_output=True, text=True, timeout=300, env=plain | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from l2tpv3.datapath.ebpf import ipsec, names, underlay
 from l2tpv3.datapath.ebpf.ends import all_ends
-from l2tpv3.datapath.ebpf.entry import RECEIVES, Entry, key
+from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.sessions import Sessions, of_lower
 from l2tpv3.datapath.user.offloads import MISSING
 from l2tpv3.errors import from_errno
@@ -91,6 +91,8 @@ class _Look:
             yield f"slower: packets come in by {ifname}, which has no program: `l2tpctl down`, then `restore`, mends it"
         if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
             yield "slower: the worker sends all packets (the programs give no UDP checksums: --udp-checksum off)"
+        elif self._moving & RECEIVES and not self._moving & SENDS:
+            yield "slower: the worker sends all packets (programs find IPv6 routes where /proc/sys is writable)"
         if any(one.send_seq or one.recv_seq or one.vlan is not None for one in tunnel.sessions):
             yield "slower: the worker moves the frames of sessions with sequencing or a VLAN"
 
