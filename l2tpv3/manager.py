@@ -28,7 +28,8 @@ from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.steps import DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, Recorded
-from l2tpv3.told import Change, OnStep, Tell
+from l2tpv3.surroundings import Surroundings
+from l2tpv3.told import Change, News, OnStep, Tell, Turn
 from l2tpv3.wanted import Wanted, WantedLink, WantedTunnel
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Manager:
         self._datapaths = {one.name: one for one in (_shipped(places) if datapaths is None else datapaths)}
         self._placer = placer or _shipped_placer()
         self._engine = Engine(places, self._datapaths, self._placer, makers)
+        self._surroundings = Surroundings(places, self._engine.store, self._datapaths)
         self.links = ManagedLinks(self._engine, self._settling)
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -376,7 +378,19 @@ class Manager:
             names = [names] if isinstance(names, str) else list(names)
             keys = [self._key(recorded, name) for name in names] if stopped else names
             names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
-        return Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
+        restored = Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
+        heeded = [name for name in self._surroundings.heed(names) if name not in restored]
+        if tell is not None:
+            for name in heeded:
+                tell(News(name, Turn.RESTORED))
+        return sorted([*restored, *heeded])
+
+    def heed(self) -> list[str]:
+        """Have sessions heed routes, netdevs and IPsec policies as they are now, where they depend on more of them than
+        the kernel sees to. `restore` does so, too. Interrupts nothing; gives the tunnels' names. Raises BusyError while
+        another change is under way.
+        """
+        return self._surroundings.heed(timeout_s=0)
 
     def restore_namespaces(self) -> tuple[str, ...]:
         """Make the network namespaces again that were made on demand and are gone, without what belongs into them.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.cables import Cables
-from l2tpv3.errors import L2tpError, NotPermittedError, WorkerError
+from l2tpv3.errors import BusyError, L2tpError, NotPermittedError, WorkerError
 from l2tpv3.manager import Manager
 from l2tpv3.places import CARDS, EBPF, Places
 from l2tpv3.restore import news_of
@@ -46,7 +46,7 @@ class Supervisor:
         self._places = places or Places.from_environment()
         self._tell, self._complain = tell, complain
         self._cables = Cables(manager)
-        self._complained = ""
+        self._complained = self._unheeded = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
         self._known: set[str] = set()  # tunnels and cards that had a worker
@@ -131,6 +131,18 @@ class Supervisor:
         else:
             self._complained = ""
 
+    def _heed(self) -> None:
+        """Sessions that depend on routes, netdevs and policies, which may be others now."""
+        try:
+            for name in self._manager.heed():
+                self._tell(News(name, Turn.RESTORED))
+        except BusyError:
+            return  # next time
+        except L2tpError as error:
+            if str(error) != self._unheeded:
+                self._complain(error)
+            self._unheeded = str(error)
+
     def _ask(self) -> None:
         """Whether all workers still answer; one that has not for a while is ended, and so will be replaced.
 
@@ -144,6 +156,7 @@ class Supervisor:
         except L2tpError as error:
             self._complain(error)
             silent = set()
+        self._heed()
         self._asked = time.monotonic()
         for pid in silent - self._workers.keys():
             with contextlib.suppress(OSError):  # it has ended since; or its pid is not known

@@ -7,7 +7,7 @@ that addresses, a bridge or another namespace is not its business (l2tpv3.link),
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -81,6 +81,17 @@ class HasWorkers(Protocol):
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
+
+
+@runtime_checkable
+class DependsOnSurroundings(Datapath, Protocol):
+    """A datapath whose sessions depend on more than their specification: on routes, netdevs, IPsec policies."""
+
+    def outdated(self, tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
+        """Those of the sessions for which `set_session` would do something else now than when it was done last.
+
+        What is not there, or not whole, is none of them.
+        """
 
 
 CircuitKey = tuple[str | None, int, int]

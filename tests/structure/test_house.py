@@ -32,7 +32,7 @@ FLOORS: list[set[str]] = [
     {"wanted", "everything", "look"},
     {"config", "pending", "world", "steps"},
     {"store"},
-    {"report", "metrics", "choose", "clash", "observe", "plan", "run", "replay"},
+    {"report", "metrics", "choose", "clash", "observe", "plan", "run", "replay", "surroundings"},
     {"planning", "differences", "extent", "recall", "stillness", "spaces", "outcome"},
     {"quick", "settle", "follow"},
     {"settling", "engine"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
@@ -96,6 +97,12 @@ class EbpfDatapath:
         self._worker.set_session(tunnel, _beside(tunnel, session))
         if not whole:
             wires.make(tunnel, session, self._runtime)
+
+    def outdated(self, tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
+        """See DependsOnSurroundings.outdated: packets come in where no program is, or IPsec policies came or went."""
+        from l2tpv3.datapath.ebpf import wires
+
+        return wires.outdated(tunnel, sessions)
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. What is left of it without a worker is removed."""

@@ -86,9 +86,9 @@ class _Look:
         if self._unread:
             yield "the counters are the worker's alone (what the programs count takes CAP_SYS_ADMIN to read)"
         if self._moving and ipsec.is_used(self._netns):
-            yield "packets go past IPsec policies that came later: `l2tpctl down`, then `restore`, has the worker send"
+            yield "packets go past IPsec policies that came later: `l2tpctl restore` has the worker send them"
         if self._moving & RECEIVES and (ifname := self._unwatched(tunnel)):
-            yield f"slower: packets come in by {ifname}, which has no program: `l2tpctl down`, then `restore`, mends it"
+            yield f"slower: packets come in by {ifname}, which has no program: `l2tpctl restore` mends that"
         if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
             yield "slower: the worker sends all packets (the programs give no UDP checksums: --udp-checksum off)"
         elif self._moving & RECEIVES and not self._moving & SENDS:

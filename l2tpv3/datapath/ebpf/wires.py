@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from l2tpv3.datapath.ebpf.backhaul import backhaul, guard
 from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.sessions import PRIORITY, Sessions, create, of_lower
 from l2tpv3.datapath.ebpf.transmit import Outgoing, transmit
-from l2tpv3.datapath.ebpf.underlay import attach, detach, leaves_unfinished, reached_by, watched_by
+from l2tpv3.datapath.ebpf.underlay import attach, detach, is_attached, leaves_unfinished, reached_by, watched_by
 from l2tpv3.errors import ConflictError, MissingError, UnavailableError, from_errno
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
 from l2tpv3.netlink.programs import run
@@ -191,6 +191,30 @@ def _where_it_is(tunnel: TunnelSpec, remove: Callable[[RouteSocket], bool]) -> b
 def _detach_if_empty(route: RouteSocket, sessions: Sessions) -> None:
     if sessions.empty:
         detach(route, sessions.version)
+
+
+def outdated(tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
+    """Those for which `make` would have the programs do less than they do, or take packets that are not taken."""
+    with _asking(tunnel, f"tunnel {tunnel.name}", "look at what it depends on") as route:
+        lowers = _lower_ends(route)
+        there = [(one, lowers.get((tunnel.tunnel_id, one.session_id))) for one in sessions]
+        whole = [(one, lower) for one, lower in there if lower is not None and lower.up]
+        if not whole:
+            return []
+        out = reached_by(route, tunnel)
+        known = _find(route, tunnel, whole[0][1], out)
+        if known is None:
+            return [one for one, _ in whole]
+        with known:
+            watched = out is None or is_attached(route, out, known)
+            entries = [(one, known.get(key(tunnel, one.session_id))) for one, _ in whole]
+            return [one for one, entry in entries if _differs(entry, tasks(tunnel, one), watched)]
+
+
+def _differs(entry: Entry | None, wanted: int, watched: bool) -> bool:  # noqa: FBT001
+    """Whether the programs do what they should not, or don't take what they should. Sending may be the worker's."""
+    done = entry.tasks if entry is not None else 0
+    return bool(done & ~wanted) or bool(wanted & RECEIVES and not (done & RECEIVES and watched))
 
 
 def is_whole(tunnel: TunnelSpec, session_id: int) -> bool:
