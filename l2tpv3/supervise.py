@@ -136,6 +136,7 @@ class Supervisor:
         try:
             for name in self._manager.heed():
                 self._tell(News(name, Turn.RESTORED))
+            self._unheeded = ""
         except BusyError:
             return  # next time
         except L2tpError as error:
@@ -156,7 +157,8 @@ class Supervisor:
         except L2tpError as error:
             self._complain(error)
             silent = set()
-        self._heed()
+        if not silent:  # which would have to be waited for once more
+            self._heed()
         self._asked = time.monotonic()
         for pid in silent - self._workers.keys():
             with contextlib.suppress(OSError):  # it has ended since; or its pid is not known

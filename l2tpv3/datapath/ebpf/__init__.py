@@ -10,8 +10,8 @@ netdev that has none, it is slower and no different.
     underlay.py   the netdevs that reach peers           receive.py       packets into frames
     sessions.py   the map that programs share            backhaul.py      the rest, to and from the worker
     entry.py      a session in it                        syscall.py       bpf(2): loads programs, reads and writes maps
-    look.py       what there is, and has been counted    ipsec.py         when all is the worker's
-    trial.py      whether this kernel can
+    look.py       what there is, and has been counted    ipsec.py         whether there are policies
+    trial.py      whether this kernel can                tasks.py         what programs do, and what the worker
 
 Of what goes past it: the programs act before netfilter and without xfrm. See docs/datapaths.md.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from functools import cached_property
 
 from l2tpv3.datapath.ebpf import ipsec, names, underlay
 from l2tpv3.datapath.ebpf.ends import all_ends
@@ -81,11 +82,15 @@ class _Look:
         known.append(self._stack.enter_context(another))
         return another.get(where)
 
+    @cached_property
+    def _policies(self) -> bool:
+        return ipsec.is_used(self._netns)
+
     def _notes(self, tunnel: Tunnel) -> Iterator[str]:
         yield from (note for note in tunnel.notes if note not in MISSING.values())
         if self._unread:
             yield "the counters are the worker's alone (what the programs count takes CAP_SYS_ADMIN to read)"
-        if self._moving and ipsec.is_used(self._netns):
+        if self._moving and self._policies:
             yield "packets go past IPsec policies that came later: `l2tpctl restore` has the worker send them"
         if self._moving & RECEIVES and (ifname := self._unwatched(tunnel)):
             yield f"slower: packets come in by {ifname}, which has no program: `l2tpctl restore` mends that"

@@ -91,11 +91,14 @@ def detach(route: RouteSocket, version: int) -> None:
 
     The scheduler `clsact` stays where it was made for it: it may be somebody else's by now, and does nothing.
     """
-    kind, priority = _KINDS[version], PRIORITIES[version]
     for link in route.links():
-        with contextlib.suppress(OSError):  # it has no clsact, or is going
-            if kind in running(route, link.ifindex, priority):
-                route.request(DEL_FILTER, stop(link.ifindex, Side.INGRESS, priority, kind))
+        try:
+            if _receiving(route, link, version) is not None:
+                body = stop(link.ifindex, Side.INGRESS, PRIORITIES[version], _KINDS[version])
+                route.request(DEL_FILTER, body)
+        except OSError as error:
+            if error.errno not in (errno.ENODEV, errno.ENOENT):  # it is going
+                raise
 
 
 def leaves_unfinished(link: Link) -> bool:

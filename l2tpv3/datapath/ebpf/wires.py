@@ -22,6 +22,7 @@ from l2tpv3.datapath.ebpf import ends, ipsec, names, syscall
 from l2tpv3.datapath.ebpf.backhaul import backhaul, guard
 from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.sessions import PRIORITY, Sessions, create, of_lower
+from l2tpv3.datapath.ebpf.tasks import differ, tasks
 from l2tpv3.datapath.ebpf.transmit import Outgoing, transmit
 from l2tpv3.datapath.ebpf.underlay import attach, detach, is_attached, leaves_unfinished, reached_by, watched_by
 from l2tpv3.errors import ConflictError, MissingError, UnavailableError, from_errno
@@ -31,7 +32,7 @@ from l2tpv3.netlink.route import Link, RouteSocket
 from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact
 from l2tpv3.netlink.veth import Pair
 from l2tpv3.netns import inside
-from l2tpv3.spec import MTU_MAX, Encap, Sequencing, SessionSpec, TunnelSpec
+from l2tpv3.spec import MTU_MAX, SessionSpec, TunnelSpec
 
 _MISSING: Final = (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 """What a kernel says that has no such netdev, scheduler or filter."""
@@ -39,24 +40,12 @@ _LONGEST: Final = MTU_MAX - 14
 """A TAP's greatest MTU: the session's netdev has the one that counts."""
 
 
-def tasks(tunnel: TunnelSpec, session: SessionSpec) -> int:
-    """What the programs do for a session: RECEIVES, SENDS.
-
-    The worker does what has to be numbered or kept in order, or to get a tag; what is to have UDP checksums; where an
-    address means something on one netdev alone; and all where there are IPsec policies, which sockets heed.
-    """
-    scoped = getattr(tunnel.remote, "scope_id", None) is not None
-    if session.sequencing is not Sequencing.NONE or session.vlan is not None or scoped or ipsec.is_used(tunnel.netns):
-        return 0
-    return RECEIVES | (SENDS if tunnel.encap is Encap.IP or not tunnel.udp_checksum else 0)
-
-
 def make(tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
     """Make what is missing of a session whose TAP there is, and have the programs do what the session says.
 
     Raises ConflictError (a netdev of that name exists), UnavailableError, NotPermittedError.
     """
-    ours = tasks(tunnel, session)
+    ours = tasks(tunnel, session, policies=ipsec.is_used(tunnel.netns))
     with _asking(tunnel, f"session {session.name}", "make what carries it") as route:
         out = reached_by(route, tunnel)
         lower = _lower(route, tunnel, session, runtime, out)
@@ -206,15 +195,10 @@ def outdated(tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[Sessio
         if known is None:
             return [one for one, _ in whole]
         with known:
-            watched = out is None or is_attached(route, out, known)
+            watched, policies = out is None or is_attached(route, out, known), ipsec.is_used(tunnel.netns)
             entries = [(one, known.get(key(tunnel, one.session_id))) for one, _ in whole]
-            return [one for one, entry in entries if _differs(entry, tasks(tunnel, one), watched)]
-
-
-def _differs(entry: Entry | None, wanted: int, watched: bool) -> bool:  # noqa: FBT001
-    """Whether the programs do what they should not, or don't take what they should. Sending may be the worker's."""
-    done = entry.tasks if entry is not None else 0
-    return bool(done & ~wanted) or bool(wanted & RECEIVES and not (done & RECEIVES and watched))
+            wanted = {one.session_id: tasks(tunnel, one, policies=policies) for one, _ in whole}
+            return [one for one, entry in entries if differ(entry, wanted[one.session_id], watched=watched)]
 
 
 def is_whole(tunnel: TunnelSpec, session_id: int) -> bool:

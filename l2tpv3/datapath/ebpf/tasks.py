@@ -1,0 +1,27 @@
+"""What the programs do for a session, and what is the worker's."""
+
+from __future__ import annotations
+
+from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry
+from l2tpv3.spec import Encap, Sequencing, SessionSpec, TunnelSpec
+
+
+def tasks(tunnel: TunnelSpec, session: SessionSpec, *, policies: bool) -> int:
+    """RECEIVES, SENDS, or neither. policies: whether there are IPsec policies in the tunnel's namespace.
+
+    The worker does what has to be numbered or kept in order, or to get a tag; what is to have UDP checksums; where an
+    address means something on one netdev alone; and all where there are policies, which sockets heed.
+    """
+    scoped = getattr(tunnel.remote, "scope_id", None) is not None
+    if policies or scoped or session.sequencing is not Sequencing.NONE or session.vlan is not None:
+        return 0
+    return RECEIVES | (SENDS if tunnel.encap is Encap.IP or not tunnel.udp_checksum else 0)
+
+
+def differ(entry: Entry | None, wanted: int, *, watched: bool) -> bool:
+    """Whether the programs do what they should not, or don't take what they should. Sending may be the worker's.
+
+    entry: the session's in the map. watched: whether a program is where packets come in.
+    """
+    done = entry.tasks if entry is not None else 0
+    return bool(done & ~wanted) or bool(wanted & RECEIVES and not (done & RECEIVES and watched))
