@@ -54,6 +54,7 @@ def restore(
 
     After a reboot, or when a worker died: a netdev that outlived its worker keeps its addresses and bridge. A change
     that `apply --confirm` made and nobody confirmed in time, or before the machine went down, is undone first.
+    Sessions of the ebpf datapath heed routes and IPsec policies as they are now.
     """
     if namespaces:
         if names or wait is not None:
