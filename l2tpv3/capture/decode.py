@@ -8,6 +8,7 @@ from typing import Any
 from l2tpv3.capture.options import Side
 from l2tpv3.capture.pcapng import Captured, Direction
 from l2tpv3.errors import UnavailableError
+from l2tpv3.extras import install_command
 from l2tpv3.spec import Encap, Sublayer
 from l2tpv3.status import SessionStatus, TunnelStatus
 
@@ -26,7 +27,7 @@ class Decoder:
         try:
             from l2tpv3.wire import scapy_l2tpv3
         except ImportError as error:
-            remedy = "install it (pip install 'l2tpv3[scapy]'), or write a file: -w FILE"
+            remedy = f"{install_command('scapy')} installs it; or write a file: -w FILE"
             raise UnavailableError("capture", "frames are decoded by scapy, which is not installed", remedy) from error
         from scapy.config import conf
 

@@ -73,6 +73,8 @@ class Aim:
         except ModuleNotFoundError as error:
             if error.name != "httpx":
                 raise
-            remedy = "install it with l2tpv3: `pip install 'l2tpv3[remote]'`"
+            from l2tpv3.extras import install_command
+
+            remedy = f"{install_command('remote')} installs it"
             raise UnavailableError("--host", "needs the Python package httpx", remedy) from error
         return Client(target, **limits)

@@ -13,6 +13,7 @@ import typer
 from l2tpv3.cli import complete
 from l2tpv3.cli.tunnel import local_manager
 from l2tpv3.errors import InvalidValueError, UnavailableError
+from l2tpv3.extras import install_command
 
 EXAMPLES = """
 l2tpctl serve                                  # /run/l2tpv3/api.sock
@@ -122,7 +123,8 @@ def _check_installed() -> None:
     missing = [name for name in _NEEDS if find_spec(name) is None]
     if missing:
         problem = f"{' and '.join(missing)} are not installed" if len(missing) > 1 else f"{missing[0]} is not installed"
-        raise UnavailableError("serve", problem, f"`{sys.executable} -m pip install 'l2tpv3[api]'` installs it")
+        it = "them" if len(missing) > 1 else "it"
+        raise UnavailableError("serve", problem, f"{install_command('api')} installs {it}")
 
 
 def _path(text: str | None) -> Path | None:

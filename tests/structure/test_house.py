@@ -20,7 +20,7 @@ PACKAGE = ROOT / "l2tpv3"
 # package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
     {"wire", "errors", "marks"},
-    {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot"},
+    {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras"},
     {"arrivals", "places", "words", "naming"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},
