@@ -170,3 +170,33 @@ def from_errno(subject: str, doing: str, number: int, remedy: str = "") -> L2tpE
     kind, advice = _BY_ERRNO.get(number, (RefusedError, ""))
     name = _errno.errorcode.get(number, str(number))
     return kind(subject, f"can't {doing}: {os.strerror(number)} ({name})", remedy or advice, errno=number)
+
+
+_FULL = "free space and try again"
+_FILE_ERRORS: dict[int, tuple[str, str]] = {
+    _errno.ENOSPC: ("the disk is full", _FULL),
+    _errno.EDQUOT: ("the disk quota is used up", _FULL),
+    _errno.EROFS: ("its file system is read-only", "mount it read-write"),
+    _errno.EIO: ("the disk fails to read or write", "`dmesg` says more"),
+    _errno.EMFILE: ("this process has too many files open", "raise its limit (`ulimit -n`)"),
+    _errno.ENFILE: ("this machine has too many files open", "close some, or raise fs.file-max"),
+}
+
+
+def file_error(
+    path: os.PathLike[str], doing: str, error: OSError, so_far: str = "", *, elsewhere: str = ""
+) -> L2tpError:
+    """The error for a file or directory of this host that can't be used, with a remedy for that errno.
+
+    doing: what was tried ("write the record"). so_far: what is true of the change as a whole ("nothing was changed").
+    elsewhere: how to use another place instead ("set L2TPV3_STATE_DIR"). Use as `raise file_error(...) from exc`.
+    """
+    number = error.errno or 0
+    general = from_errno("", "", number)
+    words, remedy = _FILE_ERRORS.get(number, ("", ""))
+    if number in (_errno.EACCES, _errno.EPERM):
+        remedy = "run as root" if os.geteuid() else "look at its owner, mode and attributes (`ls -ld`, `lsattr -d`)"
+    name = _errno.errorcode.get(number, str(number))
+    problem = f"can't {doing}: {words or os.strerror(number)} ({name})" + (f", {so_far}" if so_far else "")
+    remedy = ", or ".join(part for part in (remedy, elsewhere) if part)
+    return type(general)(os.fspath(path), problem, remedy, errno=number)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from l2tpv3.errors import BusyError, from_errno
+from l2tpv3.errors import BusyError, file_error, from_errno
 
 _POLL_S = 0.02
 
@@ -30,8 +30,8 @@ def locked(path: Path, flags: int, *, timeout_s: float) -> Iterator[None]:
     try:
         file = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        remedy = "run as root, or set L2TPV3_RUNTIME_DIR"
-        raise from_errno(str(path), "open the lock", error.errno or 0, remedy) from error
+        elsewhere = "set L2TPV3_RUNTIME_DIR to another directory"
+        raise file_error(path, "open the lock", error, elsewhere=elsewhere) from error
     try:
         give_up = time.monotonic() + timeout_s
         while not _taken(file, path):

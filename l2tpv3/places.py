@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from l2tpv3.errors import L2tpError, from_errno
+from l2tpv3.errors import L2tpError, file_error
 from l2tpv3.marks import Mark, link_alias
 from l2tpv3.netns import own_netns
 
@@ -65,9 +65,5 @@ class Places:
 
 
 def _place_error(place: Path, error: OSError) -> L2tpError:
-    return from_errno(
-        str(place),
-        "create this directory",
-        error.errno or 0,
-        "run as root, or set L2TPV3_STATE_DIR and L2TPV3_RUNTIME_DIR",
-    )
+    elsewhere = "set L2TPV3_STATE_DIR and L2TPV3_RUNTIME_DIR to other directories"
+    return file_error(place, "use this directory", error, elsewhere=elsewhere)

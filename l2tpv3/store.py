@@ -2,14 +2,20 @@
 
 Beside the tunnels and sessions it has at most one pending change: written before the first step of a change is taken,
 gone when the change is done or undone. One that is there while nobody holds the lock was killed half-way.
+
+Nothing but SQLite may open and close the file. POSIX drops every lock that a process holds on a file as soon as any
+descriptor of that file is closed in it, whoever opened it (fcntl(2)); other processes then take the writer for gone,
+and what it commits is lost ("How To Corrupt An SQLite Database File", section 2.2).
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -17,13 +23,16 @@ from pathlib import Path
 
 from l2tpv3 import migrations
 from l2tpv3.boot import boot_id
-from l2tpv3.errors import NotPermittedError, RefusedError
+from l2tpv3.errors import L2tpError, RefusedError, file_error
 from l2tpv3.everything import Edits, Everything
 from l2tpv3.links.record import LinkRecord, Links
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.pending import Pending
 from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec
+
+AUDIT_KEPT = 10_000
+"""So many of the last changes stay in the audit trail: as many as the service gives in one answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +101,7 @@ class Store:
 
     def begin(self, pending: Pending) -> None:
         """Note a change before its first step."""
-        with self._change() as db:
+        with self._change("nothing was changed") as db:
             _write_pending(db, pending)
 
     def commit(self, edits: Edits, audit: AuditEntry, pending: Pending | None = None) -> None:
@@ -103,6 +112,7 @@ class Store:
             _write(db, edits)
             _write_pending(db, pending)
             db.execute("INSERT INTO audit VALUES (?, ?, ?)", (audit.at, audit.who, audit.what))
+            db.execute("DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?", (AUDIT_KEPT,))
 
     def revert(self, before: Edits) -> None:
         """The change that was begun is undone: `before` is what there was of all that it would have changed."""
@@ -139,7 +149,9 @@ class Store:
             if not self._path.exists():
                 return []
             with self._opened_to_read() as db:
-                rows = db.execute("SELECT at, who, what FROM audit ORDER BY rowid DESC LIMIT ?", (limit,))
+                rows = db.execute(
+                    "SELECT at, who, what FROM audit ORDER BY rowid DESC LIMIT ?", (min(limit, AUDIT_KEPT),)
+                )
                 return [AuditEntry(at=at, who=who, what=what) for at, who, what in rows]
 
     @contextlib.contextmanager
@@ -158,8 +170,9 @@ class Store:
             yield db
 
     @contextlib.contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._errors(), self._opened() as db:
+    def _change(self, so_far: str = "") -> Iterator[sqlite3.Connection]:
+        """A transaction. so_far: what an error can say of the change as a whole."""
+        with self._errors("write", so_far), self._opened() as db:
             if self._before_change is not None:
                 self._before_change()
             db.execute("BEGIN IMMEDIATE")
@@ -168,8 +181,11 @@ class Store:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        # Cookies are in it: it is made for its owner alone before SQLite writes a byte (its -wal copies the mode).
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        # Cookies are in it: it is made for its owner alone before SQLite writes a byte (its -wal copies the mode). Not
+        # with open(): to close that descriptor would drop the locks of another thread, which may be quicker to use it.
+        if not self._path.exists():
+            with contextlib.suppress(FileExistsError):
+                os.mknod(self._path, stat.S_IFREG | 0o600)
         with contextlib.closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA foreign_keys = ON")
@@ -177,14 +193,56 @@ class Store:
             yield db
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, doing: str = "read", so_far: str = "") -> Iterator[None]:
         try:
             yield
-        except PermissionError as error:
-            raise NotPermittedError(str(self._path), "can't open the record", "run as root") from error
-        except (sqlite3.Error, OSError, ValueError, KeyError) as error:
-            remedy = "check the disk and the file; without it, names and cookies are lost"
-            raise RefusedError(str(self._path), f"can't use the record: {error}", remedy) from error
+        except sqlite3.Error as error:
+            raise self._sqlite_error(error, doing, so_far) from error
+        except OSError as error:
+            raise file_error(self._path, f"{doing} the record", error, so_far) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise RefusedError(str(self._path), f"is damaged: {error}", _DAMAGED) from error
+
+    def _sqlite_error(self, error: sqlite3.Error, doing: str, so_far: str) -> L2tpError:
+        """As what it comes from (sqlite.org/rescode.html); codes of more than a byte tell the same more finely."""
+        code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return RefusedError(str(self._path), f"is damaged: {error}", _DAMAGED)
+        if code == sqlite3.SQLITE_BUSY:
+            remedy = "try again; `fuser` with this path shows who has it open"
+            return RefusedError(str(self._path), f"can't {doing} the record: another program has it locked", remedy)
+        number = _ERRNO.get(code)
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
+            number = self._hindrance() or number
+        if number is not None:
+            return file_error(self._path, f"{doing} the record", OSError(number, os.strerror(number)), so_far)
+        return RefusedError(str(self._path), f"can't {doing} the record: {error}", "check the disk and this file")
+
+    def _hindrance(self) -> int | None:
+        """The errno of what keeps this process from writing here, which SQLite does not tell; None: nothing seen."""
+        with contextlib.suppress(OSError):
+            disk = os.statvfs(self._path.parent)
+            if disk.f_flag & os.ST_RDONLY:
+                return errno.EROFS
+            if not os.access(self._path.parent, os.W_OK) or not os.access(self._path, os.R_OK | os.W_OK):
+                return errno.EACCES
+            if not disk.f_bavail:
+                return errno.ENOSPC
+        return None
+
+
+_DAMAGED = (
+    "traffic goes on; restore a copy of this file, or move it away and apply your files again"
+    " (names and generated cookies are then new ones)"
+)
+_ERRNO = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+}
+"""What SQLite's result codes come from."""
 
 
 def _read_tunnels(db: sqlite3.Connection, names: Collection[str] | None = None) -> dict[str, TunnelRecord]:

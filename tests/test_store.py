@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 import sqlite3
 import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,14 +19,16 @@ import pytest
 
 from l2tpv3 import migrations
 from l2tpv3.boot import boot_id
-from l2tpv3.errors import RefusedError
+from l2tpv3.errors import L2tpError, NotPermittedError, RefusedError
 from l2tpv3.everything import Edits
 from l2tpv3.links.record import LinkRecord
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.pending import Pending
+from l2tpv3.places import Places
+from l2tpv3.recall import Recall
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.store import AuditEntry, Store
+from l2tpv3.store import AUDIT_KEPT, AuditEntry, Store
 
 SESSION = SessionRecord(
     spec=SessionSpec(name="lan", ifname="lan0", tx_cookie=b"12345678"), mtu=1438, mac="02:00:5e:00:53:01"
@@ -38,6 +46,7 @@ LINK = LinkRecord(
     mac="02:00:5e:00:53:09",
     over_netns="inner",
 )
+ROOT = Path(__file__).parents[1]
 ENTRY = AuditEntry(at=1.5, who="root (uid 0)", what="+ tunnel siteb")
 
 
@@ -223,3 +232,189 @@ def _assert_brought_up_to_date(folder: Path) -> None:
     Store(folder).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
     assert Store(folder).tunnels() == {"siteb": TUNNEL}
     assert Store(folder).audit(1) == [ENTRY]
+
+
+# -- locks: POSIX drops all that a process has on a file when it closes any descriptor of it ---------------------------
+
+_PENDING = Pending(scope=frozenset(), before=Edits(), target=Edits())
+_CALLS: dict[str, Callable[[Store], object]] = {
+    "load": Store.load,
+    "tunnels": Store.tunnels,
+    "pending": Store.pending,
+    "namespaces": Store.namespaces,
+    "audit": lambda store: store.audit(1),
+    "begin": lambda store: store.begin(_PENDING),
+    "commit": lambda store: store.commit(Edits(), ENTRY),
+    "revert": lambda store: store.revert(Edits()),
+    "forget_pending": Store.forget_pending,
+    "keep_namespace": lambda store: store.keep_namespace("inner"),
+    "forget_namespace": lambda store: store.forget_namespace("inner"),
+}
+
+
+def _in_a_thread(call: Callable[[], object]) -> None:
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
+def _locks_of(file: Path) -> list[str]:
+    ours = f" {os.getpid()} ", f":{file.stat().st_ino} "
+    return [
+        line.split(":", 1)[1] for line in Path("/proc/locks").read_text().splitlines() if all(map(line.count, ours))
+    ]
+
+
+def test_every_method_that_opens_the_record_is_tried() -> None:
+    assert {name for name in vars(Store) if not name.startswith("_")} == set(_CALLS)
+
+
+@pytest.mark.parametrize("name", _CALLS)
+def test_what_one_thread_does_leaves_the_locks_of_another(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    reader = sqlite3.connect(tmp_path / "l2tpv3.db")
+    reader.execute("SELECT name FROM tunnel").fetchall()
+    before = _locks_of(tmp_path / "l2tpv3.db")
+    _in_a_thread(lambda: _CALLS[name](Store(tmp_path)))
+    _in_a_thread(lambda: Recall(Places(tmp_path, tmp_path)).stamp([]))
+    after = _locks_of(tmp_path / "l2tpv3.db")
+    reader.close()
+    assert before and after == before
+
+
+_READS_TWICE = """
+import sqlite3, sys
+for last in (False, True):
+    db = sqlite3.connect(sys.argv[1])
+    db.execute("BEGIN")
+    db.execute("SELECT name FROM tunnel").fetchall()
+    if not last:
+        db.close()
+print("reading", flush=True)
+input()
+"""
+
+
+def test_no_commit_is_lost_beside_a_thread_and_a_process_that_read(tmp_path: Path) -> None:
+    """The other process, if it takes ours for gone, removes the log that the commit is about to be written to."""
+    store = Store(tmp_path)
+    store.commit(Edits(), ENTRY)
+    others: list[subprocess.Popen[bytes]] = []
+
+    def meanwhile() -> None:
+        _in_a_thread(Store(tmp_path).load)
+        command = [sys.executable, "-c", _READS_TWICE, str(tmp_path / "l2tpv3.db")]
+        others.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        assert others[0].stdout is not None and others[0].stdout.readline() == b"reading\n"
+
+    Store(tmp_path, meanwhile).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    others[0].communicate(b"\n", timeout=60)
+    assert store.tunnels() == {"siteb": TUNNEL}
+    with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    database.close()
+
+
+def test_threads_that_make_the_record_at_once_lose_nothing(tmp_path: Path) -> None:
+    names = [f"site{number}" for number in range(6)]
+    start = threading.Barrier(len(names))
+    errors: list[BaseException] = []
+
+    def add(name: str) -> None:
+        record = dataclasses.replace(TUNNEL, spec=dataclasses.replace(TUNNEL.spec, name=name))
+        start.wait(60)
+        try:
+            Store(tmp_path).commit(Edits(tunnels={name: record}), ENTRY)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and list(Store(tmp_path).tunnels()) == names
+    assert stat.S_IMODE((tmp_path / "l2tpv3.db").stat().st_mode) == 0o600
+
+
+# -- what is said when it can't be used ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "problem", "remedy"),
+    [
+        (errno.ENOSPC, "the disk is full (ENOSPC), nothing was changed", "free space and try again"),
+        (errno.EROFS, "its file system is read-only (EROFS), nothing was changed", "mount it read-write"),
+        (errno.EACCES, "Permission denied (EACCES), nothing was changed", ""),
+    ],
+)
+@pytest.mark.parametrize("absent", [True, False], ids=["absent", "there"])
+def test_why_it_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, problem: str, remedy: str, *, absent: bool
+) -> None:
+    """Absent: the system says it; there: SQLite, in words of its own."""
+    if not absent:
+        Store(tmp_path).commit(Edits(), ENTRY)
+
+    def refuse(*_: object, **__: object) -> None:
+        if absent:
+            raise OSError(number, os.strerror(number))
+        text = {errno.ENOSPC: "database or disk is full", errno.EROFS: "unable to open database file"}
+        error = sqlite3.OperationalError(text.get(number, "access permission denied"))
+        codes = {errno.ENOSPC: sqlite3.SQLITE_FULL, errno.EROFS: sqlite3.SQLITE_CANTOPEN}
+        error.sqlite_errorcode = codes.get(number, sqlite3.SQLITE_PERM)
+        raise error
+
+    monkeypatch.setattr(*((os, "mknod") if absent else (sqlite3, "connect")), refuse)
+    monkeypatch.setattr(Store, "_hindrance", lambda _: number)
+    with pytest.raises(L2tpError) as caught:
+        Store(tmp_path).begin(_PENDING)
+    assert caught.value.subject == str(tmp_path / "l2tpv3.db")
+    assert caught.value.problem == f"can't write the record: {problem}"
+    assert caught.value.remedy.startswith(remedy) and "names and cookies" not in str(caught.value)
+    assert isinstance(caught.value, NotPermittedError) is (number == errno.EACCES)
+
+
+@pytest.mark.root
+def test_a_disk_that_is_read_only_or_full_is_named(tmp_path: Path) -> None:
+    """A real one, in a mount namespace of the test's own."""
+    program = (
+        "import os, pathlib, sys\n"
+        "from tests.test_store import _PENDING, ENTRY, TUNNEL, Edits, L2tpError, Store\n"
+        "place = pathlib.Path(sys.argv[1])\n"
+        "def told():\n"
+        "    try: Store(place).begin(_PENDING)\n"
+        "    except L2tpError as error: print(error.problem, '|', error.remedy)\n"
+        "    else: print('worked')\n"
+        "Store(place).commit(Edits(tunnels={'siteb': TUNNEL}), ENTRY)\n"
+        "os.system(f'mount -o remount,ro {place}'); told(); print(list(Store(place).tunnels()))\n"
+        "os.system(f'mount -o remount,rw {place}'); told()\n"
+        "os.system(f'cat /dev/zero > {place}/filler 2> /dev/null'); told(); print(list(Store(place).tunnels()))\n"
+    )
+    mounted = 'mount -t tmpfs -o size=300k none "$1" && exec "$2" -c "$3" "$1"'
+    command = ["unshare", "--mount", "sh", "-c", mounted, "sh", str(tmp_path), sys.executable, program]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines() == [
+        "can't write the record: its file system is read-only (EROFS), nothing was changed | mount it read-write",
+        "['siteb']",
+        "worked",
+        "can't write the record: the disk is full (ENOSPC), nothing was changed | free space and try again",
+        "['siteb']",
+    ]
+
+
+# -- the audit trail --------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_trail_keeps_the_last_changes_only(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.commit(Edits(), ENTRY)
+    with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
+        rows = [(float(number), "root (uid 0)", f"change {number}") for number in range(AUDIT_KEPT + 50)]
+        database.executemany("INSERT INTO audit VALUES (?, ?, ?)", rows)
+    database.close()
+    store.commit(Edits(), dataclasses.replace(ENTRY, what="the last one"))
+    kept = store.audit(1 << 70)
+    assert len(kept) == AUDIT_KEPT
+    assert (kept[0].what, kept[-1].what) == ("the last one", "change 51")

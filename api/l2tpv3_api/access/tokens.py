@@ -18,13 +18,14 @@ import json
 import os
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from l2tpv3.errors import ExistsError, NotFoundError, RefusedError, from_errno
+from l2tpv3.errors import ExistsError, NotFoundError, RefusedError, file_error
 from l2tpv3.ids import parse_name
 from l2tpv3_api.access.identity import Identity, Scope
 
@@ -135,7 +136,7 @@ class Tokens:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise from_errno(str(self.path), "change the tokens", error.errno or 0, "run as root") from error
+            raise file_error(self.path, "change the tokens", error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._refresh()
@@ -154,7 +155,7 @@ class Tokens:
             self._seen, self._kept = None, {}
             return
         except OSError as error:
-            raise from_errno(str(self.path), "read the tokens", error.errno or 0, "run as root") from error
+            raise file_error(self.path, "read the tokens", error) from error
         seen = (status.st_ino, status.st_mtime_ns, status.st_size)
         if seen != self._seen:
             try:
@@ -202,13 +203,13 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise from_errno(str(path), "read this file", error.errno or 0, "run as root") from error
+        raise file_error(path, "read this file", error) from error
     return result
 
 
 def _write(path: Path, document: Mapping[str, Any], *, durable: bool) -> None:
     """Replace a file as a whole, for its owner alone. durable: it is on the disk when this returns."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")  # threads may write at once
     try:
         file = os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(file, "w", encoding="utf-8") as stream:
@@ -221,7 +222,7 @@ def _write(path: Path, document: Mapping[str, Any], *, durable: bool) -> None:
             _sync_directory(path.parent)
     except OSError as error:
         new.unlink(missing_ok=True)
-        raise from_errno(str(path), "write this file", error.errno or 0, "run as root") from error
+        raise file_error(path, "write this file", error) from error
 
 
 def _sync_directory(path: Path) -> None:
