@@ -125,7 +125,7 @@ def _of_tunnel(one: TunnelStatus) -> tuple[object, ...]:
 
 
 def _of_session(one: SessionStatus) -> tuple[object, ...]:
-    return one.spec, one.condition, one.foreign, one.mtu, one.netdev, one.send_seq, one.recv_seq
+    return one.spec, one.condition, one.foreign, one.mtu, one.netdev, one.send_seq, one.recv_seq, one.notes
 
 
 def _tunnel(change: str, status: TunnelStatus) -> Happening:

@@ -10,10 +10,11 @@ from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
 from l2tpv3.link.base import Locator
 from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import same_netns
+from l2tpv3.notes import LookedAt, session_notes, tunnel_notes
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
-from l2tpv3.state import Session, Tunnel
+from l2tpv3.state import Session, Tunnel, TunnelCounters
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.world import World
 
@@ -86,42 +87,25 @@ class Observer:
             reason=record.reason,
             transient=record.boot is not None,
             local=record.local,
+            counters=seen.counters if seen is not None else TunnelCounters(),
+            worker_pid=seen.worker_pid if seen is not None else None,
             sessions=tuple(self._session(record, session, there) for session in record.sessions),
         )
-        if seen is None:
-            netdevs = any(one.netdev is not None for one in status.sessions)
-            return dataclasses.replace(status, notes=self._why_missing(record, netdevs=netdevs))
-        return dataclasses.replace(
-            status,
-            counters=seen.counters,
-            worker_pid=seen.worker_pid,
-            notes=(*seen.notes, *self._strangers(record, seen)),
+        looked = LookedAt(record=record, seen=seen, status=status, host=self)
+        sessions = tuple(
+            dataclasses.replace(one, notes=notes) if (notes := session_notes(looked, session, one)) else one
+            for session, one in zip(record.sessions, status.sessions, strict=True)
         )
-
-    def _why_missing(self, record: TunnelRecord, *, netdevs: bool) -> tuple[str, ...]:
-        """netdevs: whether there are any of its sessions."""
-        if record.stopped is not None:
-            return ("`l2tpctl down` stopped it",)
-        silent = tuple(
-            f"{f'worker {pid}' if pid else 'a worker'} does not answer; it may be this tunnel's"
-            for pid in self.unanswering(record.datapath)
-        )
-        if not silent and netdevs and record.datapath == "ebpf":
-            return ("it has no worker: what the kernel's programs move still passes; `l2tpctl restore` starts another",)
-        return silent
+        return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions)
 
     def unanswering(self, datapath: str) -> tuple[int, ...]:
         """Pids of a datapath's workers that did not answer when it was looked at last."""
         one = self._datapaths.get(datapath)
         return one.unanswering if isinstance(one, HasWorkers) else ()
 
-    def _strangers(self, record: TunnelRecord, seen: Tunnel) -> list[str]:
-        known = {session.spec.session_id for session in record.sessions}
-        return [
-            f"session id {session.session_id} ({session.ifname}) was added by something else"
-            for session in seen.sessions
-            if session.session_id not in known
-        ]
+    def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """A netdev by its name, whoever made it; None where there is none."""
+        return self._locator.named(netns, ifname)
 
     def _session(self, record: TunnelRecord, session: SessionRecord, there: Mapping[int, Session]) -> SessionStatus:
         """there: the tunnel's sessions by their ids; looking for each among all takes seconds for ten thousand."""

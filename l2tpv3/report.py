@@ -114,6 +114,7 @@ def session_dict(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
         "vlan": spec.vlan,
         "egress": spec.egress.value if spec.vlan is not None else None,
         "mtu": status.mtu,
+        "notes": list(status.notes),
         "netdev": _netdev(status.netdev) if status.netdev else None,
         "counters": dataclasses.asdict(status.counters),
         "wanted": None if status.foreign else spec.to_words(secrets=secrets),

@@ -46,6 +46,7 @@ class SessionStatus:
 
     mtu: what --mtu auto came to, in bytes; None when unknown. netdev: None when it is not there.
     send_seq, recv_seq: what the datapath does now; a Linux kernel changes its own to follow the peer.
+    notes: what the user should know of it beside that, in sentences; see l2tpv3.notes.
     """
 
     name: str
@@ -57,6 +58,7 @@ class SessionStatus:
     send_seq: bool = False
     recv_seq: bool = False
     counters: Counters = field(default_factory=Counters)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class TunnelStatus:
     """One tunnel with its sessions. `name` of a foreign one is `DATAPATH:ID`, which no name on record can be.
 
     spec: as wanted. local: the address in use. datapath and reason: what carries it, and why that one. transient: it
-    is not on record any more after a reboot.
+    is not on record any more after a reboot. notes: see l2tpv3.notes; those of a session are with the session.
     """
 
     name: str

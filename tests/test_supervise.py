@@ -252,7 +252,7 @@ def test_a_tunnel_without_sessions_comes_back_too(joined: tuple[Here, Here], wat
     a.down()
     time.sleep(2.5)
     assert a.tunnel("bare").condition is Condition.MISSING
-    assert a.tunnel("bare").notes == ("`l2tpctl down` stopped it",)
+    assert a.tunnel("bare").notes == ("`l2tpctl down` stopped it; `l2tpctl restore bare` brings it back",)
     assert watching.poll() is None
 
 

@@ -79,8 +79,14 @@ def add(
             f"session {tunnel}/{name}: cookies were generated; `l2tpctl peer {tunnel}` prints the other end's command",
             file=sys.stderr,
         )
+    _tell_notes(tunnel, made)
     if json:
         print_sessions([(tunnel, made)], secrets=show_secrets)
+
+
+def _tell_notes(tunnel: str, session: SessionStatus) -> None:
+    for note in session.notes:
+        print(f"session {tunnel}/{session.name}: note: {note}", file=sys.stderr)
 
 
 def _summary(made: SessionStatus) -> str:
@@ -161,8 +167,10 @@ def set_(
     )  # fmt: skip
     manager = manager_of(ctx)
     tell_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))
+    now = manager.session(tunnel, name, secrets=show_secrets)
+    _tell_notes(tunnel, now)
     if json:
-        print_sessions([(tunnel, manager.session(tunnel, name, secrets=show_secrets))], secrets=show_secrets)
+        print_sessions([(tunnel, now)], secrets=show_secrets)
 
 
 def del_(ctx: typer.Context, tunnel: options.TunnelName, name: options.SessionName) -> None:

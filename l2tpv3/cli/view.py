@@ -78,8 +78,14 @@ def sessions_table(sessions: Iterable[tuple[str, SessionStatus]], *, secrets: bo
         "TUNNEL", "NAME", "CONDITION", "IFNAME", "ID", "PEER-ID", "MTU", "TX-COOKIE", "RX-COOKIE", "SUBLAYER",
         "SEQUENCING", "ATTACHED",
     )  # fmt: skip
+    sessions = list(sessions)
     rows = [_session_row(tunnel, session, secrets=secrets) for tunnel, session in sessions]
-    return table(heads, rows, right=("ID", "PEER-ID", "MTU"), indent=indent)
+    text = table(heads, rows, right=("ID", "PEER-ID", "MTU"), indent=indent)
+    return text + "".join(_notes(f"{tunnel}/{session.name}", session, indent=indent) for tunnel, session in sessions)
+
+
+def _notes(name: str, session: SessionStatus, *, indent: int = 0) -> str:
+    return "".join(f"{' ' * indent}note  {name}: {note}\n" for note in session.notes)
 
 
 def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequence[object]:
@@ -125,7 +131,8 @@ def status_text(tunnels: Sequence[TunnelStatus]) -> str:
         heads = ("SESSION", "CONDITION", "IFNAME", "MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED", "ATTACHED")
         right = ("MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED")
         sessions = table(heads, rows, right=right, indent=2) if rows else "  no sessions\n"
-        blocks.append(_headline(tunnel) + sessions)
+        notes = "".join(_notes(session.name, session, indent=2) for session in tunnel.sessions)
+        blocks.append(_headline(tunnel) + sessions + notes)
     return "\n".join(blocks)
 
 
@@ -234,6 +241,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("netns", netdev.netns if netdev else spec.netns),
             ("carrier", netdev.carrier if netdev else None),
             ("bridge", netdev.bridge if netdev else spec.bridge),
+            *(("note", note) for note in status.notes),
             *(("address", str(address)) for address in (netdev.addresses if netdev else spec.addresses)),
             *((head.lower(), getattr(status.counters, field)) for head, field in COUNTERS),
         ]

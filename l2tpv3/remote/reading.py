@@ -96,6 +96,7 @@ def read_session(document: Mapping[str, Any]) -> SessionStatus:
         send_seq=document["send_seq"],
         recv_seq=document["recv_seq"],
         counters=_counters(Counters, document["counters"]),
+        notes=tuple(document.get("notes", ())),
     )
 
 

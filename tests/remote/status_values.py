@@ -71,6 +71,7 @@ def sessions(draw: st.DrawFn, *, foreign: bool = False) -> SessionStatus:
         "send_seq": send,
         "recv_seq": recv,
         "counters": draw(_counters),
+        "notes": tuple(draw(st.lists(TEXTS, max_size=2))),
     }
     if not foreign:
         spec = draw(_specs)

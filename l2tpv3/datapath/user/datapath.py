@@ -388,7 +388,6 @@ def _close_after_worker(client: Client, files: list[int]) -> None:
 def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
     udp = words["encap"] == "udp"
     sessions = words["sessions"]
-    gone = [session for session in sessions if session["seen_ifname"] is None]
     return Tunnel(
         tunnel_id=words["tunnel_id"],
         peer_tunnel_id=words["peer_tunnel_id"],
@@ -401,10 +400,7 @@ def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
         sessions=tuple(_session(session) for session in sessions),
         counters=TunnelCounters(**words["counters"]),
         worker_pid=pid,
-        notes=(
-            *(f"session {session['name']}: its netdev is gone, with its network namespace" for session in gone),
-            *(MISSING[word] for word in words.get("without", ()) if word in MISSING),
-        ),
+        notes=tuple(MISSING[word] for word in words.get("without", ()) if word in MISSING),
     )
 
 

@@ -1,0 +1,126 @@
+"""Notes: what a status tells of a tunnel or a session beside its condition. Each is found by a function of its own.
+
+To add one: write a function that yields sentences, and put it into TUNNEL_NOTES or SESSION_NOTES. A sentence says what
+is wrong, and a remedy that works when it is typed. Nothing in it changes from look to look, as a counter does: each
+change of a note is an event. A function that raises an L2tpError adds nothing, and the others are asked all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.link.base import home
+from l2tpv3.netns import netns_identity
+from l2tpv3.records import SessionRecord, TunnelRecord
+from l2tpv3.state import Tunnel
+from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+
+
+class HostFacts(Protocol):
+    """What a note may ask of the host; l2tpv3.observe.Observer asks the kernel and the workers once for all notes."""
+
+    def unanswering(self, datapath: str) -> tuple[int, ...]:
+        """Pids (0: unknown) of a datapath's workers that did not answer."""
+
+    def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """A netdev by its name, whoever made it; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedAt:
+    """A tunnel on record at one look. seen: as its datapath reports it, None if it does not. status: without notes."""
+
+    record: TunnelRecord
+    seen: Tunnel | None
+    status: TunnelStatus
+    host: HostFacts
+
+
+NotesOfTunnel = Callable[[LookedAt], Iterator[str]]
+NotesOfSession = Callable[[LookedAt, SessionRecord, SessionStatus], Iterator[str]]
+
+
+def tunnel_notes(looked: LookedAt) -> tuple[str, ...]:
+    """All notes of the tunnel itself, in the order of TUNNEL_NOTES."""
+    found: list[str] = []
+    for notes in TUNNEL_NOTES:
+        try:
+            found += notes(looked)
+        except L2tpError:
+            continue
+    return tuple(found)
+
+
+def session_notes(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> tuple[str, ...]:
+    """All notes of one of the tunnel's sessions, in the order of SESSION_NOTES."""
+    found: list[str] = []
+    for notes in SESSION_NOTES:
+        try:
+            found += notes(looked, record, status)
+        except L2tpError:
+            continue
+    return tuple(found)
+
+
+# -- tunnels -----------------------------------------------------------------------------------------------------------
+
+
+def _why_missing(looked: LookedAt) -> Iterator[str]:
+    """Why a tunnel that is on record is not running, and what brings it back."""
+    record = looked.record
+    if looked.seen is not None:
+        return
+    if record.stopped is not None:
+        yield f"`l2tpctl down` stopped it; {_restore(looked)} brings it back"
+        return
+    silent = looked.host.unanswering(record.datapath)
+    if silent:
+        for pid in silent:
+            yield f"{f'worker {pid}' if pid else 'a worker'} does not answer; it may be this tunnel's"
+    elif record.datapath == "ebpf" and any(one.netdev is not None for one in looked.status.sessions):
+        yield f"it has no worker: what the kernel's programs move still passes; {_restore(looked)} starts another"
+    elif looked.status.condition is Condition.MISSING:
+        yield f"it is not running; {_restore(looked)} brings it back"
+
+
+def _datapath_notes(looked: LookedAt) -> Iterator[str]:
+    """What the datapath has to say of it."""
+    yield from looked.seen.notes if looked.seen is not None else ()
+
+
+def _strangers(looked: LookedAt) -> Iterator[str]:
+    """Sessions in a tunnel of ours that something else added."""
+    known = {session.spec.session_id for session in looked.record.sessions}
+    for session in looked.seen.sessions if looked.seen is not None else ():
+        if session.session_id not in known:
+            yield f"session id {session.session_id} ({session.ifname}) was added by something else"
+
+
+def _restore(looked: LookedAt) -> str:
+    return f"`l2tpctl restore {looked.record.spec.name}`"
+
+
+TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (_why_missing, _datapath_notes, _strangers)
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------------
+
+
+def _session_missing(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """What brings back a session, or a session's netdev, that is gone from a tunnel that runs."""
+    if looked.seen is None or status.condition is not Condition.MISSING:
+        return
+    if not any(one.session_id == record.spec.session_id for one in looked.seen.sessions):
+        yield f"it is not running; {_restore(looked)} makes it again"
+        return
+    place = home(looked.record.spec, record.spec)
+    if place is not None and netns_identity(place) is None:
+        yield f"its netdev is gone, and so is network namespace {place}; {_restore(looked)} once that is there again"
+    else:
+        yield f"its netdev is gone; {_restore(looked)} makes it again"
+
+
+SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (_session_missing,)
