@@ -280,9 +280,10 @@ _OWN: Final[dict[str, Any]] = {
     },
     "Capabilities": {
         "type": "object",
-        "required": ["version", "datapaths", "links", "formats", "limits", "you"],
+        "required": ["version", "hostname", "datapaths", "links", "formats", "limits", "you"],
         "properties": {
             "version": _TEXT,
+            "hostname": {**_TEXT, "description": "What this host is called."},
             "datapaths": {
                 "type": "array",
                 "items": {

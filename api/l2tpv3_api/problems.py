@@ -18,6 +18,7 @@ from starlette.routing import Match, Route
 from l2tpv3.config.read import as_keys
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError, RefusedError, UnauthenticatedError
 from l2tpv3.source import KeyPath
+from l2tpv3_api.hostname import challenge
 
 MEDIA_TYPE: Final = "application/problem+json"
 FAULTS_MAX: Final = 100
@@ -137,7 +138,7 @@ def install(app: FastAPI) -> None:
 
 async def _l2tp_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, L2tpError)
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else None
+    headers = {"WWW-Authenticate": challenge()} if isinstance(error, UnauthenticatedError) else None
     return problem_response(error, headers=headers)
 
 

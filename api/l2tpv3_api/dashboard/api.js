@@ -6,9 +6,10 @@ const WAIT_MS = 60000;
 
 /** What the service answered that was not success: an RFC 9457 problem. */
 export class Problem extends Error {
-  constructor(status, body) {
+  constructor(status, body, hostname = '') {
     super(body.detail || body.problem || body.title || `the service answered ${status}`);
     this.status = status;
+    this.hostname = hostname; // of the host that asks for a token
     this.body = body;
     this.slug = body.slug ?? '';
     this.subject = body.subject ?? '';
@@ -43,12 +44,14 @@ export function ask(url, { headers = {}, ...rest } = {}) {
   return fetch(url, { cache: 'no-store', credentials: 'same-origin', redirect: 'error', headers: all, ...rest });
 }
 
-async function problemOf(response) {
+/** What an answer that was no success tells. */
+export async function problemOf(response) {
   const said = await response.text().catch(() => '');
+  const hostname = /realm="([^"]*)"/.exec(response.headers.get('WWW-Authenticate') ?? '')?.[1] ?? '';
   try {
-    return new Problem(response.status, JSON.parse(said));
+    return new Problem(response.status, JSON.parse(said), hostname);
   } catch {
-    return new Problem(response.status, { detail: said.slice(0, 300) || response.statusText });
+    return new Problem(response.status, { detail: said.slice(0, 300) || response.statusText }, hostname);
   }
 }
 

@@ -2,19 +2,42 @@
 
 import { Problem, told } from './api.js';
 import { h } from './dom.js';
+import { here } from './here.js';
 
-/** Show a modal dialog with a title; the element, with `close()`. Focus goes back to where it was. */
+/** Show a modal dialog with a title; the element, with `close()`. Focus goes back to where it was, or to its like. */
 export function dialog(title, ...content) {
   const before = document.activeElement;
   const id = `title-${Math.random().toString(36).slice(2)}`;
-  const close = h('button', { type: 'button', class: 'button quiet close', 'aria-label': 'Close', onclick: () => box.close() }, '✕');
-  const box = h('dialog', { 'aria-labelledby': id }, h('header', {}, h('h2', { id }, title), close), content);
-  box.addEventListener('close', () => { box.remove(); if (before?.isConnected) before.focus(); });
+  const close = h('button', { type: 'button', class: 'button quiet close', 'aria-label': 'Close', onclick: () => leave(box) }, '✕');
+  const box = h('dialog', { 'aria-labelledby': id, onkeydown: (event) => { if (event.key === 'Escape') { event.preventDefault(); leave(box); } } },
+    h('header', {}, h('h2', { id }, title), close), content);
+  box.addEventListener('close', () => { box.remove(); focusAgain(before); });
+  box.addEventListener('input', () => { box.dataset.filled = 'yes'; });
   box.addEventListener('pointerdown', (event) => { if (event.target === box) box.dataset.outside = 'yes'; });
   box.addEventListener('click', (event) => { if (event.target === box && box.dataset.outside && !box.querySelector('form')) box.close(); delete box.dataset.outside; });
   document.body.append(box);
   box.showModal();
   return box;
+}
+
+/** Close a dialog; where something was typed into its form, only after asking whether that may be thrown away. */
+function leave(box) {
+  if (!box.dataset.filled || !box.querySelector('form')) { box.close(); return; }
+  const asked = box.querySelector('.asked');
+  if (asked) { asked.querySelector('button').focus(); return; }
+  const stay = h('button', { type: 'button', class: 'button', onclick: () => { question.remove(); box.querySelector('input, select, textarea')?.focus(); } }, 'Go on');
+  const away = h('button', { type: 'button', class: 'button', onclick: () => box.close() }, 'Throw it away');
+  const question = h('div', { class: 'alert asked', role: 'alert' }, h('p', {}, 'Throw away what you typed?'), h('div', { class: 'buttons' }, stay, away));
+  box.querySelector('header').after(question);
+  stay.focus();
+}
+
+/** Give the focus back: to what had it, to what says the same where the page was built anew since, else to the page. */
+function focusAgain(before) {
+  if (before?.isConnected && before !== document.body) { before.focus(); return; }
+  const words = before?.textContent;
+  const like = words && [...document.querySelectorAll('main button, main a')].find((one) => one.textContent === words && one.checkVisibility());
+  (like || document.getElementById('main')).focus({ preventScroll: true });
 }
 
 /** A short notice that goes by itself, and is read aloud politely; of a failure it stays until it is closed. */
@@ -25,12 +48,17 @@ export function notice(words, kind = 'good') {
   if (kind === 'good') setTimeout(() => one.remove(), 7000);
 }
 
-/** Ask before something that can't be undone; what `act` throws is told in the dialog. */
-export function confirm(title, words, verb, act, className = 'danger') {
+/** Ask before something that can't be undone; what `act` throws is told in the dialog. The focus is on Cancel, so that
+ *  a key that bounces does nothing. name: has to be typed first, where much goes at once; null: nothing has to. */
+export function confirm(title, words, verb, act, { className = 'danger', name = null } = {}) {
   const error = h('div', { class: 'alert', role: 'alert', hidden: true });
-  const go = h('button', { type: 'submit', class: `button ${className}` }, verb);
+  const go = h('button', { type: 'submit', class: `button ${className}`, disabled: name !== null }, verb);
+  const cancel = h('button', { type: 'button', class: 'button', onclick: () => box.close() }, 'Cancel');
+  const typed = name === null ? null : field({ name: 'typed', label: `To go on, type ${name}` });
+  typed?.input.addEventListener('input', () => { go.disabled = typed.input.value.trim() !== name; });
   const form = h('form', { onsubmit: async (event) => {
     event.preventDefault();
+    if (go.disabled) return;
     go.disabled = true;
     try {
       await act();
@@ -40,10 +68,9 @@ export function confirm(title, words, verb, act, className = 'danger') {
       error.textContent = told(failure);
       go.disabled = false;
     }
-  } }, words.map((one) => h('p', {}, one)), error,
-  h('footer', {}, h('button', { type: 'button', class: 'button', onclick: () => box.close() }, 'Cancel'), go));
+  } }, h('p', {}, 'On host ', h('b', { class: 'mono' }, here()), '.'), words.map((one) => h('p', {}, one)), typed?.element, error, h('footer', {}, cancel, go));
   const box = dialog(title, form);
-  go.focus();
+  (typed ? typed.input : cancel).focus();
   return box;
 }
 
@@ -84,7 +111,7 @@ export function showProblem(failure, fields, alert) {
   for (const { name, words } of findings(failure)) {
     const at = fields.find((one) => one.spec.name === name);
     if (!at) { rest.push(words); continue; }
-    at.error.textContent = words;
+    at.error.textContent = [at.error.textContent, words].filter(Boolean).join('. ');
     at.input.setAttribute('aria-invalid', 'true');
     const folded = at.element.closest('details');
     if (folded) folded.open = true;
@@ -104,15 +131,19 @@ export function clearProblems(fields, alert) {
   for (const { error, input } of fields) { error.textContent = ''; input.removeAttribute('aria-invalid'); }
 }
 
-/** Which field a problem is about: JSON pointers tell, else the subject, which names the option as `--remote`. */
+/** Which field each finding is about, null where none is: JSON pointers tell, else the subject, which names the option
+ *  as `--remote`. What is wrong with the whole ("") says so in words: a name that is none, a value that is missing. */
 function findings(failure) {
   if (!(failure instanceof Problem)) return [{ name: null, words: told(failure) }];
   const sentence = `${failure.problem}${failure.remedy ? `; ${failure.remedy}` : ''}`;
-  const pointed = failure.errors.filter((one) => one.pointer).map((one) => ({ name: decodeURIComponent(one.pointer.replace(/^#?\//, '')).split('/')[0], words: one.detail ?? sentence }));
-  if (pointed.length) return pointed;
-  const option = /--([a-z-]+)/.exec(failure.subject) ?? / name$/.exec(failure.subject)?.map(() => 'name');
-  const name = option ? option[1] ?? option[0] : null;
-  if (name) return [{ name, words: sentence }];
-  const quoted = /--([a-z-]+)/.exec(failure.problem);
-  return [{ name: quoted ? quoted[1] : null, words: told(failure) }];
+  const option = /--([a-z-]+)/.exec(failure.subject)?.[1] ?? (/ name$/.test(failure.subject) ? 'name' : null);
+  if (failure.errors.length) return failure.errors.map((one) => ({ name: fieldOf(one) ?? (failure.errors.length === 1 ? option : null), words: one.detail ?? sentence }));
+  if (option) return [{ name: option, words: sentence }];
+  return [{ name: /--([a-z-]+)/.exec(failure.problem)?.[1] ?? null, words: told(failure) }];
+}
+
+/** The field that one of several findings is about. */
+function fieldOf({ pointer, detail = '' }) {
+  if (pointer) return decodeURIComponent(pointer.replace(/^#?\//, '')).split('/')[0];
+  return /^([a-z-]+) is missing/.exec(detail)?.[1] ?? (/ is not a name/.test(detail) ? 'name' : null);
 }

@@ -1,6 +1,6 @@
 // The configuration of the far end, to be copied; and captures, to be downloaded.
 
-import { ask, path, Problem, request, told } from './api.js';
+import { ask, path, Problem, problemOf, request, told } from './api.js';
 import { dialog, field, notice } from './dialog.js';
 import { h } from './dom.js';
 import { bytes } from './format.js';
@@ -61,7 +61,7 @@ export function showCapture(tunnel, session) {
       const asked = new URLSearchParams({ side: side.input.value });
       for (const one of [filter, packets, seconds]) if (one.input.value.trim()) asked.set(one.spec.name, one.input.value.trim());
       const response = await ask(`${path('tunnels', tunnel, 'sessions', session, 'capture')}?${asked}`, { signal: abort.signal });
-      if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+      if (!response.ok) throw await problemOf(response);
       save(await collect(response, abort.signal, (size) => { status.textContent = `Capturing: ${bytes(size)}`; }), `${tunnel}-${session}.pcapng`);
       status.textContent = 'Saved.';
     } catch (failure) {

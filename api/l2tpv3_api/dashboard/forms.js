@@ -52,8 +52,7 @@ export function addTunnel() {
   const more = [...TUNNEL_MORE, TRANSIENT].map((spec) => field(spec, spec.initial));
   form('Add tunnel', 'Add', parts(fields, more), async (words) => {
     const { name, ...rest } = words;
-    if (!name) throw missing('name', 'give the tunnel a name');
-    await send('PUT', path('tunnels', name), rest, { 'If-None-Match': '*' });
+    await make('tunnel', name, (one) => path('tunnels', one), rest);
     notice(`Tunnel ${name} is made.`);
     location.hash = `#/tunnel/${encodeURIComponent(name)}`;
   });
@@ -65,8 +64,7 @@ export function addSession(tunnel) {
   const more = SESSION_MORE.map((spec) => field(spec, spec.initial));
   form(`Add session to ${tunnel}`, 'Add', parts(fields, more), async (words) => {
     const { name, ...rest } = words;
-    if (!name) throw missing('name', 'give the session a name');
-    await send('PUT', path('tunnels', tunnel, 'sessions', name), rest, { 'If-None-Match': '*' });
+    await make('session', name, (one) => path('tunnels', tunnel, 'sessions', one), rest);
     notice(`Session ${tunnel}/${name} is made.`);
     location.hash = `#/session/${encodeURIComponent(tunnel)}/${encodeURIComponent(name)}`;
   });
@@ -132,7 +130,15 @@ function valueOf({ spec, input }) {
   return spec.kind === 'number' && /^\d+$/.test(typed) ? Number(typed) : typed;
 }
 
-export const missing = (name, words) => new Problem(422, { subject: `--${name}`, problem: words, slug: 'invalid-value' });
+/** Make a thing. Without a name it is asked for as "-", which can be none, so that the service tells what else is wrong. */
+export async function make(what, name, url, words) {
+  try {
+    await send('PUT', url(name || '-'), words, { 'If-None-Match': '*' });
+  } catch (failure) {
+    if (!name && failure instanceof Problem) failure.errors = failure.errors.map((one) => (/ is not a name/.test(one.detail) ? { pointer: '/name', detail: `Give the ${what} a name.` } : one));
+    throw failure;
+  }
+}
 
 /** Fields in sight, and those that are folded away. */
 const parts = (fields, more) => ({
@@ -182,7 +188,7 @@ export function removeTunnel(name, sessions) {
     await send('DELETE', path('tunnels', name));
     notice(`Tunnel ${name} is removed.`);
     location.hash = '#/tunnels';
-  });
+  }, { name: sessions ? name : null });
 }
 
 /** Ask, then remove a session. */

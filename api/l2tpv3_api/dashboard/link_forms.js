@@ -3,7 +3,7 @@
 import { path, send } from './api.js';
 import { confirm, field, notice } from './dialog.js';
 import { h } from './dom.js';
-import { edit, form, missing, NAME } from './forms.js';
+import { edit, form, make, NAME } from './forms.js';
 
 /** Types, each with what it is. */
 export const TYPES = [
@@ -78,8 +78,7 @@ export function addLink(over = '') {
   type.input.addEventListener('change', build);
   build();
   form('Add link', 'Add', { fields: () => [name, type, ...own, ...folded], plain: [h('div', { class: 'fields' }, name.element, type.element), plain], more }, async ({ name: called, ...words }) => {
-    if (!called) throw missing('name', 'give the link a name');
-    await send('PUT', path('links', called), words, { 'If-None-Match': '*' });
+    await make('link', called, (one) => path('links', one), words);
     notice(`Link ${called} is made.`);
     location.hash = `#/link/${encodeURIComponent(called)}`;
   });

@@ -3,6 +3,7 @@
 import { get, Problem, setToken, token, tokenFromAddress, told } from './api.js';
 import { h, icon, text } from './dom.js';
 import { notice } from './dialog.js';
+import { here, setHere, setTitle } from './here.js';
 import { Model } from './model.js';
 import { Stream } from './stream.js';
 import { theme } from './theme.js';
@@ -55,11 +56,12 @@ class App {
 
   async begin() {
     try {
-      const { you, formats } = await get('v1/capabilities');
+      const { you, formats, hostname } = await get('v1/capabilities');
+      setHere(hostname);
       this.identity = you;
       this.formats = formats.peer;
     } catch (failure) {
-      if (failure instanceof Problem && failure.status === 401) { this.#login(token() ? told(failure) : ''); return; }
+      if (failure instanceof Problem && failure.status === 401) { this.#login(token() ? failure : null, failure); return; }
       this.#state('waiting', AGAIN_MS / 1000);
       this.retry = setTimeout(() => this.begin(), AGAIN_MS);
       if (!this.view && !this.main.children.length) this.main.replaceChildren(h('p', { class: 'empty panel' }, told(failure)));
@@ -74,7 +76,7 @@ class App {
       event: (type, data) => this.#event(type, data),
       state: (word, seconds) => this.#state(word, seconds),
       open: () => this.#list(),
-      refused: (problem) => this.#login(told(problem)),
+      refused: (problem) => this.#login(problem),
     });
     this.stream.run();
   }
@@ -84,7 +86,7 @@ class App {
       await this.model.list();
       this.confirmation.check();
     } catch (failure) {
-      if (failure instanceof Problem && failure.status === 401) this.#login(told(failure));
+      if (failure instanceof Problem && failure.status === 401) this.#login(failure);
       else { notice(told(failure), 'bad'); setTimeout(() => this.#list(), AGAIN_MS); }
     }
   }
@@ -99,11 +101,15 @@ class App {
   #state(word, seconds) {
     const words = { live: 'live', connecting: 'connecting …', waiting: `reconnecting in ${seconds} s` };
     const shapes = { live: '●', connecting: '◌', waiting: '✕' };
-    this.link.dataset.state = word;
-    text(this.link.querySelector('.shape'), shapes[word]);
-    text(this.link.querySelector('.words'), words[word]);
+    this.#say(word, shapes[word], words[word]);
     if (word === 'waiting' && !this.lost) { this.lost = true; this.model.note('page', { words: 'the service is away', sign: '✕', kind: 'bad' }); }
     if (word === 'live' && this.lost) { this.lost = false; this.model.note('page', { words: 'the service is back', sign: '●', kind: 'good' }); }
+  }
+
+  #say(word, shape, words) {
+    this.link.dataset.state = word;
+    text(this.link.querySelector('.shape'), shape);
+    text(this.link.querySelector('.words'), words);
   }
 
   #route() {
@@ -114,7 +120,7 @@ class App {
     this.view?.destroy();
     this.view = VIEWS[known](this, rest, new URLSearchParams(search));
     this.main.replaceChildren(this.view.element);
-    document.title = `${this.view.title} · l2tpv3`;
+    setTitle(this.view.title);
     const current = { tunnel: 'tunnels', session: 'tunnels', link: 'links' }[known] ?? known;
     for (const link of this.nav.children) {
       if (link.dataset.view === current) link.setAttribute('aria-current', 'page');
@@ -135,7 +141,10 @@ class App {
     }
   }
 
-  #login(words) {
+  /** Ask for a token. refusal: why the one that was used is not taken, null where there was none; asking: who asks. */
+  #login(refusal, asking = refusal) {
+    const words = refusal ? refusal.status === 401 ? 'This token is wrong, revoked or expired. Give another one.' : told(refusal) : '';
+    if (asking?.hostname) setHere(asking.hostname);
     this.stream?.stop();
     this.view?.destroy();
     this.view = null;
@@ -150,11 +159,12 @@ class App {
       this.main.replaceChildren();
       this.begin();
     } },
-    h('img', { src: 'dashboard/logo.svg', alt: '', width: 44, height: 44 }), h('h1', {}, 'Log in'),
+    h('img', { src: 'dashboard/logo.svg', alt: '', width: 44, height: 44 }), h('h1', {}, h('span', {}, 'Log in to ', h('span', { class: 'mono' }, here()))),
     h('div', { class: 'field' }, h('label', { for: 'token' }, 'Token'), input, error, h('p', { class: 'hint', id: 'token-hint' }, 'Made on the host by ', h('code', {}, 'l2tpctl token add'), '. It is kept until this tab is closed, and nowhere else.')),
     h('button', { type: 'submit', class: 'button primary' }, 'Log in'));
+    this.#say('out', '○', 'not logged in');
     this.main.replaceChildren(form);
-    document.title = 'Log in · l2tpv3';
+    setTitle('Log in');
     input.focus();
   }
 
@@ -165,5 +175,21 @@ class App {
   }
 }
 
+/** An error that no code of this page expected: it is told, as what is shown may be wrong from then on. */
+function tellFailures() {
+  let last = '';
+  const tell = (words) => {
+    if (!words || words === last || words.startsWith('ResizeObserver loop')) return;
+    last = words;
+    notice(`This page failed: ${words}. Load it again.`, 'bad');
+  };
+  window.addEventListener('error', (event) => tell(event.message));
+  window.addEventListener('unhandledrejection', (event) => tell(String(event.reason?.message ?? event.reason)));
+}
+
+document.body.dataset.started = 'yes';
+document.getElementById('starting')?.remove();
+tellFailures();
+setHere('');
 tokenFromAddress();
 new App().begin();

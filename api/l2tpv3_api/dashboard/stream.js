@@ -1,6 +1,6 @@
 // Server-sent events by fetch, since EventSource can't send a token. It comes back by itself, and resumes.
 
-import { ask, Problem } from './api.js';
+import { ask, Problem, problemOf } from './api.js';
 
 const SHORTEST_MS = 400;
 const LONGEST_MS = 8000;
@@ -85,7 +85,7 @@ export class Stream {
       const headers = { Accept: 'text/event-stream' };
       if (this.#lastId) headers['Last-Event-ID'] = this.#lastId;
       const response = await ask(this.#url, { headers, signal: this.#abort.signal });
-      if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+      if (!response.ok) throw await problemOf(response);
       const parser = new Parser();
       let begun = false;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

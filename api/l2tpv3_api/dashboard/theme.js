@@ -22,6 +22,7 @@ export function theme(button, changed) {
   });
   dark.addEventListener('change', () => { put(); changed(); });
   label();
+  button.hidden = false;
 }
 
 put();

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from l2tpv3.interop.formats import IMPORT_FORMATS, PEER_FORMATS
 from l2tpv3_api import bodies, paging
+from l2tpv3_api.hostname import hostname
 from l2tpv3_api.routes import described
 from l2tpv3_api.routes.context import Reader, Serving, answer
 
@@ -21,11 +22,12 @@ router = APIRouter(prefix="/v1", tags=["state"])
     responses={200: described.gives("Capabilities", "What works here."), **described.problems()},
 )
 async def get_capabilities(service: Serving, who: Reader) -> Response:
-    """Tell which datapaths work here, which types of link it can make, and why not; formats, limits, who one is."""
+    """Tell which datapaths work here, which types of link it can make, and why not; formats, limits, names."""
     support, links = await service.read(lambda manager: (manager.support(), manager.link_support()))
     return answer(
         {
             "version": package_version(),
+            "hostname": hostname(),
             "datapaths": [{"name": name, "works": one.works, "reason": one.reason} for name, one in support.items()],
             "links": [{"type": str(one), "works": it.works, "reason": it.reason} for one, it in links.items()],
             "formats": {"peer": list(PEER_FORMATS), "import": list(IMPORT_FORMATS)},

@@ -18,6 +18,7 @@ from l2tpv3_api.access.guard import Guard
 from l2tpv3_api.access.identity import Identity
 from l2tpv3_api.access.rates import Rates
 from l2tpv3_api.headers import Site
+from l2tpv3_api.hostname import challenge
 from l2tpv3_api.limits import Limits
 from l2tpv3_api.problems import problem_response
 from l2tpv3_api.server.body import Bodies, ClientGoneError
@@ -88,7 +89,7 @@ class Gate:
             if wait_s:
                 raise too_many("stranger-rate", str(client), "sends too many requests", wait_s) from error
             if request.scope["method"] not in _SAFE or _is_below(request.scope["path"], "/v1"):  # no body is read then
-                headers = {"WWW-Authenticate": "Bearer"} if error.http_status == 401 else {}
+                headers = {"WWW-Authenticate": challenge()} if error.http_status == 401 else {}
                 raise RefusedRequest(error.slug, error, None, headers) from error
             if request.headers.get("authorization"):
                 self._refusals.count(error.slug, str(client))

@@ -118,7 +118,7 @@ def test_what_the_service_refuses_is_told_beside_the_field(page: Browser) -> Non
     page.fill(over="eth0", type="alias")
     page.click("dialog button[type=submit]")
     page.wait_text("#field-over-error", "what link br7 is over already")
-    page.press(Keys.ESCAPE)
+    page.click("dialog footer button", "Cancel")
     page.until(lambda: not page.shown("dialog"), "the form to close")
     page.go("#/link/br7")
     page.click("button", "Remove")

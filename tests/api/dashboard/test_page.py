@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +40,72 @@ def page(browser: Browser, url: str, token: str) -> Iterator[Browser]:
     browser.complaints()
     yield browser
     assert browser.complaints() == []
+
+
+def test_why_the_page_does_not_start(browser: Browser, url: str) -> None:
+    """As behind a proxy that refuses its scripts, or one of those that these need."""
+    browser.driver.execute_cdp_cmd("Network.enable", {})
+    for blocked in ("main.js", "plot.js"):
+        browser.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": [f"*/dashboard/{blocked}"]})
+        try:
+            browser.driver.get("about:blank")
+            browser.driver.get(url)
+            browser.wait_text("#starting", "main.js, or what it needs, could not be loaded")
+            browser.wait_text("#link", "not started")
+            assert browser.faults() == []
+        finally:
+            browser.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    browser.driver.get(url)
+    browser.wait_for("#token")
+    assert browser.shown("#starting") == []
+
+
+def test_which_host_it_is_of(page: Browser, url: str) -> None:
+    """Two hosts' pages in two tabs must not be taken for each other: least of all where something is removed."""
+    host = socket.gethostname()
+    assert page.text("#here") == host
+    assert page.js("return document.title") == f"Overview · {host} · l2tpv3"
+    page.wait_text(".topology", host)
+    page.go("#/tunnel/siteb")
+    page.click("button", "Remove")
+    page.wait_text("dialog", f"On host {host}.")
+    page.press(Keys.ESCAPE)
+    page.open(url)
+    page.wait_text("h1", f"Log in to {host}")
+    assert page.js("return document.title") == f"Log in · {host} · l2tpv3"
+    page.wait_text("#link", "not logged in")
+    assert any("401" in one for one in page.complaints())
+
+
+def test_what_takes_much_away_wants_the_name_typed(page: Browser, service: Running, token: str) -> None:
+    for route, verb, name in (("#/tunnel/siteb", "Remove", "siteb"), ("#/host", "Stop all", socket.gethostname())):
+        page.go(route)
+        page.click("main button", verb)
+        assert page.focused() == "field-typed"
+        page.press(name[:-1], Keys.ENTER)
+        assert page.js("return document.querySelector('dialog .danger').disabled"), verb
+        page.press(name[-1])
+        assert not page.js("return document.querySelector('dialog .danger').disabled"), verb
+        page.click("dialog footer button", "Cancel")
+    with service.by_tcp(token) as client:
+        assert client.get("/v1/tunnels/siteb").json()["condition"] == "up"
+
+
+def test_what_was_typed_is_not_thrown_away_unasked(page: Browser) -> None:
+    page.click("button", "Add tunnel")
+    page.press(Keys.ESCAPE)
+    page.until(lambda: not page.shown("dialog"), "an empty form to close")
+    assert page.focused() == "Add tunnel"
+    page.press(Keys.ENTER)
+    page.fill(name="kept")
+    page.press(Keys.ESCAPE, Keys.ESCAPE)
+    page.wait_text("dialog", "Throw away what you typed?")
+    assert page.faults() == []
+    assert page.focused() == "Go on"
+    page.press(Keys.ENTER)
+    assert page.js("return document.querySelector('dialog [name=name]').value") == "kept"
+    page.press(Keys.ESCAPE, Keys.TAB, Keys.ENTER)
+    page.until(lambda: not page.shown("dialog"), "the form to close")
 
 
 def test_login(browser: Browser, url: str, token: str) -> None:
@@ -123,10 +190,17 @@ def test_checksums_can_be_left_to_the_default(page: Browser) -> None:
 
 def test_what_the_service_refuses_is_told_beside_the_field(page: Browser) -> None:
     page.click("button", "Add tunnel")
-    page.fill(name="sited", remote="198.51.100.400")
-    page.click("dialog button[type=submit]")
+    page.click("dialog button[type=submit]")  # all that is missing at once
+    page.wait_text("#field-name-error", "Give the tunnel a name")
+    page.wait_text("#field-remote-error", "is missing")
+    page.fill(name="bad name!", remote="198.51.100.400")
+    page.click("dialog button[type=submit]")  # and all that is wrong
+    page.wait_text("#field-name-error", "is not a name")
     page.wait_text("#field-remote-error", "is not an IP address")
-    assert page.focused() == "field-remote"
+    assert page.focused() == "field-name"
+    page.fill(name="sited")
+    page.click("dialog button[type=submit]")
+    page.until(lambda: page.focused() == "field-remote", "the focus at what is left")
     assert page.js("return document.activeElement.getAttribute('aria-invalid')") == "true"
     assert page.faults() == []
     page.fill(remote="127.0.1.3", local="127.0.0.1")
@@ -139,7 +213,7 @@ def test_what_the_service_refuses_is_told_beside_the_field(page: Browser) -> Non
     page.fill(name="siteb", local_port="1709")
     page.click("dialog button[type=submit]")
     page.until(lambda: "exists" in page.text("dialog") or "is there already" in page.text("dialog"), "a clash of names")
-    page.press(Keys.ESCAPE)
+    page.click("dialog footer button", "Cancel")
     page.until(lambda: not page.shown("dialog"), "the form to close")
     assert "412" in "".join(page.complaints())  # a browser notes refusals, too; the page fixture wants none left
 
@@ -168,15 +242,20 @@ def test_by_keyboard_alone(page: Browser) -> None:
     link = page.wait_for(".rows a[tabindex='0']")
     page.js("arguments[0].focus()", link)
     page.press(Keys.END)
-    assert page.focused() == "●up: lan"
+    assert page.focused() == "◇hears nothing: lan"
     page.press(Keys.ARROW_UP, Keys.ARROW_UP)
-    assert page.focused() == "●up: siteb"
+    assert page.focused() == "◇hears nothing: siteb"
     page.press(Keys.HOME, Keys.ENTER)
     page.wait_text("h1", "keys")
     page.js("arguments[0].focus()", page.shown("button.danger")[0])
     page.press(Keys.ENTER)
     page.wait_for("dialog")
-    page.press(Keys.ENTER)
+    assert page.focused() == "Cancel"
+    page.press(Keys.ENTER)  # a key that bounces
+    page.until(lambda: not page.shown("dialog"), "the dialog to close")
+    assert page.text("h1").startswith("keys")
+    assert page.focused() == "Remove"
+    page.press(Keys.ENTER, Keys.TAB, Keys.ENTER)
     page.wait_text("h1", "Tunnels")
 
 

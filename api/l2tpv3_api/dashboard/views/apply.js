@@ -84,7 +84,7 @@ export function apply(app) {
         text(verdict, 'Applied.');
         app.confirmation.check();
       } finally { running = false; }
-    }, 'primary');
+    }, { className: 'primary' });
   }
   return {
     element: h('div', { class: 'view' }, h('div', { class: 'title' }, h('h1', {}, 'Apply')),

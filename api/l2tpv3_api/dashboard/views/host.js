@@ -3,6 +3,7 @@
 import { get, path, send, told } from '../api.js';
 import { confirm, field, notice } from '../dialog.js';
 import { h, mark } from '../dom.js';
+import { here } from '../here.js';
 import { many } from '../format.js';
 import { action } from '../lists.js';
 
@@ -14,7 +15,7 @@ export function adopt(foreign) {
     const { name: given } = await send('POST', path('adopt'), { foreign, name: name.input.value.trim(), sublayer: sublayer.input.value });
     notice(`${foreign} is on record as ${given}.`);
     location.hash = `#/tunnel/${encodeURIComponent(given)}`;
-  }, 'primary');
+  }, { className: 'primary' });
   box.querySelector('footer').before(h('div', { class: 'fields' }, name.element, sublayer.element));
   name.input.focus();
 }
@@ -66,8 +67,8 @@ function all(app) {
   const { model } = app;
   return panel('all-title', 'Everything at once', h('p', { class: 'hint' }, '“Restore” brings back what is on record and not running. “Stop all” ends all traffic and keeps the record.'),
     h('div', { class: 'buttons' },
-      action(null, 'Restore', () => confirm('Restore what is missing?', ['What runs is not touched.'], 'Restore', async () => { await send('POST', path('restore')); notice('Everything on record is running.'); }, 'primary')),
-      action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')}${model.links.size ? ` and ${many(model.links.size, 'link')}` : ''} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down')); notice('All is stopped; the record is kept.'); }), 'danger')));
+      action(null, 'Restore', () => confirm('Restore what is missing?', ['What runs is not touched.'], 'Restore', async () => { await send('POST', path('restore')); notice('Everything on record is running.'); }, { className: 'primary' })),
+      action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')}${model.links.size ? ` and ${many(model.links.size, 'link')}` : ''} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down')); notice('All is stopped; the record is kept.'); }, { name: here() }), 'danger')));
 }
 
 function more(document) {
