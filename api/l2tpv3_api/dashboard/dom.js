@@ -1,5 +1,7 @@
 // Making elements. Text only ever becomes text nodes: nothing that a peer or a user named can become markup.
 
+import { MARKS, wordOf } from './looks.js';
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 function fill(element, props, children) {
@@ -37,7 +39,7 @@ export function icon(name) {
 }
 
 /** A state in shape, colour and word. */
-export function state(condition, words = condition) {
+export function state(condition, words = wordOf(condition)) {
   return h('span', { class: `state ${condition}` }, mark(condition), h('span', {}, words));
 }
 
@@ -45,6 +47,3 @@ export function state(condition, words = condition) {
 export function mark(condition) {
   return h('span', { class: `mark ${condition}`, 'aria-hidden': 'true' }, MARKS[condition] ?? '?');
 }
-
-/** What shape a state has, so that colour is not the only cue. */
-export const MARKS = { up: '●', down: '○', missing: '✕', incomplete: '◐', trouble: '▲' };

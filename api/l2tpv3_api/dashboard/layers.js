@@ -1,8 +1,9 @@
 // What is layered on what: netdevs and sessions at the left, on each the links that are over it, and theirs. Where that
 // does not fit, an indented list. With many links it shows the worst, and the rest as a number.
 
-import { h, MARKS, mark, s } from './dom.js';
+import { h, mark, s } from './dom.js';
 import { cut } from './format.js';
+import { MARKS, RANK, wordOf } from './looks.js';
 import { byName } from './model.js';
 
 const NARROW = 720;
@@ -79,9 +80,9 @@ function choose(model) {
 /** Something that links are over and that is none: a session, another link that is not shown, a netdev. */
 function base(model, name, missing) {
   const session = model.sessions.get(name);
-  if (session) return { name, looks: session.condition, href: `#/session/${name.split('/').map(encodeURIComponent).join('/')}`, detail: session.ifname, words: `Session, ${session.condition}`, over: [] };
+  if (session) return { name, looks: model.looksOfSession(session), href: `#/session/${name.split('/').map(encodeURIComponent).join('/')}`, detail: session.ifname, words: `Session, ${wordOf(model.looksOfSession(session))}`, over: [] };
   const link = model.links.get(name);
-  if (link) return { name, looks: link.condition, href: `#/link/${encodeURIComponent(name)}`, detail: link.type, words: `${link.type} link, ${link.condition}`, over: [] };
+  if (link) return { name, looks: model.looksOf(link), href: `#/link/${encodeURIComponent(name)}`, detail: link.type, words: `${link.type} link, ${model.looksOf(link)}`, over: [] };
   return { name, looks: missing ? 'missing' : 'up', href: null, detail: missing ? 'not there' : 'netdev', words: 'Netdev', over: [] };
 }
 
@@ -129,7 +130,7 @@ function wide({ nodes, more }, width) {
   return s('svg', { viewBox: `0 0 ${width} ${bottom + (more ? 22 : 2)}`, width, height: bottom + (more ? 22 : 2), role: 'group', 'aria-label': 'Links, and what they are layered on; each is a link to its page' }, lines, chips, rest);
 }
 
-const worse = (one, other) => (['missing', 'incomplete', 'trouble', 'down'].find((looks) => looks === one || looks === other) ?? 'up');
+const worse = (one, other) => (RANK[one] <= RANK[other] ? one : other);
 
 function chip(node, { x, y }, w) {
   const room = Math.floor((w - 40) / CHAR);

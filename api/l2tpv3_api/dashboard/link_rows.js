@@ -1,8 +1,9 @@
 // The list of links, as rows.
 
-import { h, mark, text, MARKS } from './dom.js';
+import { h, mark, text } from './dom.js';
 import { bits, cut, packets, si } from './format.js';
 import { LINK_TROUBLES } from './link_counters.js';
+import { MARKS } from './looks.js';
 import { byName } from './model.js';
 import { wide } from './lists.js';
 import { Rows } from './rows.js';

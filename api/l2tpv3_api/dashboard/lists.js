@@ -1,8 +1,9 @@
 // The list of tunnels and sessions, as rows: a tunnel, then its sessions.
 
-import { h, icon, mark, text, MARKS } from './dom.js';
+import { h, icon, mark, text } from './dom.js';
 import { bits, cut, many, packets, si } from './format.js';
 import { badness } from './history.js';
+import { MARKS, RANK, wordOf } from './looks.js';
 import { byName, keyOf } from './model.js';
 import { Rows } from './rows.js';
 
@@ -32,10 +33,10 @@ export function itemsOf(model, { words = '', condition = '', only = null } = {})
     const tunnel = model.tunnels.get(name);
     const self = `${name} ${tunnel.remote} ${tunnel.datapath} ${tunnel.encap}`.toLowerCase();
     const sessions = groups.get(name).filter((session) => {
-      const line = `${self} ${session.name} ${session.ifname} ${session.netdev?.bridge ?? ''} ${(session.netdev?.addresses ?? []).join(' ')}`.toLowerCase();
+      const line = `${self} ${session.name} ${keyOf(name, session.name)} ${session.ifname} ${session.netdev?.bridge ?? ''} ${(session.netdev?.addresses ?? []).join(' ')}`.toLowerCase();
       return wanted.every((word) => line.includes(word)) && fits(model, session, condition);
     });
-    const own = wanted.every((word) => self.includes(word)) && (!condition || tunnel.condition === condition);
+    const own = wanted.every((word) => self.includes(word)) && (!condition || model.looksOfTunnel(tunnel, groups.get(name)) === condition);
     if (!own && !sessions.length) continue;
     if (!only) found.push({ tunnel, count: groups.get(name).length, sessions: groups.get(name) });
     for (const session of sessions) found.push({ session });
@@ -44,9 +45,7 @@ export function itemsOf(model, { words = '', condition = '', only = null } = {})
 }
 
 function fits(model, session, condition) {
-  if (!condition) return true;
-  if (condition === 'trouble') return model.growing(session).length > 0;
-  return session.condition === condition;
+  return !condition || model.looksOfSession(session) === condition;
 }
 
 function tunnelRow(model) {
@@ -59,12 +58,16 @@ function tunnelRow(model) {
   return {
     element,
     update({ tunnel, sessions }) {
-      const said = `${tunnel.condition} ${tunnel.name}`;
+      const looks = model.looksOfTunnel(tunnel, sessions);
+      const said = `${looks} ${tunnel.name}`;
       if (link.dataset.said !== said) {
         link.dataset.said = said;
         link.href = `#/tunnel/${encodeURIComponent(tunnel.name)}`;
-        link.replaceChildren(shape(tunnel.condition), tunnel.name);
+        link.replaceChildren(shape(looks), tunnel.name);
       }
+      const wrong = sessions.filter((one) => RANK[model.looksOfSession(one)] <= RANK.trouble).length;
+      text(cells.bad, wrong ? `${MARKS.trouble} ${wrong} of ${sessions.length}` : '');
+      cells.bad.classList.toggle('growing', wrong > 0);
       text(cells.peer, tunnel.remote);
       const sum = { rx: 0, tx: 0, rxp: 0, txp: 0 };
       for (const session of sessions) {
@@ -83,7 +86,7 @@ const num = () => h('span', { role: 'cell', class: 'c-num num' });
 
 /** A state's shape, and its word for those who can't see it. */
 function shape(condition) {
-  return h('span', { class: 'shape' }, mark(condition), h('span', { class: 'unseen' }, `${condition}: `));
+  return h('span', { class: 'shape' }, mark(condition), h('span', { class: 'unseen' }, `${wordOf(condition)}: `));
 }
 
 function sessionRow(model) {
@@ -101,7 +104,7 @@ function sessionRow(model) {
     element,
     update({ session }) {
       const growing = model.growing(session).length > 0;
-      const looks = session.condition === 'up' && growing ? 'trouble' : session.condition;
+      const looks = model.looksOfSession(session);
       const said = `${looks} ${session.tunnel}/${session.name}`;
       if (link.dataset.said !== said) {
         link.dataset.said = said;
@@ -114,7 +117,8 @@ function sessionRow(model) {
       text(tx, rates ? `${bits(rates.tx)}` : '–');
       text(p, rates ? packets(rates.rxp + rates.txp) : '–');
       const amount = badness(model.counters(session));
-      text(bad, amount ? `${growing ? `${MARKS.trouble} ` : ''}${si(amount)}` : '');
+      text(bad, looks === 'silent' ? wordOf(looks) : amount ? `${growing ? `${MARKS.trouble} ` : ''}${si(amount)}` : '');
+      bad.classList.toggle('silent', looks === 'silent');
       bad.classList.toggle('growing', growing);
       text(joined, joinedTo(session));
     },

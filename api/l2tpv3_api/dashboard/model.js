@@ -3,11 +3,9 @@
 import { all } from './api.js';
 import { badness, History, ratesOf, TROUBLES } from './history.js';
 import { countersOf, LINK_TROUBLES } from './link_counters.js';
+import { FRESH_S, Hearing, RANK, SILENT_S } from './looks.js';
 
-/** How long trouble counts as present after a counter last grew. */
-export const FRESH_S = 30;
 const EVENTS_KEPT = 500;
-const RANK = { incomplete: 0, missing: 1, down: 2, up: 3 };
 
 export const keyOf = (tunnel, session) => `${tunnel}/${session}`;
 const linkKey = (name) => `l ${name}`; // no session's key has a space
@@ -16,7 +14,7 @@ const nameIn = (key) => (key.startsWith('l ') ? key.slice(2) : null);
 /** Whether something is not as it was asked to be: a session that was asked to be down may be. */
 const isWrong = ({ condition, wanted }) => condition === 'missing' || condition === 'incomplete' || (condition === 'down' && wanted?.up === true);
 
-/** What one session or link did lately: rates now, and when each trouble counter last grew. */
+/** What one session or link did lately: rates now, when each trouble counter last grew, what it sent and heard. */
 class Lately {
   constructor() {
     this.rates = null;
@@ -24,6 +22,7 @@ class Lately {
     this.at = 0;
     this.history = new History();
     this.grew = {};
+    this.hearing = new Hearing();
   }
 }
 
@@ -171,6 +170,7 @@ export class Model {
     const seconds = at - one.at;
     if (!one.counters || seconds <= 0 || seconds > 15) return null;
     for (const name of troubles) if (counters[name] > one.counters[name]) one.grew[name] = at;
+    one.hearing.note(at, counters, one.counters);
     return ratesOf(counters, one.counters, seconds, troubles);
   }
 
@@ -209,6 +209,38 @@ export class Model {
     return troubles.filter((name) => one.grew[name] !== undefined && this.clock - one.grew[name] <= FRESH_S);
   }
 
+  /** How a session is shown: its condition, or, where that is up, trouble, or that it hears nothing. */
+  looksOfSession(session) {
+    if (session.condition !== 'up') return session.condition;
+    if (this.growing(session).length) return 'trouble';
+    return this.counters(session).rx_packets === 0 || this.silence(session) >= SILENT_S ? 'silent' : 'up';
+  }
+
+  /** For how many seconds a session sends and hears nothing; 0 where it does not. */
+  silence(session) {
+    return this.lately.get(keyOf(session.tunnel, session.name))?.hearing.silence(this.clock) ?? 0;
+  }
+
+  /** Whether it sends, and has heard nothing for long, or never. */
+  unanswered(session) {
+    return this.looksOfSession(session) === 'silent' && this.silence(session) > 0;
+  }
+
+  /** In words, of a session that hears nothing. */
+  saidOfSilence(session) {
+    const seconds = Math.floor(this.silence(session));
+    if (this.counters(session).rx_packets === 0) return seconds ? `sends, has heard nothing yet, for ${seconds} s` : 'has heard nothing yet';
+    return `sends, hears nothing for ${seconds} s`;
+  }
+
+  /** How a tunnel is shown: its condition, or, where that is up, the worst of what its sessions tell of it. */
+  looksOfTunnel(tunnel, sessions = this.of(tunnel.name)) {
+    if (tunnel.condition !== 'up') return tunnel.condition;
+    const looks = sessions.map((one) => (one.condition === 'up' || isWrong(one) ? this.looksOfSession(one) : 'down'));
+    if (looks.some((one) => RANK[one] <= RANK.trouble)) return 'trouble';
+    return looks.includes('up') ? 'up' : looks.length && !looks.includes('silent') ? 'down' : 'silent';
+  }
+
   /** The same of a link as of a session. */
   linkCounters(link) { return this.lately.get(linkKey(link.name))?.counters ?? countersOf(link, link.counters); }
 
@@ -220,7 +252,7 @@ export class Model {
   looksOf(link) { return link.condition === 'up' && this.linkGrowing(link).length ? 'trouble' : link.condition; }
 
   /** What is worst comes first. */
-  rankOf(link) { return this.looksOf(link) === 'trouble' ? 1.5 : RANK[link.condition] ?? 0; }
+  rankOf(link) { return RANK[this.looksOf(link)] ?? 0; }
 
   /** Sessions whose netdev is a member of that link and that it does not name itself. */
   bridged(link) {
@@ -249,12 +281,13 @@ export class Model {
       for (const name of this.growing(session)) {
         found.push({ session, counter: name, count: this.counters(session)[name] });
       }
+      if (this.unanswered(session)) found.push({ session, condition: 'silent' });
     }
     for (const link of this.links.values()) {
       if (isWrong(link)) found.push({ link, condition: link.condition });
       for (const name of this.linkGrowing(link)) found.push({ link, counter: name, count: this.linkCounters(link)[name] });
     }
-    const rank = (one) => (one.counter ? 1.5 : RANK[one.condition] ?? 0);
+    const rank = (one) => (one.counter ? RANK.trouble : RANK[one.condition] ?? 0);
     return found.sort((a, b) => rank(a) - rank(b));
   }
 
@@ -265,7 +298,8 @@ export class Model {
       for (const thing of things) { counts.all += 1; counts[thing.condition] += 1; }
       return counts;
     };
-    return { tunnels: tally(this.tunnels.values()), sessions: tally(this.sessions.values()), links: tally(this.links.values()) };
+    const silent = [...this.sessions.values()].filter((one) => this.looksOfSession(one) === 'silent').length;
+    return { tunnels: tally(this.tunnels.values()), sessions: { ...tally(this.sessions.values()), silent }, links: tally(this.links.values()) };
   }
 }
 

@@ -1,7 +1,8 @@
 // Events in words.
 
-import { h, MARKS } from './dom.js';
+import { h } from './dom.js';
 import { clock } from './format.js';
+import { MARKS } from './looks.js';
 
 const SIGN = { appeared: '+', vanished: '−', changed: '~', died: '✕', returned: '●' };
 

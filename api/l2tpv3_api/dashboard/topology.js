@@ -1,15 +1,16 @@
 // The picture: what this host's sessions are bridged to, the sessions, the tunnels that carry them, the peers.
 // Drawn from left to right, or, where that does not fit, as a tree. With many of them it shows the worst and the rest as a number.
 
-import { h, MARKS, s, text } from './dom.js';
+import { h, s, text } from './dom.js';
 import { bits, cut, many } from './format.js';
+import { here } from './here.js';
+import { MARKS, RANK, wordOf } from './looks.js';
 import { byName, keyOf } from './model.js';
 
 const NARROW = 720;
 const TUNNELS = 10;
 const SESSIONS = 8;
 const ROWS = 20;
-const RANK = { incomplete: 0, missing: 1, trouble: 2, down: 3, up: 4 };
 const CHAR = 7.3;
 
 export class Topology {
@@ -34,6 +35,7 @@ export class Topology {
     if (!this.width || !this.model.loaded) return;
     const focused = document.activeElement?.getAttribute('data-key');
     this.live = [];
+    this.said = this.#wrong();
     const picture = { ...this.#choose(), model: this.model };
     const draw = this.width < NARROW ? tree : wide;
     const svg = picture.tunnels.length ? draw(picture, this.width, this.live) : nothing();
@@ -42,19 +44,28 @@ export class Topology {
     this.rates();
   }
 
+  /** All that is not as it should be, shown or not: where that changes, others may have to be shown. */
+  #wrong() {
+    const found = [];
+    for (const [key, session] of this.model.sessions) {
+      const looks = this.model.looksOfSession(session);
+      if (looks !== 'up') found.push(`${key} ${looks}`);
+    }
+    return found.join('\n');
+  }
+
   /** New rates: only texts and classes change, and the picture where trouble came or went. */
   rates() {
     const { model } = this;
+    if (this.said !== this.#wrong()) { this.draw(); return; }
     for (const one of this.live) {
-      const looks = one.session ? look(model, one.session) : null;
-      if (one.session && looks !== one.looks) { this.draw(); return; }
       let rx = 0;
       let tx = 0;
       for (const session of one.sessions ?? [one.session]) {
         const rates = model.rates(session);
         if (rates) { rx += rates.rx; tx += rates.tx; }
       }
-      text(one.node, rx || tx ? `↓ ${bits(rx)}  ↑ ${bits(tx)}` : one.idle ?? '');
+      text(one.node, `${rx || tx ? `↓ ${bits(rx)}  ↑ ${bits(tx)}` : one.idle ?? ''}${one.wrong && (rx || tx) ? `  ▲ ${one.wrong}` : ''}`);
       one.pipe?.classList.toggle('busy', rx + tx > 0);
     }
   }
@@ -63,9 +74,11 @@ export class Topology {
   #choose() {
     const groups = this.model.grouped();
     const tunnels = [...this.model.tunnels.values()].map((tunnel) => {
-      const all = groups.get(tunnel.name).map((session) => ({ session, looks: look(this.model, session) }));
-      const worst = Math.min(RANK[tunnel.condition], ...all.map((one) => RANK[one.looks]));
-      return { tunnel, all, worst };
+      const all = groups.get(tunnel.name).map((session) => ({ session, looks: this.model.looksOfSession(session) }));
+      const looks = this.model.looksOfTunnel(tunnel, groups.get(tunnel.name));
+      const worst = Math.min(RANK[looks], ...all.map((one) => RANK[one.looks]));
+      const wrong = all.filter((one) => RANK[one.looks] <= RANK.trouble).length;
+      return { tunnel, all, worst, looks, wrong };
     });
     const order = (a, b) => a.worst - b.worst || byName(a.tunnel.name, b.tunnel.name);
     const shown = tunnels.length > TUNNELS ? tunnels.sort(order).slice(0, TUNNELS) : tunnels;
@@ -81,16 +94,13 @@ export class Topology {
   }
 }
 
-/** How a session is drawn: its condition, or trouble when its counters tell of some. */
-function look(model, session) {
-  return session.condition === 'up' && model.growing(session).length ? 'trouble' : session.condition;
+function legend() {
+  return h('ul', { class: 'key' }, Object.keys(MARKS).map((name) => h('li', { class: `state ${name}` },
+    h('span', { class: `mark ${name}`, 'aria-hidden': 'true' }, MARKS[name]), wordOf(name))));
 }
 
-function legend() {
-  const words = { up: 'up', trouble: 'trouble', down: 'down', missing: 'missing', incomplete: 'incomplete' };
-  return h('ul', { class: 'key' }, Object.entries(words).map(([name, word]) => h('li', { class: `state ${name}` },
-    h('span', { class: `mark ${name}`, 'aria-hidden': 'true' }, MARKS[name]), word)));
-}
+/** What stands at a tunnel's pipe while nothing flows. */
+const idleOf = ({ tunnel, looks, wrong, all }) => (wrong ? `${wrong} of ${all.length} in trouble` : looks === 'up' ? 'idle' : all.length ? wordOf(looks) : tunnel.condition === 'up' ? 'no sessions' : tunnel.condition);
 
 const nothing = () => h('p', { class: 'empty' }, 'No tunnels yet. “Add tunnel” makes the first one.');
 
@@ -103,7 +113,7 @@ function link(href, key, words, ...children) {
   return s('a', { href, 'data-key': key, class: 'node' }, label(0, 0, `${words} `, 'told'), children);
 }
 
-const describe = ({ session, looks }) => `Session of ${session.tunnel}, ${looks}${attached(session).map((one) => `, ${one.words}`).join('')}:`;
+const describe = ({ session, looks }) => `Session of ${session.tunnel}, ${wordOf(looks)}${attached(session).map((one) => `, ${one.words}`).join('')}:`;
 
 /** What a session's netdev is joined to: a bridge, else a namespace and addresses. */
 function attached(session) {
@@ -141,7 +151,8 @@ function wide(picture, width, live) {
   const joints = new Map();
   const peers = new Map();
   let y = 44;
-  for (const { tunnel, sessions, more, all } of picture.tunnels) {
+  for (const shown of picture.tunnels) {
+    const { tunnel, sessions, more, all, looks: overall } = shown;
     const top = y;
     const rows = Math.max(1, sessions.length + (more ? 1 : 0));
     const height = Math.max(rows * ROW, 50);
@@ -170,16 +181,16 @@ function wide(picture, width, live) {
     const start = all.length ? edge + 48 : edge;
     const end = peerX;
     const room = Math.floor((end - start - 24) / CHAR);
-    const pipe = s('line', { x1: start, y1: middle, x2: end, y2: middle, class: `pipe ${tunnel.condition}` });
+    const pipe = s('line', { x1: start, y1: middle, x2: end, y2: middle, class: `pipe ${overall}` });
     const rate = label((start + end) / 2, middle + 21, '', 'rate', { 'text-anchor': 'middle' });
-    live.push({ node: rate, sessions: all.map((one) => one.session), pipe, idle: tunnel.condition === 'up' ? 'idle' : tunnel.condition });
+    live.push({ node: rate, sessions: all.map((one) => one.session), pipe, idle: idleOf(shown), wrong: shown.wrong });
     const carried = `${tunnel.encap} · ${tunnel.datapath}`;
-    const words = `${MARKS[tunnel.condition]} ${tunnel.name}`;
+    const words = `${MARKS[overall]} ${tunnel.name}`;
     const long = words.length + carried.length + 3 <= room ? `${words} · ${carried}` : cut(words, room);
     lines.push(s('line', { x1: start, y1: middle, x2: end, y2: middle, class: 'sheath' }), pipe);
-    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel to ${tunnel.remote}, ${tunnel.condition}:`,
+    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel to ${tunnel.remote}, ${wordOf(overall)}:`,
       s('rect', { x: start, y: middle - 28, width: Math.max(10, end - start), height: 56, class: 'hit', rx: 6 }),
-      label((start + end) / 2, middle - 13, long, `name ${tunnel.condition}`, { 'text-anchor': 'middle' }), rate));
+      label((start + end) / 2, middle - 13, long, `name ${overall}`, { 'text-anchor': 'middle' }), rate));
     const peer = peers.get(tunnel.remote) ?? { top: middle, bottom: middle, tunnels: [] };
     peer.bottom = middle;
     peer.tunnels.push(tunnel);
@@ -200,7 +211,7 @@ function wide(picture, width, live) {
   const { drawn, low } = jointsOf(joints, hostX, picture.model);
   const height = Math.max(bottom, low) + (picture.more ? 40 : 12);
   const rest = picture.more ? andMore(hostX + 18, height - 14, picture.more, 'tunnels', '#/tunnels') : null;
-  return svgOf(width, height, picture, [host, label(hostX + 14, 32, 'this host', 'title'), boxes, lines, drawn, nodes, rest]);
+  return svgOf(width, height, picture, [host, label(hostX + 14, 32, cut(here(), Math.floor((hostW - 28) / CHAR)), 'title'), boxes, lines, drawn, nodes, rest]);
 }
 
 /** Bridges, namespaces and addresses at the left, each once, pushed apart where they would overlap. */
@@ -228,17 +239,18 @@ function tree(picture, width, live) {
   const trunk = 12;
   let y = 44;
   let last = y;
-  for (const { tunnel, sessions, more, all } of picture.tunnels) {
+  for (const shown of picture.tunnels) {
+    const { tunnel, sessions, more, all, looks: overall } = shown;
     const middle = y + 24;
     last = middle;
-    const pipe = s('path', { d: `M${trunk} ${middle - 14} v 6 q 0 8 8 8 h 8`, class: `pipe thin ${tunnel.condition}` });
+    const pipe = s('path', { d: `M${trunk} ${middle - 14} v 6 q 0 8 8 8 h 8`, class: `pipe thin ${overall}` });
     const rate = label(width - 12, y + 36, '', 'rate', { 'text-anchor': 'end' });
-    live.push({ node: rate, sessions: all.map((one) => one.session), pipe, idle: tunnel.condition === 'up' ? 'idle' : tunnel.condition });
+    live.push({ node: rate, sessions: all.map((one) => one.session), pipe, idle: idleOf(shown), wrong: shown.wrong });
     lines.push(pipe);
     const room = Math.floor((width - 64) / CHAR);
-    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel, ${tunnel.condition}:`,
+    nodes.push(link(`#/tunnel/${encodeURIComponent(tunnel.name)}`, `t ${tunnel.name}`, `Tunnel, ${wordOf(overall)}:`,
       s('rect', { x: 28, y: y + 1, width: width - 30, height: 46, rx: 8, class: 'host peer' }),
-      label(38, y + 19, MARKS[tunnel.condition], `mark ${tunnel.condition}`, HIDDEN),
+      label(38, y + 19, MARKS[overall], `mark ${overall}`, HIDDEN),
       label(54, y + 19, cut(`${tunnel.name} → ${tunnel.remote}`, room), 'name'),
       label(54, y + 36, `${tunnel.encap} ${tunnel.datapath}`, 'dim'), rate));
     y += 54;
@@ -261,6 +273,6 @@ function tree(picture, width, live) {
   }
   lines.unshift(s('path', { d: `M${trunk} 38 V ${last - 10}`, class: 'wire' }));
   if (picture.more) { nodes.push(andMore(28, y + 16, picture.more, 'tunnels', '#/tunnels')); y += 28; }
-  const host = [s('rect', { x: 1, y: 2, width: width - 3, height: 36, rx: 8, class: 'host' }), label(14, 25, 'this host', 'title')];
+  const host = [s('rect', { x: 1, y: 2, width: width - 3, height: 36, rx: 8, class: 'host' }), label(14, 25, cut(here(), Math.floor((width - 30) / CHAR)), 'title')];
   return svgOf(width, y + 4, picture, [lines, host, nodes]);
 }

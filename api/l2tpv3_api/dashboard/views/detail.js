@@ -8,6 +8,7 @@ import { History, TROUBLE, TROUBLES } from '../history.js';
 import { action, itemsOf, joinedTo, makeRows } from '../lists.js';
 import { keyOf } from '../model.js';
 import { pair } from '../plot.js';
+import { WHY } from '../trouble.js';
 import { adopt } from './host.js';
 
 /** Where a page is: pairs of words and address, the last without. */
@@ -37,7 +38,8 @@ export function tunnel(app, [name]) {
     list.hidden = !one;
     if (!one) { put(head, 'gone', () => [crumbs([name]), gone(`Tunnel ${name}`)]); return; }
     const items = itemsOf(model, { only: name });
-    put(head, `${one.condition} ${one.foreign}`, () => [crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(one.condition)), buttons(one))]);
+    const looks = model.looksOfTunnel(one);
+    put(head, `${looks} ${one.foreign}`, () => [crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(looks, items.length || looks !== 'silent' ? undefined : 'no sessions')), buttons(one))]);
     const { rx_unknown_session: unknown, rx_invalid: invalid, rx_control: control } = one.counters;
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts([
       ['from', `${one.local ?? '–'}${one.local_port ? ` port ${one.local_port}` : ''}`], ['to', `${one.remote}${one.remote_port ? ` port ${one.remote_port}` : ''}`],
@@ -65,7 +67,11 @@ export function tunnel(app, [name]) {
     shown: build,
     update(what) {
       if (what.has('structure')) build();
-      else if (what.has('rates')) rows.update();
+      else if (what.has('rates')) {
+        const one = model.tunnels.get(name);
+        if (one && model.looksOfTunnel(one) !== head.dataset.said?.split(' ')[0]) build();
+        rows.update();
+      }
     },
     destroy() { rows.destroy(); },
   };
@@ -96,7 +102,7 @@ export function session(app, [tunnelName, name]) {
     const one = model.sessions.get(key);
     body.hidden = !one;
     if (!one) { put(head, 'gone', () => [where(), gone(`Session ${key}`)]); return; }
-    const looks = one.condition === 'up' && model.growing(one).length ? 'trouble' : one.condition;
+    const looks = model.looksOfSession(one);
     put(head, `${looks} ${one.foreign}`, () => [where(), h('div', { class: 'title' }, h('h1', {}, h('span', {}, key), state(looks)), buttons(one))]);
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts(aboutSession(one)));
     numbers.update(model, one);
@@ -117,7 +123,7 @@ export function session(app, [tunnelName, name]) {
     shown: build,
     update(what) {
       const one = model.sessions.get(key);
-      const looks = one && (one.condition === 'up' && model.growing(one).length ? 'trouble' : one.condition);
+      const looks = one && model.looksOfSession(one);
       if (what.has('structure') || (one && looks !== head.dataset.said?.split(' ')[0])) build();
       else if (what.has('rates') && one) numbers.update(model, one);
       if (what.has('rates')) plots.forEach((plot) => plot.update());
@@ -153,7 +159,8 @@ function counters() {
     h('tbody', {}, [['packets', 'packets'], ['bytes', 'bytes']].map(([word, label]) => h('tr', {}, h('th', { scope: 'row' }, label), cell(`rx_${word}`), cell(`tx_${word}`)))));
   const bad = h('table', { class: 'bad-counters' }, h('caption', {}, 'Trouble'),
     h('tbody', {}, TROUBLES.map((name) => h('tr', { 'data-counter': name }, h('th', { scope: 'row' }, h('span', { class: 'cue', 'aria-hidden': 'true' }), TROUBLE[name][0], h('code', { class: 'dim' }, name)), cell(name)))));
-  const advice = h('div', { class: 'advice', 'aria-live': 'polite' });
+  const silence = h('p', { class: 'alert silent', 'aria-live': 'off', hidden: true }); // its seconds are not read aloud
+  const advice = h('div', { class: 'advice', 'aria-live': 'polite' }, silence);
   const element = h('section', { class: 'panel', 'aria-labelledby': 'counters-title' }, h('header', { class: 'bar' }, h('h2', { id: 'counters-title' }, 'Counters')), traffic, bad);
   return {
     element,
@@ -168,10 +175,13 @@ function counters() {
         row.classList.toggle('some', now[name] > 0);
         text(row.querySelector('.cue'), growing.has(name) ? '▲ ' : '');
       }
+      const quiet = model.looksOfSession(one) === 'silent' && model.silence(one) > 0;
+      text(silence, quiet ? `This end ${model.saidOfSilence(one)}. ${WHY.session.silent.replace(/^[^.]*\. /, '')}` : '');
+      silence.hidden = !quiet;
       const said = [...growing].map((name) => `${TROUBLE[name][0]}: ${TROUBLE[name][1]}`);
       if (advice.dataset.said !== said.join()) {
         advice.dataset.said = said.join();
-        advice.replaceChildren(...said.map((words) => h('p', { class: 'alert' }, words)));
+        advice.replaceChildren(...said.map((words) => h('p', { class: 'alert' }, words)), silence);
       }
     },
   };

@@ -6,17 +6,17 @@ import { Layers } from '../layers.js';
 import { addLink, TYPES } from '../link_forms.js';
 import { linksOf, makeLinkRows } from '../link_rows.js';
 import { action } from '../lists.js';
+import { CONDITIONS } from '../looks.js';
 
-const CONDITIONS = [['', 'any state'], ['up', 'up'], ['trouble', 'in trouble'], ['down', 'down'], ['missing', 'missing'], ['incomplete', 'incomplete']];
-
-export function links(app) {
+export function links(app, _, query) {
   const { model } = app;
   const layers = new Layers(model, { all: false });
   const rows = makeLinkRows(model, 'Links');
   const options = (pairs) => pairs.map(([word, label]) => h('option', { value: word }, label));
   const search = h('input', { type: 'search', id: 'search', placeholder: 'name, netdev, what it is over …', autocomplete: 'off', spellcheck: 'false', oninput: () => list() });
   const type = h('select', { id: 'type', onchange: () => list() }, options([['', 'any type'], ...TYPES.map(([word]) => [word, word])]));
-  const condition = h('select', { id: 'condition', onchange: () => list() }, options(CONDITIONS));
+  const condition = h('select', { id: 'condition', onchange: () => list() }, options(CONDITIONS.filter(([word]) => word !== 'silent')));
+  condition.value = query.get('condition') ?? '';
   const found = h('p', { class: 'dim', role: 'status' });
   const empty = h('p', { class: 'empty', hidden: true });
   const element = h('div', { class: 'view' },

@@ -30,18 +30,17 @@ export function overview(app) {
   const element = h('div', { class: 'view' },
     h('div', { class: 'title' }, h('h1', {}, 'Overview'), app.may('write') ? action('plus', 'Add tunnel', addTunnel, 'primary') : null),
     h('ul', { class: 'tiles' }, Object.values(tiles).map((one) => one.element)),
+    trouble.element,
     h('div', { class: 'plots' }, plots.map((one) => one.element)),
     topology.element,
     layers.element,
-    h('div', { class: 'columns' },
-      trouble.element,
-      h('section', { class: 'panel', 'aria-labelledby': 'recent-title' },
-        h('header', { class: 'bar' }, h('h2', { id: 'recent-title' }, 'Recent events'), h('a', { href: '#/events' }, 'All events')), events)));
+    h('section', { class: 'panel', 'aria-labelledby': 'recent-title' },
+      h('header', { class: 'bar' }, h('h2', { id: 'recent-title' }, 'Recent events'), h('a', { href: '#/events' }, 'All events')), events));
 
   function numbers() {
     const { tunnels, sessions } = model.tally();
     tiles.tunnels.show(`${count(tunnels.up)}`, ` / ${count(tunnels.all)}`, tunnels.missing + tunnels.incomplete > 0);
-    tiles.sessions.show(`${count(sessions.up)}`, ` / ${count(sessions.all)}`, sessions.missing + sessions.incomplete > 0);
+    tiles.sessions.show(`${count(sessions.up)}`, ` / ${count(sessions.all)}`, sessions.missing + sessions.incomplete > 0, sessions.silent ? `Sessions up; ${count(sessions.silent)} ${sessions.silent === 1 ? 'hears' : 'hear'} nothing` : 'Sessions up');
     tiles.rx.show(...split(bits(model.now.rx)));
     tiles.tx.show(...split(bits(model.now.tx)));
     tiles.packets.show(...split(packets(model.now.rxp + model.now.txp)));
@@ -78,11 +77,13 @@ function tile(name, href) {
   const value = h('b', { class: 'num' });
   const unit = h('small', { class: 'num' });
   const flag = h('span', { hidden: true, class: 'flag' }, mark('trouble'));
-  const body = [h('span', { class: 'tile-name' }, name, ' ', flag), h('span', { class: 'tile-value' }, value, unit)];
+  const title = h('span', {}, name);
+  const body = [h('span', { class: 'tile-name' }, title, ' ', flag), h('span', { class: 'tile-value' }, value, unit)];
   const element = h('li', { class: 'tile' }, href ? h('a', { href }, body) : h('div', {}, body));
   return {
     element,
-    show(main, rest, bad = false) {
+    show(main, rest, bad = false, called = name) {
+      text(title, called);
       text(value, main);
       text(unit, rest);
       flag.hidden = !bad;

@@ -4,13 +4,14 @@ import { h, text } from '../dom.js';
 import { addTunnel } from '../forms.js';
 import { count, many } from '../format.js';
 import { action, itemsOf, makeRows } from '../lists.js';
+import { CONDITIONS } from '../looks.js';
 
 export function tunnels(app, _, query) {
   const { model } = app;
   const rows = makeRows(model, 'Tunnels and sessions');
   const search = h('input', { type: 'search', id: 'search', placeholder: 'name, peer, netdev, bridge …', autocomplete: 'off', spellcheck: 'false', oninput: () => list() });
   const condition = h('select', { id: 'condition', onchange: () => list() },
-    [['', 'any state'], ['up', 'up'], ['trouble', 'in trouble'], ['down', 'down'], ['missing', 'missing'], ['incomplete', 'incomplete']].map(([word, label]) => h('option', { value: word }, label)));
+    CONDITIONS.map(([word, label]) => h('option', { value: word }, label)));
   condition.value = query.get('condition') ?? '';
   const found = h('p', { class: 'dim', role: 'status' });
   const empty = h('p', { class: 'empty', hidden: true });
@@ -36,7 +37,7 @@ export function tunnels(app, _, query) {
     title: 'Tunnels',
     shown() { list(); },
     update(what) {
-      if (what.has('structure') || (what.has('rates') && condition.value === 'trouble')) list();
+      if (what.has('structure') || (what.has('rates') && condition.value)) list();
       else if (what.has('rates')) rows.update();
     },
     destroy() { rows.destroy(); },

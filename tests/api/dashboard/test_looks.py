@@ -1,0 +1,116 @@
+"""What the page makes of counters, without waiting for them: its own modules, told of counters at chosen times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.dashboard.browser import Browser
+from tests.api.running import Running
+
+_BEGIN = """
+const done = arguments[arguments.length - 1];
+const [{ Model }, { Topology }, { troublePanel }, { itemsOf }] = await Promise.all(
+  ['model', 'topology', 'trouble', 'lists'].map((name) => import(`/dashboard/${name}.js`)));
+const model = new Model(() => {});
+const ZERO = { rx_packets: 0, rx_bytes: 0, tx_packets: 0, tx_bytes: 0, tx_errors: 0, rx_errors: 0,
+  rx_seq_discards: 0, rx_oos_packets: 0, rx_cookie_discards: 0, rx_invalid: 0 };
+const add = (tunnel, ...names) => {
+  const sessions = names.map((name) => ({ tunnel, name, condition: 'up', ifname: `${tunnel}-${name}`, netdev: null,
+    counters: { ...ZERO, rx_packets: 1 }, wanted: { up: true } }));
+  const document = { name: tunnel, condition: 'up', remote: '192.0.2.1', encap: 'udp', datapath: 'user', sessions };
+  model.take('tunnel', { change: 'appeared', name: tunnel, document });
+};
+const count = (second, counters) => model.take('counters', { time: new Date(second * 1000).toISOString(),
+  sessions: [...model.sessions.values()].map((one) => ({ tunnel: one.tunnel, name: one.name,
+    counters: { ...ZERO, rx_packets: 1, ...counters[`${one.tunnel}/${one.name}`] } })) });
+const looks = (key) => model.looksOfSession(model.sessions.get(key));
+const tunnel = (name) => model.looksOfTunnel(model.tunnels.get(name));
+const names = (count) => [...Array(count).keys()].map((i) => `s${i}`);
+model.loaded = true;
+"""
+
+
+@pytest.fixture
+def run(browser: Browser, service: Running) -> Any:
+    """Run the body of an async function beside the page's modules, and give what it returns."""
+    browser.open(f"http://127.0.0.1:{service.port}/")
+    browser.wait_for("#token")
+
+    def run(script: str) -> Any:
+        whole = (
+            f"(async () => {{ {_BEGIN} {script} }})()"
+            ".then(arguments[arguments.length - 1], (error) => arguments[arguments.length - 1](String(error.stack)))"
+        )
+        return browser.driver.execute_async_script(whole.replace("arguments[arguments.length - 1];", "null;", 1))
+
+    return run
+
+
+def test_what_sends_and_hears_nothing_is_not_up(run: Any) -> None:
+    assert run("""
+        add('t', 'answered', 'idle', 'alone', 'never');
+        const seen = [];
+        for (let second = 0; second <= 100; second += 2) {
+          count(second, { 't/answered': { rx_packets: 1 + second, tx_packets: second },
+            't/alone': { rx_packets: 1 + Math.min(second, 20), tx_packets: Math.min(second, 60) },
+            't/never': { rx_packets: 0 } });
+          const all = ['answered', 'idle', 'alone', 'never'].map((one) => looks(`t/${one}`)).join(' ');
+          if ([2, 48, 60, 96].includes(second)) seen.push(all);
+          if (second !== 60) continue;
+          seen.push(model.saidOfSilence(model.sessions.get('t/alone')));
+          seen.push(model.troubles().map((one) => one.session.name).join());
+        }
+        return seen;
+    """) == [
+        "up up up silent",
+        "up up up silent",
+        "up up silent silent",
+        "sends, hears nothing for 38 s",
+        "alone",  # what has never heard anything and does not send is nothing that one would mend
+        "up up up silent",  # and sends no more
+    ]  # fmt: skip
+
+
+def test_a_tunnel_looks_as_its_sessions_do(run: Any) -> None:
+    assert run("""
+        add('all', 'a', 'b'); add('some', 'a', 'b'); add('bad', 'a', 'b'); add('none');
+        const unheard = { rx_packets: 0 };
+        count(0, {});
+        count(1, { 'all/a': unheard, 'all/b': unheard, 'some/a': unheard, 'bad/b': { rx_cookie_discards: 1 } });
+        return ['all', 'some', 'bad', 'none'].map(tunnel);
+    """) == ["silent", "up", "trouble", "silent"]  # fmt: skip
+
+
+def test_what_comes_into_trouble_comes_into_the_picture(run: Any) -> None:
+    """Also what was behind "more" when the picture was drawn; grouped by its cause, with a link to all of them."""
+    assert run("""
+        add('t', ...names(100)); add('u', 's0');
+        const topology = new Topology(model);
+        const trouble = troublePanel(model);
+        document.getElementById('main').replaceChildren(topology.element, trouble.element);
+        count(0, {});
+        await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
+        topology.draw(); trouble.update();
+        const shown = () => [...topology.element.querySelectorAll('.chip.trouble')].length;
+        const before = [shown(), trouble.count()];
+        count(1, Object.fromEntries(names(100).slice(80).map((name) => [`t/${name}`, { rx_cookie_discards: 3 }])));
+        topology.rates(); trouble.update();
+        const row = trouble.element.querySelector('[data-trouble=rx_cookie_discards]');
+        const links = [...row.querySelectorAll('a')].map((one) => `${one.textContent} ${one.getAttribute('href')}`);
+        const pipes = topology.element.querySelectorAll('.pipe.trouble').length;
+        const listed = itemsOf(model, { condition: 'trouble' }).length;
+        const count_ = row.querySelector('b').textContent;
+        return [before, shown() > 5, trouble.count(), count_, links.length, links[0], links.at(-1), pipes, listed];
+    """) == [
+        [0, 0], True, 20, "60", 6, "t/s80 #/session/t/s80", "15 more #/tunnels?condition=trouble", 1, 21,
+    ]  # fmt: skip
+
+
+def test_search_finds_a_session_as_it_is_written_everywhere(run: Any) -> None:
+    assert run("""
+        add('t3', ...names(9)); add('t4', ...names(9));
+        const found = (words) => itemsOf(model, { words }).filter((one) => one.session).length;
+        return ['t3/s5', 's5', 't4 s5', 't3/s'].map(found);
+    """) == [1, 2, 1, 9]  # fmt: skip
