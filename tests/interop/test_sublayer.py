@@ -28,8 +28,9 @@ def test_no_counter_shows_a_wrong_sublayer(underlay: tuple[Host, Host], datapath
     for number, (host, peer, sublayer, tx, rx) in enumerate(ends, start=1):
         host.ctl("tunnel", "add", "t", "--remote", peer.v4, "--datapath", datapath)
         options = ["--sublayer", sublayer, "--tx-cookie", tx, "--rx-cookie", rx, "--mac", f"02:00:00:00:00:0{number}"]
-        host.ctl("session", "add", "t", "lan", "--address", f"10.9.0.{number}/24", *options)
+        host.ctl("session", "add", "t", "lan", "--address", f"10.9.0.{number}/24", "--ifname", "lan", *options)
     here, there = underlay
+    here.ip("neigh", "replace", "10.9.0.2", "lladdr", "02:00:00:00:00:02", "dev", "lan")  # ARP has its own time limits
     assert not here.ping("10.9.0.2", "-W", "0.5", check=False)
     for host in (here, there):
         counters = _session(host)["counters"]
