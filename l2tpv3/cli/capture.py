@@ -6,11 +6,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from io import RawIOBase
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from l2tpv3.cli import complete, options
+from l2tpv3.cli.output import OutputError
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.errors import InvalidValueError, from_errno
 
@@ -103,9 +105,20 @@ def _writing(path: str) -> Iterator[Callable[[Iterator[bytes]], None]]:
             for piece in pieces:
                 view = memoryview(piece)
                 while view:
-                    view = view[file.write(view) :]
+                    view = view[_write_some(file, view, path) :]
 
         yield write
+
+
+def _write_some(file: RawIOBase, view: memoryview, path: str) -> int:
+    try:
+        return file.write(view) or 0
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if path == "-":
+            raise OutputError.from_os_error(error) from error
+        raise from_errno(path, "write to it", error.errno or 0, "give another -w FILE") from error
 
 
 def _decoding(host: Host, tunnel: str, name: str, side: str) -> Callable[[Iterator[bytes]], None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from l2tpv3.cli import complete, options
+from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.errors import InvalidValueError
 
@@ -54,6 +55,8 @@ def events(
     counters_s = None if counters is None else _seconds(counters)
     if types and counters_s is not None:
         types.append("counters")
+    if json:
+        use_utf8()
     try:
         for happening in manager_of(ctx).follow(types=types, counters_s=counters_s):
             if json:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from l2tpv3.cli import complete
+from l2tpv3.cli.output import use_utf8
 from l2tpv3.interop.formats import IMPORT_FORMATS
 
 EXAMPLES = """
@@ -39,4 +40,5 @@ def import_(
     from l2tpv3.interop.reading import import_files
 
     text = dump(import_files(from_, files, warn=lambda problem: print(f"l2tpctl: warning: {problem}", file=sys.stderr)))
+    use_utf8()
     print(text, end="")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.errors import from_errno
 
@@ -41,6 +42,7 @@ def metrics(
     host = manager_of(ctx)
     text = exposition(families(host.tunnels(), known, links=host.links.all()))
     if output is None:
+        use_utf8()
         print(text, end="")
     else:
         _replace(Path(output), text)

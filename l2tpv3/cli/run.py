@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from l2tpv3.cli import output
 from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Invocation:
 
 def run(argv: list[str], manager: Manager | None = None) -> int:
     """Run one command; see main()."""
+    output.prepare()
     invocation = Invocation(manager)
     try:
         try:
@@ -75,18 +76,21 @@ def run(argv: list[str], manager: Manager | None = None) -> int:
             sys.stdout.flush()
         except BrokenPipeError:
             raise
+        except output.OutputError as error:
+            output.discard()
+            code = tell(error, as_json=_wants_json(argv))
         except L2tpError as error:
             code = tell(error, as_json=_wants_json(argv))
         except KeyboardInterrupt:
             code = INTERRUPTED
+        except UnicodeEncodeError as error:
+            code = tell(_not_in_this_locale(error), as_json=_wants_json(argv))
         except Exception as error:
             if os.environ.get("L2TPV3_DEBUG"):
                 raise
             code = tell(_unexpected(error), as_json=_wants_json(argv))
     except BrokenPipeError:
-        # Python would complain once more when it flushes stdout at exit: let that go nowhere.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.discard()
         code = PIPE_CLOSED
     return code
 
@@ -140,6 +144,12 @@ def _path(context: Any) -> str:
         names.insert(0, str(context.info_name))
         context = context.parent
     return " ".join(names or [PROGRAM])
+
+
+def _not_in_this_locale(error: UnicodeEncodeError) -> InvalidValueError:
+    """A name in a path that the locale's encoding has no bytes for; what is printed never raises this."""
+    problem = f"{error.object!r} can't be written in this locale's encoding, {error.encoding}"
+    return InvalidValueError("locale", problem, f"run it as `LC_ALL=C.UTF-8 {PROGRAM} ...`")
 
 
 def _unexpected(error: Exception) -> RefusedError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from l2tpv3.cli import options
+from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.session import find_sessions
 from l2tpv3.cli.table import table
 from l2tpv3.cli.tunnel import manager_of, print_json
@@ -139,6 +140,8 @@ def watch_on(look: Callable[[float | None], str], every_s: float, *, refreshed: 
     look: is told the seconds since it was called before, None at first. refreshed: it gives a table, which takes the
     place of the one before on a terminal, and elsewhere has its heads only once.
     """
+    if not refreshed:
+        use_utf8()
     then: float | None = None
     due = time.monotonic()
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from l2tpv3.cli import complete, options
+from l2tpv3.cli.output import OutputError
 from l2tpv3.cli.table import table
 from l2tpv3.cli.tunnel import local_manager, print_json
 from l2tpv3.errors import InvalidValueError
@@ -53,8 +54,13 @@ def add(
 
     words = [word for text in scope or () for word in text.split(",")]
     ends = None if expires is None else _moment(expires)
-    token, text = _tokens(ctx, "token add").add(name, scopes(words), ends)
-    print(text)
+    tokens = _tokens(ctx, "token add")
+    token, text = tokens.add(name, scopes(words), ends)
+    try:
+        print(text, flush=True)
+    except (OSError, OutputError):
+        tokens.remove(name)  # nobody has it, nor ever will
+        raise
     until = f"until {token.expires:%Y-%m-%d %H:%M} UTC" if token.expires else "until `l2tpctl token rm` revokes it"
     print(f"token {name}: {', '.join(sorted(token.scopes))}, {until}; it is not shown again", file=sys.stderr)
 

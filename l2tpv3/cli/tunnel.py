@@ -9,6 +9,7 @@ import typer
 
 from l2tpv3.cli import options
 from l2tpv3.cli.options import given
+from l2tpv3.cli.output import use_utf8
 
 if TYPE_CHECKING:
     from l2tpv3.host import Host
@@ -190,6 +191,7 @@ def print_json(document: dict[str, Any]) -> None:
     """Print a JSON document on stdout, indented for people who look."""
     import json
 
+    use_utf8()
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from l2tpv3.cli import complete, options
+from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import local_manager, manager_of, print_json
 from l2tpv3.errors import InvalidValueError, NotFoundError
 
@@ -160,13 +161,14 @@ def export(
 
     text = dump(manager_of(ctx).stated(tunnels or ()))
     if output is None:
+        use_utf8()
         print(text, end="")
         print("l2tpctl: note: the cookies in it are in clear", file=sys.stderr)
         return
     try:
-        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             os.fchmod(file.fileno(), 0o600)
-            file.write(text)
+            file.write(text.encode())
     except OSError as error:
         raise InvalidValueError("--output", f"can't write {output!r}: {error.strerror}", "give another file") from error
 
