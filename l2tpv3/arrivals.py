@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import time
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Final
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.netns import inside
+from l2tpv3.readable import wait_readable
 
 POLL_S: Final = 1.0
 """How long a wait lasts at most: rtnetlink tells nothing of a namespace that gets a name, or of one not watched yet."""
@@ -60,6 +60,5 @@ class Arrivals:
     def wait(self, limit_s: float) -> None:
         """Return when something happened, after POLL_S or after `limit_s` seconds."""
         self._listen()
-        ready, _, _ = select.select(self._sockets, [], [], max(0.0, min(limit_s, POLL_S)))
-        if ready:
+        if wait_readable(self._sockets, min(limit_s, POLL_S)):
             time.sleep(min(_SETTLE_S, max(0.0, limit_s)))  # an address seldom comes without its route

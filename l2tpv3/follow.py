@@ -5,7 +5,6 @@ The service does the same for many readers (l2tpv3_api.events); this needs none.
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from l2tpv3.lock import held
 from l2tpv3.look import Look
 from l2tpv3.monitor import EARLY, Monitor
 from l2tpv3.places import Places
+from l2tpv3.readable import wait_readable
 from l2tpv3.status import SessionStatus
 
 _SETTLE_S: Final = 0.03
@@ -77,7 +77,7 @@ class _Follower:
         counters_at = None if self._every_s is None else self._counters_at
         due = [at for at in (self._dirty_at, self._again_at, counters_at) if at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
-        if not select.select([self._monitor], [], [], timeout)[0]:
+        if not wait_readable([self._monitor], timeout):
             return
         changes = self._monitor.read()
         if changes:

@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import select
 import socket
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from l2tpv3.capture.options import CaptureOptions, Side
 from l2tpv3.capture.pcapng import Direction, LinkType, Statistics
 from l2tpv3.errors import MissingError, NotFoundError, UnavailableError, from_errno
 from l2tpv3.netns import inside
+from l2tpv3.readable import wait_readable
 from l2tpv3.spec import Encap
 from l2tpv3.status import SessionStatus, TunnelStatus
 
@@ -146,7 +146,7 @@ class Recording:
     def __iter__(self) -> Iterator[bytes]:
         """Pieces of the file, until a limit is reached or the netdev is gone."""
         while not self.ended:
-            select.select([self._socket], [], [], self.wait_s())
+            wait_readable([self._socket], self.wait_s())
             if piece := self.take():
                 yield piece
 

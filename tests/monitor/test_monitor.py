@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import subprocess
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from l2tpv3.monitor.links import LinkListener
 from l2tpv3.monitor.listener import Overrun
 from l2tpv3.netns import inside
 from l2tpv3.places import Places
+from l2tpv3.readable import wait_readable
 from tests.hosts import Host
 
 LIMIT_S = 30
@@ -22,7 +22,7 @@ def changes(monitor: Monitor, wanted: Change) -> set[Change]:
     """What it tells until it tells of `wanted`."""
     found: set[Change] = set()
     while wanted not in found:
-        assert select.select([monitor], [], [], LIMIT_S)[0], f"nothing but {found} was told of"
+        assert wait_readable([monitor], LIMIT_S), f"nothing but {found} was told of"
         found |= monitor.read()
     return found
 

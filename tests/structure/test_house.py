@@ -19,7 +19,7 @@ PACKAGE = ROOT / "l2tpv3"
 # another (but for the one that is put beside the user datapath's workers), and the wire library knows nothing. The
 # package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
-    {"wire", "errors", "marks"},
+    {"wire", "errors", "marks", "readable"},
     {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras"},
     {"arrivals", "places", "words", "naming"},
     {"spec", "netlink"},
@@ -108,6 +108,45 @@ def test_what_is_slow_to_import_is_left_until_it_is_used(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(done.stdout.rpartition("LOADED")[2].split())
     assert not loaded & {"pyroute2", "scapy", "fastapi", "pydantic", "asyncio", "sqlite3"}
+
+
+_PROGRAMS = [
+    path
+    for folder in ("l2tpv3", "api", "netns-lab", "bench")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.is_file() and (path.suffix == ".py" or path.read_bytes().startswith(b"#!/usr/bin/env python"))
+]
+
+
+def _attributes(path: Path) -> set[str]:
+    """`select.select`, `os.umask` and the like that a file uses, by whatever name it imports the module or them."""
+    tree = ast.parse(path.read_text())
+    modules = {
+        name.asname or name.name: name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for name in node.names
+    }
+    used = {
+        f"{modules[node.value.id]}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    }
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return used | {f"{node.module}.{name.name}" for node in froms for name in node.names}
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "instead", "allowed"),
+    [
+        ("select.select", "wait_readable(): select(2) takes no descriptor above 1023", set()),
+        ("os.umask", "a mode at creation: the umask is that of all threads", {"l2tpv3/datapath/user/worker.py"}),
+        ("os.chdir", "absolute paths: the folder is that of all threads", {"l2tpv3/datapath/user/worker.py"}),
+    ],
+)
+def test_what_goes_wrong_in_a_process_of_many_threads_or_files(forbidden: str, instead: str, allowed: set[str]) -> None:
+    using = {str(path.relative_to(ROOT)) for path in _PROGRAMS if forbidden in _attributes(path)}
+    assert using <= allowed, f"use {instead}"
 
 
 def test_no_tracked_file_speaks_of_the_workplace() -> None:

@@ -33,16 +33,14 @@ def unix_socket(path: Path, *, others: bool) -> Iterator[socket.socket]:
     with _alone(path):
         _clear(path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        mask = os.umask(0o177)  # nobody's until it is everyone's who may
         try:
+            os.fchmod(sock.fileno(), 0o600)  # bind() gives the file this mode: nobody's until it is everyone's who may
             sock.bind(str(path))
             _hand_over(path, others=others)
             sock.listen(_BACKLOG)
         except OSError as error:
             sock.close()
             raise from_errno(str(path), "make this socket", error.errno or 0, "run as root") from error
-        finally:
-            os.umask(mask)
         ours = path.stat().st_ino
         try:
             yield sock

@@ -6,7 +6,6 @@ import array
 import contextlib
 import errno
 import os
-import select
 import socket
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any, Final
 from l2tpv3.datapath.base import unanswered
 from l2tpv3.datapath.user.messages import ANSWER_MAX, FDS_MAX, BadMessage, Unpacker, pack
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError, RefusedError, WorkerError
+from l2tpv3.readable import wait_readable
 
 TIMEOUT_S: Final = 10.0
 """How long a worker may take to answer. It answers between two batches of frames, so milliseconds are usual."""
@@ -128,6 +128,6 @@ class Client:
             if self.pid:
                 process = os.pidfd_open(self.pid)
                 try:
-                    select.select([process], [], [], max(0.0, give_up - time.monotonic()))
+                    wait_readable([process], give_up - time.monotonic())
                 finally:
                     os.close(process)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from l2tpv3 import lock
 from l2tpv3.datapath.base import unanswered
 from l2tpv3.datapath.user.client import TIMEOUT_S, Client
 from l2tpv3.errors import L2tpError, UnavailableError, WorkerError, from_errno
+from l2tpv3.readable import wait_readable
 
 LOCK_TIMEOUT_S: Final = 60.0
 START_TIMEOUT_S: Final = 20.0
@@ -154,10 +154,10 @@ class Workers:
 
     def _bind(self) -> tuple[Path, socket.socket]:
         control = _unix_socket()
+        os.fchmod(control.fileno(), 0o600)  # bind() gives the file this mode; the umask is that of other threads, too
         number = 0
         while True:
             path = self.runtime / f"worker-{number}.sock"
-            mask = os.umask(0o177)
             try:
                 with _short(path) as short:
                     control.bind(short)
@@ -166,8 +166,6 @@ class Workers:
                 if error.errno != errno.EADDRINUSE:
                     control.close()
                     raise from_errno(str(path), "make this socket", error.errno or 0) from error
-            finally:
-                os.umask(mask)
             number += 1
 
     def _spawn(self, path: Path, control: socket.socket) -> None:
@@ -258,7 +256,7 @@ def _short(path: Path) -> Iterator[str]:
 def _read_all(fd: int, give_up: float) -> bytes:
     """What comes through a pipe until its end or the time."""
     said = b""
-    while select.select([fd], [], [], max(0.0, give_up - time.monotonic()))[0]:
+    while wait_readable([fd], give_up - time.monotonic()):
         piece = os.read(fd, 4096)
         if not piece:
             break
