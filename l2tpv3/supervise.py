@@ -3,12 +3,13 @@
 A worker has no parent, so that it outlives whatever command started it, and so that this may end and start again, at an
 upgrade for instance, without a packet lost. Its end is noticed by a pidfd (pidfd_open(2)); that there are other workers
 now, by the time of the last change of the directories of their sockets. One that lives but does not answer for a while
-is ended.
+is ended. No error ends this: see l2tpv3.tasks.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ from l2tpv3.errors import BusyError, L2tpError, NotPermittedError, WorkerError
 from l2tpv3.manager import Manager
 from l2tpv3.places import CARDS, EBPF, Places
 from l2tpv3.restore import news_of
+from l2tpv3.tasks import Tasks
 from l2tpv3.told import News, Tell, Turn
 
 LOOK_S: Final = 1.0
@@ -46,6 +48,7 @@ class Supervisor:
         self._places = places or Places.from_environment()
         self._tell, self._complain = tell, complain
         self._cables = Cables(manager)
+        self._tasks = Tasks(complain)
         self._complained = self._unheeded = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
@@ -61,18 +64,18 @@ class Supervisor:
         """Until SIGTERM or SIGINT; what is being restored then is restored to its end."""
         with _end_signals() as ended:
             while True:
-                if self._changed():
-                    self._look()
-                if self._restore_orphans():
-                    self._look()
-                self._ask()
-                self._follow()
+                for task in (self._look_at_changes, self._restore_orphans, self._ask, self._follow):
+                    self._tasks.run(task)
                 ready = dict(self._poll(ended))
                 if ended in ready:
                     return
                 if ready.keys() - self._cables.filenos():
                     self._stamp = None
                     self._hangs = {pid: since for pid, since in self._hangs.items() if self._workers[pid] not in ready}
+
+    def _look_at_changes(self) -> None:
+        if self._changed():
+            self._look()
 
     def _changed(self) -> bool:
         record = self._places.state / "l2tpv3.db"
@@ -105,20 +108,31 @@ class Supervisor:
             except ProcessLookupError:  # it has ended since
                 self._stamp = None
 
-    def _restore_orphans(self) -> bool:
-        """Whether there was anything to do. What is lost again and again is tried less and less often."""
+    def _restore_orphans(self) -> None:
+        """What is lost again and again is tried less and less often. Then the workers are looked at again."""
         now = time.monotonic()
         due = [name for name in sorted(self._orphans) if now >= sum(self._tried.get(name, (0.0, 0.0)))]
         for name in due:
             last, delay = self._tried.get(name, (0.0, 0.0))
             again = min(_DELAY_MAX_S, max(_DELAY_FIRST_S, 2 * delay)) if now - last < _CALM_S and last else 0.0
             self._tried[name] = (now, again)
-        if due:
-            try:
-                self._manager.restore(due, tell=self._tell_once, stopped=False)
-            except L2tpError as error:
-                self._tell_once(news_of(due[0] if len(due) == 1 else "", Turn.FAILED, error))
-        return bool(due)
+        if not due:
+            return
+        try:
+            self._restore(due)
+        except Exception:
+            if len(due) == 1:
+                raise
+            for name in due:  # one by one: what is wrong with one of them keeps none of the others down
+                self._tasks.run(functools.partial(self._restore, [name]), f"restore {name}")
+        finally:
+            self._look()
+
+    def _restore(self, names: list[str]) -> None:
+        try:
+            self._manager.restore(names, tell=self._tell_once, stopped=False)
+        except L2tpError as error:
+            self._tell_once(news_of(names[0] if len(names) == 1 else "", Turn.FAILED, error))
 
     def _follow(self) -> None:
         """Links of NICs that follow those of a far end."""

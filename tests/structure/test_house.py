@@ -19,9 +19,10 @@ PACKAGE = ROOT / "l2tpv3"
 # another (but for the one that is put beside the user datapath's workers), and the wire library knows nothing. The
 # package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
-    {"wire", "errors", "marks", "readable"},
+    {"wire", "marks", "shown"},
+    {"errors", "readable"},
     {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras"},
-    {"arrivals", "places", "words", "naming"},
+    {"arrivals", "places", "words", "naming", "tasks"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},
     {"status", "records", "datapath.base"},
