@@ -28,9 +28,11 @@ import errno as _errno
 import os
 from typing import ClassVar
 
+from l2tpv3.shown import printable
+
 
 class L2tpError(Exception):
-    """Base of all: `subject: problem; remedy` on one line.
+    """Base of all: `subject: problem; remedy` on one line; what does not print in these is escaped.
 
     subject: the object, as the user names it ("tunnel siteb", "--mtu").
     problem: what is wrong, with the value. remedy: what to do; empty when there is nothing to advise.
@@ -42,12 +44,17 @@ class L2tpError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, subject: str, problem: str, remedy: str = "", *, errno: int | None = None) -> None:
-        self.subject, self.problem, self.remedy, self.errno = subject, problem, remedy, errno
+        self.subject, self.problem, self.remedy = (_one_line(text) for text in (subject, problem, remedy))
+        self.errno = errno
         super().__init__(subject, problem, remedy)
 
     def __str__(self) -> str:
-        line = f"{self.subject}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
-        return " ".join(line.split())
+        return f"{self.subject}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+def _one_line(text: str) -> str:
+    """Names of netdevs, and what workers and other hosts say, come in here: none of it may move the cursor."""
+    return printable(" ".join(text.split()))
 
 
 class InvalidValueError(L2tpError):

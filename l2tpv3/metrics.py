@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from l2tpv3.links.status import LinkStatus
+from l2tpv3.shown import printable_lines
 from l2tpv3.spec import Encap
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 
@@ -84,7 +85,7 @@ def labels(**values: object) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    return printable_lines(str(value)).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
 def families(tunnels: Sequence[TunnelStatus], version: str = "", *, links: Sequence[LinkStatus] = ()) -> list[Family]:

@@ -11,7 +11,6 @@ beliefs differ, the session is made anew.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -19,7 +18,7 @@ from l2tpv3.errors import ExistsError, NotFoundError
 from l2tpv3.link.base import home
 from l2tpv3.links.record import Links
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, ports, standing_session
-from l2tpv3.spec import Encap, SessionSpec, session_word
+from l2tpv3.spec import Encap, SessionSpec, as_seen, session_word
 from l2tpv3.state import Session, Tunnel
 from l2tpv3.status import NetdevState
 from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
@@ -202,7 +201,7 @@ class _TunnelPlan:
         if netdev is None or not mine or self.doomed:
             return
         # It outlived its worker, and what it has of an earlier state and shall not have any more goes.
-        old = dataclasses.replace(_believed(spec, mine, netdev), netns=spec.netns)
+        old = as_seen(_believed(spec, mine, netdev), netns=spec.netns)
         left = [name for name in ("addresses", "bridge") if getattr(old, name) != getattr(spec, name)]
         if not set(old.addresses) <= set(spec.addresses) or old.bridge not in (None, spec.bridge):
             yield SetNetdev(tunnel=tunnel, old=old, session=session, fields=tuple(left))
@@ -272,7 +271,7 @@ class _TunnelPlan:
             return
         believed = _believed(wanted.spec, mine, netdev)
         if begun:  # a move may not have been made; else somebody else moved it
-            believed = dataclasses.replace(believed, netns=netdev.netns)
+            believed = as_seen(believed, netns=netdev.netns)
         differing = _netdev_changes(tunnel, believed, standing_session(wanted), netdev)
         if differing:
             yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing)
@@ -366,7 +365,7 @@ def _believed(spec: SessionSpec, mine: list[SessionRecord], netdev: NetdevState)
     addresses = tuple(address for address in netdev.addresses if address in ours)
     if bridge and addresses:  # killed between joining or leaving and the addresses: a spec can't say both
         bridge, addresses = (None, addresses) if spec.bridge else (bridge, ())
-    return dataclasses.replace(
+    return as_seen(
         last,
         ifname=netdev.ifname,
         mtu=netdev.mtu,

@@ -288,16 +288,22 @@ def unchecked(kind: type[Spec], **fields: Any) -> Spec:
     return spec
 
 
+def as_seen(spec: SessionSpec, **fields: Any) -> SessionSpec:
+    """The spec with these fields as they are seen, not checked as dataclasses.replace() would.
+
+    Whoever has the netdev's namespace may give it a name or an MTU that we refuse, which is to be set right then.
+    """
+    seen = object.__new__(SessionSpec)
+    for name in _SESSION_FIELDS:
+        object.__setattr__(seen, name, getattr(spec, name))
+    for name, value in fields.items():
+        object.__setattr__(seen, name, value)
+    return seen
+
+
 def with_measures(spec: SessionSpec, mtu: int, mac: str | None) -> SessionSpec:
     """The spec with that MTU and MAC address, which come from a record: dataclasses.replace() would check all of it."""
-    if spec.mtu == mtu and spec.mac == mac:
-        return spec
-    measured = object.__new__(SessionSpec)
-    for name in _SESSION_FIELDS:
-        object.__setattr__(measured, name, getattr(spec, name))
-    object.__setattr__(measured, "mtu", mtu)
-    object.__setattr__(measured, "mac", mac)
-    return measured
+    return spec if (spec.mtu, spec.mac) == (mtu, mac) else as_seen(spec, mtu=mtu, mac=mac)
 
 
 def _check_endpoint(address: IPAddress, what: str) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+from l2tpv3.shown import printable
+
+_UID = re.compile("[0-9]{1,10}")
+_USER_MAX = 256  # characters; LOGIN_NAME_MAX
 _ACTING: ContextVar[str | None] = ContextVar("acting_for", default=None)
 
 
@@ -21,13 +26,15 @@ def acting_for(name: str) -> Iterator[None]:
 
 
 def caller() -> str:
-    """Whom the thread acts for; else `user (uid N)`, seen through sudo."""
+    """Whom the thread acts for; else `user (uid N)`, seen through sudo. One line, whatever the environment says."""
     acting = _ACTING.get()
     if acting is not None:
-        return acting
-    uid = os.environ.get("SUDO_UID") or str(os.getuid())
-    user = os.environ.get("SUDO_USER") or _name(int(uid) if uid.isdigit() else -1)
-    return f"{user} (uid {uid})"
+        return printable(acting)
+    uid = os.environ.get("SUDO_UID", "")
+    if not _UID.fullmatch(uid):
+        uid = str(os.getuid())
+    user = os.environ.get("SUDO_USER") or _name(int(uid))
+    return f"{printable(user[:_USER_MAX])} (uid {uid})"
 
 
 def _name(uid: int) -> str:

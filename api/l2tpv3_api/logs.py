@@ -15,6 +15,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from l2tpv3.shown import printable, printable_lines
 from l2tpv3_api.access.tokens import PATTERN
 from l2tpv3_api.settings import LogFormat
 
@@ -82,8 +83,8 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, with control characters escaped."""
-        line = f"{record.levelname.lower()}: {_one_line(record.getMessage())}"
-        return f"{line}\n{record.exc_text}" if record.exc_text else line
+        line = f"{record.levelname.lower()}: {printable(record.getMessage())}"
+        return f"{line}\n{printable_lines(record.exc_text)}" if record.exc_text else line
 
 
 class JsonLines(logging.Formatter):
@@ -114,7 +115,7 @@ class JournalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record."""
-        message = record.getMessage() + (f"\n{record.exc_text}" if record.exc_text else "")
+        message = printable_lines(record.getMessage() + (f"\n{record.exc_text}" if record.exc_text else ""))
         told: dict[str, Any] = {
             "MESSAGE": message,
             "PRIORITY": _priority(record.levelno),
@@ -146,7 +147,3 @@ def _priority(level: int) -> int:
         if level >= threshold:
             return priority
     return 7
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -20,7 +20,7 @@ from l2tpv3.capture.bpf import Flow, everything, session_program
 from l2tpv3.capture.expression import Expression
 from l2tpv3.capture.options import CaptureOptions, Side
 from l2tpv3.capture.pcapng import Direction, LinkType, Statistics
-from l2tpv3.errors import MissingError, NotFoundError, UnavailableError, from_errno
+from l2tpv3.errors import MissingError, NotFoundError, RefusedError, UnavailableError, from_errno
 from l2tpv3.netns import inside
 from l2tpv3.readable import wait_readable
 from l2tpv3.spec import Encap
@@ -197,6 +197,10 @@ class Recording:
             data, ancillary, _, sender = self._socket.recvmsg(self.options.snaplen, _ANCILLARY_BYTES)
         except BlockingIOError:
             return False
+        except UnicodeDecodeError as error:  # Python's own, of the netdev that the packet came by
+            problem = "a netdev has a name that is not UTF-8, with which Python can't receive its packets"
+            remedy = "`ip link set dev NAME name NEW` renames it; `l2tpctl restore`, where it is a session's"
+            raise RefusedError(self._subject, problem, remedy) from error
         except OSError as error:
             if error.errno != errno.ENETDOWN:
                 raise from_errno(self._subject, "capture", error.errno or 0) from error

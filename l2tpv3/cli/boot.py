@@ -10,6 +10,7 @@ import typer
 from l2tpv3.cli import complete
 from l2tpv3.cli.tunnel import local_manager, manager_of
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.shown import printable
 
 if TYPE_CHECKING:
     from l2tpv3.told import News
@@ -60,7 +61,7 @@ def restore(
         if names or wait is not None:
             raise InvalidValueError("--namespaces", "it makes all of them, at once", "leave out names and --wait")
         for name in local_manager(ctx, "restore --namespaces").restore_namespaces():
-            print(f"network namespace {name}: restored", file=sys.stderr)
+            print(f"network namespace {printable(name)}: restored", file=sys.stderr)
         return
     one = " ".join(names) if names else None
     if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else _seconds(wait), tell=_tell):

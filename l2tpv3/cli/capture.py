@@ -15,6 +15,7 @@ from l2tpv3.cli import complete, options
 from l2tpv3.cli.output import OutputError
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.errors import InvalidValueError, from_errno
+from l2tpv3.shown import printable
 
 if TYPE_CHECKING:
     from l2tpv3.host import Capture, Host
@@ -136,6 +137,6 @@ def _decoding(host: Host, tunnel: str, name: str, side: str) -> Callable[[Iterat
     def show(pieces: Iterator[bytes]) -> None:
         for packet in pcapng.packets(pieces):
             for line in decoder.lines(packet):
-                print(line, flush=True)
+                print(printable(line), flush=True)
 
     return show

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import typer
 
 from l2tpv3.cli.aim import Aim
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.,:+@/=%-]*")
 
 _THERE_S = 1.0
 """How long another host may take to connect, and then to answer: nobody waits longer for a Tab."""
@@ -153,6 +156,7 @@ def _matching(incomplete: str, words: Callable[[], Iterable[str]]) -> list[str]:
     from l2tpv3.errors import L2tpError
 
     try:
-        return sorted(word for word in words() if word.startswith(incomplete))
+        # A shell puts the word on its line as it is: a netdev may be called `$(reboot)`.
+        return sorted(word for word in words() if word.startswith(incomplete) and _PLAIN.fullmatch(word))
     except (L2tpError, OSError, ValueError, LookupError, TypeError):
         return []

@@ -13,6 +13,7 @@ from l2tpv3.cli import complete, options
 from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.shown import printable, printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.differences import Happening
@@ -60,9 +61,9 @@ def events(
     try:
         for happening in manager_of(ctx).follow(types=types, counters_s=counters_s):
             if json:
-                line = json_.dumps({"type": happening.type, **happening.data}, ensure_ascii=False)
+                line = printable_json(json_.dumps({"type": happening.type, **happening.data}, ensure_ascii=False))
             else:
-                line = f"{datetime.now().strftime('%H:%M:%S')}  {_in_words(happening)}"
+                line = f"{datetime.now().strftime('%H:%M:%S')}  {printable(_in_words(happening))}"
             print(line, flush=True)
     except KeyboardInterrupt:
         # This is how it ends: not an error. The terminal shows ^C, let the prompt begin a line.

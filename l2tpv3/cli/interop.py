@@ -10,6 +10,7 @@ import typer
 from l2tpv3.cli import complete, options
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.interop.formats import PEER_FORMATS
+from l2tpv3.shown import printable, printable_lines
 
 PEER_EXAMPLES = """
 l2tpctl peer siteb
@@ -49,7 +50,7 @@ def peer(
 
     told = commands(manager_of(ctx).tunnel(tunnel, secrets=True), as_ or "l2tpctl")
     for note in told.notes:
-        print(f"l2tpctl: note: {note}", file=sys.stderr)
+        print(f"l2tpctl: note: {printable(note)}", file=sys.stderr)
     print("\n".join(told.lines))
 
 
@@ -81,5 +82,5 @@ def ip_l2tp(
         return
     done = perform(manager_of(ctx), request, datapath=datapath or "auto", netns=netns)
     for note in done.notes:
-        print(note, file=sys.stderr)
-    print(done.output, end="")
+        print(printable(note), file=sys.stderr)
+    print(printable_lines(done.output), end="")

@@ -10,6 +10,7 @@ import typer
 from l2tpv3.cli import link_options, options
 from l2tpv3.cli.link_options import with_words
 from l2tpv3.cli.tunnel import manager_of, print_json, tell_change
+from l2tpv3.shown import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,12 +70,12 @@ def _summary(made: LinkStatus) -> str:
     if netdev is None:
         return f"{spec.type}{over}"
     where = f" in netns {netdev.netns}" if netdev.netns else ""
-    return f"{spec.type}{over}, netdev {netdev.ifname}{where}, mac {netdev.mac}, mtu {netdev.mtu}"
+    return f"{spec.type}{over}, netdev {printable(netdev.ifname)}{where}, mac {netdev.mac}, mtu {netdev.mtu}"
 
 
 def _tell_notes(link: LinkStatus) -> None:
     for note in link.notes:
-        print(f"l2tpctl: note: link {link.name}: {note}", file=sys.stderr)
+        print(f"l2tpctl: note: link {link.name}: {printable(note)}", file=sys.stderr)
 
 
 def show(ctx: typer.Context, name: link_options.AnyLink = None, *, json: options.Json = False) -> None:

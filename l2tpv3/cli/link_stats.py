@@ -13,6 +13,7 @@ from l2tpv3.cli import link_options, options
 from l2tpv3.cli.stats import Watch, rate_cells, seconds, stamp, watch_on
 from l2tpv3.cli.table import table
 from l2tpv3.cli.tunnel import manager_of, print_json
+from l2tpv3.shown import printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.host import LinkHost
@@ -72,7 +73,7 @@ def _watch(links: LinkHost, name: str | None, *, as_json: bool, every_s: float) 
         if as_json:
             import json
 
-            return json.dumps(document, ensure_ascii=False) + "\n"
+            return printable_json(json.dumps(document, ensure_ascii=False)) + "\n"
         return rates_table(document["links"], stamp(at))
 
     watch_on(look, every_s, refreshed=not as_json)

@@ -17,6 +17,7 @@ from l2tpv3.cli.session import find_sessions
 from l2tpv3.cli.table import table
 from l2tpv3.cli.tunnel import manager_of, print_json
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.shown import printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.host import Host
@@ -123,7 +124,7 @@ def _watch(manager: Host, tunnel: str | None, name: str | None, *, as_json: bool
 
             interval = round(interval_s, 3) if interval_s else None
             document = report.stats_document(sessions, time=at, interval_s=interval, before=earlier)
-            return json.dumps(document, ensure_ascii=False) + "\n"
+            return printable_json(json.dumps(document, ensure_ascii=False)) + "\n"
         return rates_table(sessions, earlier, interval_s, stamp(at))
 
     watch_on(look, every_s, refreshed=not as_json)

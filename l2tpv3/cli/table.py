@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from l2tpv3.shown import printable
+
 _COLOURS = {"up": "32", "down": "33", "missing": "31", "incomplete": "31"}
 
 
@@ -49,7 +51,7 @@ def pairs(items: Iterable[tuple[str, object]], *, indent: int = 0) -> str:
 def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return "-" if cell is None or cell == "" else str(cell)
+    return "-" if cell is None or cell == "" else printable(str(cell))
 
 
 def _paint(word: str) -> str:

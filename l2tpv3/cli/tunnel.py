@@ -10,6 +10,7 @@ import typer
 from l2tpv3.cli import options
 from l2tpv3.cli.options import given
 from l2tpv3.cli.output import use_utf8
+from l2tpv3.shown import printable, printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.host import Host
@@ -65,7 +66,7 @@ def add(
     made = manager_of(ctx).add_tunnel(name, words, transient=transient)
     print(f"tunnel {name}: added, {_summary(made)}", file=sys.stderr)
     for note in made.notes:
-        print(f"tunnel {name}: note: {note}", file=sys.stderr)
+        print(f"tunnel {name}: note: {printable(note)}", file=sys.stderr)
     if json:
         print_tunnels([made])
 
@@ -192,7 +193,7 @@ def print_json(document: dict[str, Any]) -> None:
     import json
 
     use_utf8()
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
 
 
 def tell_change(subject: str, change: Change) -> None:

@@ -15,6 +15,7 @@ from l2tpv3.cli import complete, options
 from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import local_manager, manager_of, print_json
 from l2tpv3.errors import InvalidValueError, NotFoundError
+from l2tpv3.shown import printable
 
 if TYPE_CHECKING:
     from l2tpv3.config import Problem
@@ -226,7 +227,7 @@ def log(
         return
     for entry in entries:
         at = datetime.fromtimestamp(entry.at, UTC).astimezone().isoformat(" ", "seconds")
-        print(f"{at}  {entry.who}  {entry.what}")
+        print(f"{at}  {printable(entry.who)}  {printable(entry.what)}")
 
 
 def _load(files: list[str] | None, *, prune: bool) -> list[Wanted]:
@@ -253,7 +254,8 @@ def _seconds(text: str, what: str) -> float:
 
 
 def _line(step: ToldStep) -> str:
-    return f"{step.sign} {step.subject}: {step.text}" + ("  [interrupts its traffic]" if step.interrupts else "")
+    line = printable(f"{step.sign} {step.subject}: {step.text}")
+    return line + ("  [interrupts its traffic]" if step.interrupts else "")
 
 
 def _tell_step(step: ToldStep) -> None:

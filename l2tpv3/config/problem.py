@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.shown import printable
 from l2tpv3.source import KeyPath, Source
 
 
@@ -38,7 +39,7 @@ class Problem:
 
     def __str__(self) -> str:
         line = f"{self.subject}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
-        return " ".join(line.split())
+        return printable(" ".join(line.split()))
 
 
 class ConfigError(InvalidValueError):

@@ -193,7 +193,12 @@ def _flat(message: Any) -> Attributes:
 def _nested(value: Any) -> Attributes:
     # What pyroute2 does not know it gives as hexadecimal text.
     attributes = value["attrs"] if isinstance(value, Mapping) and "attrs" in value else ()
-    return {_short(name): one for name, one in attributes}
+    return {_short(name): _legible(one) if isinstance(one, bytes) else one for name, one in attributes}
+
+
+def _legible(text: bytes) -> str:
+    """What pyroute2 leaves as it is since it is not UTF-8, names and aliases; see l2tpv3.netlink.route.Link."""
+    return text.rstrip(b"\0").decode("utf-8", "backslashreplace")
 
 
 def _short(name: str) -> str:

@@ -36,7 +36,7 @@ def machine_id() -> str:
     """What tells this machine from others (machine-id(5)); its name, where it has no such id."""
     for path in _MACHINE_IDS:
         try:
-            if text := Path(path).read_text("utf-8").strip():
+            if text := Path(path).read_text("utf-8", "replace").strip():
                 return text
         except OSError:
             continue

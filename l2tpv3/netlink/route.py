@@ -57,6 +57,8 @@ ADDRESS_VOLATILE: Final = ((2 - _ADDR.size, 3 - _ADDR.size),)
 class Link(NamedTuple):
     """A netdev: index, flags (UP, CARRIER), name, MTU in bytes, MAC address, alias, its driver's kind.
 
+    Whoever has the namespace may give names and aliases that are not UTF-8: they have `\\xff` in place of such bytes.
+    They are shown and compared, and the netdev is addressed by its index.
     kind: `tun` for a TAP too. master: the index of the bridge or bond that it is a port of, or 0.
     """
 
@@ -224,7 +226,7 @@ def read_links(answer: Answer) -> Iterator[Link]:
 
 
 def _text(value: bytes | None) -> str:
-    return value.rstrip(b"\0").decode("utf-8", "surrogateescape") if value else ""
+    return value.rstrip(b"\0").decode("utf-8", "backslashreplace") if value else ""
 
 
 def _mac(value: bytes | None) -> str:

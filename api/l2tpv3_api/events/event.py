@@ -31,7 +31,9 @@ class Event:
     @classmethod
     def of(cls, type: str, data: dict[str, Any], id: str = "") -> Event:
         """An event whose data is that dict."""
-        return cls(type, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(), id)
+        # backslashreplace: half a surrogate pair becomes JSON's own escape of it.
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return cls(type, text.encode("utf-8", "backslashreplace"), id)
 
     def document(self) -> dict[str, Any]:
         """The data, parsed."""

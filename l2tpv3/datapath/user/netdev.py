@@ -119,7 +119,7 @@ def tun_missing(number: int) -> tuple[str, str]:
 
 
 def _attach(tun: int, ifname: str, flags: int = 0) -> None:
-    fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(ifname.encode(), _IFF_TAP | _IFF_NO_PI | flags))
+    fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(os.fsencode(ifname), _IFF_TAP | _IFF_NO_PI | flags))
 
 
 def find(mark: Mark, places: Iterable[str | None], *, elsewhere: bool = False) -> list[Found]:
@@ -161,14 +161,18 @@ def attach(found: Found, subject: str, *, merging: bool) -> int | None:
     """An open file of a TAP that was found; None when it has vanished since. Raises ConflictError when it is in use."""
     with inside(found.netns):
         try:
-            tun = _open_attached(subject, found.ifname, merging=merging)
+            ifname = socket.if_indextoname(found.ifindex)  # its name of this moment; one that is not UTF-8, too
+        except OSError:
+            return None
+        try:
+            tun = _open_attached(subject, ifname, merging=merging)
         except OSError as error:
             if error.errno == errno.EBUSY:
                 remedy = "end the process that has it (`fuser /dev/net/tun`)"
-                raise ConflictError(subject, f"netdev {found.ifname} is in use", remedy, errno=error.errno) from error
-            raise from_errno(subject, f"attach to netdev {found.ifname}", error.errno or 0) from error
+                raise ConflictError(subject, f"netdev {ifname} is in use", remedy, errno=error.errno) from error
+            raise from_errno(subject, f"attach to netdev {ifname}", error.errno or 0) from error
         with contextlib.suppress(OSError):  # renamed or deleted just now
-            if socket.if_nametoindex(found.ifname) == found.ifindex:
+            if socket.if_nametoindex(ifname) == found.ifindex:
                 return tun
         # It vanished, and a new one was made by attaching, which goes with its file.
         os.close(tun)

@@ -71,7 +71,8 @@ class Port(Protocol):
         """Whether the netdev merges frames that are written to it (IFF_NAPI)."""
 
     def ifname(self) -> str | None:
-        """The netdev's present name, wherever it is; None when it is gone."""
+        """The netdev's present name, wherever it is; None when it is gone. See l2tpv3.netlink.route.Link for a name
+        that is not UTF-8."""
 
     def persist(self) -> None:
         """From now on the netdev stays when the file is closed."""
@@ -136,7 +137,7 @@ class TapPort:
             answer = fcntl.ioctl(self.fd, TUNGETIFF, bytes(40))
         except OSError:
             return None
-        return answer[:_IFNAMSIZ].split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+        return answer[:_IFNAMSIZ].split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
 
     def persist(self) -> None:
         """See Port.persist. The worker does it, so that a command killed half-way leaves no netdev."""
