@@ -113,7 +113,7 @@ def is_name(text: str) -> bool:
 def parse_name(text: str, what: str) -> str:
     """A tunnel's or session's name: a letter or digit, then up to 62 letters, digits, `.`, `_` or `-`."""
     if not _NAME.fullmatch(text):
-        problem = f"{text!r} is longer than 63 characters" if len(text) > 63 else f"{text!r} is not a name"
+        problem = f"{text[:80]!r} is longer than 63 characters" if len(text) > 63 else f"{text!r} is not a name"
         raise InvalidValueError(
             what, problem, "begin with a letter or digit, then letters, digits, '.', '_', '-', 63 at most"
         )

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 from collections.abc import Collection, Mapping
-from pathlib import Path
-from typing import Any, Final, NoReturn
+from concurrent.futures import Executor
+from typing import Any, Final
 
 from starlette.requests import Request
 
 from l2tpv3 import ids
-from l2tpv3.config.clashes import find_clashes
-from l2tpv3.config.document import Document, read_sent
-from l2tpv3.config.problem import ConfigError, Problem
-from l2tpv3.config.read import Findings, Reader
+from l2tpv3.config.document import Document
+from l2tpv3.config.read import EnoughError, Findings, Reader
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.links.options import LinkType, options_type
 from l2tpv3.links.spec import COMMON, LinkSpec
 from l2tpv3.links.words import fields
-from l2tpv3.source import KeyPath, Source
 from l2tpv3.spec import SessionSpec, Sublayer, TunnelSpec, session_fields, tunnel_fields
 from l2tpv3.wanted import Wanted
-from l2tpv3_api.problems import BodyError, ClashError, Fault, MalformedError, MediaTypeError, TooLargeError
+from l2tpv3_api.apart import Apart
+from l2tpv3_api.faults import BodyError, ClashError, Fault, MediaTypeError, TooLargeError, fault
+from l2tpv3_api.json_table import parse_table
+from l2tpv3_api.state_body import JSON, TOML, fault_of, parse_state, table_document
 
 WORDS_BYTES: Final = 64 << 10
 """Longest body with the words of one tunnel, session or link."""
 STATE_BYTES: Final = 16 << 20
 """Longest body with a whole wanted state: some 30,000 sessions."""
 
-JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
-TOML: Final = "application/toml"
 
-_BODY: Final = Path("body")
-_LARGE: Final = 64 << 10  # parsed in a thread
+_LARGE: Final = 64 << 10  # parsed in a process of its own: to start one takes as long as to parse this
 _QUOTED_MAX: Final = 500
 _NAME_MAX: Final = 128
 _UNKNOWN: Final = ("unknown key", "not a word of")
@@ -60,34 +57,17 @@ async def read_table(request: Request, *kinds: str) -> dict[str, Any]:
     return parse_table(data)
 
 
-async def read_state(request: Request, datapaths: Collection[str]) -> list[Wanted]:
-    """A body that is a whole wanted state, JSON shaped as files are, or a file itself. Raises InvalidValueError."""
+async def read_state(
+    request: Request, datapaths: Collection[str], apart: Apart, threads: Executor | None = None
+) -> list[Wanted]:
+    """A body that is a whole wanted state, JSON shaped as files are, or a file itself. Raises InvalidValueError.
+
+    apart: parses the large ones. threads: in which the others are parsed; None: asyncio's own.
+    """
     data, kind = await read_bytes(request, STATE_BYTES, JSON, TOML)
     if len(data) > _LARGE:
-        return await asyncio.to_thread(parse_state, data, kind, datapaths)
-    return parse_state(data, kind, datapaths)
-
-
-def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Wanted]:
-    """See read_state."""
-    document = read_sent(data, _BODY) if kind == TOML else _document(parse_table(data))
-    if isinstance(document, Problem):
-        raise MalformedError(document.subject, document.problem, document.remedy)
-    findings = Findings()
-    reader = Reader(document, datapaths, findings)
-    tunnels, links = reader.tunnels(), reader.links()
-    clash = all(one.clash for one in findings.problems)  # each part of it can be meant, but not all of them together
-    if not findings.problems:
-        find_clashes(tunnels, links, findings)
-    if findings.problems:
-        kind_of_error = ClashError if clash else BodyError
-        raise kind_of_error(*_told(findings), map(_fault, findings.problems))
-    return [*(tunnel.wanted for tunnel in tunnels), *(link.wanted for link in links)]
-
-
-def _told(findings: Findings) -> tuple[str, str, str]:
-    error = ConfigError(findings.problems)
-    return error.subject, error.problem, error.remedy
+        return await apart.parse(data, kind, datapaths)
+    return await asyncio.get_running_loop().run_in_executor(threads, parse_state, data, kind, datapaths)
 
 
 def tunnel_words(
@@ -199,13 +179,16 @@ def _words(
     kind: _Table, given: Mapping[str, Any], reset: Mapping[str, None], faults: Collection[Fault]
 ) -> dict[str, Any]:
     findings, unknown = Findings(), Findings()
-    words = kind.read(_document(dict(given)), findings)
+    words: Mapping[str, Any] = {}
+    with contextlib.suppress(EnoughError):
+        words = kind.read(table_document(dict(given)), findings)
     if reset:  # whether those are words at all: any value does, as only their names are looked at
-        kind.read(_document({word: {} for word in reset}), unknown)
+        with contextlib.suppress(EnoughError):
+            kind.read(table_document({word: {} for word in reset}), unknown)
         findings.problems += (one for one in unknown.problems if one.problem.startswith(_UNKNOWN))
     if not findings.problems and not faults:
         return {**words, **reset}
-    told = (*map(_fault, findings.problems), *faults)
+    told = (*map(fault_of, findings.problems), *faults)
     first = _first(kind, given)
     if first is None and findings.problems:
         first = findings.problems[0].subject, findings.problems[0].problem, findings.problems[0].remedy
@@ -224,61 +207,6 @@ def _first(kind: _Table, given: Mapping[str, Any]) -> tuple[str, str, str] | Non
     except (TypeError, ValueError, OverflowError):
         pass  # not what the specs' parsers are made for; Reader has found it
     return None
-
-
-def _document(content: dict[str, Any]) -> Document:
-    return Document(content, Source(_BODY, (), lambda _: 0), sent=True)
-
-
-def _fault(problem: Problem) -> Fault:
-    place = f"line {problem.line}: " if problem.line else ""
-    return fault(problem.path, place + problem.problem, problem.remedy)
-
-
-def parse_table(data: bytes) -> dict[str, Any]:
-    """A JSON object, read more strictly than Python does: no key twice, no NaN. Raises MalformedError, BodyError."""
-    try:
-        value = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_number, parse_constant=_no_number)
-    except _TwiceError as error:
-        raise BodyError("body", str(error), "write each key once", [Fault((), str(error))]) from None
-    except UnicodeDecodeError:
-        raise MalformedError("body", "not UTF-8", "JSON is sent as UTF-8") from None
-    except RecursionError:
-        raise MalformedError("body", "nested too deeply", "two levels of objects are all there is") from None
-    except ValueError as error:
-        raise MalformedError("body", f"not JSON: {str(error)[:_QUOTED_MAX]}", "send a JSON object") from None
-    if not isinstance(value, dict):
-        problem = "not an object"
-        raise BodyError("body", problem, "send a JSON object of words and values", [Fault((), problem)])
-    return value
-
-
-class _TwiceError(Exception):
-    """A key stands twice in one object: which of them counts differs from program to program."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        seen: set[str] = set()
-        again = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _TwiceError(f"the key {again[:80]!r} is given twice")
-    return table
-
-
-def _number(text: str) -> float:
-    """JSON has one kind of number: 1400.0 and 14e2 are whole ones."""
-    value = float(text)
-    return int(value) if value.is_integer() else value
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def fault(path: KeyPath, problem: str, remedy: str = "") -> Fault:
-    """Something that is wrong at one place of a body."""
-    return Fault(path, problem + (f"; {remedy}" if remedy else ""))
 
 
 def adoption(table: Mapping[str, Any]) -> tuple[str, str | None, str]:

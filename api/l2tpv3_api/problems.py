@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,58 +16,11 @@ from starlette.routing import Match, Route
 
 from l2tpv3.config.read import as_keys
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError, RefusedError, UnauthenticatedError
-from l2tpv3.source import KeyPath
+from l2tpv3_api.faults import FAULTS_MAX, BodyError, Fault
 from l2tpv3_api.hostname import challenge
 
 MEDIA_TYPE: Final = "application/problem+json"
-FAULTS_MAX: Final = 100
-"""So many faults of one body are told."""
 _SHOWN_MAX: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong with a request. path: where in the body; detail: what, and what to do."""
-
-    path: KeyPath
-    detail: str
-
-    def document(self) -> dict[str, str]:
-        """`pointer` is a JSON pointer (RFC 6901) into the body."""
-        parts = (str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
-        return {"pointer": "".join(f"/{part}" for part in parts), "detail": self.detail}
-
-
-class BodyError(InvalidValueError):
-    """A body that can't be meant. faults: all that is wrong with it; the error itself tells of the first."""
-
-    def __init__(self, subject: str, problem: str, remedy: str, faults: Iterable[Fault]) -> None:
-        super().__init__(subject, problem, remedy)
-        self.faults = tuple(faults)
-
-
-class ClashError(BodyError):
-    """A body of which each part can be meant, but not beside the others, or what is there already."""
-
-    http_status = 409
-
-
-class MalformedError(InvalidValueError):
-    """A body that is not what its media type says."""
-
-    http_status = 400
-
-
-class TooLargeError(InvalidValueError):
-    """A body that is larger than any that could be meant."""
-
-    http_status = 413
-
-
-class MediaTypeError(InvalidValueError):
-    """A body of a kind that is not taken here."""
-
-    http_status = 415
 
 
 def problem_document(error: L2tpError, *, status: int | None = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from l2tpv3.manager import Manager
 from l2tpv3.wanted import Wanted
 from l2tpv3.whoami import acting_for
 from l2tpv3_api.access.identity import Identity
+from l2tpv3_api.apart import Apart
 from l2tpv3_api.etag import Tagger
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.events.sampler import Sampler
@@ -34,7 +35,9 @@ _log = logging.getLogger(__name__)
 class Service:
     """manager: called in threads only. hub: told of each change. tagger: makes entity tags.
 
-    patience: taken by each restore that waits, as it has a thread of its own for so long.
+    planned, applied: parse the large bodies of plans, which whoever may read can send, and of changes.
+    planner: the thread that makes plans. patience: taken by each restore that waits, as it has a thread of its own
+    for so long.
     """
 
     def __init__(self, manager: Manager, hub: Hub | None = None) -> None:
@@ -45,6 +48,8 @@ class Service:
         self.sampler = Sampler(self)
         self._readers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="look")
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
+        self.planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
+        self.planned, self.applied = Apart(), Apart()
         self._changing = asyncio.Lock()
         self._turn = asyncio.Lock()
         self._looked_at = 0.0  # in the loop's time
@@ -74,7 +79,8 @@ class Service:
         if self._changes:
             await asyncio.wait(self._changes)
         await asyncio.to_thread(self._writer.shutdown)
-        await asyncio.to_thread(self._readers.shutdown)
+        for threads in (self._readers, self.planner):
+            threads.shutdown(wait=False, cancel_futures=True)  # nobody waits for what they find
 
     async def look(self, netns: str | None = None) -> Snapshot:
         """All tunnels and links, seen since this was called. Whoever calls while a look runs shares the next one.
@@ -122,6 +128,10 @@ class Service:
     async def read(self, what: Callable[[Manager], T]) -> T:
         """What a call that changes nothing gives, from a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, what, self.manager)
+
+    async def plan(self, what: Callable[[Manager], T]) -> T:
+        """What a plan gives. They have one thread for all of them: who may only read can't take those of others."""
+        return await asyncio.get_running_loop().run_in_executor(self.planner, what, self.manager)
 
     async def change(self, identity: Identity, what: Callable[[Manager], T]) -> T:
         """What a call that changes something gives, from a thread; one at a time, and to its end in any case.

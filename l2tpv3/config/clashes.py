@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Iterable
 
-from l2tpv3.config.read import Findings, ReadTunnel
+from l2tpv3.config.read import EnoughError, Findings, ReadTunnel
 from l2tpv3.config.read_link import ReadLink
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.plan import in_order
-from l2tpv3.netns import netns_path, same_netns
+from l2tpv3.netns import netns_identity, netns_path
 from l2tpv3.source import Source
 from l2tpv3.spec import Encap, SessionSpec
 
@@ -17,12 +18,13 @@ from l2tpv3.spec import Encap, SessionSpec
 def find_clashes(tunnels: Iterable[ReadTunnel], links: Iterable[ReadLink], findings: Findings) -> None:
     """Note each clash at the later of the two, with the place of the earlier. The rules are those of clash.py."""
     clashes = _Clashes(findings)
-    for tunnel in tunnels:
-        clashes.tunnel(tunnel)
     links = list(links)
-    for link in links:
-        clashes.link(link)
-    _find_circle(links, findings)
+    with contextlib.suppress(EnoughError):
+        for tunnel in tunnels:
+            clashes.tunnel(tunnel)
+        for link in links:
+            clashes.link(link)
+        _find_circle(links, findings)
 
 
 def _find_circle(links: Iterable[ReadLink], findings: Findings) -> None:
@@ -42,14 +44,16 @@ class _Clashes:
         self._findings = findings
         self._first: dict[tuple[Hashable, ...], Source] = {}
         self._netnses: dict[str | None, int] = {}
+        self._identities: dict[tuple[int, int], int] = {}
         self._homes: dict[str, int] = {}  # of sessions and links, as links are over them
 
     def _netns(self, netns: str | None) -> int:
         """A number for each network namespace: it may have several names, and need not be there yet."""
         path = netns and netns_path(netns)
         if path not in self._netnses:
-            known = (number for other, number in self._netnses.items() if same_netns(other, path))
-            self._netnses[path] = next(known, len(self._netnses))
+            number = len(self._netnses)
+            identity = netns_identity(path)
+            self._netnses[path] = number if identity is None else self._identities.setdefault(identity, number)
         return self._netnses[path]
 
     def _claim(self, key: tuple[Hashable, ...], source: Source, problem: str, remedy: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3.config.lines import LineIndex
+from l2tpv3.config.nesting import LEVELS_MAX, too_deep
 from l2tpv3.config.problem import Problem
 from l2tpv3.source import Source
 
@@ -54,15 +55,22 @@ def _parse(data: bytes, file: Path) -> Document | Problem:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return Problem(file, line, "", "not UTF-8, which TOML has to be", "save it as UTF-8")
+    if (deep := too_deep(text)) is not None:
+        return _nested(file, deep)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return _syntax(file, text, str(error))
     except RecursionError:
-        return Problem(file, 0, "", "arrays or tables nested too deeply", "two levels of tables are all there is")
+        return _nested(file, 0)
     except ValueError:  # int() refuses more than 4300 digits
         return Problem(file, 0, "", "a number with thousands of digits", "ids have 32 bits")
     return Document(content, Source(file, (), LineIndex(text).line))
+
+
+def _nested(file: Path, line: int) -> Problem:
+    problem = f"keys, arrays or tables nested too deeply (over {LEVELS_MAX} levels)"
+    return Problem(file, line, "", problem, "[tunnel.NAME.session.NAME] is the deepest there is")
 
 
 def is_readable_by_all(file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from l2tpv3.config.clashes import find_clashes
 from l2tpv3.config.document import read_document
 from l2tpv3.config.problem import ConfigError, Problem
-from l2tpv3.config.read import Findings, Reader, ReadTunnel
+from l2tpv3.config.read import EnoughError, Findings, Reader, ReadTunnel
 from l2tpv3.config.read_link import ReadLink
 from l2tpv3.errors import from_errno
 from l2tpv3.wanted import Wanted
@@ -30,20 +31,22 @@ def load(
     """The tunnels of all the files, in the order of files and of each file, and then the links.
 
     warn: is called with what is doubtful but no error, when there is none. datapaths: the words that `datapath` may
-    have. Nothing but files is touched. Raises ConfigError, with all that is wrong in any of them.
+    have. Nothing but files is touched. Raises ConfigError, with what is wrong in any of them, the
+    first PROBLEMS_MAX of it.
     """
     findings = Findings()
     tunnels: list[ReadTunnel] = []
     links: list[ReadLink] = []
     files = list({Path(path).absolute(): Path(path) for path in paths}.values())
-    for file in files:
-        document = read_document(file)
-        if isinstance(document, Problem):
-            findings.problems.append(document)
-        else:
-            reader = Reader(document, datapaths, findings)
-            tunnels += reader.tunnels()
-            links += reader.links()
+    with contextlib.suppress(EnoughError):
+        for file in files:
+            document = read_document(file)
+            if isinstance(document, Problem):
+                findings.problems.append(document)
+            else:
+                reader = Reader(document, datapaths, findings)
+                tunnels += reader.tunnels()
+                links += reader.links()
     find_clashes(tunnels, links, findings)
     if findings.problems:
         order = {file: number for number, file in enumerate(files)}

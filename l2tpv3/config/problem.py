@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.shown import printable
 from l2tpv3.source import KeyPath, Source
+
+PROBLEMS_MAX: Final = 100
+"""So many problems of all files together are told; to say what was meant instead takes most of the time."""
+
+_KEY_MAX: Final = 300  # characters: three names and a word have fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class Problem:
     def subject(self) -> str:
         """`FILE:LINE: KEY`, as much of it as there is."""
         place = f"{self.file}:{self.line}" if self.line else str(self.file)
-        return f"{place}: {self.key}" if self.key else place
+        key = self.key if len(self.key) <= _KEY_MAX else self.key[:_KEY_MAX] + "…"
+        return f"{place}: {key}" if key else place
 
     def __str__(self) -> str:
         line = f"{self.subject}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
@@ -48,7 +55,8 @@ class ConfigError(InvalidValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         first = self.problems[0]
-        more = f" (the first of {len(self.problems)} problems)" if len(self.problems) > 1 else ""
+        count = f"{PROBLEMS_MAX} or more" if len(self.problems) >= PROBLEMS_MAX else str(len(self.problems))
+        more = f" (the first of {count} problems)" if len(self.problems) > 1 else ""
         super().__init__(first.subject, first.problem + more, first.remedy)
         self.args = (self.problems,)  # what a copy or a pickle is made from
 

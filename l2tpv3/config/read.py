@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from l2tpv3 import ids
 from l2tpv3.config.cookies import CREDENTIAL, find_cookie
 from l2tpv3.config.document import Document, is_readable_by_all
-from l2tpv3.config.problem import Problem
+from l2tpv3.config.problem import PROBLEMS_MAX, Problem
 from l2tpv3.config.read_link import LinkTable, ReadLink
 from l2tpv3.config.unknown import unknown_key
 from l2tpv3.errors import InvalidValueError
@@ -35,9 +35,13 @@ _SESSION_WORDS = tuple(SessionSpec(name=_NAME, ifname=_IFNAME).to_words())
 _Spec = TypeVar("_Spec", TunnelSpec, SessionSpec)
 
 
+class EnoughError(Exception):
+    """So much is wrong that reading on would help nobody; whoever made the Findings tells what they have."""
+
+
 @dataclass(slots=True)
 class Findings:
-    """What is noted while files are read. problems: nothing may be done.
+    """What is noted while files are read. problems: nothing may be done; PROBLEMS_MAX are noted at most.
 
     warnings: it may; Problem.at's arguments, since nobody may want to know their lines.
     """
@@ -46,8 +50,10 @@ class Findings:
     warnings: list[tuple[Source, str, str]] = field(default_factory=list)
 
     def add(self, source: Source, problem: str, remedy: str = "", *, clash: bool = False) -> None:
-        """Note a problem with a key."""
+        """Note a problem with a key. Raises EnoughError when that was the last one that is noted."""
         self.problems.append(Problem.at(source, problem, remedy, clash=clash))
+        if len(self.problems) >= PROBLEMS_MAX:
+            raise EnoughError
 
     def warn(self, source: Source, problem: str, remedy: str) -> None:
         """Note something to be warned of."""

@@ -20,6 +20,8 @@ _MEANT = {
 }
 """Other programs' words, and slips that look unlike what was meant."""
 
+_COMPARED_MAX = 64  # characters: no word is as long, and comparing takes time in proportion
+
 
 def unknown_key(key: str, known: Iterable[str], *, elsewhere: Collection[str] = (), whose: str = "") -> tuple[str, str]:
     """The problem and the remedy for `key` in a table that has the keys `known`.
@@ -33,7 +35,7 @@ def unknown_key(key: str, known: Iterable[str], *, elsewhere: Collection[str] = 
     meant = _MEANT.get(text, text)
     if meant not in known and text in elsewhere:
         return "unknown key", f"it belongs to a {whose}"
-    close = [meant] if meant in known else get_close_matches(text, known, n=1)
+    close = [meant] if meant in known else get_close_matches(text[:_COMPARED_MAX], known, n=1)
     if close:
         return "unknown key", f"did you mean {close[0]}?"
     return "unknown key", f"known are {', '.join(known)}"

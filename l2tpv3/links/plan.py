@@ -243,22 +243,30 @@ def _place(record: LinkRecord, word: str) -> str | None:
     return record.over_netns if word == "over-netns" else record.resolved.home
 
 
+_SHOWN_MAX = 8  # links of a circle
+
+
 def in_order(specs: Mapping[str, LinkSpec]) -> list[str]:
     """Links' names, each after those that it is over. Raises InvalidValueError for a circle."""
     done: dict[str, None] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            circle = " over ".join((*path[path.index(name) :], name))
-            raise InvalidValueError(
-                f"link {name}: --over", f"goes round in a circle: {circle}", "leave one of them out"
-            )
-        for one in specs[name].over:
-            if one in specs and one not in done:
-                visit(one, (*path, name))
-        done.setdefault(name)
-
-    for name in sorted(specs):
-        if name not in done:
-            visit(name, ())
+    for first in sorted(specs):
+        path: dict[
+            str, Iterator[str]
+        ] = {}  # from `first` down, each with those beneath it that are still to be visited
+        name: str | None = None if first in done else first
+        while name is not None or path:
+            if name is None:  # all beneath the last of the path are done
+                done.setdefault(path.popitem()[0])
+            elif name in path:
+                names = list(path)
+                names = names[names.index(name) :]
+                circle = " over ".join((*names[:_SHOWN_MAX], *(["…"] if len(names) > _SHOWN_MAX else []), name))
+                problem = f"goes round in a circle: {circle}"
+                raise InvalidValueError(f"link {name}: --over", problem, "leave one of them out")
+            else:
+                path[name] = iter(specs[name].over)
+            name = None
+            if path:
+                beneath = next(reversed(path.values()))
+                name = next((one for one in beneath if one in specs and one not in done), None)
     return list(done)

@@ -277,7 +277,7 @@ def test_everything_wrong_in_every_file_is_told_at_once(monkeypatch: pytest.Monk
         (SESSION + 'ifname = "x"\nbridge = "x"', 5, "tunnel.a.session.lan.bridge", "x is the netdev of"),
         ("id = [\n\n", 1, "", "not TOML"),
         ("\nid = 'a\nb'", 2, "", "not TOML"),
-        ("a = " + "[" * 5000, 0, "", "nested too deeply"),
+        ("a = " + "[" * 5000, 1, "", "nested too deeply"),
     ],
 )
 def test_one_thing_wrong(tmp_path: Path, text: str, line: int, key: str, what: str) -> None:

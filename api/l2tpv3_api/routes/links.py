@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
@@ -18,11 +19,13 @@ from l2tpv3.manager import Manager
 from l2tpv3.told import Change
 from l2tpv3_api import bodies, paging
 from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.problems import ClashError, pointing
+from l2tpv3_api.faults import ClashError, fault
+from l2tpv3_api.problems import pointing
 from l2tpv3_api.routes import described, examples
 from l2tpv3_api.routes.context import Conditional, LinkName, Reader, Serving, Writer, answer, link_tag
 from l2tpv3_api.routes.queries import Cursor, Glob, Limit, OfCondition
 from l2tpv3_api.snapshot import encode, link_key
+from l2tpv3_api.state_body import JSON
 
 OfType = Annotated[LinkType | None, Query(description="Only those of this type.")]
 
@@ -82,7 +85,7 @@ async def get_link(link: LinkName, service: Serving, who: Reader) -> Response:
         201: described.gives("ChangedLink", "It was made.", tag=True, location=True),
         **described.problems(*described.CHANGING, 412),
     },
-    openapi_extra=described.takes({bodies.JSON: "LinkWords"}, **examples.LINKS),
+    openapi_extra=described.takes({JSON: "LinkWords"}, **examples.LINKS),
 )
 async def put_link(
     link: LinkName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -91,10 +94,10 @@ async def put_link(
 
     Words left out take their default; a MAC address that was chosen stays. The same again changes nothing.
     """
-    table = await bodies.read_table(request, bodies.JSON)
+    table = await bodies.read_table(request, JSON)
     transient = table.pop("transient", None)
-    faults = [] if isinstance(transient, bool | None) else [bodies.fault(("transient",), "neither true nor false")]
-    words = bodies.link_words(link, table, faults=faults)
+    faults = [] if isinstance(transient, bool | None) else [fault(("transient",), "neither true nor false")]
+    words = await asyncio.to_thread(bodies.link_words, link, table, faults=faults)
     check = _check(service.tagger, conditions, link)
 
     def put(manager: Manager) -> Change:
@@ -110,7 +113,7 @@ async def put_link(
         200: described.gives("ChangedLink", "It is so.", tag=True),
         **described.problems(*described.CHANGING, 412),
     },
-    openapi_extra=described.takes({bodies.MERGE_PATCH: "LinkPatch", bodies.JSON: "LinkPatch"}, **examples.LINK_PATCHES),
+    openapi_extra=described.takes({bodies.MERGE_PATCH: "LinkPatch", JSON: "LinkPatch"}, **examples.LINK_PATCHES),
 )
 async def patch_link(
     link: LinkName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -119,9 +122,9 @@ async def patch_link(
 
     With another `type`, only what all types have stays as it was.
     """
-    table = await bodies.read_table(request, bodies.MERGE_PATCH, bodies.JSON)
+    table = await bodies.read_table(request, bodies.MERGE_PATCH, JSON)
     now = (await service.look()).link(link)
-    words = bodies.link_patch(link, table, now.spec.type)
+    words = await asyncio.to_thread(bodies.link_patch, link, table, now.spec.type)
     check = _check(service.tagger, conditions, link)
     return await _changed(service, who, link, table, lambda manager: manager.links.set(link, words, check=check))
 

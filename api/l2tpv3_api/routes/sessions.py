@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,7 +18,8 @@ from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.told import Change
 from l2tpv3_api import bodies, paging
 from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.problems import BodyError, ClashError, pointing
+from l2tpv3_api.faults import BodyError, ClashError
+from l2tpv3_api.problems import pointing
 from l2tpv3_api.routes import described, examples
 from l2tpv3_api.routes.context import (
     AnySession,
@@ -34,6 +36,7 @@ from l2tpv3_api.routes.context import (
 from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, OfCondition, OfTunnel, Secrets
 from l2tpv3_api.service import Service
 from l2tpv3_api.snapshot import encode, session_key
+from l2tpv3_api.state_body import JSON
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -132,7 +135,7 @@ async def get_session(
         201: described.gives("ChangedSession", "It was made.", tag=True, location=True),
         **described.problems(*described.CHANGING, 412),
     },
-    openapi_extra=described.takes({bodies.JSON: "SessionWords"}, **examples.SESSIONS),
+    openapi_extra=described.takes({JSON: "SessionWords"}, **examples.SESSIONS),
 )
 async def put_session(
     tunnel: TunnelName, session: SessionName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -141,8 +144,8 @@ async def put_session(
 
     Words left out take their default; `id`, `ifname` and cookies keep their value. The same again changes nothing.
     """
-    table = await bodies.read_table(request, bodies.JSON)
-    words = bodies.session_words(session, table, service.manager.datapath_words)
+    table = await bodies.read_table(request, JSON)
+    words = await asyncio.to_thread(bodies.session_words, session, table, service.manager.datapath_words)
     check = _check(service.tagger, conditions, tunnel, session)
 
     def put(manager: Manager) -> Change:
@@ -159,15 +162,15 @@ async def put_session(
         **described.problems(*described.CHANGING, 412),
     },
     openapi_extra=described.takes(
-        {bodies.MERGE_PATCH: "SessionPatch", bodies.JSON: "SessionPatch"}, **examples.SESSION_PATCHES
+        {bodies.MERGE_PATCH: "SessionPatch", JSON: "SessionPatch"}, **examples.SESSION_PATCHES
     ),
 )
 async def patch_session(
     tunnel: TunnelName, session: SessionName, request: Request, service: Serving, who: Writer, conditions: Conditional
 ) -> Response:
     """Change some words of a session (RFC 7396); null takes one back to its default."""
-    table = await bodies.read_table(request, bodies.MERGE_PATCH, bodies.JSON)
-    words = bodies.session_patch(session, table, service.manager.datapath_words)
+    table = await bodies.read_table(request, bodies.MERGE_PATCH, JSON)
+    words = await asyncio.to_thread(bodies.session_patch, session, table, service.manager.datapath_words)
     check = _check(service.tagger, conditions, tunnel, session)
 
     def change(manager: Manager) -> Change:

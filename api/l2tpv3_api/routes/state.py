@@ -19,12 +19,13 @@ from l2tpv3_api.access.identity import Scope
 from l2tpv3_api.as_it_goes import WAIT_MAX_S, Narrator, both, patiently, told_in_lines, wants_lines
 from l2tpv3_api.etag import Conditions
 from l2tpv3_api.events.progress import Progress
-from l2tpv3_api.problems import ClashError
+from l2tpv3_api.faults import ClashError
 from l2tpv3_api.routes import described, examples
 from l2tpv3_api.routes.context import Reader, Serving, Writer, answer
 from l2tpv3_api.routes.negotiation import VARY, preferred
 from l2tpv3_api.routes.queries import Prune
 from l2tpv3_api.snapshot import encode, tunnel_document
+from l2tpv3_api.state_body import JSON, TOML
 
 CONFIRM_MAX_S: Final = 86400.0
 _COOKIES: Final = ("tx-cookie", "rx-cookie")
@@ -36,8 +37,8 @@ Confirm = Annotated[
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
-_STATE: Final = described.takes({bodies.JSON: "State", bodies.TOML: "State"}, **examples.STATES)
-_TOML: Final = described.gives_text(bodies.TOML, "", examples.FILE)["content"]
+_STATE: Final = described.takes({JSON: "State", TOML: "State"}, **examples.STATES)
+_TOML: Final = described.gives_text(TOML, "", examples.FILE)["content"]
 _ON_RECORD: Final = described.gives("State", "What is on record, shaped as files are.", tag=True)
 
 
@@ -67,10 +68,10 @@ async def get_state(
     if secrets and not may:
         remedy = "leave secrets=true out, or have someone give it that scope"
         raise NotPermittedError(who.name, "cookies need the scope secrets", remedy)
-    kind = preferred(request, bodies.JSON, bodies.TOML)
+    kind = preferred(request, JSON, TOML)
     stated = await service.stated()
     shown = stated if may and secrets is not False else [_without_cookies(one) for one in stated]
-    content = dump(shown).encode() if kind == bodies.TOML else encode(state_document(shown))
+    content = dump(shown).encode() if kind == TOML else encode(state_document(shown))
     tag = service.tagger.of_bytes(content)
     if Conditions.of(None, if_none_match).unchanged(tag):
         return Response(status_code=304, headers={"ETag": tag, **VARY})
@@ -100,9 +101,11 @@ def _without_cookies(one: Wanted) -> Wanted:
 )
 async def plan(request: Request, service: Serving, who: Reader, *, prune: Prune = False) -> Response:
     """Tell what /v1/apply would do now, and touch nothing."""
-    wanted = await _wanted(request, service, prune=prune)
+    datapaths = service.manager.datapath_words
+    wanted = await bodies.read_state(request, datapaths, service.planned, service.planner)
+    _check_prune(wanted, prune=prune)
     with _fitting():
-        outcome = await service.read(lambda manager: manager.plan(wanted, prune=prune))
+        outcome = await service.plan(lambda manager: manager.plan(wanted, prune=prune))
     return answer(_plan(outcome.told, changes=outcome.changes))
 
 
@@ -119,7 +122,8 @@ async def apply(
     request: Request, service: Serving, who: Writer, *, prune: Prune = False, confirm_s: Confirm = None
 ) -> Response:
     """Make this host what the body wants: only what differs is touched. When a step fails, all is as it was before."""
-    wanted = await _wanted(request, service, prune=prune)
+    wanted = await bodies.read_state(request, service.manager.datapath_words, service.applied)
+    _check_prune(wanted, prune=prune)
 
     async def change(narrator: Narrator | None) -> dict[str, Any]:
         def work(manager: Any) -> Any:
@@ -136,12 +140,10 @@ async def apply(
     return told_in_lines(change) if wants_lines(request) else answer(await change(None))
 
 
-async def _wanted(request: Request, service: Serving, *, prune: bool) -> list[Wanted]:
-    wanted = await bodies.read_state(request, service.manager.datapath_words)
+def _check_prune(wanted: list[Wanted], *, prune: bool) -> None:
     if prune and not wanted:
         problem = "there is neither tunnel nor link in the body, so all would be removed"
         raise ConflictError("prune", problem, "/v1/down stops everything")
-    return wanted
 
 
 @contextlib.contextmanager
@@ -253,11 +255,11 @@ async def down(service: Serving, who: Writer) -> Response:
         201: described.gives("Tunnel", "It is on record.", location=True),
         **described.problems(*described.CHANGING),
     },
-    openapi_extra=described.takes({bodies.JSON: "Adoption"}, **examples.ADOPTIONS),
+    openapi_extra=described.takes({JSON: "Adoption"}, **examples.ADOPTIONS),
 )
 async def adopt(request: Request, service: Serving, who: Writer) -> Response:
     """Put a tunnel that something else made on record, with its sessions; its traffic is not touched."""
-    table = await bodies.read_table(request, bodies.JSON)
+    table = await bodies.read_table(request, JSON)
     foreign, name, sublayer = bodies.adoption(table)
     status = await service.change(who, lambda manager: manager.adopt(foreign, name, sublayer))
     document = tunnel_document(status, sessions=False)

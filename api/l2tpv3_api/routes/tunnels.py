@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Literal
@@ -17,7 +18,8 @@ from l2tpv3.status import TunnelStatus
 from l2tpv3.told import Change
 from l2tpv3_api import bodies, paging
 from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.problems import BodyError, ClashError, pointing
+from l2tpv3_api.faults import BodyError, ClashError, fault
+from l2tpv3_api.problems import pointing
 from l2tpv3_api.routes import described, examples
 from l2tpv3_api.routes.context import (
     AnyTunnel,
@@ -31,6 +33,7 @@ from l2tpv3_api.routes.context import (
 )
 from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, Netns, OfCondition, Secrets
 from l2tpv3_api.snapshot import encode, tunnel_document, tunnel_key
+from l2tpv3_api.state_body import JSON
 
 SESSIONS_MAX: Final = 10_000
 """A page of tunnels with their sessions ends before it has more than so many of those."""
@@ -116,7 +119,7 @@ async def get_tunnel(
         201: described.gives("ChangedTunnel", "It was made.", tag=True, location=True),
         **described.problems(*described.CHANGING, 412),
     },
-    openapi_extra=described.takes({bodies.JSON: "TunnelWords"}, **examples.TUNNELS),
+    openapi_extra=described.takes({JSON: "TunnelWords"}, **examples.TUNNELS),
 )
 async def put_tunnel(
     tunnel: TunnelName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -126,10 +129,10 @@ async def put_tunnel(
     Words left out take their default; `id` keeps its value. Its sessions are left alone.
     The same again changes nothing.
     """
-    table = await bodies.read_table(request, bodies.JSON)
+    table = await bodies.read_table(request, JSON)
     transient = table.pop("transient", None)
-    faults = [] if isinstance(transient, bool | None) else [bodies.fault(("transient",), "neither true nor false")]
-    words = bodies.tunnel_words(tunnel, table, service.manager.datapath_words, faults=faults)
+    faults = [] if isinstance(transient, bool | None) else [fault(("transient",), "neither true nor false")]
+    words = await asyncio.to_thread(bodies.tunnel_words, tunnel, table, service.manager.datapath_words, faults=faults)
     check = _check(service.tagger, conditions, tunnel)
 
     def put(manager: Manager) -> Change:
@@ -145,16 +148,14 @@ async def put_tunnel(
         200: described.gives("ChangedTunnel", "It is so.", tag=True),
         **described.problems(*described.CHANGING, 412),
     },
-    openapi_extra=described.takes(
-        {bodies.MERGE_PATCH: "TunnelPatch", bodies.JSON: "TunnelPatch"}, **examples.TUNNEL_PATCHES
-    ),
+    openapi_extra=described.takes({bodies.MERGE_PATCH: "TunnelPatch", JSON: "TunnelPatch"}, **examples.TUNNEL_PATCHES),
 )
 async def patch_tunnel(
     tunnel: TunnelName, request: Request, service: Serving, who: Writer, conditions: Conditional
 ) -> Response:
     """Change some words of a tunnel (RFC 7396); null takes one back to its default."""
-    table = await bodies.read_table(request, bodies.MERGE_PATCH, bodies.JSON)
-    words = bodies.tunnel_patch(tunnel, table, service.manager.datapath_words)
+    table = await bodies.read_table(request, bodies.MERGE_PATCH, JSON)
+    words = await asyncio.to_thread(bodies.tunnel_patch, tunnel, table, service.manager.datapath_words)
     check = _check(service.tagger, conditions, tunnel)
     return await _changed(
         service, who, tunnel, table, lambda manager: manager.set_tunnel(tunnel, words, check=check), patch=True

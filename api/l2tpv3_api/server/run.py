@@ -30,8 +30,8 @@ from l2tpv3_api.server.systemd import listen_fds
 from l2tpv3_api.server.tls import tls_context
 from l2tpv3_api.settings import Settings
 
-_GRACE_S: Final = 10
-"""How long requests that are under way may go on when the service ends; a change goes on even then."""
+_GRACE_S: Final = 3
+"""How long requests that are under way may go on when the service ends; a change goes on until END_S."""
 _NOTE_USED_TICKS: Final = 60
 
 

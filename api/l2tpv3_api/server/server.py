@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Final
 
 import uvicorn
 
@@ -23,6 +27,8 @@ from l2tpv3_api.server.systemd import Notify
 
 _LOG = logging.getLogger("l2tpv3_api.server")
 _TICK_S = 0.5
+END_S: Final = 4.5
+"""From the signal to the end, whatever is under way: a change that is cut off is as one that was killed."""
 
 
 class Server(uvicorn.Server):
@@ -94,6 +100,13 @@ class Server(uvicorn.Server):
             if protocol.transport is not None:
                 protocol.transport.abort()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM or Ctrl-C. What does not come to its end in time, in whatever thread, ends with the process."""
+        super().handle_exit(sig, frame)
+        last = threading.Timer(END_S, _end_now)
+        last.daemon = True
+        last.start()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Handle signals in the loop; unlike uvicorn's own, SIGTERM is no failure afterwards."""
@@ -145,6 +158,12 @@ class Server(uvicorn.Server):
                 self._every_tick()
             except L2tpError as error:
                 _LOG.error("%s", error)
+
+
+def _end_now() -> None:
+    _LOG.warning("ends now: something was still under way; the next change finishes or undoes what was half made")
+    logging.shutdown()
+    os._exit(0)
 
 
 def _place(sock: socket.socket) -> str:
