@@ -18,6 +18,9 @@ NEEDED = ("l2tp_netlink", "l2tp_eth")
 _MODPROBE_TIMEOUT_S = 30
 _PROGRAM_PATH = "/usr/sbin:/sbin"
 _MODULE_TREE = Path("/lib/modules")
+_CONFIGURATION = tuple(
+    Path(folder) for folder in ("/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
+)
 _DISTRIBUTION_PACKAGE = {
     "ubuntu": "apt install linux-modules-extra-{release}",
     "debian": "install the package linux-image-amd64 (a cloud kernel has no L2TP) and boot it",
@@ -58,7 +61,7 @@ def load(module: str) -> str:
     if loaded(module):
         return ""
     if rule := _forbidden(program, module):
-        return f"{module} is switched off in /etc/modprobe.d ({rule!r}); `modprobe {module}` loads it all the same"
+        return f"{module} is switched off in {_whose(rule)} ({rule!r}); {_way_around(rule, module)}"
     if done.returncode == 0:
         return ""  # built in, and no folder tells
     return _why_not(module, release, done.stderr)
@@ -72,6 +75,27 @@ def _forbidden(program: str, module: str) -> str:
         if words[:2] in (["blacklist", module], ["install", module]):
             return line.strip()
     return ""
+
+
+def _whose(rule: str) -> str:
+    """The file that has this line (modprobe.d(5)); the first folder where none is found, as for kernel parameters."""
+    wanted = rule.split()
+    for folder in _CONFIGURATION:
+        for file in sorted(folder.glob("*.conf")):
+            try:
+                lines = file.read_text(errors="replace").replace("\\\n", " ").splitlines()
+            except OSError:
+                continue
+            if any(line.split() == wanted for line in lines):
+                return str(file)
+    return str(_CONFIGURATION[0])
+
+
+def _way_around(rule: str, module: str) -> str:
+    """A `blacklist` line keeps only aliases and our own call from loading it; `install` says what runs in its place."""
+    if rule.startswith("install"):
+        return f"take that line out, then `modprobe {module}` loads it"
+    return f"`modprobe {module}` loads it all the same"
 
 
 def _why_not(module: str, release: str, stderr: str) -> str:

@@ -53,10 +53,16 @@ def test_what_modprobe_says_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 @pytest.mark.parametrize("rule", ["blacklist l2tp_no_such_thing", "install l2tp_no_such_thing /bin/false"])
 def test_a_module_that_is_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rule: str) -> None:
-    (tmp_path / "off.conf").write_text(f"{rule}\n")
+    file = tmp_path / "off.conf"
+    file.write_text(f"# hardening\n{rule}\n")
     monkeypatch.setenv("MODPROBE_OPTIONS", f"--config {tmp_path}")
+    monkeypatch.setattr(modules, "_CONFIGURATION", (tmp_path,))
     problem = modules.load("l2tp_no_such_thing")
-    assert f"switched off in /etc/modprobe.d ({rule!r})" in problem
+    assert f"switched off in {file} ({rule!r})" in problem
+    remedy = "`modprobe l2tp_no_such_thing` loads it all the same"
+    if rule.startswith("install"):  # modprobe runs what the line says, however often it is called
+        remedy = "take that line out, then `modprobe l2tp_no_such_thing` loads it"
+    assert problem.endswith(remedy)
 
 
 @pytest.mark.root
