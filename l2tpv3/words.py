@@ -5,6 +5,7 @@ Parsers take a value as it was typed or stored, and what it is of; they raise In
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
@@ -58,14 +59,24 @@ class Egress(StrEnum):
     REWRITE = "rewrite"
 
 
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
+"""A name of RFC 1123, section 2.1."""
+
+
 def parse_address(text: Any, what: str) -> IPAddress:
     """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
     try:
         return ip_address(parse_text(text, what))
     except ValueError:
-        raise InvalidValueError(
-            what, f"{text!r} is not an IP address", "give one as 192.0.2.1 or 2001:db8::1"
-        ) from None
+        raise not_an_address(text, what) from None
+
+
+def not_an_address(text: str, what: str) -> InvalidValueError:
+    """The error for a text that is no IP address; what looks like a host's name is told apart."""
+    if _HOST_NAME.fullmatch(text):
+        remedy = f"give its address; `getent hosts {text}` prints it"
+        return InvalidValueError(what, f"{text!r} is not an IP address: names are not resolved", remedy)
+    return InvalidValueError(what, f"{text!r} is not an IP address", "give one as 192.0.2.1 or 2001:db8::1")
 
 
 def parse_interface(text: Any, what: str) -> IPInterface:

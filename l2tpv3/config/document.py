@@ -51,7 +51,7 @@ def read_sent(data: bytes, what: Path) -> Document | Problem:
 def _parse(data: bytes, file: Path) -> Document | Problem:
     try:
         # As tomllib.load() does it: TOML's line ends are LF and CRLF.
-        text = data.decode().replace("\r\n", "\n")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")  # some editors begin with a byte order mark
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return Problem(file, line, "", "not UTF-8, which TOML has to be", "save it as UTF-8")

@@ -464,3 +464,9 @@ def test_one_name_has_one_link(tmp_path: Path) -> None:
     (found,) = problems(one, two)
     assert (found.key, found.file) == ("link.a", two)
     assert "defined already" in found.problem
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "t.toml"
+    file.write_bytes(b'\xef\xbb\xbf[tunnel.t]\nremote = "192.0.2.1"\n')
+    assert [one.name for one in load([file])] == ["t"]
