@@ -2,12 +2,20 @@
 
 Sources: katalix/go-l2tp, ql2tpd.toml(5), config/config.go (which also knows reorder_timeout) and l2tp/nl_dataplane.go:
 seqnum is both directions at once; the sublayer defaults to none; UDP checksums are the kernel's default, off over IPv4
-and on over IPv6. Addresses have a port also over IP, where it is not used.
+and on over IPv6. Addresses have a port also over IP, where it is not used. Cookies don't work: 0.1.8 sends
+`peer_cookie` as its own (seen: no ping of four passed with cookies, all without).
 """
 
 from __future__ import annotations
 
-from l2tpv3.interop.far_end import FarSession, FarTunnel, Told, refuse_link_local, refuse_no_checksums_over_ipv6
+from l2tpv3.interop.far_end import (
+    FarSession,
+    FarTunnel,
+    Told,
+    refuse_cookies,
+    refuse_link_local,
+    refuse_no_checksums_over_ipv6,
+)
 from l2tpv3.source import format_key, format_text
 from l2tpv3.spec import IPAddress, Sequencing
 
@@ -18,6 +26,7 @@ def tell(far: FarTunnel) -> Told:
     """The other end as ql2tpd.toml. Raises InvalidValueError."""
     refuse_link_local(far, TOOL)
     refuse_no_checksums_over_ipv6(far, TOOL)
+    refuse_cookies(far, TOOL)
     for session in far.sessions:
         if session.spec.sequencing is Sequencing.SEND:
             problem = "it takes numbers and sends none, and ql2tpd has sequencing in both directions or none"
@@ -54,14 +63,8 @@ def _session(table: str, session: FarSession) -> list[str]:
         f"seqnum = {'false' if spec.sequencing is Sequencing.NONE else 'true'}",
     ]
     lines += [f"reorder_timeout = {spec.reorder_timeout_ms} # milliseconds"] if session.waits else []
-    lines += [f"cookie = {_bytes(spec.tx_cookie)}"] if spec.tx_cookie else []
-    lines += [f"peer_cookie = {_bytes(spec.rx_cookie)}"] if spec.rx_cookie else []
     return lines
 
 
 def _endpoint(address: IPAddress, port: int) -> str:
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
-
-
-def _bytes(cookie: bytes) -> str:
-    return f"[ {', '.join(f'0x{byte:02x}' for byte in cookie)} ]"

@@ -144,8 +144,6 @@ interface_name = "l2tpeth0"
 l2spec_type = "default"
 seqnum = true
 reorder_timeout = 50 # milliseconds
-cookie = [ 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff ]
-peer_cookie = [ 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77 ]
 """
 
 SECOND: dict[str, Any] = {"name": "wan", "ifname": "pw1", "session_id": 3, "peer_session_id": 4}
@@ -163,7 +161,7 @@ PORT_1701: dict[str, Any] = {"local_port": 1701, "remote_port": 1701}
                          session(**SECOND, **SHORT, sequencing=Sequencing.BOTH)), CISCO),
         ("routeros", status(tunnel(**PORT_1701), session()), ROUTEROS),
         ("qemu", status(tunnel(), session()), QEMU),
-        ("ql2tpd", status(tunnel(), session(sequencing=Sequencing.BOTH, reorder_timeout_ms=50)), QL2TPD),
+        ("ql2tpd", status(tunnel(), session(**NO_COOKIES, sequencing=Sequencing.BOTH, reorder_timeout_ms=50)), QL2TPD),
     ],
     ids=lambda value: value if value in PEER_FORMATS else "",
 )  # fmt: skip
@@ -183,9 +181,9 @@ def test_in_full(format_: str, seen: TunnelStatus, text: str) -> None:
         ("networkd", tunnel(name="l2tpeth0"), NO_COOKIES, ["Name=l2tp20"]),
         ("vyos", tunnel(encap=Encap.IP), NO_COOKIES, ["set interfaces l2tpv3 l2tpeth0 encapsulation 'ip'"]),
         ("vyos", tunnel(), {**NO_COOKIES, "ifname": "pw0"}, ["set interfaces l2tpv3 l2tpeth20 mtu '1400'"]),
-        ("ql2tpd", tunnel(**V6), {"sublayer": Sublayer.NONE},
+        ("ql2tpd", tunnel(**V6), {**NO_COOKIES, "sublayer": Sublayer.NONE},
          ['local = "[2001:db8::2]:5001"', 'l2spec_type = "none"', "seqnum = false"]),
-        ("ql2tpd", tunnel(name="site.b"), {}, ['[tunnel."site.b"]', '[tunnel."site.b".session.lan]']),
+        ("ql2tpd", tunnel(name="site.b"), NO_COOKIES, ['[tunnel."site.b"]', '[tunnel."site.b".session.lan]']),
     ],
 )  # fmt: skip
 def test_lines(format_: str, spec: Any, changes: dict[str, Any], lines: list[str]) -> None:
@@ -237,7 +235,8 @@ ONE_SIDED: dict[str, Any] = {"rx_cookie": b""}
         ("qemu", tunnel(), ONE_SIDED, "8 and 0 bytes"),
         ("qemu", tunnel(), {"sequencing": Sequencing.RECV}, "numbered.*--sequencing none"),
         ("qemu", V6_UNCHECKED, {}, "checksums"),
-        ("ql2tpd", tunnel(), {"sequencing": Sequencing.RECV}, "--sequencing both"),
+        ("ql2tpd", tunnel(), {**NO_COOKIES, "sequencing": Sequencing.RECV}, "--sequencing both"),
+        ("ql2tpd", tunnel(), {}, "cookies.*--tx-cookie none --rx-cookie none"),
         ("ql2tpd", V6_UNCHECKED, {}, "checksums"),
         *((format_, LINK_LOCAL, NO_COOKIES, "link-local.*--as l2tpctl") for format_ in PEER_FORMATS[1:]),
     ],
@@ -264,8 +263,8 @@ def test_one_session_in_a_tunnel(format_: str) -> None:
         ("vyos", tunnel(), {**NO_COOKIES, "ifname": "pw0"}, "pw0 is l2tpeth20"),
         ("cisco", IP, {"sublayer": Sublayer.NONE}, "rx_cookie_discards"),
         ("qemu", tunnel(), {"sequencing": Sequencing.SEND}, "whatever order"),
-        ("ql2tpd", tunnel(), {}, "mtu 1400"),
-        ("ql2tpd", tunnel(), {}, "cookies in clear"),
+        ("ql2tpd", tunnel(), NO_COOKIES, "mtu 1400"),
+        ("qemu", tunnel(), {}, "cookies in clear"),
     ],
 )
 def test_notes(format_: str, spec: Any, changes: dict[str, Any], note: str) -> None:
