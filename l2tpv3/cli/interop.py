@@ -74,13 +74,14 @@ def ip_l2tp(
     Its words and its output: `l2tpctl ip-l2tp help` prints the words. What is added goes on record as tunnel tID and
     session sID.
     """
-    from l2tpv3.interop.iproute2 import USAGE, parse, perform
+    from l2tpv3.interop.iproute2 import USAGE, parse, perform, take_options
 
-    request = parse(list(words or ()))
+    given, rest = take_options(list(words or ()))
+    request = parse(rest)
     if request.verb == "help":
         print(USAGE, end="")
         return
-    done = perform(manager_of(ctx), request, datapath=datapath or "auto", netns=netns)
+    done = perform(manager_of(ctx), request, datapath=datapath or "auto", netns=given or netns)
     for note in done.notes:
         print(printable(note), file=sys.stderr)
     print(printable_lines(done.output), end="")

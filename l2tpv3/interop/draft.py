@@ -1,4 +1,4 @@
-"""Tunnels being read from another tool's file: words with their lines, then checked as a file of our own would be."""
+"""Tunnels and bridges being read from another tool's file: words with their lines, then checked as our own would be."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 from l2tpv3.config.clashes import find_clashes
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.read import Findings, ReadTunnel
+from l2tpv3.config.read_link import ReadLink
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.links.spec import LinkSpec
 from l2tpv3.source import KeyPath, Source
 from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
 
 _IFNAME = "l2tpeth0"  # stands in where the netdev's name is left to be chosen
 _UNNAMEABLE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -31,13 +33,18 @@ class Place:
 
 @dataclass(slots=True)
 class Draft:
-    """A tunnel or session. words: as from_words takes them, without `name`; set, by which place each came is kept."""
+    """A tunnel, a session or a link (whose words have a `type`).
+
+    words: as from_words takes them, without `name`; `set` keeps the place of each. wrong: words whose values were
+    complained of, so that nobody complains of their absence as well.
+    """
 
     name: str
     place: Place
     words: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     sessions: list[Draft] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
 
     def set(self, word: str, value: Any, place: Place) -> None:
         """Set one word."""
@@ -81,14 +88,16 @@ def name_from(text: str, taken: Container[str], fallback: str) -> str:
 
 def finish(
     drafts: list[Draft], complaints: Complaints, files: list[Path], warn: Callable[[Problem], None] | None
-) -> list[WantedTunnel]:
-    """The drafts as wanted tunnels that say everything: what they leave out has the foreign tool's default.
+) -> list[Wanted]:
+    """The drafts as wanted tunnels and links that say everything: what they leave out has the foreign tool's default.
 
     Ids of ours clash as they do in files of ours. Raises ConfigError with all complaints.
     """
-    reads = [read for draft in drafts if (read := _tunnel(draft, complaints)) is not None]
+    tunnels = [draft for draft in drafts if "type" not in draft.words]
+    reads = [read for draft in tunnels if (read := _tunnel(draft, complaints)) is not None]
+    links = [link for draft in drafts if "type" in draft.words and (link := _link(draft, complaints)) is not None]
     findings = Findings()
-    find_clashes(reads, (), findings)
+    find_clashes(reads, links, findings)
     problems = [*complaints.problems, *findings.problems]
     if not drafts and not problems:
         remedy = "look whether the format is the right one"
@@ -97,16 +106,28 @@ def finish(
         order = {file: number for number, file in enumerate(files)}
         raise ConfigError(sorted(problems, key=lambda one: (order[one.file], one.line)))
     if warn is not None:
+        _warn_of_netdevs_left_down(tunnels, complaints)
         for warning in complaints.warnings:
             warn(warning)
-    return [read.wanted for read in reads]
+    return [*(read.wanted for read in reads), *(link.wanted for link in links)]
+
+
+def _warn_of_netdevs_left_down(tunnels: list[Draft], complaints: Complaints) -> None:
+    """Say once that a tool leaves netdevs down: none of its lines says so."""
+    sessions = [session for draft in tunnels for session in draft.sessions]
+    left = [one for one in sessions if one.words.get("up") is False and "up" not in one.places]
+    if left:
+        names = ", ".join(one.name for one in left[:3]) + (" and others" if len(left) > 3 else "")
+        problem = f"the files don't set the netdev up: up = false for {names}"
+        complaints.warn(left[0].place, problem, "take that out to have it up")
 
 
 def _tunnel(draft: Draft, complaints: Complaints) -> ReadTunnel | None:
     source = _source(draft, ("tunnel", draft.name))
     sessions = [read for one in draft.sessions if (read := _session(one, source, complaints)) is not None]
     if "remote" not in draft.words:
-        complaints.add(draft.place, "this tunnel has no peer's address", "give it")
+        if "remote" not in draft.wrong:
+            complaints.add(draft.place, "this tunnel has no peer's address", "give it")
         return None
     try:
         spec = TunnelSpec.from_words({"name": draft.name, **draft.words})
@@ -131,6 +152,16 @@ def _session(draft: Draft, tunnel: Source, complaints: Complaints) -> tuple[Want
     if "ifname" not in draft.words:
         del words["ifname"]
     return WantedSession(name=draft.name, words=words, source=source), spec
+
+
+def _link(draft: Draft, complaints: Complaints) -> ReadLink | None:
+    try:
+        spec = LinkSpec.from_words({"name": draft.name, **draft.words})
+    except InvalidValueError as error:
+        _blame(error, draft, complaints)
+        return None
+    source = _source(draft, ("link", draft.name))
+    return ReadLink(WantedLink(name=draft.name, words=spec.stated_words(), source=source), spec)
 
 
 def _source(draft: Draft, path: KeyPath) -> Source:

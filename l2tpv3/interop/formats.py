@@ -5,5 +5,5 @@ from __future__ import annotations
 PEER_FORMATS = ("l2tpctl", "iproute2", "networkd", "vyos", "cisco", "routeros", "qemu", "ql2tpd")
 """In which the other end can be told (`peer.commands`)."""
 
-IMPORT_FORMATS = ("iproute2", "networkd", "vyos", "ql2tpd")
+IMPORT_FORMATS = ("iproute2", "networkd", "vyos", "ql2tpd", "openwrt", "routeros")
 """From which tunnels can be read (`reading.import_from`)."""

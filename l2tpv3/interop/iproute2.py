@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from l2tpv3.ids import parse_cookie, parse_ifname
 from l2tpv3.report import sequencing
 from l2tpv3.spec import Encap, Sequencing, Sublayer
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.words import not_an_address
 
 if TYPE_CHECKING:
     from l2tpv3.host import Host
@@ -101,13 +103,43 @@ def parse(words: list[str]) -> Request:
         else:
             name = _ALIASES.get(word, word)
             if name not in _VALUES:
-                raise InvalidValueError("ip-l2tp", f"{word!r} is unknown", "`l2tpctl ip-l2tp help` lists the words")
+                raise InvalidValueError("ip-l2tp", f"{word!r} is unknown", _meant(word))
             given[name] = _VALUES[name](_value(rest, word), f"ip-l2tp: {word}")
     if not objects:
         raise InvalidValueError(f"ip-l2tp {verb}", "neither tunnel nor session is said", "say which")
     request = Request(verb, "tunnel" in objects, "session" in objects, given, tuple(notes))
     _check_complete(request)
     return request
+
+
+def _meant(word: str) -> str:
+    """The remedy for an unknown word: the nearest known one, where there is one."""
+    close = get_close_matches(word, [*_VALUES, "tunnel", "session"], n=1)
+    return f"did you mean {close[0]}?" if close else "`l2tpctl ip-l2tp help` lists the words"
+
+
+def take_options(words: list[str]) -> tuple[str | None, list[str]]:
+    """Take ip's own options off the words before the verb: gives the namespace that they name, and the other words.
+
+    Those that only say how `ip` prints are passed over. Raises InvalidValueError for one that is not ip's.
+    """
+    netns: str | None = None
+    while words and words[0].startswith("-"):
+        option, words = words[0], words[1:]
+        if option in ("-n", "-net", "-netns"):
+            if not words:
+                raise InvalidValueError(f"ip-l2tp: {option}", "its value is missing", "give a network namespace's name")
+            netns, words = words[0], words[1:]
+        elif option not in _IP_OPTIONS:
+            remedy = "of ip's own options only -n NETNS and those of its output are taken"
+            raise InvalidValueError("ip-l2tp", f"option {option!r} is unknown", remedy)
+    return netns, words
+
+
+_IP_OPTIONS = {
+    *("-4", "-6", "-0", "-d", "-details", "-s", "-stats", "-statistics", "-o", "-oneline", "-r", "-resolve"),
+    *("-h", "-human", "-human-readable", "-t", "-timestamp", "-c", "-color", "-br", "-brief", "-N", "-Numeric"),
+}
 
 
 def _verb(text: str) -> str:
@@ -161,8 +193,7 @@ def _address(text: str, what: str) -> Any:
     try:
         return IPv4Address(0) if text in ("any", "all", "default") else ip_address(text)
     except ValueError:
-        remedy = "give one as 192.0.2.1 or 2001:db8::1"
-        raise InvalidValueError(what, f"{text!r} is not an IP address", remedy) from None
+        raise not_an_address(text, what) from None
 
 
 def _hex_cookie(text: str, what: str) -> bytes:
@@ -203,6 +234,9 @@ _VALUES: dict[str, Callable[[str, str], Any]] = {
     "l2spec_type": lambda text, what: Sublayer(_one_of("default", "none", any_case=True)(text, what)),
     "seq": lambda text, what: Sequencing(_one_of("none", "send", "recv", "both", any_case=True)(text, what)),
 }
+TUNNEL_ID_WORDS = ("tunnel_id", "tid")
+"""By which a command says its tunnel."""
+
 _ALIASES = {"tid": "tunnel_id", "ptid": "peer_tunnel_id", "sid": "session_id", "psid": "peer_session_id"}
 
 

@@ -1,17 +1,19 @@
-"""systemd-networkd's .netdev files of kind l2tp, in, with the .network files that match their sessions' netdevs.
+"""systemd-networkd's .netdev files of kinds l2tp and bridge, in, with the .network files that match their netdevs.
 
 Sources: as of networkd.py; systemd.syntax(7). Files may also be concatenated: [NetDev] or [Match] begins the next one.
-Where a session's netdev has no .network file it is taken to be up all the same: the file may just not be at hand.
+Of the .network files that match a netdev the first by name is applied, as networkd does. Where a session's netdev has
+none it is taken to be up all the same: the file may just not be at hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
+from l2tpv3.interop.bridges import Bridges
 from l2tpv3.interop.draft import Complaints, Draft, Place, name_from, quoted
+from l2tpv3.interop.networkd_match import GLOB, match_section, name_patterns
 
 _YES, _NO = {"1", "yes", "y", "true", "t", "on"}, {"0", "no", "n", "false", "f", "off"}
 _CHECKSUM = {"UDPCheckSum", "UDPChecksum"}
@@ -42,22 +44,27 @@ class _Section:
 
 
 def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
-    """The tunnels of the files."""
+    """The tunnels of the files, and the bridges that they make."""
     units = [unit for file, text in texts for unit in _units(list(_sections(file, text, complaints)))]
     drafts: list[Draft] = []
+    bridges = Bridges(complaints)
     for unit in units:
         kinds = {section.last("Kind") for section in unit if section.name == "NetDev"}
         if kinds == {"l2tp"}:
             drafts.append(_tunnel(unit, {draft.name for draft in drafts}, complaints))
+        elif kinds == {"bridge"}:
+            _bridge(unit, bridges, complaints)
         elif not kinds:
             for section in unit:
                 if section.name in ("L2TP", "L2TPSession"):
                     complaints.add(section.place, f"[{section.name}] without [NetDev] above it", "give the whole file")
-    for unit in units:
-        for section in unit:
-            if section.name == "Match" and not any(other.name == "NetDev" for other in unit):
-                _network(unit, section, drafts, complaints)
-    return drafts
+    networks = [unit for unit in units if unit[0].name == "Match" and not any(one.name == "NetDev" for one in unit)]
+    networks.sort(key=lambda unit: unit[0].place.file.name)  # keeps the order of those in one file
+    sessions: dict[tuple[str | None, str], Draft] = {
+        (None, str(one.words["ifname"])): one for draft in drafts for one in draft.sessions if "ifname" in one.words
+    }
+    _Networks(networks, bridges, complaints).apply({ifname: one for (_, ifname), one in sessions.items()})
+    return [*drafts, *bridges.finished(drafts, sessions)]
 
 
 # -- files as sections -------------------------------------------------------------------------------------------------
@@ -142,10 +149,10 @@ def _tunnel(unit: list[_Section], taken: set[str], complaints: Complaints) -> Dr
 
 
 def _local(draft: Draft, value: str, place: Place, complaints: Complaints) -> None:
-    address, at, netdev = value.partition("@")
+    address, at, _ = value.partition("@")
     if address in ("", "auto", "static", "dynamic"):
-        if at:
-            complaints.warn(place, f"Local={address}@{netdev}: the route to the peer chooses instead", "or give it")
+        if at or address in ("static", "dynamic"):
+            complaints.warn(place, f"Local={value}: the route to the peer chooses the address instead", "or give it")
         draft.words.pop("local", None)
         return
     draft.set("local", address, place)
@@ -187,34 +194,98 @@ def _session(section: _Section, taken: set[str], complaints: Complaints) -> Draf
     return draft
 
 
+# -- bridges -----------------------------------------------------------------------------------------------------------
+
+_BRIDGE_SWITCHES = {"STP": "stp", "VLANFiltering": "vlan-filtering", "MulticastSnooping": "igmp-snooping"}
+
+
+def _bridge(unit: list[_Section], bridges: Bridges, complaints: Complaints) -> None:
+    """A .netdev of kind bridge."""
+    head = next(section for section in unit if section.name == "NetDev")
+    draft = bridges.add(None, head.last("Name"), head.place).draft
+    for section in unit:
+        for key, value, place in section.settings:
+            if (section.name, key) in (("NetDev", "MTUBytes"), ("NetDev", "MACAddress")) and value not in ("", "none"):
+                draft.set("mtu" if key == "MTUBytes" else "mac", value, place)
+            elif section.name == "Bridge" and key in _BRIDGE_SWITCHES:
+                draft.set(_BRIDGE_SWITCHES[key], "on" if _flag(key, value, place, complaints) else "off", place)
+            elif section.name == "Bridge" and key == "Priority":
+                draft.set("priority", value, place)
+            elif section.name != "NetDev" and section.name != "Match":
+                complaints.warn(place, f"[{section.name}] {key}= of a bridge is not imported", "set it by other means")
+
+
 # -- .network ----------------------------------------------------------------------------------------------------------
 
 
-def _network(unit: list[_Section], match: _Section, drafts: list[Draft], complaints: Complaints) -> None:
-    """Give what a .network says to the sessions that it matches; those that match by other means are nobody's."""
-    patterns = match.last("Name").split()
-    sessions = [
-        session
-        for draft in drafts
-        for session in draft.sessions
-        if any(fnmatchcase(str(session.words.get("ifname", "")), pattern) for pattern in patterns)
-    ]
-    for session in sessions:
-        for section in unit:
-            for key, value, place in section.settings if section is not match else ():
-                _network_setting(session, section.name, key, value, place, complaints)
+class _Networks:
+    """The .network files in networkd's order. To each netdev the first that matches is applied, and no other."""
 
+    def __init__(self, units: list[list[_Section]], bridges: Bridges, complaints: Complaints) -> None:
+        self._units, self._bridges, self._complaints = units, bridges, complaints
 
-def _network_setting(session: Draft, section: str, key: str, value: str, place: Place, complaints: Complaints) -> None:
-    if (section, key) in (("Network", "Address"), ("Address", "Address")):
-        session.set("address", [*session.words.get("address", []), value] if value else [], place)
-    elif (section, key) == ("Network", "Bridge") and value:
-        session.set("bridge", value, place)
-    elif (section, key) == ("Link", "MTUBytes") and value:
-        session.set("mtu", value, place)
-    elif (section, key) == ("Link", "MACAddress") and value:
-        session.set("mac", value, place)
-    elif (section, key) == ("Link", "ActivationPolicy"):
-        session.set("up", value not in ("down", "always-down", "manual"), place)
-    else:
-        complaints.warn(place, f"[{section}] {key}= is not imported", "set it by other means")
+    def apply(self, sessions: dict[str, Draft]) -> None:
+        """Give the sessions' netdevs, the bridges and the bridges' other ports what the files say of them."""
+        for ifname, session in sessions.items():
+            self._to_netdev(session, ifname, None)
+        for ifname in sorted(self._bridges.names()):
+            bridge = self._bridges.get(None, ifname)
+            if bridge is not None:
+                self._to_netdev(bridge.draft, ifname, "bridge")
+        for unit in self._units:
+            self._other_ports(unit, sessions)
+
+    def _to_netdev(self, draft: Draft, ifname: str, kind: str | None) -> None:
+        for unit in self._units:
+            match = unit[0]
+            found = match_section([(key, value) for key, value, _ in match.settings], ifname, kind)
+            if isinstance(found, str):
+                problem = (
+                    f"whether [Match] {found}= is true of {ifname} can't be decided: the file is not applied to it"
+                )
+                self._complaints.warn(match.place, problem, "give Name= alone, or set it by other means")
+                return
+            if found:
+                for section in unit[1:]:
+                    for key, value, place in section.settings:
+                        self._setting(draft, ifname, section.name, key, value, place)
+                return
+
+    def _setting(self, draft: Draft, ifname: str, section: str, key: str, value: str, place: Place) -> None:
+        is_link = "type" in draft.words
+        if (section, key) in (("Network", "Address"), ("Address", "Address")):
+            draft.set("address", [*draft.words.get("address", []), value] if value else [], place)
+        elif (section, key) == ("Network", "Bridge") and value and not is_link:
+            self._bridges.join(None, ifname, value, place)
+            draft.set("bridge", value, place)
+        elif (section, key) == ("Bridge", "Isolated") and not is_link:
+            isolated = _flag(key, value, place, self._complaints)
+            self._bridges.port(None, ifname, place).isolated = place if isolated else None
+        elif section == "BridgeVLAN" and not is_link:
+            remedy = "take it out, and give the VLANs to the link with `vlan = [...]` afterwards"
+            self._complaints.add(place, f"[BridgeVLAN] {key}= of {ifname} can't be imported", remedy)
+        elif (section, key) == ("Link", "MTUBytes") and value:
+            draft.set("mtu", value, place)
+        elif (section, key) == ("Link", "MACAddress") and value:
+            draft.set("mac", value, place)
+        elif (section, key) == ("Link", "ActivationPolicy"):
+            up = value not in ("down", "always-down", "manual")
+            draft.set("up", ("on" if up else "off") if is_link else up, place)
+        else:
+            self._complaints.warn(place, f"[{section}] {key}= of {ifname} is not imported", "set it by other means")
+
+    def _other_ports(self, unit: list[_Section], sessions: dict[str, Draft]) -> None:
+        """NICs that a file puts into a bridge of these files, where it names them."""
+        network = next((section for section in unit if section.name == "Network" and section.last("Bridge")), None)
+        bridge = network.last("Bridge") if network is not None else ""
+        if network is None or self._bridges.get(None, bridge) is None:
+            return
+        patterns = name_patterns(value for key, value, _ in unit[0].settings if key == "Name")
+        isolated = any(section.last("Isolated").lower() in _YES for section in unit if section.name == "Bridge")
+        for pattern in patterns:
+            if GLOB & set(pattern) or pattern.startswith("!"):
+                problem = f"which other netdevs match {quoted(pattern)} and are in the bridge {bridge} can't be told"
+                self._complaints.warn(unit[0].place, problem, "add them to the link's `over`")
+            elif pattern not in sessions and self._bridges.get(None, pattern) is None:
+                self._bridges.join(None, pattern, bridge, network.place)
+                self._bridges.port(None, pattern, network.place).isolated = network.place if isolated else None

@@ -40,8 +40,20 @@ class _Reader:
             content = self._table(tables, key, ("tunnel",))
             name = name_from(key, taken, "tunnel")
             taken.add(name)
-            drafts.append(self._tunnel(Draft(name, self._place("tunnel", key)), content, key))
+            draft = Draft(name, self._place("tunnel", key))
+            if self._is_ours(content, key):
+                drafts.append(self._tunnel(draft, content, key))
         return drafts
+
+    def _is_ours(self, content: dict[str, Any], key: str) -> bool:
+        """Whether it is a tunnel of ethernet over version 3. kl2tpd's files, for PPP, are of the same form."""
+        sessions = content.get("session")
+        of = [one for one in sessions.values() if isinstance(one, dict)] if isinstance(sessions, dict) else []
+        if content.get("version") == "l2tpv2" or any(one.get("pseudowire") in ("ppp", "pppac") for one in of):
+            problem = f"tunnel {quoted(key)} is for PPP (kl2tpd); only ethernet over version 3 can be imported"
+            self._complaints.add(self._place("tunnel", key), problem, "take the table and its sessions out")
+            return False
+        return True
 
     def _parsed(self) -> dict[str, Any]:
         try:
@@ -98,12 +110,13 @@ class _Reader:
 
     def _endpoint(self, draft: Draft, word: str, value: object, place: Place) -> None:
         match = _ENDPOINT.fullmatch(value) if isinstance(value, str) else None
+        side = "local" if word == "local" else "remote"
         if match is None:
+            draft.wrong.add(side)
             self._complaints.add(
                 place, f"{word} is {quoted(str(value))}, not an address with a port", "as 192.0.2.1:1701"
             )
             return
-        side = "local" if word == "local" else "remote"
         draft.set(side, match[1] or match[2], place)
         draft.set(f"{side}-port", int(match[3]), place)
 
@@ -119,6 +132,15 @@ class _Reader:
         for word in ("sid", "psid", "pseudowire"):
             if word not in content:
                 self._complaints.add(draft.place, f"{word} is missing, which ql2tpd demands", "give it")
+        if draft.words["sequencing"] == "both" and "l2spec_type" not in content:
+            problem = "seqnum = true needs the sublayer, which ql2tpd leaves out by default"
+            self._complaints.add(draft.places["sequencing"], problem, 'give l2spec_type = "default"')
+            draft.words["sequencing"] = "none"
+        if draft.words["tx-cookie"] != draft.words["rx-cookie"]:
+            problem = "cookies: ql2tpd up to 0.1.8 sends peer_cookie as its own, whatever its manual says"
+            self._complaints.warn(
+                draft.place, problem, "look at what arrives: exchange tx-cookie and rx-cookie if need be"
+            )
 
     def _session_word(self, draft: Draft, word: str, value: Any, place: Place) -> None:
         if word in ("sid", "psid"):

@@ -11,15 +11,22 @@ from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.interop.draft import Complaints, finish
 from l2tpv3.interop.formats import IMPORT_FORMATS
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.wanted import Wanted
 
-_MODULES = dict(zip(IMPORT_FORMATS, ("iproute2_script", "networkd_files", "vyos_config", "ql2tpd_config"), strict=True))
+_MODULES = {
+    "iproute2": "iproute2_script",
+    "networkd": "networkd_files",
+    "vyos": "vyos_config",
+    "ql2tpd": "ql2tpd_config",
+    "openwrt": "openwrt_config",
+    "routeros": "routeros_export",
+}
 
 
 def import_files(
     format_: str, paths: Iterable[str | os.PathLike[str]], *, warn: Callable[[Problem], None] | None = None
-) -> list[WantedTunnel]:
-    """The tunnels of files, read as one: networkd's .netdev and .network files belong together.
+) -> list[Wanted]:
+    """The tunnels of files, and the bridges over them, read as one: networkd's files belong together.
 
     format_: one of IMPORT_FORMATS. Raises ConfigError with all that is wrong; `warn` is called with what is only left
     out, when nothing is. What the files leave to their tool's defaults is stated: no cookies, for instance.
@@ -28,7 +35,7 @@ def import_files(
     problems = []
     for file in dict.fromkeys(Path(path) for path in paths):
         try:
-            texts.append((file, file.read_bytes().decode()))
+            texts.append((file, file.read_bytes().decode("utf-8-sig")))  # some editors begin with a byte order mark
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             problems.append(Problem(file, 0, "", f"can't read it: {reason}", "give a readable text file"))
@@ -39,14 +46,14 @@ def import_files(
 
 def import_from(
     format_: str, text: str, source: str | os.PathLike[str], *, warn: Callable[[Problem], None] | None = None
-) -> list[WantedTunnel]:
+) -> list[Wanted]:
     """As import_files, of one text. source: the file that messages name; it is not read."""
     return import_texts(format_, [(Path(source), text)], warn=warn)
 
 
 def import_texts(
     format_: str, texts: list[tuple[Path, str]], *, warn: Callable[[Problem], None] | None = None
-) -> list[WantedTunnel]:
+) -> list[Wanted]:
     """As import_files, of pairs of the file that messages name and its text. The files are not read."""
     if format_ not in IMPORT_FORMATS:
         raise InvalidValueError("--from", f"{format_!r} is unknown", f"give one of {', '.join(IMPORT_FORMATS)}")

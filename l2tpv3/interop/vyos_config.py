@@ -9,6 +9,7 @@ import re
 import shlex
 from pathlib import Path
 
+from l2tpv3.interop.bridges import Bridges, Port, no_vlans, parse_vlans
 from l2tpv3.interop.draft import Complaints, Draft, Place, name_from, quoted
 
 _WORDS = {
@@ -25,7 +26,10 @@ _WORDS = {
 _SESSION_WORDS = {"session-id": "id", "peer-session-id": "peer-id", "mtu": "mtu", "address": "address"}
 _NEEDED = ("tunnel-id", "peer-tunnel-id", "session-id", "peer-session-id")
 _IGNORED = {"description"}
-_LOST = {"vrf", "ip", "ipv6", "mirror", "redirect", "traffic-policy", "policy", "firewall", "dhcp-options"}
+_LOST = {
+    *("vrf", "ip", "ipv6", "mirror", "redirect", "traffic-policy", "policy", "firewall", "dhcp-options"),
+    *("disable-flow-control", "disable-link-detect", "dhcpv6-options", "eapol"),
+}
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _ROOTS = ("l2tpv3", "bridge")
 
@@ -48,6 +52,7 @@ def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
 
 def _commands(file: Path, text: str, complaints: Complaints) -> list[_Path]:
     paths = []
+    other_system = False
     for number, line in enumerate(text.split("\n"), start=1):
         place = Place(file, number)
         words = _split(line, place, complaints, only_if="l2tp")
@@ -55,8 +60,14 @@ def _commands(file: Path, text: str, complaints: Complaints) -> list[_Path]:
             complaints.add(place, "`delete` can't be imported", "take out what it deletes, and it")
         elif words[:2] == ["set", "interfaces"] and words[2:3] and words[2] in _ROOTS:
             paths.append((words[2:], place))
-        elif words[:1] == ["set"] and words[1:2] == ["interfaces"] and len(words) > 2 and words[2].startswith("l2tp"):
-            complaints.add(place, f"{quoted(words[2])} is no kind of interface", "is it l2tpv3?")
+        elif words[:2] == ["set", "interfaces"] and words[2:3] == ["l2tpeth"]:
+            if not other_system:
+                remedy = "read `ip l2tp show session` there, and write it as `ip l2tp add ...` for --from iproute2"
+                problem = "`interfaces l2tpeth` is of DANOS or Vyatta 5, not VyOS: its defaults are others"
+                complaints.add(place, problem, remedy)
+            other_system = True
+        elif words[:2] == ["set", "interfaces"] and len(words) > 2 and words[2].startswith("l2tp"):
+            complaints.add(place, f"{quoted(words[2])} is no kind of interface", "write l2tpv3, where that is meant")
     return paths
 
 
@@ -102,15 +113,55 @@ class _Interfaces:
         self._complaints = complaints
         self._tunnels: dict[str, Draft] = {}
         self._seen: dict[str, set[str]] = {}
-        self._bridges: dict[str, tuple[str, Place]] = {}
+        self._bridges = Bridges(complaints)
 
     def take(self, words: list[str], place: Place) -> None:
         """One path."""
         if words[0] == "bridge":
-            if len(words) >= 5 and words[2:4] == ["member", "interface"]:
-                self._bridges[words[4]] = (words[1], place)
+            if len(words) >= 2:
+                self._bridge(words[1], words[2:], place)
         elif len(words) >= 2:
             self._interface(self._tunnel(words[1], place), words[1], words[2:], place)
+
+    def _bridge(self, name: str, words: list[str], place: Place) -> None:
+        """What a bridge is told."""
+        bridge = self._bridges.add(None, name, place)
+        draft = bridge.draft
+        match words:
+            case ["member", "interface", port, *rest]:
+                self._port(bridge.port(port, place), port, rest, place)
+            case ["address", value] if value not in ("dhcp", "dhcpv6"):
+                draft.set("address", [*draft.words.get("address", []), value], place)
+            case ["mtu" | "mac" | "priority" as word, value]:
+                draft.set(word, value, place)
+            case ["stp", *_]:
+                draft.set("stp", "on", place)
+            case ["enable-vlan", *_]:
+                draft.set("vlan-filtering", "on", place)
+            case ["disable", *_]:
+                draft.set("up", "off", place)
+            case [] | ["description", *_] | ["member", *_]:
+                pass
+            case _:
+                self._complaints.warn(place, f"{quoted(words[0])} of {name} is not imported", "set it by other means")
+
+    def _port(self, port: Port, ifname: str, words: list[str], place: Place) -> None:
+        """What a bridge's member is told. VyOS has each a member of VLAN 1, as the kernel."""
+        match words:
+            case []:
+                pass
+            case ["isolated", *_]:
+                port.isolated = place
+            case ["allowed-vlan" | "native-vlan" as word, value] if (numbers := parse_vlans(value)) is not None:
+                port.vlans = place
+                port.del_vlan(1)
+                for number in numbers:
+                    native = word == "native-vlan" or number == port.pvid
+                    port.add_vlan(number, pvid=native, untagged=native)
+            case ["allowed-vlan" | "native-vlan", value]:
+                self._complaints.add(place, no_vlans(value), "give a number, or NUMBER-NUMBER")
+            case _:
+                self._complaints.warn(place, f"{quoted(words[0])} of {ifname} is not imported", "set it by other means")
 
     def _tunnel(self, ifname: str, place: Place) -> Draft:
         if ifname not in self._tunnels:
@@ -152,9 +203,6 @@ class _Interfaces:
 
     def finished(self) -> list[Draft]:
         """All tunnels, once all paths were taken."""
-        for ifname, (bridge, place) in self._bridges.items():
-            if ifname in self._tunnels:
-                self._tunnels[ifname].sessions[0].set("bridge", bridge, place)
         for ifname, tunnel in self._tunnels.items():
             for key in _NEEDED:
                 if key not in self._seen[ifname]:
@@ -163,4 +211,8 @@ class _Interfaces:
                 del tunnel.words["local-port"], tunnel.words["remote-port"]
             elif "remote" in tunnel.words:
                 tunnel.words["udp-checksum"] = "on" if ":" in tunnel.words["remote"] else "off"
-        return list(self._tunnels.values())
+        tunnels = list(self._tunnels.values())
+        sessions: dict[tuple[str | None, str], Draft] = {
+            (None, ifname): tunnel.sessions[0] for ifname, tunnel in self._tunnels.items()
+        }
+        return [*tunnels, *self._bridges.finished(tunnels, sessions)]
