@@ -71,20 +71,23 @@ class SecurityHeaders:
         await self._app(scope, receive, sending)
 
 
+def network_names(host_names: Iterable[str]) -> frozenset[str]:
+    """What this host is called on the network, in lower case. host_names: by --host-name."""
+    own = socket.gethostname()
+    return frozenset(name.lower().rstrip(".") for name in (own, own.partition(".")[0], *host_names))
+
+
 class Site:
     """Which names this service goes by, and which requests of browsers are its own page's."""
 
     def __init__(self, host_names: Iterable[str] = ()) -> None:
-        own = socket.gethostname()
-        self._names = frozenset(
-            name.lower().rstrip(".") for name in ("localhost", own, own.partition(".")[0], *host_names)
-        )
+        self._names = network_names(host_names) | {"localhost"}
 
     def check(self, scope: Scope, client: Client) -> None:
         """Raises RefusedRequest: 421 for a wrong Host, 403 for a request that another site's page makes."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not client.unix:  # no browser speaks to a unix socket; what stands between may call it anything
+        if client.proxy or not client.unix:  # no browser speaks to a unix socket, and clients call it anything
             self._check_host(host, client)
         self._check_origin(scope, headers, host, client)
 
@@ -106,6 +109,10 @@ class Site:
         site = headers.get("sec-fetch-site")
         if site is not None and site not in ("same-origin", "none"):
             raise _cross_site(f"comes from another site ({site[:20]!r})")
+        if site == "same-origin":
+            # No page can forge this field. What the browser calls this service need not be what a proxy calls it:
+            # the proxy ends TLS, so that Origin has https and we have not.
+            return
         for origin in headers.getlist("origin"):
             scheme, _, origin_host = origin.partition("://")
             ours = client.unix or scheme == ("https" if client.encrypted else "http")

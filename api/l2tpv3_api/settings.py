@@ -34,14 +34,16 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """unix: the socket's path, None for none. listen: TCP. tls_*, client_ca: PEM files.
+    """unix: the socket's path, None for none. proxy_unix: the same of the one for a reverse proxy. listen: TCP.
 
+    tls_*, client_ca: PEM files.
     clients: scopes by the names in client certificates. others_read: local users outside the group may read.
     host_names: what the service may be called in a URL, besides addresses, localhost and the certificate's names.
     insecure_plain_http: TCP without TLS beyond loopback is meant.
     """
 
     unix: Path | None = None
+    proxy_unix: Path | None = None
     listen: tuple[Address, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -55,6 +57,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises InvalidValueError where options contradict each other."""
+        if self.proxy_unix is not None and self.proxy_unix == self.unix:
+            problem = "is the same socket as --unix"
+            remedy = "give it a path of its own: whoever asks by a proxy must not be taken for the proxy"
+            raise InvalidValueError("--proxy-unix", problem, remedy)
         if self.tls_key is not None and self.tls_cert is None:
             raise InvalidValueError("--tls-key", "is given without --tls-cert", "give both, or one file with both")
         if self.client_ca is not None and self.tls_cert is None:

@@ -37,6 +37,14 @@ def serve(
             autocompletion=complete.choice("none"),
         ),
     ] = None,
+    proxy_unix: Annotated[
+        str | None,
+        typer.Option(
+            "--proxy-unix",
+            metavar="PATH",
+            help="A unix socket for a reverse proxy: whoever asks there needs a token. [default: none]",
+        ),
+    ] = None,
     others: Annotated[
         str,
         typer.Option(
@@ -69,7 +77,11 @@ def serve(
     ] = None,
     host_name: Annotated[
         list[str] | None,
-        typer.Option("--host-name", metavar="NAME", help="A name that the service goes by over plain TCP. Repeatable."),
+        typer.Option(
+            "--host-name",
+            metavar="NAME",
+            help="A name that the service goes by, over plain TCP or behind a proxy. Repeatable.",
+        ),
     ] = None,
     insecure_plain_http: Annotated[
         bool, typer.Option("--insecure-plain-http", help="Take plain TCP beyond loopback: tokens go in clear.")
@@ -103,6 +115,7 @@ def serve(
     socket = str(manager.places.runtime / "api.sock") if unix is None else unix
     settings = Settings(
         unix=None if socket == "none" else Path(socket).absolute(),
+        proxy_unix=_path(proxy_unix),
         listen=tuple(map(parse_address, listen or ())),
         tls_cert=_path(tls_cert),
         tls_key=_path(tls_key),

@@ -19,7 +19,8 @@ STATE: Final = "l2tpv3_client"
 class Client:
     """peer: of a unix socket. address: of TCP. certificate: verified, as SSLSocket.getpeercert() has it.
 
-    server_name: what the client's TLS asked for (SNI), in lower case.
+    server_name: what the client's TLS asked for (SNI), in lower case. proxy: it came by the socket for a proxy, so that
+    nothing is known of whoever asks.
     """
 
     peer: Peer | None = None
@@ -27,6 +28,7 @@ class Client:
     encrypted: bool = False
     certificate: Mapping[str, Any] | None = None
     server_name: str = ""
+    proxy: bool = False
 
     @property
     def unix(self) -> bool:
@@ -38,6 +40,8 @@ class Client:
         """By what connections and strangers are counted: a user; an address, of IPv6 its network: a host has it all."""
         if self.peer is not None:
             return f"uid:{self.peer.uid}"
+        if self.proxy:
+            return "proxy"
         try:
             address = ipaddress.ip_address(self.address.partition("%")[0])
         except ValueError:
@@ -51,7 +55,7 @@ class Client:
     def __str__(self) -> str:
         if self.peer is not None:
             return f"uid {self.peer.uid} pid {self.peer.pid}"
-        return self.address or "a unix socket"
+        return self.address or ("a proxy" if self.proxy else "a unix socket")
 
 
 _UNKNOWN: Final = Client()

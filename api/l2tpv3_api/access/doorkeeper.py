@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from starlette.requests import HTTPConnection
@@ -11,14 +12,21 @@ from l2tpv3_api.access.certificates import Certificates, names
 from l2tpv3_api.access.client import client_of
 from l2tpv3_api.access.identity import Identity
 from l2tpv3_api.access.local import LocalUsers
+from l2tpv3_api.access.proxied import sign_of_proxy
 from l2tpv3_api.access.tokens import Tokens
 
 
 class Doorkeeper:
-    """Implements Guard. What a request says in so many words (Authorization) goes before who sent it."""
+    """Implements Guard. What a request says in so many words (Authorization) goes before who sent it.
 
-    def __init__(self, tokens: Tokens, local: LocalUsers, certificates: Certificates) -> None:
+    network_names: what this host is called on the network; see sign_of_proxy.
+    """
+
+    def __init__(
+        self, tokens: Tokens, local: LocalUsers, certificates: Certificates, network_names: Collection[str] = ()
+    ) -> None:
         self.tokens, self.local, self.certificates = tokens, local, certificates
+        self._network_names = network_names
         self._used: dict[str, datetime] = {}
 
     async def identify(self, request: HTTPConnection) -> Identity:
@@ -28,6 +36,8 @@ class Doorkeeper:
             return self._bearer(said)
         client = client_of(request)
         if client.peer is not None:
+            if sign := sign_of_proxy(request.scope, self._network_names):
+                raise _passed_on(sign)
             return await self.local.identify(client.peer)
         if client.certificate:
             identity = self.certificates.identify(client.certificate)
@@ -35,7 +45,9 @@ class Doorkeeper:
                 return identity
             shown = ", ".join(map(ascii, names(client.certificate))) or "no name"
             raise UnauthenticatedError("certificate", f"nothing is allowed to {shown}", "have it listed with --client")
-        raise UnauthenticatedError("request", "says not who sent it", "send `Authorization: Bearer TOKEN`")
+        raise UnauthenticatedError(
+            "request", "is not authenticated: no token was sent", "send `Authorization: Bearer TOKEN`"
+        )
 
     def still_good(self, identity: Identity) -> bool:
         """Whether what let an identity in is still valid: for streams, which outlive their request's check."""
@@ -57,3 +69,9 @@ class Doorkeeper:
             raise UnauthenticatedError("token", "is wrong, revoked or expired", "`l2tpctl token add` makes one")
         self._used[token.id] = datetime.now(UTC).replace(microsecond=0)
         return token.identity()
+
+
+def _passed_on(sign: str) -> UnauthenticatedError:
+    problem = f"comes from a browser or by a proxy, as {sign} tells: who connects to this socket is not who asks"
+    remedy = "send `Authorization: Bearer TOKEN`, and have a proxy connect to the socket of --proxy-unix"
+    return UnauthenticatedError("request", problem, remedy)

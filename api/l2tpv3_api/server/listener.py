@@ -36,6 +36,8 @@ MakeProtocol = Callable[[Client, Callable[[], None]], Protocol]
 class Listener:
     """Takes connections on `sock`, which listens, until closed. tls may be replaced: new connections have the new one.
 
+    proxy: a proxy connects there, which asks for others: who it is says nothing.
+
     uvicorn's Server closes it as it would close asyncio's.
     """
 
@@ -48,8 +50,9 @@ class Listener:
         limits: Limits,
         refusals: Refusals,
         tls: ssl.SSLContext | None = None,
+        proxy: bool = False,
     ) -> None:
-        self.sock, self.tls = sock, tls
+        self.sock, self.tls, self._proxy = sock, tls, proxy
         self._make_protocol, self._census, self._limits, self._refusals = make_protocol, census, limits, refusals
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,7 +95,8 @@ class Listener:
     def _take(self, connection: socket.socket, address: object) -> None:
         connection.settimeout(0)
         host = str(address[0]) if isinstance(address, tuple) else ""
-        client = Client(peer=peer_of(connection), address=host, encrypted=self.tls is not None)
+        peer = None if self._proxy else peer_of(connection)
+        client = Client(peer=peer, address=host, encrypted=self.tls is not None, proxy=self._proxy)
         why_not = self._census.admit(client)
         if why_not:
             self._refusals.count(why_not, str(client))

@@ -178,6 +178,7 @@ def _with_tls(client: Client, transport: asyncio.Transport) -> Client:
         encrypted=True,
         certificate=transport.get_extra_info("peercert") or None,
         server_name=getattr(tls, "l2tpv3_server_name", ""),
+        proxy=client.proxy,
     )
 
 

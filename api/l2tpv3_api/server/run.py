@@ -20,12 +20,12 @@ from l2tpv3_api.access.certificates import Certificates
 from l2tpv3_api.access.doorkeeper import Doorkeeper
 from l2tpv3_api.access.local import LocalUsers
 from l2tpv3_api.access.tokens import Tokens
-from l2tpv3_api.headers import SecurityHeaders, Site
+from l2tpv3_api.headers import SecurityHeaders, Site, network_names
 from l2tpv3_api.server.access_log import AccessLog
 from l2tpv3_api.server.gate import Gate
 from l2tpv3_api.server.refusals import Refusals
 from l2tpv3_api.server.server import Server
-from l2tpv3_api.server.sockets import refuse_plain, tcp_sockets, unix_socket
+from l2tpv3_api.server.sockets import is_at, refuse_plain, tcp_sockets, unix_socket
 from l2tpv3_api.server.systemd import listen_fds
 from l2tpv3_api.server.tls import tls_context
 from l2tpv3_api.settings import Settings
@@ -44,7 +44,10 @@ def serve(manager: Manager, places: Places, settings: Settings) -> None:
     places.make()
     places.let_through()
     guard = Doorkeeper(
-        Tokens(places.state), LocalUsers(others_read=settings.others_read), Certificates(settings.clients)
+        Tokens(places.state),
+        LocalUsers(others_read=settings.others_read),
+        Certificates(settings.clients),
+        network_names(settings.host_names),
     )
     service = Service(manager)
     app = create_app(service, guard=guard)
@@ -106,6 +109,7 @@ def put_together(
     return Server(
         config,
         sockets,
+        proxy_path=settings.proxy_unix,
         limits=settings.limits,
         refusals=refusals,
         make_tls=lambda: tls_context(settings),
@@ -125,8 +129,12 @@ def listening(settings: Settings) -> Iterator[list[socket.socket]]:
             if sock.family != socket.AF_UNIX and settings.tls_cert is None and not settings.insecure_plain_http:
                 refuse_plain(sock.getsockname()[0], "the socket that systemd handed over")
         sockets = list(given)
-        if settings.unix is not None and not any(sock.family == socket.AF_UNIX for sock in given):
+        proxy = settings.proxy_unix
+        own = [sock for sock in given if sock.family == socket.AF_UNIX and not is_at(sock, proxy)]
+        if settings.unix is not None and not own:
             sockets.append(stack.enter_context(unix_socket(settings.unix, others=settings.others_read)))
+        if proxy is not None and not any(is_at(sock, proxy) for sock in given):
+            sockets.append(stack.enter_context(unix_socket(proxy, others=True, option="--proxy-unix")))
         tls = settings.tls_cert is not None
         for sock in tcp_sockets(settings.listen, tls=tls, insecure=settings.insecure_plain_http):
             stack.callback(sock.close)

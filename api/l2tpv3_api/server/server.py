@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -23,6 +24,7 @@ from l2tpv3_api.server.census import Census
 from l2tpv3_api.server.listener import Listener
 from l2tpv3_api.server.protocol import Protocol
 from l2tpv3_api.server.refusals import Refusals
+from l2tpv3_api.server.sockets import is_at
 from l2tpv3_api.server.systemd import Notify
 
 _LOG = logging.getLogger("l2tpv3_api.server")
@@ -34,8 +36,9 @@ END_S: Final = 4.5
 class Server(uvicorn.Server):
     """sockets: they listen already. make_tls: the context for those of TCP, called again at SIGHUP.
 
-    on_reload: what else to read again then. every_tick: called twice a second. on_stop: called before anything else
-    when it ends, to end what would go on for ever.
+    proxy_path: of the one of them at which a proxy connects. on_reload: what else to read again at SIGHUP.
+    every_tick: called twice a second. on_stop: called before anything else when it ends, to end what would go on for
+    ever.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Server(uvicorn.Server):
         config: uvicorn.Config,
         sockets: Sequence[socket.socket],
         *,
+        proxy_path: Path | None,
         limits: Limits,
         refusals: Refusals,
         make_tls: Callable[[], ssl.SSLContext | None],
@@ -51,6 +55,7 @@ class Server(uvicorn.Server):
         on_stop: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._proxy_path = proxy_path
         self._sockets, self._limits, self._refusals = sockets, limits, refusals
         self._make_tls, self._on_reload, self._every_tick, self._on_stop = make_tls, on_reload, every_tick, on_stop
         self.census = Census(limits)
@@ -75,6 +80,7 @@ class Server(uvicorn.Server):
                     limits=self._limits,
                     refusals=self._refusals,
                     tls=tls,
+                    proxy=is_at(sock, self._proxy_path),
                 )
             )
         self.servers = self._listeners  # type: ignore[assignment]

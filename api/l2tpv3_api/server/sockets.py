@@ -22,16 +22,16 @@ _BACKLOG = 1024
 
 
 @contextlib.contextmanager
-def unix_socket(path: Path, *, others: bool) -> Iterator[socket.socket]:
+def unix_socket(path: Path, *, others: bool, option: str = "--unix") -> Iterator[socket.socket]:
     """A socket that listens at `path` for a `with` block, at whose end the path is gone.
 
     Root, the group l2tpv3 and, with `others`, everyone can connect. What a service that was killed left there is
     replaced. Raises ConflictError where another one answers, or it is something else; NotPermittedError.
     """
     if len(os.fsencode(path)) > 107:  # unix(7)
-        raise InvalidValueError("--unix", f"{path} is longer than 107 bytes", "give a shorter path")
-    with _alone(path):
-        _clear(path)
+        raise InvalidValueError(option, f"{path} is longer than 107 bytes", "give a shorter path")
+    with _alone(path, option):
+        _clear(path, option)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             os.fchmod(sock.fileno(), 0o600)  # bind() gives the file this mode: nobody's until it is everyone's who may
@@ -52,32 +52,32 @@ def unix_socket(path: Path, *, others: bool) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, option: str) -> Iterator[None]:
     """Hold the lock that says that this socket is served, or being replaced."""
     lock = path.with_name(f"{path.name}.lock")
     try:
         path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         file = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise from_errno(str(path), "make this socket", error.errno or 0, "run as root, or give --unix") from error
+        raise from_errno(str(path), "make this socket", error.errno or 0, f"run as root, or give {option}") from error
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise _served(path) from error
+            raise _served(path, option) from error
         yield
     finally:
         os.close(file)
 
 
-def _clear(path: Path) -> None:
+def _clear(path: Path, option: str) -> None:
     """Remove a socket that nobody answers at."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise ConflictError(str(path), "exists and is no socket", "move it away, or give another --unix")
+        raise ConflictError(str(path), "exists and is no socket", f"move it away, or give another {option}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2)
         try:
@@ -88,12 +88,17 @@ def _clear(path: Path) -> None:
         except FileNotFoundError:
             return
         except OSError as error:  # EAGAIN: its backlog is full
-            raise _served(path) from error
-    raise _served(path)
+            raise _served(path, option) from error
+    raise _served(path, option)
 
 
-def _served(path: Path) -> L2tpError:
-    remedy = f"`fuser {path}` shows which: stop it, or give another --unix"
+def is_at(sock: socket.socket, path: Path | None) -> bool:
+    """Whether this is the unix socket at `path`."""
+    return path is not None and sock.family == socket.AF_UNIX and sock.getsockname() == str(path)
+
+
+def _served(path: Path, option: str) -> L2tpError:
+    remedy = f"`fuser {path}` shows which: stop it, or give another {option}"
     return ConflictError(str(path), "another service answers there", remedy)
 
 

@@ -117,7 +117,7 @@ def test_the_audit_names_who_it_was(service: Running, group: int) -> None:
 @pytest.mark.root
 def test_no_header_makes_somebody_else_of_a_client(readable: Running) -> None:
     for header in ("X-Remote-User: root", "X-Forwarded-For: 127.0.0.1", "Forwarded: for=root", "l2tpv3_client: root"):
-        assert ask(readable, STRANGER, STRANGER, "", "PUT", TUNNEL, "-H", header, *BODY)[0] == 403
+        assert ask(readable, STRANGER, STRANGER, "", "PUT", TUNNEL, "-H", header, *BODY)[0] in (401, 403)
 
 
 @pytest.mark.root
