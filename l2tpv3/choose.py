@@ -14,6 +14,7 @@ from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, UnavailableError
 from l2tpv3.spec import (
     SESSION_FIELDS,
+    Encap,
     SessionSpec,
     TunnelSpec,
     has_udp_checksum,
@@ -29,9 +30,13 @@ NOT_BY_ITSELF = frozenset({"ebpf"})
 _CAP_NET_ADMIN = 12  # linux/capability.h
 
 
-def choose_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> tuple[Datapath, str]:
+def choose_datapath(
+    spec: TunnelSpec, datapaths: Mapping[str, Datapath], present: str | None = None
+) -> tuple[Datapath, str]:
     """The datapath for a tunnel, and one line that says why that one.
 
+    present: the one that was chosen for it before, which `auto` keeps as long as it works: a better one that appears
+    (a kernel module that gets installed) must not change how a tunnel is carried, and which ports can be shared.
     Raises UnavailableError when the one asked for, or every one, does not work here.
     """
     subject = f"tunnel {spec.name}"
@@ -45,8 +50,9 @@ def choose_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> tupl
             raise _does_not_work(subject, problem, "use --datapath auto")
         return datapaths[spec.datapath], "as asked"
     reasons: list[str] = []
-    order = (*AUTO_ORDER, *(name for name in datapaths if name not in NOT_BY_ITSELF))
-    for name in (name for name in order if name in datapaths):
+    first = () if present is None or present in NOT_BY_ITSELF else (present,)
+    order = (*first, *AUTO_ORDER, *(name for name in datapaths if name not in NOT_BY_ITSELF))
+    for name in (name for name in dict.fromkeys(order) if name in datapaths):
         if name == "kernel" and isinstance(spec.remote, IPv6Address) and spec.remote.scope_id:
             reasons.append("the kernel's API has no place for a link-local address's netdev")
             continue
@@ -69,13 +75,17 @@ def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
 def settle_tunnel(
     name: str, words: Mapping[str, Any], old: TunnelSpec | None, taken: Callable[[str | None], set[int]]
 ) -> TunnelSpec:
-    """A TunnelSpec from the words given. `id` and `peer-id` stay what they are in `old`.
+    """A TunnelSpec from the words given. What `old` has of ids and ports stays.
 
-    Else they are the lowest free one, and the same as `id`. What else the words leave open is the default. taken: the
-    tunnel ids in a namespace that can't be chosen. Whether the tunnel can be beside others is for clash.py to say.
-    Raises InvalidValueError, ConflictError.
+    Else the ids are the lowest free one, and the same as `id`; ports.py chooses the ports, if `port_is_open`. What else
+    the words leave open is the default. taken: the tunnel ids in a namespace that can't be chosen. Whether the tunnel
+    can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
     """
-    fields = tunnel_fields({"name": name, **words})
+    given = {word: value for word, value in words.items() if word != "local-port" or value is not None}
+    fields = tunnel_fields({"name": name, **given})
+    if old is not None and "local_port" not in fields and not port_is_open(words, old):
+        fields["local_port"] = old.local_port
+        fields.setdefault("remote_port", old.remote_port)
     if "tunnel_id" not in fields:
         if old is not None:
             fields["tunnel_id"] = old.tunnel_id
@@ -87,6 +97,18 @@ def settle_tunnel(
     if "udp_checksum" in fields:
         return spec
     return dataclasses.replace(spec, udp_checksum=has_udp_checksum(spec.datapath, spec.remote))
+
+
+def port_is_open(words: Mapping[str, Any], old: TunnelSpec | None) -> bool:
+    """Whether a local port has to be chosen: none is given, and there is none from before. Over IP there is none.
+
+    None in the words: it is to be chosen anew.
+    """
+    if words.get("encap", Encap.UDP) != Encap.UDP:
+        return False
+    if "local-port" in words:
+        return words["local-port"] is None
+    return old is None or old.encap is not Encap.UDP
 
 
 def settle_session(

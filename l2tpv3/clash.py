@@ -7,14 +7,8 @@ from collections.abc import Callable, Iterable
 from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
 from l2tpv3.link.base import home
 from l2tpv3.netns import same_netns
-from l2tpv3.records import Records, SessionRecord, TunnelRecord
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, shares_port
 from l2tpv3.spec import Egress, Encap
-
-SHARES_PORTS = frozenset({"user", "ebpf"})
-"""Datapaths of which several tunnels can have one local port, as long as their remote addresses differ.
-
-Not one of each, though: workers know which ports those of the same datapath have, and take any other for foreign.
-"""
 
 
 def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[[str | None], set[int]]) -> None:
@@ -53,8 +47,7 @@ def _check_ports(record: TunnelRecord, other: TunnelRecord) -> None:
         ends = f"{record.local} port {spec.local_port} to {spec.remote} port {spec.remote_port}"
         problem = f"tunnel {there.name} already joins {ends}"
         raise ConflictError(subject, problem, "give other ports, or add the session to that tunnel")
-    sharing = record.datapath == other.datapath and record.datapath in SHARES_PORTS
-    if spec.remote == there.remote or not sharing:
+    if not shares_port(record, other):
         problem = f"port {spec.local_port} of {record.local} is tunnel {there.name}'s"
         raise ConflictError(subject, problem, "give another --local-port")
 

@@ -21,12 +21,12 @@ from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.outcome import Outcome
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
-from l2tpv3.records import Records, SessionRecord, TunnelRecord
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, differing_words
 from l2tpv3.restore import Restorer, beneath, is_link_key, link_key, link_of
 from l2tpv3.settle import Settler, adopted
 from l2tpv3.settling import Settling
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
-from l2tpv3.steps import DelTunnel, ReplaceSession
+from l2tpv3.steps import AddTunnel, DelTunnel, ReplaceSession
 from l2tpv3.store import AuditEntry, Recorded
 from l2tpv3.surroundings import Surroundings
 from l2tpv3.told import Change, News, OnStep, Tell, Turn
@@ -190,7 +190,7 @@ class Manager:
     ) -> Change:
         """Make a tunnel, or change it to what the words say, whatever it was. Its sessions are left alone.
 
-        Words left out take their default; `id` keeps its value. transient: None leaves that as it is.
+        Words left out take their default; `id` and ports keep their values. transient: None leaves that as it is.
         """
 
         def want(whole: Everything) -> Everything:
@@ -211,7 +211,10 @@ class Manager:
             old = self._record(whole.tunnels, name)
             if check is not None:
                 check(old)
-            return self._settling(whole).tunnel(name, _merged(WantedTunnel.from_specs(old.spec).words, words))
+            merged = _merged(WantedTunnel.from_specs(old.spec).words, words)
+            if "local-port" in words and words["local-port"] is None:
+                merged["local-port"] = None  # to be chosen anew
+            return self._settling(whole).tunnel(name, merged)
 
         return _change(self._engine.change(want, frozenset({(name, None)})), name)
 
@@ -503,8 +506,11 @@ def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, A
 def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change:
     before = outcome.before.tunnels.get(tunnel)
     made = before is None or (session is not None and before.session(session) is None)
-    forced = [step for step in outcome.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
-    return Change(recreated=True, why=forced[0].why, made=made) if forced else Change(made=made)
+    forced = [step.why for step in outcome.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
+    after = outcome.after.tunnels.get(tunnel)
+    if before is not None and after is not None and any(isinstance(step, AddTunnel) for step in outcome.steps):
+        forced = [f"{', '.join(differing_words(before, after))} can't change in place"] if forced else []
+    return Change(recreated=True, why=forced[0], made=made) if forced else Change(made=made)
 
 
 def _shipped(places: Places) -> list[Datapath]:

@@ -84,6 +84,43 @@ def ports(spec: TunnelSpec) -> tuple[int, int]:
     return (spec.local_port, spec.remote_port) if spec.encap is Encap.UDP else (0, 0)
 
 
+SHARES_PORTS = frozenset({"user", "ebpf"})
+"""Datapaths of which several tunnels can have one local port, as long as their remote addresses differ.
+
+Not one of each, though: workers know which ports those of the same datapath have, and take any other for foreign.
+"""
+
+
+def shares_port(record: TunnelRecord, other: TunnelRecord) -> bool:
+    """Whether two tunnels can have the same local address and UDP port."""
+    sharing = record.datapath == other.datapath and record.datapath in SHARES_PORTS
+    return sharing and record.spec.remote != other.spec.remote
+
+
+def identity(record: TunnelRecord) -> dict[str, object]:
+    """What makes a tunnel the one that it is, sessions left out, by the command line's words."""
+    spec = record.spec
+    local_port, remote_port = ports(spec)
+    return {
+        "datapath": record.datapath,
+        "netns": spec.netns,
+        "id": spec.tunnel_id,
+        "peer-id": spec.peer_tunnel_id,
+        "encap": spec.encap,
+        "local": record.local,
+        "remote": spec.remote,
+        "local-port": local_port,
+        "remote-port": remote_port,
+        "udp-checksum": spec.udp_checksum if spec.encap is Encap.UDP else None,
+    }
+
+
+def differing_words(old: TunnelRecord, new: TunnelRecord) -> tuple[str, ...]:
+    """What of a tunnel's identity differs; of two that differ in nothing else, it is the checksums that are seen."""
+    was, now = identity(old), identity(new)
+    return tuple(word for word, value in was.items() if value != now[word]) or ("udp-checksum",)
+
+
 def is_same(record: TunnelRecord, seen: Tunnel) -> bool:
     """Whether a tunnel that a datapath reports is the one on record, and not another with the same id."""
     spec = record.spec

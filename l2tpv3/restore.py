@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Collection, Iterator
 
@@ -12,6 +13,7 @@ from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
 from l2tpv3.links.record import Links
 from l2tpv3.links.steps import LinkStep
+from l2tpv3.outcome import Outcome
 from l2tpv3.planning import touched_links
 from l2tpv3.settling import Settling
 from l2tpv3.steps import AnyStep
@@ -165,7 +167,7 @@ class Restorer:
         for name in sorted(set(map(_subject, outcome.steps))):
             self._restored.add(name)
             if name not in waiting:
-                self._tell(news_of(name, Turn.RESTORED))
+                self._tell(dataclasses.replace(news_of(name, Turn.RESTORED), changed=_what_changed(outcome, name)))
         return waiting
 
     def _is_asked_for(self, whole: Everything, name: str) -> bool:
@@ -215,6 +217,19 @@ def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
 
 def _subject(step: AnyStep) -> str:
     return link_key(step.link.spec.name) if isinstance(step, LinkStep) else step.tunnel.spec.name
+
+
+def _what_changed(outcome: Outcome, name: str) -> str:
+    """What had to be chosen anew for a tunnel, in words; "" for nothing, and for links."""
+    old, new = outcome.before.tunnels.get(name), outcome.after.tunnels.get(name)
+    if old is None or new is None:
+        return ""
+    said = []
+    if old.datapath != new.datapath:
+        said.append(f"datapath {old.datapath} → {new.datapath} ({new.reason})")
+    if old.local != new.local:
+        said.append(f"local {old.local} → {new.local}")
+    return ", ".join(said)
 
 
 def news_of(name: str, turn: Turn, error: L2tpError | None = None) -> News:

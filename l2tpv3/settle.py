@@ -20,6 +20,7 @@ from l2tpv3.link.base import Locator, Placer, home
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.netns import require_netns
 from l2tpv3.places import Places
+from l2tpv3.ports import choose_local, choose_remote
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
 from l2tpv3.spec import IPInterface, SessionSpec, TunnelSpec, session_fields
 from l2tpv3.state import Tunnel
@@ -53,6 +54,7 @@ class Settler:
         self._bridges = frozenset(bridges)
         self._unfinished = unfinished or {}
         self._records = dict(records)
+        self._without_port: dict[str, bool] = {}  # by name: whether the remote port is left open as well
         self._ifnames: dict[str | None, set[str]] = {}
         self._foreign: dict[str | None, set[int]] = {}
         self._tunnels: dict[tuple[str, str | None], list[Tunnel]] = {}
@@ -70,6 +72,7 @@ class Settler:
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._settle_tunnel(one.name, one.words)
             self._records[one.name] = dataclasses.replace(self._records[one.name], boot=None, stopped=None)  # it lasts
+        self._choose_ports()
         for one in wanted:
             self._settle_sessions(one.name, {session.name: session.words for session in one.sessions})
         self._check([one.name for one in wanted], [(one.name, it.name) for one in wanted for it in one.sessions])
@@ -85,6 +88,7 @@ class Settler:
     def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
         """What is on record with one tunnel added, or changed to what the words say and leave to defaults."""
         self._settle_tunnel(name, words)
+        self._choose_ports()
         self._records[name] = _started(self._records[name])
         self._check([name], [(name, one.spec.name) for one in self._records[name].sessions])
         return dict(sorted(self._records.items()))
@@ -153,11 +157,24 @@ class Settler:
         old = self._records.get(name)
         chosen = old or self._unfinished.get(name)
         spec = choose.settle_tunnel(name, words, chosen.spec if chosen else None, self._taken_tunnel_ids)
-        if old is not None and spec == old.spec:
+        if choose.port_is_open(words, chosen.spec if chosen else None):
+            self._without_port[name] = words.get("remote-port") is None
+        elif old is not None and spec == old.spec:
             return
         record = self._planned(spec, old)
         sessions = tuple(self._measured(record, one.spec, one) for one in record.sessions)
         self._records[name] = record.with_sessions(sessions)
+
+    def _choose_ports(self) -> None:
+        """Those of tunnels that were settled without a local port, now that all that are given are known."""
+        open_ones, self._without_port = self._without_port, {}
+        others = {name: record for name, record in self._records.items() if name not in open_ones}
+        for name, both in open_ones.items():
+            record = self._records[name]
+            local = choose_local(record, others, {**self._unfinished, **self._before})
+            remote = choose_remote(record, others) if both else record.spec.remote_port
+            spec = dataclasses.replace(record.spec, local_port=local, remote_port=remote)
+            self._records[name] = others[name] = dataclasses.replace(record, spec=spec)
 
     def _taken_tunnel_ids(self, netns: str | None) -> set[int]:
         return clash.taken_tunnel_ids(netns, self._records) | self._foreign_ids(netns)
@@ -166,7 +183,10 @@ class Settler:
         """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
         require_netns(spec.netns)  # one that is made on demand has no route
         route = find_route(spec)
-        datapath, reason = choose.choose_datapath(spec, self._datapaths)
+        kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None
+        datapath, reason = choose.choose_datapath(spec, self._datapaths, kept)
+        if old is not None and datapath.name == kept:
+            reason = old.reason
         return TunnelRecord(
             spec=spec,
             local=route.local,

@@ -63,12 +63,16 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that `restore` has to tell. error: why it waits or failed. link: what it is about, if no tunnel."""
+    """Something that `restore` has to tell. error: why it waits or failed. link: what it is about, if no tunnel.
+
+    changed: what of a restored tunnel is not as it was before ("datapath user → kernel: ..."), or "".
+    """
 
     tunnel: str
     turn: Turn
     error: L2tpError | None = None
     link: str | None = None
+    changed: str = ""
 
     @property
     def subject(self) -> str:

@@ -29,7 +29,7 @@ def test_tunnels_of_one_datapath_share_a_port(hub: Here) -> None:
 @pytest.mark.parametrize("beside", ["user", "auto"])
 def test_those_of_two_datapaths_do_not(hub: Here, beside: str) -> None:
     with pytest.raises(ConflictError, match=r"port 1701 of 10\.99\.0\.1 is tunnel first's"):
-        hub.add_tunnel("second", {"remote": "10.99.0.3", "datapath": beside})
+        hub.add_tunnel("second", {"remote": "10.99.0.3", "datapath": beside, "local-port": 1701})
     hub.add_tunnel("second", {"remote": "10.99.0.3", "datapath": beside, "local-port": 1702})
 
 
@@ -39,4 +39,4 @@ def test_nor_does_the_kernel_let_them(hosts: Hosts) -> None:
     other = Here(Host("other", host.netns, host.folder / "other"))
     Here(host).add_tunnel("first", {"remote": "10.99.0.2", "datapath": "ebpf"})
     with pytest.raises(ConflictError, match=r"bind 10\.99\.0\.1 port 1701"):
-        other.add_tunnel("second", {"remote": "10.99.0.3", "datapath": "user"})
+        other.add_tunnel("second", {"remote": "10.99.0.3", "datapath": "user", "local-port": 1701})

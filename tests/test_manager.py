@@ -92,7 +92,7 @@ def test_names_and_ids_that_are_taken(manager: Manager) -> None:
     with pytest.raises(ExistsError, match="siteb"):
         manager.add_tunnel("sitec", {**PEER, "id": 1, "local-port": 5})
     with pytest.raises(ConflictError, match="siteb"):
-        manager.add_tunnel("sitec", PEER)
+        manager.add_tunnel("sitec", {**PEER, "local-port": 1701})
     with pytest.raises(ExistsError):
         manager.add_session("siteb", "lan", {})
     with pytest.raises(ExistsError, match="lan"):
@@ -386,7 +386,7 @@ def test_a_put_replaces_words_and_keeps_what_was_chosen(manager: Manager) -> Non
     assert (now.session_id, now.ifname, now.tx_cookie) == (chosen.session_id, chosen.ifname, chosen.tx_cookie)
     manager.put_tunnel("a", PEER)
     tunnel = manager.tunnel("a")
-    assert (tunnel.spec.tunnel_id, tunnel.spec.local_port, tunnel.transient) == (7, 1701, True)
+    assert (tunnel.spec.tunnel_id, tunnel.spec.local_port, tunnel.transient) == (7, 5000, True)
     assert [one.spec for one in tunnel.sessions] == [now]
     changes = len(manager.audit())
     manager.put_tunnel("a", PEER)

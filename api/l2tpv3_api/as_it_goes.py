@@ -51,7 +51,8 @@ class Narrator:
     def news(self, news: News) -> None:
         """A tunnel or link was restored, is waited for, or can't be restored."""
         error = None if news.error is None else problem_document(news.error)
-        self.tell("news", {"tunnel": news.tunnel, "link": news.link, "turn": news.turn.value, "error": error})
+        told = {"turn": news.turn.value, "error": error, "changed": news.changed}
+        self.tell("news", {"tunnel": news.tunnel, "link": news.link, **told})
 
     def tell(self, kind: str, told: Any) -> None:
         """A line of that kind."""

@@ -257,12 +257,13 @@ _OWN: Final[dict[str, Any]] = {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "required": ["tunnel", "link", "turn", "why"],
+                    "required": ["tunnel", "link", "turn", "why", "changed"],
                     "properties": {
                         "tunnel": {**_TEXT, "description": "Empty of news about a link."},
                         "link": {"type": ["string", "null"]},
                         "turn": {"enum": ["restored", "waiting", "failed"]},
                         "why": _TEXT,
+                        "changed": {**_TEXT, "description": "What is not as it was before, such as the datapath."},
                     },
                 },
             },

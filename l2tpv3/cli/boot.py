@@ -97,7 +97,7 @@ def _tell(news: News) -> None:
     from l2tpv3.told import Turn
 
     if news.turn is Turn.RESTORED:
-        print(f"{news.subject}: restored", file=sys.stderr)
+        print(f"{news.subject}: restored{', ' if news.changed else ''}{news.changed}", file=sys.stderr)
     elif news.turn is Turn.WAITING:
         print(f"{news.subject}: waiting: {news.error}", file=sys.stderr)
     else:

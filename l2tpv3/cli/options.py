@@ -42,7 +42,8 @@ Encap = Annotated[
 Id = Annotated[str | None, typer.Option("--id", metavar="N", help="This end's id. [default: the lowest free]")]
 PeerId = Annotated[str | None, typer.Option("--peer-id", metavar="N", help="The peer's id. [default: as --id]")]
 LocalPort = Annotated[
-    str | None, typer.Option("--local-port", metavar="N", help="This end's UDP port. [default: 1701]")
+    str | None,
+    typer.Option("--local-port", metavar="N", help="This end's UDP port. [default: the lowest free from 1701]"),
 ]
 RemotePort = Annotated[
     str | None, typer.Option("--remote-port", metavar="N", help="The peer's UDP port. [default: 1701]")
@@ -194,9 +195,10 @@ def given(**options: Any) -> dict[str, Any]:
 
 
 def reset(words: dict[str, Any]) -> dict[str, Any]:
-    """For `set`: `none` (for --local `auto`) takes an optional word back to its default."""
+    """For `set`: `none` (for --local and --local-port `auto`) takes an optional word back to its default."""
     for word, unset in (
         ("mac", "none"), ("bridge", "none"), ("netns", "none"), ("vlan", "none"), ("local", "auto"),
+        ("local-port", "auto"),
     ):  # fmt: skip
         if words.get(word) == unset:
             words[word] = None

@@ -65,10 +65,20 @@ def add(
     )  # fmt: skip
     made = manager_of(ctx).add_tunnel(name, words, transient=transient)
     print(f"tunnel {name}: added, {_summary(made)}", file=sys.stderr)
-    for note in made.notes:
+    for note in (*_port_notes(made, local_port), *made.notes):
         print(f"tunnel {name}: note: {printable(note)}", file=sys.stderr)
     if json:
         print_tunnels([made])
+
+
+def _port_notes(made: TunnelStatus, asked: str | None) -> list[str]:
+    """That a port was chosen which the other end can't guess. asked: the local port that was given."""
+    from l2tpv3.spec import UDP_PORT, Encap
+
+    port = made.spec.local_port
+    if asked is not None or made.spec.encap is not Encap.UDP or port == UDP_PORT:
+        return []
+    return [f"UDP port {UDP_PORT} is taken here, so it has {port}; `l2tpctl peer {made.name}` prints the other end"]
 
 
 def _summary(made: TunnelStatus) -> str:
@@ -124,8 +134,8 @@ def set_(
 ) -> None:
     """Change a tunnel: only what is given changes.
 
-    `--local auto` and `--netns none` take those back to their defaults. What can't change in place makes the tunnel
-    anew with its sessions; that is said on stderr.
+    `--local auto`, `--local-port auto` and `--netns none` take those back to their defaults. What can't change in place
+    makes the tunnel anew with its sessions; that is said on stderr.
     """
     words = options.reset(
         given(

@@ -75,7 +75,7 @@ class _Clashes:
         if "id" in wanted.words:
             key = ("tunnel", netns, spec.tunnel_id)
             self._claim(key, source.of("id"), f"{spec.tunnel_id} is also the id of", "give another one")
-        if spec.encap is Encap.UDP and "remote" in wanted.words:
+        if spec.encap is Encap.UDP and {"remote", "local-port"} <= wanted.words.keys():  # else free ones are chosen
             # Two without a local address get the same one: that of the route to their peer.
             ends = (spec.local, spec.local_port, spec.remote, spec.remote_port)
             self._claim(

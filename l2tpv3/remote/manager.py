@@ -237,7 +237,7 @@ class RemoteManager:
 def _news(document: Mapping[str, Any]) -> News:
     error = document["error"]
     told = None if error is None else error_of(error)
-    return News(document["tunnel"], Turn(document["turn"]), told, document.get("link"))
+    return News(document["tunnel"], Turn(document["turn"]), told, document.get("link"), document.get("changed", ""))
 
 
 _AS_IT_GOES: dict[str, Callable[[Any], Any]] = {

@@ -36,7 +36,7 @@ def test_a_put_is_the_whole_and_leaves_sessions_alone(client: TestClient) -> Non
     client.put("/v1/tunnels/a", json={**PEER, "id": 7, "local-port": 5000})
     client.put("/v1/tunnels/a/sessions/s", json={})
     put = client.put("/v1/tunnels/a", json={**PEER, "remote-port": 9}).json()
-    assert (put["id"], put["local_port"], put["remote_port"], put["session_count"]) == (7, 1701, 9, 1)
+    assert (put["id"], put["local_port"], put["remote_port"], put["session_count"]) == (7, 5000, 9, 1)
     assert put["change"]["recreated"] is True and "can't change in place" in put["change"]["why"]
 
 

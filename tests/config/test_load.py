@@ -318,11 +318,12 @@ def test_no_value_of_any_word_is_more_than_a_problem(tmp_path_factory: pytest.Te
 
 A = '[tunnel.a]\nremote = "127.0.0.2"\n'
 B = '[tunnel.b]\nremote = "127.0.0.3"\nlocal-port = 1702\n'
+PORT = A + "local-port = 1701\n"
 CLASHES = {
     "tunnel ids": (A + "id = 5\n", B + "id = 5\n"),
     "tunnel ids, text and number": (A + "id = 5\n", B + 'id = "0x5"\n'),
-    "ends": (A, '[tunnel.b]\nremote = "127.0.0.2"\n'),
-    "ends with a local address": (A + 'local = "127.0.0.9"\n', A.replace(".a]", ".b]") + 'local = "127.0.0.9"\n'),
+    "ends": (PORT, PORT.replace(".a]", ".b]")),
+    "ends with a local address": (PORT + 'local = "127.0.0.9"\n', PORT.replace(".a]", ".b]") + 'local = "127.0.0.9"\n'),
     "session ids of one tunnel": (A + "session.x.id = 7\n", "[tunnel.a.session.y]\nid = 7\n"),
     "session ids over IP": (A + 'encap = "ip"\nsession.x.id = 7\n', B + 'encap = "ip"\nsession.x.id = 7\n'),
     "session ids over IP and UDP": (A + "session.x.id = 7\n", B + 'encap = "ip"\nsession.x.id = 7\n'),
@@ -333,6 +334,7 @@ NO_CLASHES = {
     "session ids of two tunnels over UDP": (A + "session.x.id = 7\n", B + "session.x.id = 7\n"),
     "tunnel and session ids": (A + "id = 7\n", B + "session.x.id = 7\n"),
     "one pair of hosts over IP": (A + 'encap = "ip"\n', A.replace(".a]", ".b]") + 'encap = "ip"\n'),
+    "ports that are left open": (A, A.replace(".a]", ".b]")),
     "other ports": (A, A.replace(".a]", ".b]") + "local-port = 1702\n"),
     "other local addresses": (A + 'local = "127.0.0.9"\n', A.replace(".a]", ".b]") + 'local = "127.0.0.8"\n'),
 }

@@ -232,8 +232,8 @@ async def restore(
 
 
 def _news(news: News) -> dict[str, Any]:
-    why = str(news.error or "")
-    return {"tunnel": news.tunnel, "link": news.link, "turn": news.turn.value, "why": why}
+    told = {"why": str(news.error or ""), "changed": news.changed}
+    return {"tunnel": news.tunnel, "link": news.link, "turn": news.turn.value, **told}
 
 
 @router.post(

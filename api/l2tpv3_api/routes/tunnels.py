@@ -126,7 +126,7 @@ async def put_tunnel(
 ) -> Response:
     """Make a tunnel, or change it to what the body says, whatever it was.
 
-    Words left out take their default; `id` keeps its value. Its sessions are left alone.
+    Words left out take their default; `id` and ports keep their values. Its sessions are left alone.
     The same again changes nothing.
     """
     table = await bodies.read_table(request, JSON)
