@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
 from l2tpv3.datapath.kernel import KernelDatapath
+from l2tpv3.describe import describe, describe_each
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
 from l2tpv3.everything import Edits, Everything
 from l2tpv3.extent import leave_out, links_of, note_of, once_done, what_is_alive, what_is_made
@@ -37,7 +38,7 @@ from l2tpv3.recall import Recall
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
 from l2tpv3.spaces import Spaces
-from l2tpv3.steps import AddTunnel, AnyStep, Step, describe
+from l2tpv3.steps import AddTunnel, AnyStep, Step
 from l2tpv3.store import AuditEntry, Recorded, Store
 from l2tpv3.told import OnStep
 from l2tpv3.whoami import caller
@@ -70,6 +71,7 @@ class Engine:
         self.links = LinkRunner(places.link_mark, makers or Makers(places.runtime))
         self._runner = Runner(datapaths, placer, places, self.links)
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
+        self._tunnels_in_place = {name: one.tunnel_in_place for name, one in datapaths.items()}
         self._spaces = Spaces(places, self.store, real=isinstance(placer, NetdevPlacer))
         kernel = datapaths.get(KernelDatapath.name)
         self._quick = (
@@ -242,13 +244,9 @@ class Engine:
         look: at what; None is everything that is wanted. Gives what the last look told.
         """
 
-        def tell(step: AnyStep) -> None:
-            if on_step is not None:
-                on_step(describe(step))
-
         for attempt in range(ROUNDS):
             with self._busy():
-                self._runner.take_all(steps, tell)
+                self._runner.take_all(steps, _telling(steps, on_step))
             with taping() as tape:
                 world = (look or self._look_at_all)(change.wanted)
                 world = self._with_links(world, change.links.wanted)
@@ -256,7 +254,7 @@ class Engine:
             if not steps:
                 return tape
             time.sleep(_PAUSE_S * attempt)
-        left = describe(steps[0])
+        left = describe(steps)[0]
         problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
         raise BusyError(left.subject, problem, "something else may be changing it at the same time")
 
@@ -319,6 +317,7 @@ class Engine:
             wanted=wanted.tunnels,
             world=self._with_links(world, recorded.links, maybe.links, wanted.links),
             in_place=self._in_place,
+            tunnels_in_place=self._tunnels_in_place,
             scope=scope,
             links=links,
         )
@@ -460,6 +459,19 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _telling(steps: tuple[AnyStep, ...], on_step: OnStep | None) -> Callable[[AnyStep], None]:
+    """What tells of each step before it is taken, if that is not told with an earlier one."""
+    if on_step is None:
+        return lambda _: None
+    told = {id(step): said for step, said in zip(steps, describe_each(steps), strict=True) if said is not None}
+
+    def tell(step: AnyStep) -> None:
+        if (said := told.get(id(step))) is not None:
+            on_step(said)
+
+    return tell
 
 
 def _asked(before: Everything, wanted: Everything, scope: Scope | None) -> Everything:

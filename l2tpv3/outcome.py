@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from l2tpv3.describe import describe
 from l2tpv3.everything import Edits, Everything
-from l2tpv3.steps import AnyStep, describe
+from l2tpv3.steps import AnyStep
 from l2tpv3.told import ToldStep
 
 
@@ -28,15 +29,15 @@ class Outcome:
     @property
     def told(self) -> tuple[ToldStep, ...]:
         """The steps in words."""
-        return (*map(of_namespace, self.namespaces), *map(describe, self.steps))
+        return (*map(of_namespace, self.namespaces), *describe(self.steps))
 
 
 def of_namespace(netns: str) -> ToldStep:
     """That a network namespace is made, before all steps."""
-    return ToldStep(sign="+", netns=netns, text="make it")
+    return ToldStep(sign="+", netns=netns, text="made")
 
 
 def in_words(namespaces: Iterable[str], steps: Iterable[AnyStep]) -> str:
     """What is done, for the audit trail; "" when it is nothing."""
-    said = (*map(of_namespace, namespaces), *map(describe, steps))
+    said = (*map(of_namespace, namespaces), *describe(tuple(steps)))
     return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in said)

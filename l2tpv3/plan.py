@@ -17,15 +17,34 @@ from dataclasses import dataclass, field
 from l2tpv3.errors import ExistsError, NotFoundError
 from l2tpv3.link.base import home
 from l2tpv3.links.record import Links
-from l2tpv3.records import Records, SessionRecord, TunnelRecord, ports, standing_session
+from l2tpv3.records import (
+    Records,
+    SessionRecord,
+    TunnelRecord,
+    differing_words,
+    identity,
+    ports,
+    shares_port,
+    standing_session,
+)
 from l2tpv3.spec import Encap, SessionSpec, as_seen, session_word
 from l2tpv3.state import Session, Tunnel
 from l2tpv3.status import NetdevState
-from l2tpv3.steps import AddSession, AddTunnel, DelSession, DelTunnel, ReplaceSession, SetNetdev, SetSession, Step
+from l2tpv3.steps import (
+    AddSession,
+    AddTunnel,
+    DelSession,
+    DelTunnel,
+    ReplaceSession,
+    SetNetdev,
+    SetSession,
+    SetTunnel,
+    Step,
+)
 from l2tpv3.world import World
 
 InPlace = Mapping[str, frozenset[str]]
-"""Datapath's name → the SessionSpec fields that it changes without interrupting the session."""
+"""Datapath's name → what it changes without interrupting traffic: SessionSpec fields, or words of TUNNEL_WORDS."""
 
 Scope = frozenset[tuple[str, str | None]]
 """What a change is about: (tunnel, session), or (tunnel, None) for a tunnel with all its sessions."""
@@ -53,6 +72,7 @@ class Change:
     wanted: Records
     world: World
     in_place: InPlace
+    tunnels_in_place: InPlace = field(default_factory=dict)
     maybe: Records = field(default_factory=dict)
     scope: Scope | None = None
     links: LinkBeliefs = field(default_factory=LinkBeliefs)
@@ -73,10 +93,11 @@ def plan(change: Change) -> tuple[Step, ...]:
     """
     names = sorted({*change.old, *change.maybe, *change.wanted})
     plans = [_TunnelPlan(change, name) for name in names]
+    sets = _in_order([one for one in plans if one.changed_from is not None])
     doomed = [old for one in plans for old in one.doomed]
     for one in plans:
         one.decide(doomed)
-    fresh = [one.wanted for one in plans if one.wanted is not None and one.must_add]
+    fresh = [one.wanted for one in plans if one.wanted is not None and (one.must_add or one.changed_from is not None)]
     before: list[Step] = []
     middle: list[Step] = []
     after: list[Step] = []
@@ -88,7 +109,24 @@ def plan(change: Change) -> tuple[Step, ...]:
         after += (DelTunnel(tunnel=old, why="its successor is there") for old in one.doomed if old not in gone)
     removals = [step for step in middle if isinstance(step, DelSession)]
     rest = [step for step in middle if not isinstance(step, DelSession)]
-    return _untangle([*removals, *before], rest, after)
+    return _untangle([*removals, *before, *sets], rest, after)
+
+
+def _in_order(plans: list[_TunnelPlan]) -> list[SetTunnel]:
+    """The steps of tunnels that change in place, so that each finds its addresses and ports given up by others.
+
+    Where they would have to swap those, one is made anew instead.
+    """
+    steps: list[SetTunnel] = []
+    left = list(plans)
+    while left:
+        free = next((one for one in left if not any(one.waits_for(other) for other in left if other is not one)), None)
+        if free is None:
+            left.pop().make_anew()
+        else:
+            left.remove(free)
+            steps.append(free.set_tunnel())
+    return steps
 
 
 class _TunnelPlan:
@@ -105,13 +143,45 @@ class _TunnelPlan:
         self.doomed: list[TunnelRecord] = []
         for record in live if whole else ():
             stays = self.wanted is not None and _identical(record, self.wanted, change.world)
-            if not stays and not any(_identity(record) == _identity(other) for other in self.doomed):
+            if not stays and not any(identity(record) == identity(other) for other in self.doomed):
                 self.doomed.append(record)
         # One that is there but that this name was never known to have is another's: of a tunnel that goes, or foreign.
-        self._there = any(self.wanted is not None and _identity(record) == _identity(self.wanted) for record in live)
+        self._there = any(self.wanted is not None and identity(record) == identity(self.wanted) for record in live)
         self.must_add = False
+        self.changed_from = self._changed_from(known[1]) if whole else None
         self._seen: dict[int, dict[int, Session]] = {}
         self._by_name = [{one.spec.name: one for one in record.sessions} for record in self.beliefs]
+
+    def _changed_from(self, begun: TunnelRecord | None) -> TunnelRecord | None:
+        """What the tunnel is, or may be in part, and can be changed from in place; takes it from what goes."""
+        if self.wanted is None:
+            return None
+        settable = self.change.tunnels_in_place.get(self.wanted.datapath, frozenset())
+        for record in self.doomed:
+            if settable.issuperset(differing_words(record, self.wanted)):
+                self.doomed.remove(record)
+                return record
+        # A datapath may be half-way in a change that was cut short, and still say what it was before.
+        if begun is not None and self._there and not self.doomed and identity(begun) != identity(self.wanted):
+            return begun if settable.issuperset(differing_words(begun, self.wanted)) else None
+        return None
+
+    def waits_for(self, other: _TunnelPlan) -> bool:
+        """Whether this one, which changes in place, gets addresses and ports that another one gives up in doing so."""
+        assert self.wanted is not None and other.changed_from is not None
+        return not _coexist(other.changed_from, [self.wanted])
+
+    def make_anew(self) -> None:
+        """It can't change in place: another one that waits for its addresses has those that it gets."""
+        assert self.changed_from is not None
+        self.doomed.append(self.changed_from)
+        self.changed_from = None
+
+    def set_tunnel(self) -> SetTunnel:
+        """The step that changes it in place."""
+        assert self.wanted is not None and self.changed_from is not None
+        old = self.changed_from
+        return SetTunnel(tunnel=self.wanted, old=old, fields=differing_words(old, self.wanted))
 
     def _find(self, tunnel: Tunnel, session_id: int) -> Session | None:
         """The session with that id that is there."""
@@ -124,15 +194,14 @@ class _TunnelPlan:
         """Whether the tunnel has to be made, given all that go, by whatever name."""
         wanted = self.wanted
         if wanted is not None and self.change.covers(self.name):
-            goes = any(_identity(wanted) == _identity(old) for old in doomed)
-            self.must_add = goes or not self._there
+            goes = any(identity(wanted) == identity(old) for old in doomed)
+            self.must_add = self.changed_from is None and (goes or not self._there)
 
     def why_doomed(self, old: TunnelRecord) -> str:
         """What makes a tunnel that is there go."""
         if self.wanted is None:
             return ""
-        fields = [key for key, value in _identity(old).items() if value != _identity(self.wanted)[key]]
-        return f"{', '.join(fields) or 'udp-checksum'} can't change in place"
+        return f"{', '.join(differing_words(old, self.wanted))} can't change in place"
 
     def leftovers(self) -> Iterator[Step]:
         """Netdevs of sessions whose tunnel died under them (a worker's TAPs) and that are not wanted any more."""
@@ -161,6 +230,8 @@ class _TunnelPlan:
                 yield from [moved] if moved else self._add(wanted, session, "")
             return
         live = self.change.world.tunnel(wanted)
+        if live is None and self.changed_from is not None:
+            live = self.change.world.tunnel(self.changed_from)
         if live is None:
             self._refuse_missing(wanted)
             return
@@ -280,27 +351,10 @@ class _TunnelPlan:
         return ReplaceSession(tunnel=tunnel, session=new, old_tunnel=tunnel, old=old, why=why)
 
 
-def _identity(record: TunnelRecord) -> dict[str, object]:
-    spec = record.spec
-    local_port, remote_port = ports(spec)
-    return {
-        "datapath": record.datapath,
-        "netns": spec.netns,
-        "id": spec.tunnel_id,
-        "peer-id": spec.peer_tunnel_id,
-        "encap": spec.encap,
-        "local": record.local,
-        "remote": spec.remote,
-        "local-port": local_port,
-        "remote-port": remote_port,
-        "udp-checksum": spec.udp_checksum if spec.encap is Encap.UDP else None,
-    }
-
-
 def _identical(record: TunnelRecord, wanted: TunnelRecord, world: World) -> bool:
     """Whether the tunnel that is there as `record` has it is what is wanted. What can be seen overrules the belief."""
     seen = world.tunnel(wanted)
-    one, other = _identity(record), _identity(wanted)
+    one, other = identity(record), identity(wanted)
     if seen is not None and seen.udp_checksum is not None and wanted.spec.encap is Encap.UDP:
         one["udp-checksum"] = seen.udp_checksum
     return one == other
@@ -314,7 +368,7 @@ def _coexist(old: TunnelRecord, fresh: Iterable[TunnelRecord]) -> bool:
         if old.datapath == new.datapath and old.spec.tunnel_id == new.spec.tunnel_id:
             return False
         same_port = (old.local, ports(old.spec)[0]) == (new.local, ports(new.spec)[0])
-        if old.spec.encap is new.spec.encap is Encap.UDP and same_port:
+        if old.spec.encap is new.spec.encap is Encap.UDP and same_port and not shares_port(old, new):
             return False
     return True
 

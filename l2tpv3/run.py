@@ -24,6 +24,7 @@ from l2tpv3.steps import (
     ReplaceSession,
     SetNetdev,
     SetSession,
+    SetTunnel,
 )
 
 
@@ -70,6 +71,9 @@ class Runner:
                 self._links.take(step)
             case AddTunnel():
                 self._datapath(step.tunnel).add_tunnel(self._resolved(step.tunnel))
+            case SetTunnel():
+                sessions = [resolved_session(one) for one in step.old.sessions]
+                self._datapath(step.tunnel).set_tunnel(resolved(step.old), self._resolved(step.tunnel), sessions)
             case DelTunnel():
                 with contextlib.suppress(NotFoundError):
                     self._datapath(step.tunnel).del_tunnel(self._resolved(step.tunnel))

@@ -171,6 +171,18 @@ def _port(bench: Bench) -> Scenario:
     return between(to(bench.tunnel("siteb", 1, lan)), to(bench.tunnel("siteb", 1, lan, **{"local-port": 1755})))
 
 
+def _elsewhere(bench: Bench) -> Scenario:
+    """All that a datapath may change of a tunnel in place, with what that makes of its sessions."""
+    lan = session("lan", 1, address=["10.9.0.1/24"]), session("two", 2, netns=bench.inner.netns)
+    there = {"remote": "10.99.0.77", "local-port": 1755, "remote-port": 1756, "udp-checksum": "off", "peer-id": 9}
+    return between(to(bench.tunnel("siteb", 1, *lan)), to(bench.tunnel("siteb", 1, *lan, **there)))
+
+
+def _over_ip(bench: Bench) -> Scenario:
+    lan = session("lan", 1, address=["10.9.0.1/24"])
+    return between(to(bench.tunnel("siteb", 1, lan)), to(bench.tunnel("siteb", 1, lan, encap="ip")))
+
+
 def _swap(bench: Bench) -> Scenario:
     x, y = session("x", 1, ifname="lan0"), session("y", 2, ifname="lan1")
     changed = session("x", 1, ifname="lan1"), session("y", 2, ifname="lan0")
@@ -281,6 +293,8 @@ SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "a netdev moves": _moves,
     "a tunnel with another id and port": _other_tunnel,
     "a tunnel with another port": _port,
+    "a tunnel to elsewhere": _elsewhere,
+    "a tunnel over IP": _over_ip,
     "names are swapped": _swap,
     "links": _links,
     "prune": _prune,

@@ -130,7 +130,7 @@ def test_what_was_lost_is_found_and_made_again(wanted: tuple[WantedTunnel, ...],
 @SLOW
 @given(wanted_states(), wanted_states())
 def test_a_plan_tells_no_secrets(first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...]) -> None:
-    from l2tpv3.steps import describe
+    from l2tpv3.describe import describe
 
     with host() as one:
         try_apply(one, first)
@@ -138,8 +138,7 @@ def test_a_plan_tells_no_secrets(first: tuple[WantedTunnel, ...], second: tuple[
             outcome = one.manager.plan(second, prune=True)
         except L2tpError:
             return
-        for step in outcome.steps:
-            said = describe(step)
+        for said in describe(outcome.steps):
             assert "12345678" not in said.text
             assert b"12345678".hex() not in said.text
             assert "\n" not in said.text

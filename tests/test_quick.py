@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from l2tpv3.describe import describe
 from l2tpv3.errors import L2tpError
 from l2tpv3.netlink.sock import NetlinkSocket
 from l2tpv3.netns import inside
 from l2tpv3.quick import Known
-from l2tpv3.steps import describe
 from l2tpv3.wanted import WantedSession, WantedTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts
@@ -66,9 +66,9 @@ class Site:
 
     def planned(self, wanted: list[WantedTunnel]) -> list[str]:
         """What a plan says, which has to be the same without memory."""
-        steps = [describe(step) for step in self.here.plan(wanted).steps]
+        steps = describe(self.here.plan(wanted).steps)
         (self.here.places.runtime / "remembered").unlink(missing_ok=True)
-        assert steps == [describe(step) for step in self.here.plan(wanted).steps]
+        assert steps == describe(self.here.plan(wanted).steps)
         return [f"{one.sign} {one.subject}: {one.text}" for one in steps]
 
 
@@ -163,9 +163,9 @@ def test_a_change_of_one_session_is_quick_and_the_same(site: Site, changes: dict
     wanted = site.wanted(**changes)
     known = site.known(wanted)
     assert known is not None and [one.name for one in known.touched] == [f"t{TUNNELS - 1}"]
-    quick = [describe(step) for step in site.here.plan(wanted).steps]
+    quick = describe(site.here.plan(wanted).steps)
     assert quick
-    assert [describe(step) for step in site.here.apply(wanted).steps] == quick
+    assert describe(site.here.apply(wanted).steps) == quick
     assert site.here.plan(wanted).steps == () and site.planned(wanted) == []
     site.here.apply(site.wanted())
     if not {"mac", "tx-cookie"} & changes.keys():  # it keeps what it was given where nothing else is wanted
@@ -180,7 +180,7 @@ def test_what_others_could_want_too_takes_the_long_way(site: Site, changes: dict
     results: list[object] = []
     for _ in range(2):
         try:
-            results.append([describe(step) for step in site.here.plan(wanted).steps])
+            results.append(describe(site.here.plan(wanted).steps))
         except L2tpError as error:
             results.append(str(error))
         (site.here.places.runtime / "remembered").unlink(missing_ok=True)

@@ -45,7 +45,7 @@ def test_it_is_there_with_the_first_session_and_gone_with_the_last(spaces: tuple
     host.ctl("session", "del", "t", "two")
     assert red not in names()
     log = host.ctl("log").stdout
-    assert log.count(f"+ network namespace {red}: make it") == 1
+    assert log.count(f"+ network namespace {red}: made") == 1
 
 
 def test_a_link_has_one_too_and_a_session_may_follow_it(spaces: tuple[Host, str, str]) -> None:

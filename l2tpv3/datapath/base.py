@@ -25,6 +25,10 @@ class Support:
     reason: str
 
 
+TUNNEL_WORDS = frozenset({"peer-id", "encap", "local", "remote", "local-port", "remote-port", "udp-checksum"})
+"""What of a tunnel a datapath may be able to change in place. Its id and network namespace are what it is known by."""
+
+
 class Datapath(Protocol):
     """Moves the frames of tunnels. Specs that come in are resolved: `local` and `mtu` are set, ids are chosen.
 
@@ -40,6 +44,10 @@ class Datapath(Protocol):
     def in_place(self) -> frozenset[str]:
         """SessionSpec fields that set_session changes without interrupting the session."""
 
+    @property
+    def tunnel_in_place(self) -> frozenset[str]:
+        """What set_tunnel changes without interrupting the tunnel's sessions: words of TUNNEL_WORDS."""
+
     def probe(self) -> Support:
         """Whether it works here. May load kernel modules; changes nothing else."""
 
@@ -51,6 +59,13 @@ class Datapath(Protocol):
 
         Raises ExistsError (tunnel id taken), ConflictError (port taken), NoRouteError, NoAddressError,
         NotPermittedError, UnavailableError.
+        """
+
+    def set_tunnel(self, old: TunnelSpec, new: TunnelSpec, sessions: Sequence[SessionSpec]) -> None:
+        """Change what is in `tunnel_in_place` from what `old` says to what `new` says; the netdevs stay as they are.
+
+        sessions: those of the tunnel, as they are; they are changed in nothing else. The same again does no harm: it
+        completes a change that was cut short. Raises NotFoundError, and what add_tunnel does.
         """
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:

@@ -6,6 +6,7 @@ It keeps the Protocol's promises, but moves no frames: Counters stay at what a t
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from l2tpv3.datapath.base import Support
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
@@ -25,6 +26,7 @@ class MemoryDatapath:
 
     name = "memory"
     in_place = frozenset({"sequencing", "reorder_timeout_ms"})
+    tunnel_in_place: frozenset[str] = frozenset()
 
     def probe(self) -> Support:
         """Always works."""
@@ -71,14 +73,25 @@ class MemoryDatapath:
         key = (tunnel.netns, tunnel.tunnel_id)
         if key in self._tunnels:
             raise ExistsError(f"tunnel {tunnel.name}", f"tunnel id {tunnel.tunnel_id} is taken", "give another --id")
-        for (netns, _), other in self._tunnels.items():
+        self._check_port(tunnel)
+        self._tunnels[key] = tunnel
+        self._sessions[key] = {}
+
+    def _check_port(self, tunnel: TunnelSpec) -> None:
+        for (netns, number), other in self._tunnels.items():
+            if number == tunnel.tunnel_id:
+                continue
             both_udp = tunnel.encap is other.encap is Encap.UDP
             if netns == tunnel.netns and both_udp and _addresses(other) == _addresses(tunnel):
                 raise ConflictError(
                     f"tunnel {tunnel.name}", f"port {tunnel.local_port} is taken", "give another --local-port"
                 )
-        self._tunnels[key] = tunnel
-        self._sessions[key] = {}
+
+    def set_tunnel(self, old: TunnelSpec, new: TunnelSpec, sessions: Sequence[SessionSpec]) -> None:
+        """See Datapath.set_tunnel."""
+        key = self._key(old)
+        self._check_port(new)
+        self._tunnels[key] = new
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel."""

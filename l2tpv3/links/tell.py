@@ -17,7 +17,7 @@ def describe_link(step: LinkStep) -> ToldStep:
             netdev = f", netdev {spec.ifname}" if spec.ifname not in ("", spec.name) else ""
             return _told("+", step, f"{spec.type}{over}{netdev}")
         case DelLink():
-            return _told("-", step, "remove it", interrupts=True)
+            return _told("-", step, "removed", interrupts=True)
         case SetLink():
             return _told("~", step, ", ".join(_change(step, word) for word in step.words))
     raise TypeError(step)

@@ -78,15 +78,35 @@ def test_json(ctl: CommandLine, site: Path) -> None:
 def test_a_change_says_what_it_interrupts_and_why(ctl: CommandLine, site: Path) -> None:
     ctl.ok(f"apply -f {site}")
     site.write_text(SITE.replace('"127.0.0.2"', '"127.0.0.2"\nremote-port = 1702'))
-    lines = ctl.ok(f"plan -f {site}").out.splitlines()
-    assert re.fullmatch(r"- tunnel siteb: remove it with 2 sessions: .*  \[interrupts its traffic\]", lines[0])
+    planned = ctl.ok(f"plan -f {site}")
+    assert planned.out.splitlines() == [
+        "~ tunnel siteb: remote-port 1701 → 1702: made anew with 2 sessions  [interrupts its traffic]"
+    ]
+    assert planned.err == "1 step\n"
+    assert ctl.ok(f"apply -f {site}").err == planned.out + planned.err
+    (step,) = ctl.ok(f"plan -f {site} --json").json["steps"] or [None]
+    assert step is None
+
+
+def test_a_session_that_changes_is_one_step(ctl: CommandLine, site: Path) -> None:
+    """However many parts of it change, and whoever changes them."""
+    ctl.ok(f"apply -f {site}")
+    site.write_text(
+        SITE.replace('address = ["10.0.0.1/24"]', 'address = ["10.0.0.2/24"]\nmtu = 1333\nreorder-timeout-ms = 9')
+    )
+    planned = ctl.ok(f"plan -f {site}")
+    (line,) = planned.out.splitlines()
+    assert re.fullmatch(
+        r"~ session siteb/voice: reorder-timeout-ms 0 → 9, mtu \d+ → 1333, address 10.0.0.1/24 → 10.0.0.2/24", line
+    )
+    assert planned.err == "1 step\n"
 
 
 def test_what_is_in_no_file_stays_unless_pruned(ctl: CommandLine, site: Path) -> None:
     ctl.ok("tunnel add other --remote 127.0.0.3 --local-port 5000")
     ctl.ok(f"apply -f {site}")
     assert "other" in ctl.manager.records()
-    assert "- tunnel other: remove it" in ctl.ok(f"apply -f {site} --prune").err
+    assert "- tunnel other: removed" in ctl.ok(f"apply -f {site} --prune").err
     assert list(ctl.manager.records()) == ["siteb"]
     assert ctl("plan --prune").code == 3
 

@@ -29,6 +29,7 @@ class EbpfDatapath:
 
     name = "ebpf"
     in_place = UserDatapath.in_place
+    tunnel_in_place = UserDatapath.tunnel_in_place
 
     def __init__(self, places: Places) -> None:
         self._runtime = places.runtime
@@ -66,6 +67,15 @@ class EbpfDatapath:
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel."""
         self._worker.add_tunnel(tunnel)
+
+    def set_tunnel(self, old: TunnelSpec, new: TunnelSpec, sessions: Sequence[SessionSpec]) -> None:
+        """See Datapath.set_tunnel. The worker's part is the last: what was cut short is still what it was, and is done
+        again, or taken back, from the beginning."""
+        from l2tpv3.datapath.ebpf import wires
+
+        for session in sessions:
+            wires.move(old, new, session, self._runtime)
+        self._worker.set_tunnel(old, new, [_beside(new, session) for session in sessions])
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. What is left of it without a worker is removed."""

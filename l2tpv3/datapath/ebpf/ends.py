@@ -90,18 +90,28 @@ def forward(route: RouteSocket, tunnel: TunnelSpec, end: Pair) -> bool:
     return True
 
 
-def set_offloads(route: RouteSocket, tunnel: TunnelSpec, lower: Pair, *, finished: bool) -> None:
+def set_offloads(
+    route: RouteSocket,
+    tunnel: TunnelSpec,
+    lower: Pair,
+    *,
+    finished: bool,
+    moved: tuple[str | None, str] | None = None,
+) -> None:
     """What the session's netdev may leave to be done later, and that it merges what comes in. Raises OSError.
 
     Super-frames are cut up behind an outer UDP header, but not behind IP's alone. finished: nothing may be left, not
     even checksums, since packets stay on this machine: a program with a socket there would get them as they are.
+    moved: the network namespace and the name of a session's netdev that is not beside its lower end any more.
     """
-    if lower.other is None:
-        return  # it has been moved already
-    with inside(tunnel.netns):
-        ifname = route.link(lower.other).ifname
+    if lower.other is None and moved is None:
+        return
+    netns, ifname = moved if lower.other is None and moved is not None else (tunnel.netns, "")
+    with inside(netns):
+        ifname = ifname or route.link(lower.other or 0).ifname
         switch(ifname, Offload.TX_CHECKSUM, on=not finished)
         switch(ifname, Offload.TSO, on=not finished and tunnel.encap is Encap.UDP)
         # Without TSO at one end veth has the other merge what comes one by one (veth_skb_is_eligible_for_gro()).
         switch(ifname, Offload.GRO, on=True)
+    with inside(tunnel.netns):
         switch(lower.ifname, Offload.TSO, on=False)

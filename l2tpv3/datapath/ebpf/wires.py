@@ -63,6 +63,33 @@ def make(tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
                 route.set_link(ifindex, mtu=_LONGEST, up=True)
 
 
+def move(old: TunnelSpec, new: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
+    """Have a session's programs send to where `new` says, and take what comes from there instead; counters go on.
+
+    A session that is not whole is left for `make`. Raises what `make` raises.
+    """
+    with _asking(new, f"session {session.name}", "move it") as route, contextlib.ExitStack() as stack:
+        lower = ends.lower_end(route, old.tunnel_id, session.session_id)
+        if lower is None or not lower.up:
+            return
+        before = of_lower(route, lower.ifindex, old.remote.version)
+        counted = stack.enter_context(before).get(key(old, session.session_id)) if before is not None else None
+        out = reached_by(route, new)
+        with inside(new.netns):
+            finished = out is not None and leaves_unfinished(out)
+        ends.set_offloads(route, new, lower, finished=finished, moved=(session.netns, session.ifname))
+        make(new, session, runtime)
+        if before is None or key(old, session.session_id) == key(new, session.session_id):
+            return
+        after = of_lower(route, lower.ifindex, new.remote.version)
+        if after is not None and counted is not None:
+            entry = stack.enter_context(after).get(key(new, session.session_id))
+            if entry is not None:
+                after.put(key(new, session.session_id), entry.with_counts(counted))
+        before.remove(key(old, session.session_id))
+        _detach_if_empty(route, before)
+
+
 def _lower(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path, out: Link | None) -> Pair:
     """The lower end of the session's veth, which is made if it is not there, or only half."""
     there = ends.lower_end(route, tunnel.tunnel_id, session.session_id)

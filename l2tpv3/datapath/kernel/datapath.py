@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv6Address
 
 from l2tpv3.datapath.base import Support
@@ -51,6 +51,7 @@ class KernelDatapath:
     name = "kernel"
     told_by_dumps = True
     in_place = frozenset({"sequencing", "reorder_timeout_ms"})
+    tunnel_in_place: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self._kept = Kept(L2tpSocket)
@@ -136,6 +137,10 @@ class KernelDatapath:
             elif error.errno != errno.ENOBUFS or not netlink.has_tunnel(tunnel.tunnel_id):
                 raise
             # ENOBUFS: made, but a listener to the family's events has its queue full and asked to be told of it.
+
+    def set_tunnel(self, old: TunnelSpec, new: TunnelSpec, sessions: Sequence[SessionSpec]) -> None:
+        """See Datapath.set_tunnel: there is no such request (L2TP_CMD_TUNNEL_MODIFY changes nothing of these)."""
+        raise UnavailableError(f"tunnel {new.name}", "the kernel can't change a tunnel in place")
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. BusyError when the kernel takes longer than 30 s + 50 ms for each session.

@@ -68,6 +68,12 @@ class Carrier:
         """Close the socket."""
         self._socket.close()
 
+    def take_counts(self, of: Carrier) -> None:
+        """Add what another socket of the same tunnel has counted."""
+        self.rx_unknown_session += of.rx_unknown_session
+        self.rx_control += of.rx_control
+        self.rx_invalid += of.rx_invalid
+
     def send_control(self, payload: bytes) -> None:
         """Send a control message, if that can be now."""
         with contextlib.suppress(OSError):

@@ -115,6 +115,12 @@ class Circuits:
         if (circuit := self._all.pop(session, None)) is not None:
             circuit.end()
 
+    def move(self, session: WorkerSession, carrier: Carrier, encap: str, ccid: int) -> None:
+        """The session has another socket, or the far end another id; what was heard of its circuit still holds."""
+        if (circuit := self._all.get(session)) is not None:
+            circuit.wanted = circuit.wanted._replace(carrier=carrier, encap=encap, ccid=ccid)
+            carrier.on_control = partial(self._hear, carrier, encap)
+
     def _tick(self, now: float) -> None:
         for circuit in self._all.values():
             circuit.tell()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from l2tpv3.datapath.base import CircuitKey, Support, ToldCircuit, unanswered
+from l2tpv3.datapath.base import TUNNEL_WORDS, CircuitKey, Support, ToldCircuit, unanswered
 from l2tpv3.datapath.user import netdev
 from l2tpv3.datapath.user.client import Client
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
@@ -45,6 +45,8 @@ class UserDatapath:
             *("vlan", "egress"),
         }
     )
+
+    tunnel_in_place = TUNNEL_WORDS
 
     def probe(self) -> Support:
         """Whether /dev/net/tun opens and the caller may use it; see Datapath.probe."""
@@ -121,6 +123,40 @@ class UserDatapath:
                     with contextlib.suppress(L2tpError):
                         self._workers.quit(client)
                 raise
+
+    def set_tunnel(self, old: TunnelSpec, new: TunnelSpec, sessions: Sequence[SessionSpec]) -> None:
+        """See Datapath.set_tunnel. The worker takes another socket; sequence numbers and counters go on.
+
+        Where over IP another worker has the socket between the new addresses, the sessions move to that one, and begin
+        to count anew.
+        """
+        subject, settings = f"tunnel {new.name}", TunnelSettings.of(new, _identify(new.netns))
+        hung: list[int] = []
+        with (
+            self._workers.locked(),
+            self._workers.live(clear=True, hung=hung) as clients,
+            contextlib.ExitStack() as stack,
+        ):
+            client, key = _require(old, clients, hung)
+            carried = _summaries(clients)
+            mine = next(one for _, one in carried if {"netns": one["netns"], "tunnel_id": one["tunnel_id"]} == key)
+            others = [(one, words) for one, words in carried if words is not mine]
+            _check_free(new, settings, others)
+            sharing, fds = _sharing(settings, others), []
+            moves = sharing not in (None, client)
+            if not moves and sharing is None and TunnelSettings.from_json(mine).socket != settings.socket:
+                shared = _is_own_port(settings, mine) or _port_is_ours(settings, others)
+                fds = [stack.enter_context(open_socket(new, shared_port=shared)).fileno()]
+            if not moves:
+                offloads = Offloads.wanted(self._forgone).to_json()
+                client.request(subject, "set_tunnel", fds, tunnel=settings.to_json(), offloads=offloads, **key)
+                return
+            _delete_sessions(client, subject, key, keep=True)
+            if client.request(subject, "del_tunnel", **key)["quits"]:
+                self._workers.ended(client)
+        self.add_tunnel(new)
+        for session in sessions:
+            self.add_session(new, session, adopt=True)
 
     def _least_loaded(self, clients: list[Client], carried: list[tuple[Client, _Summary]]) -> Client | None:
         """The worker to take another tunnel; None: a new one should be started."""
@@ -274,6 +310,12 @@ def _check_free(tunnel: TunnelSpec, settings: TunnelSettings, carried: list[tupl
             raise ConflictError(f"tunnel {tunnel.name}", problem, "give another --local-port")
 
 
+def _is_own_port(settings: TunnelSettings, present: _Summary) -> bool:
+    """Whether the port that a tunnel is to have is the one that it has."""
+    here = TunnelSettings.from_json(present)
+    return (here.encap, here.local, here.local_port) == (settings.encap, settings.local, settings.local_port)
+
+
 def _path(settings: TunnelSettings) -> tuple[object, ...]:
     return settings.encap, settings.local, settings.local_port, settings.remote
 
@@ -348,11 +390,11 @@ def _check_session_free(
             raise ExistsError(f"session {session.name}", problem, "give another --id")
 
 
-def _delete_sessions(client: Client, subject: str, key: dict[str, Any]) -> None:
-    """All sessions of a tunnel."""
+def _delete_sessions(client: Client, subject: str, key: dict[str, Any], *, keep: bool = False) -> None:
+    """All sessions of a tunnel. keep: their netdevs stay, for another worker."""
     left = 1
     while left:
-        answer, files = client.exchange(subject, "del_sessions", **key)
+        answer, files = client.exchange(subject, "del_sessions", keep=keep, **key)
         _close_after_worker(client, files)
         left = answer["left"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from l2tpv3.datapath.user.cards import Cards
 from l2tpv3.datapath.user.carrier import Carrier
@@ -21,6 +21,9 @@ from l2tpv3.datapath.user.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.uring import Ring
 from l2tpv3.datapath.user.vlan import VlanSession
+
+_LAST_ROUNDS: Final = 16
+"""How often what waits at a socket is taken before it is closed; each time takes many packets."""
 
 Fields = dict[str, Any]
 Answer = tuple[Fields, list[int]]
@@ -62,6 +65,7 @@ class Requests:
             "summary": self._summary,
             "find_session": self._find_session,
             "add_tunnel": self._add_tunnel,
+            "set_tunnel": self._set_tunnel,
             "add_session": self._add_session,
             "set_session": self._set_session,
             "del_session": self._del_session,
@@ -122,6 +126,13 @@ class Requests:
         key = (settings.netns, settings.tunnel_id)
         if key in self._tunnels:
             raise Refused("exists", f"tunnel id {settings.tunnel_id} is taken")
+        carrier = self._carrier(message, settings, fds)
+        carrier.users += 1
+        self._tunnels[key] = WorkerTunnel(settings, carrier)
+        return {}, []
+
+    def _carrier(self, message: Fields, settings: TunnelSettings, fds: list[int]) -> Carrier:
+        """The socket of a tunnel with these settings: one that is shared, else the one that came along."""
         carrier = self._carrier_to_share(settings)
         if carrier is None:
             if len(fds) != 1:
@@ -131,9 +142,46 @@ class Requests:
             carrier = Carrier(settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local)
             fds.clear()
             self._loop.watch(carrier.fd, carrier.receive_packets, lone=carrier.receive_packet)
-        carrier.users += 1
-        self._tunnels[key] = WorkerTunnel(settings, carrier)
+        return carrier
+
+    def _set_tunnel(self, message: Fields, fds: list[int]) -> Answer:
+        """Other settings, with another socket where it depends on what changes; netdevs and sessions stay."""
+        tunnel = self._tunnel(message)
+        settings = TunnelSettings.from_json(message["tunnel"])
+        if (settings.netns, settings.tunnel_id) != (tunnel.settings.netns, tunnel.settings.tunnel_id):
+            raise Refused("refused", "a tunnel's id and network namespace can't change")
+        if settings.socket != tunnel.settings.socket:
+            carrier = self._carrier(message, settings, fds)
+            taken = carrier.sessions.keys() & tunnel.sessions.keys()
+            if taken:  # over IP only: of a socket that is another tunnel's too
+                raise Refused("exists", f"session id {min(taken)} is taken")
+            self._move(tunnel, settings.encap, carrier)
+        tunnel.settings = settings
+        for session in tunnel.sessions.values():
+            self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
         return {}, []
+
+    def _move(self, tunnel: WorkerTunnel, encap: str, carrier: Carrier) -> None:
+        """Have a tunnel's sessions reached through another socket."""
+        old = tunnel.carrier
+        for _ in range(_LAST_ROUNDS):  # what has come by the old one
+            old.receive_packets(0)
+        for number, session in tunnel.sessions.items():
+            session.move(encap, carrier.outlet)
+            carrier.sessions[number] = session
+            del old.sessions[number]
+        carrier.users += 1
+        tunnel.carrier = carrier
+        if old.users == 1:
+            carrier.take_counts(old)
+        self._leave(old)
+
+    def _leave(self, carrier: Carrier) -> None:
+        """A tunnel uses a socket no more."""
+        carrier.users -= 1
+        if not carrier.users:
+            self._loop.forget(carrier.fd)
+            carrier.close()
 
     def _carrier_to_share(self, settings: TunnelSettings) -> Carrier | None:
         if settings.encap == "ip":
@@ -176,17 +224,19 @@ class Requests:
         return {}, [self._release(tunnel, session)]
 
     def _del_sessions(self, message: Fields, fds: list[int]) -> Answer:
-        """Some of a tunnel's sessions; asked again until `left` is 0."""
-        tunnel = self._tunnel(message)
-        files = [self._release(tunnel, session) for session in list(tunnel.sessions.values())[:FDS_MAX]]
+        """Some of a tunnel's sessions; asked again until `left` is 0. keep: their netdevs stay."""
+        tunnel, keep = self._tunnel(message), bool(message.get("keep"))
+        some = list(tunnel.sessions.values())[:FDS_MAX]
+        files = [self._release(tunnel, session, keep=keep) for session in some]
         return {"left": len(tunnel.sessions)}, files
 
-    def _release(self, tunnel: WorkerTunnel, session: WorkerSession) -> int:
+    def _release(self, tunnel: WorkerTunnel, session: WorkerSession, *, keep: bool = False) -> int:
         """Forget a session. Its file goes back to who asked: closing the last one, which removes the netdev, takes the
         kernel many milliseconds, in which no frame would move here."""
         self._loop.forget(session.port.fd)
         self._circuits.forget(session)
-        session.port.forget()
+        if not keep:
+            session.port.forget()
         session.close()
         del tunnel.sessions[session.settings.session_id]
         del tunnel.carrier.sessions[session.settings.session_id]
@@ -197,10 +247,7 @@ class Requests:
         if tunnel.sessions:
             raise Refused("busy", f"{len(tunnel.sessions)} sessions are left")
         del self._tunnels[tunnel.settings.netns, tunnel.settings.tunnel_id]
-        tunnel.carrier.users -= 1
-        if not tunnel.carrier.users:
-            self._loop.forget(tunnel.carrier.fd)
-            tunnel.carrier.close()
+        self._leave(tunnel.carrier)
         self._check_empty()
         return {"quits": self.empty}, []
 

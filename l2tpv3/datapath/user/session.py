@@ -99,6 +99,12 @@ class WorkerSession:
         # Of packets that deliver and deliver_run may be given: the shortest, the longest; none where numbers matter.
         self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
 
+    def move(self, encap: str, outlet: Outlet) -> None:
+        """Go on through another socket, with whatever headers that takes; sequence numbers go on."""
+        self._encap, self._outlet = encap, outlet
+        self._batch = BATCH
+        self.configure(self.settings)
+
     def _configure_sequence(self, settings: SessionSettings) -> None:
         timeout_s = settings.reorder_timeout_ms / 1000
         old = self._sequence

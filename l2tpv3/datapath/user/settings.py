@@ -61,6 +61,12 @@ class TunnelSettings(NamedTuple):
         )  # fmt: skip
 
     @property
+    def socket(self) -> tuple[object, ...]:
+        """What the tunnel's socket depends on."""
+        ports = (self.local_port, self.remote_port, self.udp_checksum) if self.encap == "udp" else ()
+        return (self.encap, self.local, self.remote, *ports)
+
+    @property
     def same_path(self) -> tuple[object, ...]:
         """Equal for two tunnels over IP whose packets nothing tells apart but the session id: they share a socket."""
         return (self.netns, self.local, self.remote)
