@@ -11,6 +11,7 @@ from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.interop.draft import Complaints, finish
 from l2tpv3.interop.formats import IMPORT_FORMATS
+from l2tpv3.interop.recognise import recognise
 from l2tpv3.wanted import Wanted
 
 _MODULES = {
@@ -61,4 +62,8 @@ def import_texts(
         raise InvalidValueError("import", "no file is given", "name one")
     complaints = Complaints()
     drafts = import_module(f"l2tpv3.interop.{_MODULES[format_]}").read(texts, complaints)
+    if not drafts:
+        for file, text in texts:
+            if found := recognise(text, format_):
+                raise ConfigError([Problem(file, 0, "", *found)])  # what else was complained of follows from it
     return finish(drafts, complaints, [file for file, _ in texts], warn)

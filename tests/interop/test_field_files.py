@@ -329,6 +329,22 @@ def test_one_error_for_one_cause(format_: str, text: str, complaint: str) -> Non
     assert len(lines) == 1 and complaint in lines[0], lines
 
 
+@pytest.mark.parametrize(
+    ("format_", "text", "remedy"),
+    [
+        ("iproute2", OPENWRT, "--from openwrt"), ("iproute2", ROUTEROS, "--from routeros"),
+        ("vyos", NETDEV, "--from networkd"),
+        ("iproute2", VYOS.format(1), "--from vyos"), ("ql2tpd", TWO, "--from iproute2"), ("openwrt", UNIT, "iproute2"),
+        ("iproute2", 'l2tptunnel_net1="remote 10.0.0.2 local 10.0.0.1"\n', "(Gentoo)"),
+        ("networkd", "interface gi0\n xconnect 10.0.0.2 1 encapsulation l2tpv3 manual\n", "Cisco"),
+        ("iproute2", '[tunnel.t]\nremote = "10.0.0.2"\n', "l2tpctl plan -f FILE"),
+    ],
+)  # fmt: skip
+def test_another_systems_file_is_named(format_: str, text: str, remedy: str) -> None:
+    lines = refused(format_, text)
+    assert len(lines) == 1 and remedy in lines[0], lines
+
+
 # -- ip-l2tp -----------------------------------------------------------------------------------------------------------
 
 
