@@ -14,8 +14,11 @@ _STYLE = (
 )
 
 
-def bars(rows: Sequence[dict[str, Any]]) -> str:
-    """A pair of bars for each row, as describe() in bench/datapath gives it; each row has a scale of its own."""
+def bars(rows: Sequence[dict[str, Any]], machine: str) -> str:
+    """A pair of bars for each row, as describe() in bench/datapath gives it; each row has a scale of its own.
+
+    machine: what was measured on, which is written below.
+    """
     parts, top = [], 12
     for row in rows:
         parts.append(f'<text x="{_LEFT - 12}" y="{top + _BAR + 5}" text-anchor="end">{escape(row["title"])}</text>')
@@ -30,5 +33,7 @@ def bars(rows: Sequence[dict[str, Any]]) -> str:
         ratio = f"{row['ratio']:.2g} times"  # where less is better, describe() has it the other way round already
         parts.append(f'<text class="r" x="{_WIDTH - 8}" y="{top + _BAR + 5}" text-anchor="end">{ratio}</text>')
         top += 2 * _BAR + _GAP
+    parts.append(f'<text class="n" x="12" y="{top + 12}">{escape(machine)}</text>')
+    top += 24
     size = f'width="{_WIDTH}" height="{top}" viewBox="0 0 {_WIDTH} {top}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{_STYLE}</style>{"".join(parts)}</svg>\n'
