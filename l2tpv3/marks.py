@@ -1,7 +1,8 @@
 """The mark on a session's netdev, its ifalias: `l2tpv3 TUNNEL/SESSION RUNTIME`.
 
 It tells people whose the netdev is, and us: it stays through renames and moves to other namespaces. What does not have
-our mark is never attached to, changed or removed.
+our mark is never attached to, changed or removed. Whoever has a network namespace can write it there, so it is believed
+where the record says that the netdev is, and elsewhere only with evidence (l2tpv3.link.locate).
 """
 
 from __future__ import annotations

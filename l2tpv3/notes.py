@@ -123,4 +123,13 @@ def _session_missing(looked: LookedAt, record: SessionRecord, status: SessionSta
         yield f"its netdev is gone; {_restore(looked)} makes it again"
 
 
-SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (_session_missing,)
+def _moved_away(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """That a netdev is in a namespace where it does not belong, in which it is left."""
+    tunnel, netdev = looked.record.spec, status.netdev
+    if netdev is None or netdev.netns is None or netdev.netns in (home(tunnel, record.spec), tunnel.netns):
+        return
+    keep = f"`l2tpctl session set {tunnel.name} {record.spec.name} --netns {netdev.netns}`"
+    yield f"something moved its netdev to network namespace {netdev.netns}: move it back, or {keep} has it there"
+
+
+SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (_session_missing, _moved_away)

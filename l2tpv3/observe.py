@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from l2tpv3.datapath.base import Datapath, HasWorkers
 from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
-from l2tpv3.link.base import Locator
+from l2tpv3.link.base import Evidence, Locator
 from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import same_netns
 from l2tpv3.notes import LookedAt, session_notes, tunnel_notes
@@ -57,16 +57,21 @@ class Observer:
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
         netdevs: dict[tuple[str, str], NetdevState] = {}
         for record in records:
+            there = _sessions_by_id(self.match(record))
             for session in record.sessions:
                 key = (record.spec.name, session.spec.name)
-                if key not in netdevs and (netdev := self._netdev(record, session)) is not None:
+                seen = there.get(session.spec.session_id)
+                if key not in netdevs and (netdev := self._netdev(record, session, seen)) is not None:
                     netdevs[key] = netdev
         hung = frozenset(name for name, _ in keys if self.unanswering(name))
         return World(tunnels=tunnels, netdevs=netdevs, hung=hung)
 
-    def _netdev(self, record: TunnelRecord, session: SessionRecord) -> NetdevState | None:
+    def _netdev(self, record: TunnelRecord, session: SessionRecord, seen: Session | None) -> NetdevState | None:
+        """seen: the session as its datapath reports it."""
         mark = self._places.mark(record.spec.name, session.spec.name)
-        return self._locator.find(record.spec, session.spec, mark)
+        attached = seen.attached if seen is not None else None
+        evidence = Evidence(record.datapath, attached, alive=seen is not None, mac=session.mac)
+        return self._locator.find(record.spec, session.spec, mark, evidence)
 
     def match(self, record: TunnelRecord) -> Tunnel | None:
         """The tunnel on record as its datapath reports it, None when it does not."""
@@ -78,7 +83,7 @@ class Observer:
         condition = Condition.MISSING if seen is None else Condition.UP
         if (record.spec.name, None) in self._unfinished:
             condition = Condition.INCOMPLETE
-        there = {one.session_id: one for one in seen.sessions} if seen is not None else {}
+        there = _sessions_by_id(seen)
         status = TunnelStatus(
             name=record.spec.name,
             spec=record.spec,
@@ -111,7 +116,7 @@ class Observer:
         """there: the tunnel's sessions by their ids; looking for each among all takes seconds for ten thousand."""
         spec = session.spec
         seen = there.get(spec.session_id)
-        netdev = self._netdev(record, session)
+        netdev = self._netdev(record, session, seen)
         if {(record.spec.name, spec.name), (record.spec.name, None)} & self._unfinished:
             condition = Condition.INCOMPLETE
         elif seen is None or netdev is None:
@@ -190,6 +195,10 @@ class Observer:
             recv_seq=seen.recv_seq,
             counters=seen.counters,
         )
+
+
+def _sessions_by_id(tunnel: Tunnel | None) -> dict[int, Session]:
+    return {one.session_id: one for one in tunnel.sessions} if tunnel is not None else {}
 
 
 def _sequencing(seen: Session) -> Sequencing:

@@ -267,7 +267,8 @@ class _TunnelPlan:
     def _add(self, tunnel: TunnelRecord, session: SessionRecord, why: str) -> Iterator[Step]:
         spec = session.spec
         netdev = self.change.world.netdevs.get((self.name, spec.name))
-        yield AddSession(tunnel=tunnel, session=session, adopt=netdev is not None, why=why)
+        homes = (netdev.netns,) if netdev is not None else ()
+        yield AddSession(tunnel=tunnel, session=session, adopt=netdev is not None, homes=homes, why=why)
         mine = [there[spec.name] for there in self._by_name if spec.name in there]
         if netdev is None or not mine or self.doomed:
             return
@@ -341,11 +342,16 @@ class _TunnelPlan:
         if not begun and _is_placed(tunnel, wanted, mine, netdev):
             return
         believed = _believed(wanted.spec, mine, netdev)
-        if begun:  # a move may not have been made; else somebody else moved it
+        homes = {home(tunnel.spec, one.spec) for one in mine} | {tunnel.spec.netns}
+        if begun and netdev.netns in homes:  # a move may not have been made
             believed = as_seen(believed, netns=netdev.netns)
+        if netdev.netns not in homes:
+            # Somebody moved it. It is not fetched back, since in a guest's namespace it may be none of ours; and a
+            # bridge that is called so there is another one.
+            believed = as_seen(believed, bridge=wanted.spec.bridge)
         differing = _netdev_changes(tunnel, believed, standing_session(wanted), netdev)
         if differing:
-            yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing)
+            yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing, netdev=netdev)
 
     def _replace(self, tunnel: TunnelRecord, old: SessionRecord, new: SessionRecord, why: str) -> Step:
         return ReplaceSession(tunnel=tunnel, session=new, old_tunnel=tunnel, old=old, why=why)

@@ -62,8 +62,8 @@ Records = Mapping[str, TunnelRecord]
 
 
 def resolved(record: TunnelRecord) -> TunnelSpec:
-    """The spec that datapaths get: with the local address that was chosen."""
-    return dataclasses.replace(record.spec, local=record.local)
+    """The spec that datapaths get: with the local address and the datapath that were chosen."""
+    return dataclasses.replace(record.spec, local=record.local, datapath=record.datapath)
 
 
 def resolved_session(record: SessionRecord) -> SessionSpec:

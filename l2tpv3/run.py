@@ -78,24 +78,34 @@ class Runner:
                 with contextlib.suppress(NotFoundError):
                     self._datapath(step.tunnel).del_tunnel(self._resolved(step.tunnel))
             case AddSession():
-                self._add(step.tunnel, step.session, adopt=step.adopt)
+                self._add(step.tunnel, step.session, adopt=step.adopt, homes=step.homes)
             case DelSession():
                 self._delete(step.tunnel, step.session)
             case SetSession():
                 self._datapath(step.tunnel).set_session(self._resolved(step.tunnel), resolved_session(step.session))
             case SetNetdev():
                 new = standing_session(step.session)
-                self._placer.change(self._resolved(step.tunnel), step.old, new, self._mark(step.tunnel, step.session))
+                mark = self._mark(step.tunnel, step.session)
+                self._placer.change(self._resolved(step.tunnel), step.old, new, mark, step.netdev)
             case ReplaceSession():
                 self._replace(step)
 
-    def _add(self, tunnel: TunnelRecord, session: SessionRecord, *, adopt: bool, made_as: str | None = None) -> None:
+    def _add(
+        self,
+        tunnel: TunnelRecord,
+        session: SessionRecord,
+        *,
+        adopt: bool,
+        made_as: str | None = None,
+        homes: tuple[str | None, ...] = (),
+    ) -> None:
         spec = resolved_session(session)
         made = spec if made_as is None else dataclasses.replace(spec, ifname=made_as)
-        self._datapath(tunnel).add_session(self._resolved(tunnel), made, adopt=adopt)
+        self._datapath(tunnel).add_session(self._resolved(tunnel), made, adopt=adopt, homes=homes)
         if made_as is None:
             later = self._down is not None and not adopt and spec.up and not spec.addresses and spec.netns is None
-            self._placer.place(self._resolved(tunnel), spec, self._mark(tunnel, session), adopted=adopt, later=later)
+            mark = self._mark(tunnel, session)
+            self._placer.place(self._resolved(tunnel), spec, mark, adopted=adopt, later=later, homes=homes)
             if later and self._down is not None:
                 self._down.append((self._resolved(tunnel), spec))
 

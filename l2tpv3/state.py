@@ -47,13 +47,15 @@ class Session:
     """A session as its datapath reports it.
 
     ifname: its netdev's present name as far as the datapath knows (the kernel's dumps keep the first name).
-    sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a datapath
-    that can't tell says None and the default.
+    attached: its netdev's present name for sure, as whoever has it open tells; "" when it is gone; None where nobody
+    can tell. sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a
+    datapath that can't tell says None and the default.
     """
 
     session_id: int
     peer_session_id: int
     ifname: str
+    attached: str | None = None
     tx_cookie: bytes = field(default=b"", repr=False)
     rx_cookie: bytes = field(default=b"", repr=False)
     send_seq: bool = False

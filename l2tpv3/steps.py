@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from l2tpv3.links.steps import LinkStep
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec
+from l2tpv3.status import NetdevState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +38,12 @@ class SetTunnel(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddSession(Step):
-    """Make the session and configure its netdev. adopt: take over the netdev that outlived its worker."""
+    """Make the session and configure its netdev. adopt: take over the netdev that outlived its worker. homes: the
+    namespaces in which that was seen."""
 
     session: SessionRecord
     adopt: bool = False
+    homes: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +64,13 @@ class SetSession(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetNetdev(Step):
-    """Change `fields` of the session's netdev in place. old: the netdev as it is now, in a spec's words."""
+    """Change `fields` of the session's netdev in place. old: the netdev as it is now, in a spec's words. netdev: which
+    one that is; None where it is to be found by its mark."""
 
     session: SessionRecord
     old: SessionSpec
     fields: tuple[str, ...]
+    netdev: NetdevState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,11 +71,14 @@ class Datapath(Protocol):
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """Remove the tunnel with its sessions and their netdevs; returns when all are gone. NotFoundError."""
 
-    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+    def add_session(
+        self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
+    ) -> None:
         """Make the session, its netdev named `session.ifname`, down, in the tunnel's network namespace.
 
-        adopt: take over the netdev that an earlier worker left, wherever it is now, with all that is
-        configured on it; without one there, make it as usual. A datapath whose netdevs can't outlive it ignores it.
+        adopt: take over the netdev that an earlier worker left, where the session belongs, in the tunnel's namespace or
+        in one of `homes`, with all that is configured on it; without one there, make it as usual. A datapath whose
+        netdevs can't outlive it ignores it.
         Raises NotFoundError (no such tunnel), ExistsError (session id taken), ConflictError (ifname taken).
         """
 

@@ -100,7 +100,9 @@ class MemoryDatapath:
             self._counters.pop((key, session_id), None)
         del self._tunnels[key]
 
-    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+    def add_session(
+        self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
+    ) -> None:
         """See Datapath.add_session."""
         sessions = self._sessions[self._key(tunnel)]
         if session.session_id in sessions:

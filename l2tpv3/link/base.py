@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
@@ -17,11 +17,32 @@ def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:
     return session.netns if session.netns is not None else tunnel.netns
 
 
+class Evidence(NamedTuple):
+    """What is known of a session's netdev beside its mark, which whoever has a namespace may write on a netdev there.
+
+    datapath: what carries it; "" when that is not known. attached, alive: what the datapath reports, see Session; False
+    when it reports no such session. mac: the MAC address on record. homes: other namespaces that it may be in, by what
+    is on record.
+    """
+
+    datapath: str = ""
+    attached: str | None = None
+    alive: bool = False
+    mac: str | None = None
+    homes: tuple[str | None, ...] = ()
+
+
+NO_EVIDENCE: Final = Evidence()
+
+
 class Locator(Protocol):
     """Finds many sessions' netdevs in one look."""
 
-    def find(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> NetdevState | None:
-        """By its mark (Places.mark): where it belongs, in the tunnel's namespace, else in any named one."""
+    def find(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, evidence: Evidence = NO_EVIDENCE
+    ) -> NetdevState | None:
+        """By its mark (Places.mark): where it belongs, in evidence.homes and the tunnel's namespace; with enough
+        evidence also in any other that has a name."""
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""
@@ -59,9 +80,11 @@ class Placer(Protocol):
         adopted: bool,
         made_as: str | None = None,
         later: bool = False,
+        homes: tuple[str | None, ...] = (),
     ) -> None:
         """Configure a netdev that its datapath has just made or taken over: mark, namespace, MTU, MAC and the rest.
 
+        homes: other namespaces in which one that was taken over may be.
         made_as: the name that it was made under, when that is not `session.ifname` yet. later: it stays down until
         `set_up`; such a session has no addresses and no namespace of its own.
         """
@@ -72,8 +95,11 @@ class Placer(Protocol):
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """Mark the netdev `session.ifname` in the tunnel's namespace, changing nothing else. NotFoundError."""
 
-    def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
+    def change(
+        self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
+    ) -> None:
         """Change a netdev from what `old` says to what `new` says, touching only what differs.
 
-        Raises NotFoundError when it is gone.
+        seen: which netdev it was when it was looked at; None is the one that is found by its mark. Raises NotFoundError
+        when it is gone.
         """

@@ -1,18 +1,27 @@
-"""Finds sessions' netdevs again, also after a rename or a move to another network namespace."""
+"""Finds sessions' netdevs again, also after a rename or a move to another network namespace.
+
+A mark alone proves nothing: whoever is root in a network namespace, a container's user for instance, may write it on a
+netdev there. So it is believed where the record says that the netdev is. In another namespace it is believed only of a
+session that its datapath reports, and that has no netdev where it belongs, and only with further evidence.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from l2tpv3.errors import NotFoundError, NotPermittedError
-from l2tpv3.link.base import home
+from l2tpv3.link.base import NO_EVIDENCE, Evidence, home
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import NETNS_DIR
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
+
+_KINDS: Final = {"user": ("tun",), "ebpf": ("veth",), "kernel": ("", "vlan")}
+"""What netdevs of a datapath's sessions are (IFLA_INFO_KIND). l2tp_eth's have none, and only it and NICs have none."""
 
 
 class NetdevLocator:
@@ -23,15 +32,25 @@ class NetdevLocator:
 
     def __init__(self, *, few: bool = False) -> None:
         self._few = few
-        self._dumps: dict[str | None, dict[str, NetdevState]] = {}
+        self._dumps: dict[str | None, dict[str, list[NetdevState]]] = {}
         self._everywhere: list[str] | None = None
 
-    def find(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> NetdevState | None:
-        """By its mark: where it belongs, in the tunnel's namespace, else in any named one."""
-        likely = dict.fromkeys((home(tunnel, session), tunnel.netns))
-        if self._few and (state := _by_name(likely, session.ifname, mark)) is not None:
+    def find(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, evidence: Evidence = NO_EVIDENCE
+    ) -> NetdevState | None:
+        """See Locator.find."""
+        likely = dict.fromkeys((home(tunnel, session), *evidence.homes, tunnel.netns))
+        if self._few and (state := _by_name(likely, session.ifname, mark)) is not None and _may_be(state, evidence):
             return state
-        return self._first(likely, mark) or self._first(self._named(), mark)
+        for netns in likely:
+            if (state := _likeliest(self._dump(netns).get(mark, ()), evidence)) is not None:
+                return state
+        if evidence.alive:
+            for netns in self._named():
+                found = self._dump(netns).get(mark, ())
+                if (state := next((one for one in found if _is_proven(one, evidence)), None)) is not None:
+                    return state
+        return None
 
     def _named(self) -> list[str]:
         if self._everywhere is None:
@@ -40,25 +59,46 @@ class NetdevLocator:
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""
-        return next((state for state in self._dump(netns).values() if state.ifname == ifname), None)
+        return next((one for states in self._dump(netns).values() for one in states if one.ifname == ifname), None)
 
-    def _first(self, namespaces: Iterable[str | None], alias: str) -> NetdevState | None:
-        for netns in namespaces:
-            state = self._dump(netns).get(alias)
-            if state is not None:
-                return state
-        return None
-
-    def _dump(self, netns: str | None) -> dict[str, NetdevState]:
+    def _dump(self, netns: str | None) -> dict[str, list[NetdevState]]:
+        """The netdevs of a namespace by their ifalias, or by their index where they have none."""
         if netns not in self._dumps:
+            found: dict[str, list[NetdevState]] = {}
             try:
                 with Netdevs(netns) as netdevs:
-                    found = {state.alias or f"#{state.ifindex}": state for state in netdevs.all()}
+                    for state in netdevs.all():
+                        found.setdefault(state.alias or f"#{state.ifindex}", []).append(state)
             except (NotFoundError, NotPermittedError):
-                spoil()
-                found = {}  # the namespace was deleted, or is not ours to enter: nothing of ours is seen there
+                spoil()  # the namespace was deleted, or is not ours to enter: nothing of ours is seen there
             self._dumps[netns] = found
         return self._dumps[netns]
+
+
+def _may_be(state: NetdevState, evidence: Evidence) -> bool:
+    """Whether it may be the session's where it belongs. What has the name that a worker tells is chosen by others."""
+    kinds = _KINDS.get(evidence.datapath)
+    return evidence.attached != "" and (kinds is None or state.kind in kinds)
+
+
+def _likeliest(states: Sequence[NetdevState], evidence: Evidence) -> NetdevState | None:
+    """Of those with the mark in one namespace. The newest, where nothing else tells: a session is being replaced."""
+    fitting = [one for one in states if _may_be(one, evidence)]
+    named = [one for one in fitting if one.ifname == evidence.attached]
+    return next(reversed(named or fitting), None)
+
+
+def _is_proven(state: NetdevState, evidence: Evidence) -> bool:
+    """Whether it is the session's in a namespace where it does not belong, to which somebody has moved it by hand.
+
+    The session is there, so its netdev is somewhere: it is called as the worker that has it open tells or, where none
+    does, has the MAC address that is on record.
+    """
+    if not _may_be(state, evidence) or evidence.datapath not in _KINDS:
+        return False
+    if evidence.attached is not None:
+        return state.ifname == evidence.attached
+    return evidence.mac is not None and state.mac == evidence.mac
 
 
 def _by_name(namespaces: Iterable[str | None], ifname: str, alias: str) -> NetdevState | None:

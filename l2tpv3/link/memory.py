@@ -8,7 +8,7 @@ from typing import Protocol
 
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, NotFoundError
-from l2tpv3.link.base import home
+from l2tpv3.link.base import NO_EVIDENCE, Evidence, home
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
 
@@ -43,7 +43,9 @@ class MemoryPlacer:
         """See Placer.locator."""
         return self
 
-    def find(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> NetdevState | None:
+    def find(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, evidence: Evidence = NO_EVIDENCE
+    ) -> NetdevState | None:
         """See Locator.find."""
         return self._state(mark) if self._datapath.has(tunnel, session) else None
 
@@ -119,6 +121,7 @@ class MemoryPlacer:
         adopted: bool,
         made_as: str | None = None,
         later: bool = False,
+        homes: tuple[str | None, ...] = (),
     ) -> None:
         """See Placer.place."""
         if made_as is not None:
@@ -161,7 +164,9 @@ class MemoryPlacer:
         """See Placer.mark."""
         self.place(tunnel, session, mark, adopted=True)
 
-    def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
+    def change(
+        self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
+    ) -> None:
         """See Placer.change."""
         state = self.find(tunnel, old, mark)
         if state is None:

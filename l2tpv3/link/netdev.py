@@ -47,6 +47,11 @@ class Netdevs:
         with _asking(f"netdev {ifname}", "find it"):
             return self._states([self._route.link(ifname)])[0]
 
+    def numbered(self, ifindex: int) -> NetdevState:
+        """One netdev by its index, with its addresses. Raises NotFoundError."""
+        with _asking(f"netdev {ifindex}", "find it"):
+            return self._states([self._route.link(ifindex)])[0]
+
     def some(self, ifnames: Iterable[str]) -> list[NetdevState]:
         """Those of the netdevs with these names that are here, with their addresses."""
         found: list[Link] = []

@@ -8,8 +8,8 @@ import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
 
-from l2tpv3.errors import ConflictError, NotFoundError, RefusedError, from_errno
-from l2tpv3.link.base import home
+from l2tpv3.errors import ConflictError, NotFoundError, NotPermittedError, RefusedError, from_errno
+from l2tpv3.link.base import Evidence, home
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.netlink.kept import Kept
@@ -76,11 +76,13 @@ class NetdevPlacer:
         adopted: bool,
         made_as: str | None = None,
         later: bool = False,
+        homes: tuple[str | None, ...] = (),
     ) -> None:
         """See Placer.place."""
         subject = f"session {session.name}"
         with contextlib.ExitStack() as stack:
-            found = NetdevLocator(few=True).find(tunnel, session, mark) if adopted else None
+            evidence = Evidence(tunnel.datapath, homes=homes)
+            found = NetdevLocator(few=True).find(tunnel, session, mark, evidence) if adopted else None
             netdevs = stack.enter_context(self._kept.use(found.netns if found else tunnel.netns))
             # Its name will do, and saves asking for its index.
             which: int | str = found.ifindex if found else made_as or session.ifname
@@ -117,10 +119,15 @@ class NetdevPlacer:
         with Netdevs(tunnel.netns) as netdevs:
             netdevs.change(session.ifname, f"session {session.name}", alias=mark)
 
-    def change(self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str) -> None:
+    def change(
+        self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
+    ) -> None:
         """See Placer.change."""
         subject = f"session {new.name}"
-        state = NetdevLocator(few=True).find(tunnel, old, mark)
+        if seen is not None:
+            state = _again(seen, mark)
+        else:
+            state = NetdevLocator(few=True).find(tunnel, old, mark, Evidence(tunnel.datapath))
         if state is None:
             raise NotFoundError(subject, f"its netdev {old.ifname} is gone", "`l2tpctl restore` makes it again")
         with contextlib.ExitStack() as stack:
@@ -137,6 +144,15 @@ class NetdevPlacer:
                 netdevs = stack.enter_context(self._kept.use(target))
                 ifindex = netdevs.index(ifname)
             _change(netdevs, ifindex, state, old, new, everything=moved)
+
+
+def _again(seen: NetdevState, mark: str) -> NetdevState | None:
+    """That netdev as it is now; None when it is gone, or marked no more."""
+    with contextlib.suppress(NotFoundError, NotPermittedError), Netdevs(seen.netns) as netdevs:
+        state = netdevs.numbered(seen.ifindex)
+        if (state.alias, state.kind) == (mark, seen.kind):
+            return state
+    return None
 
 
 def _by_netns(sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> dict[str | None, list[str]]:

@@ -177,8 +177,15 @@ class NetdevMaker:
 
 
 def find_netdev(spec: LinkSpec, mark: str, sight: Sight | None = None) -> tuple[str | None, Attributes] | None:
-    """Where a link's netdev is, and what it is like: by its mark, or by the name that it had before it got one."""
-    return (sight or Sight()).marked((spec.home, spec.over_netns), mark, spare_name(mark))
+    """Where a link's netdev is, and what it is like: by its mark, or by the name that it had before it got one.
+
+    Bridges and bonds never leave their namespace (NETIF_F_NETNS_LOCAL); a virtual card is its worker's.
+    """
+    sight = sight or Sight()
+    found = sight.marked((spec.home, spec.over_netns), mark, spare_name(mark))
+    if found is None and not spec.options.loose and not spec.options.relayed and spec.options.own_netdev:
+        found = sight.moved(spec.over_netns, kind_of(spec).driver, mark)
+    return found
 
 
 def spare_name(mark: str) -> str:

@@ -10,6 +10,7 @@ from l2tpv3.errors import NotFoundError, NotPermittedError
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.links.kind import Attributes
 from l2tpv3.links.rtnl import LinkSocket
+from l2tpv3.netlink.route import number_of_netns
 from l2tpv3.netns import NETNS_DIR
 from l2tpv3.status import NetdevState
 
@@ -33,13 +34,24 @@ class Sight:
         return _kept(self._states, netns, _all_states)
 
     def marked(self, likely: tuple[str | None, ...], mark: str, spare: str) -> tuple[str | None, Attributes] | None:
-        """The netdev with that mark, wherever it is: in the likely namespaces, else in any that has a name.
-
-        spare: in the likely ones, the name of one that has not got its mark yet.
-        """
-        for netns in dict.fromkeys((*likely, *self._namespaces())):
+        """The netdev with that mark in the likely namespaces. spare: the name of one that has not got its mark yet."""
+        for netns in dict.fromkeys(likely):
             for one in self.links(netns).values():
-                if one.get("ifalias") == mark or (one["ifname"] == spare and netns in likely):
+                if one.get("ifalias") == mark or one["ifname"] == spare:
+                    return netns, one
+        return None
+
+    def moved(self, beneath: str | None, driver: str, mark: str) -> tuple[str | None, Attributes] | None:
+        """One of that driver, on a netdev of `beneath`, that somebody has moved to any namespace that has a name.
+
+        Its mark alone proves nothing: whoever has a namespace may write it on a netdev there. But none can be put on a
+        netdev of another namespace by who is not root there too, which IFLA_LINK and IFLA_LINK_NETNSID tell.
+        """
+        for netns in self._namespaces():
+            for one in self.links(netns).values():
+                if (one.get("ifalias"), one["driver"]) != (mark, driver) or one.get("link") not in self.links(beneath):
+                    continue
+                if one.get("link_netnsid") is not None and one["link_netnsid"] == number_of_netns(beneath, netns):
                     return netns, one
         return None
 

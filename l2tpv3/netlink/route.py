@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
@@ -18,6 +19,7 @@ from l2tpv3.netlink.message import (
     NLM_F_REPLACE,
     Answer,
     attribute,
+    attributes,
     u8,
     u16,
     u32,
@@ -25,6 +27,7 @@ from l2tpv3.netlink.message import (
 )
 from l2tpv3.netlink.sock import NetlinkSocket
 from l2tpv3.netlink.tape import spoil
+from l2tpv3.netns import open_netns
 
 UP: Final = 0x1
 """IFF_UP (linux/if.h)."""
@@ -42,6 +45,9 @@ _PAIR = Struct("=II")
 UNPLANNED: Final = (7, 23, 26)
 """IFLA_STATS, IFLA_STATS64, IFLA_AF_SPEC: what changes by itself about a netdev, and nothing here reads."""
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_GETNSID, _NETNSA_NSID, _NETNSA_FD = 90, 1, 3  # linux/net_namespace.h
+_GENERAL_BYTES: Final = 4  # struct rtgenmsg, padded
+_NUMBER = Struct("=i")
 UNPLANNED_OF_ADDRESSES: Final = (6, 8)
 """IFA_CACHEINFO, IFA_FLAGS: how long an address lasts, and whether it is tentative still."""
 _SKIP_STATS: Final = 1 << 3  # RTEXT_FILTER_SKIP_STATS
@@ -204,6 +210,27 @@ class RouteSocket(NetlinkSocket):
     def delete_address(self, ifindex: int, address: IPv4Interface | IPv6Interface) -> None:
         """Take an address from a netdev. EADDRNOTAVAIL: it has no such."""
         self.request(_DELADDR, _address_body(ifindex, address))
+
+
+def number_of_netns(netns: str | None, seen_from: str | None) -> int | None:
+    """The number by which IFLA_LINK_NETNSID calls a network namespace in another; None where it has none there.
+
+    RTM_GETNSID (net/core/net_namespace.c). Raises OSError, NotFoundError, NotPermittedError.
+    """
+    file = open_netns(netns if netns is not None else "/proc/thread-self/ns/net")
+    try:
+        with RouteSocket(seen_from) as route:
+            answer = route.request(_GETNSID, bytes(_GENERAL_BYTES) + attribute(_NETNSA_FD, u32(file)))
+    finally:
+        os.close(file)
+    for datagram, spans in answer.datagrams:
+        for begin, end in spans:
+            # The answer's offsets are for ifinfomsg, which is longer than rtgenmsg.
+            found = attributes(datagram, begin - _LINK.size + _GENERAL_BYTES, end)
+            if _NETNSA_NSID in found:
+                (number,) = _NUMBER.unpack_from(datagram, found[_NETNSA_NSID][0])
+                return int(number) if number >= 0 else None  # NETNSA_NSID_NOT_ASSIGNED is -1
+    return None
 
 
 def _address_body(ifindex: int, address: IPv4Interface | IPv6Interface) -> bytes:

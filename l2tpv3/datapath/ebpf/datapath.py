@@ -85,7 +85,9 @@ class EbpfDatapath:
         with _anyway() if removed else contextlib.nullcontext():
             self._worker.del_tunnel(tunnel)
 
-    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+    def add_session(
+        self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
+    ) -> None:
         """See Datapath.add_session."""
         from l2tpv3.datapath.ebpf import wires
 

@@ -48,8 +48,10 @@ class _Look:
         """What is not whole (cut short while it was made, or deleted by somebody) has no peer: nothing goes to one."""
         lower = self._lowers.get(names.lower(tunnel.tunnel_id, session.session_id))
         if lower is None:
-            return dataclasses.replace(session, peer_session_id=0)
-        ifname = self._names.get(lower.other or 0, lower.ifname)  # it is in another namespace
+            return dataclasses.replace(session, peer_session_id=0, attached="")
+        attached = self._names.get(lower.other or 0)  # else it is in another namespace
+        session = dataclasses.replace(session, attached=attached)
+        ifname = attached or lower.ifname
         if not lower.up:
             return dataclasses.replace(session, peer_session_id=0, ifname=ifname)
         try:

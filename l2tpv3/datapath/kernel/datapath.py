@@ -181,7 +181,9 @@ class KernelDatapath:
         if sessions:
             netdevs.wait_until(none_left, limit_s, f"tunnel {tunnel.name}")
 
-    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+    def add_session(
+        self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
+    ) -> None:
         """See Datapath.add_session. `adopt` means nothing here: the netdev goes with the session."""
         vlan.check(tunnel, session)
         self._create_session(tunnel, vlan.on_wire(tunnel, session))

@@ -188,7 +188,9 @@ class UserDatapath:
                 leftovers = netdev.find(mark, [tunnel.netns])
             _remove_left(subject, leftovers, clients, hung)
 
-    def add_session(self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+    def add_session(
+        self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
+    ) -> None:
         """See Datapath.add_session."""
         subject = f"session {session.name}"
         hung: list[int] = []
@@ -196,7 +198,7 @@ class UserDatapath:
             client, key = _require(tunnel, clients, hung)
             _check_session_free(tunnel, session, client, clients, key)
             mark = Mark(self._runtime, tunnel.name, session.name)
-            tun, adopted = self._adopt(tunnel, session, mark) if adopt else None, True
+            tun, adopted = self._adopt(tunnel, session, mark, homes) if adopt else None, True
             if tun is None:
                 merging = Offloads.wanted(self._forgone).napi
                 tun = netdev.create(tunnel.netns, session.ifname, mark, session.mac, merging=merging)
@@ -213,11 +215,14 @@ class UserDatapath:
                 if tun >= 0:
                     os.close(tun)
 
-    def _adopt(self, tunnel: TunnelSpec, session: SessionSpec, mark: Mark) -> int | None:
-        """Its TAP's file, which may be in a namespace that the session was in before. Where the worker died while the
-        session was made anew there are two: the other one goes."""
+    def _adopt(self, tunnel: TunnelSpec, session: SessionSpec, mark: Mark, homes: tuple[str | None, ...]) -> int | None:
+        """Its TAP's file. Where the worker died while the session was made anew there are two: the other one goes.
+
+        One in a namespace where the session never was is left alone: anybody there may have marked it.
+        """
         adopted: int | None = None
-        left = netdev.find(mark, [session.netns, tunnel.netns], elsewhere=True)
+        home = session.netns if session.netns is not None else tunnel.netns
+        left = netdev.find(mark, [home, *homes, tunnel.netns])
         for found in sorted(left, key=lambda found: found.ifname != session.ifname):
             try:
                 tun = netdev.attach(found, f"session {session.name}", merging=Offloads.wanted(self._forgone).napi)
@@ -451,6 +456,7 @@ def _session(words: dict[str, Any]) -> Session:
         session_id=words["session_id"],
         peer_session_id=words["peer_session_id"],
         ifname=words["seen_ifname"] or words["ifname"],
+        attached=words["seen_ifname"] or "",
         tx_cookie=bytes.fromhex(words["tx_cookie"]),
         rx_cookie=bytes.fromhex(words["rx_cookie"]),
         send_seq=words["send_seq"],

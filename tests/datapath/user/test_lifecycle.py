@@ -299,8 +299,8 @@ def test_a_netdev_whose_namespace_is_deleted(ends: tuple[End, End]) -> None:
         a.host.ip("link", "set", "pw1", "netns", third)
     finally:
         subprocess.run(["ip", "netns", "del", third], check=True)
-    wait_until(lambda: bool(a.seen(near).notes), "the worker noticed")
-    assert "s1" in a.seen(near).notes[0]
+    wait_until(lambda: a.session(near, one).attached == "", "the worker noticed")
+    assert a.session(near, other).attached == "pw2"
     with packet_socket(b.place(one)) as sender:
         sender.send(frame(60, 1))
     passes(b.place(other), a.place(other), [60])
