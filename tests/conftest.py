@@ -6,15 +6,25 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.hosts import Host, Hosts
 from tests.leftovers import Leftovers
 
+SPREAD = {
+    "tests/lab/test_scenarios.py",
+    "tests/test_faults.py",
+    "tests/test_kill.py",
+}
+"""Files that take long and whose tests share nothing: each test runs in whichever worker process is free."""
+
 _NO_SKIPS = pytest.StashKey[bool]()
 _LEFTOVERS = pytest.StashKey[Leftovers]()
 _PROBLEMS = pytest.StashKey[list[str]]()
+_LEFT_BEHIND = "left behind"
+"""What a parallel worker process calls this list in what it gives to the process that started it."""
 
 
 @pytest.fixture
@@ -56,8 +66,28 @@ def pytest_configure(config: pytest.Config) -> None:
     """Look at the machine before the first test."""
     ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
     config.stash[_NO_SKIPS] = ci or config.getoption("--no-skips")
-    config.stash[_LEFTOVERS] = Leftovers()
     config.stash[_PROBLEMS] = []
+    if _runs_tests(config):
+        config.stash[_LEFTOVERS] = Leftovers()
+    else:
+        config.pluginmanager.register(_FromWorkers(config))
+
+
+def _runs_tests(config: pytest.Config) -> bool:
+    """Whether this process runs tests itself, and does not only hand them out to parallel worker processes."""
+    return hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+
+
+class _FromWorkers:
+    """In the process that hands tests out: takes what its worker processes have to say when they end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._problems = config.stash[_PROBLEMS]
+
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker process ended (a hook of pytest-xdist)."""
+        del error
+        self._problems += getattr(node, "workeroutput", {}).get(_LEFT_BEHIND, [])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, reason in reasons.items():
             if reason and item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=reason))
+        _keep_together(item)
+
+
+def _keep_together(item: pytest.Item) -> None:
+    """Have a file's tests run in one worker process, one after the other: they share fixtures that are made once."""
+    file = item.path.relative_to(item.config.rootpath).as_posix()
+    if file not in SPREAD:
+        item.add_marker(pytest.mark.xdist_group(file))
 
 
 def _kernel_has_l2tp() -> bool:
@@ -82,13 +120,17 @@ def _kernel_has_l2tp() -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run that skipped where nothing may be skipped, or that left something behind."""
-    problems = session.config.stash[_PROBLEMS]
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    config = session.config
+    problems = config.stash[_PROBLEMS]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
     skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
-    if skipped and session.config.stash[_NO_SKIPS]:
+    if skipped and config.stash[_NO_SKIPS]:
         problems.append(f"{skipped} skipped, and nothing may be skipped here")
-    problems += [f"left behind: {thing}" for thing in session.config.stash[_LEFTOVERS].found()]
-    if problems and exitstatus == pytest.ExitCode.OK:
+    if _runs_tests(config):
+        problems += [f"left behind: {thing}" for thing in config.stash[_LEFTOVERS].found()]
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[_LEFT_BEHIND] = problems
+    elif problems and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

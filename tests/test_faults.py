@@ -230,7 +230,9 @@ def test_a_torn_record_stops_changes_and_no_traffic(hosts: Hosts) -> None:
     assert a.ping("10.9.0.2")
 
 
-@pytest.mark.parametrize("fault", [Fail(errno.ENOBUFS), _refused(errno.EBUSY), Spoil(_cut)], ids=str)
+@pytest.mark.parametrize(
+    "fault", [Fail(errno.ENOBUFS), _refused(errno.EBUSY), Spoil(_cut)], ids=["ENOBUFS", "EBUSY", "cut"]
+)
 def test_other_sessions_lose_no_packet(hosts: Hosts, fault: Verdict, tmp_path: Path) -> None:
     bench = make_bench(hosts, "user")
     far = Here(Host("f", _netns_of(hosts, "b"), bench.host.folder / "f"))
