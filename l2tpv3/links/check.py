@@ -33,18 +33,21 @@ def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] =
     ours = set(ours)
     with contextlib.ExitStack() as stack:
         links = stack.enter_context(LinkSocket(spec.over_netns)).all()
-        states = {one.ifname: one for one in stack.enter_context(Netdevs(spec.over_netns)).all()}
+        states = {one.ifindex: one for one in stack.enter_context(Netdevs(spec.over_netns)).all()}
     by_name = {one["ifname"]: one for one in links.values()}
     for name in spec.over:
         ifname = below[name]
-        if ifname not in by_name:
+        one = by_name.get(ifname)
+        # Between the two dumps a netdev may go, or get another name: its index is what both have.
+        state = states.get(one["index"]) if one is not None else None
+        if one is None or state is None:
             if ifname in ours:
                 continue
             problem = f"no netdev {ifname} to be over"
             raise MissingError(f"link {spec.name}", problem, "`ip link` shows those that there are")
         # What of ours has it gives it up in the same change, or check_links() has refused it.
         strangers = {index: link for index, link in links.items() if link["ifname"] not in ours}
-        _check_one(spec, by_name[ifname], states[ifname], strangers, mark)
+        _check_one(spec, one, state, strangers, mark)
         check_lacp(spec, ifname)
 
 

@@ -150,6 +150,20 @@ def test_what_goes_wrong_in_a_process_of_many_threads_or_files(forbidden: str, i
     assert using <= allowed, f"use {instead}"
 
 
+@pytest.mark.parametrize("path", [path for path in _PROGRAMS if path.parts[len(ROOT.parts)] in ("l2tpv3", "api")])
+def test_no_program_that_is_run_is_waited_for_without_a_limit(path: Path) -> None:
+    waiting = {"run", "call", "check_call", "check_output", "communicate"}
+    endless = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (node.func.attr == "communicate" or ast.unparse(node.func) in {f"subprocess.{name}" for name in waiting})
+        and "timeout" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert not endless, "give it a timeout"
+
+
 def test_no_tracked_file_speaks_of_the_workplace() -> None:
     # short numbers are this project's own; other projects' issues may be named, theirs are long
     workplace = re.compile("/wor" + r"k/|\bissue #?\d{1,3}\b|shared/(reference|kernel-vm)", re.IGNORECASE)

@@ -6,16 +6,20 @@ so this is the one place that runs one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 NEEDED = ("l2tp_netlink", "l2tp_eth")
 """What every tunnel with ethernet pseudowires needs; l2tp_ip or l2tp_ip6 comes on top for encapsulation in IP."""
 
-_MODPROBE_TIMEOUT_S = 30
+_MODPROBE_TIMEOUT_S = 30.0
+_KILLED_S = 1.0
 _PROGRAM_PATH = "/usr/sbin:/sbin"
 _MODULE_TREE = Path("/lib/modules")
 _CONFIGURATION = tuple(
@@ -52,10 +56,7 @@ def load(module: str) -> str:
         return f"{module} is not loaded and there is no modprobe here; in a container, load it on the host"
     try:
         # Blacklisted modules are left alone: whoever did that must undo it, or load the module, himself.
-        done = subprocess.run(
-            [program, "--use-blacklist", module],
-            capture_output=True, text=True, errors="replace", timeout=_MODPROBE_TIMEOUT_S, check=False,
-        )  # fmt: skip
+        done = _run([program, "--use-blacklist", module])
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{module} is not loaded and {program} failed: {error}"
     if loaded(module):
@@ -67,9 +68,36 @@ def load(module: str) -> str:
     return _why_not(module, release, done.stderr)
 
 
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program for so long at most, then end it with what it has started (an `install` line of modprobe.d).
+
+    One that the kernel does not let go of (state D) is not waited for either. Raises OSError, TimeoutExpired.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+    try:
+        stdout, stderr = process.communicate(timeout=_MODPROBE_TIMEOUT_S)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_KILLED_S)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
 def _forbidden(program: str, module: str) -> str:
     """The line of modprobe's configuration that keeps `module` from being loaded, or nothing."""
-    shown = subprocess.run([program, "--showconfig"], capture_output=True, text=True, errors="replace", check=False)
+    try:
+        shown = _run([program, "--showconfig"])
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     for line in shown.stdout.splitlines():
         words = line.split()
         if words[:2] in (["blacklist", module], ["install", module]):

@@ -15,6 +15,7 @@ from l2tpv3.datapath.kernel import KernelDatapath, modules
 from l2tpv3.errors import NotFoundError
 from l2tpv3.spec import Encap
 from tests.contract.bench import Bench, joined_hosts
+from tests.watching import eventually
 
 MODULES = ("l2tp_ip6", "l2tp_ip", "l2tp_eth", "l2tp_netlink")
 """Those that hold others last."""
@@ -31,6 +32,24 @@ def test_without_modprobe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(modules, "_PROGRAM_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "no modprobe here" in modules.load("l2tp_no_such_thing")
+
+
+@pytest.mark.parametrize("hangs", ["--use-blacklist", "--showconfig"])
+def test_a_modprobe_that_hangs_is_ended_with_what_it_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hangs: str
+) -> None:
+    """As one does whose `install` line in modprobe.d runs a program that waits."""
+    program, started = tmp_path / "modprobe", tmp_path / "started"
+    sleeps = f"sleep 1000 & echo $! > {started}; wait"
+    program.write_text(f"#!/bin/sh\nif [ $1 = {hangs} ]; then {sleeps}; fi\necho 'no luck' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(modules, "_MODPROBE_TIMEOUT_S", 0.5)
+    began = time.monotonic()
+    assert ("timed out" in modules.load("l2tp_no_such_thing")) is (hangs == "--use-blacklist")
+    assert time.monotonic() - began < 60
+    command = Path(f"/proc/{started.read_text().strip()}/cmdline")
+    eventually(lambda: not command.exists() or not command.read_bytes())  # gone, or a zombie that nobody has reaped yet
 
 
 @pytest.mark.parametrize(
