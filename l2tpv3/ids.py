@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Container, Iterable
-from pathlib import Path
 
 from l2tpv3.errors import ConflictError, InvalidValueError
+from l2tpv3.read_file import read_file
 
 ID_MAX = 0xFFFF_FFFF
 """Tunnel (control connection) and session ids have 32 bits; 0 is reserved (RFC 3931 sections 3.1, 4.1)."""
@@ -22,6 +22,7 @@ COOKIE_LENGTHS = (0, 4, 8)
 IFNAME_MAX = 15
 """Longest netdev name in bytes (IFNAMSIZ - 1, linux/if.h)."""
 
+_COOKIE_FILE_MAX = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _HEX = re.compile(r"(0[xX])?([0-9A-Fa-f]+)")
 _MAC = re.compile(r"([0-9A-Fa-f]{1,2})([:-][0-9A-Fa-f]{1,2}){5}")
@@ -80,7 +81,7 @@ def read_cookie(text: str, what: str) -> bytes:
     if not text.startswith("@"):
         return parse_cookie(text, what)
     try:
-        content = Path(text[1:]).read_text("ascii")
+        content = read_file(text[1:], _COOKIE_FILE_MAX).decode("ascii")
     except (OSError, ValueError) as error:  # ValueError: no text in it, or a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else "not text"
         remedy = "give a readable file with the hex digits"

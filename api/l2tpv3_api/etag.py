@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from l2tpv3.errors import ExistsError, InvalidValueError, PreconditionError, from_errno
+from l2tpv3.read_file import read_file
 
 _KEY_BYTES: Final = 32
 _TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -39,7 +40,7 @@ class Tagger:
         try:
             if not file.exists():
                 self._make(file)
-            self._key = file.read_bytes()
+            self._key = read_file(file, 4096)
         except OSError as error:
             raise from_errno(str(file), "read or make it", error.errno or 0) from error
         if len(self._key) != _KEY_BYTES:

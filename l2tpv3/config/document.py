@@ -12,7 +12,11 @@ from typing import Any
 from l2tpv3.config.lines import LineIndex
 from l2tpv3.config.nesting import LEVELS_MAX, too_deep
 from l2tpv3.config.problem import Problem
+from l2tpv3.read_file import read_file
 from l2tpv3.source import Source
+
+FILE_MAX = 64 << 20
+"""Bytes of a file at most: 100,000 sessions have about 25 MB."""
 
 _LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 _END = " (at end of document)"
@@ -34,7 +38,7 @@ class Document:
 def read_document(file: Path) -> Document | Problem:
     """The file's content, or why there is none: it can't be read, or is not TOML. Never what is in it: secrets are."""
     try:
-        data = file.read_bytes()
+        data = read_file(file, FILE_MAX)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file's name"
         return Problem(file, 0, "", f"can't read it: {reason}", "give a readable TOML file")

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 
+from l2tpv3.config.document import FILE_MAX
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.interop.draft import Complaints, finish
 from l2tpv3.interop.formats import IMPORT_FORMATS
 from l2tpv3.interop.recognise import recognise
+from l2tpv3.read_file import read_file
 from l2tpv3.wanted import Wanted
 
 _MODULES = {
@@ -36,7 +38,8 @@ def import_files(
     problems = []
     for file in dict.fromkeys(Path(path) for path in paths):
         try:
-            texts.append((file, file.read_bytes().decode("utf-8-sig")))  # some editors begin with a byte order mark
+            text = read_file(file, FILE_MAX).decode("utf-8-sig")  # some editors begin with a byte order mark
+            texts.append((file, text))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             problems.append(Problem(file, 0, "", f"can't read it: {reason}", "give a readable text file"))

@@ -21,6 +21,7 @@ from l2tpv3.errors import (
     UnauthenticatedError,
     UnreachableError,
 )
+from l2tpv3.read_file import PEM_MAX, check_file
 from l2tpv3.remote.problem import error_of
 from l2tpv3.remote.target import Target
 
@@ -258,14 +259,18 @@ def _plain(value: Any) -> Any:
 
 def _tls(target: Target) -> ssl.SSLContext:
     try:
+        if target.ca is not None:
+            check_file(target.ca, PEM_MAX)
         context = ssl.create_default_context(cafile=target.ca)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ssl.SSLError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no certificate in it"
         raise InvalidValueError("--ca", f"can't use {target.ca!r}: {reason}", "give a PEM file") from error
     if target.cert is not None:
         try:
+            for file in (target.cert, target.key or target.cert):
+                check_file(file, PEM_MAX)
             context.load_cert_chain(target.cert, target.key)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "no certificate with its key"
             raise InvalidValueError("--cert", f"can't use {target.cert!r}: {reason}", "give PEM files") from error
     elif target.key is not None:

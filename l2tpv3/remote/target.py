@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.read_file import read_file
 
+_HOSTS_MAX, _TOKEN_MAX = 1 << 20, 4096
 _KEYS = ("url", "token", "token-file", "ca", "cert", "key", "insecure-plain-http")
 _FORMS = "give unix:///PATH, https://HOST[:PORT] or http://127.0.0.1:PORT"
 
@@ -76,9 +78,8 @@ def hosts_file(environ: Mapping[str, str]) -> Path:
 def _hosts_file(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     file = hosts_file(environ)
     try:
-        with file.open("rb") as opened:
-            mode = os.fstat(opened.fileno()).st_mode
-            content = tomllib.load(opened)
+        mode = file.stat().st_mode
+        content = tomllib.loads(read_file(file, _HOSTS_MAX).decode())
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -165,7 +166,7 @@ def _token(access: Access, entry: Mapping[str, Any]) -> str | None:
 
 def _read_token(file: str) -> str:
     try:
-        return Path(file).read_text("ascii").strip()
+        return read_file(file, _TOKEN_MAX).decode("ascii").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise InvalidValueError("--token-file", f"can't read {file!r}: {reason}", "give a readable file") from error

@@ -27,12 +27,14 @@ from typing import Any, Final
 
 from l2tpv3.errors import ExistsError, NotFoundError, RefusedError, file_error
 from l2tpv3.ids import parse_name
+from l2tpv3.read_file import read_file
 from l2tpv3_api.access.identity import Identity, Scope
 
 FILE: Final = "tokens.json"
 PATTERN: Final = re.compile(r"l2tpv3_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 """What a token looks like, wherever it is: logs take it out by this."""
 
+_FILE_MAX: Final = 16 << 20
 _NO_HASH: Final = bytes(32)
 
 
@@ -199,7 +201,7 @@ def _parse(document: Mapping[str, Any]) -> tuple[Token, bytes]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        result: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        result: dict[str, Any] = json.loads(read_file(path, _FILE_MAX))
     except FileNotFoundError:
         return {}
     except OSError as error:

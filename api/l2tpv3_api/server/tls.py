@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import ssl
 from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError, L2tpError, from_errno
+from l2tpv3.read_file import PEM_MAX, check_file
 from l2tpv3_api.settings import Settings
 
 
@@ -51,11 +52,14 @@ def _readable(option: str, path: Path | None) -> None:
     if path is None:
         return
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        check_file(path, PEM_MAX)
     except OSError as error:
-        raise from_errno(
-            f"{option} {path}", "read this file", error.errno or 0, "check the path and who may read it"
-        ) from error
+        remedy = "check the path and who may read it"
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise InvalidValueError(
+                f"{option} {path}", f"can't read it: {error.strerror}", "give a PEM file"
+            ) from error
+        raise from_errno(f"{option} {path}", "read this file", error.errno or 0, remedy) from error
 
 
 def _unusable(option: str, path: Path, error: Exception, remedy: str) -> L2tpError:
