@@ -1,6 +1,8 @@
 // The service, by fetch. The token is kept for this tab alone, and sent as a header: no cookies, so no other site can
 // have this browser ask for anything in our name.
 
+import { onThisPage } from './words.js';
+
 const KEY = 'l2tpv3-token';
 const WAIT_MS = 60000;
 
@@ -92,7 +94,7 @@ export async function all(url, key) {
 export function told(error) {
   if (error instanceof Problem) {
     const subject = error.subject ? `${error.subject}: ` : '';
-    return `${subject}${error.problem}${error.remedy ? `; ${error.remedy}` : ''}`;
+    return onThisPage(`${subject}${error.problem}${error.remedy ? `; ${error.remedy}` : ''}`);
   }
   if (error.name === 'TimeoutError') return 'The service did not answer in time.';
   return 'The service cannot be reached.';

@@ -3,6 +3,7 @@
 import { Problem, told } from './api.js';
 import { h } from './dom.js';
 import { here } from './here.js';
+import { onThisPage } from './words.js';
 
 /** Show a modal dialog with a title; the element, with `close()`. Focus goes back to where it was, or to its like. */
 export function dialog(title, ...content) {
@@ -110,8 +111,8 @@ export function showProblem(failure, fields, alert) {
   let first = null;
   for (const { name, words } of findings(failure)) {
     const at = fields.find((one) => one.spec.name === name);
-    if (!at) { rest.push(words); continue; }
-    at.error.textContent = [at.error.textContent, words].filter(Boolean).join('. ');
+    if (!at) { rest.push(onThisPage(words)); continue; }
+    at.error.textContent = [at.error.textContent, onThisPage(words)].filter(Boolean).join('. ');
     at.input.setAttribute('aria-invalid', 'true');
     const folded = at.element.closest('details');
     if (folded) folded.open = true;

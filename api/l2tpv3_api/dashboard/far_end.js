@@ -1,34 +1,44 @@
 // The configuration of the far end, to be copied; and captures, to be downloaded.
 
-import { ask, path, Problem, problemOf, request, told } from './api.js';
+import { ask, get, path, Problem, problemOf, told } from './api.js';
 import { dialog, field, notice } from './dialog.js';
 import { h } from './dom.js';
 import { bytes } from './format.js';
+import { onThisPage } from './words.js';
 
 /** Show what has to be typed at the other end of a tunnel. It holds the cookies, so the service asks for that scope. */
-export function showPeer(tunnel, formats) {
+export function showPeer(model, tunnel, formats) {
   const format = field({ name: 'as', label: 'Format', kind: 'select', options: formats.map((one) => [one]) });
-  const code = h('pre', { class: 'code', tabindex: '0', role: 'region', 'aria-label': 'Configuration of the far end' });
+  const code = h('pre', { class: 'code wrapped', tabindex: '0', role: 'region', 'aria-label': 'Configuration of the far end' });
+  const notes = h('ul', { class: 'plain hint' });
   const status = h('p', { class: 'hint', 'aria-live': 'polite' });
   const copy = h('button', { type: 'button', class: 'button primary', onclick: async () => {
     await copyText(code);
     status.textContent = 'Copied. It holds the cookies: mind where it goes.';
   } }, 'Copy');
+  const download = h('button', { type: 'button', class: 'button', onclick: () => save(new Blob([code.textContent], { type: 'text/plain' }), `${tunnel}-peer-${format.input.value}.txt`) }, 'Download');
+  const usable = (whether) => { copy.disabled = !whether; download.disabled = !whether; };
   const load = async () => {
-    copy.disabled = true;
+    usable(false);
     status.textContent = '';
     try {
-      code.textContent = await (await request('GET', `${path('tunnels', tunnel, 'peer')}?as=${format.input.value}`, { accept: 'text/plain' })).text();
-      copy.disabled = false;
+      const { text, notes: said } = await get(`${path('tunnels', tunnel, 'peer')}?as=${format.input.value}`);
+      code.textContent = text;
+      notes.replaceChildren(...[...said, ...addresses(model, tunnel)].map((words) => h('li', {}, onThisPage(words))));
+      usable(true);
     } catch (failure) {
       code.textContent = '';
+      notes.replaceChildren();
       status.textContent = failure instanceof Problem && failure.status === 403 ? 'This configuration holds the cookies; reading them needs a token with the scope “secrets”.' : told(failure);
     }
   };
   format.input.addEventListener('change', load);
-  dialog(`Peer configuration of ${tunnel}`, h('div', { class: 'stack' }, format.element, code, status, h('footer', {}, copy)));
+  dialog(`Peer configuration of ${tunnel}`, h('div', { class: 'stack' }, format.element, code, notes, status, h('footer', {}, download, copy)));
   load();
 }
+
+/** What the configuration of the other end can't have: an address of its own, in the networks of this end's. */
+const addresses = (model, tunnel) => model.of(tunnel).flatMap(({ name, netdev }) => (netdev?.addresses ?? []).filter((one) => !one.startsWith('fe80')).map((one) => `session ${name}: this end has ${one}; give the other end's netdev another address of that network`));
 
 async function copyText(node) {
   try {

@@ -31,6 +31,16 @@ export const packets = (n) => si(n, 'p/s');
 /** An amount of bytes. */
 export const bytes = (n) => si(n, 'B');
 
+/** A limit in bytes: 16777216 → "16 MiB". */
+export function binary(n) {
+  let [value, i] = [n, 0];
+  while (value >= 1024 && i < 4) { value /= 1024; i += 1; }
+  return `${Number(value.toFixed(1))} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][i]}`;
+}
+
+/** The time zone that times are shown in. */
+export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** The time of day of a Date. */
 export const clock = (date) => date.toLocaleTimeString('en-GB', { hour12: false });
 
@@ -38,7 +48,7 @@ export const clock = (date) => date.toLocaleTimeString('en-GB', { hour12: false 
 export const stamp = (date) => `${date.toLocaleDateString('sv')} ${clock(date)}`;
 
 /** "1 session", "2 sessions". */
-export const many = (n, one) => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
+export const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
 
 /** Cut a text to so many characters. */
 export const cut = (text, length) => (text.length <= length ? text : `${text.slice(0, Math.max(1, length - 1))}…`);

@@ -5,6 +5,7 @@ import { path, Problem, request, send, told } from './api.js';
 import { clearProblems, confirm, dialog, field, notice, showProblem } from './dialog.js';
 import { h } from './dom.js';
 import { many } from './format.js';
+import { learnLabels } from './words.js';
 
 export const NAME = { name: 'name', label: 'Name', hint: 'Letters, digits, “.”, “_”, “-”.', required: true };
 const NETNS = (what) => ({ name: 'netns', label: 'Network namespace', hint: `Of the ${what}. Empty: the service’s own.` });
@@ -46,6 +47,8 @@ const SESSION_MORE = [
   { name: 'up', label: 'Set up', kind: 'switch', initial: true },
 ];
 
+learnLabels([...TUNNEL, ...TUNNEL_MORE, ...SESSION, ...SESSION_MORE]);
+
 /** A form for a new tunnel. */
 export function addTunnel() {
   const fields = [NAME, ...TUNNEL].map((spec) => field(spec));
@@ -65,7 +68,7 @@ export function addSession(tunnel) {
   form(`Add session to ${tunnel}`, 'Add', parts(fields, more), async (words) => {
     const { name, ...rest } = words;
     await make('session', name, (one) => path('tunnels', tunnel, 'sessions', one), rest);
-    notice(`Session ${tunnel}/${name} is made.`);
+    notice(`Session ${tunnel}/${name} is made. Next: the other end.`);
     location.hash = `#/session/${encodeURIComponent(tunnel)}/${encodeURIComponent(name)}`;
   });
 }
@@ -198,4 +201,22 @@ export function removeSession(tunnel, name, ifname) {
     notice(`Session ${tunnel}/${name} is removed.`);
     location.hash = `#/tunnel/${encodeURIComponent(tunnel)}`;
   });
+}
+
+/** Have a session's netdev up or down. Throws what the service refuses. */
+async function putUp(tunnel, name, up) {
+  await request('PATCH', path('tunnels', tunnel, 'sessions', name), { body: { up }, type: 'application/merge-patch+json' });
+  notice(`Session ${tunnel}/${name} is set ${up ? 'up' : 'down'}.`);
+}
+
+/** Set a session up; what the service refuses is told. */
+export async function setSession(tunnel, name, up) {
+  try {
+    await putUp(tunnel, name, up);
+  } catch (failure) { notice(told(failure), 'bad'); }
+}
+
+/** Ask, then set a session down. */
+export function setDown(tunnel, name) {
+  confirm(`Set session ${tunnel}/${name} down?`, ['It carries nothing until it is set up again, and stays on record.'], 'Set down', () => putUp(tunnel, name, false));
 }

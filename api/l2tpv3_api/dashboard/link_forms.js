@@ -4,6 +4,7 @@ import { path, send } from './api.js';
 import { confirm, field, notice } from './dialog.js';
 import { h } from './dom.js';
 import { edit, form, make, NAME } from './forms.js';
+import { learnLabels } from './words.js';
 
 /** Types, each with what it is. */
 export const TYPES = [
@@ -55,6 +56,8 @@ const RARE = {
 };
 const plainOf = (type) => [OVER, ...OWN[type], ...(type === 'port' ? [] : NETDEV)];
 const moreOf = (type) => (type === 'port' ? [PLACE] : [...RARE[type] ?? [], ...MORE, PLACE]);
+
+learnLabels([OVER, PLACE, ...Object.values(OWN).flat(), ...Object.values(RARE).flat()].filter(({ name }) => !['id', 'vlan'].includes(name)));
 
 /** A form for a new link; its fields follow the type. What was typed stays, where the other type has it too. */
 export function addLink(over = '') {

@@ -1,5 +1,6 @@
 // The list of tunnels and sessions, as rows: a tunnel, then its sessions.
 
+import { notice } from './dialog.js';
 import { h, icon, mark, text } from './dom.js';
 import { bits, cut, many, packets, si } from './format.js';
 import { badness } from './history.js';
@@ -139,3 +140,6 @@ export function joinedTo(session) {
 
 /** A button that looks like all the others: action('plus', 'Add tunnel', f). */
 export const action = (name, words, onclick, className = '') => h('button', { type: 'button', class: `button ${className}`, onclick }, name ? icon(name) : null, words);
+
+/** A button that may not be pressed: it can be reached, and says why. */
+export const barred = (name, words, reason) => h('button', { type: 'button', class: 'button', 'aria-disabled': 'true', title: reason, onclick: () => notice(reason, 'bad') }, name ? icon(name) : null, words);

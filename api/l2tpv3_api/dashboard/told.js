@@ -4,6 +4,9 @@ import { h } from './dom.js';
 import { clock } from './format.js';
 import { MARKS } from './looks.js';
 
+/** Whom the service's log names where a change was undone by itself. */
+export const NOBODY = 'nobody confirmed in time';
+
 const SIGN = { appeared: '+', vanished: '−', changed: '~', died: '✕', returned: '●' };
 
 /** One event as a row of a list. */
@@ -24,6 +27,7 @@ function told(type, data) {
     return { sign: SIGN[data.change] ?? '', words: `worker of tunnel ${data.tunnel} ${died ? 'died' : 'is back'}${data.pid ? ` (pid ${data.pid})` : ''}`, kind: died ? 'bad' : 'good' };
   }
   if (type === 'apply') return ofApply(data);
+  if (type === 'confirmation') return ofConfirmation(data);
   if (type === 'reset') return { sign: '↻', words: 'some events were missed; everything was read anew', kind: 'plain' };
   if (type === 'page') return { sign: data.sign ?? '·', words: data.words, kind: data.kind ?? 'plain' };
   return { sign: '·', words: type, kind: 'plain' };
@@ -41,9 +45,18 @@ export function ofApply(data) {
   const who = data.who ? ` by ${data.who}` : '';
   if (data.state === 'began') return { sign: '▸', words: `changes begun${who}`, kind: 'plain' };
   if (data.state === 'done') return { sign: '✓', words: `changes done${who}`, kind: 'good' };
-  if (data.state === 'failed') return { sign: '✕', words: `changes failed${who}${data.problem ? `: ${data.problem}` : ''}`, kind: 'bad' };
+  if (data.state === 'failed') return { sign: '✕', words: `changes failed${who}${data.detail ? `: ${data.detail}` : ''}`, kind: 'bad' };
   const step = data.step ?? {};
   return { sign: step.sign ?? '·', words: `${subjectOf(step)}: ${step.text ?? ''}`, kind: 'plain' };
+}
+
+/** A change that has to be confirmed: that it waits, or how that ended. */
+function ofConfirmation({ change, who, left_s: left, detail }) {
+  const by = who && who !== NOBODY ? ` by ${who}` : '';
+  const why = detail ? `: ${detail}` : '';
+  if (change === 'awaited') return { sign: '…', words: `changes made${by} wait to be confirmed${left ? ` within ${Math.round(left)} s` : ''}`, kind: 'plain' };
+  if (change === 'undone') return { sign: '↶', words: `changes undone${by}${why}`, kind: 'bad' };
+  return { sign: '✓', words: `changes ${change === 'confirmed' ? 'kept' : 'no longer wait to be confirmed'}${by}${why}`, kind: 'good' };
 }
 
 /** What a step is about. */

@@ -5,10 +5,12 @@ import { confirm, field, notice } from '../dialog.js';
 import { h, text } from '../dom.js';
 import { many } from '../format.js';
 import { action } from '../lists.js';
-import { ofApply, subjectOf } from '../told.js';
+import { NOBODY, ofApply, subjectOf } from '../told.js';
+import { onThisPage } from '../words.js';
 
 const TYPES = { toml: 'application/toml', json: 'application/json' };
 const kept = { text: '', format: 'toml' };
+const NUMBERED = 20000; // lines: beyond that, numbers cost more than they help
 const SIGNS = { '+': 'made', '-': 'removed', '~': 'changed' };
 
 export function apply(app) {
@@ -16,6 +18,8 @@ export function apply(app) {
   const format = field({ name: 'format', label: 'Format', kind: 'select', options: [['toml', 'TOML'], ['json', 'JSON']] }, kept.format);
   const editor = h('textarea', { id: 'wanted', class: 'mono editor', rows: 18, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'none', 'aria-describedby': 'wanted-error', wrap: 'off', value: kept.text,
     placeholder: '[tunnel.siteb]\nremote = "198.51.100.1"\n\n[tunnel.siteb.session.lan]\naddress = ["10.9.0.1/24"]\n\n[link.br0]\ntype = "bridge"\nover = ["eth1"]\n' });
+  const gutter = h('pre', { class: 'gutter', 'aria-hidden': 'true' });
+  let wrong = new Set();
   const error = h('div', { id: 'wanted-error', class: 'alert', role: 'alert', hidden: true });
   const prune = field({ name: 'prune', label: 'Remove what is not in it', kind: 'switch' });
   const confirmIn = field({ name: 'confirm', label: 'Undo by itself after, seconds', kind: 'number', hint: 'Unless you confirm in time. Empty: applied for good.' }, '60');
@@ -30,23 +34,48 @@ export function apply(app) {
   const changed = () => { kept.text = editor.value; kept.format = format.input.value; if (shown !== null && shown !== body().said) { planned.hidden = true; shown = null; } };
   const body = () => ({ said: `${format.input.value} ${prune.input.checked} ${editor.value}`, type: TYPES[format.input.value], body: editor.value });
   const query = (more = {}) => `?${new URLSearchParams({ ...(prune.input.checked ? { prune: 'true' } : {}), ...more })}`;
-  editor.addEventListener('input', changed);
+  editor.addEventListener('input', () => { wrong.clear(); changed(); number(); });
+  editor.addEventListener('scroll', number);
   prune.input.addEventListener('change', changed);
   format.input.addEventListener('change', changed);
 
   const fail = (failure) => {
     error.hidden = false;
-    const many_ = (failure.errors ?? []).map((one) => [one.pointer, one.detail].filter(Boolean).join(': '));
-    error.replaceChildren(...(many_.length ? many_ : [told(failure)]).map((words) => h('p', {}, words)));
+    const found = failure.errors?.length ? failure.errors.map((one) => [one.pointer, one.detail].filter(Boolean).join(': ')) : [told(failure)];
+    const at = found.map(lineOf);
+    error.replaceChildren(...found.map((words, i) => h('p', {}, at[i] ? [h('button', { type: 'button', class: 'linklike', onclick: () => toLine(at[i]) }, `Line ${at[i]}`), ': '] : null, onThisPage(words.replace(/line \d+: |body:\d+: /, '')))));
     editor.setAttribute('aria-invalid', 'true');
+    wrong = new Set(at.filter(Boolean));
+    number();
   };
-  const clean = () => { error.hidden = true; editor.removeAttribute('aria-invalid'); };
+  const clean = () => { error.hidden = true; editor.removeAttribute('aria-invalid'); wrong.clear(); number(); };
+  /** Numbers of lines, beside the text as far as it is scrolled; those that something is wrong with stand out. */
+  function number() {
+    const lines = editor.value.split('\n').length;
+    gutter.hidden = lines > NUMBERED;
+    if (gutter.hidden) return;
+    const said = `${lines} ${[...wrong]}`;
+    if (gutter.dataset.said !== said) {
+      gutter.dataset.said = said;
+      gutter.replaceChildren(...Array.from({ length: lines }, (_, i) => h('span', { class: wrong.has(i + 1) ? 'wrong' : null }, `${i + 1}\n`)));
+    }
+    gutter.scrollTop = editor.scrollTop;
+  }
+  function toLine(line) {
+    const lines = editor.value.split('\n');
+    const start = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+    editor.focus();
+    editor.setSelectionRange(start, start + (lines[line - 1] ?? '').length);
+    editor.scrollTop = (line - 3) * (editor.scrollHeight / Math.max(1, lines.length));
+    number();
+  }
 
   async function load() {
     clean();
     try {
       const said = await (await request('GET', 'v1/state?secrets=false', { accept: TYPES[format.input.value] })).text();
       editor.value = format.input.value === 'json' ? JSON.stringify(JSON.parse(said), null, 2) : said;
+      number();
       changed();
     } catch (failure) { fail(failure); }
   }
@@ -77,12 +106,13 @@ export function apply(app) {
     confirm('Apply this plan?', words, 'Apply', async () => {
       running = true;
       progress.replaceChildren();
+      const logged = await lastLogged();
       try {
         const answer = await (await request('POST', `v1/apply${query(seconds ? { confirm_s: seconds } : {})}`, body())).json();
         notice(answer.steps?.length ? `${many(answer.steps.length, 'step')} taken.` : 'Nothing to do: everything was as wanted.');
         show([]);
         text(verdict, 'Applied.');
-        app.confirmation.check();
+        if (answer.confirm_s) app.confirmation.begin(answer.confirm_s, logged);
       } finally { running = false; }
     }, { className: 'primary' });
   }
@@ -91,11 +121,11 @@ export function apply(app) {
       h('p', { class: 'hint lead' }, 'A whole wanted state, as in /etc/l2tpv3/*.toml. Only what differs is touched, and the plan tells beforehand what is interrupted. Cookies that it leaves out stay as they are.'),
       h('div', { class: 'split' },
         h('section', { class: 'panel', 'aria-labelledby': 'wanted-title' }, h('header', { class: 'bar' }, h('h2', { id: 'wanted-title' }, h('label', { for: 'wanted' }, 'Wanted state'))),
-          h('div', { class: 'fields' }, format.element, prune.element), editor, error,
+          h('div', { class: 'fields' }, format.element, prune.element), h('div', { class: 'numbered' }, gutter, editor), error,
           h('div', { class: 'buttons' }, action(null, 'Show plan', look, 'primary'), action(null, 'Load what is on record', load))),
         planned)),
     title: 'Apply',
-    shown() {},
+    shown: number,
     update(what) {
       if (what.has('events') && running) {
         const { data, type } = app.model.events[0];
@@ -106,7 +136,10 @@ export function apply(app) {
   };
 }
 
-/** A bar across every page while an apply waits to be confirmed. */
+/** The line of the text that a finding names, as `line 7` or `body:7`; null where it names none. */
+const lineOf = (words) => Number(/\bline (\d+)|\bbody:(\d+)/.exec(words)?.slice(1).find(Boolean)) || null;
+
+/** A bar across every page while an apply waits to be confirmed; and a notice of how that ended, unless it was by us. */
 export class Confirmation {
   constructor(app) {
     this.app = app;
@@ -114,18 +147,34 @@ export class Confirmation {
     const buttons = app.may('write') ? [action(null, 'Keep it', () => this.#send('confirm', 'The change is kept.'), 'primary'), action(null, 'Undo now', () => this.#send('rollback', 'The change is undone.'))] : [];
     this.element = h('aside', { class: 'confirmation', hidden: true, 'aria-label': 'Waiting for confirmation' }, h('p', { role: 'status' }, 'An applied change waits to be confirmed.'), this.words, buttons);
     this.until = 0;
+    this.logged = null; // when the last entry of the log was made, as the bar came
+    this.seconds = 0;
+    this.ours = false;
+    this.begun = 0;
+  }
+
+  /** An apply from this page waits for so many seconds. logged: when the last entry of the log before it was made. */
+  begin(seconds, logged) {
+    this.begun += 1;
+    Object.assign(this, { seconds, logged, until: Date.now() + seconds * 1000 });
+    this.check();
   }
 
   /** Ask the service whether one waits. */
   async check() {
-    let left = 0;
+    let answer;
+    const { begun } = this;
     try {
-      left = (await get('v1/confirmation')).left_s ?? 0;
-    } catch { left = 0; }
-    this.until = left ? Date.now() + left * 1000 : 0;
+      answer = await get('v1/confirmation');
+    } catch { return; } // nothing is known: the bar stays until the service answers
+    if (begun !== this.begun) return; // it was asked before our own change was made
+    const waited = this.until > 0;
+    this.until = answer.awaited ? Date.now() + (answer.left_s ?? 0) * 1000 : 0; // due, but not yet undone: it still waits
     this.element.hidden = !this.until;
     clearInterval(this.timer);
     if (this.until) { this.#tick(); this.timer = setInterval(() => this.#tick(), 500); }
+    if (this.until && !waited) this.logged = await lastLogged();
+    if (waited && !this.until) this.#tellEnd();
   }
 
   /** The same in a moment, once for many calls. */
@@ -137,14 +186,37 @@ export class Confirmation {
     const left = Math.ceil((this.until - Date.now()) / 1000);
     if (left % 5 === 0) this.checkSoon(); // it may be confirmed elsewhere, which changes nothing else
     text(this.words, left > 0 ? `Undone by itself in ${left} s` : 'Being undone …');
-    if (left < -2) this.check();
+    if (left < 0) this.checkSoon();
+  }
+
+  /** It waits no more: the log tells whether it was undone, and by whom. */
+  async #tellEnd() {
+    const { ours, seconds, logged } = this;
+    this.ours = false;
+    this.seconds = 0;
+    if (ours) return;
+    try {
+      const { entries } = await get('v1/log?limit=100');
+      const undone = entries.find(({ at, what }) => (logged === null || at > logged) && what.startsWith('rolled back'));
+      if (!undone) notice('The change was confirmed elsewhere: it is kept.');
+      else if (undone.who === NOBODY) notice(`Undone: nobody confirmed the change ${seconds ? `within ${seconds} s` : 'in time'}. All is as it was before.`, 'bad');
+      else notice(`The change was undone by ${undone.who}. All is as it was before.`, 'bad');
+    } catch (failure) { notice(`An applied change waits no more; whether it was kept could not be found out: ${told(failure)}`, 'bad'); }
   }
 
   async #send(verb, words) {
+    this.ours = true;
     try {
       await request('POST', path(verb));
       notice(words);
-    } catch (failure) { notice(told(failure), 'bad'); }
+    } catch (failure) { this.ours = false; notice(told(failure), 'bad'); }
     this.check();
   }
+}
+
+/** When the last entry of the log was made, as the service writes it; null where there is none. */
+async function lastLogged() {
+  try {
+    return (await get('v1/log?limit=1')).entries.at(-1)?.at ?? null;
+  } catch { return null; }
 }

@@ -6,7 +6,7 @@ import { action } from '../lists.js';
 import { eventRow } from '../told.js';
 
 const SHOWN = 200;
-const TYPES = [['', 'everything'], ['tunnel', 'tunnels'], ['session', 'sessions'], ['link', 'links'], ['worker', 'workers'], ['apply', 'changes as they run']];
+const TYPES = [['', 'everything'], ['tunnel', 'tunnels'], ['session', 'sessions'], ['link', 'links'], ['worker', 'workers'], ['apply', 'changes as they run'], ['confirmation', 'confirmations']];
 
 export function events(app) {
   const { model } = app;
