@@ -1,11 +1,14 @@
 // The page: who is let in, what is shown, and one frame at a time what is new.
 
 import { get, Problem, setToken, token, tokenFromAddress, told } from './api.js';
+import { eventsUrl } from './asking.js';
 import { h, icon, text } from './dom.js';
 import { notice } from './dialog.js';
+import { clock } from './format.js';
 import { here, setHere, setTitle } from './here.js';
 import { Model } from './model.js';
 import { Stream } from './stream.js';
+import { beOneOfTheTabs, leaveAll, tokenOfAnotherTab } from './tabs.js';
 import { theme } from './theme.js';
 import { apply, Confirmation } from './views/apply.js';
 import { session, tunnel } from './views/detail.js';
@@ -19,7 +22,7 @@ import { tunnels } from './views/tunnels.js';
 
 const VIEWS = { '': overview, tunnels, tunnel, session, links, link, events, apply, log, host };
 const NAV = [['', 'Overview', 'overview'], ['tunnels', 'Tunnels', 'tunnels'], ['links', 'Links', 'links'], ['events', 'Events', 'events'], ['apply', 'Apply', 'apply'], ['log', 'Log', 'log'], ['host', 'Host', 'host']];
-const COUNTERS_S = 1;
+const HIDDEN_MS = 2000;
 const AGAIN_MS = 3000;
 
 class App {
@@ -37,7 +40,9 @@ class App {
     document.getElementById('leave').addEventListener('click', () => this.#leave());
     document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); this.main.focus(); });
     window.addEventListener('hashchange', () => this.#address());
-    document.addEventListener('visibilitychange', () => this.mark('rates'));
+    document.addEventListener('visibilitychange', () => this.#seen());
+    document.addEventListener('keydown', (event) => this.#search(event));
+    beOneOfTheTabs(token, () => this.#leave());
   }
 
   may(scope) { return this.identity.scopes.includes(scope); }
@@ -51,7 +56,23 @@ class App {
       const news = this.dirty;
       this.dirty = new Set();
       this.view?.update(news);
+      if (news.has('structure') && this.view) this.stream.from(eventsUrl(this.view, this.model));
     });
+  }
+
+  /** A page that nobody sees asks for nothing; when it is looked at again, it goes on where it was. */
+  #seen() {
+    clearTimeout(this.hiding);
+    if (document.hidden) this.hiding = setTimeout(() => this.stream?.pause(), HIDDEN_MS);
+    else { this.stream?.resume(); this.mark('rates'); }
+  }
+
+  /** "/" leads to the search: that of the page, else that of all tunnels. */
+  #search(event) {
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, textarea, select, dialog') || !this.view) return;
+    event.preventDefault();
+    if (!document.getElementById('search')) { location.hash = '#/tunnels'; this.searching = true; }
+    else document.getElementById('search').focus();
   }
 
   async begin() {
@@ -61,7 +82,11 @@ class App {
       this.identity = you;
       this.formats = formats.peer;
     } catch (failure) {
-      if (failure instanceof Problem && failure.status === 401) { this.#login(token() ? failure : null, failure); return; }
+      if (failure instanceof Problem && failure.status === 401) {
+        const other = token() ? null : await tokenOfAnotherTab();
+        if (other) { setToken(other); this.begin(); } else this.#login(token() ? failure : null, failure);
+        return;
+      }
       this.#state('waiting', AGAIN_MS / 1000);
       this.retry = setTimeout(() => this.begin(), AGAIN_MS);
       if (!this.view && !this.main.children.length) this.main.replaceChildren(h('p', { class: 'empty panel' }, told(failure)));
@@ -71,13 +96,14 @@ class App {
     document.getElementById('leave').hidden = !token();
     this.confirmation = new Confirmation(this);
     document.getElementById('confirmation').replaceChildren(this.confirmation.element);
-    this.#route();
-    this.stream = new Stream(`v1/events?counters=${COUNTERS_S}`, {
+    this.stream = new Stream({
       event: (type, data) => this.#event(type, data),
       state: (word, seconds) => this.#state(word, seconds),
-      open: () => this.#list(),
+      open: (resumed) => { if (!resumed || !this.model.loaded) this.#list(); else this.confirmation.check(); },
       refused: (problem) => this.#login(problem),
     });
+    this.#route();
+    this.#seen();
     this.stream.run();
   }
 
@@ -92,6 +118,7 @@ class App {
   }
 
   #event(type, data) {
+    this.asOf = new Date();
     if (type === 'reset') this.#list();
     this.model.take(type, data);
     // Whoever changed something, by whatever means, may have done it with a way back.
@@ -99,11 +126,20 @@ class App {
   }
 
   #state(word, seconds) {
-    const words = { live: 'live', connecting: 'connecting …', waiting: `reconnecting in ${seconds} s` };
-    const shapes = { live: '●', connecting: '◌', waiting: '✕' };
+    const words = { live: 'live', connecting: 'connecting …', waiting: `reconnecting in ${seconds} s`, paused: 'paused' };
+    const shapes = { live: '●', connecting: '◌', waiting: '✕', paused: '‖' };
     this.#say(word, shapes[word], words[word]);
+    if (word === 'waiting' || word === 'live') this.#stale(word === 'waiting');
     if (word === 'waiting' && !this.lost) { this.lost = true; this.model.note('page', { words: 'the service is away', sign: '✕', kind: 'bad' }); }
     if (word === 'live' && this.lost) { this.lost = false; this.model.note('page', { words: 'the service is back', sign: '●', kind: 'good' }); }
+  }
+
+  /** What is shown while the service does not answer is old, and looks so. */
+  #stale(whether) {
+    const place = document.getElementById('stale');
+    document.body.toggleAttribute('data-stale', whether);
+    place.hidden = !whether || !this.model.loaded;
+    if (whether) text(place, `Not live: what is shown is as of ${clock(this.asOf ?? new Date())}. The service does not answer.`);
   }
 
   #say(word, shape, words) {
@@ -126,8 +162,10 @@ class App {
       if (link.dataset.view === current) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
     }
+    this.stream.from(eventsUrl(this.view, this.model));
     this.view.shown();
     window.scrollTo(0, 0);
+    if (this.searching) { this.searching = false; document.getElementById('search')?.focus(); }
   }
 
   #address() {
@@ -135,9 +173,9 @@ class App {
       tokenFromAddress();
       location.reload();
     } else if (document.body.dataset.state === 'in') {
-      this.#route();
       // As after loading a page: the next Tab begins with what is new.
       this.main.focus({ preventScroll: true });
+      this.#route();
     }
   }
 
@@ -160,7 +198,7 @@ class App {
       this.begin();
     } },
     h('img', { src: 'dashboard/logo.svg', alt: '', width: 44, height: 44 }), h('h1', {}, h('span', {}, 'Log in to ', h('span', { class: 'mono' }, here()))),
-    h('div', { class: 'field' }, h('label', { for: 'token' }, 'Token'), input, error, h('p', { class: 'hint', id: 'token-hint' }, 'Made on the host by ', h('code', {}, 'l2tpctl token add'), '. It is kept until this tab is closed, and nowhere else.')),
+    h('div', { class: 'field' }, h('label', { for: 'token' }, 'Token'), input, error, h('p', { class: 'hint', id: 'token-hint' }, 'Made on the host by ', h('code', {}, 'l2tpctl token add'), '. It is kept for the open tabs of this browser, and nowhere else.')),
     h('button', { type: 'submit', class: 'button primary' }, 'Log in'));
     this.#say('out', '○', 'not logged in');
     this.main.replaceChildren(form);
@@ -169,6 +207,7 @@ class App {
   }
 
   #leave() {
+    leaveAll();
     setToken(null);
     location.hash = '';
     location.reload();

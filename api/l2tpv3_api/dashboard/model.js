@@ -35,6 +35,7 @@ export class Model {
     this.links = new Map();
     this.lately = new Map();
     this.total = new History();
+    this.flows = new Map(); // what each tunnel's sessions did, by its name
     this.now = { rx: 0, tx: 0, rxp: 0, txp: 0, bad: 0 };
     this.events = [];
     this.numbers = 0;
@@ -60,6 +61,7 @@ export class Model {
     for (const tunnel of tunnels) this.#put(tunnel);
     for (const link of links) this.#putLink(link);
     for (const key of this.lately.keys()) if (!this.sessions.has(key) && !this.links.has(nameIn(key))) this.lately.delete(key);
+    for (const name of this.flows.keys()) if (!this.tunnels.has(name)) this.flows.delete(name);
     this.loaded = true;
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -104,6 +106,7 @@ export class Model {
   #tunnel({ change, name, document }) {
     if (change === 'vanished') {
       this.tunnels.delete(name);
+      this.flows.delete(name);
       for (const session of this.of(name)) this.#forget(keyOf(name, session.name));
     } else if (document) this.#put(document);
     this.changed('structure');
@@ -136,9 +139,10 @@ export class Model {
     this.changed('events');
   }
 
-  #counters({ time, sessions, links = [] }) {
+  #counters({ time, sessions, links = [], totals = null }) {
     const at = Date.parse(time) / 1000;
     const sum = { rx: 0, tx: 0, rxp: 0, txp: 0, bad: 0 };
+    const sums = new Map();
     let known = false;
     for (const { tunnel, name, counters } of sessions) {
       const one = this.lately.get(keyOf(tunnel, name));
@@ -146,15 +150,19 @@ export class Model {
       const rates = this.#lately(one, counters, at, TROUBLES);
       if (!rates) continue;
       known = true;
-      for (const key of Object.keys(sum)) sum[key] += rates[key];
+      const own = sums.get(tunnel) ?? sums.set(tunnel, { rx: 0, tx: 0, rxp: 0, txp: 0, bad: 0 }).get(tunnel);
+      for (const key of Object.keys(sum)) { sum[key] += rates[key]; own[key] += rates[key]; }
     }
+    for (const name of this.tunnels.keys()) this.flowOf(name).add(at, sums.get(name) ?? null);
     for (const { name, counters } of links) {
       const one = this.lately.get(linkKey(name));
       if (one) this.#lately(one, countersOf(this.links.get(name), counters), at, LINK_TROUBLES);
     }
+    const all = totals?.sessions?.rates; // of all, also of those whose counters were not asked for
+    if (all) Object.assign(sum, { rx: all.rx_bytes_per_s * 8, tx: all.tx_bytes_per_s * 8, rxp: all.rx_packets_per_s, txp: all.tx_packets_per_s });
     this.clock = at;
     this.now = sum;
-    this.total.add(at, known || sessions.length === 0 ? sum : null);
+    this.total.add(at, known || all || this.sessions.size === 0 ? sum : null);
     this.changed('rates');
   }
 
@@ -168,10 +176,16 @@ export class Model {
 
   #rates(one, counters, at, troubles) {
     const seconds = at - one.at;
-    if (!one.counters || seconds <= 0 || seconds > 15) return null;
-    for (const name of troubles) if (counters[name] > one.counters[name]) one.grew[name] = at;
+    if (!one.counters || seconds <= 0) return null;
     one.hearing.note(at, counters, one.counters);
+    if (seconds > 15) return null;
+    for (const name of troubles) if (counters[name] > one.counters[name]) one.grew[name] = at;
     return ratesOf(counters, one.counters, seconds, troubles);
+  }
+
+  /** What a tunnel's sessions did lately, taken together. */
+  flowOf(tunnel) {
+    return this.flows.get(tunnel) ?? this.flows.set(tunnel, new History()).get(tunnel);
   }
 
   /** The sessions of a tunnel. */
@@ -229,8 +243,8 @@ export class Model {
   /** In words, of a session that hears nothing. */
   saidOfSilence(session) {
     const seconds = Math.floor(this.silence(session));
-    if (this.counters(session).rx_packets === 0) return seconds ? `sends, has heard nothing yet, for ${seconds} s` : 'has heard nothing yet';
-    return `sends, hears nothing for ${seconds} s`;
+    if (this.counters(session).rx_packets === 0) return seconds ? `sends since ${seconds} s, and has heard nothing yet` : 'has heard nothing yet';
+    return `sends, and hears nothing for ${seconds} s`;
   }
 
   /** How a tunnel is shown: its condition, or, where that is up, the worst of what its sessions tell of it. */

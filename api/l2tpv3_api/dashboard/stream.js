@@ -35,34 +35,60 @@ export class Parser {
   }
 }
 
-/** on: {event(type, data), state(word, seconds), open(), refused(problem)}. */
+/** on: {event(type, data), state(word, seconds), open(resumed), refused(problem)}; resumed: what came since will follow. */
 export class Stream {
   #on;
-  #url;
+  #url = '';
   #lastId = '';
   #stopped = false;
+  #paused = false;
+  #anew = false;
   #abort = null;
   #wake = null;
   #failures = 0;
 
-  constructor(url, on) {
-    this.#url = url;
+  constructor(on) {
     this.#on = on;
     window.addEventListener('online', () => this.#wake?.());
-    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.#wake?.(); });
+  }
+
+  /** Read that address from now on; what happens while one is exchanged for the other is not missed. */
+  from(url) {
+    if (url === this.#url) return;
+    this.#url = url;
+    this.#anew = true;
+    this.#abort?.abort();
+  }
+
+  /** Ask for nothing until `resume`. */
+  pause() {
+    this.#paused = true;
+    this.#abort?.abort();
+  }
+
+  resume() {
+    this.#paused = false;
+    this.#wake?.();
   }
 
   async run() {
     while (!this.#stopped) {
+      if (this.#paused) {
+        this.#on.state('paused');
+        await new Promise((resolve) => { this.#wake = resolve; });
+        continue;
+      }
+      const quietly = this.#anew && this.#lastId !== ''; // another page wants other things: nothing is lost
+      this.#anew = false;
       try {
-        await this.#once();
+        await this.#once(quietly);
       } catch (error) {
         if (error instanceof Problem && (error.status === 401 || error.status === 403)) {
           this.#on.refused(error);
           return;
         }
       }
-      if (this.#stopped) return;
+      if (this.#stopped || this.#paused || this.#anew) continue;
       this.#failures += 1;
       const wait = Math.min(LONGEST_MS, SHORTEST_MS * 2 ** Math.min(this.#failures - 1, 6)) * (0.7 + 0.6 * Math.random());
       this.#on.state('waiting', Math.ceil(wait / 1000));
@@ -76,26 +102,28 @@ export class Stream {
     this.#wake?.();
   }
 
-  async #once() {
-    this.#abort = new AbortController();
+  async #once(quietly) {
+    const abort = new AbortController();
+    this.#abort = abort;
     // A connection can die without a word (a laptop asleep, a NAT that forgets): the service speaks up now and then.
-    let silence = setTimeout(() => this.#abort.abort(), SILENCE_MS);
-    this.#on.state('connecting');
+    let silence = setTimeout(() => abort.abort(), SILENCE_MS);
+    if (!quietly) this.#on.state('connecting');
     try {
       const headers = { Accept: 'text/event-stream' };
-      if (this.#lastId) headers['Last-Event-ID'] = this.#lastId;
-      const response = await ask(this.#url, { headers, signal: this.#abort.signal });
+      const resumed = this.#lastId !== '';
+      if (resumed) headers['Last-Event-ID'] = this.#lastId;
+      const response = await ask(this.#url, { headers, signal: abort.signal });
       if (!response.ok) throw await problemOf(response);
       const parser = new Parser();
       let begun = false;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
         const { value, done } = await reader.read();
-        if (done) return;
+        if (done || abort.signal.aborted) return;
         // The first piece comes when the service is on watch: what is listed from now on is no older than the events.
-        if (!begun) { begun = true; this.#failures = 0; this.#on.state('live'); this.#on.open(); }
+        if (!begun) { begun = true; this.#failures = 0; this.#on.state('live'); this.#on.open(resumed); }
         clearTimeout(silence);
-        silence = setTimeout(() => this.#abort.abort(), SILENCE_MS);
+        silence = setTimeout(() => abort.abort(), SILENCE_MS);
         for (const { type, id, data } of parser.push(value)) {
           if (id) this.#lastId = id;
           if (data) this.#on.event(type, JSON.parse(data));
@@ -103,7 +131,7 @@ export class Stream {
       }
     } finally {
       clearTimeout(silence);
-      this.#abort.abort();
+      abort.abort();
     }
   }
 }

@@ -125,6 +125,12 @@ class Browser:
                 element.clear()
                 element.send_keys(value)
 
+    def fill_in(self, name: str, value: str) -> None:
+        """Have a field of the page, not of a dialog, be this."""
+        element = self.wait_for(f"main [name={name}]")
+        element.clear()
+        element.send_keys(value)
+
     def press(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
         for key in keys:

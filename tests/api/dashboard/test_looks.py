@@ -67,7 +67,7 @@ def test_what_sends_and_hears_nothing_is_not_up(run: Any) -> None:
         "up up up silent",
         "up up up silent",
         "up up silent silent",
-        "sends, hears nothing for 38 s",
+        "sends, and hears nothing for 38 s",
         "alone",  # what has never heard anything and does not send is nothing that one would mend
         "up up up silent",  # and sends no more
     ]  # fmt: skip
@@ -114,3 +114,32 @@ def test_search_finds_a_session_as_it_is_written_everywhere(run: Any) -> None:
         const found = (words) => itemsOf(model, { words }).filter((one) => one.session).length;
         return ['t3/s5', 's5', 't4 s5', 't3/s'].map(found);
     """) == [1, 2, 1, 9]  # fmt: skip
+
+
+def test_advice_is_in_the_pages_words(run: Any) -> None:
+    """Beside buttons nobody wants commands: whatever the service says of them is the button that does the same."""
+    told = {
+        "`l2tpctl confirm` keeps it, `l2tpctl rollback` undoes it": "“Keep it” keeps it, “Undo now” undoes it",
+        "`l2tpctl tunnel set a --encap ip` first": "“Change”, on the page of tunnel a, to “Carried over” ip first",
+        "`l2tpctl restore siteb` brings it back": "“Restore”, on the page Host, brings it back",
+        "has no program: `l2tpctl restore` mends that": "has no program: “Restore”, on the page Host, mends that",
+        "`l2tpctl session del siteb lan` removes it": "“Remove”, on the page of session siteb/lan, removes it",
+        "`l2tpctl link show` lists them": "the page Links lists them",
+        "give another --local-port": "give another “Local UDP port”",
+        "give 8 or 16 hex digits, @FILE that holds them, or none": "give 8 or 16 hex digits, or none",
+    }
+    script = "await import('/dashboard/forms.js'); const { onThisPage } = await import('/dashboard/words.js');"
+    assert run(f"{script} return {list(told)!r}.map(onThisPage)") == list(told.values())
+
+
+def test_a_page_asks_for_what_it_shows(run: Any) -> None:
+    assert run("""
+        const { eventsUrl } = await import('/dashboard/asking.js');
+        const page = (name) => ({ rates: true, shows: () => ({ sessions: [{ tunnel: 't', name }] }) });
+        add('t', ...names(9));
+        const few = eventsUrl(page('s1'), model);
+        add('u', ...names(100));
+        return [few, eventsUrl(page('s1'), model), eventsUrl({ rates: true }, model), eventsUrl({}, model)];
+    """) == [
+        "v1/events?counters=1", "v1/events?counters=1&session=t%2Fs1", "v1/events?counters=1", "v1/events?counters=10",
+    ]  # fmt: skip

@@ -126,6 +126,42 @@ def test_a_token_in_the_address_is_taken_out_of_it(browser: Browser, url: str, t
     assert token not in browser.js("return location.href")
 
 
+def test_a_new_tab_is_logged_in_and_all_log_out_at_once(page: Browser, url: str) -> None:
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    try:
+        page.driver.get(f"{url}#/session/siteb/lan")
+        page.wait_text("h1", "siteb/lan")
+        page.click("#leave")
+        page.wait_for("#token")
+    finally:
+        page.driver.close()
+        page.driver.switch_to.window(first)
+    page.wait_for("#token")
+    assert page.js("return sessionStorage.length") == 0
+    assert any("401" in one for one in page.complaints())
+
+
+def test_a_page_that_nobody_sees_asks_for_nothing(page: Browser, service: Running, token: str) -> None:
+    hide = (
+        "Object.defineProperty(document, 'hidden', { value: arguments[0] === 1, configurable: true });"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.js(hide, 1)
+    page.wait_text("#link", "paused")
+    with service.by_tcp(token) as client:
+        client.put("/v1/tunnels/siteb/sessions/unseen", json={}).raise_for_status()
+        assert page.shown("[data-key='s siteb/unseen']") == []
+        page.js(hide, 0)
+        page.wait_for("[data-key='s siteb/unseen']")
+        page.wait_text(".events", "session siteb/unseen appeared")
+        client.delete("/v1/tunnels/siteb/sessions/unseen").raise_for_status()
+    page.go("#/host")  # shows no rates
+    asked = "return performance.getEntriesByType('resource').map((one) => one.name).join()"
+    page.go("#/")
+    page.until(lambda: "counters=10" in str(page.js(asked)), "rates to be asked for seldom")
+
+
 def test_who_may_only_read_is_offered_nothing_else(browser: Browser, service: Running, url: str, token: str) -> None:
     browser.open(f"{url}#/session/siteb/lan", token=service.token("reader", "read"))
     browser.wait_text("h1", "siteb/lan")
@@ -133,8 +169,10 @@ def test_who_may_only_read_is_offered_nothing_else(browser: Browser, service: Ru
     assert "Capture" in said
     for word in ("Change", "Remove", "Add"):
         assert word not in said
-    browser.click("button", "Peer configuration")
-    browser.wait_text("dialog", "needs a token with the scope “secrets”")
+    for words in ("Peer configuration", "Capture"):
+        browser.click("button[aria-disabled=true]", words)
+        browser.wait_text("#notices", f"{words}s hold the cookies: they need a token with the scope “secrets”")
+    assert browser.faults() == []
 
 
 def test_add_change_and_remove(page: Browser, service: Running, token: str) -> None:
@@ -144,7 +182,7 @@ def test_add_change_and_remove(page: Browser, service: Running, token: str) -> N
     page.fill(local_port="1702", remote_port="1702", id="77")
     page.click("dialog button[type=submit]")
     page.wait_text("h1", "sitec")
-    page.click("button", "Add session")
+    page.click("button", "Add the first")
     page.fill(name="voice", mtu="1300")
     page.click("dialog button[type=submit]")
     page.wait_text("h1", "sitec/voice")
@@ -155,6 +193,14 @@ def test_add_change_and_remove(page: Browser, service: Running, token: str) -> N
     page.click("dialog button[type=submit]")
     page.wait_text("#notices", "no traffic was interrupted")
     page.wait_text(".facts", "1280")
+    page.wait_text(".advice", "Once it is set up as “Peer configuration” says")
+
+    page.click("button", "Set down")
+    page.click("dialog button[type=submit]", "Set down")
+    page.wait_text("h1", "down")
+    page.wait_text(".advice", "because it was asked to be")
+    page.click("button", "Set up")
+    page.wait_text("h1", "hears nothing")
 
     page.click("button", "Remove")
     page.click("dialog button[type=submit]", "Remove")
@@ -165,7 +211,13 @@ def test_add_change_and_remove(page: Browser, service: Running, token: str) -> N
     page.until(lambda: "sitec" not in page.text(".rows"), "the row to go")
     page.go("#/log")
     page.wait_text(".log", "sitec")
+    page.press("/")
+    assert page.focused() == "search"
+    page.press("sitec token remove")
+    page.until(lambda: "siteb" not in page.text(".log"), "the others to go")
     page.wait_text(".log", "token page")
+    page.look(PHONE)
+    assert page.js("return Math.min(...[...document.querySelectorAll('.log .what')].map((e) => e.clientWidth))") > 250
 
 
 def test_checksums_can_be_left_to_the_default(page: Browser) -> None:
@@ -321,6 +373,10 @@ def test_plan_apply_undo_and_keep(page: Browser, service: Running, token: str) -
     editor.send_keys(Keys.NULL, more.replace("127.0.1.5", "nowhere"))
     page.click("button", "Show plan")
     page.wait_text("#wanted-error", "nowhere")
+    page.click("#wanted-error button", "Line ")
+    selected = "const e = document.activeElement; return e.value.slice(e.selectionStart, e.selectionEnd)"
+    assert page.js(selected) == 'remote = "nowhere"'
+    assert page.text(".gutter .wrong").strip() == page.text("#wanted-error button").removeprefix("Line ")
     page.js("const e = document.getElementById('wanted'); e.value = e.value.replace('nowhere', '127.0.1.5')")
     page.click("button", "Show plan")
     page.wait_text(".plan", "tunnel sitee")
@@ -340,6 +396,12 @@ def test_plan_apply_undo_and_keep(page: Browser, service: Running, token: str) -
             page.wait_text(".plan", "tunnel sitee")
     with service.by_tcp(token) as client:
         client.delete("/v1/tunnels/sitee").raise_for_status()
+    page.click("button", "Show plan")
+    page.wait_text(".plan", "tunnel sitee")
+    page.fill_in("confirm", "2")
+    page.click(".view button", "Apply")
+    page.click("dialog button[type=submit]", "Apply")
+    page.wait_text("#notices .bad", "Undone: nobody confirmed the change within 2 s")
     assert any("422" in one for one in page.complaints())
 
 
@@ -349,6 +411,10 @@ def test_the_far_ends_configuration(page: Browser) -> None:
     page.wait_text(".code", "l2tpctl tunnel add siteb")
     page.fill(**{"as": "iproute2"})
     page.wait_text(".code", "ip l2tp add tunnel")
+    page.wait_text("dialog", "session dmz: this end has 10.9.0.1/24; give the other end's netdev another address")
+    assert page.js("const e = document.querySelector('.code'); return e.scrollWidth <= e.clientWidth")
+    page.wait_for("dialog button:not(:disabled)")
+    assert "Download" in page.text("dialog footer")
     page.click("dialog button", "Copy")
     page.wait_text("dialog", "Copied")
     page.press(Keys.ESCAPE)
@@ -372,12 +438,16 @@ def test_it_comes_back_when_the_service_does(browser: Browser) -> None:
         browser.open(f"http://127.0.0.1:{port}/", token=service.token("page", "write"))
         service.stop(signal.SIGKILL)
         browser.wait_text("#link", "reconnecting")
+        browser.wait_text("#stale", "what is shown is as of")
+        assert browser.js("return getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
+        assert browser.faults() == []
         browser.wait_text(".events", "the service is away")
         service.log.unlink()
         service.start("--log-format", "json", "--unix", "none", "--listen", f"127.0.0.1:{port}")
         service.wait_ready()
         browser.wait_text("#link", "live")
         browser.wait_text(".events", "the service is back")
+        assert browser.shown("#stale, body[data-stale]") == []
         with service.by_tcp(service.token("other", "write")) as client:
             client.put("/v1/tunnels/back", json={"remote": "127.0.1.9", "local": "127.0.0.1"}).raise_for_status()
         browser.wait_for("[data-key='t back']")

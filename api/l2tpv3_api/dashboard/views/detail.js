@@ -3,12 +3,14 @@
 import { h, state, text } from '../dom.js';
 import { showCapture, showPeer } from '../far_end.js';
 import { bits, bytes, count, packets } from '../format.js';
-import { addSession, editSession, editTunnel, removeSession, removeTunnel } from '../forms.js';
+import { addSession, editSession, editTunnel, removeSession, removeTunnel, setDown, setSession } from '../forms.js';
 import { History, TROUBLE, TROUBLES } from '../history.js';
-import { action, itemsOf, joinedTo, makeRows } from '../lists.js';
+import { action, barred, itemsOf, joinedTo, makeRows } from '../lists.js';
 import { keyOf } from '../model.js';
 import { pair } from '../plot.js';
 import { WHY } from '../trouble.js';
+import { onThisPage } from '../words.js';
+import { facts } from './facts.js';
 import { adopt } from './host.js';
 
 /** Where a page is: pairs of words and address, the last without. */
@@ -19,23 +21,22 @@ const crumbs = (...parts) => crumbsOf(['Tunnels', '#/tunnels'], ...parts);
 /** In place of something that is not there: what that is, and where to look instead. */
 export const gone = (what, href = '#/tunnels', all = 'All tunnels') => h('div', { class: 'stack' }, h('h1', {}, what), h('p', { class: 'empty panel' }, 'It is not there (any more). ', h('a', { href }, all)));
 
-/** Pairs of a name and a value, null values left out. */
-export function facts(pairs) {
-  return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '').map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', { class: 'mono' }, value))));
-}
-
 export function tunnel(app, [name]) {
   const { model } = app;
   const head = h('div', { class: 'head' });
   const about = h('section', { class: 'panel', 'aria-labelledby': 'about-title' });
   const rows = makeRows(model, `Sessions of ${name}`);
-  const list = h('section', { class: 'panel flush', 'aria-labelledby': 'sessions-title' }, h('header', { class: 'bar' }, h('h2', { id: 'sessions-title' }, 'Sessions')), rows.element);
-  const element = h('div', { class: 'view' }, head, about, list);
+  const plots = pair(bits, packets);
+  const moving = h('div', { class: 'plots' }, plots.map((one) => one.element));
+  const first = h('div', { class: 'empty' }, h('p', {}, 'No sessions yet: they are what carries frames.'), app.may('write') ? h('div', { class: 'buttons' }, action('plus', 'Add the first', () => addSession(name))) : null);
+  const list = h('section', { class: 'panel flush', 'aria-labelledby': 'sessions-title' }, h('header', { class: 'bar' }, h('h2', { id: 'sessions-title' }, 'Sessions')), rows.element, first);
+  const element = h('div', { class: 'view' }, head, moving, list, about);
+
+  let plotted = null;
 
   function build() {
     const one = model.tunnels.get(name);
-    about.hidden = !one;
-    list.hidden = !one;
+    for (const part of [about, list, moving]) part.hidden = !one;
     if (!one) { put(head, 'gone', () => [crumbs([name]), gone(`Tunnel ${name}`)]); return; }
     const items = itemsOf(model, { only: name });
     const looks = model.looksOfTunnel(one);
@@ -44,11 +45,14 @@ export function tunnel(app, [name]) {
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts([
       ['from', `${one.local ?? '–'}${one.local_port ? ` port ${one.local_port}` : ''}`], ['to', `${one.remote}${one.remote_port ? ` port ${one.remote_port}` : ''}`],
       ['carried over', one.encap === 'udp' ? `UDP, checksum ${one.udp_checksum ? 'on' : 'off'}` : 'IP, protocol 115'],
-      ['ids', `${one.id} here, ${one.peer_id} there`], ['datapath', `${one.datapath}${one.reason ? ` (${one.reason})` : ''}`], ['worker', one.worker_pid ? `pid ${one.worker_pid}` : null],
+      ['ids', `${one.id} here, ${one.peer_id} there`], ['datapath', `${one.datapath}${one.reason ? ` (${one.reason})` : ''}`, 'wide'], ['worker', one.worker_pid ? `pid ${one.worker_pid}` : null],
       ['namespace', one.netns], ['at the next boot', one.transient ? 'forgotten' : null], ['made by', one.foreign ? 'something else: it is not on record here' : null],
       ['unknown sessions', unknown === null ? null : count(unknown)], ['malformed', invalid === null ? null : count(invalid)], ['control packets', control === null ? null : count(control)],
-    ]), one.notes.map((note) => h('p', { class: 'hint' }, note)));
-    list.hidden = items.length === 0;
+    ]), ...one.notes.map((note) => h('p', { class: 'hint' }, onThisPage(note))));
+    moving.hidden = items.length === 0;
+    first.hidden = items.length > 0 || one.foreign;
+    rows.element.hidden = items.length === 0;
+    if (plotted !== model.flowOf(name)) { plotted = model.flowOf(name); plots.forEach((plot) => plot.show(plotted)); }
     rows.show(items);
   }
   function buttons(one) {
@@ -56,7 +60,7 @@ export function tunnel(app, [name]) {
     if (one.foreign) { if (app.may('write')) shown.push(action('plus', 'Adopt', () => adopt(name), 'primary')); }
     else {
       if (app.may('write')) shown.push(action('plus', 'Add session', () => addSession(name), 'primary'), action('edit', 'Change', () => editTunnel(name)));
-      shown.push(action('peer', 'Peer configuration', () => showPeer(name, app.formats)));
+      shown.push(peerButton(app, name));
       if (app.may('write')) shown.push(action('remove', 'Remove', () => removeTunnel(name, model.of(name).length), 'danger'));
     }
     return h('div', { class: 'buttons' }, shown);
@@ -64,6 +68,8 @@ export function tunnel(app, [name]) {
   return {
     element,
     title: `Tunnel ${name}`,
+    rates: true,
+    shows: () => ({ sessions: model.of(name) }),
     shown: build,
     update(what) {
       if (what.has('structure')) build();
@@ -71,11 +77,17 @@ export function tunnel(app, [name]) {
         const one = model.tunnels.get(name);
         if (one && model.looksOfTunnel(one) !== head.dataset.said?.split(' ')[0]) build();
         rows.update();
+        plots.forEach((plot) => plot.update());
       }
+      if (what.has('theme')) plots.forEach((plot) => plot.recolour());
     },
-    destroy() { rows.destroy(); },
+    destroy() { rows.destroy(); plots.forEach((plot) => plot.destroy()); },
   };
 }
+
+const peerButton = (app, tunnel) => (app.may('secrets')
+  ? action('peer', 'Peer configuration', () => showPeer(app.model, tunnel, app.formats))
+  : barred('peer', 'Peer configuration', 'Peer configurations hold the cookies: they need a token with the scope “secrets”.'));
 
 /** Build it anew only where it says something else: a button that is being pressed stays. Focus goes to its like. */
 export function put(head, said, build) {
@@ -93,7 +105,8 @@ export function session(app, [tunnelName, name]) {
   const plots = pair(bits, packets);
   const about = h('section', { class: 'panel', 'aria-labelledby': 'about-title' });
   const numbers = counters();
-  const body = h('div', {}, numbers.advice, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
+  const said = h('div', { class: 'advice' });
+  const body = h('div', {}, said, numbers.advice, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
   const element = h('div', { class: 'view' }, head, body);
   const where = () => crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]);
   let plotted = null;
@@ -105,27 +118,45 @@ export function session(app, [tunnelName, name]) {
     const looks = model.looksOfSession(one);
     put(head, `${looks} ${one.foreign}`, () => [where(), h('div', { class: 'title' }, h('h1', {}, h('span', {}, key), state(looks)), buttons(one))]);
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts(aboutSession(one)));
+    said.replaceChildren(...[next(one)].filter(Boolean));
     numbers.update(model, one);
     const lately = model.lately.get(key)?.history ?? new History();
     if (plotted !== lately) { plotted = lately; plots.forEach((plot) => plot.show(lately)); }
   }
   function buttons(one) {
+    const writes = app.may('write') && !one.foreign;
     const shown = [];
-    if (app.may('write') && !one.foreign) shown.push(action('edit', 'Change', () => editSession(tunnelName, name)));
-    if (!one.foreign) shown.push(action('peer', 'Peer configuration', () => showPeer(tunnelName, app.formats)));
-    shown.push(action('capture', 'Capture', () => showCapture(tunnelName, name)));
-    if (app.may('write') && !one.foreign) shown.push(action('remove', 'Remove', () => removeSession(tunnelName, name, one.ifname), 'danger'));
+    if (writes) shown.push(action('edit', 'Change', () => editSession(tunnelName, name)), setUpOrDown(one));
+    if (!one.foreign) shown.push(peerButton(app, tunnelName));
+    shown.push(app.may('secrets') ? action('capture', 'Capture', () => showCapture(tunnelName, name)) : barred('capture', 'Capture', 'Captures hold the cookies: they need a token with the scope “secrets”.'));
+    if (writes) shown.push(action('remove', 'Remove', () => removeSession(tunnelName, name, one.ifname), 'danger'));
     return h('div', { class: 'buttons' }, shown);
+  }
+  function setUpOrDown(one) {
+    if (one.condition === 'down') return action(null, 'Set up', () => setSession(tunnelName, name, true));
+    return one.condition === 'up' ? action(null, 'Set down', () => setDown(tunnelName, name)) : null;
+  }
+  /** What is the matter with it, or what comes next, where the counters can't tell. */
+  function next(one) {
+    if (one.condition === 'down') return h('p', { class: 'alert silent' }, one.wanted?.up === false ? 'It is down because it was asked to be: it carries nothing.' : 'It was asked to be up, but something else on this host has set its netdev down.', app.may('write') && !one.foreign ? ' “Set up” sets it up.' : '');
+    if (WHY.session[one.condition]) return h('p', { class: 'alert' }, WHY.session[one.condition]);
+    if (one.foreign || model.counters(one).rx_packets > 0) return null;
+    return h('p', { class: 'alert silent unheard', hidden: model.silence(one) > 0 }, 'Nothing has been heard from the other end yet. Once it is set up as ', h('b', {}, '“Peer configuration”'), ' says, a packet from there makes this session up.');
   }
   return {
     element,
     title: `Session ${key}`,
+    rates: true,
+    shows: () => ({ sessions: [{ tunnel: tunnelName, name }] }),
     shown: build,
     update(what) {
       const one = model.sessions.get(key);
       const looks = one && model.looksOfSession(one);
       if (what.has('structure') || (one && looks !== head.dataset.said?.split(' ')[0])) build();
-      else if (what.has('rates') && one) numbers.update(model, one);
+      else if (what.has('rates') && one) {
+        numbers.update(model, one);
+        said.querySelector('.unheard')?.toggleAttribute('hidden', model.silence(one) > 0); // then it is told so, with for how long
+      }
       if (what.has('rates')) plots.forEach((plot) => plot.update());
       if (what.has('theme')) plots.forEach((plot) => plot.recolour());
     },

@@ -4,8 +4,9 @@ import { get, path, send, told } from '../api.js';
 import { confirm, field, notice } from '../dialog.js';
 import { h, mark } from '../dom.js';
 import { here } from '../here.js';
-import { many } from '../format.js';
+import { binary, count, many } from '../format.js';
 import { action } from '../lists.js';
+import { facts } from './facts.js';
 
 /** Ask, then put a foreign tunnel on record under a name. */
 export function adopt(foreign) {
@@ -71,9 +72,12 @@ function all(app) {
       action(null, 'Stop all', () => confirm('Stop all tunnels?', [`${many(model.tunnels.size, 'tunnel')} with ${many(model.sessions.size, 'session')}${model.links.size ? ` and ${many(model.links.size, 'link')}` : ''} stop carrying traffic, until they are restored.`], 'Stop all', async () => { await send('POST', path('down')); notice('All is stopped; the record is kept.'); }, { name: here() }), 'danger')));
 }
 
+const LIMITS = { page: ['entries of a list at once', count], words_bytes: ['a body that makes or changes one thing', binary], state_bytes: ['a body with a whole state', binary] };
+
 function more(document) {
-  const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'links', 'you'].includes(name) && value !== null);
+  const rest = Object.entries(document).filter(([name, value]) => !['datapaths', 'links', 'you', 'limits'].includes(name) && value !== null);
   const shown = (value) => (Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? Object.entries(value).map(([k, v]) => `${k.replaceAll('_', ' ')}: ${Array.isArray(v) ? v.join(', ') : v}`).join('\n') : String(value));
-  return panel('more-title', 'This service', h('dl', { class: 'facts' }, rest.map(([name, value]) => h('div', {}, h('dt', {}, name.replaceAll('_', ' ')), h('dd', { class: 'mono pre' }, shown(value))))),
+  const limits = Object.entries(document.limits ?? {}).map(([name, value]) => { const [words, as] = LIMITS[name] ?? [name.replaceAll('_', ' '), count]; return `${words}: ${as(value)}`; });
+  return panel('more-title', 'This service', facts([...rest.map(([name, value]) => [name.replaceAll('_', ' '), shown(value), 'wide']), ['limits', limits.join('\n'), 'wide']]),
     h('p', { class: 'hint' }, 'For programs: /openapi.json describes the interface; /metrics is for Prometheus.'));
 }

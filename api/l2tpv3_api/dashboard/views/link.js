@@ -8,7 +8,9 @@ import { editLink, removeLink } from '../link_forms.js';
 import { action } from '../lists.js';
 import { byName } from '../model.js';
 import { pair } from '../plot.js';
-import { crumbsOf, facts, gone, put } from './detail.js';
+import { onThisPage } from '../words.js';
+import { crumbsOf, gone, put } from './detail.js';
+import { facts } from './facts.js';
 
 const DIRECTIONS = [['packets', 'packets'], ['bytes', 'bytes'], ['dropped', 'dropped'], ['errors', 'errors']];
 
@@ -29,7 +31,7 @@ export function link(app, [name]) {
     if (!one) { put(head, 'gone', () => [where(), gone(`Link ${name}`, '#/links', 'All links')]); return; }
     const looks = model.looksOf(one);
     put(head, looks, () => [where(), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(looks)), buttons(one))]);
-    about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts(aboutLink(one)), ...one.notes.map((note) => h('p', { class: 'hint' }, note)));
+    about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts(aboutLink(one)), ...one.notes.map((note) => h('p', { class: 'hint' }, onThisPage(note))));
     layered.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'layered-title' }, 'Layers')), list('Over', beneath(model, one)), list('On top of it', above(model, one)));
     numbers.update(model, one);
     const lately = model.lately.get(`l ${name}`)?.history ?? new History();
@@ -42,6 +44,8 @@ export function link(app, [name]) {
   return {
     element: h('div', { class: 'view' }, head, body),
     title: `Link ${name}`,
+    rates: true,
+    shows: () => ({ links: [name] }),
     shown: build,
     update(what) {
       const one = model.links.get(name);

@@ -38,6 +38,7 @@ export function links(app, _, query) {
   return {
     element,
     title: 'Links',
+    rates: true,
     shown() { layers.draw(); list(); },
     update(what) {
       if (what.has('structure')) { layers.draw(); list(); }

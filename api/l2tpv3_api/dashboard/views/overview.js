@@ -50,6 +50,7 @@ export function overview(app) {
   return {
     element,
     title: 'Overview',
+    rates: true,
     shown() {
       topology.draw();
       layers.draw();

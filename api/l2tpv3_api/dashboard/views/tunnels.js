@@ -35,6 +35,7 @@ export function tunnels(app, _, query) {
   return {
     element,
     title: 'Tunnels',
+    rates: true,
     shown() { list(); },
     update(what) {
       if (what.has('structure') || (what.has('rates') && condition.value)) list();

@@ -1,0 +1,8 @@
+// What is known of a thing, as pairs.
+
+import { h } from '../dom.js';
+
+/** Pairs of a name and a value, null values left out; a third word "wide" gives one the whole row. */
+export function facts(pairs) {
+  return h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '').map(([name, value, className]) => h('div', { class: className }, h('dt', {}, name), h('dd', { class: 'mono pre' }, value))));
+}
