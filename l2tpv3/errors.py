@@ -8,6 +8,7 @@
     │   ├── UnavailableError    unavailable        2     501   no     a datapath or feature does not work here
     │   ├── WorkerError         worker-failed      2     502   yes    a user-datapath worker died or did not answer
     │   ├── BusyError           busy               2     503   yes    it did not come true in time
+    │   │   └── LockedError     busy               2     503   yes    another change holds the lock
     │   └── UnreachableError    unreachable        2     503   yes    another host's service does not answer
     ├── NotFoundError           not-found          3     404   no
     │   └── MissingError        not-found          3     404   yes    something of this host that may come yet
@@ -97,6 +98,10 @@ class BusyError(RefusedError):
     """The kernel accepted the request but it did not come true in time (tunnel delete is asynchronous)."""
 
     slug, http_status, retryable = "busy", 503, True
+
+
+class LockedError(BusyError):
+    """Another process holds a lock that a change needs. Nothing was touched, and trying another tunnel is no help."""
 
 
 class UnreachableError(RefusedError):

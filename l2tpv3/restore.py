@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
-from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.errors import L2tpError, LockedError, MissingError, NoAddressError, NoRouteError
 from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
 from l2tpv3.links.record import Links
@@ -88,10 +88,12 @@ class Restorer:
     def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
         """Those that are to be waited for. All at once, else those that look ready, else one by one: quick when well.
 
-        So one that can't be brought back is in no other's way.
+        So one that can't be brought back is in no other's way. Raises LockedError at once: it is about all of them.
         """
         try:
             return self._sorted(self._together(names))
+        except LockedError:
+            raise
         except L2tpError as error:
             if names is not None and len(names) == 1:
                 return self._sorted({next(iter(names)): error})
@@ -100,11 +102,15 @@ class Restorer:
             try:
                 failures |= self._together(ready)
                 ready = []
+            except LockedError:
+                raise
             except L2tpError:
                 pass
         for name in ready:
             try:
                 failures |= self._together([name])
+            except LockedError:
+                raise
             except L2tpError as error:
                 failures[name] = error
         return self._sorted(failures)
