@@ -17,14 +17,15 @@ from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.describe import describe, describe_each
-from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError
+from l2tpv3.errors import BusyError, ExistsError, L2tpError
 from l2tpv3.everything import Edits, Everything
-from l2tpv3.extent import leave_out, links_of, note_of, once_done, what_is_alive, what_is_made
+from l2tpv3.extent import leave_out, left_of, links_of, note_of, once_done, what_is_made, what_to_undo
 from l2tpv3.link.base import Placer
 from l2tpv3.link.place import NetdevPlacer
 from l2tpv3.links.maker import Makers
 from l2tpv3.links.record import Links
 from l2tpv3.links.run import LinkRunner, MakerOf
+from l2tpv3.links.steps import LinkStep
 from l2tpv3.lock import exclusive
 from l2tpv3.netlink.tape import Tape, spoil, taping
 from l2tpv3.observe import Observer
@@ -39,7 +40,7 @@ from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
 from l2tpv3.spaces import Spaces
 from l2tpv3.steps import AddTunnel, AnyStep, Step
-from l2tpv3.store import AuditEntry, Recorded, Store
+from l2tpv3.store import AuditEntry, Recorded, Store, unconfirmed
 from l2tpv3.told import OnStep
 from l2tpv3.whoami import caller
 from l2tpv3.world import World
@@ -172,9 +173,7 @@ class Engine:
         with self._locked(), _no_collection(), contextlib.ExitStack() as stack:
             if confirm_s is None and (quick := self._change_quickly(request, on_step)) is not None:
                 return quick
-            recorded = self.store.load()
-            if not repairs:
-                self._refuse_unconfirmed(recorded)
+            recorded = self._recorded(repairs=repairs)
             before = recorded.everything
             with self._spaces.standing_in(repairs=repairs), self._busy():
                 wanted = want(before)
@@ -192,10 +191,11 @@ class Engine:
             if recorded.pending is not None and recorded.pending.deadline is not None:
                 # The note of the unconfirmed change has to stay; this one is on record already and needs none.
                 if changed:
-                    self._refuse_unconfirmed(recorded)
+                    raise unconfirmed(recorded.pending)
                 self._take(change, steps, on_step)
                 return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces)
-            if not steps and not changed and recorded.pending is None:
+            left = left_of(recorded.pending, without, without_links)
+            if not steps and not changed and recorded.pending == left:
                 if self._quick is not None and not without:
                     self._quick.keep(tape, change, request)
                 return Outcome(steps=(), before=before, after=wanted, namespaces=namespaces)
@@ -205,7 +205,7 @@ class Engine:
                 deadline = since_boot_s() + confirm_s
                 back = changed.back(before)
                 waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
-            last = self._carry_out(recorded, change, steps, changed, waiting, on_step, namespaces=namespaces)
+            last = self._carry_out(recorded, change, steps, changed, waiting or left, on_step, namespaces=namespaces)
             if self._quick is not None and waiting is None and not without:
                 self._quick.keep(last, once_done(change), request)
             return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces)
@@ -216,37 +216,48 @@ class Engine:
         change: Change,
         steps: tuple[AnyStep, ...],
         changed: Edits,
-        waiting: Pending | None,
+        after: Pending | None,
         on_step: OnStep | None,
         look: Look | None = None,
         *,
         namespaces: tuple[str, ...] = (),
     ) -> Tape:
-        """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told."""
+        """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told.
+
+        after: what stays noted when it is done: that it waits to be confirmed, or what is left of a killed change.
+        """
         audit = AuditEntry(at=time.time(), who=caller(), what=in_words(namespaces, steps) or "record only")
         note = note_of(recorded, change, steps, changed)
         self.store.begin(note)
+        begun: list[AnyStep] = []
         try:
-            last = self._take(change, steps, on_step, look)
-            self.store.commit(changed, audit, waiting)
+            last = self._take(change, steps, on_step, look, begun)
+            self.store.commit(changed, audit, after)
         except BaseException as error:
             with _noting(error):
-                self._undo(change, note)
-                self.store.revert(changed.back(recorded.everything))
+                self._undo(change, note, begun)
+                # What a killed change left is as it was, too.
+                self.store.revert(changed.back(recorded.everything), recorded.pending)
             raise
         return last
 
     def _take(
-        self, change: Change, steps: tuple[AnyStep, ...], on_step: OnStep | None = None, look: Look | None = None
+        self,
+        change: Change,
+        steps: tuple[AnyStep, ...],
+        on_step: OnStep | None = None,
+        look: Look | None = None,
+        begun: list[AnyStep] | None = None,
     ) -> Tape:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
 
-        look: at what; None is everything that is wanted. Gives what the last look told.
+        look: at what; None is everything that is wanted. begun: gets each step before it is taken. Gives what the last
+        look told.
         """
 
         for attempt in range(ROUNDS):
             with self._busy():
-                self._runner.take_all(steps, _telling(steps, on_step))
+                self._runner.take_all(steps, _telling(steps, on_step, begun))
             with taping() as tape:
                 world = (look or self._look_at_all)(change.wanted)
                 world = self._with_links(world, change.links.wanted)
@@ -276,24 +287,20 @@ class Engine:
         spoil()  # what is asked for links is on no tape
         return dataclasses.replace(world, links=self.links.seen(*known))
 
-    def _undo(self, change: Change, note: Pending) -> None:
-        """Make again what was there before: of what was on record, that which was really running."""
-        was = {
-            name: alive
-            for name, record in change.old.items()
-            if (alive := what_is_alive(record, change.world)) is not None
-        }
+    def _undo(self, change: Change, note: Pending, begun: Collection[AnyStep]) -> None:
+        """Take away what the begun steps made, and make again what they took away; see extent.what_to_undo."""
         made = note.target.made
         making = {**change.maybe, **made.tunnels}
-        world = self.observer(Recorded(tunnels={})).world(change.old, making)
-        links = dataclasses.replace(
-            change.links,
-            wanted={name: record for name, record in change.links.old.items() if name in change.world.links.there},
-            maybe={**change.links.maybe, **made.links},
-            scope=links_of(note),
-        )
-        world = self._with_links(world, links.old, links.maybe)
-        back = dataclasses.replace(change, maybe=making, wanted=was, world=world, scope=note.scope, links=links)
+        now = self.observer(Recorded(tunnels={})).world(change.old, making)
+        back, alone = what_to_undo(change, begun, making, now)
+        names = [step.link.spec.name for step in begun if isinstance(step, LinkStep)]
+        known = [Everything(links=some) for some in (change.links.old, made.links, change.links.wanted)]
+        touched = touched_links(back.scope, names, *known) or frozenset()
+        apart = touched_links(frozenset(alone), (), *known) or frozenset()
+        maybe = {**change.links.maybe, **made.links}
+        links = dataclasses.replace(back.links, maybe=maybe, scope=touched - apart)
+        world = self._with_links(now, links.old, links.maybe)
+        back = dataclasses.replace(back, world=world, links=links)
         self._take(back, plan_everything(back))
 
     def _look(self, recorded: Recorded, wanted: Everything, scope: Scope | None, names: Collection[str] = ()) -> Change:
@@ -325,8 +332,7 @@ class Engine:
     def stop(self) -> Outcome:
         """Remove everything on record from this host, keeping the record."""
         with self._locked():
-            recorded = self.store.load()
-            self._refuse_unconfirmed(recorded)
+            recorded = self._recorded()
             change = self._look(recorded, Everything(), None)
             steps = plan_everything(change)
             kept = dataclasses.replace(
@@ -340,7 +346,7 @@ class Engine:
             now = boot_id()
             tunnels = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
             links = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.links.items()}
-            self.store.commit(Edits(tunnels=tunnels, links=links), audit)
+            self.store.commit(Edits(tunnels=tunnels, links=links), audit, None)
             self._spaces.tidy()
             return Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
 
@@ -354,8 +360,8 @@ class Engine:
     def adopt(self, record: TunnelRecord) -> None:
         """Put on record what is running already, and mark its netdevs as ours."""
         with self._locked():
-            recorded = self.store.load()
-            if record.spec.name in recorded.tunnels:
+            recorded = self._recorded()
+            if record.spec.name in recorded.shown.tunnels:
                 raise ExistsError(f"tunnel {record.spec.name}", "exists already", "give another NAME")
             for session in record.sessions:
                 mark = self.places.mark(record.spec.name, session.spec.name)
@@ -421,7 +427,7 @@ class Engine:
                 return None
             names = ", ".join(sorted({*pending.before.tunnels, *pending.before.links}))
             what = f"rolled back: the machine went down before it was confirmed: {names}"
-            self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what))
+            self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), None)
             return Outcome(steps=(), before=recorded.everything, after=self.store.load().everything)
 
     def _refuse_unanswering(self, steps: tuple[AnyStep, ...], change: Change) -> None:
@@ -434,11 +440,15 @@ class Engine:
             if isinstance(step, AddTunnel) and name in change.world.hung and isinstance(datapath, HasWorkers):
                 raise unanswered(next(iter(datapath.unanswering), 0))
 
-    def _refuse_unconfirmed(self, recorded: Recorded) -> None:
-        pending = recorded.pending
-        if pending is not None and pending.deadline is not None:
-            problem = f"a change waits for its confirmation, {pending.left_s or 0:.0f} s left"
-            raise ConflictError("this host", problem, "`l2tpctl confirm` keeps it, `l2tpctl rollback` undoes it")
+    def _recorded(self, *, repairs: bool = False) -> Recorded:
+        """The record for a change to begin with. Every change begins here, so none is made beside an unconfirmed one.
+
+        repairs: the change only makes again what is on record. Raises ConflictError while one waits to be confirmed.
+        """
+        recorded = self.store.load()
+        if not repairs and recorded.pending is not None and recorded.pending.deadline is not None:
+            raise unconfirmed(recorded.pending)
+        return recorded
 
     # -- one at a time -------------------------------------------------------------------------------------------
 
@@ -461,15 +471,18 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _telling(steps: tuple[AnyStep, ...], on_step: OnStep | None) -> Callable[[AnyStep], None]:
-    """What tells of each step before it is taken, if that is not told with an earlier one."""
-    if on_step is None:
-        return lambda _: None
-    told = {id(step): said for step, said in zip(steps, describe_each(steps), strict=True) if said is not None}
+def _telling(
+    steps: tuple[AnyStep, ...], on_step: OnStep | None, begun: list[AnyStep] | None
+) -> Callable[[AnyStep], None]:
+    """What tells of each step before it is taken, if that is not told with an earlier one, and notes it in `begun`."""
+    said = describe_each(steps) if on_step is not None else ()
+    told = {id(step): one for step, one in zip(steps, said, strict=bool(said)) if one is not None}
 
     def tell(step: AnyStep) -> None:
-        if (said := told.get(id(step))) is not None:
-            on_step(said)
+        if begun is not None:
+            begun.append(step)
+        if on_step is not None and (one := told.get(id(step))) is not None:
+            on_step(one)
 
     return tell
 

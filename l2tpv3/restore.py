@@ -17,7 +17,7 @@ from l2tpv3.outcome import Outcome
 from l2tpv3.planning import touched_links
 from l2tpv3.settling import Settling
 from l2tpv3.steps import AnyStep
-from l2tpv3.told import News, Tell, Turn
+from l2tpv3.told import News, Tell, ToldStep, Turn
 
 WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 """What may be only a matter of time."""
@@ -44,6 +44,7 @@ class Restorer:
         self._tell = tell or (lambda _: None)
         self._told: set[tuple[str, str]] = set()
         self._restored: set[str] = set()
+        self._begun: set[str] = set()  # of which steps were taken in an attempt that failed, perhaps because of another
         self._failed: dict[str, L2tpError] = {}
 
     def restore(self, names: Collection[str] | None, wait_s: float = 0.0) -> list[str]:
@@ -165,16 +166,30 @@ class Restorer:
             return self._settling(whole).again(tunnels, about, absent, absent_links, unmade)
 
         outcome = self._engine.change(
-            want, scope, links=links or (), repairs=True, without=absent.keys(), without_links=unmade
+            want,
+            scope,
+            links=links or (),
+            on_step=self._note_begun,
+            repairs=True,
+            without=absent.keys(),
+            without_links=unmade,
         )
+        done = {name for name in self._begun if names is None or name in names}
+        self._begun -= done
         waiting: dict[str, L2tpError] = {link_key(name): error for name, error in absent_links.items()}
         for (tunnel, _), error in absent.items():
             waiting.setdefault(tunnel, error)
-        for name in sorted(set(map(_subject, outcome.steps))):
+        for name in sorted(done | set(map(_subject, outcome.steps))):
             self._restored.add(name)
             if name not in waiting:
                 self._tell(dataclasses.replace(news_of(name, Turn.RESTORED), changed=_what_changed(outcome, name)))
         return waiting
+
+    def _note_begun(self, step: ToldStep) -> None:
+        if step.link is not None:
+            self._begun.add(link_key(step.link))
+        elif step.tunnel:
+            self._begun.add(step.tunnel)
 
     def _is_asked_for(self, whole: Everything, name: str) -> bool:
         record = whole.links.get(link_of(name)) if is_link_key(name) else whole.tunnels.get(name)

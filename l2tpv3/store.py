@@ -20,10 +20,11 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final, Literal
 
 from l2tpv3 import migrations
 from l2tpv3.boot import boot_id
-from l2tpv3.errors import L2tpError, RefusedError, file_error
+from l2tpv3.errors import ConflictError, L2tpError, RefusedError, file_error
 from l2tpv3.everything import Edits, Everything
 from l2tpv3.links.record import LinkRecord, Links
 from l2tpv3.links.spec import LinkSpec
@@ -66,6 +67,16 @@ class AuditEntry:
     what: str
 
 
+AS_IT_IS: Final = "as it is"
+"""Of the note of a change: it stays; see Store.commit."""
+
+
+def unconfirmed(pending: Pending) -> ConflictError:
+    """The error about a change that can't be made while another one awaits its confirmation."""
+    problem = f"a change waits for its confirmation, {pending.left_s or 0:.0f} s left"
+    return ConflictError("this host", problem, "`l2tpctl confirm` keeps it, `l2tpctl rollback` undoes it")
+
+
 class Store:
     """The record in `directory`/l2tpv3.db, mode 0600. Reading an absent one gives nothing and makes nothing.
 
@@ -100,25 +111,39 @@ class Store:
                 return _read_pending(db)
 
     def begin(self, pending: Pending) -> None:
-        """Note a change before its first step."""
+        """Note a change before its first step.
+
+        Raises ConflictError while another one awaits its confirmation, whose note would be lost.
+        """
         with self._change("nothing was changed") as db:
+            there = _read_pending(db)
+            if there is not None and there.deadline is not None and pending.deadline is None:
+                raise unconfirmed(there)
             _write_pending(db, pending)
 
-    def commit(self, edits: Edits, audit: AuditEntry, pending: Pending | None = None) -> None:
-        """What a change made of some tunnels and links, all at once. pending: what stays to be confirmed."""
+    def commit(self, edits: Edits, audit: AuditEntry, pending: Pending | Literal["as it is"] | None = AS_IT_IS) -> None:
+        """What a change made of some tunnels and links, all at once.
+
+        pending: what is noted from then on: a change that awaits its confirmation, or what of a killed one is still to
+        be done; None when nothing is left of it. By default the note that there is stays.
+        """
         with self._change() as db:
             for table in ("tunnel", "link"):
                 db.execute(f"DELETE FROM {table} WHERE boot <> ?", (boot_id(),))  # transient, and its boot is over
             _write(db, edits)
-            _write_pending(db, pending)
+            if pending != AS_IT_IS:
+                _write_pending(db, pending)
             db.execute("INSERT INTO audit VALUES (?, ?, ?)", (audit.at, audit.who, audit.what))
             db.execute("DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?", (AUDIT_KEPT,))
 
-    def revert(self, before: Edits) -> None:
-        """The change that was begun is undone: `before` is what there was of all that it would have changed."""
+    def revert(self, before: Edits, pending: Pending | None = None) -> None:
+        """The change that was begun is undone: `before` is what there was of all that it would have changed.
+
+        pending: as for `commit`.
+        """
         with self._change() as db:
             _write(db, before)
-            _write_pending(db, None)
+            _write_pending(db, pending)
 
     def forget_pending(self) -> None:
         """The pending change is undone, or confirmed."""

@@ -125,7 +125,7 @@ def test_one_that_waits_is_in_no_others_way(tmp_path: Path) -> None:
     after = make(tmp_path, memory, frozenset())
     news: list[News] = []
     with pytest.raises(MissingError, match="a/lan: no bridge br0"):
-        after.restore(wait_s=0.1, tell=news.append)
+        after.restore(wait_s=1, tell=news.append)
     assert [(one.tunnel, one.turn) for one in news] == [("b", Turn.RESTORED), ("a", Turn.WAITING)]
     there = {tunnel.tunnel_id: [one.session_id for one in tunnel.sessions] for tunnel in memory.tunnels(None)}
     assert there == {1: [2], 2: []}, "nor in that of its own tunnel's other sessions"

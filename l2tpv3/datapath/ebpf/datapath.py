@@ -91,12 +91,14 @@ class EbpfDatapath:
         """See Datapath.add_session."""
         from l2tpv3.datapath.ebpf import wires
 
+        there = adopt and wires.is_there(tunnel, session.session_id)
         self._worker.add_session(tunnel, _beside(tunnel, session), adopt=adopt)
         try:
             wires.make(tunnel, session, self._runtime)
         except BaseException:
-            with contextlib.suppress(L2tpError):
-                self.del_session(tunnel, session)
+            if not there:  # else its netdev, which outlived a worker, would go
+                with contextlib.suppress(L2tpError):
+                    self.del_session(tunnel, session)
             raise
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:

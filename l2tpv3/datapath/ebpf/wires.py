@@ -228,6 +228,12 @@ def outdated(tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[Sessio
             return [one for one, entry in entries if differ(entry, wanted[one.session_id], watched=watched)]
 
 
+def is_there(tunnel: TunnelSpec, session_id: int) -> bool:
+    """Whether the session's netdev is there, whole or not."""
+    with _asking(tunnel, f"tunnel {tunnel.name}", "look at its netdevs") as route:
+        return ends.lower_end(route, tunnel.tunnel_id, session_id) is not None
+
+
 def is_whole(tunnel: TunnelSpec, session_id: int) -> bool:
     """Whether all of a session's is there, which was not cut short while it was made."""
     with _asking(tunnel, f"tunnel {tunnel.name}", "look at its netdevs") as route:
