@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from l2tpv3.errors import ForeignError, NotFoundError
 from l2tpv3.links.status import LinkStatus
+from l2tpv3.spelling import did_you_mean
 from l2tpv3.status import SessionStatus, TunnelStatus
 from l2tpv3.store import AuditEntry
 from l2tpv3.told import Change, OnStep, Tell, ToldStep
@@ -158,19 +159,21 @@ class Host(Protocol):
         """
 
 
-def no_tunnel(name: str) -> NotFoundError:
-    """The error about a tunnel that is not there."""
-    return NotFoundError(f"tunnel {name}", "no such tunnel", "`l2tpctl tunnel show` lists them")
+def no_tunnel(name: str, known: Iterable[str] = ()) -> NotFoundError:
+    """The error about a tunnel that is not there; `known`: those that are."""
+    remedy = did_you_mean(name, known, "`l2tpctl tunnel show` lists them")
+    return NotFoundError(f"tunnel {name}", "no such tunnel", remedy)
 
 
-def no_link(name: str) -> NotFoundError:
-    """The error about a link that is not there."""
-    return NotFoundError(f"link {name}", "no such link", "`l2tpctl link show` lists them")
+def no_link(name: str, known: Iterable[str] = ()) -> NotFoundError:
+    """The error about a link that is not there; `known`: those that are."""
+    return NotFoundError(f"link {name}", "no such link", did_you_mean(name, known, "`l2tpctl link show` lists them"))
 
 
-def no_session(tunnel: str, name: str) -> NotFoundError:
-    """The error about a session that is not there."""
-    return NotFoundError(f"session {tunnel}/{name}", "no such session", f"`l2tpctl session show {tunnel}` lists them")
+def no_session(tunnel: str, name: str, known: Iterable[str] = ()) -> NotFoundError:
+    """The error about a session that is not there; `known`: those of that tunnel."""
+    remedy = did_you_mean(name, known, f"`l2tpctl session show {tunnel}` lists them")
+    return NotFoundError(f"session {tunnel}/{name}", "no such session", remedy)
 
 
 def foreign_tunnel(name: str) -> ForeignError:

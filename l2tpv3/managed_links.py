@@ -42,7 +42,7 @@ class ManagedLinks:
         recorded = self._engine.store.load()
         links = recorded.shown.links
         if name not in links:
-            raise no_link(name)
+            raise no_link(name, links)
         return self._look(recorded, {name: links[name]})[0]
 
     def relayed(self) -> list[LinkStatus]:
@@ -109,7 +109,7 @@ class ManagedLinks:
 
 def _record(whole: Everything, name: str) -> LinkRecord:
     if name not in whole.links:
-        raise no_link(name)
+        raise no_link(name, whole.links)
     return whole.links[name]
 
 

@@ -95,10 +95,11 @@ class Manager:
         record = recorded.shown.tunnels.get(name)
         if record is not None:
             return self._engine.observer(recorded).tunnel(record)
-        for status in self.tunnels():
+        tunnels = self.tunnels()
+        for status in tunnels:
             if status.name == name:
                 return status
-        raise no_tunnel(name)
+        raise no_tunnel(name, (one.name for one in tunnels))
 
     def session(self, tunnel: str, name: str, *, secrets: bool = True) -> SessionStatus:
         """One session by name. Raises NotFoundError."""
@@ -106,10 +107,11 @@ class Manager:
         record = recorded.tunnels.get(tunnel)
         if record is not None and (session := record.session(name)) is not None:
             return self._engine.observer(recorded).tunnel(record.with_sessions((session,))).sessions[0]
-        for status in self.tunnel(tunnel).sessions:
+        sessions = self.tunnel(tunnel).sessions
+        for status in sessions:
             if status.name == name:
                 return status
-        raise no_session(tunnel, name)
+        raise no_session(tunnel, name, (one.name for one in sessions))
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Recording:
         """Capture a session's frames from now on; see Recording. Raises NotFoundError, InvalidValueError (filter)."""
@@ -118,7 +120,7 @@ class Manager:
         status = self.tunnel(tunnel)
         found = next((one for one in status.sessions if one.name == session), None)
         if found is None:
-            raise no_session(tunnel, session)
+            raise no_session(tunnel, session, (one.name for one in status.sessions))
         return Recording(status, found, options)
 
     def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
@@ -152,7 +154,7 @@ class Manager:
         records = recorded.tunnels
         for name in names:
             if name not in records:
-                raise no_tunnel(name)
+                raise no_tunnel(name, records)
         chosen = [records[name] for name in (names or records)]
         links = {} if names else recorded.links
         return [
@@ -481,15 +483,16 @@ class Manager:
         if name not in recorded.tunnels and link_of(name) in recorded.links:
             return link_key(link_of(name))
         if is_link_key(name):
-            raise no_link(link_of(name))
+            raise no_link(link_of(name), recorded.links)
         return self._record(recorded.tunnels, name).spec.name
 
     def _record(self, records: Records, name: str) -> TunnelRecord:
         if name in records:
             return records[name]
-        if any(status.name == name for status in self.tunnels() if status.foreign):
+        foreign = [status.name for status in self.tunnels() if status.foreign]
+        if name in foreign:
             raise foreign_tunnel(name)
-        raise no_tunnel(name)
+        raise no_tunnel(name, [*records, *foreign])
 
 
 def _lasting(whole: Everything, tunnel: str, transient: bool) -> Everything:  # noqa: FBT001 - private
@@ -530,5 +533,5 @@ def _shipped_placer() -> Placer:
 def _session_record(record: TunnelRecord, name: str) -> SessionRecord:
     session = record.session(name)
     if session is None:
-        raise no_session(record.spec.name, name)
+        raise no_session(record.spec.name, name, (one.spec.name for one in record.sessions))
     return session

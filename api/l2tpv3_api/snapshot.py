@@ -40,22 +40,23 @@ class Snapshot:
         """One tunnel by name. Raises NotFoundError."""
         found = self._by_name.get(name)
         if found is None:
-            raise no_tunnel(name)
+            raise no_tunnel(name, self._by_name)
         return found
 
     def session(self, tunnel: str, name: str) -> SessionStatus:
         """One session by name. Raises NotFoundError."""
-        for session in self.tunnel(tunnel).sessions:
+        sessions = self.tunnel(tunnel).sessions
+        for session in sessions:
             if session.name == name:
                 return session
-        raise no_session(tunnel, name)
+        raise no_session(tunnel, name, (session.name for session in sessions))
 
     def link(self, name: str) -> LinkStatus:
         """One link by name. Raises NotFoundError."""
         for link in self.links:
             if link.name == name:
                 return link
-        raise no_link(name)
+        raise no_link(name, (link.name for link in self.links))
 
     @cached_property
     def sorted_tunnels(self) -> list[TunnelStatus]:

@@ -18,14 +18,16 @@ from l2tpv3.cli import (
     link_stats,
     metrics,
     options,
+    selection,
     serve,
     session,
     stats,
+    status,
     token,
     tunnel,
     wanted,
 )
-from l2tpv3.cli.command import Command, Group
+from l2tpv3.cli.command import Command, Group, Root
 from l2tpv3.errors import InvalidValueError
 
 _QUICK: dict[str, Any] = {
@@ -40,6 +42,7 @@ l2tpctl tunnel add siteb --remote 192.0.2.2
 l2tpctl session add siteb lan --address 10.0.0.1/24
 l2tpctl peer siteb        # prints what to type at site B
 l2tpctl                   # how everything is
+l2tpctl help session add  # the help of any command
 """
 
 
@@ -62,6 +65,8 @@ def _status(
     ca: aim.Ca = None,
     cert: aim.Cert = None,
     key: aim.Key = None,
+    brief: selection.Brief = False,
+    condition: selection.OnlyCondition = None,
     json: options.Json = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
@@ -70,19 +75,24 @@ def _status(
     """L2TPv3 ethernet pseudowires: a session in a tunnel is an ethernet netdev on each of two hosts.
 
     Without a command: the status of everything. Data goes to stdout and prose to stderr. Exit codes: 0 done,
-    1 usage or invalid value, 2 refused by the kernel or a worker, 3 not found, 4 exists or conflicts, 5 not permitted.
+    1 usage or invalid value, 2 refused by the kernel or a worker, 3 not found, 4 exists or conflicts, 5 not permitted,
+    10 something would change (plan --exit-code), 130 ended by Ctrl-C.
     """
     ctx.obj.aim(aim.Aim.from_options(ctx.params))
     if ctx.invoked_subcommand is None:
-        tunnel.status(ctx, as_json=json)
-    elif json:
-        remedy = f"write `l2tpctl {ctx.invoked_subcommand} ... --json`"
-        raise InvalidValueError("--json", "it stands before the command", remedy)
+        status.show_status(ctx, brief=brief, condition=condition, as_json=json)
+        return
+    if json:
+        raise InvalidValueError("--json", f"`l2tpctl {ctx.invoked_subcommand}` prints no JSON", "leave it out")
+    for option, given in (("--brief", brief), ("--condition", condition)):
+        if given:
+            remedy = f"write it behind `l2tpctl {ctx.invoked_subcommand}`"
+            raise InvalidValueError(option, "it stands before the command", remedy)
 
 
 def command() -> Any:
     """The root command, ready to be invoked with an Invocation as its context's obj."""
-    root = typer.Typer(**_QUICK, cls=Group, invoke_without_command=True, callback=_status, epilog=_EXAMPLES)
+    root = typer.Typer(**_QUICK, cls=Root, invoke_without_command=True, callback=_status, epilog=_EXAMPLES)
     for name, home, about in (
         ("tunnel", tunnel, "Tunnels: the path between two hosts."),
         ("session", session, "Sessions: ethernet pseudowires in a tunnel."),
@@ -99,6 +109,7 @@ def command() -> Any:
         if home is link:
             group.command("stats", cls=Command, epilog=link_stats.EXAMPLES)(link_stats.stats)
         root.add_typer(group, name=name)
+    root.command("status", cls=Command, epilog=status.EXAMPLES)(status.status)
     root.command("peer", cls=Command, epilog=interop.PEER_EXAMPLES)(interop.peer)
     for word, function in boot.COMMANDS.items():
         root.command(word, cls=Command, epilog=boot.EXAMPLES[word])(function)

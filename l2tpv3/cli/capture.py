@@ -130,7 +130,7 @@ def _decoding(host: Host, tunnel: str, name: str, side: str) -> Callable[[Iterat
     status = host.tunnel(tunnel)
     session = next((one for one in status.sessions if one.name == name), None)
     if session is None:
-        raise no_session(tunnel, name)
+        raise no_session(tunnel, name, (one.name for one in status.sessions))
     lengths = (len(session.spec.rx_cookie), len(session.spec.tx_cookie))
     decoder = Decoder(status, session, Side(side), cookie_lengths=lengths)
 

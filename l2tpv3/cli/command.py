@@ -7,8 +7,18 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-ALIASES = {"ls": "show", "rm": "del"}
-"""Other names of commands, shown beside them in the help."""
+ALIASES = {"ls": "show", "list": "show", "rm": "del", "remove": "del", "delete": "del", "change": "set"}
+"""Other names of commands in a group, as other programs have them; `ls` and `rm` are told in the help."""
+
+_ROOT_ALIASES = {"show": "status", "ls": "status", "list": "status"}
+
+SECTIONS = {
+    "Set up": ("tunnel", "session", "link", "peer", "down", "restore"),
+    "Look": ("status", "capture", "events", "metrics", "log"),
+    "Files": ("check", "plan", "apply", "confirm", "rollback", "export", "import", "adopt"),
+    "Service and other programs": ("serve", "token", "watch", "ip-l2tp"),
+}
+"""How the root's help groups commands."""
 
 
 class _AsTyped:
@@ -79,12 +89,32 @@ class Group(TyperGroup):
         return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names in the order that they were added, groups first."""
-        return sorted(self.commands, key=lambda name: not isinstance(self.commands[name], TyperGroup))
+        """Names in the order that they were added."""
+        return list(self.commands)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Print the examples."""
         _write_examples(self.epilog, formatter)
+
+
+class Root(Group):
+    """The root of the commands, whose help lists them by what they are for."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name or alias; what a group's commands are called is none here."""
+        return TyperGroup.get_command(self, ctx, _ROOT_ALIASES.get(cmd_name, cmd_name))
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names, in the order of the help's sections."""
+        known = [name for names in SECTIONS.values() for name in names]
+        return sorted(self.commands, key=lambda name: known.index(name) if name in known else len(known))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Print the commands, in sections."""
+        limit = formatter.width - 6 - max(map(len, self.commands))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(limit)) for name in names])
 
 
 def _write_examples(epilog: str | None, formatter: Any) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from l2tpv3.cli import link_options, options
+from l2tpv3.cli import link_options, options, selection
 from l2tpv3.cli.link_options import with_words
-from l2tpv3.cli.tunnel import manager_of, print_json, tell_change
+from l2tpv3.cli.tunnel import delete_each, manager_of, print_json, tell_change
 from l2tpv3.shown import printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ l2tpctl link set lan0 --over eth2                    # the alias stays, with its
 l2tpctl link set br0 --mtu 1400 --stp on
 l2tpctl link set br0 --mtu auto --address none
 """,
-    "del": "l2tpctl link del br0",
+    "del": "l2tpctl link del br0\nl2tpctl link del v10 br0      # what is over others first",
 }
 
 
@@ -78,15 +78,29 @@ def _tell_notes(link: LinkStatus) -> None:
         print(f"l2tpctl: note: link {link.name}: {printable(note)}", file=sys.stderr)
 
 
-def show(ctx: typer.Context, name: link_options.AnyLink = None, *, json: options.Json = False) -> None:
-    """Show all links in a table, or one with everything about it."""
+def show(
+    ctx: typer.Context,
+    name: link_options.AnyLink = None,
+    *,
+    brief: selection.Brief = False,
+    condition: selection.OnlyCondition = None,
+    json: options.Json = False,
+) -> None:
+    """Show all links in a table, or one with everything about it.
+
+    A name may be a pattern, as a shell's: `'v*'`.
+    """
     from l2tpv3.cli import link_view
 
-    host = manager_of(ctx)
-    links = host.links.all() if name is None else [host.links.get(name)]
+    found = selection.find_links(manager_of(ctx).links, name)
+    links = selection.in_condition(found, condition)
     if json:
         print_links(links)
-    elif name is not None:
+    elif found and not links:
+        print(f"no link is {condition}", file=sys.stderr)
+    elif links and brief:
+        print(link_view.brief_links(links), end="")
+    elif selection.are_one(name):
         print(link_view.link_text(links[0]), end="")
     elif links:
         print(link_view.links_table(links), end="")
@@ -117,12 +131,13 @@ def set_(
         print_links([now])
 
 
-def del_(ctx: typer.Context, name: link_options.LinkName) -> None:
-    """Delete a link.
+def del_(ctx: typer.Context, names: link_options.LinkNames) -> None:
+    """Delete links.
 
-    It is gone when this returns; what it was over stays.
+    They are gone when this returns; what they were over stays. Where one of them is not there, none is deleted.
     """
-    manager_of(ctx).links.delete(name)
+    links = manager_of(ctx).links
+    delete_each(names, links.get, links.delete)
 
 
 def nothing() -> None:

@@ -14,8 +14,14 @@ TYPES = ("bridge", "bond", "alias", "macvlan", "ipvlan", "vlan", "vnic", "port")
 """LinkType's values, by hand: to import it would cost every run of l2tpctl 20 ms."""
 
 LinkName = Annotated[str, typer.Argument(metavar="NAME", help="The link's name.", autocompletion=complete.links)]
+LinkNames = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="The links' names.", autocompletion=complete.links)
+]
 NewLink = Annotated[str, typer.Argument(metavar="NAME", help="A name for the link, of your choice.")]
-AnyLink = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this link.", autocompletion=complete.links)]
+AnyLink = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="Only this link; a pattern such as 'v*' does.", autocompletion=complete.links),
+]
 
 _TYPE: dict[str, Any] = {"metavar": "TYPE", "autocompletion": complete.choice(*TYPES)}
 Type = Annotated[str, typer.Option("--type", help=f"What it is: {', '.join(TYPES)}.", **_TYPE)]

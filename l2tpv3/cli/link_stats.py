@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from l2tpv3.cli import link_options, options
+from l2tpv3.cli.selection import find_links
 from l2tpv3.cli.stats import Watch, rate_cells, seconds, stamp, watch_on
-from l2tpv3.cli.table import table
 from l2tpv3.cli.tunnel import manager_of, print_json
+from l2tpv3.cli.width import fitted_table
 from l2tpv3.shown import printable_json
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def stats(
     if watch is not None:
         _watch(links, name, as_json=json, every_s=seconds(watch))
         return
-    found = _find(links, name)
+    found = find_links(links, name)
     if json:
         from l2tpv3 import report
 
@@ -54,10 +55,6 @@ def stats(
         print("no links", file=sys.stderr)
 
 
-def _find(links: LinkHost, name: str | None) -> list[LinkStatus]:
-    return links.all() if name is None else [links.get(name)]
-
-
 def _watch(links: LinkHost, name: str | None, *, as_json: bool, every_s: float) -> None:
     before: list[LinkStatus] = []
 
@@ -65,7 +62,7 @@ def _watch(links: LinkHost, name: str | None, *, as_json: bool, every_s: float) 
         from l2tpv3 import report
 
         nonlocal before
-        found, earlier = _find(links, name), before
+        found, earlier = find_links(links, name), before
         before = found
         at = datetime.now(UTC)
         interval = round(interval_s, 3) if interval_s else None
@@ -87,7 +84,9 @@ def counters_table(links: Iterable[LinkStatus]) -> str:
         for link in links
         for ifname, counters in _by_netdev(link.spec.ifname, link.counters)
     ]
-    return table(heads, rows, right=heads[3:])
+    return fitted_table(
+        heads, rows, right=heads[3:], spare=("IFNAME", "TYPE", *(name.upper().replace("_", "-") for name in _LOSSES))
+    )
 
 
 def rates_table(links: Iterable[Mapping[str, Any]], at: str) -> str:
@@ -99,7 +98,7 @@ def rates_table(links: Iterable[Mapping[str, Any]], at: str) -> str:
         for ifname, counters in _by_netdev(link["ifname"] or "", link["counters"]):
             lost = sum(counters.get(name, 0) for name in _LOSSES)
             rows.append((at, link["name"], link["type"], ifname, *rate_cells(rates.get(ifname), _TRAFFIC), lost))
-    return table(heads, rows, right=heads[4:])
+    return fitted_table(heads, rows, right=heads[4:], spare=("IFNAME", "TYPE", "TIME"))
 
 
 def _by_netdev(ifname: str, counters: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

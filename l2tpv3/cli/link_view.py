@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from l2tpv3.cli.table import pairs, table
 from l2tpv3.cli.view import attached
+from l2tpv3.cli.width import fitted_line, fitted_pairs, fitted_table
 
 if TYPE_CHECKING:
     from l2tpv3.links.status import LinkStatus
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 def links_table(links: Iterable[LinkStatus]) -> str:
     """A line for each link."""
     heads = ("NAME", "TYPE", "CONDITION", "IFNAME", "OVER", "MTU", "MAC", "ATTACHED")
-    return table(heads, [_row(link) for link in links], right=("MTU",))
+    return fitted_table(heads, [_row(link) for link in links], right=("MTU",), spare=("MAC", "MTU", "IFNAME", "TYPE"))
+
+
+def brief_links(links: Iterable[LinkStatus]) -> str:
+    """A line for each link: what it is called, whether it is there, where it is put to use."""
+    rows = [(link.name, link.condition.value, ifname(link), attached(link.netdev)) for link in links]
+    return fitted_table(("LINK", "CONDITION", "IFNAME", "ATTACHED"), rows, spare=("IFNAME",))
 
 
 def _row(link: LinkStatus) -> Sequence[object]:
@@ -44,8 +50,9 @@ def status_text(links: Sequence[LinkStatus]) -> str:
         (*_row(link)[:6], link.counters.get("tx_packets"), link.counters.get("rx_packets"), attached(link.netdev))
         for link in links
     ]
-    text = table(heads, rows, right=("MTU", "TX-PACKETS", "RX-PACKETS"))
-    return text + "".join(f"note  {link.name}: {note}\n" for link in links for note in link.notes)
+    spare = ("MTU", "IFNAME", "TX-PACKETS", "RX-PACKETS", "TYPE")
+    text = fitted_table(heads, rows, right=("MTU", "TX-PACKETS", "RX-PACKETS"), spare=spare)
+    return text + "".join(fitted_line(f"note  {link.name}: {note}") for link in links for note in link.notes)
 
 
 def link_text(link: LinkStatus) -> str:
@@ -53,7 +60,7 @@ def link_text(link: LinkStatus) -> str:
     spec, netdev = link.spec, link.netdev
     own_netdev = spec.options.own_netdev
     wanted = spec.options.to_words()
-    return pairs(
+    return fitted_pairs(
         [
             ("name", link.name),
             ("type", spec.type),

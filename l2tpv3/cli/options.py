@@ -11,16 +11,28 @@ from l2tpv3.cli import complete
 TunnelName = Annotated[
     str, typer.Argument(metavar="TUNNEL", help="The tunnel's name.", autocompletion=complete.tunnels)
 ]
+TunnelNames = Annotated[
+    list[str], typer.Argument(metavar="TUNNEL...", help="The tunnels' names.", autocompletion=complete.tunnels)
+]
 NewTunnel = Annotated[str, typer.Argument(metavar="NAME", help="A name for the tunnel, of your choice.")]
 NewSession = Annotated[str, typer.Argument(metavar="NAME", help="A name for the session, unique in its tunnel.")]
 SessionName = Annotated[
     str, typer.Argument(metavar="NAME", help="The session's name.", autocompletion=complete.sessions)
 ]
+SessionNames = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="The sessions' names.", autocompletion=complete.sessions)
+]
 AnyTunnel = Annotated[
-    str | None, typer.Argument(metavar="TUNNEL", help="Only this tunnel.", autocompletion=complete.tunnels)
+    str | None,
+    typer.Argument(
+        metavar="TUNNEL", help="Only this tunnel; a pattern such as 'site*' does.", autocompletion=complete.tunnels
+    ),
 ]
 AnySession = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="Only this session.", autocompletion=complete.sessions)
+    str | None,
+    typer.Argument(
+        metavar="NAME", help="Only this session; a pattern such as 'l*' does.", autocompletion=complete.sessions
+    ),
 ]
 
 _REMOTE: dict[str, Any] = {"metavar": "ADDR", "help": "The peer's IPv4 or IPv6 address."}
@@ -174,7 +186,7 @@ Bridge = Annotated[
 ]
 Up = Annotated[bool | None, typer.Option("--up/--down", help="Set the netdev up or down. [default: up]")]
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, typer.Option("--json", "-j", help="Print JSON.")]
 ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Print cookies in clear.")]
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.cli import output
+from l2tpv3.cli.typed import Typed
 from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
     from l2tpv3.remote.manager import RemoteManager
 
 PROGRAM = "l2tpctl"
+COMPLETING = "_L2TPCTL_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 PIPE_CLOSED = 141
 """Exit code when whoever read our output went away: 128 + SIGPIPE, as for any other program in a pipe."""
-
-
-VALUED = ("--host", "--token-file", "--ca", "--cert", "--key")
-"""The options before a command that are followed by a value."""
 
 
 class Invocation:
@@ -69,26 +68,27 @@ class Invocation:
 def run(argv: list[str], manager: Manager | None = None) -> int:
     """Run one command; see main()."""
     output.prepare()
+    typed = Typed.of(argv)
     invocation = Invocation(manager)
     try:
         try:
-            code = _invoke(argv, invocation)
+            code = _invoke(argv if COMPLETING in os.environ else typed.argv, invocation)
             sys.stdout.flush()
         except BrokenPipeError:
             raise
         except output.OutputError as error:
             output.discard()
-            code = tell(error, as_json=_wants_json(argv))
+            code = tell(error, as_json=typed.json)
         except L2tpError as error:
-            code = tell(error, as_json=_wants_json(argv))
+            code = tell(error, as_json=typed.json)
         except KeyboardInterrupt:
             code = INTERRUPTED
         except UnicodeEncodeError as error:
-            code = tell(_not_in_this_locale(error), as_json=_wants_json(argv))
+            code = tell(_not_in_this_locale(error), as_json=typed.json)
         except Exception as error:
             if os.environ.get("L2TPV3_DEBUG"):
                 raise
-            code = tell(_unexpected(error), as_json=_wants_json(argv))
+            code = tell(_unexpected(error), as_json=typed.json)
     except BrokenPipeError:
         output.discard()
         code = PIPE_CLOSED
@@ -116,7 +116,7 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
     # one that is public in all, BadParameter, a UsageError, a ClickException.
     click_exception: type[Exception] = typer.BadParameter.__mro__[2]
     try:
-        if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
+        if COMPLETING in os.environ:
             root.main(args=argv, prog_name=PROGRAM, obj=invocation)  # the shell asks for completions; exits
         with root.make_context(PROGRAM, list(argv), obj=invocation) as context:
             root.invoke(context)
@@ -155,19 +155,3 @@ def _not_in_this_locale(error: UnicodeEncodeError) -> InvalidValueError:
 def _unexpected(error: Exception) -> RefusedError:
     problem = f"unexpected {type(error).__name__}: {error}"
     return RefusedError("internal error", problem, "set L2TPV3_DEBUG=1 for the traceback, and report it")
-
-
-def _wants_json(argv: list[str]) -> bool:
-    words = argv[: argv.index("--")] if "--" in argv else argv
-    return "--json" in words and _command(words) != "ip-l2tp"
-
-
-def _command(words: list[str]) -> str:
-    """The command that the words are for: the first one that is neither an option nor the value of one."""
-    rest = iter(words)
-    for word in rest:
-        if not word.startswith("-"):
-            return word
-        if word in VALUED:
-            next(rest, None)
-    return ""

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from l2tpv3.cli import options
+from l2tpv3.cli import options, selection
 from l2tpv3.cli.options import given
-from l2tpv3.cli.tunnel import manager_of, print_json, tell_change
+from l2tpv3.cli.tunnel import delete_each, manager_of, print_json, tell_change
 
 if TYPE_CHECKING:
-    from l2tpv3.host import Host
     from l2tpv3.status import SessionStatus
 
 EXAMPLES = {
@@ -34,7 +33,7 @@ l2tpctl session set siteb lan --mtu 1400
 l2tpctl session set siteb lan --address 10.0.0.1/24 --address 2001:db8::1/64     # instead of those it had
 l2tpctl session set siteb lan --address none --bridge br0
 """,
-    "del": "l2tpctl session del siteb lan",
+    "del": "l2tpctl session del siteb lan\nl2tpctl session del siteb lan voice",
 }
 
 
@@ -100,16 +99,26 @@ def show(
     tunnel: options.AnyTunnel = None,
     name: options.AnySession = None,
     *,
+    brief: selection.Brief = False,
+    condition: selection.OnlyCondition = None,
     json: options.Json = False,
     show_secrets: options.ShowSecrets = False,
 ) -> None:
-    """Show sessions in a table, or one with everything about it."""
+    """Show sessions in a table, or one with everything about it.
+
+    Names may be patterns, as a shell's: `'site*'`.
+    """
     from l2tpv3.cli import view
 
-    sessions = find_sessions(manager_of(ctx), tunnel, name, secrets=show_secrets)
+    found = selection.find_sessions(manager_of(ctx), tunnel, name, secrets=show_secrets)
+    sessions = [(where, session) for where, session in found if selection.in_condition([session], condition)]
     if json:
         print_sessions(sessions, secrets=show_secrets)
-    elif tunnel is not None and name is not None:
+    elif found and not sessions:
+        print(f"no session is {condition}", file=sys.stderr)
+    elif sessions and brief:
+        print(view.brief_sessions(sessions), end="")
+    elif tunnel is not None and selection.are_one(tunnel, name):
         print(view.session_text(tunnel, sessions[0][1], secrets=show_secrets), end="")
     elif sessions:
         print(view.sessions_table(sessions, secrets=show_secrets), end="")
@@ -117,16 +126,6 @@ def show(
         print(f"no sessions in tunnel {tunnel}; `l2tpctl session add {tunnel} NAME` makes one", file=sys.stderr)
     else:
         print("no sessions; `l2tpctl session add TUNNEL NAME` makes one", file=sys.stderr)
-
-
-def find_sessions(
-    manager: Host, tunnel: str | None, name: str | None, *, secrets: bool = False
-) -> list[tuple[str, SessionStatus]]:
-    """Pairs of tunnel's name and session: all, those of a tunnel, or the one. Raises NotFoundError."""
-    if tunnel is not None and name is not None:
-        return [(tunnel, manager.session(tunnel, name, secrets=secrets))]
-    tunnels = manager.tunnels(secrets=secrets) if tunnel is None else [manager.tunnel(tunnel, secrets=secrets)]
-    return [(one.name, session) for one in tunnels for session in one.sessions]
 
 
 def set_(
@@ -173,12 +172,13 @@ def set_(
         print_sessions([(tunnel, now)], secrets=show_secrets)
 
 
-def del_(ctx: typer.Context, tunnel: options.TunnelName, name: options.SessionName) -> None:
-    """Delete a session and its netdev.
+def del_(ctx: typer.Context, tunnel: options.TunnelName, names: options.SessionNames) -> None:
+    """Delete sessions of a tunnel, and their netdevs.
 
-    Both are gone when this returns.
+    All are gone when this returns. Where one of them is not there, none is deleted.
     """
-    manager_of(ctx).del_session(tunnel, name)
+    manager = manager_of(ctx)
+    delete_each(names, lambda name: manager.session(tunnel, name), lambda name: manager.del_session(tunnel, name))
 
 
 def print_sessions(sessions: list[tuple[str, SessionStatus]], *, secrets: bool = False) -> None:

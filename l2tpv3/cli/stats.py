@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from l2tpv3.cli import options
 from l2tpv3.cli.output import use_utf8
-from l2tpv3.cli.session import find_sessions
+from l2tpv3.cli.selection import find_sessions
 from l2tpv3.cli.table import table
 from l2tpv3.cli.tunnel import manager_of, print_json
+from l2tpv3.cli.width import columns, fitted_line, fitted_table
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.shown import printable_json
 
@@ -62,8 +63,7 @@ def stats(
 
         print_json(report.stats_document(sessions, time=datetime.now(UTC)))
     elif sessions:
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print(counters_table(sessions, columns), end="")
+        print(counters_table(sessions, columns()), end="")
     else:
         print("no sessions", file=sys.stderr)
 
@@ -86,7 +86,7 @@ def counters_table(sessions: Seen, columns: int | None = None) -> str:
     """
     from l2tpv3.cli.view import COUNTERS
 
-    whole = _counters_table(sessions, COUNTERS)
+    whole = _counters_table(table, sessions, COUNTERS)
     if columns is None or len(whole.partition("\n")[0]) <= columns:
         return whole
     said = [
@@ -95,10 +95,11 @@ def counters_table(sessions: Seen, columns: int | None = None) -> str:
         if field in _TRAFFIC or any(getattr(session.counters, field) for _, session in sessions)
     ]
     none = ", ".join(head.lower() for head, field in COUNTERS if (head, field) not in said)
-    return _counters_table(sessions, said) + (f"none of: {none}\n" if none else "")
+    fitted = partial(fitted_table, spare=("IFNAME",))
+    return _counters_table(fitted, sessions, said) + (fitted_line(f"none of: {none}") if none else "")
 
 
-def _counters_table(sessions: Seen, counters: Sequence[tuple[str, str]]) -> str:
+def _counters_table(make: Callable[..., str], sessions: Seen, counters: Sequence[tuple[str, str]]) -> str:
     from l2tpv3.cli.view import ifname
 
     heads = ("TUNNEL", "NAME", "IFNAME", *(head for head, _ in counters))
@@ -106,7 +107,7 @@ def _counters_table(sessions: Seen, counters: Sequence[tuple[str, str]]) -> str:
         (tunnel, session.name, ifname(session), *(getattr(session.counters, field) for _, field in counters))
         for tunnel, session in sessions
     ]
-    return table(heads, rows, right=heads[3:])
+    return make(heads, rows, right=heads[3:])
 
 
 def _watch(manager: Host, tunnel: str | None, name: str | None, *, as_json: bool, every_s: float) -> None:
@@ -175,7 +176,7 @@ def rates_table(sessions: Seen, before: Seen, interval_s: float | None, at: str)
         rates = report.rates(session, earlier.get((tunnel, session.name)), interval_s)
         shown = rate_cells(rates, [f"{way}_{unit}" for way in ("tx", "rx") for unit in ("packets", "bytes")])
         rows.append((at, tunnel, session.name, ifname(session), *shown, dropped(session.counters)))
-    return table(heads, rows, right=heads[4:])
+    return fitted_table(heads, rows, right=heads[4:], spare=("IFNAME", "TIME"))
 
 
 def rate_cells(rates: Mapping[str, float] | None, counters: Iterable[str]) -> list[str]:

@@ -80,12 +80,15 @@ def show(ctx: typer.Context, *, json: options.Json = False) -> None:
 
 def del_(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The token's name, or its id.", autocompletion=complete.tokens)
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="The tokens' names, or their ids.", autocompletion=complete.tokens),
     ],
 ) -> None:
-    """Revoke a token: at once, open streams included."""
-    _tokens(ctx, "token del").remove(name)
+    """Revoke tokens: at once, open streams included."""
+    tokens = _tokens(ctx, "token del")
+    for name in dict.fromkeys(names):
+        tokens.remove(name)
 
 
 def _tokens(ctx: typer.Context, command: str) -> Tokens:

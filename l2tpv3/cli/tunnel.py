@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from l2tpv3.cli import options
+from l2tpv3.cli import options, selection
 from l2tpv3.cli.options import given
 from l2tpv3.cli.output import use_utf8
 from l2tpv3.shown import printable, printable_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from l2tpv3.host import Host
     from l2tpv3.manager import Manager
     from l2tpv3.status import TunnelStatus
@@ -34,7 +36,7 @@ l2tpctl tunnel show --json | jq '.tunnels[] | {name, condition, datapath}'
 l2tpctl tunnel set siteb --remote 192.0.2.9
 l2tpctl tunnel set siteb --local auto --udp-checksum off
 """,
-    "del": "l2tpctl tunnel del siteb",
+    "del": "l2tpctl tunnel del siteb\nl2tpctl tunnel del siteb sitec",
 }
 
 
@@ -96,20 +98,28 @@ def show(
     ctx: typer.Context,
     tunnel: options.AnyTunnel = None,
     *,
+    brief: selection.Brief = False,
+    condition: selection.OnlyCondition = None,
     json: options.Json = False,
     show_secrets: options.ShowSecrets = False,
 ) -> None:
-    """Show all tunnels in a table, or one with everything about it."""
+    """Show all tunnels in a table, or one with everything about it.
+
+    A name may be a pattern, as a shell's: `'site*'`.
+    """
     from l2tpv3.cli import view
 
-    manager = manager_of(ctx)
-    tunnels = (
-        manager.tunnels(secrets=show_secrets) if tunnel is None else [manager.tunnel(tunnel, secrets=show_secrets)]
-    )
+    found = selection.find_tunnels(manager_of(ctx), tunnel, secrets=show_secrets)
+    one = selection.are_one(tunnel)
+    tunnels = selection.with_sessions_in(found, condition) if one else selection.in_condition(found, condition)
     if json:
         print_tunnels(tunnels, secrets=show_secrets)
-    elif tunnel is not None:
-        print(view.tunnel_text(tunnels[0], secrets=show_secrets), end="")
+    elif found and not tunnels:
+        print(f"no tunnel is {condition}" if not one else f"nothing of tunnel {tunnel} is {condition}", file=sys.stderr)
+    elif one:
+        print(view.tunnel_text(tunnels[0], secrets=show_secrets, brief=brief), end="")
+    elif tunnels and brief:
+        print(view.brief_tunnels(tunnels), end="")
     elif tunnels:
         print(view.tunnels_table(tunnels), end="")
     else:
@@ -149,29 +159,22 @@ def set_(
         print_tunnels([manager.tunnel(tunnel)])
 
 
-def del_(ctx: typer.Context, tunnel: options.TunnelName) -> None:
-    """Delete a tunnel with its sessions and their netdevs.
+def del_(ctx: typer.Context, tunnels: options.TunnelNames) -> None:
+    """Delete tunnels with their sessions and their netdevs.
 
-    All are gone when this returns.
+    All are gone when this returns. Where one of them is not there, none is deleted.
     """
-    manager_of(ctx).del_tunnel(tunnel)
+    manager = manager_of(ctx)
+    delete_each(tunnels, manager.tunnel, manager.del_tunnel)
 
 
-def status(ctx: typer.Context, *, as_json: bool) -> None:
-    """Print everything at one look: what bare `l2tpctl` does."""
-    host = manager_of(ctx)
-    tunnels, links = host.tunnels(), host.links.all()
-    if as_json:
-        from l2tpv3 import report
-
-        print_json(report.status_document(tunnels, links))
-    elif tunnels or links:
-        from l2tpv3.cli import link_view, view
-
-        texts = ([view.status_text(tunnels)] if tunnels else []) + ([link_view.status_text(links)] if links else [])
-        print("\n".join(texts), end="")
-    else:
-        nothing()
+def delete_each(names: list[str], look: Callable[[str], object], delete: Callable[[str], None]) -> None:
+    """Delete what has these names, once `look`, which raises for a name that is not there, has found all of several."""
+    names = list(dict.fromkeys(names))
+    for name in names if len(names) > 1 else ():
+        look(name)
+    for name in names:
+        delete(name)
 
 
 def manager_of(ctx: typer.Context) -> Host:

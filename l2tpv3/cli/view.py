@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from l2tpv3.cli.table import pairs, table
+from l2tpv3.cli.width import fitted_line, fitted_pairs, fitted_table
 
 if TYPE_CHECKING:
     from l2tpv3.spec import IPAddress
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from l2tpv3.status import NetdevState, SessionStatus, TunnelStatus
 
 MASK = "****"
+
+# What is left out first where a terminal is narrow: what is mostly the same for all, or is rarely looked for.
+_SPARE_OF_TUNNELS = ("ENCAP", "PEER-ID", "ID", "LOCAL", "SESSIONS", "DATAPATH")
+_SPARE_OF_SESSIONS = ("TX-COOKIE", "RX-COOKIE", "SEQUENCING", "SUBLAYER", "PEER-ID", "ID", "MTU", "IFNAME")
 
 COUNTERS = (
     ("TX-PACKETS", "tx_packets"),
@@ -50,7 +55,22 @@ def cookie(value: bytes, *, secrets: bool, short: bool = False) -> str:
 def tunnels_table(tunnels: Iterable[TunnelStatus]) -> str:
     """A line for each tunnel."""
     heads = ("NAME", "CONDITION", "DATAPATH", "ENCAP", "LOCAL", "REMOTE", "ID", "PEER-ID", "SESSIONS")
-    return table(heads, [_tunnel_row(tunnel) for tunnel in tunnels], right=("ID", "PEER-ID", "SESSIONS"))
+    right = ("ID", "PEER-ID", "SESSIONS")
+    return fitted_table(heads, [_tunnel_row(tunnel) for tunnel in tunnels], right=right, spare=_SPARE_OF_TUNNELS)
+
+
+def brief_tunnels(tunnels: Iterable[TunnelStatus]) -> str:
+    """A line for each tunnel, with how many of its sessions are in which condition."""
+    rows = [(one.name, _condition(one), one.spec.remote, conditions(one.sessions)) for one in tunnels]
+    return fitted_table(("TUNNEL", "CONDITION", "REMOTE", "SESSIONS"), rows, spare=("REMOTE",))
+
+
+def conditions(found: Collection[SessionStatus]) -> str:
+    """`4` where all are up, else how many are in which condition: `4: 3 up, 1 missing`."""
+    counted = Counter(one.condition.value for one in found)
+    if set(counted) <= {"up"}:
+        return str(len(found))
+    return f"{len(found)}: " + ", ".join(f"{number} {word}" for word, number in counted.most_common())
 
 
 def _tunnel_row(status: TunnelStatus) -> Sequence[object]:
@@ -80,12 +100,18 @@ def sessions_table(sessions: Iterable[tuple[str, SessionStatus]], *, secrets: bo
     )  # fmt: skip
     sessions = list(sessions)
     rows = [_session_row(tunnel, session, secrets=secrets) for tunnel, session in sessions]
-    text = table(heads, rows, right=("ID", "PEER-ID", "MTU"), indent=indent)
+    text = fitted_table(heads, rows, right=("ID", "PEER-ID", "MTU"), indent=indent, spare=_SPARE_OF_SESSIONS)
     return text + "".join(_notes(f"{tunnel}/{session.name}", session, indent=indent) for tunnel, session in sessions)
 
 
 def _notes(name: str, session: SessionStatus, *, indent: int = 0) -> str:
-    return "".join(f"{' ' * indent}note  {name}: {note}\n" for note in session.notes)
+    return "".join(fitted_line(f"{' ' * indent}note  {name}: {note}") for note in session.notes)
+
+
+def brief_sessions(sessions: Iterable[tuple[str, SessionStatus]]) -> str:
+    """A line for each session: what it is called, whether it is there, where it is put to use."""
+    rows = [(f"{tunnel}/{one.name}", _condition(one), ifname(one), attached(one.netdev)) for tunnel, one in sessions]
+    return fitted_table(("SESSION", "CONDITION", "IFNAME", "ATTACHED"), rows, spare=("IFNAME",))
 
 
 def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequence[object]:
@@ -130,15 +156,14 @@ def status_text(tunnels: Sequence[TunnelStatus]) -> str:
         rows = [_status_row(session) for session in tunnel.sessions]
         heads = ("SESSION", "CONDITION", "IFNAME", "MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED", "ATTACHED")
         right = ("MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED")
-        sessions = table(heads, rows, right=right, indent=2) if rows else "  no sessions\n"
+        spare = ("MTU", "IFNAME", "TX-PACKETS", "RX-PACKETS")
+        sessions = fitted_table(heads, rows, right=right, indent=2, spare=spare) if rows else "  no sessions\n"
         notes = "".join(_notes(session.name, session, indent=2) for session in tunnel.sessions)
         blocks.append(_headline(tunnel) + sessions + notes)
     return "\n".join(blocks)
 
 
 def _headline(status: TunnelStatus) -> str:
-    from l2tpv3.cli.table import pairs
-
     spec = status.spec
     here = endpoint(status.local or spec.local, spec.local_port, spec.encap)
     there = endpoint(spec.remote, spec.remote_port, spec.encap)
@@ -153,7 +178,7 @@ def _headline(status: TunnelStatus) -> str:
         *([("transient", "yes: forgotten at the next boot")] if status.transient else []),
         *(("note", note) for note in status.notes),
     ]
-    return f"tunnel {status.name}\n" + pairs(facts, indent=2)
+    return f"tunnel {status.name}\n" + fitted_pairs(facts, indent=2)
 
 
 def _status_row(status: SessionStatus) -> Sequence[object]:
@@ -181,12 +206,12 @@ def dropped(counters: Counters) -> int:
     )
 
 
-def tunnel_text(status: TunnelStatus, *, secrets: bool = False) -> str:
-    """One tunnel as keys and values, then its sessions."""
+def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = False) -> str:
+    """One tunnel as keys and values, then its sessions; brief: only how many there are."""
     spec = status.spec
     udp = spec.encap.value == "udp"
     counters = status.counters
-    text = pairs(
+    text = fitted_pairs(
         [
             ("name", status.name),
             ("condition", status.condition.value),
@@ -208,7 +233,9 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False) -> str:
             ("invalid packets", counters.rx_invalid),
         ]
     )
-    if status.sessions:
+    if brief:
+        text += fitted_pairs([("sessions", conditions(status.sessions))])
+    elif status.sessions:
         text += "\n" + sessions_table([(status.name, session) for session in status.sessions], secrets=secrets)
     return text
 
@@ -221,7 +248,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
     wanted = "" if spec.mtu is None else " (as asked for)"
     now = {(True, True): "both", (True, False): "send", (False, True): "recv"}.get((status.send_seq, status.recv_seq))
     asked = sequencing(status).value
-    return pairs(
+    return fitted_pairs(
         [
             ("tunnel", tunnel),
             ("name", status.name),

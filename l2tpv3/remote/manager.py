@@ -81,7 +81,7 @@ class RemoteManager:
         tunnels = {one.name: one for one in stated if not isinstance(one, WantedLink)}
         for name in names:
             if name not in tunnels:
-                raise no_tunnel(name)
+                raise no_tunnel(name, tunnels)
         return [tunnels[name] for name in names]
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> RemoteCapture:

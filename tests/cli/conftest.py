@@ -25,6 +25,7 @@ BOTH = (
     "test_show",
     "test_stats",
     "test_wanted",
+    "test_words",
 )
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00|\b\d\d:\d\d:\d\d\b")

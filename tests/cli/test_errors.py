@@ -24,7 +24,6 @@ def is_one_line(text: str) -> bool:
     ("line", "says"),
     [
         ("bogus", "no such command 'bogus'"),
-        ("tunnel", "missing command"),
         ("tunnel bogus", "no such command 'bogus'"),
         ("tunnel shwo", "'show'"),
         ("tunnel show --bogus", "--bogus"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from l2tpv3.cli import link_options
+from l2tpv3.cli.app import command
+from l2tpv3.cli.command import SECTIONS
 from tests.cli.command_line import CommandLine
 
 TUNNEL_OPTIONS = (
@@ -16,21 +18,23 @@ SESSION_OPTIONS = (
 )
 LINK_OPTIONS = " ".join(f"--{word}" for word in link_options.OPTIONS if word != "up") + " --up --type"
 OPTIONS = {
-    "": "--host --token-file --ca --cert --key --json --version --install-completion --show-completion",
+    "": "--host --token-file --ca --cert --key --brief --condition --json --version --install-completion"
+    " --show-completion",
+    "status": "--brief --condition --json",
     "tunnel": "",
     "tunnel add": TUNNEL_OPTIONS + " --transient --json",
-    "tunnel show": "--json --show-secrets",
+    "tunnel show": "--brief --condition --json --show-secrets",
     "tunnel set": TUNNEL_OPTIONS + " --json",
     "tunnel del": "",
     "session": "",
     "session add": SESSION_OPTIONS + " --json",
-    "session show": "--json --show-secrets",
+    "session show": "--brief --condition --json --show-secrets",
     "session set": SESSION_OPTIONS + " --json",
     "session del": "",
     "session stats": "--json --watch",
     "link": "",
     "link add": LINK_OPTIONS + " --down --transient --json",
-    "link show": "--json",
+    "link show": "--brief --condition --json",
     "link set": LINK_OPTIONS + " --down --json",
     "link del": "",
     "link stats": "--json --watch",
@@ -65,14 +69,28 @@ def test_help(ctl: CommandLine, command: str, option: str) -> None:
 
 @pytest.mark.parametrize("command", ["", "tunnel", "session", "link"])
 def test_every_command_is_listed_with_its_first_sentence_whole(ctl: CommandLine, command: str) -> None:
-    listed = ctl.ok(f"{command} --help").out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
-    names = [line.split()[0] for line in listed]
+    listed = ctl.ok(f"{command} --help").out.partition("Commands:\n" if command else "Set up:\n")[2]
+    listed = listed.partition("\nExamples:\n")[0]
+    lines = [line for line in listed.splitlines() if line.startswith("  ")]
+    names = [line.split()[0] for line in lines]
     below = [other.split()[-1] for other in OPTIONS if other.rpartition(" ")[0] == command and other]
     assert set(below) <= set(names)
-    assert [line for line in listed if line.endswith("...")] == []
+    assert [line for line in lines if line.endswith("...")] == []
 
 
 def test_aliases_are_told(ctl: CommandLine) -> None:
     for group in ("tunnel", "session", "link", "token"):
         shown = ctl.ok(f"{group} --help").out
         assert "`ls`" in shown and "`rm`" in shown
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_no_help_is_wider_than_a_terminal(ctl: CommandLine, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert [line for line in ctl.ok(f"{command} --help").out.splitlines() if len(line) > 80] == []
+
+
+def test_every_command_has_its_place_in_the_sections() -> None:
+    root = command()
+    shown = [name for name, one in root.commands.items() if not one.hidden]
+    assert sorted(shown) == sorted(name for names in SECTIONS.values() for name in names)

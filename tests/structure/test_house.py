@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"wire", "marks", "shown"},
     {"errors", "readable"},
     {"read_file"},
-    {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras"},
+    {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras", "spelling"},
     {"arrivals", "places", "words", "naming", "tasks"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},

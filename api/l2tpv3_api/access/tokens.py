@@ -28,6 +28,7 @@ from typing import Any, Final
 from l2tpv3.errors import ExistsError, NotFoundError, RefusedError, file_error
 from l2tpv3.ids import parse_name
 from l2tpv3.read_file import read_file
+from l2tpv3.spelling import did_you_mean
 from l2tpv3_api.access.identity import Identity, Scope
 
 FILE: Final = "tokens.json"
@@ -88,7 +89,9 @@ class Tokens:
                 if name in (token.name, token.id):
                     del kept[token.id]
                     return token
-        raise NotFoundError(f"token {name}", "no such token", "`l2tpctl token ls` lists them")
+            known = [token.name for token, _ in kept.values()]
+        remedy = did_you_mean(name, known, "`l2tpctl token ls` lists them")
+        raise NotFoundError(f"token {name}", "no such token", remedy)
 
     def all(self) -> list[Token]:
         """All of them by name, with when each was used last."""
