@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.spelling import did_you_mean
 
 IPAddress = IPv4Address | IPv6Address
 IPInterface = IPv4Interface | IPv6Interface
@@ -219,7 +220,8 @@ def session_word(field: str) -> str:
 def _fields(words: Mapping[str, Any], table: dict[str, tuple[str, Any]], kind: str) -> dict[str, Any]:
     unknown = sorted(set(words) - set(table))
     if unknown:
-        raise InvalidValueError(kind, f"{unknown[0]!r} is not a word of it", f"known are {', '.join(table)}")
+        remedy = did_you_mean(unknown[0], table, f"known are {', '.join(table)}")
+        raise InvalidValueError(kind, f"unknown key {unknown[0]!r}", remedy)
     name = words.get("name", "")
     here = f"{kind} {name}" if name else kind
     result: dict[str, Any] = {}

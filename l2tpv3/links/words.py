@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.spelling import did_you_mean
 from l2tpv3.words import Choice, choice_parser, parse_switch
 
 Parse = Callable[[Any, str], Any]
@@ -72,6 +73,7 @@ def fields(words: Mapping[str, Any], table: Words, what: str) -> dict[str, Any]:
     result = {}
     for word, value in words.items():
         if word not in table:
-            raise InvalidValueError(what, f"{word!r} is not a word of it", f"known are {', '.join(table)}")
+            remedy = did_you_mean(word, table, f"known are {', '.join(table)}")
+            raise InvalidValueError(what, f"unknown key {word!r}", remedy)
         result[table[word].field] = table[word].parse(value, f"{what}: --{word}")
     return result
