@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -121,4 +122,19 @@ def _write_examples(epilog: str | None, formatter: Any) -> None:
     if epilog:
         with formatter.section("Examples"):
             indent = " " * formatter.current_indent
-            formatter.write("".join(f"{indent}{line}\n" for line in inspect.cleandoc(epilog).splitlines()))
+            for line in inspect.cleandoc(epilog).splitlines():
+                formatter.write("".join(f"{indent}{one}\n" for one in _fitted(line, formatter.width - len(indent))))
+
+
+def _fitted(example: str, width: int) -> list[str]:
+    """An example as lines of a width: its comment goes above it, and a long command on in a second line."""
+    if len(example) <= width:
+        return [example]
+    command, _, comment = re.sub(r"\s{2,}# ", "\0", example).partition("\0")
+    above = [f"# {comment}"] if comment else []
+    if len(command) <= width:
+        return [*above, command]
+    cut = command.rfind(" ", 0, width - 1)
+    return (
+        [*above, f"{command[:cut]} \\", *_fitted(f"    {command[cut + 1 :]}", width)] if cut > 4 else [*above, command]
+    )

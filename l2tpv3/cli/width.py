@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -17,8 +16,8 @@ _MIN = 20
 
 
 def columns() -> int | None:
-    """How wide a line may be: the terminal's width, or what $COLUMNS says. None: as wide as it likes."""
-    if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdecimal():
+    """How wide a line may be: as the terminal, which $COLUMNS may tell. None: as wide as it likes, as in a pipe."""
+    if not sys.stdout.isatty():
         return None
     return max(shutil.get_terminal_size().columns, _MIN)
 

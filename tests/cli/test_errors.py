@@ -56,7 +56,6 @@ def is_one_line(text: str) -> bool:
         ("session stats --watch soon", "soon"),
         ("session stats --watch 0", "--watch"),
         ("peer siteb --as smoke", "smoke"),
-        ("--json tunnel show", "--json"),
     ],
 )
 def test_invalid_values(siteb: CommandLine, line: str, says: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from l2tpv3.cli import width
@@ -28,6 +30,13 @@ LOOKS = (
 )
 
 
+def _terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """Have standard output be a terminal of so many columns, without colours."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
 @pytest.fixture
 def crowded(siteb: CommandLine) -> CommandLine:
     """Tunnels over IPv4 and IPv6, long names, many addresses, links, and things that are not there."""
@@ -46,7 +55,7 @@ def crowded(siteb: CommandLine) -> CommandLine:
 def test_nothing_is_wider_than_the_terminal(
     crowded: CommandLine, columns: int, monkeypatch: pytest.MonkeyPatch, here: None
 ) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
+    _terminal(monkeypatch, columns)
     for line in LOOKS:
         shown = crowded.ok(line).out
         assert shown and [one for one in shown.splitlines() if len(one) > columns] == [], shown
@@ -59,7 +68,7 @@ def test_ordinary_tables_stay_tables_in_80_columns(
     siteb: CommandLine, monkeypatch: pytest.MonkeyPatch, here: None
 ) -> None:
     whole = {line: siteb.ok(line).out for line in ("", "tunnel show", "session show")}
-    monkeypatch.setenv("COLUMNS", "80")
+    _terminal(monkeypatch, 80)
     for line, text in whole.items():
         narrow = siteb.ok(line).out
         assert "CONDITION" in narrow and "siteb" in narrow
@@ -67,12 +76,12 @@ def test_ordinary_tables_stay_tables_in_80_columns(
 
 
 def test_a_pipe_gets_every_column(crowded: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
     assert "TX-COOKIE" in crowded.ok("session show").out and "no room" not in crowded.ok("tunnel show").out
 
 
 def test_what_is_left_out_is_named_and_colours_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "30")
+    _terminal(monkeypatch, 30)
     heads, rows = ("NAME", "CONDITION", "SPARE", "LAST"), [("x", "\x1b[32mup\x1b[0m", "a" * 12, "z")]
     text = width.fitted_table(heads, rows, spare=("SPARE",))
     assert text.splitlines()[0].split() == ["NAME", "CONDITION", "LAST"] and text.endswith("no room for: spare\n")
