@@ -162,6 +162,10 @@ def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
             [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
         ),
         Family(
+            "l2tpv3_session_wanted_up", "gauge", "Whether the session's netdev is to be set up: 1, or 0.",
+            [f"{name} {int(one.spec.up)}" for name, one in named if not one.foreign],
+        ),
+        Family(
             "l2tpv3_session_condition", "gauge", "1 for the condition that the session is in, which is a label.",
             conditions,
         ),
@@ -190,6 +194,10 @@ def _links(links: Sequence[LinkStatus]) -> list[Family]:
         Family(
             "l2tpv3_link_up", "gauge", "Whether the link is there and its netdev is set up: 1, or 0.",
             [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_link_wanted_up", "gauge", "Whether the link's netdev is to be set up: 1, or 0.",
+            [f"{name} {int(one.spec.up)}" for name, one in named],
         ),
         Family(
             "l2tpv3_link_condition", "gauge", "1 for the condition that the link is in, which is a label.",

@@ -60,6 +60,7 @@ def test_what_is_told(manager: Manager, *, openmetrics: bool) -> None:
     assert dict(_by(found["l2tpv3_tunnel_up"], "tunnel")) == {"siteb": 1, "sitec": 1}
     assert dict(_by(found["l2tpv3_tunnel_sessions"], "tunnel")) == {"siteb": 2, "sitec": 0}
     assert dict(_by(found["l2tpv3_session_up"], "session")) == {"lan": 1, "dmz": 0}
+    assert dict(_by(found["l2tpv3_session_wanted_up"], "session")) == {"lan": 1, "dmz": 0}
     assert {one["session"]: one["condition"] for one, _ in found["l2tpv3_session_condition"]} == {
         "lan": "up",
         "dmz": "down",
@@ -89,7 +90,7 @@ def test_cardinality(manager: Manager) -> None:
     counters = [name for name in found if name.startswith("l2tpv3_session_") and name.endswith("_total")]
     assert len(counters) == 10
     assert {tuple(one) for name in counters for one, _ in found[name]} == {("tunnel", "session")}
-    assert sum(len(found[name]) for name in found if name.startswith("l2tpv3_session")) == 2 * 14
+    assert sum(len(found[name]) for name in found if name.startswith("l2tpv3_session")) == 2 * 15
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
