@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from l2tpv3.errors import MissingError, from_errno
+from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, from_errno
 from l2tpv3.netns import inside
 from l2tpv3.spec import MTU_MIN, Encap, IPAddress, Sublayer, TunnelSpec
 
@@ -33,7 +33,8 @@ class Route:
 def find_route(tunnel: TunnelSpec) -> Route:
     """The route to the tunnel's peer, asked of the kernel by a connected socket that sends nothing.
 
-    Raises NoRouteError (no route), NoAddressError (`local` is not on this host), NotFoundError (no such netns).
+    Raises NoRouteError (no route), NoAddressError (`local` is not on this host), NotFoundError (no such netns),
+    InvalidValueError (no packet can go from the one address to the other).
     """
     v6 = tunnel.remote.version == 6
     subject = f"tunnel {tunnel.name}"
@@ -52,8 +53,20 @@ def find_route(tunnel: TunnelSpec) -> Route:
             probe.connect(socket_address(tunnel.remote, tunnel.remote_port, tunnel.netns))
             mtu = probe.getsockopt(*((socket.IPPROTO_IPV6, _IPV6_MTU) if v6 else (socket.IPPROTO_IP, _IP_MTU)))
         except OSError as error:
-            raise from_errno(subject, f"reach --remote {tunnel.remote}", error.errno or 0) from error
+            raise _unreachable(subject, tunnel, error) from error
         return Route(tunnel.local or ip_address(probe.getsockname()[0]), mtu)
+
+
+def _unreachable(subject: str, tunnel: TunnelSpec, error: OSError) -> L2tpError:
+    """Why connect(2) did not find a route: some of its errnos are about the two addresses, not about this host."""
+    if error.errno == errno.EINVAL and tunnel.local is not None:  # net/ipv4/route.c: loopback's leave no host
+        problem = f"--remote {tunnel.remote} can't be reached from --local {tunnel.local}"
+        remedy = f"leave --local out, or give the address that `ip route get {tunnel.remote}` shows as src"
+        return InvalidValueError(subject, problem, remedy)
+    if error.errno == errno.EACCES:  # net/ipv4/datagram.c: without SO_BROADCAST
+        problem = f"--remote {tunnel.remote} is a broadcast address here"
+        return InvalidValueError(subject, problem, "give the peer's own address")
+    return from_errno(subject, f"reach --remote {tunnel.remote}", error.errno or 0)
 
 
 def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[str, int] | tuple[str, int, int, int]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Interface
+
 import pytest
 
+from l2tpv3.errors import InvalidValueError
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.spec import Encap, Sublayer, TunnelSpec
+from tests.hosts import Host
 
 SEEN_ON_LINUX = [
     (Encap.UDP, 4, 0, Sublayer.DEFAULT, 1446),
@@ -30,6 +34,20 @@ def test_a_tag_takes_four_bytes() -> None:
 
 def test_a_route_too_small_gives_an_ethernet_underlays_figure() -> None:
     assert session_mtu(68, Encap.UDP, 4, 0, Sublayer.DEFAULT) == 1446
+
+
+@pytest.mark.root
+def test_addresses_that_no_packet_can_go_between_are_wrong_values(underlay: tuple[Host, Host]) -> None:
+    here, there = underlay
+    broadcast = str(IPv4Interface(f"{here.v4}/24").network.broadcast_address)
+    for words, told in (
+        ({"remote": there.v4, "local": "127.0.0.1"}, "can't be reached from --local 127.0.0.1; leave --local out"),
+        ({"remote": broadcast}, "is a broadcast address here"),
+    ):
+        spec = TunnelSpec.from_words({"name": "a", "netns": here.netns, **words})
+        with pytest.raises(InvalidValueError) as caught:
+            find_route(spec)
+        assert told in str(caught.value)
 
 
 def test_the_route_to_loopback() -> None:
