@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from l2tpv3_api.access.client import Client
+from l2tpv3_api.access.client import Client, client_of
 from l2tpv3_api.server.refused import RefusedRequest, forbidden, malformed, misdirected
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -44,6 +45,9 @@ SECURITY: Final = {
 }
 """On every answer, whatever it is."""
 
+_ONLY_TLS: Final = "max-age=31536000"
+"""Over TLS: a browser that was here once never asks for this name in clear again (RFC 6797)."""
+
 _NO_PAGES: Final = ("/v1", "/metrics")  # what is beside these may be navigated to from elsewhere: by a link
 
 
@@ -65,6 +69,8 @@ class SecurityHeaders:
                 message["headers"] = headers.raw
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
+                if client_of(HTTPConnection(scope)).encrypted:
+                    headers.setdefault("strict-transport-security", _ONLY_TLS)
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Final
 
+from l2tpv3.errors import BusyError
 from l2tpv3_api.access.client import Client
 from l2tpv3_api.access.peer import peer_of
+from l2tpv3_api.headers import SECURITY
 from l2tpv3_api.limits import Limits
+from l2tpv3_api.problems import MEDIA_TYPE, problem_document
 from l2tpv3_api.server.census import Census
 from l2tpv3_api.server.protocol import Protocol
 from l2tpv3_api.server.refusals import Refusals
@@ -24,10 +28,7 @@ from l2tpv3_api.server.refusals import Refusals
 _AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.2
 _FULL: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
-    b"Content-Type: text/plain\r\nContent-Length: 21\r\n\r\nToo many connections\n"
-)
+_TOO_MANY: Final = BusyError("service", "has too many connections", "try again in some seconds")
 
 MakeProtocol = Callable[[Client, Callable[[], None]], Protocol]
 """Gives the protocol of a client's connection; the callable is to be called when it has ended."""
@@ -102,7 +103,7 @@ class Listener:
             self._refusals.count(why_not, str(client))
             if self.tls is None:
                 with contextlib.suppress(OSError):
-                    connection.send(_BUSY)
+                    connection.send(_refusal())
             connection.close()
             return
         task = self._loop.create_task(self._serve(connection, client))
@@ -121,3 +122,17 @@ class Listener:
             connection.close()
             if isinstance(error, asyncio.CancelledError):
                 raise
+
+
+def _refusal() -> bytes:
+    """The answer to whoever is one too many, before anything is read."""
+    body = json.dumps(problem_document(_TOO_MANY)).encode()
+    headers = {
+        **SECURITY,
+        "connection": "close",
+        "retry-after": "5",
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 503 Service Unavailable\r\n{head}\r\n".encode() + body

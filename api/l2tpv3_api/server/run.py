@@ -27,7 +27,7 @@ from l2tpv3_api.server.refusals import Refusals
 from l2tpv3_api.server.server import Server
 from l2tpv3_api.server.sockets import is_at, refuse_plain, tcp_sockets, unix_socket
 from l2tpv3_api.server.systemd import listen_fds
-from l2tpv3_api.server.tls import tls_context
+from l2tpv3_api.server.tls import tls_context, warn_of_open_key
 from l2tpv3_api.settings import Settings
 
 _GRACE_S: Final = 3
@@ -54,6 +54,7 @@ def serve(manager: Manager, places: Places, settings: Settings) -> None:
     with listening(settings) as sockets:
         server = put_together(app, guard, sockets, settings, on_stop=service.hub.close)
         logs.set_up(settings.log_format)
+        warn_of_open_key(settings)
         server.run()
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import logging
+import shlex
 import ssl
+import stat
 from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError, L2tpError, from_errno
 from l2tpv3.read_file import PEM_MAX, check_file
 from l2tpv3_api.settings import Settings
+
+_LOG = logging.getLogger("l2tpv3_api.server")
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
@@ -37,6 +43,14 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
             raise _unusable("--client-ca", settings.client_ca, error, "give PEM certificates") from error
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def warn_of_open_key(settings: Settings) -> None:
+    """Say in the log that every user of this host can read the key, where that is so."""
+    key = settings.tls_key or settings.tls_cert
+    with contextlib.suppress(OSError):
+        if key is not None and key.stat().st_mode & stat.S_IROTH:
+            _LOG.warning("--tls-key %s can be read by every user: chmod o-r %s", key, shlex.quote(str(key)))
 
 
 def _note_name(tls: ssl.SSLSocket | ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:

@@ -97,6 +97,17 @@ def test_a_token_goes_before_a_certificate(service: Running, authority: Authorit
         assert one.delete(DELETE).status_code == 403
 
 
+def test_browsers_stay_with_tls_and_a_key_that_all_can_read_is_told_of(service: Running, authority: Authority) -> None:
+    with client(service, authority) as one:
+        assert one.get("/").headers["strict-transport-security"].startswith("max-age=")
+    path = authority.issue("careful", "localhost", file="careful")
+    for mode in (0o644, 0o640):
+        path.chmod(mode)
+        with running("--listen", "127.0.0.1:0", "--tls-cert", str(path), "--unix", "none") as one:
+            warned = [record for record in one.records() if "can be read by every user" in record["message"]]
+            assert len(warned) == (mode == 0o644)
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_what_speaks_no_tls_or_old_one(service: Running, authority: Authority) -> None:
     with service.connect() as sock:
