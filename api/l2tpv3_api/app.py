@@ -11,6 +11,7 @@ from l2tpv3_api import openapi, problems
 from l2tpv3_api.access.guard import Guard
 from l2tpv3_api.methods import Methods
 from l2tpv3_api.metrics.requests import Measured, RequestCounts
+from l2tpv3_api.packing import Packed
 from l2tpv3_api.routes import ROUTERS
 from l2tpv3_api.routes.capabilities import package_version
 from l2tpv3_api.routes.context import known_query
@@ -38,6 +39,7 @@ def create_app(service: Service, *, guard: Guard) -> FastAPI:
     # Each as it is: the app has them only as parts of routers.
     app.state.plain_routes = [*app.router.routes, *(route for router in ROUTERS for route in router.routes)]
     openapi.install(app, service.manager.datapath_words)
+    app.add_middleware(Packed)
     app.add_middleware(Methods)
     app.state.request_counts = counts = RequestCounts()
     app.add_middleware(Measured, counts=counts)  # the last one is the outermost

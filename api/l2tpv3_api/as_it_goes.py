@@ -15,8 +15,6 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fastapi import Request
-
 from l2tpv3 import report
 from l2tpv3.errors import BusyError, L2tpError, RefusedError
 from l2tpv3.manager import Manager
@@ -62,11 +60,6 @@ class Narrator:
     def end(self) -> None:
         """That was the last one."""
         self._loop.call_soon_threadsafe(self.lines.put_nowait, None)
-
-
-def wants_lines(request: Request) -> bool:
-    """Whether the client wants to be told as it goes."""
-    return LINES in request.headers.get("accept", "")
 
 
 def told_in_lines(change: Callable[[Narrator], Awaitable[Any]]) -> Stream:

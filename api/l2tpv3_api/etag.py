@@ -13,15 +13,17 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from l2tpv3.errors import ExistsError, InvalidValueError, PreconditionError, from_errno
 from l2tpv3.read_file import read_file
+from l2tpv3_api.faults import MalformedError
 
 _KEY_BYTES: Final = 32
+_SEEN_CHARACTERS: Final = 12
 _TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 HEADER_MAX: Final = 4096
 """Longest If-Match and If-None-Match, in characters."""
@@ -62,6 +64,15 @@ class Tagger:
         """The tag, in its quotes, of a spec's words; names: which tunnel's or session's."""
         return self.of_bytes(json.dumps([names, words], sort_keys=True).encode())
 
+    def with_seen(self, tag: str, document: Mapping[str, Any]) -> str:
+        """The tag with a second part for what is seen beside, counters aside: `"WORDS.SEEN"`.
+
+        Who asks again by If-None-Match has the same answer, up to counters, where both parts are the same; a change
+        depends on the first part alone.
+        """
+        seen = json.dumps({key: value for key, value in document.items() if key != "counters"}, sort_keys=True)
+        return f'{tag[:-1]}.{self.of_bytes(seen.encode())[1 : 1 + _SEEN_CHARACTERS]}"'
+
     def of_bytes(self, content: bytes) -> str:
         """The tag, in its quotes, of a whole answer."""
         if self._key is None:
@@ -72,41 +83,54 @@ class Tagger:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """If-Match and If-None-Match of one request: the tags, `*` for any, None where there is no such header.
-
-    malformed: that header is no list of tags, so nobody can tell whether the change is wanted.
-    """
+    """If-Match and If-None-Match of one request: the tags, `*` for any, None where there is no such header."""
 
     match: frozenset[str] | None = None
     none_match: frozenset[str] | None = None
-    malformed: str = ""
 
     @classmethod
     def of(cls, match: str | None, none_match: str | None) -> Conditions:
-        """From the headers' values."""
-        wanted, unwanted = _tags(match, weak=False), _tags(none_match, weak=True)
-        if match is not None and wanted is None:
-            return cls(malformed="If-Match")
-        if none_match is not None and unwanted is None:
-            return cls(malformed="If-None-Match")
-        return cls(wanted, unwanted)
+        """From the headers' values. Raises MalformedError where one is no list of tags: nobody can tell what is wanted.
+
+        That is 400 and not 412, which says "get it again, and try once more": that would go on for ever.
+        """
+        return cls(_tags("If-Match", match, weak=False), _tags("If-None-Match", none_match, weak=True))
 
     def check(self, subject: str, tag: str | None) -> None:
-        """Raise PreconditionError or (If-None-Match: *) ExistsError unless `tag` may be changed; None: not there."""
-        if self.malformed:
-            problem = f"{self.malformed} is not a list of entity tags"
-            raise PreconditionError(subject, problem, 'give "TAG" as an ETag header had it, or *')
-        if self.match is not None and (tag is None or not {tag, "*"} & self.match):
-            problem = "it is not there" if tag is None else "someone has changed it since"
-            raise PreconditionError(subject, f"If-Match does not hold: {problem}", "get it again, then decide")
-        if self.none_match is not None and tag is not None and {tag, "*"} & self.none_match:
+        """Raise PreconditionError or (If-None-Match: *) ExistsError unless `tag` may be changed; None: not there.
+
+        tag: of the words alone.
+        """
+        self._check_match(subject, tag)
+        if self.none_match is not None and tag is not None and {tag, "*"} & _words(self.none_match):
             if "*" in self.none_match:
                 raise ExistsAlreadyError(subject, "exists already", _removal(subject))
             raise PreconditionError(subject, "If-None-Match does not hold: it is that version", "")
 
-    def unchanged(self, tag: str) -> bool:
-        """Whether a client that says If-None-Match has the answer already."""
+    def unchanged(self, subject: str, tag: str | None) -> bool:
+        """Whether a client that asks for what is there has it already, by its tag (RFC 9110 section 13.2.2): 304.
+
+        tag: None of what has none. Raises PreconditionError where If-Match does not hold.
+        """
+        self._check_match(subject, tag and _word(tag), foreign=tag is None)
         return self.none_match is not None and bool({tag, "*"} & self.none_match)
+
+    def _check_match(self, subject: str, tag: str | None, *, foreign: bool = False) -> None:
+        """foreign: it is there, and has no tag."""
+        if self.match is not None and "*" in self.match and (foreign or tag is not None):
+            return
+        if self.match is not None and (tag is None or tag not in _words(self.match)):
+            problem = "it is not there" if tag is None and not foreign else "someone has changed it since"
+            raise PreconditionError(subject, f"If-Match does not hold: {problem}", "get it again, then decide")
+
+
+def _word(tag: str) -> str:
+    """The tag's part that is of the words."""
+    return re.sub(r'\.[^."]*"$', '"', tag)
+
+
+def _words(tags: Iterable[str]) -> set[str]:
+    return set(map(_word, tags))
 
 
 class ExistsAlreadyError(ExistsError):
@@ -120,8 +144,8 @@ def _removal(subject: str) -> str:
     return f"`l2tpctl {kind} del {name.replace('/', ' ')}` removes it"
 
 
-def _tags(value: str | None, *, weak: bool) -> frozenset[str] | None:
-    """None: there is no header, or it is no list of tags.
+def _tags(header: str, value: str | None, *, weak: bool) -> frozenset[str] | None:
+    """None: there is no such header. Raises MalformedError.
 
     weak: weak tags count like strong ones (RFC 9110 section 8.8.3.2: only If-None-Match compares so).
     """
@@ -133,5 +157,5 @@ def _tags(value: str | None, *, weak: bool) -> frozenset[str] | None:
     # Lists may have empty elements, and be empty (RFC 9110 section 5.6.1.2); no tag is in such a one.
     found = [_TAG.fullmatch(one.strip()) for one in value[:HEADER_MAX].split(",") if one.strip()]
     if len(value) > HEADER_MAX or not all(found):
-        return None
+        raise MalformedError(header, "is not a list of entity tags", 'give "TAG" as an ETag header had it, or *')
     return frozenset(f'"{one[2]}"' for one in found if one is not None and (weak or not one[1]))

@@ -16,6 +16,7 @@ from l2tpv3.whoami import acting_for
 from l2tpv3_api.access.identity import Identity
 from l2tpv3_api.apart import Apart
 from l2tpv3_api.etag import Tagger
+from l2tpv3_api.events.event import EventType
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.events.sampler import Sampler
 from l2tpv3_api.events.watcher import Watcher
@@ -29,6 +30,8 @@ _SHARE_S: Final = 0.15  # changes that queue have so long between two looks, les
 _THREADS: Final = 4
 _PATIENT_MAX: Final = 2
 _RETRY_S: Final = 2.0
+_TOLD_S: Final = 0.2  # in which a request that has confirmed or undone a change says so itself
+_NOBODY: Final = "nobody confirmed in time"
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,7 @@ class Service:
         self._stated: Shared[list[Wanted]] = Shared(self._state)
         self.patience = asyncio.Semaphore(_PATIENT_MAX)
         self._unconfirmed = asyncio.Event()
+        self._awaited = False  # that a confirmation is waited for was seen, or told
         self._expiry: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -155,9 +159,22 @@ class Service:
             finally:
                 self.hub.changed()
 
-    def confirmation_awaited(self) -> None:
-        """A change was made that has to be confirmed: it is undone when that does not come in time."""
+    def confirmation_awaited(self, who: str = "", within_s: float | None = None) -> None:
+        """A change has to be confirmed: it is undone when that does not come in time.
+
+        who, within_s: who has made it just now, and in what time; of one that was found to wait these are not known.
+        """
+        if within_s is not None:
+            self.hub.publish(
+                EventType.CONFIRMATION, {"change": "awaited", "who": who, "left_s": within_s, "detail": ""}
+            )
+        self._awaited = True
         self._unconfirmed.set()
+
+    def confirmation_ended(self, change: str, who: str, detail: str = "") -> None:
+        """Tell all that a change is confirmed, or undone. change: the word for it. detail: why."""
+        self._awaited = False
+        self.hub.publish(EventType.CONFIRMATION, {"change": change, "who": who, "left_s": None, "detail": detail})
 
     async def _expire(self) -> None:
         """Undo what was not confirmed in time, also what an earlier run of the service had begun to wait for."""
@@ -166,13 +183,19 @@ class Service:
             try:
                 left_s = await self.read(lambda manager: manager.unconfirmed_s())
                 if left_s is None:
+                    await asyncio.sleep(_TOLD_S)
+                    if self._awaited:
+                        self.confirmation_ended("ended", "", "another program on this host has confirmed or undone it")
                     self._unconfirmed.clear()
                 elif left_s > 0:
+                    self._awaited = True
                     await asyncio.sleep(
                         min(left_s, 5.0)
                     )  # the deadline's clock counts time in suspend, sleep's does not
                 else:
-                    await self._change("nobody confirmed in time", lambda manager: manager.expire())
+                    outcome = await self._change(_NOBODY, lambda manager: manager.expire())
+                    if outcome is not None:
+                        self.confirmation_ended("undone", _NOBODY, _NOBODY)
             except L2tpError:
                 _log.exception("can't undo what nobody confirmed; again in %g s", _RETRY_S)
                 await asyncio.sleep(_RETRY_S)

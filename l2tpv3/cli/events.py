@@ -102,6 +102,9 @@ def _in_words(happening: Happening) -> str:
             step = data.get("step")
             said = f": {step['sign']} {step['text']}" if step else ""
             return f"apply by {data['who']} {data['state']}{said}"
+        case "confirmation":
+            why = f": {data['detail']}" if data["detail"] else f" by {data['who']}"
+            return f"change that has to be confirmed: {data['change']}{why}"
         case _:
             return "some events were missed"
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from l2tpv3 import Manager
+from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import PreconditionError
+from l2tpv3.state import Counters
 from l2tpv3_api.etag import Conditions, Tagger
 
 PEER = {"remote": "127.0.0.2"}
@@ -41,7 +44,6 @@ def test_a_change_that_came_too_late_is_told_so(client: TestClient) -> None:
         client.delete("/v1/tunnels/a", headers={"If-Match": first}),
         client.put("/v1/tunnels/b", json=PEER, headers={"If-Match": "*"}),
         client.delete("/v1/tunnels/a", headers={"If-Match": f"W/{second}"}),  # weak tags don't count here
-        client.delete("/v1/tunnels/a", headers={"If-Match": "not a tag"}),
     ):
         assert (late.status_code, late.json()["slug"], late.json()["exit_code"]) == (412, "precondition-failed", 4)
     assert client.delete("/v1/tunnels/a", headers={"If-Match": f'"x", {second}'}).status_code == 204
@@ -58,7 +60,52 @@ def test_what_is_to_be_made_must_not_be_there(client: TestClient) -> None:
 def test_counters_have_no_part_in_a_tag(client: TestClient) -> None:
     made = client.put("/v1/tunnels/a", json=PEER)
     assert client.get("/v1/tunnels/a").headers["etag"] == made.headers["etag"]
-    assert client.get("/v1/tunnels/a", headers={"If-None-Match": made.headers["etag"]}).status_code == 200
+
+
+THINGS = {"/v1/tunnels/a": PEER, "/v1/tunnels/a/sessions/s": {}, "/v1/links/l": {"type": "bridge"}, "/v1/state": None}
+
+
+@pytest.mark.parametrize("path", THINGS)
+def test_what_a_client_has_is_not_sent_again(client: TestClient, path: str) -> None:
+    for place, words in THINGS.items():
+        if words is not None:
+            assert client.put(place, json=words).status_code == 201
+    tag = client.get(path).headers["etag"]
+    for header in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        same = client.get(path, headers={"If-None-Match": header})
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag), header
+        assert client.head(path, headers={"If-None-Match": header}).status_code == 304
+    for header in ('"x"', tag[:-2] + '"'):
+        assert client.get(path, headers={"If-None-Match": header}).status_code == 200
+    for header, expected in ((tag, 200), ("*", 200), ('"x"', 412), (f"W/{tag}", 412)):
+        assert client.get(path, headers={"If-Match": header}).status_code == expected, header
+    for name in ("If-Match", "If-None-Match"):
+        assert client.get(path, headers={name: "garbage"}).status_code == 400
+
+
+def test_counters_leave_a_tag_as_it_is_and_a_condition_does_not(
+    client: TestClient, manager: Manager, memory: MemoryDatapath
+) -> None:
+    client.put("/v1/tunnels/a", json=PEER)
+    tag = client.put("/v1/tunnels/a/sessions/s", json={}).headers["etag"]
+    path = "/v1/tunnels/a/sessions/s"
+    tunnel = manager.tunnel("a")
+    memory.count(tunnel.spec, tunnel.sessions[0].spec, Counters(tx_packets=5))
+    assert client.get(path).json()["counters"]["tx_packets"] == 5
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+    client.post("/v1/down")
+    missing = client.get(path, headers={"If-None-Match": tag})
+    assert (missing.status_code, missing.json()["condition"]) == (200, "missing")
+    assert client.delete(path, headers={"If-Match": tag}).status_code == 204
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_condition_that_is_none_is_no_reason_to_try_again(client: TestClient, name: str, method: str) -> None:
+    client.put("/v1/tunnels/a", json=PEER)
+    for header in ("garbage", '"open', "W/x", '"a" "b"', '"' + "x" * 5000 + '"'):
+        answer = client.request(method, "/v1/tunnels/a", json=PEER, headers={name: header})
+        assert (answer.status_code, answer.json()["subject"], answer.json()["retryable"]) == (400, name, False)
 
 
 def test_the_state_is_not_sent_again_while_it_is_the_same(client: TestClient) -> None:

@@ -16,6 +16,7 @@ class EventType(StrEnum):
     LINK = "link"
     WORKER = "worker"
     APPLY = "apply"
+    CONFIRMATION = "confirmation"
     COUNTERS = "counters"
     RESET = "reset"
 

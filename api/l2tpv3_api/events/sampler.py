@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from l2tpv3 import report
 from l2tpv3.errors import InvalidValueError, L2tpError
 from l2tpv3.links.status import LinkStatus
+from l2tpv3.state import Counters
 from l2tpv3.status import SessionStatus
+from l2tpv3_api.events.choice import Choice
 from l2tpv3_api.events.event import Event, EventType
 from l2tpv3_api.events.hub import Subscription
+from l2tpv3_api.events.totals import totals
 from l2tpv3_api.events.watcher import Looker, Seen
 
 INTERVAL_MIN_S: Final = 0.2
 INTERVAL_MAX_S: Final = 3600.0
 _RETRY_S: Final = 2.0
+_FIELDS: Final = tuple(field.name for field in dataclasses.fields(Counters))
 _log = logging.getLogger(__name__)
 _Pairs = list[tuple[str, SessionStatus]]
 
@@ -33,10 +38,11 @@ def interval(seconds: float) -> float:
 
 
 class _Group:
-    """Those who want counters at one interval. due, at: in the loop's time."""
+    """Those who want the same counters at one interval. choice: which; None: all. due, at: in the loop's time."""
 
-    def __init__(self, interval_s: float, now: float) -> None:
+    def __init__(self, interval_s: float, choice: Choice | None, now: float) -> None:
         self.interval_s = interval_s
+        self._choice = choice
         self.due = now
         self.at: float | None = None
         self.before: _Pairs = []
@@ -47,13 +53,41 @@ class _Group:
     def sample(self, pairs: _Pairs, links: Sequence[LinkStatus], at: float) -> Event:
         """The document of this moment, with the rates since the one before."""
         interval_s = None if self.at is None else round(at - self.at, 3)
+        told, told_links = self._chosen(pairs, links)
         document = report.stats_document(
-            pairs, time=datetime.now(UTC), interval_s=interval_s, before=self.before,
-            links=links, links_before=self.links,
+            told, time=datetime.now(UTC), interval_s=interval_s, before=self.before,
+            links=told_links, links_before=self.links,
         )  # fmt: skip
+        document["totals"] = {
+            "sessions": totals(_by_session(pairs), _by_session(self.before), interval_s),
+            "links": totals(_by_link(links), _by_link(self.links), interval_s),
+        }
         self.before, self.links, self.at = pairs, links, at
         self.last = Event.of(EventType.COUNTERS, document)
         return self.last
+
+    def _chosen(self, pairs: _Pairs, links: Sequence[LinkStatus]) -> tuple[_Pairs, Sequence[LinkStatus]]:
+        """Those to tell of."""
+        if self._choice is None:
+            return pairs, links
+        before = {(tunnel, session.name): session for tunnel, session in self.before}
+        links_before = {one.name: one for one in self.links}
+        return (
+            [pair for pair in pairs if self._choice.session(*pair, before.get((pair[0], pair[1].name)))],
+            [one for one in links if self._choice.link(one, links_before.get(one.name))],
+        )
+
+
+def _by_session(pairs: _Pairs) -> dict[str, dict[str, int]]:
+    return {f"{tunnel}/{session.name}": _values(session.counters) for tunnel, session in pairs}
+
+
+def _values(counters: Counters) -> dict[str, int]:
+    return {field: getattr(counters, field) for field in _FIELDS}
+
+
+def _by_link(links: Sequence[LinkStatus]) -> dict[str, Mapping[str, int]]:
+    return {one.name: one.counters for one in links}
 
 
 class Sampler:
@@ -61,7 +95,7 @@ class Sampler:
 
     def __init__(self, looker: Looker) -> None:
         self._looker = looker
-        self._groups: dict[float, _Group] = {}
+        self._groups: dict[tuple[float, Choice | None], _Group] = {}
         self._joined = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -76,11 +110,12 @@ class Sampler:
             await asyncio.wait([self._task])
             self._task = None
 
-    def join(self, subscription: Subscription, interval_s: float) -> None:
-        """Offer counters to that one, the first at once."""
-        group = self._groups.get(interval_s)
+    def join(self, subscription: Subscription, interval_s: float, choice: Choice | None = None) -> None:
+        """Offer counters to that one, the first at once. choice: of which; None: of all."""
+        group = self._groups.get((interval_s, choice))
         if group is None:
-            group = self._groups[interval_s] = _Group(interval_s, asyncio.get_running_loop().time())
+            group = _Group(interval_s, choice, asyncio.get_running_loop().time())
+            self._groups[interval_s, choice] = group
         group.members.add(subscription)
         if group.last is not None:
             subscription.offer(group.last)
@@ -88,10 +123,10 @@ class Sampler:
 
     def leave(self, subscription: Subscription) -> None:
         """No more."""
-        for interval_s, group in list(self._groups.items()):
+        for key, group in list(self._groups.items()):
             group.members.discard(subscription)
             if not group.members:
-                del self._groups[interval_s]
+                del self._groups[key]
 
     async def _run(self) -> None:
         while True:

@@ -24,6 +24,7 @@ router = APIRouter(tags=["live"])
 
 @router.get(
     "/v1/tunnels/{tunnel}/sessions/{session}/capture",
+    operation_id="captureSession",
     response_class=Stream,
     responses={
         200: {

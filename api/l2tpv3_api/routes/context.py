@@ -73,7 +73,8 @@ async def _conditions(
         str | None,
         Header(
             alias="If-None-Match",
-            description="`*`: only if there is none yet; else 412.",
+            description="`*`: only if there is none yet; a tag: only if it is another version by now; else 412. "
+            "Of GET: only if it is another version; else 304.",
         ),
     ] = None,
 ) -> Conditions:
@@ -115,6 +116,11 @@ def link_tag(tagger: Tagger, record: LinkRecord | None) -> str | None:
     if record is None:
         return None
     return tagger.of({**record.spec.to_words(), "transient": record.boot is not None}, "link")
+
+
+def unchanged(tag: str | None, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer to a client that has it already: RFC 9110 section 15.4.5."""
+    return Response(status_code=304, headers={**({"ETag": tag} if tag else {}), **(headers or {})})
 
 
 def answer(

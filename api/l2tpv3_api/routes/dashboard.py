@@ -17,6 +17,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Response
 
 from l2tpv3.errors import NotFoundError
+from l2tpv3_api.etag import Conditions
+from l2tpv3_api.negotiation import takes_gzip
 
 router = APIRouter()
 
@@ -114,18 +116,10 @@ def _answer(path: str, accept_encoding: str, if_none_match: str) -> Response:
     asset = assets().get(path)
     if asset is None:
         raise NotFoundError(f"/dashboard/{path}", "no such file")
-    encoding = "gzip" if asset.compressed is not None and _takes_gzip(accept_encoding) else ""
+    encoding = "gzip" if asset.compressed is not None and takes_gzip(accept_encoding) else ""
     headers = _HEADERS | {"ETag": asset.etag(encoding)}
-    if asset.etag(encoding) in {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}:
+    if Conditions.of(None, if_none_match or None).unchanged(path, asset.etag(encoding)):
         return Response(status_code=304, headers=headers)
     if encoding and asset.compressed is not None:
         return Response(asset.compressed, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.media_type)
     return Response(asset.content, headers=headers, media_type=asset.media_type)
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    for part in accept_encoding.lower().split(","):
-        name, _, weight = part.partition(";")
-        if name.strip() == "gzip":
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

@@ -30,8 +30,9 @@ CHANGING: Final = (400, 404, 409, 413, 415, 501, 502, 503)
 
 _ETAG: Final = {
     "ETag": {
-        "description": "Stands for what a client can write of it, not for counters. For If-Match.",
-        "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+        "description": "Its first part stands for what a client can write of it, for If-Match; the second for what is "
+        "seen of it, counters aside.",
+        "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}(\\.[0-9a-f]{12})?"$'},
     }
 }
 _LOCATION: Final = {
@@ -65,6 +66,7 @@ def gives_text(media_type: str, description: str, example: str) -> dict[str, Any
     return {"description": description, "content": {media_type: {"schema": {"type": "string"}, "example": example}}}
 
 
+UNCHANGED: Final[dict[str, Any]] = {"description": "It is what If-None-Match has.", "headers": _ETAG}
 NOTHING: Final[dict[str, Any]] = {"description": "Done; there is nothing to tell."}
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import functools
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3_api.events.choice import CHOSEN_MAX, Choice
 from l2tpv3_api.events.event import Event, EventType
 from l2tpv3_api.events.hub import Subscription
 from l2tpv3_api.events.sampler import INTERVAL_MAX_S, INTERVAL_MIN_S, interval
+from l2tpv3_api.negotiation import takes_gzip
+from l2tpv3_api.packing import packed
 from l2tpv3_api.routes import described
 from l2tpv3_api.routes.context import Reader, Serving
 from l2tpv3_api.service import Service
@@ -29,6 +33,7 @@ router = APIRouter(tags=["live"])
 
 @router.get(
     "/v1/events",
+    operation_id="streamEvents",
     response_class=Stream,
     responses={
         200: {
@@ -54,9 +59,21 @@ async def events(
         Query(
             ge=INTERVAL_MIN_S,
             le=INTERVAL_MAX_S,
-            description="All counters every so many seconds, too.",
+            description="Counters every so many seconds, too: of all sessions and links, unless some are named.",
         ),
     ] = None,
+    session: Annotated[
+        list[str] | None,
+        Query(
+            max_length=CHOSEN_MAX,
+            description="Counters of this session, TUNNEL/SESSION, and of no others but those whose counters of errors "
+            "have grown; can be repeated. `totals` are of all.",
+        ),
+    ] = None,
+    link: Annotated[
+        list[str] | None, Query(max_length=CHOSEN_MAX, description="The same of a link; can be repeated.")
+    ] = None,
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
     last_event_id: Annotated[
         str | None, Header(description="The id of the last event that was received: go on after it.", max_length=100)
     ] = None,
@@ -68,8 +85,19 @@ async def events(
     wanted = _wanted(types)
     if counters is None and EventType.COUNTERS in wanted:
         raise InvalidValueError("types", "counters come at an interval", "add counters=SECONDS")
-    body = _body(service, wanted, None if counters is None else interval(counters), last_event_id)
-    return Stream(body, media_type=_MEDIA_TYPE)
+    choice = Choice.of(session or (), link or ())
+    if counters is None and choice is not None:
+        raise InvalidValueError("session, link", "counters come at an interval", "add counters=SECONDS")
+    join = (
+        None
+        if counters is None
+        else functools.partial(service.sampler.join, interval_s=interval(counters), choice=choice)
+    )
+    body = _body(service, wanted, join, last_event_id)
+    vary = {"Vary": "Accept-Encoding"}
+    if takes_gzip(accept_encoding):
+        return Stream(packed(body), media_type=_MEDIA_TYPE, headers={**vary, "Content-Encoding": "gzip"})
+    return Stream(body, media_type=_MEDIA_TYPE, headers=vary)
 
 
 def _wanted(types: str | None) -> frozenset[str]:
@@ -80,15 +108,15 @@ def _wanted(types: str | None) -> frozenset[str]:
 
 
 async def _body(
-    service: Service, types: frozenset[str], counters_s: float | None, last_id: str | None
+    service: Service, types: frozenset[str], join: Callable[[Subscription], None] | None, last_id: str | None
 ) -> AsyncGenerator[bytes, None]:
     subscription = service.hub.subscribe(types, last_id)
     try:
         await service.watcher.ready()
         # What is listed after this line is not older than the events that follow.
         yield f"retry: {_RETRY_MS}\nid: {subscription.last_id}\n\n".encode() if not last_id else b": resumed\n\n"
-        if counters_s is not None:
-            service.sampler.join(subscription, counters_s)
+        if join is not None:
+            join(subscription)
         while (piece := await _next(subscription)) is not None:
             yield piece
     finally:

@@ -22,7 +22,7 @@ from l2tpv3_api.etag import Conditions, Tagger
 from l2tpv3_api.faults import ClashError, fault
 from l2tpv3_api.problems import pointing
 from l2tpv3_api.routes import described, examples
-from l2tpv3_api.routes.context import Conditional, LinkName, Reader, Serving, Writer, answer, link_tag
+from l2tpv3_api.routes.context import Conditional, LinkName, Reader, Serving, Writer, answer, link_tag, unchanged
 from l2tpv3_api.routes.queries import Cursor, Glob, Limit, OfCondition
 from l2tpv3_api.snapshot import encode, link_key
 from l2tpv3_api.state_body import JSON
@@ -69,12 +69,19 @@ async def list_links(
 @router.get(
     "/{link}",
     operation_id="getLink",
-    responses={200: described.gives("Link", "The link.", tag=True), **described.problems(404, 502, 503)},
+    responses={
+        200: described.gives("Link", "The link.", tag=True),
+        304: described.UNCHANGED,
+        **described.problems(400, 404, 412, 502, 503),
+    },
 )
-async def get_link(link: LinkName, service: Serving, who: Reader) -> Response:
+async def get_link(link: LinkName, service: Serving, who: Reader, conditions: Conditional) -> Response:
     """Get one link."""
     found = (await service.look()).link(link)
-    return answer(report.link_dict(found), tag=_tag(service.tagger, found))
+    tag = _tag(service.tagger, found)
+    if conditions.unchanged(f"link {link}", tag):
+        return unchanged(tag)
+    return answer(report.link_dict(found), tag=tag)
 
 
 @router.put(
@@ -166,7 +173,8 @@ async def _changed(
 
 
 def _tag(tagger: Tagger, status: LinkStatus) -> str:
-    return tagger.of({**status.spec.to_words(), "transient": status.transient}, "link")
+    words = tagger.of({**status.spec.to_words(), "transient": status.transient}, "link")
+    return tagger.with_seen(words, report.link_dict(status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, link: str) -> Callable[[LinkRecord | None], None]:

@@ -12,12 +12,14 @@ from fastapi import APIRouter, Request, Response
 from l2tpv3 import metrics
 from l2tpv3.metrics import Family
 from l2tpv3_api.metrics.requests import RequestCounts
+from l2tpv3_api.negotiation import TEXT, preferred, takes_gzip
 from l2tpv3_api.routes import described
 from l2tpv3_api.routes.capabilities import package_version
 from l2tpv3_api.routes.context import Reader, Serving
 from l2tpv3_api.service import Service
 from l2tpv3_api.snapshot import Snapshot
 
+_OPENMETRICS: Final = metrics.OPENMETRICS.partition(";")[0]
 _WORTH_PACKING: Final = 4096
 
 router = APIRouter(tags=["live"])
@@ -25,6 +27,7 @@ router = APIRouter(tags=["live"])
 
 @router.get(
     "/metrics",
+    operation_id="getMetrics",
     response_class=Response,
     responses={
         200: {
@@ -37,8 +40,8 @@ router = APIRouter(tags=["live"])
 async def get_metrics(request: Request, service: Serving, who: Reader) -> Response:
     """Tell all counters of all sessions and links, and how the service does."""
     began = time.perf_counter()
-    openmetrics = "application/openmetrics-text" in request.headers.get("accept", "")
-    packed = "gzip" in request.headers.get("accept-encoding", "")
+    openmetrics = preferred(request, TEXT, _OPENMETRICS) == _OPENMETRICS
+    packed = takes_gzip(request.headers.get("accept-encoding", ""))
     snapshot = await service.look()
     own = _own(service, request.app.state.request_counts, time.perf_counter() - began)
     if hasattr(request.app.state, "refusals"):  # served by our own server

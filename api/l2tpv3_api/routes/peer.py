@@ -10,10 +10,10 @@ from starlette.responses import Response
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.interop.formats import PEER_FORMATS
 from l2tpv3.interop.peer import commands
+from l2tpv3_api.negotiation import TEXT, VARY, preferred
 from l2tpv3_api.problems import problem_response
 from l2tpv3_api.routes import described
 from l2tpv3_api.routes.context import JSON, AnyTunnel, Keeper, Serving, answer
-from l2tpv3_api.routes.negotiation import TEXT, VARY, preferred
 
 Format = Annotated[
     Literal["l2tpctl", "iproute2", "networkd", "vyos", "cisco", "routeros", "qemu", "ql2tpd"],

@@ -32,6 +32,7 @@ from l2tpv3_api.routes.context import (
     Writer,
     answer,
     session_tag,
+    unchanged,
 )
 from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, OfCondition, OfTunnel, Secrets
 from l2tpv3_api.service import Service
@@ -117,14 +118,21 @@ async def _list(
 @router.get(
     "/tunnels/{tunnel}/sessions/{session}",
     operation_id="getSession",
-    responses={200: described.gives("Session", "The session.", tag=True), **described.problems(404, 502, 503)},
+    responses={
+        200: described.gives("Session", "The session.", tag=True),
+        304: described.UNCHANGED,
+        **described.problems(400, 404, 412, 502, 503),
+    },
 )
 async def get_session(
-    tunnel: AnyTunnel, session: AnySession, service: Serving, who: Reader, secrets: Secrets
+    tunnel: AnyTunnel, session: AnySession, service: Serving, who: Reader, secrets: Secrets, conditions: Conditional
 ) -> Response:
     """Get one session."""
     found = (await service.look()).session(tunnel, session)
-    return answer(report.session_dict(tunnel, found, secrets=secrets), tag=_tag(service.tagger, tunnel, found))
+    tag = _tag(service.tagger, tunnel, found)
+    if conditions.unchanged(f"session {tunnel}/{session}", tag):
+        return unchanged(tag)
+    return answer(report.session_dict(tunnel, found, secrets=secrets), tag=tag)
 
 
 @router.put(
@@ -225,7 +233,10 @@ async def _changed(
 
 
 def _tag(tagger: Tagger, tunnel: str, status: SessionStatus) -> str | None:
-    return None if status.foreign else tagger.of(status.spec.to_words(), "session", tunnel)
+    if status.foreign:
+        return None
+    words = tagger.of(status.spec.to_words(), "session", tunnel)
+    return tagger.with_seen(words, report.session_dict(tunnel, status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, tunnel: str, session: str) -> Callable[[SessionRecord | None], None]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from l2tpv3 import report
@@ -16,13 +16,12 @@ from l2tpv3.told import News, ToldStep
 from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
 from l2tpv3_api import bodies
 from l2tpv3_api.access.identity import Scope
-from l2tpv3_api.as_it_goes import WAIT_MAX_S, Narrator, both, patiently, told_in_lines, wants_lines
-from l2tpv3_api.etag import Conditions
+from l2tpv3_api.as_it_goes import LINES, WAIT_MAX_S, Narrator, both, patiently, told_in_lines
 from l2tpv3_api.events.progress import Progress
 from l2tpv3_api.faults import ClashError
+from l2tpv3_api.negotiation import VARY, preferred
 from l2tpv3_api.routes import described, examples
-from l2tpv3_api.routes.context import Reader, Serving, Writer, answer
-from l2tpv3_api.routes.negotiation import VARY, preferred
+from l2tpv3_api.routes.context import Conditional, Reader, Serving, Writer, answer, unchanged
 from l2tpv3_api.routes.queries import Prune
 from l2tpv3_api.snapshot import encode, tunnel_document
 from l2tpv3_api.state_body import JSON, TOML
@@ -47,18 +46,15 @@ _ON_RECORD: Final = described.gives("State", "What is on record, shaped as files
     operation_id="getState",
     responses={
         200: _ON_RECORD | {"content": _ON_RECORD["content"] | _TOML},
-        304: {"description": "It is what If-None-Match has.", "headers": _ON_RECORD["headers"]},
-        **described.problems(502),
+        304: described.UNCHANGED,
+        **described.problems(400, 412, 502),
     },
 )
 async def get_state(
     request: Request,
     service: Serving,
     who: Reader,
-    if_none_match: Annotated[
-        str | None,
-        Header(alias="If-None-Match", description="Only if it is not that; else 304."),
-    ] = None,
+    conditions: Conditional,
     secrets: Annotated[
         bool | None, Query(description="With cookies. Default: if one's scopes have `secrets`, which that needs.")
     ] = None,
@@ -73,8 +69,8 @@ async def get_state(
     shown = stated if may and secrets is not False else [_without_cookies(one) for one in stated]
     content = dump(shown).encode() if kind == TOML else encode(state_document(shown))
     tag = service.tagger.of_bytes(content)
-    if Conditions.of(None, if_none_match).unchanged(tag):
-        return Response(status_code=304, headers={"ETag": tag, **VARY})
+    if conditions.unchanged("state", tag):
+        return unchanged(tag, VARY)
     response = answer(content, tag=tag, media_type=kind)
     response.headers.update(VARY)
     return response
@@ -134,10 +130,10 @@ async def apply(
         with _fitting():
             outcome = await service.change(who, work)
         if confirm_s is not None and outcome.changes:
-            service.confirmation_awaited()
+            service.confirmation_awaited(who.name, confirm_s)
         return _plan(outcome.told, changes=outcome.changes) | {"confirm_s": confirm_s if outcome.changes else None}
 
-    return told_in_lines(change) if wants_lines(request) else answer(await change(None))
+    return told_in_lines(change) if preferred(request, JSON, LINES) == LINES else answer(await change(None))
 
 
 def _check_prune(wanted: list[Wanted], *, prune: bool) -> None:
@@ -171,6 +167,7 @@ async def confirm(service: Serving, who: Writer) -> Response:
     """Keep what /v1/apply?confirm_s did."""
     if not await service.change(who, lambda manager: manager.confirm()):
         raise NotFoundError("confirm", "nothing waits for a confirmation", "it may have been undone already")
+    service.confirmation_ended("confirmed", who.name)
     return answer({"confirmed": True})
 
 
@@ -184,6 +181,7 @@ async def rollback(service: Serving, who: Writer) -> Response:
     outcome = await service.change(who, lambda manager: manager.rollback())
     if outcome is None:
         raise NotFoundError("rollback", "nothing waits for a confirmation", "it may have been confirmed already")
+    service.confirmation_ended("undone", who.name)
     return answer(_plan(outcome.told, changes=outcome.changes))
 
 
@@ -195,6 +193,8 @@ async def rollback(service: Serving, who: Writer) -> Response:
 async def get_confirmation(service: Serving, who: Reader) -> Response:
     """Tell whether a change waits for its confirmation, and how long yet."""
     left_s = await service.read(lambda manager: manager.unconfirmed_s())
+    if left_s is not None:
+        service.confirmation_awaited()  # what another program waits for is told of as well when it ends
     return answer({"awaited": left_s is not None, "left_s": left_s})
 
 
@@ -228,7 +228,7 @@ async def restore(
             restored = await service.change(who, lambda manager: manager.restore(tunnel, tell=tell))
         return {"restored": restored, "news": list(map(_news, news))}
 
-    return told_in_lines(change) if wants_lines(request) else answer(await change(None))
+    return told_in_lines(change) if preferred(request, JSON, LINES) == LINES else answer(await change(None))
 
 
 def _news(news: News) -> dict[str, Any]:

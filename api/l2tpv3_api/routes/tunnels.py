@@ -30,6 +30,7 @@ from l2tpv3_api.routes.context import (
     Writer,
     answer,
     tunnel_tag,
+    unchanged,
 )
 from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, Netns, OfCondition, Secrets
 from l2tpv3_api.snapshot import encode, tunnel_document, tunnel_key
@@ -93,21 +94,33 @@ async def list_tunnels(
 @router.get(
     "/{tunnel}",
     operation_id="getTunnel",
-    responses={200: described.gives("Tunnel", "The tunnel.", tag=True), **described.problems(404, 502, 503)},
+    responses={
+        200: described.gives("Tunnel", "The tunnel.", tag=True),
+        304: described.UNCHANGED,
+        **described.problems(400, 404, 412, 502, 503),
+    },
 )
 async def get_tunnel(
-    tunnel: AnyTunnel, service: Serving, who: Reader, secrets: Secrets, include: Include = None
+    tunnel: AnyTunnel,
+    service: Serving,
+    who: Reader,
+    secrets: Secrets,
+    conditions: Conditional,
+    include: Include = None,
 ) -> Response:
     """Get one tunnel."""
     snapshot = await service.look()
     found = snapshot.tunnel(tunnel)
+    tag = _tag(service.tagger, found)
+    if conditions.unchanged(f"tunnel {tunnel}", tag):
+        return unchanged(tag)
 
     def make() -> bytes:
         return encode(tunnel_document(found, sessions=include is not None, secrets=secrets))
 
     return answer(
         await snapshot.answer(("tunnel", tunnel, include, secrets), make, len(found.sessions)),
-        tag=_tag(service.tagger, found),
+        tag=tag,
     )
 
 
@@ -207,7 +220,9 @@ async def _changed(
 def _tag(tagger: Tagger, status: TunnelStatus) -> str | None:
     if status.foreign:
         return None
-    return tagger.of({**status.spec.to_words(), "transient": status.transient}, "tunnel")
+    words = tagger.of({**status.spec.to_words(), "transient": status.transient}, "tunnel")
+    sessions = [(one.name, one.condition) for one in status.sessions]
+    return tagger.with_seen(words, {**tunnel_document(status, sessions=False), "sessions": sessions})
 
 
 def _check(tagger: Tagger, conditions: Conditions, tunnel: str) -> Callable[[TunnelRecord | None], None]:

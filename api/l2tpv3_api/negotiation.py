@@ -21,6 +21,12 @@ def preferred(request: Request, *kinds: str) -> str:
     return kinds[liked.index(max(liked))]
 
 
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether an Accept-Encoding field takes gzip (RFC 9110 section 12.5.3)."""
+    ranges = {kind: weight for _, kind, weight in map(_range, accept_encoding[:_ACCEPT_MAX].lower().split(","))}
+    return ranges.get("gzip", ranges.get("x-gzip", ranges.get("*", 0.0))) > 0
+
+
 def _range(text: str) -> tuple[int, str, float]:
     """How specific it is, what it says, how much it is liked."""
     kind, *parameters = (one.strip() for one in text.split(";"))
