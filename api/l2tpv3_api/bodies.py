@@ -74,30 +74,34 @@ def tunnel_words(
     name: str, table: Mapping[str, Any], datapaths: Collection[str], *, faults: Collection[Fault] = ()
 ) -> dict[str, Any]:
     """The words of a tunnel, whole and checked. faults: what else is wrong with the body. Raises BodyError."""
-    return _words(_TunnelTable(name, datapaths, whole=True), table, {}, faults)
+    kind = _TunnelTable(name, datapaths, whole=True)
+    return _whole(kind, kind, _unnamed(name, table), faults)
 
 
 def tunnel_patch(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     """Some words of a tunnel, checked; None where one is to be reset. Raises BodyError."""
-    given, reset = _split(table)
+    given, reset = _split(_unnamed(name, table))
     faults = [fault(("remote",), "it has no default", "give the peer's address")] if "remote" in reset else []
     return _words(_TunnelTable(name, datapaths, whole=False), given, reset, faults)
 
 
 def session_words(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     """The words of a session, checked. Raises BodyError."""
-    return _words(_SessionTable(name, datapaths), table, {}, ())
+    kind = _SessionTable(name, datapaths)
+    return _whole(kind, kind, _unnamed(name, table), ())
 
 
 def session_patch(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     """Some words of a session, checked; None where one is to be reset. Raises BodyError."""
-    given, reset = _split(table)
+    given, reset = _split(_unnamed(name, table))
     return _words(_SessionTable(name, datapaths), given, reset, ())
 
 
 def link_words(name: str, table: Mapping[str, Any], *, faults: Collection[Fault] = ()) -> dict[str, Any]:
     """The words of a link, whole and checked. faults: what else is wrong with the body. Raises BodyError."""
-    return _words(_LinkTable(name, None), table, {}, faults)
+    type_ = table.get("type")
+    like = LinkType(type_) if type_ in tuple(LinkType) else None
+    return _whole(_LinkTable(name, None), _LinkTable(name, like), _unnamed(name, table), faults)
 
 
 def link_patch(name: str, table: Mapping[str, Any], now: LinkType) -> dict[str, Any]:
@@ -105,11 +109,16 @@ def link_patch(name: str, table: Mapping[str, Any], now: LinkType) -> dict[str, 
 
     Raises BodyError; ClashError where all that is wrong is that its type has no such words.
     """
-    given, reset = _split(table)
+    given, reset = _split(_unnamed(name, table))
     faults = [fault(("type",), "it needs a type", f"give one of {', '.join(LinkType)}")] if "type" in reset else []
     given_type = given.get("type")
     like = LinkType(given_type) if given_type in tuple(LinkType) else now
     return _words(_LinkTable(name, like), given, {word: None for word in reset if word != "type"}, faults)
+
+
+def _unnamed(name: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without the name, where that is the one which the path has."""
+    return {word: value for word, value in table.items() if word != "name"} if table.get("name") == name else table
 
 
 def _split(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, None]]:
@@ -175,8 +184,22 @@ class _LinkTable:
 _Table = _TunnelTable | _SessionTable | _LinkTable
 
 
+def _whole(kind: _Table, nulls: _Table, table: Mapping[str, Any], faults: Collection[Fault]) -> dict[str, Any]:
+    """The words of a whole thing, as GET tells them in `wanted`: null is a word's default, as if it were left out.
+
+    nulls: knows which words those may be.
+    """
+    given, reset = _split(table)
+    words = _words(kind, given, reset, faults, nulls)
+    return {word: value for word, value in words.items() if word not in reset}
+
+
 def _words(
-    kind: _Table, given: Mapping[str, Any], reset: Mapping[str, None], faults: Collection[Fault]
+    kind: _Table,
+    given: Mapping[str, Any],
+    reset: Mapping[str, None],
+    faults: Collection[Fault],
+    nulls: _Table | None = None,
 ) -> dict[str, Any]:
     findings, unknown = Findings(), Findings()
     words: Mapping[str, Any] = {}
@@ -184,7 +207,7 @@ def _words(
         words = kind.read(table_document(dict(given)), findings)
     if reset:  # whether those are words at all: any value does, as only their names are looked at
         with contextlib.suppress(EnoughError):
-            kind.read(table_document({word: {} for word in reset}), unknown)
+            (nulls or kind).read(table_document({word: {} for word in reset}), unknown)
         findings.problems += (one for one in unknown.problems if one.problem.startswith(_UNKNOWN))
     if not findings.problems and not faults:
         return {**words, **reset}

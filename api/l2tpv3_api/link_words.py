@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from l2tpv3.links.options import LinkType, options_type
-from l2tpv3_api.words import MAC, NAME, NETDEV, NETNS, TRANSIENT, V4, addresses, numbers, patch, shipped
+from l2tpv3_api.words import MAC, NAME, NETDEV, NETNS, TRANSIENT, V4, addresses, numbers, patch, shipped, whole
 
 _DEVICE: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,14}"
 _OVER: Final = f"({_DEVICE}|{NAME[1:-1]}/{NAME[1:-1]})"
@@ -22,7 +22,7 @@ _TOGETHER: Final[dict[str, list[tuple[dict[str, Any], dict[str, Any], list[str]]
     "bridge": [({"vlan": {"maxItems": 0}}, {"vlan-filtering": {"enum": [True, "on"]}}, ["vlan-filtering"])],
     "bond": [
         (
-            {"arp-interval-ms": {"const": 0}, "arp-target": {"maxItems": 0}},
+            {"arp-interval-ms": {"enum": [0, None]}, "arp-target": {"maxItems": 0}},
             {
                 "arp-interval-ms": {"minimum": 1},
                 "arp-target": {"minItems": 1},
@@ -33,7 +33,7 @@ _TOGETHER: Final[dict[str, list[tuple[dict[str, Any], dict[str, Any], list[str]]
     ],
     "macvlan": [
         (
-            {"source-mac": {"maxItems": 0}, "mode": {"enum": ["private", "vepa", "bridge", "passthru"]}},
+            {"source-mac": {"maxItems": 0}, "mode": {"enum": ["private", "vepa", "bridge", "passthru", None]}},
             {"source-mac": {"minItems": 1}, "mode": {"const": "source"}},
             ["source-mac", "mode"],
         )
@@ -52,7 +52,7 @@ def put_words() -> dict[str, Any]:
     made = words()
     for one in made["oneOf"]:
         one["properties"]["transient"] = TRANSIENT
-    return made
+    return {"oneOf": [whole(one) for one in made["oneOf"]]}
 
 
 def patch_words() -> dict[str, Any]:

@@ -56,6 +56,7 @@ def _document(app: FastAPI, datapaths: Collection[str]) -> dict[str, Any]:
     made = get_openapi(
         title=_TITLE, version=app.version, description=_DESCRIPTION, routes=app.routes, tags=copy.deepcopy(_TAGS)
     )
+    made["servers"] = [{"url": "/", "description": "The service that this document came from."}]
     made["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
     components = made.setdefault("components", {})
     schemas = {name: one for name, one in components.get("schemas", {}).items() if name not in _FASTAPIS}
@@ -103,16 +104,16 @@ def _schemas(datapaths: Collection[str]) -> dict[str, Any]:
         "Link": link,
         "LinkCounters": _shipped(report.LINKS_SCHEMA)["$defs"]["counters"],
         "LinkList": _list("links", "Link", report.LINKS_SCHEMA),
-        "ChangedTunnel": {"allOf": [_ref("Tunnel"), _CHANGED]},
-        "ChangedSession": {"allOf": [_ref("Session"), _CHANGED]},
-        "ChangedLink": {"allOf": [_ref("Link"), _CHANGED]},
+        "ChangedTunnel": _changed(tunnel),
+        "ChangedSession": _changed(parts["session"]),
+        "ChangedLink": _changed(link),
         "Stats": stats,
         "Plan": _plan(),
         "Log": _shipped(report.AUDIT_SCHEMA),
         "State": words.state(datapaths, link_words.words()),
-        "TunnelWords": words.tunnel(datapaths),
+        "TunnelWords": words.whole(words.tunnel(datapaths)),
         "TunnelPatch": words.patch(words.tunnel(datapaths), keep=("remote",)),
-        "SessionWords": words.session(),
+        "SessionWords": words.whole(words.session()),
         "SessionPatch": words.patch(words.session()),
         "LinkWords": link_words.put_words(),
         "LinkPatch": link_words.patch_words(),
@@ -140,6 +141,14 @@ def _rooted(value: Any) -> Any:
 def _name(reference: str) -> str:
     name = reference.rpartition("/")[2]
     return name[0].upper() + name[1:]
+
+
+def _changed(schema: dict[str, Any]) -> dict[str, Any]:
+    """A thing's schema with what became of it beside: one object, which generators of clients make a class of."""
+    made = copy.deepcopy(schema)
+    made["required"] = [*made.get("required", []), "change"]
+    made["properties"]["change"] = copy.deepcopy(_CHANGE)
+    return made
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -170,18 +179,12 @@ def _plan() -> dict[str, Any]:
 
 
 _TEXT: Final = {"type": "string"}
-_CHANGED: Final = {
+_CHANGE: Final = {
     "type": "object",
-    "required": ["change"],
+    "required": ["recreated", "why"],
     "properties": {
-        "change": {
-            "type": "object",
-            "required": ["recreated", "why"],
-            "properties": {
-                "recreated": {"type": "boolean", "description": "It could not be done in place: traffic stopped."},
-                "why": {**_TEXT, "description": "What forced that."},
-            },
-        }
+        "recreated": {"type": "boolean", "description": "It could not be done in place: traffic stopped."},
+        "why": {**_TEXT, "description": "What forced that."},
     },
 }
 

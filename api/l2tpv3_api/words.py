@@ -131,6 +131,16 @@ def patch(schema: dict[str, Any], *, keep: Collection[str] = ()) -> dict[str, An
     return made
 
 
+def whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """As PUT takes them: null, which is in what GET tells as `wanted`, is a word's default."""
+    keep = schema.get("required", ())
+    more = {key: schema[key] for key in ("required",) if key in schema}
+    made = patch(schema, keep=keep) | more
+    if "transient" in schema["properties"]:
+        made["properties"]["transient"] = schema["properties"]["transient"]
+    return made
+
+
 def numbers(schema: dict[str, Any]) -> dict[str, Any]:
     """Numbers as JSON has them; that text does as well need not be said."""
     for word, one in schema["properties"].items():

@@ -26,6 +26,7 @@ _REMOTE = {4: "240.0.0.1", 6: "100::1"}
 _IFNAME = "l2tpeth0"
 
 _COOKIES = ("tx-cookie", "rx-cookie")
+_SENT_COOKIE = 'give 8 or 16 hex digits, or "none"'
 _TEXT_MAX = 1024  # characters; nothing here is longer, and messages quote it
 _INTEGER_BITS = 63  # TOML's integers (toml.io 1.0 "Integer")
 
@@ -259,9 +260,12 @@ class Reader:
 
 def _sent_cookie(value: object) -> bytes:
     if not isinstance(value, str) or value.startswith(("@", CREDENTIAL)):
-        raise InvalidValueError("cookie", "not a cookie", 'give 8 or 16 hex digits, or "none"')
+        raise InvalidValueError("cookie", "not a cookie", _SENT_COOKIE)
     _check_plausible("cookie", value, secret=True)
-    return ids.parse_cookie(value, "cookie")
+    try:
+        return ids.parse_cookie(value, "cookie")
+    except InvalidValueError as error:  # its remedy has a file, too
+        raise InvalidValueError("cookie", error.problem, _SENT_COOKIE) from None
 
 
 def _canonical(all_words: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

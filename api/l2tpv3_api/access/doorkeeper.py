@@ -66,7 +66,11 @@ class Doorkeeper:
             raise UnauthenticatedError("Authorization", "is not one bearer token", "send `Authorization: Bearer TOKEN`")
         token = self.tokens.check(text.strip())
         if token is None:
-            raise UnauthenticatedError("token", "is wrong, revoked or expired", "`l2tpctl token add` makes one")
+            raise UnauthenticatedError(
+                "token",
+                "is wrong, revoked or expired",
+                "send a new one, which root of this host makes by `l2tpctl token add`",
+            )
         self._used[token.id] = datetime.now(UTC).replace(microsecond=0)
         return token.identity()
 
