@@ -50,6 +50,12 @@ def _tail(runtime: Path) -> str:
     return f" {text}"
 
 
+def session_in(alias: str) -> str | None:
+    """TUNNEL/SESSION of a session's mark, to call its netdev by; None where the ifalias is no such mark."""
+    words = alias.split(" ")
+    return words[1] if len(words) >= 3 and words[0] == "l2tpv3" and words[1].count("/") == 1 else None
+
+
 def link_alias(runtime: Path, name: str) -> str:
     """The mark of a link: `l2tpv3 link NAME RUNTIME`, which no session has, since theirs have a slash."""
     return f"l2tpv3 link {name}{_tail(runtime.absolute())}"

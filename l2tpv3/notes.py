@@ -3,6 +3,7 @@
 To add one: write a function that yields sentences, and put it into TUNNEL_NOTES or SESSION_NOTES. A sentence says what
 is wrong, and a remedy that works when it is typed. Nothing in it changes from look to look, as a counter does: each
 change of a note is an event. A function that raises an L2tpError adds nothing, and the others are asked all the same.
+Names of netdevs that others chose may stand in a sentence as they are: what does not print is escaped here.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from l2tpv3.bridging import bridge_notes
 from l2tpv3.errors import L2tpError
 from l2tpv3.link.base import home
+from l2tpv3.netlink.bridge import BridgeSeen
 from l2tpv3.netns import netns_identity
 from l2tpv3.records import SessionRecord, TunnelRecord
+from l2tpv3.shown import printable
 from l2tpv3.state import Tunnel
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 
@@ -27,6 +31,15 @@ class HostFacts(Protocol):
 
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""
+
+    def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
+        """A bridge by its name, with its ports, whoever made it; None where there is none."""
+
+    def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
+        """The session on record whose mark an ifalias is."""
+
+    def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
+        """See l2tpv3.netlink.bridge.dropping_filters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +61,7 @@ def tunnel_notes(looked: LookedAt) -> tuple[str, ...]:
     found: list[str] = []
     for notes in TUNNEL_NOTES:
         try:
-            found += notes(looked)
+            found += map(printable, notes(looked))
         except L2tpError:
             continue
     return tuple(found)
@@ -59,7 +72,7 @@ def session_notes(looked: LookedAt, record: SessionRecord, status: SessionStatus
     found: list[str] = []
     for notes in SESSION_NOTES:
         try:
-            found += notes(looked, record, status)
+            found += map(printable, notes(looked, record, status))
         except L2tpError:
             continue
     return tuple(found)
@@ -132,4 +145,13 @@ def _moved_away(looked: LookedAt, record: SessionRecord, status: SessionStatus) 
     yield f"something moved its netdev to network namespace {netdev.netns}: move it back, or {keep} has it there"
 
 
-SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (_session_missing, _moved_away)
+def _in_a_bridge(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """What becomes of frames in the bridge that its netdev is a port of, whoever put it there."""
+    netdev, host = status.netdev, looked.host
+    bridge = host.bridge(netdev.netns, netdev.bridge) if netdev is not None and netdev.bridge is not None else None
+    if netdev is not None and bridge is not None:
+        dropping = host.dropping_filters(netdev.netns)
+        yield from bridge_notes(looked.record, record, netdev, bridge, host.marked, dropping)
+
+
+SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (_session_missing, _moved_away, _in_a_bridge)

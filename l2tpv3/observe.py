@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from l2tpv3.datapath.base import Datapath, HasWorkers
 from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
 from l2tpv3.link.base import Evidence, Locator
+from l2tpv3.marks import session_in
+from l2tpv3.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import same_netns
 from l2tpv3.notes import LookedAt, session_notes, tunnel_notes
@@ -28,8 +30,12 @@ class Observer:
         places: Places,
         locator: Locator,
         unfinished: frozenset[tuple[str, str | None]] = frozenset(),
+        records: Records | None = None,
     ) -> None:
-        """unfinished: what a change was about that was killed half-way."""
+        """unfinished: what a change was about that was killed half-way. records: all that is on record, for notes."""
+        self._records = records or {}
+        self._bridges: dict[str | None, Mapping[str, BridgeSeen]] = {}
+        self._dropping: dict[str | None, tuple[str, ...]] = {}
         self._unfinished = unfinished
         self._datapaths = datapaths
         self._places = places
@@ -111,6 +117,27 @@ class Observer:
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""
         return self._locator.named(netns, ifname)
+
+    def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
+        """A bridge by its name, with its ports, whoever made it; None where there is none."""
+        if netns not in self._bridges:
+            self._bridges[netns] = bridges(netns)
+        return self._bridges[netns].get(ifname)
+
+    def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
+        """See l2tpv3.netlink.bridge.dropping_filters."""
+        if netns not in self._dropping:
+            self._dropping[netns] = dropping_filters(netns)
+        return self._dropping[netns]
+
+    def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
+        """The session on record whose mark an ifalias is."""
+        tunnel, _, session = (session_in(alias) or "").partition("/")
+        record = self._records.get(tunnel)
+        found = record.session(session) if record is not None else None
+        if record is None or found is None or alias != self._places.mark(tunnel, session):
+            return None
+        return record, found
 
     def _session(self, record: TunnelRecord, session: SessionRecord, there: Mapping[int, Session]) -> SessionStatus:
         """there: the tunnel's sessions by their ids; looking for each among all takes seconds for ten thousand."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from l2tpv3.links.mtu_words import TAG_BYTES, frames_too_long, tagged_too_long
+from l2tpv3.links.options import LinkType
 from l2tpv3.links.record import LinkRecord
 from l2tpv3.links.state import LinksSeen, LinkState
 from l2tpv3.links.status import LinkStatus
+from l2tpv3.shown import printable
 from l2tpv3.status import Condition
 
 
@@ -27,7 +30,7 @@ def link_status(record: LinkRecord, seen: LinksSeen, unfinished: Collection[str]
         words=there.words,
         counters=there.counters,
         worker_pid=there.worker_pid,
-        notes=tuple(_notes(record, state, seen.lacking.get(spec.name, frozenset()))),
+        notes=tuple(map(printable, _notes(record, state, seen.lacking.get(spec.name, frozenset())))),
     )
 
 
@@ -47,6 +50,18 @@ def _notes(record: LinkRecord, state: LinkState | None, lacking: Collection[str]
     if record.spec.options.relayed and state.worker_pid is None:
         yield "no worker relays it; `l2tpctl restore` starts one"
     yield from state.notes
+    yield from _mtu_notes(record, state)
+
+
+def _mtu_notes(record: LinkRecord, state: LinkState) -> Iterator[str]:
     if len(set(state.mtus.values())) > 1:
-        least = min(state.mtus, key=lambda ifname: (state.mtus[ifname], ifname))
-        yield f"MTUs differ beneath it: {least} has {state.mtus[least]} bytes, and longer frames don't pass there"
+        least, most = (choose(state.mtus, key=lambda ifname: (state.mtus[ifname], ifname)) for choose in (min, max))
+        if least in state.sessions:
+            wide = state.sessions.get(most, most)
+            yield frames_too_long(state.sessions[least], state.mtus[least], wide, state.mtus[most])
+        else:
+            yield f"MTUs differ beneath it: {least} has {state.mtus[least]} bytes, and longer frames don't pass there"
+    if record.spec.type is LinkType.VLAN and state.netdev is not None:
+        for session, mtu in state.below_mtu.items():
+            if state.netdev.mtu + TAG_BYTES > mtu:
+                yield tagged_too_long(record.spec.name, state.netdev.mtu, session, mtu)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.link.netdev import Netdevs
@@ -17,6 +17,7 @@ from l2tpv3.links.rtnl import LinkSocket
 from l2tpv3.links.sight import Sight
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.links.state import LinkState, MemberState, counters_of
+from l2tpv3.marks import session_in
 from l2tpv3.netns import same_netns
 
 _UP = 0x1  # IFF_UP
@@ -154,6 +155,10 @@ class NetdevMaker:
             words=kind_of(spec).words(one["info"]),
             counters=counters_of(one.get("stats64")),
             mtus={other["ifname"]: other["mtu"] for other in under},
+            sessions={other["ifname"]: name for other in under if (name := session_in(other.get("ifalias") or ""))},
+            below_mtu=_session_below(sight.links(spec.over_netns), under[0])
+            if under and not spec.options.loose
+            else {},
             members=dict(_members(spec, one, under)),
         )
 
@@ -237,6 +242,17 @@ def _members(spec: LinkSpec, one: Attributes, under: Sequence[Attributes]) -> It
                     vlans=home.vlans(other["index"]) if home is not None else None,
                 ),
             )
+
+
+def _session_below(links: Mapping[int, Attributes], lower: Attributes | None) -> dict[str, int]:
+    """The session's netdev that is at the bottom of what lies on one another, and its MTU."""
+    passed: set[int] = set()
+    while lower is not None and lower["index"] not in passed:
+        if name := session_in(lower.get("ifalias") or ""):
+            return {name: lower["mtu"]}
+        passed.add(lower["index"])
+        lower = links.get(lower.get("link") or 0) if "link_netnsid" not in lower else None
+    return {}
 
 
 def _set_vlans(home: LinkSocket, member: int, subject: str, wanted: MemberVlans) -> None:

@@ -11,8 +11,11 @@ from l2tpv3.status import NetdevState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberState:
-    """What a netdev is as a member of a link. primary: of a bond. vlans: of a bridge that filters them: each one's
-    number, and whether it is the untagged one; None where it does not."""
+    """What a netdev is as a member of a link.
+
+    primary: of a bond. vlans: of a bridge that filters them: each
+    one's number, and whether it is the untagged one; None where it does not.
+    """
 
     isolated: bool = False
     primary: bool = False
@@ -26,8 +29,9 @@ class LinkState:
     netdev: None of a port, which has none. over: the names of its members, or of what it is stacked on; () when that
     is in another namespace and not found. words: those of its type that the kernel tells, as LinkSpec.to_words has
     them. counters: COUNTERS, and what relays it counts; of a port, by NIC, what it has received.
-    mtus: of what it is over, in bytes, by name. members: of a bridge, alias or bond, by name. worker_pid: of the
-    process that relays it. notes: what else to know of it.
+    mtus: of what it is over, in bytes, by name. sessions: TUNNEL/SESSION of those among it that are a session's netdev.
+    below_mtu: of the session's netdev that it lies on at the very bottom, by TUNNEL/SESSION. members: of a bridge,
+    alias or bond, by name. worker_pid: of the process that relays it. notes: what else to know of it.
     """
 
     netdev: NetdevState | None = None
@@ -35,6 +39,8 @@ class LinkState:
     words: Mapping[str, Any] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
     mtus: Mapping[str, int] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
+    below_mtu: Mapping[str, int] = field(default_factory=dict)
     members: Mapping[str, MemberState] = field(default_factory=dict)
     worker_pid: int | None = None
     notes: tuple[str, ...] = ()

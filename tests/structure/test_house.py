@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
     {"datapath.ebpf"},
     {"link", "capture"},
     {"links"},
-    {"wanted", "everything", "look"},
+    {"wanted", "everything", "look", "bridging"},
     {"config", "pending", "world", "steps"},
     {"store"},
     {"report", "metrics", "choose", "clash", "ports", "plan", "run", "replay", "surroundings"},
