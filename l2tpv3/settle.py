@@ -62,6 +62,7 @@ class Settler:
         self._macs: set[str] | None = None
         self._locator: Locator | None = None
         self._own: dict[tuple[str | None, str | None], set[str]] = {}
+        self._bridged: set[tuple[str, str | None, str]] = set()
 
     def all(self, wanted: Iterable[WantedTunnel], *, prune: bool) -> Records:
         """What is on record with the wanted tunnels added or changed. prune: nothing else stays."""
@@ -102,7 +103,23 @@ class Settler:
     def _check(self, tunnels: Iterable[str], sessions: Iterable[tuple[str, str]]) -> None:
         changed = [name for name in tunnels if _itself(self._records[name]) != _itself(self._before.get(name))]
         clash.check_tunnels(self._records, changed, self._foreign_ids)
+        sessions = tuple(sessions)
         clash.check_sessions(self._records, sessions)
+        for tunnel, name in sessions:
+            before = self._before.get(tunnel)
+            session, old = self._records[tunnel].session(name), before.session(name) if before is not None else None
+            if session is None or session.spec.bridge is None:
+                continue
+            same_path = before is not None and _itself(before) == _itself(self._records[tunnel])
+            if not same_path or old is None or _moves(self._records[tunnel], old.spec, session.spec):
+                self.check_bridge(self._records[tunnel], session.spec, session.spec.bridge)
+
+    def check_bridge(self, tunnel: TunnelRecord, session: SessionSpec, bridge: str) -> None:
+        """That a bridge which the session is to join does not carry its tunnel's own packets. Raises ConflictError."""
+        key = (tunnel.spec.name, home(tunnel.spec, session), bridge)
+        if key not in self._bridged:
+            self._placer.check_bridge(resolved(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
+            self._bridged.add(key)
 
     def again(self, names: Collection[str] | None, absent: dict[tuple[str, str], MissingError]) -> Records:
         """What is on record, addresses and MTUs looked up anew where they were left open; `names`: only of those.

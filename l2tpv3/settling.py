@@ -68,6 +68,7 @@ class Settling:
         self._refuse_orphaned(tunnels, links)
         placed = _placed(tunnels, links)
         check_links(tunnels, placed, list(placed))
+        self._refuse_loops(tunnels, placed)
         return Everything(tunnels=tunnels, links=placed)
 
     def _refuse_orphaned(self, tunnels: Records, links: Links) -> None:
@@ -128,12 +129,27 @@ class Settling:
         before = self._before
         differing = {name: record for name, record in links.items() if record != before.links.get(name)}
         check_links(tunnels, links, list(differing))
+        self._refuse_loops(tunnels, links)
         old = before if sessions else Everything(links={k: one for k, one in before.links.items() if k in differing})
         for name, record in differing.items():
             others = {other: one for other, one in differing.items() if other != name}  # its own name has to be free
             coming = Everything(tunnels=tunnels if sessions else {}, links=others)
             ours = _names(old, self._unfinished, coming) | self._may_lack(record)
             self._runner.check(record, below(record.spec, tunnels, links), ours)
+
+    def _refuse_loops(self, tunnels: Records, links: Links) -> None:
+        """That no bridge of these links carries the packets of a tunnel whose session is to be a port of it."""
+        settler = self._settler()
+        for name, record in links.items():
+            spec = record.resolved
+            for one in spec.over if spec.type in _BRIDGES else ():
+                tunnel, slash, session = one.partition("/")
+                found = tunnels[tunnel].session(session) if slash else None
+                if found is not None and (record, tunnels[tunnel]) != (
+                    self._before.links.get(name),
+                    self._before.tunnels.get(tunnel),
+                ):
+                    settler.check_bridge(tunnels[tunnel], found.spec, spec.ifname)
 
     def _may_lack(self, record: LinkRecord) -> frozenset[str]:
         """The members that it has on record already and that are not there now: it waits for them as it did before."""

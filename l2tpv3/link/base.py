@@ -71,6 +71,12 @@ class Placer(Protocol):
         bridge), ConflictError (name taken).
         """
 
+    def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
+        """That a bridge does not carry the tunnel's own packets; else a session in it would be a loop.
+
+        session: what an error is about. netns: where the bridge is, or is going to be. Raises ConflictError.
+        """
+
     def place(
         self,
         tunnel: TunnelSpec,

@@ -112,6 +112,9 @@ class MemoryPlacer:
         if session.bridge is not None and session.bridge not in {*names, *bridges}:
             raise NotFoundError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
 
+    def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
+        """See Placer.check_bridge: no packets go anywhere."""
+
     def place(
         self,
         tunnel: TunnelSpec,

@@ -12,6 +12,7 @@ from l2tpv3.errors import ConflictError, NotFoundError, NotPermittedError, Refus
 from l2tpv3.link.base import Evidence, home
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
+from l2tpv3.link.underlay import way_through
 from l2tpv3.netlink.kept import Kept
 from l2tpv3.netns import inside, same_netns
 from l2tpv3.spec import SessionSpec, TunnelSpec
@@ -61,6 +62,22 @@ class NetdevPlacer:
         if session.bridge is not None and session.bridge not in bridges and not self._exists(place, session.bridge):
             remedy = f"`ip link add {session.bridge} type bridge` makes it"
             raise NotFoundError(subject, f"no bridge {session.bridge}", remedy)
+
+    def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
+        """See Placer.check_bridge."""
+        if not same_netns(netns, tunnel.netns):
+            return
+        try:
+            way = way_through(tunnel, bridge)
+        except (OSError, NotFoundError):
+            return  # no route, no packets
+        if way:
+            by = f" (by {' over '.join(way)})" if len(way) > 1 else ""
+            problem = f"{bridge} carries the tunnel's own packets{by}, so frames would go round for ever"
+            remedy = (
+                f"have the session in another bridge, or packets to {tunnel.remote} leave by what is not in {bridge}"
+            )
+            raise ConflictError(session, problem, remedy)
 
     def _exists(self, netns: str | None, ifname: str) -> bool:
         # Not by socket.if_nametoindex(): for a name that is free its ioctl has the kernel run modprobe (dev_load()).
