@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from l2tpv3.errors import L2tpError
 from l2tpv3.manager import Manager
 from l2tpv3.wanted import Wanted
 from l2tpv3.whoami import acting_for
@@ -20,6 +19,7 @@ from l2tpv3_api.events.event import EventType
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.events.sampler import Sampler
 from l2tpv3_api.events.watcher import Watcher
+from l2tpv3_api.failing import Failing
 from l2tpv3_api.sharing import Shared
 from l2tpv3_api.snapshot import Snapshot
 
@@ -31,12 +31,13 @@ _THREADS: Final = 4
 _PATIENT_MAX: Final = 2
 _RETRY_S: Final = 2.0
 _TOLD_S: Final = 0.2  # in which a request that has confirmed or undone a change says so itself
+_EXPIRY: Final = "undoing what nobody confirmed"
 _NOBODY: Final = "nobody confirmed in time"
 _log = logging.getLogger(__name__)
 
 
 class Service:
-    """manager: called in threads only. hub: told of each change. tagger: makes entity tags.
+    """manager: called in threads only. hub: told of each change. tagger: makes entity tags. failing: of its tasks.
 
     planned, applied: parse the large bodies of plans, which whoever may read can send, and of changes.
     planner: the thread that makes plans. patience: taken by each restore that waits, as it has a thread of its own
@@ -47,8 +48,9 @@ class Service:
         self.manager = manager
         self.hub = hub or Hub()
         self.tagger = Tagger(manager.places.state)
-        self.watcher = Watcher(self, self.hub, manager.places)
-        self.sampler = Sampler(self)
+        self.failing = Failing()
+        self.watcher = Watcher(self, self.hub, manager.places, self.failing)
+        self.sampler = Sampler(self, self.failing)
         self._readers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="look")
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
         self.planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
@@ -70,7 +72,7 @@ class Service:
         await self.watcher.start()
         await self.sampler.start()
         self._unconfirmed.set()  # something may have been left so before
-        self._expiry = asyncio.create_task(self._expire(), name="expiry of unconfirmed changes")
+        self._expiry = asyncio.create_task(self._expire(), name=_EXPIRY)
 
     async def stop(self) -> None:
         """The app ends: changes that have begun are ended, too."""
@@ -196,6 +198,10 @@ class Service:
                     outcome = await self._change(_NOBODY, lambda manager: manager.expire())
                     if outcome is not None:
                         self.confirmation_ended("undone", _NOBODY, _NOBODY)
-            except L2tpError:
-                _log.exception("can't undo what nobody confirmed; again in %g s", _RETRY_S)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # whatever it was, what nobody confirms must not stay for good
+                self.failing.note(_EXPIRY, error)
                 await asyncio.sleep(_RETRY_S)
+            else:
+                self.failing.clear(_EXPIRY)

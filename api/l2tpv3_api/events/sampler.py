@@ -20,10 +20,12 @@ from l2tpv3_api.events.event import Event, EventType
 from l2tpv3_api.events.hub import Subscription
 from l2tpv3_api.events.totals import totals
 from l2tpv3_api.events.watcher import Looker, Seen
+from l2tpv3_api.failing import Failing
 
 INTERVAL_MIN_S: Final = 0.2
 INTERVAL_MAX_S: Final = 3600.0
 _RETRY_S: Final = 2.0
+_TASK: Final = "sampling counters"
 _FIELDS: Final = tuple(field.name for field in dataclasses.fields(Counters))
 _log = logging.getLogger(__name__)
 _Pairs = list[tuple[str, SessionStatus]]
@@ -93,8 +95,9 @@ def _by_link(links: Sequence[LinkStatus]) -> dict[str, Mapping[str, int]]:
 class Sampler:
     """start() and stop() it in the running loop. Nobody wanting counters, nobody looks."""
 
-    def __init__(self, looker: Looker) -> None:
+    def __init__(self, looker: Looker, failing: Failing | None = None) -> None:
         self._looker = looker
+        self._failing = failing or Failing()
         self._groups: dict[tuple[float, Choice | None], _Group] = {}
         self._joined = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -135,10 +138,13 @@ class Sampler:
                 await self._sample()
             except asyncio.CancelledError:
                 raise
-            except Exception:
-                # Whatever it was, counters must not end for good: say it, and begin again.
-                _log.exception("sampling counters failed; again in %g s", _RETRY_S)
+            except Exception as error:  # whatever it was, counters must not end for good
+                self._failing.note(_TASK, error)
                 await asyncio.sleep(_RETRY_S)
+            else:
+                self._failing.clear(_TASK)
+            if not self._groups:
+                self._failing.clear(_TASK)  # nobody waits for them
 
     async def _sample(self) -> None:
         """Wait until somebody wants counters, and tell all who want them then."""

@@ -20,6 +20,7 @@ from l2tpv3.monitor import EARLY, Monitor
 from l2tpv3.places import Places
 from l2tpv3.status import TunnelStatus
 from l2tpv3_api.events.hub import Hub
+from l2tpv3_api.failing import Failing
 
 LINGER_S: Final = 60.0
 """How long to go on when the last subscriber has gone: most come again, and want to resume."""
@@ -30,6 +31,7 @@ _GAP_S: Final = 0.02
 _GAP_MAX_S: Final = 5.0
 _AGAIN_S: Final = 0.5
 _RETRY_S: Final = 2.0
+_TASK: Final = "watching for events"
 _log = logging.getLogger(__name__)
 
 
@@ -55,8 +57,9 @@ class Looker(Protocol):
 class Watcher:
     """start() and stop() it in the running loop; it attaches itself to the hub."""
 
-    def __init__(self, looker: Looker, hub: Hub, places: Places) -> None:
+    def __init__(self, looker: Looker, hub: Hub, places: Places, failing: Failing | None = None) -> None:
         self._looker, self._hub, self._places = looker, hub, places
+        self._failing = failing or Failing()
         self._dirty = asyncio.Event()
         self._subscribed = asyncio.Event()
         self._looked = asyncio.Event()
@@ -102,10 +105,11 @@ class Watcher:
                 await self._watch()
             except asyncio.CancelledError:
                 raise
-            except Exception:
-                # Whatever it was, events must not end for good: say it, and begin again.
-                _log.exception("watching for events failed; again in %g s", _RETRY_S)
+            except Exception as error:  # whatever it was, events must not end for good
+                self._failing.note(_TASK, error)
                 await asyncio.sleep(_RETRY_S)
+            if not self._subscribed.is_set():
+                self._failing.clear(_TASK)  # nobody waits for them
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -122,6 +126,7 @@ class Watcher:
                 self._dirty.clear()
                 began = loop.time()
                 await self._look()
+                self._failing.clear(_TASK)
                 # At most half of the time is spent on looking, however much goes on.
                 await asyncio.sleep(min(_GAP_MAX_S, max(_GAP_S, loop.time() - began)))
 

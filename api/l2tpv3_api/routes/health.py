@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from l2tpv3.errors import L2tpError
+from l2tpv3.errors import BusyError, L2tpError
 from l2tpv3_api.problems import problem_response
 from l2tpv3_api.routes import described
 from l2tpv3_api.routes.context import Serving, answer
@@ -27,13 +27,19 @@ async def healthz() -> Response:
 @router.get(
     "/readyz",
     operation_id="isReady",
-    responses={200: described.gives("Health", "It can read the record."), **described.problems(503)},
+    responses={
+        200: described.gives("Health", "It can read the record, and all its tasks run."),
+        **described.problems(503),
+    },
     openapi_extra={"security": []},
 )
 async def readyz(service: Serving) -> Response:
-    """Tell whether the service can work: whether it can read the record."""
+    """Tell whether the service can work: whether it can read the record, and whether none of its own tasks fails."""
     try:
         await service.read(lambda manager: manager.unconfirmed_s())
     except L2tpError as error:
         return problem_response(error, status=503)
+    if service.failing.tasks:
+        failing = ", ".join(sorted(service.failing.tasks))
+        return problem_response(BusyError("service", f"fails and is tried again: {failing}", "its log says why"))
     return answer({"status": "ok"})

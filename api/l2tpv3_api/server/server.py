@@ -155,15 +155,17 @@ class Server(uvicorn.Server):
         while True:
             await asyncio.sleep(_TICK_S)
             now = loop.time()
-            for protocol in list(self._open):
-                protocol.tick(now)
             if self._notify.watchdog_s and now - alive >= self._notify.watchdog_s:
                 alive = now
                 self._notify.alive()
             try:
+                for protocol in list(self._open):
+                    protocol.tick(now)
                 self._every_tick()
             except L2tpError as error:
                 _LOG.error("%s", error)
+            except Exception:  # or nobody would end slow clients, nor tell systemd that all is well
+                _LOG.exception("a task that runs twice a second failed")
 
 
 def _end_now() -> None:

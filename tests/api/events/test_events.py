@@ -155,7 +155,7 @@ def test_an_apply_step_by_step(url: str, service: Service, manager: Manager) -> 
         assert [one["state"] for one in told] == ["began", "step", "step", "done"]
         assert {(one["id"], one["who"]) for one in told} == {(progress.id, "alice")}
         assert told[2]["step"]["session"] == "lan" and told[2]["step"]["sign"] == "+"
-        taken = [WantedTunnel(name="x", words={"remote": "127.0.0.2"})]
+        taken = [WantedTunnel(name="x", words={"remote": "127.0.0.2", "local-port": 1701})]
         with pytest.raises(ConflictError), Progress(service.hub, "alice") as progress:
             manager.apply(taken, on_step=progress)
         assert events.next("apply", state="failed").data["slug"] == "conflict"

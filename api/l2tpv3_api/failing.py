@@ -1,0 +1,29 @@
+"""Which of the service's own tasks fail just now. Each goes on whatever happens; this is how one hears of it."""
+
+from __future__ import annotations
+
+import logging
+
+from l2tpv3.errors import L2tpError
+
+_log = logging.getLogger(__name__)
+
+
+class Failing:
+    """tasks: those that failed and are tried again, each with why. /readyz tells of them."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, str] = {}
+
+    def note(self, task: str, error: Exception) -> None:
+        """It failed. Said in the log when it is news, with where it came from if nobody expected it."""
+        expected = isinstance(error, L2tpError)
+        text = str(error) if expected else f"unexpected {type(error).__name__}"
+        if self.tasks.get(task) != text:
+            _log.error("%s: failed, and is tried again: %s", task, text, exc_info=None if expected else error)
+        self.tasks[task] = text
+
+    def clear(self, task: str) -> None:
+        """It works, or there is nothing for it to do."""
+        if self.tasks.pop(task, None) is not None:
+            _log.info("%s: works again", task)
