@@ -25,6 +25,11 @@ from l2tpv3_api.faults import MalformedError
 _KEY_BYTES: Final = 32
 _SEEN_CHARACTERS: Final = 12
 _TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_ONE: Final = rf"(?:{_TAG.pattern})?"
+# Lists may have empty elements, and be empty (RFC 9110 section 5.6.1.2); no tag is in such a one. Tags may have commas.
+_LIST: Final = re.compile(rf"[ \t]*+{_ONE}(?:[ \t]*+,[ \t]*+{_ONE})*+[ \t]*+")
+PATTERN: Final = '^(\\*|((W/)?"[!#-~]*")?( *, *((W/)?"[!#-~]*")?)*)$'
+"""What If-Match and If-None-Match are like, for OpenAPI."""
 HEADER_MAX: Final = 4096
 """Longest If-Match and If-None-Match, in characters."""
 
@@ -154,8 +159,6 @@ def _tags(header: str, value: str | None, *, weak: bool) -> frozenset[str] | Non
     value = value.strip()
     if value == "*":
         return frozenset("*")
-    # Lists may have empty elements, and be empty (RFC 9110 section 5.6.1.2); no tag is in such a one.
-    found = [_TAG.fullmatch(one.strip()) for one in value[:HEADER_MAX].split(",") if one.strip()]
-    if len(value) > HEADER_MAX or not all(found):
+    if len(value) > HEADER_MAX or not _LIST.fullmatch(value):
         raise MalformedError(header, "is not a list of entity tags", 'give "TAG" as an ETag header had it, or *')
-    return frozenset(f'"{one[2]}"' for one in found if one is not None and (weak or not one[1]))
+    return frozenset(f'"{one[2]}"' for one in _TAG.finditer(value) if weak or not one[1])

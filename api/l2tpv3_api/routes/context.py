@@ -14,7 +14,7 @@ from l2tpv3.links.record import LinkRecord
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3_api.access.guard import require
 from l2tpv3_api.access.identity import Identity, Scope
-from l2tpv3_api.etag import Conditions, Tagger
+from l2tpv3_api.etag import HEADER_MAX, PATTERN, Conditions, Tagger
 from l2tpv3_api.service import Service
 from l2tpv3_api.snapshot import encode
 
@@ -66,6 +66,7 @@ async def _conditions(
         Header(
             alias="If-Match",
             description="Only if it is still as this ETag has it, or (`*`) there at all; else 412.",
+            json_schema_extra={"pattern": PATTERN, "maxLength": HEADER_MAX},
             examples=["*"],
         ),
     ] = None,
@@ -75,6 +76,7 @@ async def _conditions(
             alias="If-None-Match",
             description="`*`: only if there is none yet; a tag: only if it is another version by now; else 412. "
             "Of GET: only if it is another version; else 304.",
+            json_schema_extra={"pattern": PATTERN, "maxLength": HEADER_MAX},
         ),
     ] = None,
 ) -> Conditions:
