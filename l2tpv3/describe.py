@@ -75,7 +75,7 @@ class _Description:
                 count = len(step.tunnel.sessions)
                 return _told("-", step, f"removed, with {sessions(count)}" if count else "removed", interrupts=True)
             case SetTunnel():
-                return _told("~", step, _tunnel_changes(step.old, step.tunnel, step.fields))
+                return _told("~", step, tunnel_changes(step.old, step.tunnel, step.fields))
             case AddSession() | ReplaceSession() if name in self._anew and self._comes_along(step):
                 return None
             case SetSession() | SetNetdev():
@@ -105,7 +105,7 @@ class _Description:
     def _comes_along(self, step: AddSession | ReplaceSession) -> bool:
         """Whether a session is made again as it was, with its tunnel."""
         old = self._anew[step.tunnel.spec.name][0].session(step.session.spec.name)
-        return old is not None and not _session_changes(old, step.session)
+        return old is not None and not session_changes(old, step.session)
 
     def _changed(self, name: _Name) -> ToldStep:
         """A session that changes in place, by whatever steps."""
@@ -132,13 +132,14 @@ def _tunnel_anew(old: TunnelRecord, new: TunnelRecord, why: str) -> ToldStep:
     names = {one.spec.name for one in new.sessions}
     kept = [one.spec.name for one in old.sessions if one.spec.name in names]
     lost = [one.spec.name for one in old.sessions if one.spec.name not in names]
-    text = f"{_tunnel_changes(old, new, differing_words(old, new))}: made anew"
+    text = f"{tunnel_changes(old, new, differing_words(old, new))}: made anew"
     text += f" with {sessions(len(kept))}" if kept else ""
     text += f", without {', '.join(lost)}" if lost else ""
     return ToldStep(sign="~", tunnel=new.spec.name, text=text, why=why, interrupts=True)
 
 
-def _tunnel_changes(old: TunnelRecord, new: TunnelRecord, words: Sequence[str]) -> str:
+def tunnel_changes(old: TunnelRecord, new: TunnelRecord, words: Sequence[str]) -> str:
+    """What these words of a tunnel were and are: `remote 192.0.2.2 → 192.0.2.9`."""
     was, now = identity(old), identity(new)
     if words == ("udp-checksum",) and was["udp-checksum"] == now["udp-checksum"]:
         was = {**was, "udp-checksum": not now["udp-checksum"]}  # as is seen
@@ -153,7 +154,7 @@ def _tunnel_value(value: object) -> str:
 
 
 def _session_anew(step: AddSession | ReplaceSession, old: SessionRecord) -> ToldStep:
-    changes = _session_changes(old, step.session)
+    changes = session_changes(old, step.session)
     return ToldStep(
         sign="~",
         tunnel=step.tunnel.spec.name,
@@ -164,7 +165,8 @@ def _session_anew(step: AddSession | ReplaceSession, old: SessionRecord) -> Told
     )
 
 
-def _session_changes(old: SessionRecord, new: SessionRecord) -> list[str]:
+def session_changes(old: SessionRecord, new: SessionRecord) -> list[str]:
+    """What of a session differs, what it was and is; of cookies only that they do."""
     fields = [field for field in SESSION_FIELDS.values() if getattr(old.spec, field) != getattr(new.spec, field)]
     fields += ["mtu"] if old.mtu != new.mtu and "mtu" not in fields else []
     return [_change(field, *(_field(one, field) for one in (old, new))) for field in fields]

@@ -29,7 +29,7 @@ from l2tpv3.links.steps import LinkStep
 from l2tpv3.lock import exclusive
 from l2tpv3.netlink.tape import Tape, spoil, taping
 from l2tpv3.observe import Observer
-from l2tpv3.outcome import Outcome, in_words, of_namespace
+from l2tpv3.outcome import Outcome, of_namespace
 from l2tpv3.pending import Pending
 from l2tpv3.places import Places
 from l2tpv3.plan import Change, LinkBeliefs, Scope, plan
@@ -41,7 +41,7 @@ from l2tpv3.run import Runner
 from l2tpv3.spaces import Spaces
 from l2tpv3.steps import AddTunnel, AnyStep, Step
 from l2tpv3.store import AuditEntry, Recorded, Store, unconfirmed
-from l2tpv3.told import OnStep
+from l2tpv3.told import OnStep, ToldStep
 from l2tpv3.whoami import caller
 from l2tpv3.world import World
 
@@ -49,6 +49,7 @@ ROUNDS = 4
 """How often a change is planned again when what is seen after its steps is not yet what is wanted."""
 
 _PAUSE_S = 0.05
+_NOT_CONFIRMED = "rolled back, not confirmed in time"
 
 Look = Callable[[Records], World]
 """At what is there of these tunnels and sessions."""
@@ -130,7 +131,7 @@ class Engine:
             return None
         return Outcome(steps=plan(narrow.change), before=narrow.recorded.everything, after=narrow.after)
 
-    def _change_quickly(self, request: Request | None, on_step: OnStep | None) -> Outcome | None:
+    def _change_quickly(self, request: Request | None, on_step: OnStep | None, verb: str) -> Outcome | None:
         """The quick way of `change`, in which the lock is held; None where there is none."""
         known = self._quick.known(request) if self._quick is not None and request is not None else None
         if self._quick is None or request is None or known is None:
@@ -143,7 +144,7 @@ class Engine:
         steps = plan(narrow.change)
         changed = Edits.between(narrow.recorded.everything, narrow.after)
         if changed:
-            self._carry_out(narrow.recorded, narrow.change, steps, changed, None, on_step, self._quick.look)
+            self._carry_out(narrow.recorded, narrow.change, steps, changed, None, on_step, self._quick.look, verb=verb)
         self._quick.keep_after(known, narrow)
         return Outcome(steps=steps, before=narrow.recorded.everything, after=narrow.after)
 
@@ -159,6 +160,7 @@ class Engine:
         without: Collection[tuple[str, str]] = (),
         without_links: Collection[str] = (),
         request: Request | None = None,
+        verb: str = "",
     ) -> Outcome:
         """Make it so within `scope` (None: everything); on any failure, what was there is there again.
 
@@ -166,12 +168,12 @@ class Engine:
         `confirm` comes within that time; see `expire`. repairs: it only makes again what is on record, and so need not
         wait for a confirmation that something else awaits. without: sessions (tunnel, name) that are left as they are,
         whatever is wanted, as are the links `without_links`; both are looked at after `want` was called. request: what
-        `want` stands for, if the quick way may be taken.
+        `want` stands for, if the quick way may be taken. verb: how the log calls it, if not by its steps alone.
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
         for its confirmation.
         """
         with self._locked(), _no_collection(), contextlib.ExitStack() as stack:
-            if confirm_s is None and (quick := self._change_quickly(request, on_step)) is not None:
+            if confirm_s is None and (quick := self._change_quickly(request, on_step, verb)) is not None:
                 return quick
             recorded = self._recorded(repairs=repairs)
             before = recorded.everything
@@ -188,12 +190,13 @@ class Engine:
             steps = plan_everything(change)
             self._refuse_unanswering(steps, change)
             changed = Edits.between(before, wanted)
+            lost: list[ToldStep] = []
             if recorded.pending is not None and recorded.pending.deadline is not None:
                 # The note of the unconfirmed change has to stay; this one is on record already and needs none.
                 if changed:
                     raise unconfirmed(recorded.pending)
-                self._take(change, steps, on_step)
-                return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces)
+                self._take(change, steps, on_step, lost=lost)
+                return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
             left = left_of(recorded.pending, without, without_links)
             if not steps and not changed and recorded.pending == left:
                 if self._quick is not None and not without:
@@ -205,10 +208,13 @@ class Engine:
                 deadline = since_boot_s() + confirm_s
                 back = changed.back(before)
                 waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
-            last = self._carry_out(recorded, change, steps, changed, waiting or left, on_step, namespaces=namespaces)
+            doing = f"{verb}, to be confirmed within {confirm_s:g} s" if waiting is not None else verb
+            last = self._carry_out(
+                recorded, change, steps, changed, waiting or left, on_step, namespaces=namespaces, lost=lost, verb=doing
+            )
             if self._quick is not None and waiting is None and not without:
                 self._quick.keep(last, once_done(change), request)
-            return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces)
+            return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
 
     def _carry_out(
         self,
@@ -221,23 +227,33 @@ class Engine:
         look: Look | None = None,
         *,
         namespaces: tuple[str, ...] = (),
+        lost: list[ToldStep] | None = None,
+        verb: str = "",
     ) -> Tape:
         """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told.
 
         after: what stays noted when it is done: that it waits to be confirmed, or what is left of a killed change.
+        lost: see _take. verb: see change.
         """
-        audit = AuditEntry(at=time.time(), who=caller(), what=in_words(namespaces, steps) or "record only")
+        lost, before = [] if lost is None else lost, recorded.everything
         note = note_of(recorded, change, steps, changed)
         self.store.begin(note)
         begun: list[AnyStep] = []
         try:
-            last = self._take(change, steps, on_step, look, begun)
-            self.store.commit(changed, audit, after)
+            last = self._take(change, steps, on_step, look, begun, lost)
+            done = Outcome(
+                steps=steps, before=before, after=before.edited(changed), namespaces=namespaces, lost=tuple(lost)
+            )
+            if on_step is not None:
+                for one in done.told_of_record:
+                    on_step(one)
+            self.store.commit(changed, _audited(verb, done), after)
+            self._runner.tidy(change.wanted)
         except BaseException as error:
             with _noting(error):
                 self._undo(change, note, begun)
                 # What a killed change left is as it was, too.
-                self.store.revert(changed.back(recorded.everything), recorded.pending)
+                self.store.revert(changed.back(before), recorded.pending)
             raise
         return last
 
@@ -248,16 +264,21 @@ class Engine:
         on_step: OnStep | None = None,
         look: Look | None = None,
         begun: list[AnyStep] | None = None,
+        lost: list[ToldStep] | None = None,
     ) -> Tape:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
 
-        look: at what; None is everything that is wanted. begun: gets each step before it is taken. Gives what the last
-        look told.
+        look: at what; None is everything that is wanted. begun: gets each step before it is taken. lost: gets what
+        others had configured on netdevs and could not be put back, of which `on_step` is told as well. Gives what the
+        last look told.
         """
-
         for attempt in range(ROUNDS):
             with self._busy():
-                self._runner.take_all(steps, _telling(steps, on_step, begun))
+                for one in self._runner.take_all(steps, _telling(steps, on_step, begun)):
+                    if lost is not None:
+                        lost.append(one)
+                    if on_step is not None:
+                        on_step(one)
             with taping() as tape:
                 world = (look or self._look_at_all)(change.wanted)
                 world = self._with_links(world, change.links.wanted)
@@ -340,15 +361,14 @@ class Engine:
             )
             self.store.begin(note_of(recorded, kept, steps, Edits()))
             self._take(change, steps)
-            what = in_words((), steps) or "nothing"
-            audit = AuditEntry(at=time.time(), who=caller(), what=f"down: {what}")
+            outcome = Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
             # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
             now = boot_id()
             tunnels = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
             links = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.links.items()}
-            self.store.commit(Edits(tunnels=tunnels, links=links), audit, None)
+            self.store.commit(Edits(tunnels=tunnels, links=links), _audited("down", outcome), None)
             self._spaces.tidy()
-            return Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
+            return outcome
 
     def restore_namespaces(self) -> tuple[str, ...]:
         """See Manager.restore_namespaces."""
@@ -378,12 +398,15 @@ class Engine:
             pending = self.store.load().pending
             if pending is None or pending.deadline is None:
                 return False
-            self.store.forget_pending()
+            names = [f"tunnel {name}" for name in sorted(pending.target.tunnels)]
+            names += [f"link {name}" for name in sorted(pending.target.links)]
+            what = f"confirmed: {', '.join(names) or 'what was applied'}"
+            self.store.forget_pending(AuditEntry(at=time.time(), who=caller(), what=what))
             self._spaces.tidy()
             return True
 
-    def rollback(self) -> Outcome | None:
-        """Undo what waits for its confirmation. None when nothing does.
+    def rollback(self, verb: str = "rolled back") -> Outcome | None:
+        """Undo what waits for its confirmation. None when nothing does. verb: how the log calls it.
 
         The record is undone first: whatever interrupts the rest, `restore` or the next change finishes it.
         """
@@ -397,19 +420,21 @@ class Engine:
             change = self._look(recorded, wanted, pending.scope, links_of(pending))
             steps = plan_everything(change)
             note = Pending(scope=pending.scope, before=pending.before, target=pending.before.back(before))
-            what = "rolled back: " + (in_words((), steps) or "record only")
-            self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), note)
-            self._take(change, steps)
+            done = Outcome(steps=steps, before=before, after=wanted)
+            self.store.commit(pending.before, _audited(verb, done), note)
+            lost: list[ToldStep] = []
+            self._take(change, steps, lost=lost)
+            self._runner.tidy(change.wanted)
             self.store.forget_pending()
             self._spaces.tidy()
-            return Outcome(steps=steps, before=before, after=wanted)
+            return dataclasses.replace(done, lost=tuple(lost))
 
     def expire(self) -> Outcome | None:
         """Undo what was not confirmed in time. None when nothing is due."""
         pending = self.store.load().pending
         if pending is None or pending.left_s is None or pending.left_s > 0:
             return None
-        return self._forget_outlived(pending) if pending.outlived else self.rollback()
+        return self._forget_outlived(pending) if pending.outlived else self.rollback(_NOT_CONFIRMED)
 
     def unconfirmed_s(self) -> float | None:
         """Seconds that are left to confirm the change that awaits it, 0 when it is due; None without one."""
@@ -469,6 +494,12 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _audited(verb: str, done: Outcome) -> AuditEntry:
+    """The entry of the log for a change that is done."""
+    what = done.in_words or "nothing but the record"
+    return AuditEntry(at=time.time(), who=caller(), what=f"{verb}: {what}" if verb else what)
 
 
 def _telling(

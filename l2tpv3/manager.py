@@ -319,7 +319,7 @@ class Manager:
         wanted = tuple(wanted)
         request = self._request(wanted, prune=prune)
         want = lambda whole: request.settle(whole, wanted)  # noqa: E731
-        return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, request=request)
+        return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, request=request, verb="apply")
 
     def _request(self, wanted: tuple[Wanted, ...], *, prune: bool) -> Request:
         def settle(whole: Everything, some: Sequence[Wanted]) -> Everything:
@@ -513,7 +513,8 @@ def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change
     after = outcome.after.tunnels.get(tunnel)
     if before is not None and after is not None and any(isinstance(step, AddTunnel) for step in outcome.steps):
         forced = [f"{', '.join(differing_words(before, after))} can't change in place"] if forced else []
-    return Change(recreated=True, why=forced[0], made=made) if forced else Change(made=made)
+    lost = tuple(f"{one.subject}: {one.text}" for one in outcome.lost)
+    return Change(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
 
 
 def _shipped(places: Places) -> list[Datapath]:

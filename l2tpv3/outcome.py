@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from l2tpv3.describe import describe
+from l2tpv3.describe_record import describe_record
 from l2tpv3.everything import Edits, Everything
 from l2tpv3.steps import AnyStep
 from l2tpv3.told import ToldStep
@@ -14,12 +14,13 @@ from l2tpv3.told import ToldStep
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a change did, or would do. steps: in their order; () when everything was so already. namespaces: made before
-    all of them."""
+    all of them. lost: what others had configured on netdevs that were made anew, and could not be put back."""
 
     steps: tuple[AnyStep, ...]
     before: Everything
     after: Everything
     namespaces: tuple[str, ...] = ()
+    lost: tuple[ToldStep, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -28,16 +29,20 @@ class Outcome:
 
     @property
     def told(self) -> tuple[ToldStep, ...]:
-        """The steps in words."""
-        return (*map(of_namespace, self.namespaces), *describe(self.steps))
+        """The steps in words, and what changes on record alone."""
+        return (*map(of_namespace, self.namespaces), *describe(self.steps), *self.told_of_record, *self.lost)
+
+    @property
+    def told_of_record(self) -> list[ToldStep]:
+        """What changes on record alone."""
+        return describe_record(self.before, self.after, self.steps)
+
+    @property
+    def in_words(self) -> str:
+        """What was done, for the log; "" when it was nothing."""
+        return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in self.told)
 
 
 def of_namespace(netns: str) -> ToldStep:
     """That a network namespace is made, before all steps."""
     return ToldStep(sign="+", netns=netns, text="made")
-
-
-def in_words(namespaces: Iterable[str], steps: Iterable[AnyStep]) -> str:
-    """What is done, for the audit trail; "" when it is nothing."""
-    said = (*map(of_namespace, namespaces), *describe(tuple(steps)))
-    return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in said)

@@ -173,6 +173,7 @@ class Restorer:
             repairs=True,
             without=absent.keys(),
             without_links=unmade,
+            verb="restore",
         )
         done = {name for name in self._begun if names is None or name in names}
         self._begun -= done

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
+from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError
 from l2tpv3.link.base import Placer
+from l2tpv3.link.safekeeping import Safekeeping
 from l2tpv3.links.run import LinkRunner
 from l2tpv3.links.steps import LinkStep
 from l2tpv3.places import Places
-from l2tpv3.records import SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.steps import (
     AddSession,
@@ -26,6 +27,7 @@ from l2tpv3.steps import (
     SetSession,
     SetTunnel,
 )
+from l2tpv3.told import ToldStep
 
 
 class Runner:
@@ -36,16 +38,19 @@ class Runner:
         self._placer = placer
         self._links = links
         self._places = places
+        self._safekeeping = Safekeeping(places.runtime)
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
         self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
 
-    def take_all(self, steps: Sequence[AnyStep], before: Callable[[AnyStep], None]) -> None:
+    def take_all(self, steps: Sequence[AnyStep], before: Callable[[AnyStep], None]) -> list[ToldStep]:
         """Take steps in their order. before: called with each before it is taken. Raises as `take` does.
 
+        What others have configured on a netdev that is made anew is put back; gives what could not be.
         Where sessions are made one after another, their netdevs are set up together after the last of them: each
         setting of an MTU or a MAC address has the kernel walk over the routes of all netdevs that are up.
         """
         together = _many_made(steps)
+        self._keep_belongings(steps)
         for step in steps:
             before(step)
             if together and isinstance(step, (AddTunnel, AddSession)):
@@ -58,6 +63,53 @@ class Runner:
                 self._down = None  # what is undone need not be up
                 raise
         self._set_up()
+        return list(self._put_back(steps))
+
+    def _keep_belongings(self, steps: Sequence[AnyStep]) -> None:
+        """Note what others have configured on netdevs that go, and are made again by these steps."""
+        made = _made(steps)
+        found: dict[str, tuple[str, str]] = {}
+        sessions: list[tuple[TunnelSpec, SessionSpec, str]] = []
+        for tunnel, session in _removed(steps):
+            name = (tunnel.spec.name, session.spec.name)
+            mark = self._mark(tunnel, session)
+            if name in made and mark not in found:
+                found[mark] = name
+                sessions.append((self._resolved(tunnel), resolved_session(session), mark))
+        if sessions:
+            for mark, belongings in self._placer.belongings(sessions).items():
+                self._safekeeping.keep(*found[mark], belongings)
+
+    def tidy(self, records: Records) -> None:
+        """Forget what is kept of sessions that are on record no more: a change that was killed may have begun it."""
+        kept = self._safekeeping.names()
+        if kept:
+            known = {(name, one.spec.name) for name, record in records.items() for one in record.sessions}
+            for name in kept - known:
+                self._safekeeping.forget(*name)
+
+    def _put_back(self, steps: Sequence[AnyStep]) -> Iterator[ToldStep]:
+        """Configure again what is kept of netdevs that were made anew, perhaps by a change that was killed."""
+        made, kept = _made(steps), self._safekeeping.names()
+        for tunnel, session in _removed(steps):
+            name = (tunnel.spec.name, session.spec.name)
+            if name in kept and name not in made:
+                self._safekeeping.forget(*name)
+        for name in made.keys() & kept if kept else ():
+            tunnel, session = made[name]
+            lost: dict[str, None] = {}
+            for belongings in reversed(self._safekeeping.get(*name)):  # the first netdev has the last word
+                try:
+                    lost |= dict.fromkeys(
+                        self._placer.put_back(self._resolved(tunnel), resolved_session(session), belongings)
+                    )
+                except L2tpError as error:
+                    lost[f"what others had configured ({error})"] = None
+            self._safekeeping.forget(*name)
+            if lost:
+                yield ToldStep(
+                    sign="-", tunnel=name[0], session=name[1], text=f"lost with its netdev: {', '.join(lost)}"
+                )
 
     def _set_up(self) -> None:
         down, self._down = self._down, None
@@ -158,6 +210,27 @@ class Runner:
             raise InvalidValueError(
                 f"tunnel {record.spec.name}", f"no datapath {record.datapath!r}", f"known are {known}"
             ) from None
+
+
+def _made(steps: Sequence[AnyStep]) -> dict[tuple[str, str], tuple[TunnelRecord, SessionRecord]]:
+    """The sessions whose netdevs the steps make, by the names of tunnel and session."""
+    return {
+        (step.tunnel.spec.name, step.session.spec.name): (step.tunnel, step.session)
+        for step in steps
+        if isinstance(step, (AddSession, ReplaceSession))
+    }
+
+
+def _removed(steps: Sequence[AnyStep]) -> Iterator[tuple[TunnelRecord, SessionRecord]]:
+    """The sessions whose netdevs the steps remove."""
+    for step in steps:
+        match step:
+            case DelTunnel():
+                yield from ((step.tunnel, one) for one in step.tunnel.sessions)
+            case DelSession():
+                yield step.tunnel, step.session
+            case ReplaceSession():
+                yield step.old_tunnel, step.old
 
 
 def _many_made(steps: Sequence[AnyStep]) -> bool:

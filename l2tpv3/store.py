@@ -133,8 +133,7 @@ class Store:
             _write(db, edits)
             if pending != AS_IT_IS:
                 _write_pending(db, pending)
-            db.execute("INSERT INTO audit VALUES (?, ?, ?)", (audit.at, audit.who, audit.what))
-            db.execute("DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?", (AUDIT_KEPT,))
+            _write_audit(db, audit)
 
     def revert(self, before: Edits, pending: Pending | None = None) -> None:
         """The change that was begun is undone: `before` is what there was of all that it would have changed.
@@ -145,10 +144,12 @@ class Store:
             _write(db, before)
             _write_pending(db, pending)
 
-    def forget_pending(self) -> None:
-        """The pending change is undone, or confirmed."""
+    def forget_pending(self, audit: AuditEntry | None = None) -> None:
+        """The pending change is undone, or confirmed. audit: what the log has of that."""
         with self._change() as db:
             _write_pending(db, None)
+            if audit is not None:
+                _write_audit(db, audit)
 
     def namespaces(self) -> frozenset[str]:
         """The network namespaces that were made on demand, or were going to be."""
@@ -354,6 +355,11 @@ def _write_link(db: sqlite3.Connection, name: str, record: LinkRecord | None) ->
     db.execute(
         "INSERT OR REPLACE INTO link (name, spec, mac, over_netns, boot, stopped) VALUES (?, ?, ?, ?, ?, ?)", values
     )
+
+
+def _write_audit(db: sqlite3.Connection, audit: AuditEntry) -> None:
+    db.execute("INSERT INTO audit VALUES (?, ?, ?)", (audit.at, audit.who, audit.what))
+    db.execute("DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?", (AUDIT_KEPT,))
 
 
 def _read_pending(db: sqlite3.Connection) -> Pending | None:

@@ -15,7 +15,7 @@ class ToldStep:
 
     sign: + - or ~. tunnel: None where it is about the link `link`, or the network namespace `netns`. session: None
     where it is about the tunnel. text: what it does, and why when that is not plain. why: that reason alone.
-    interrupts: whether its traffic stops.
+    interrupts: whether its traffic stops. on_record: it changes what is on record of it, and nothing that runs.
     """
 
     sign: str
@@ -26,6 +26,7 @@ class ToldStep:
     text: str
     why: str = ""
     interrupts: bool = False
+    on_record: bool = False
 
     @property
     def subject(self) -> str:
@@ -45,12 +46,14 @@ OnStep = Callable[[ToldStep], None]
 class Change:
     """What became of a tunnel or session. recreated: it could not be done in place, so traffic was interrupted.
 
-    why: what forced that. made: it was not there before.
+    why: what forced that. made: it was not there before. lost: what others had configured on netdevs that were made
+    anew, and could not be put back, in words.
     """
 
     recreated: bool = False
     why: str = ""
     made: bool = False
+    lost: tuple[str, ...] = ()
 
 
 class Turn(StrEnum):

@@ -185,6 +185,11 @@ _CHANGE: Final = {
     "properties": {
         "recreated": {"type": "boolean", "description": "It could not be done in place: traffic stopped."},
         "why": {**_TEXT, "description": "What forced that."},
+        "lost": {
+            "type": "array",
+            "items": _TEXT,
+            "description": "What others had configured on its netdevs, and could not be put back.",
+        },
     },
 }
 

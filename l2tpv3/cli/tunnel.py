@@ -213,6 +213,8 @@ def tell_change(subject: str, change: Change) -> None:
     """Say on stderr when a change interrupted traffic, and what forced that."""
     if change.recreated:
         print(f"{subject}: made anew, traffic was interrupted: {change.why}", file=sys.stderr)
+    for one in change.lost:
+        print(printable(one), file=sys.stderr)
 
 
 COMMANDS = {"add": add, "show": show, "set": set_, "del": del_}

@@ -134,6 +134,7 @@ def rollback(ctx: typer.Context) -> None:
     outcome = manager_of(ctx).rollback()
     if outcome is None:
         raise NotFoundError("rollback", "nothing waits for a confirmation", "it may have been confirmed already")
+    _tell_steps(outcome)
     _tell_summary(outcome, "nothing had to be undone")
 
 
@@ -205,6 +206,7 @@ def down(ctx: typer.Context) -> None:
     `l2tpctl restore` brings it back.
     """
     outcome = manager_of(ctx).down()
+    _tell_steps(outcome)
     _tell_summary(outcome, "nothing was running")
 
 
@@ -262,10 +264,15 @@ def _tell_step(step: ToldStep) -> None:
     print(_line(step), file=sys.stderr)
 
 
+def _tell_steps(outcome: Did) -> None:
+    for step in outcome.told:
+        _tell_step(step)
+
+
 def _tell_summary(outcome: Did, nothing: str) -> None:
     if not outcome.changes:
         print(nothing, file=sys.stderr)
-    elif not outcome.told:
+    elif all(one.on_record for one in outcome.told):
         print("only the record changes, nothing that runs", file=sys.stderr)
     else:
         print(f"{_count(len(outcome.told), 'step')}", file=sys.stderr)

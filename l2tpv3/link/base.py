@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from l2tpv3.link.belongings import Belongings
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
 
@@ -97,6 +98,12 @@ class Placer(Protocol):
 
     def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
         """Set netdevs up that were placed to be so later."""
+
+    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, Belongings]:
+        """What others have configured on sessions' netdevs, by their marks; of those that are there."""
+
+    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
+        """Configure that again on a session's netdev, which is in its place. Gives what could not be, in words."""
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """Mark the netdev `session.ifname` in the tunnel's namespace, changing nothing else. NotFoundError."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, NotFoundError
 from l2tpv3.link.base import NO_EVIDENCE, Evidence, home
+from l2tpv3.link.belongings import Belongings
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.status import NetdevState
 
@@ -162,6 +163,14 @@ class MemoryPlacer:
         for mark, one in self._placed.items():
             if (one.netns, one.ifname) in names:
                 self._placed[mark] = dataclasses.replace(one, up=True, carrier=True)
+
+    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, Belongings]:
+        """See Placer.belongings: nobody else configures these netdevs."""
+        return {}
+
+    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
+        """See Placer.put_back."""
+        return []
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """See Placer.mark."""

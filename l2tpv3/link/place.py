@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from l2tpv3.errors import ConflictError, NotFoundError, NotPermittedError, RefusedError, from_errno
 from l2tpv3.link.base import Evidence, home
+from l2tpv3.link.belongings import Belongings, put_back, read
 from l2tpv3.link.locate import NetdevLocator
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.link.underlay import way_through
@@ -130,6 +131,29 @@ class NetdevPlacer:
             with self._kept.use(netns) as netdevs:
                 for start in range(0, len(ifnames), _AT_ONCE):
                     netdevs.set_up(ifnames[start : start + _AT_ONCE])
+
+    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, Belongings]:
+        """See Placer.belongings."""
+        locator = NetdevLocator(few=len(sessions) == 1)
+        places: dict[str | None, dict[int, tuple[str, SessionSpec]]] = {}
+        for tunnel, session, mark in sessions:
+            if (state := locator.find(tunnel, session, mark)) is not None:
+                places.setdefault(state.netns, {})[state.ifindex] = mark, session
+        found: dict[str, Belongings] = {}
+        for netns, netdevs in places.items():
+            try:
+                told = read(netns, {index: session for index, (_, session) in netdevs.items()})
+            except OSError as error:
+                raise from_errno("the netdevs", "look at what is configured on them", error.errno or 0) from error
+            found |= {netdevs[index][0]: one for index, one in told.items()}
+        return found
+
+    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
+        """See Placer.put_back."""
+        try:
+            return put_back(home(tunnel, session), session.ifname, belongings)
+        except OSError as error:
+            raise from_errno(f"session {session.name}", "configure its netdev", error.errno or 0) from error
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """See Placer.mark."""

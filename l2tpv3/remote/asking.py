@@ -30,7 +30,7 @@ def read_change(client: Client, answer: Answer) -> Change:
     """What came of a change of one thing."""
     with understood(client):
         change = answer.document["change"]
-        return Change(recreated=change["recreated"], why=change["why"])
+        return Change(recreated=change["recreated"], why=change["why"], lost=tuple(change.get("lost", ())))
 
 
 @contextlib.contextmanager

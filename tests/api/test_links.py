@@ -196,7 +196,7 @@ def test_down_and_restore(client: TestClient) -> None:
     assert client.get("/v1/links/br7").json()["condition"] == "missing"
     told = client.post("/v1/restore").json()
     assert told["restored"] == ["link br7"]
-    assert told["news"] == [{"tunnel": "", "link": "br7", "turn": "restored", "why": ""}]
+    assert told["news"] == [{"tunnel": "", "link": "br7", "turn": "restored", "why": "", "changed": ""}]
     client.post("/v1/down")
     lines = client.post("/v1/restore", headers={"Accept": "application/x-ndjson"}).text
     assert '"link": "br7"' in lines.splitlines()[0]

@@ -16,7 +16,7 @@ def test_a_tunnel_comes_and_goes(client: TestClient) -> None:
     assert client.get("/v1/tunnels").json() == {"schema": "l2tpv3/status/v1", "tunnels": [], "total": 0, "next": None}
     made = client.put("/v1/tunnels/a", json=PEER)
     assert (made.status_code, made.headers["location"]) == (201, "/v1/tunnels/a")
-    assert made.json()["change"] == {"recreated": False, "why": ""}
+    assert made.json()["change"] == {"recreated": False, "why": "", "lost": []}
     assert client.get("/v1/tunnels/a").json()["remote"] == "127.0.0.2"
     assert client.delete("/v1/tunnels/a").status_code == 204
     gone = client.get("/v1/tunnels/a")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,7 +133,7 @@ def test_confirm(ctl: CommandLine, site: Path, no_timer: list[float]) -> None:
 
 def test_rollback(ctl: CommandLine, site: Path) -> None:
     ctl.ok(f"apply -f {site} --confirm 600")
-    assert ctl.ok("rollback").err == "1 step\n"
+    assert ctl.ok("rollback").err == "- tunnel siteb: removed, with 2 sessions  [interrupts its traffic]\n1 step\n"
     assert ctl.manager.records() == {}
     ctl.ok(f"apply -f {site}")
     assert ctl.ok(f"apply -f {site} --confirm 600").err == "nothing to do: everything was as wanted\n"
@@ -178,11 +179,22 @@ def test_adopt(siteb: CommandLine) -> None:
 
 
 def test_down_and_restore(siteb: CommandLine) -> None:
-    assert siteb.ok("down").err == "1 step\n"
+    assert siteb.ok("down").err == "- tunnel siteb: removed, with 1 session  [interrupts its traffic]\n1 step\n"
     assert siteb.ok("down").err == "nothing was running\n"
     assert siteb.ok("tunnel show").table[0]["CONDITION"] == "missing"
     assert siteb.ok("restore").err == "tunnel siteb: restored\n"
     assert siteb.ok("tunnel show").table[0]["CONDITION"] == "up"
+
+
+def test_what_changes_on_record_alone_is_listed(siteb: CommandLine, site: Path) -> None:
+    siteb.ok("down")
+    siteb.ok("tunnel add other --remote 127.0.0.3")
+    site.write_text('[tunnel.other]\nremote = "127.0.0.3"\n')
+    told = "- tunnel siteb: removed, with 1 session; it was stopped"
+    planned = siteb.ok(f"plan -f {site} --prune")
+    assert (planned.out, planned.err) == (f"{told}\n", "only the record changes, nothing that runs\n")
+    assert siteb.ok(f"apply -f {site} --prune").err == planned.out + planned.err
+    assert siteb.manager.audit(1)[0].what == f"apply: {told}"
 
 
 def test_log(siteb: CommandLine) -> None:
@@ -204,10 +216,10 @@ def test_steps_are_told_until_one_fails_and_then_all_is_as_it_was(
 ) -> None:
     add = ctl.datapath.add_session
 
-    def refuse_voice(tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False) -> None:
+    def refuse_voice(tunnel: TunnelSpec, session: SessionSpec, **how: Any) -> None:
         if session.name == "voice":
             raise RefusedError("session siteb/voice", "the kernel says no", "ask it why", errno=16)
-        add(tunnel, session, adopt=adopt)
+        add(tunnel, session, **how)
 
     monkeypatch.setattr(ctl.datapath, "add_session", refuse_voice)
     result = ctl(f"apply -f {site}")

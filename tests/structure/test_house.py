@@ -37,6 +37,7 @@ FLOORS: list[set[str]] = [
     {"report", "metrics", "choose", "clash", "ports", "plan", "run", "replay", "surroundings"},
     {"notes"},
     {"observe", "planning", "differences", "extent", "describe", "recall", "stillness", "spaces"},
+    {"describe_record"},
     {"outcome", "quick", "settle", "follow"},
     {"settling", "engine"},
     {"restore"},

@@ -225,7 +225,8 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError if patch else BodyError) from error.__cause__
     return answer(
-        report.session_dict(tunnel, status) | {"change": {"recreated": done.recreated, "why": done.why}},
+        report.session_dict(tunnel, status)
+        | {"change": {"recreated": done.recreated, "why": done.why, "lost": list(done.lost)}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, tunnel, status),
         location=f"/v1/tunnels/{tunnel}/sessions/{session}" if done.made else None,

@@ -210,7 +210,8 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError if patch else BodyError) from error.__cause__
     return answer(
-        tunnel_document(status, sessions=False) | {"change": {"recreated": done.recreated, "why": done.why}},
+        tunnel_document(status, sessions=False)
+        | {"change": {"recreated": done.recreated, "why": done.why, "lost": list(done.lost)}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, status),
         location=f"/v1/tunnels/{tunnel}" if done.made else None,
