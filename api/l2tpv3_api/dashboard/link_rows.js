@@ -8,11 +8,13 @@ import { byName } from './model.js';
 import { wide } from './lists.js';
 import { Rows } from './rows.js';
 
-const HEAD = [['Name', 'c-name'], ['Type, netdev', 'c-netdev'], ['In', 'c-num'], ['Out', 'c-num'], ['Packets', 'c-num c-packets'], ['Trouble', 'c-bad'], ['Over', 'c-joined']];
+const HEAD = [['Name', 'c-name', 'name'], ['Type, netdev', 'c-netdev'], ['In', 'c-num', 'rx'], ['Out', 'c-num', 'tx'], ['Packets', 'c-num c-packets', 'packets'], ['Trouble', 'c-bad', 'bad'], ['Over', 'c-joined']];
 
 /** Rows for links of the model. */
-export const makeLinkRows = (model, label) => new Rows({
+export const makeLinkRows = (model, label, order, sorted) => new Rows({
   label,
+  order,
+  sorted,
   head: HEAD,
   height: () => (wide.matches ? 38 : 58),
   key: (link) => `l ${link.name}`,
@@ -20,13 +22,23 @@ export const makeLinkRows = (model, label) => new Rows({
 });
 
 /** Those that fit: words are looked for in names, types, netdevs, addresses and what they are over. */
-export function linksOf(model, { words = '', type = '', condition = '' } = {}) {
+export function linksOf(model, { words = '', type = '', condition = '', order = null } = {}) {
   const wanted = words.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const found = [...model.links.values()].filter((link) => {
     const line = `${link.name} ${link.type} ${link.ifname ?? ''} ${link.over.join(' ')} ${(link.netdev?.addresses ?? []).join(' ')}`.toLowerCase();
     return wanted.every((word) => line.includes(word)) && (!type || link.type === type) && (!condition || model.looksOf(link) === condition);
   });
-  return found.sort((a, b) => byName(a.name, b.name));
+  found.sort((a, b) => byName(a.name, b.name));
+  if (!order) return found;
+  if (order.by === 'name') return order.down ? found.reverse() : found;
+  return found.sort((a, b) => (order.down ? -1 : 1) * (valueOf(model, a, order.by) - valueOf(model, b, order.by)));
+}
+
+/** What a link is sorted by: a rate, or how much trouble it is in. */
+function valueOf(model, link, by) {
+  if (by === 'bad') return -model.rankOf(link);
+  const rates = model.linkRates(link);
+  return !rates ? 0 : by === 'packets' ? rates.rxp + rates.txp : rates[by] ?? 0;
 }
 
 const cell = (className) => h('span', { role: 'cell', class: className });

@@ -8,14 +8,16 @@ import { MARKS, RANK, wordOf } from './looks.js';
 import { byName, keyOf } from './model.js';
 import { Rows } from './rows.js';
 
-export const HEAD = [['Name', 'c-name'], ['Netdev, peer', 'c-netdev'], ['In', 'c-num'], ['Out', 'c-num'], ['Packets', 'c-num c-packets'], ['Trouble', 'c-bad'], ['Joined to', 'c-joined']];
+export const HEAD = [['Name', 'c-name', 'name'], ['Netdev, peer', 'c-netdev'], ['In', 'c-num', 'rx'], ['Out', 'c-num', 'tx'], ['Packets', 'c-num c-packets', 'packets'], ['Trouble', 'c-bad', 'bad'], ['Joined to', 'c-joined']];
 
 export const wide = matchMedia('(min-width: 760px)');
 
-/** Rows for tunnels and sessions of the model. */
-export function makeRows(model, label) {
+/** Rows for tunnels and sessions of the model. order, sorted: see Rows. */
+export function makeRows(model, label, order = null, sorted = null) {
   return new Rows({
     label,
+    order,
+    sorted,
     head: HEAD,
     height: () => (wide.matches ? 38 : 58),
     key: (item) => (item.tunnel ? `t ${item.tunnel.name}` : `s ${keyOf(item.session.tunnel, item.session.name)}`),
@@ -24,11 +26,20 @@ export function makeRows(model, label) {
 }
 
 /** What to show: {text, condition} narrow it down; a tunnel is shown when it, or any of its sessions, fits. */
-export function itemsOf(model, { words = '', condition = '', only = null } = {}) {
+export function itemsOf(model, { words = '', condition = '', only = null, order = null } = {}) {
   const found = [];
   const wanted = words.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const groups = model.grouped();
   const names = [...model.tunnels.keys()].sort(byName);
+  if (order && (order.by !== 'name' || order.down)) {
+    const value = (session) => valueOf(model, session, order.by);
+    const sums = new Map(names.map((name) => [name, groups.get(name).reduce((sum, one) => sum + value(one), 0)]));
+    const turned = order.down ? -1 : 1;
+    if (order.by === 'name') { names.reverse(); for (const group of groups.values()) group.reverse(); } else {
+      names.sort((a, b) => turned * (sums.get(a) - sums.get(b)));
+      for (const group of groups.values()) group.sort((a, b) => turned * (value(a) - value(b)));
+    }
+  }
   for (const name of names) {
     if (only && name !== only) continue;
     const tunnel = model.tunnels.get(name);
@@ -43,6 +54,13 @@ export function itemsOf(model, { words = '', condition = '', only = null } = {})
     for (const session of sessions) found.push({ session });
   }
   return found;
+}
+
+/** What a session is sorted by: a rate, or how much trouble it is in. */
+function valueOf(model, session, by) {
+  if (by === 'bad') return (RANK.up - RANK[model.looksOfSession(session)]) * 1e15 + badness(model.counters(session));
+  const rates = model.rates(session);
+  return !rates ? 0 : by === 'packets' ? rates.rxp + rates.txp : rates[by] ?? 0;
 }
 
 function fits(model, session, condition) {

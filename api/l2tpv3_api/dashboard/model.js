@@ -177,6 +177,7 @@ export class Model {
   #rates(one, counters, at, troubles) {
     const seconds = at - one.at;
     if (!one.counters || seconds <= 0) return null;
+    if (counters.tx_packets < one.counters.tx_packets || counters.rx_packets < one.counters.rx_packets) one.grew = {}; // made anew
     one.hearing.note(at, counters, one.counters);
     if (seconds > 15) return null;
     for (const name of troubles) if (counters[name] > one.counters[name]) one.grew[name] = at;

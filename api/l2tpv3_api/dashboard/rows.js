@@ -5,9 +5,27 @@ import { h } from './dom.js';
 
 const SPARE = 6;
 
-/** `render(item)` gives {element, update}; `key(item)` tells rows apart; `height()` is that of each, in pixels. */
+/** How a list is sorted: by the word of a column, `down` for the largest first. Names are sorted upwards. */
+export class Order {
+  constructor() {
+    this.by = 'name';
+    this.down = false;
+  }
+
+  /** Sort by that column; by it already: the other way round. */
+  turn(by) {
+    this.down = by === this.by ? !this.down : by !== 'name';
+    this.by = by;
+  }
+}
+
+/** `render(item)` gives {element, update}; `key(item)` tells rows apart; `height()` is that of each, in pixels.
+ *  head: a name, a class and, where the list can be sorted by that column, its word; order, sorted(): what to turn, and to call then. */
 export class Rows {
-  constructor({ label, head, render, key, height }) {
+  constructor({ label, head, render, key, height, order = null, sorted = null }) {
+    this.order = order;
+    this.sorted = sorted;
+    this.heads = [];
     this.render = render;
     this.key = key;
     this.height = height;
@@ -16,12 +34,26 @@ export class Rows {
     this.rows = new Map();
     this.active = null;
     this.body = h('div', { class: 'rows-body', role: 'rowgroup' });
-    this.head = h('div', { class: 'row head', role: 'row' }, head.map(([name, className]) => h('span', { role: 'columnheader', class: className }, name)));
+    this.head = h('div', { class: 'row head', role: 'row' }, head.map((one) => this.#column(...one)));
+    this.#tellOrder();
     this.element = h('div', { class: 'rows', role: 'table', 'aria-label': label, onkeydown: (event) => this.#keys(event), onfocusin: (event) => this.#focused(event) },
       h('div', { role: 'rowgroup', class: 'rows-head' }, this.head), this.body);
     this.scroll = () => { this.wanted ??= requestAnimationFrame(() => { this.wanted = null; this.draw(); }); };
     window.addEventListener('scroll', this.scroll, { passive: true });
     window.addEventListener('resize', this.scroll, { passive: true });
+  }
+
+  #column(name, className, by) {
+    const column = h('span', { role: 'columnheader', class: className }, by && this.order ? h('button', { type: 'button', class: 'sorter', onclick: () => { this.order.turn(by); this.#tellOrder(); this.sorted(); } }, name) : name);
+    if (by && this.order) this.heads.push([by, column]);
+    return column;
+  }
+
+  #tellOrder() {
+    for (const [by, column] of this.heads) {
+      if (by === this.order.by) column.setAttribute('aria-sort', this.order.down ? 'descending' : 'ascending');
+      else column.removeAttribute('aria-sort');
+    }
   }
 
   destroy() {

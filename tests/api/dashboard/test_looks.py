@@ -143,3 +143,17 @@ def test_a_page_asks_for_what_it_shows(run: Any) -> None:
     """) == [
         "v1/events?counters=1", "v1/events?counters=1&session=t%2Fs1", "v1/events?counters=1", "v1/events?counters=10",
     ]  # fmt: skip
+
+
+def test_a_list_is_sorted_by_a_column(run: Any) -> None:
+    assert run("""
+        const { Order } = await import('/dashboard/rows.js');
+        add('a', 'x', 'y'); add('b', 'x');
+        count(0, {});
+        count(1, { 'a/y': { rx_bytes: 50 }, 'b/x': { rx_bytes: 90, rx_errors: 1 } });
+        const order = new Order();
+        const listed = () => itemsOf(model, { order }).map((one) => one.tunnel?.name ?? one.session.name).join(' ');
+        const found = [listed()];
+        for (const by of ['rx', 'rx', 'bad', 'name', 'name']) { order.turn(by); found.push(listed()); }
+        return found;
+    """) == ["a x y b x", "b x a y x", "a x y b x", "b x a x y", "a x y b x", "b x a y x"]  # fmt: skip

@@ -193,12 +193,12 @@ def test_add_change_and_remove(page: Browser, service: Running, token: str) -> N
     page.click("dialog button[type=submit]")
     page.wait_text("#notices", "no traffic was interrupted")
     page.wait_text(".facts", "1280")
-    page.wait_text(".advice", "Once it is set up as “Peer configuration” says")
+    page.wait_text(".next", "Once it is set up as “Peer configuration” says")
 
     page.click("button", "Set down")
     page.click("dialog button[type=submit]", "Set down")
     page.wait_text("h1", "down")
-    page.wait_text(".advice", "because it was asked to be")
+    page.wait_text(".next", "because it was asked to be")
     page.click("button", "Set up")
     page.wait_text("h1", "hears nothing")
 

@@ -46,10 +46,6 @@ def _drawn(browser: Browser) -> str:
 
 def test_from_the_first_tunnel_to_the_last(browser: Browser, served: Served, underlay: tuple[Host, Host]) -> None:
     a, b = underlay
-    b.ctl("tunnel", "add", "a", "--remote", a.v4, "--datapath", "user")
-    words = ["--tx-cookie", _RX, "--rx-cookie", _TX, "--address", "10.9.0.2/24"]
-    b.ctl("session", "add", "a", "lan", *words)
-
     browser.open(served.url, token=served.token)
     browser.click("button", "Add tunnel")
     browser.fill(name="b", remote=b.v4)
@@ -63,8 +59,13 @@ def test_from_the_first_tunnel_to_the_last(browser: Browser, served: Served, und
     browser.fill(tx_cookie=_TX, rx_cookie=_RX)
     browser.click("dialog button[type=submit]")
     browser.wait_text("h1", "b/lan")
-    browser.wait_text("h1 .state", "up")
+    browser.wait_text("h1 .state", "hears nothing")  # as there is no other end yet
+    browser.wait_text("main", "“Peer configuration”")
+    b.ctl("tunnel", "add", "a", "--remote", a.v4, "--datapath", "user")
+    words = ["--tx-cookie", _RX, "--rx-cookie", _TX, "--address", "10.9.0.2/24"]
+    b.ctl("session", "add", "a", "lan", *words)
     assert a.ping("10.9.0.2", count=2)
+    browser.wait_text("h1 .state", "up")
 
     # Traffic from both ends moves the plots.
     browser.until(lambda: _drawn(browser), "a plot")
@@ -87,7 +88,8 @@ def test_from_the_first_tunnel_to_the_last(browser: Browser, served: Served, und
     assert browser.faults() == []
     assert _TX not in browser.js("return document.documentElement.outerHTML")
 
-    # The worker dies: it is told at once, and restored from the page.
+    # The worker dies: it is told at once, and restored from the page. What was wrong before is none of the new one's.
+    b.ctl("session", "set", "a", "lan", "--tx-cookie", _RX)
     [worker] = [int(pid) for pid in browser.js(
         "return fetch('v1/tunnels/b', {headers: {Authorization: 'Bearer ' + sessionStorage['l2tpv3-token']}})"
         ".then((r) => r.json()).then((t) => [t.worker_pid])"
@@ -104,6 +106,7 @@ def test_from_the_first_tunnel_to_the_last(browser: Browser, served: Served, und
 
     # And away with it.
     browser.click("button", "Remove")
+    browser.fill(typed="b")
     browser.click("dialog button[type=submit]", "Remove")
     browser.wait_text("h1", "Tunnels")
     browser.wait_text(".view", "No tunnels yet")

@@ -105,7 +105,7 @@ export function session(app, [tunnelName, name]) {
   const plots = pair(bits, packets);
   const about = h('section', { class: 'panel', 'aria-labelledby': 'about-title' });
   const numbers = counters();
-  const said = h('div', { class: 'advice' });
+  const said = h('div', { class: 'next' });
   const body = h('div', {}, said, numbers.advice, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
   const element = h('div', { class: 'view' }, head, body);
   const where = () => crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]);

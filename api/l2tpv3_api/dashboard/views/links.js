@@ -7,11 +7,14 @@ import { addLink, TYPES } from '../link_forms.js';
 import { linksOf, makeLinkRows } from '../link_rows.js';
 import { action } from '../lists.js';
 import { CONDITIONS } from '../looks.js';
+import { Order } from '../rows.js';
+
+const order = new Order();
 
 export function links(app, _, query) {
   const { model } = app;
   const layers = new Layers(model, { all: false });
-  const rows = makeLinkRows(model, 'Links');
+  const rows = makeLinkRows(model, 'Links', order, () => list());
   const options = (pairs) => pairs.map(([word, label]) => h('option', { value: word }, label));
   const search = h('input', { type: 'search', id: 'search', placeholder: 'name, netdev, what it is over …', autocomplete: 'off', spellcheck: 'false', oninput: () => list() });
   const type = h('select', { id: 'type', onchange: () => list() }, options([['', 'any type'], ...TYPES.map(([word]) => [word, word])]));
@@ -27,7 +30,7 @@ export function links(app, _, query) {
     h('div', { class: 'panel flush' }, rows.element, empty));
 
   function list() {
-    const shown = linksOf(model, { words: search.value, type: type.value, condition: condition.value });
+    const shown = linksOf(model, { words: search.value, type: type.value, condition: condition.value, order });
     rows.show(shown);
     const narrowed = search.value || type.value || condition.value;
     text(found, narrowed ? `${many(shown.length, 'link')} of ${count(model.links.size)}` : many(model.links.size, 'link'));
@@ -42,7 +45,7 @@ export function links(app, _, query) {
     shown() { layers.draw(); list(); },
     update(what) {
       if (what.has('structure')) { layers.draw(); list(); }
-      else if (what.has('rates')) { layers.rates(); if (condition.value) list(); else rows.update(); }
+      else if (what.has('rates')) { layers.rates(); if (condition.value || order.by !== 'name') list(); else rows.update(); }
     },
     destroy() { layers.destroy(); rows.destroy(); },
   };

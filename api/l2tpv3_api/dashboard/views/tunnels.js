@@ -5,10 +5,13 @@ import { addTunnel } from '../forms.js';
 import { count, many } from '../format.js';
 import { action, itemsOf, makeRows } from '../lists.js';
 import { CONDITIONS } from '../looks.js';
+import { Order } from '../rows.js';
+
+const order = new Order();
 
 export function tunnels(app, _, query) {
   const { model } = app;
-  const rows = makeRows(model, 'Tunnels and sessions');
+  const rows = makeRows(model, 'Tunnels and sessions', order, () => list());
   const search = h('input', { type: 'search', id: 'search', placeholder: 'name, peer, netdev, bridge …', autocomplete: 'off', spellcheck: 'false', oninput: () => list() });
   const condition = h('select', { id: 'condition', onchange: () => list() },
     CONDITIONS.map(([word, label]) => h('option', { value: word }, label)));
@@ -23,7 +26,7 @@ export function tunnels(app, _, query) {
     h('div', { class: 'panel flush' }, rows.element, empty));
 
   function list() {
-    const items = itemsOf(model, { words: search.value, condition: condition.value });
+    const items = itemsOf(model, { words: search.value, condition: condition.value, order });
     rows.show(items);
     const sessions = items.reduce((sum, item) => sum + (item.session ? 1 : 0), 0);
     const narrowed = search.value || condition.value;
@@ -38,7 +41,7 @@ export function tunnels(app, _, query) {
     rates: true,
     shown() { list(); },
     update(what) {
-      if (what.has('structure') || (what.has('rates') && condition.value)) list();
+      if (what.has('structure') || (what.has('rates') && (condition.value || order.by !== 'name'))) list();
       else if (what.has('rates')) rows.update();
     },
     destroy() { rows.destroy(); },
