@@ -33,7 +33,8 @@ export function itemsOf(model, { words = '', condition = '', only = null, order 
   const names = [...model.tunnels.keys()].sort(byName);
   if (order && (order.by !== 'name' || order.down)) {
     const value = (session) => valueOf(model, session, order.by);
-    const sums = new Map(names.map((name) => [name, groups.get(name).reduce((sum, one) => sum + value(one), 0)]));
+    const together = order.by === 'bad' ? (values) => Math.max(0, ...values) : (values) => values.reduce((sum, one) => sum + one, 0); // the worst of all
+    const sums = new Map(names.map((name) => [name, together(groups.get(name).map(value))]));
     const turned = order.down ? -1 : 1;
     if (order.by === 'name') { names.reverse(); for (const group of groups.values()) group.reverse(); } else {
       names.sort((a, b) => turned * (sums.get(a) - sums.get(b)));

@@ -244,7 +244,7 @@ export class Model {
   /** In words, of a session that hears nothing. */
   saidOfSilence(session) {
     const seconds = Math.floor(this.silence(session));
-    if (this.counters(session).rx_packets === 0) return seconds ? `sends since ${seconds} s, and has heard nothing yet` : 'has heard nothing yet';
+    if (this.counters(session).rx_packets === 0) return seconds ? `has sent for ${seconds} s and heard nothing yet` : 'has heard nothing yet';
     return `sends, and hears nothing for ${seconds} s`;
   }
 
