@@ -402,6 +402,8 @@ def test_plan_apply_undo_and_keep(page: Browser, service: Running, token: str) -
     page.click(".view button", "Apply")
     page.click("dialog button[type=submit]", "Apply")
     page.wait_text("#notices .bad", "Undone: nobody confirmed the change within 2 s")
+    page.go("#/events")
+    page.wait_text(".events", "changes undone: nobody confirmed in time")
     assert any("422" in one for one in page.complaints())
 
 
