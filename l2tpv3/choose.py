@@ -73,12 +73,12 @@ def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
 
 
 def settle_tunnel(
-    name: str, words: Mapping[str, Any], old: TunnelSpec | None, taken: Callable[[str | None], set[int]]
+    name: str, words: Mapping[str, Any], old: TunnelSpec | None, free_id: Callable[[str | None], int]
 ) -> TunnelSpec:
     """A TunnelSpec from the words given. What `old` has of ids and ports stays.
 
     Else the ids are the lowest free one, and the same as `id`; ports.py chooses the ports, if `port_is_open`. What else
-    the words leave open is the default. taken: the tunnel ids in a namespace that can't be chosen. Whether the tunnel
+    the words leave open is the default. free_id: gives the lowest free tunnel id of a namespace. Whether the tunnel
     can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
     """
     given = {word: value for word, value in words.items() if word != "local-port" or value is not None}
@@ -91,7 +91,7 @@ def settle_tunnel(
             fields["tunnel_id"] = old.tunnel_id
             fields.setdefault("peer_tunnel_id", old.peer_tunnel_id)
         else:
-            fields["tunnel_id"] = ids.lowest_free(taken(fields.get("netns")), f"tunnel {name}: --id")
+            fields["tunnel_id"] = free_id(fields.get("netns"))
     fields.setdefault("peer_tunnel_id", fields["tunnel_id"])
     spec = TunnelSpec(**fields)
     if "udp_checksum" in fields:
@@ -115,14 +115,14 @@ def settle_session(
     name: str,
     words: Mapping[str, Any],
     old: SessionSpec | None,
-    taken: Callable[[], set[int]],
-    ifnames: Callable[[str | None], set[str]],
+    free_id: Callable[[], int],
+    free_ifname: Callable[[str | None], str],
 ) -> SessionSpec:
     """A SessionSpec from the words given. What `old` has of ids, netdev name and cookies stays.
 
     Else they are the lowest free id, the same peer id, l2tpethN, random 64-bit cookies. What else the words leave open
-    is the default. taken: session ids, ifnames: netdev names (by the session's netns), that can't be chosen. Whether
-    the session can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
+    is the default. free_id, free_ifname: give the lowest free session id, and netdev name (for the session's netns).
+    Whether the session can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
     """
     fields = session_fields({"name": name, **words})
     if old is not None:
@@ -132,10 +132,10 @@ def settle_session(
         for field in ("ifname", "tx_cookie", "rx_cookie"):
             fields.setdefault(field, getattr(old, field))
     if "session_id" not in fields:
-        fields["session_id"] = ids.lowest_free(taken(), f"session {name}: --id")
+        fields["session_id"] = free_id()
     fields.setdefault("peer_session_id", fields["session_id"])
     if fields.get("ifname") is None:
-        fields["ifname"] = ids.free_ifname(ifnames(fields.get("netns")))
+        fields["ifname"] = free_ifname(fields.get("netns"))
     for cookie in ("tx_cookie", "rx_cookie"):
         if cookie not in fields:
             fields[cookie] = ids.generate_cookie()

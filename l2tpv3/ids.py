@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Container, Iterable
 
-from l2tpv3.errors import ConflictError, InvalidValueError
+from l2tpv3.errors import InvalidValueError
 from l2tpv3.read_file import read_file
 
 ID_MAX = 0xFFFF_FFFF
@@ -21,6 +21,9 @@ COOKIE_LENGTHS = (0, 4, 8)
 
 IFNAME_MAX = 15
 """Longest netdev name in bytes (IFNAMSIZ - 1, linux/if.h)."""
+
+IFNAME_PREFIX = "l2tpeth"
+"""Of the netdevs' names that we choose: the kernel's own naming, so that scripts find what they know."""
 
 _COOKIE_FILE_MAX = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -53,14 +56,6 @@ def check_port(value: int, what: str) -> int:
     if not 1 <= value <= 0xFFFF:
         raise InvalidValueError(what, f"{value} is not a UDP port", "give a number from 1 to 65535")
     return value
-
-
-def lowest_free(taken: Container[int], what: str, *, start: int = 1, stop: int = ID_MAX) -> int:
-    """The lowest number from `start` to `stop` that `taken` does not contain."""
-    for number in range(start, stop + 1):
-        if number not in taken:
-            return number
-    raise ConflictError(what, "every number is taken", "delete something first")
 
 
 def parse_cookie(text: str, what: str) -> bytes:
@@ -163,10 +158,10 @@ def generate_mac(taken: Container[str]) -> str:
             return mac
 
 
-def free_ifname(taken: Iterable[str], prefix: str = "l2tpeth") -> str:
-    """The lowest `l2tpethN` not in `taken`: the kernel's own naming, so that scripts find what they know."""
+def free_ifname(taken: Iterable[str]) -> str:
+    """The lowest `l2tpethN` not in `taken`."""
     names = set(taken)
     number = 0
-    while f"{prefix}{number}" in names:
+    while f"{IFNAME_PREFIX}{number}" in names:
         number += 1
-    return f"{prefix}{number}"
+    return f"{IFNAME_PREFIX}{number}"

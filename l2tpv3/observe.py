@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from l2tpv3.datapath.base import Datapath, HasWorkers
 from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
@@ -16,7 +16,7 @@ from l2tpv3.notes import LookedAt, session_notes, tunnel_notes
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
-from l2tpv3.state import Session, Tunnel, TunnelCounters
+from l2tpv3.state import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.world import World
 
@@ -41,6 +41,7 @@ class Observer:
         self._places = places
         self._locator = locator
         self._seen: dict[tuple[str, str | None], list[Tunnel]] = {}
+        self._by_id: dict[tuple[str, str | None], Mapping[int, Sequence[Tunnel]]] = {}
 
     def seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
         """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
@@ -81,7 +82,10 @@ class Observer:
 
     def match(self, record: TunnelRecord) -> Tunnel | None:
         """The tunnel on record as its datapath reports it, None when it does not."""
-        return next((seen for seen in self.seen(record.datapath, record.spec.netns) if is_same(record, seen)), None)
+        key = (record.datapath, record.spec.netns)
+        if key not in self._by_id:
+            self._by_id[key] = by_tunnel_id(self.seen(*key))
+        return next((seen for seen in self._by_id[key].get(record.spec.tunnel_id, ()) if is_same(record, seen)), None)
 
     def tunnel(self, record: TunnelRecord) -> TunnelStatus:
         """The status of a tunnel on record."""
@@ -157,12 +161,15 @@ class Observer:
 
     def foreign(self, records: Iterable[TunnelRecord], netns: str | None) -> list[TunnelStatus]:
         """Tunnels in a namespace that are on no record: something else made them."""
-        known = [record for record in records if same_netns(record.spec.netns, netns)]
+        known: dict[tuple[str, int], list[TunnelRecord]] = {}
+        for record in records:
+            if same_netns(record.spec.netns, netns):
+                known.setdefault((record.datapath, record.spec.tunnel_id), []).append(record)
         return [
             self._foreign(name, seen, netns)
             for name in self._datapaths
             for seen in self.seen(name, netns)
-            if not any(record.datapath == name and is_same(record, seen) for record in known)
+            if not any(is_same(record, seen) for record in known.get((name, seen.tunnel_id), ()))
         ]
 
     def _foreign(self, datapath: str, seen: Tunnel, netns: str | None) -> TunnelStatus:

@@ -4,51 +4,81 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Hashable
 
 from l2tpv3.errors import ConflictError
+from l2tpv3.free import Identities
 from l2tpv3.mtu import socket_address
-from l2tpv3.netns import inside, same_netns
-from l2tpv3.records import Records, TunnelRecord, shares_port
+from l2tpv3.netns import inside
+from l2tpv3.records import SHARES_PORTS, Records, TunnelRecord
 from l2tpv3.spec import UDP_PORT, Encap, IPAddress
 
 _PORT_MAX = 65535
 
 
-def choose_local(record: TunnelRecord, records: Records, before: Records) -> int:
-    """The lowest free port of the tunnel's local address, from 1701 on.
+class Ports:
+    """The ports of tunnels over UDP. records: what shall be; a tunnel whose ports are chosen is added.
 
-    Free is what no other tunnel of `records` has, unless the two can share it, and no other program. before: what is on
-    record now; the ports of these tunnels are in use, but by us. Raises ConflictError when none is left.
+    before: what is on record now; the ports of these tunnels are in use, but by us.
     """
-    beside = [one for one in _with_address(record, records) if one.spec.name != record.spec.name]
-    others = {one.spec.local_port for one in beside if not shares_port(record, one)}
-    ours = {one.spec.local_port for one in (*_with_address(record, before), *_with_address(record, records))}
-    for port in range(UDP_PORT, _PORT_MAX + 1):
-        if port not in others and (port in ours or not _is_in_use(record.local, port, record.spec.netns)):
-            return port
-    problem = f"no UDP port of {record.local} from {UDP_PORT} on is free"
-    raise ConflictError(f"tunnel {record.spec.name}: --local-port", problem, "give a lower one")
 
+    def __init__(self, records: Records, before: Records) -> None:
+        self._netns = Identities()
+        # By local address and port: datapath → the remote addresses of its tunnels there.
+        self._at: dict[Hashable, dict[str, set[IPAddress]]] = {}
+        self._ours: set[Hashable] = {self._local(one) for one in before.values() if one.spec.encap is Encap.UDP}
+        self._remote: dict[Hashable, set[int]] = {}
+        self._next: dict[Hashable, int] = {}
+        for record in records.values():
+            self.add(record)
 
-def choose_remote(record: TunnelRecord, records: Records) -> int:
-    """The lowest port from 1701 on that no other tunnel to the same address has: at the far end it can be one's only.
+    def _local(self, record: TunnelRecord, port: int | None = None) -> Hashable:
+        spec = record.spec
+        return self._netns[spec.netns], record.local, spec.local_port if port is None else port
 
-    So second tunnels between two hosts find each other, when both ends leave their ports open.
-    """
-    spec = record.spec
-    taken = {
-        one.spec.remote_port
-        for one in records.values()
-        if one.spec.name != spec.name and one.spec.encap is Encap.UDP and one.spec.remote == spec.remote
-        if same_netns(one.spec.netns, spec.netns)
-    }
-    return next((port for port in range(UDP_PORT, _PORT_MAX + 1) if port not in taken), UDP_PORT)
+    def add(self, record: TunnelRecord) -> None:
+        """One more tunnel; what is over IP has no ports."""
+        spec = record.spec
+        if spec.encap is Encap.UDP:
+            there = self._local(record)
+            self._at.setdefault(there, {}).setdefault(record.datapath, set()).add(spec.remote)
+            self._ours.add(there)
+            self._remote.setdefault((self._netns[spec.netns], spec.remote), set()).add(spec.remote_port)
 
+    def lowest_local(self, record: TunnelRecord) -> int:
+        """The lowest free port of the tunnel's local address, from 1701 on.
 
-def _with_address(record: TunnelRecord, records: Records) -> list[TunnelRecord]:
-    """Tunnels over UDP with the same local address in the same network namespace; the tunnel itself may be one."""
-    known = [one for one in records.values() if one.spec.encap is Encap.UDP and one.local == record.local]
-    return [one for one in known if same_netns(one.spec.netns, record.spec.netns)]
+        Free is what no other tunnel has, unless the two can share it, and no other program. Raises ConflictError when
+        none is left.
+        """
+        # What is taken for one tunnel is taken for the next, unless they can share ports.
+        alike = self._netns[record.spec.netns], record.local
+        shares = record.datapath in SHARES_PORTS
+        for port in range(UDP_PORT if shares else self._next.get(alike, UDP_PORT), _PORT_MAX + 1):
+            there = self._local(record, port)
+            if self._is_taken(record, there):
+                continue
+            if there in self._ours or not _is_in_use(record.local, port, record.spec.netns):
+                if not shares:
+                    self._next[alike] = port
+                return port
+        problem = f"no UDP port of {record.local} from {UDP_PORT} on is free"
+        raise ConflictError(f"tunnel {record.spec.name}: --local-port", problem, "give a lower one")
+
+    def _is_taken(self, record: TunnelRecord, there: Hashable) -> bool:
+        """By a tunnel that can't share it: see records.shares_port()."""
+        remotes = self._at.get(there, {})
+        if record.datapath in SHARES_PORTS and remotes.keys() <= {record.datapath}:
+            return record.spec.remote in remotes.get(record.datapath, ())
+        return bool(remotes)
+
+    def lowest_remote(self, record: TunnelRecord) -> int:
+        """The lowest port from 1701 on that no tunnel to the same address has: at the far end it can be one's only.
+
+        So second tunnels between two hosts find each other, when both ends leave their ports open.
+        """
+        taken = self._remote.get((self._netns[record.spec.netns], record.spec.remote), set())
+        return next((port for port in range(UDP_PORT, _PORT_MAX + 1) if port not in taken), UDP_PORT)
 
 
 def _is_in_use(local: IPAddress, port: int, netns: str | None) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from l2tpv3 import choose, clash, ids
@@ -16,14 +17,15 @@ from l2tpv3.errors import (
     NotPermittedError,
     UnavailableError,
 )
+from l2tpv3.free import FreeIfnames, FreeNumbers, Identities
 from l2tpv3.link.base import Locator, Placer, home
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.netns import require_netns
 from l2tpv3.places import Places
-from l2tpv3.ports import choose_local, choose_remote
+from l2tpv3.ports import Ports
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same, resolved
 from l2tpv3.spec import IPInterface, SessionSpec, TunnelSpec, session_fields
-from l2tpv3.state import Tunnel
+from l2tpv3.state import Tunnel, by_tunnel_id
 from l2tpv3.status import NetdevState, TunnelStatus
 from l2tpv3.wanted import WantedTunnel
 
@@ -57,7 +59,11 @@ class Settler:
         self._without_port: dict[str, bool] = {}  # by name: whether the remote port is left open as well
         self._ifnames: dict[str | None, set[str]] = {}
         self._foreign: dict[str | None, set[int]] = {}
-        self._tunnels: dict[tuple[str, str | None], list[Tunnel]] = {}
+        self._tunnels: dict[tuple[str, str | None], dict[int, list[Tunnel]]] = {}
+        self._netns = Identities()
+        self._free_tunnel_ids: dict[Hashable, FreeNumbers] = {}
+        self._free_session_ids: clash.FreeSessionIds | None = None
+        self._free_ifnames: FreeIfnames | None = None
         self._route_mtu: dict[TunnelSpec, int] = {}
         self._macs: set[str] | None = None
         self._locator: Locator | None = None
@@ -145,7 +151,7 @@ class Settler:
             spec = session.spec
             try:
                 names = self._names(home(record.spec, spec))
-                if spec.bridge is not None and spec.bridge not in self._bridges | names:
+                if spec.bridge is not None and spec.bridge not in self._bridges and spec.bridge not in names:
                     remedy = f"`ip link add {spec.bridge} type bridge` makes it"
                     raise MissingError(f"session {record.spec.name}/{spec.name}", f"no bridge {spec.bridge}", remedy)
             except MissingError as error:
@@ -168,12 +174,15 @@ class Settler:
             return record.sessions
 
     def _is_live(self, record: TunnelRecord) -> bool:
-        return any(is_same(record, one) for one in self._seen(record.datapath, record.spec.netns))
+        seen = self._seen(record.datapath, record.spec.netns)
+        return any(is_same(record, one) for one in seen.get(record.spec.tunnel_id, ()))
 
     def _settle_tunnel(self, name: str, words: Mapping[str, Any]) -> None:
         old = self._records.get(name)
         chosen = old or self._unfinished.get(name)
-        spec = choose.settle_tunnel(name, words, chosen.spec if chosen else None, self._taken_tunnel_ids)
+        like = chosen.spec if chosen else None
+        subject = f"tunnel {name}: --id"
+        spec = choose.settle_tunnel(name, words, like, lambda netns: self._free_ids(netns).lowest(subject))
         if choose.port_is_open(words, chosen.spec if chosen else None):
             self._without_port[name] = words.get("remote-port") is None
         elif old is not None and spec == old.spec:
@@ -181,20 +190,34 @@ class Settler:
         record = self._planned(spec, old)
         sessions = tuple(self._measured(record, one.spec, one) for one in record.sessions)
         self._records[name] = record.with_sessions(sessions)
+        if old is not None and (free := self._free_tunnel_ids.get(self._netns[old.spec.netns])) is not None:
+            free.give_back(old.spec.tunnel_id)
+        if (free := self._free_tunnel_ids.get(self._netns[spec.netns])) is not None:
+            free.take(spec.tunnel_id)
 
     def _choose_ports(self) -> None:
         """Those of tunnels that were settled without a local port, now that all that are given are known."""
         open_ones, self._without_port = self._without_port, {}
+        if not open_ones:
+            return
         others = {name: record for name, record in self._records.items() if name not in open_ones}
+        ports = Ports(others, {**self._unfinished, **self._before})
         for name, both in open_ones.items():
             record = self._records[name]
-            local = choose_local(record, others, {**self._unfinished, **self._before})
-            remote = choose_remote(record, others) if both else record.spec.remote_port
+            local = ports.lowest_local(record)
+            remote = ports.lowest_remote(record) if both else record.spec.remote_port
             spec = dataclasses.replace(record.spec, local_port=local, remote_port=remote)
-            self._records[name] = others[name] = dataclasses.replace(record, spec=spec)
+            self._records[name] = dataclasses.replace(record, spec=spec)
+            ports.add(self._records[name])
 
-    def _taken_tunnel_ids(self, netns: str | None) -> set[int]:
-        return clash.taken_tunnel_ids(netns, self._records) | self._foreign_ids(netns)
+    def _free_ids(self, netns: str | None) -> FreeNumbers:
+        """Tunnel ids of a namespace."""
+        where = self._netns[netns]
+        if where not in self._free_tunnel_ids:
+            specs = [record.spec for record in self._records.values()]
+            taken = [spec.tunnel_id for spec in specs if self._netns[spec.netns] == where]
+            self._free_tunnel_ids[where] = FreeNumbers([*taken, *self._foreign_ids(netns)])
+        return self._free_tunnel_ids[where]
 
     def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
         """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
@@ -224,9 +247,11 @@ class Settler:
         chosen = {**{one.spec.name: one for one in (begun.sessions if begun else ())}, **there}
         changed = False
 
-        def so_far() -> TunnelRecord:
-            self._records[tunnel] = record.with_sessions(tuple(there.values()))
-            return self._records[tunnel]
+        def free_id() -> int:
+            if self._free_session_ids is None:
+                so_far = record.with_sessions(tuple(there.values()))
+                self._free_session_ids = clash.FreeSessionIds({**self._records, tunnel: so_far})
+            return self._free_session_ids.lowest(record, f"session {name}: --id")
 
         for name in sorted(wanted, key=lambda name: "id" not in wanted[name] and name not in there):
             old, like = there.get(name), chosen.get(name)
@@ -236,8 +261,8 @@ class Settler:
                 name,
                 wanted[name],
                 like.spec if like else None,
-                lambda: clash.taken_session_ids(so_far(), self._records),
-                lambda netns: self._taken_names(so_far(), netns),
+                free_id,
+                lambda netns: self._free_ifname(record, netns),
             )
             if old is not None and old.mac is not None and spec == old.spec:
                 continue
@@ -246,23 +271,32 @@ class Settler:
             ):
                 self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
             there[name] = self._measured(record, spec, like)
+            self._note(record, old.spec if old else None, spec)
             changed = True
         if changed:
-            so_far()
+            self._records[tunnel] = record.with_sessions(tuple(there.values()))
+
+    def _note(self, tunnel: TunnelRecord, old: SessionSpec | None, new: SessionSpec) -> None:
+        """What a session has taken of ids and names, for those that are settled after it."""
+        if self._free_session_ids is not None:
+            if old is not None:
+                self._free_session_ids.give_back(tunnel, old.session_id)
+            self._free_session_ids.take(tunnel, new.session_id)
+        if self._free_ifnames is not None:
+            self._free_ifnames.take(new.ifname)
 
     def _is_plainly_free(self, tunnel: TunnelRecord, spec: SessionSpec) -> bool:
         """Whether the names of all netdevs tell that this one can be there: looking for one takes a request each."""
         place = home(tunnel.spec, spec)
         named = spec.ifname in self._names(place) or spec.ifname in self._names(tunnel.spec.netns)
-        return not named and (spec.bridge is None or spec.bridge in self._bridges | self._names(place))
+        return not named and (spec.bridge is None or spec.bridge in self._bridges or spec.bridge in self._names(place))
 
-    def _taken_names(self, tunnel: TunnelRecord, netns: str | None) -> set[str]:
-        place = tunnel.spec.netns
-        return self._names(place) | self._names(netns or place) | self._on_record()
-
-    def _on_record(self) -> set[str]:
-        records = (*self._records.values(), *self._before.values())
-        return {one.spec.ifname for record in records for one in record.sessions}
+    def _free_ifname(self, tunnel: TunnelRecord, netns: str | None) -> str:
+        if self._free_ifnames is None:
+            records = (*self._records.values(), *self._before.values())
+            self._free_ifnames = FreeIfnames(one.spec.ifname for record in records for one in record.sessions)
+        places = (tunnel.spec.netns, netns or tunnel.spec.netns)
+        return self._free_ifnames.lowest(places, [self._names(place) for place in places])
 
     def _ours(self, tunnel: TunnelRecord, spec: SessionSpec) -> set[str]:
         """Names of netdevs that are our own: whether they are in the way is for clash.py to say."""
@@ -315,19 +349,23 @@ class Settler:
             known = [*self._before.values(), *self._unfinished.values()]
             taken: set[int] = set()
             for name in self._datapaths:
-                ours = [record for record in known if record.datapath == name]
-                seen = self._seen(name, netns)
-                taken |= {one.tunnel_id for one in seen if not any(is_same(record, one) for record in ours)}
+                ours: dict[int, list[TunnelRecord]] = {}
+                for record in known:
+                    if record.datapath == name:
+                        ours.setdefault(record.spec.tunnel_id, []).append(record)
+                for number, seen in self._seen(name, netns).items():
+                    if not all(any(is_same(record, one) for record in ours.get(number, ())) for one in seen):
+                        taken.add(number)
             self._foreign[netns] = taken
         return self._foreign[netns]
 
-    def _seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
+    def _seen(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
+        """Tunnels that there are, by their ids."""
         key = (datapath, netns)
         if key not in self._tunnels:
-            try:
-                self._tunnels[key] = self._datapaths[datapath].tunnels(netns)
-            except (NotFoundError, NotPermittedError, UnavailableError, KeyError):
-                self._tunnels[key] = []
+            self._tunnels[key] = {}
+            with contextlib.suppress(NotFoundError, NotPermittedError, UnavailableError, KeyError):
+                self._tunnels[key] = by_tunnel_id(self._datapaths[datapath].tunnels(netns))
         return self._tunnels[key]
 
     def _names(self, netns: str | None) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from l2tpv3.spec import Egress, Encap, IPAddress, Sublayer
@@ -87,3 +88,11 @@ class Tunnel:
     counters: TunnelCounters = TunnelCounters()
     worker_pid: int | None = None
     notes: tuple[str, ...] = ()
+
+
+def by_tunnel_id(tunnels: Iterable[Tunnel]) -> dict[int, list[Tunnel]]:
+    """Tunnels of one datapath and network namespace by their ids, so that each need not be looked for among all."""
+    found: dict[int, list[Tunnel]] = {}
+    for one in tunnels:
+        found.setdefault(one.tunnel_id, []).append(one)
+    return found

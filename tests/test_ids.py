@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3 import ids
-from l2tpv3.errors import ConflictError, InvalidValueError
+from l2tpv3.errors import InvalidValueError
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("0x10", 16), ("4294967295", 2**32 - 1)])
@@ -87,12 +87,6 @@ def test_mac_addresses_are_normalised(text: str, mac: str) -> None:
 def test_group_and_zero_mac_addresses_are_refused(text: str) -> None:
     with pytest.raises(InvalidValueError):
         ids.parse_mac(text, "--mac")
-
-
-def test_the_lowest_free_id_fills_gaps() -> None:
-    assert ids.lowest_free({1, 2, 4}, "--id") == 3
-    with pytest.raises(ConflictError):
-        ids.lowest_free({1, 2}, "--id", stop=2)
 
 
 def test_free_netdev_names_are_the_kernels_own() -> None:

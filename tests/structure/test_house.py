@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"errors", "readable"},
     {"read_file"},
     {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras", "spelling"},
-    {"arrivals", "places", "words", "naming", "tasks"},
+    {"arrivals", "places", "words", "naming", "free", "tasks"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},
     {"status", "records", "datapath.base"},

@@ -1,0 +1,96 @@
+"""What is wanted is made into records in time that grows with it: by counting steps, which no load can disturb."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from l2tpv3.wanted import WantedSession, WantedTunnel
+from tests.memory_host import Host, host
+
+FEW, MANY = 60, 240
+_SETTLING = {
+    *("settle.py", "settling.py", "choose.py", "clash.py", "free.py", "ports.py", "ids.py", "records.py"),
+    "observe.py",
+}
+
+
+def _steps(call: Callable[[], object]) -> int:
+    """How many lines are run of what settles, those within comprehensions included."""
+    count = 0
+
+    def in_frame(_frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return in_frame
+
+    def on_call(frame: FrameType, _event: str, _argument: object) -> Any:
+        return in_frame if frame.f_code.co_filename.rpartition("/")[2] in _SETTLING else None
+
+    before = sys.gettrace()
+    sys.settrace(on_call)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def _sessions(number: int, **words: object) -> tuple[WantedSession, ...]:
+    return tuple(WantedSession(name=f"s{one}", words={"mtu": 1400, **words}) for one in range(number))
+
+
+def _one_tunnel(size: int, **words: object) -> tuple[WantedTunnel, ...]:
+    return (WantedTunnel(name="t", words={"remote": "127.0.0.2", **words}, sessions=_sessions(size)),)
+
+
+def _tunnels(size: int, **words: object) -> tuple[WantedTunnel, ...]:
+    return tuple(
+        WantedTunnel(name=f"t{one}", words={"remote": f"127.0.1.{one + 1}", **words}, sessions=_sessions(1))
+        for one in range(size)
+    )
+
+
+def _to_one_peer(size: int) -> tuple[WantedTunnel, ...]:
+    return tuple(WantedTunnel(name=f"t{one}", words={"remote": "127.0.0.2", "encap": "ip"}) for one in range(size))
+
+
+WANTED: dict[str, Callable[[int], tuple[WantedTunnel, ...]]] = {
+    "sessions of a tunnel": _one_tunnel,
+    "sessions of a tunnel over IP": lambda size: _one_tunnel(size, encap="ip"),
+    "tunnels": _tunnels,
+    "tunnels over IP": lambda size: _tunnels(size, encap="ip"),
+    "tunnels to one peer": _to_one_peer,
+}
+
+
+def _plan(one: Host, wanted: tuple[WantedTunnel, ...]) -> int:
+    return _steps(lambda: one.manager.plan(wanted))
+
+
+@pytest.mark.parametrize("kind", WANTED)
+def test_choosing_what_is_left_open_grows_with_the_number(kind: str) -> None:
+    steps = []
+    for size in (FEW, MANY):
+        with host() as one:
+            steps.append(_plan(one, WANTED[kind](size)))
+    assert steps[1] < 1.3 * MANY / FEW * steps[0], steps
+
+
+@pytest.mark.parametrize("kind", ["sessions of a tunnel", "tunnels over IP"])
+def test_so_does_changing_all_that_is_there(kind: str) -> None:
+    """With one more, whose id and name have to be chosen beside all the others."""
+    steps = []
+    for size in (FEW, MANY):
+        with host() as one:
+            one.manager.apply(WANTED[kind](size))
+            more = WANTED[kind](size + 1)
+            changed = tuple(
+                WantedTunnel(name=it.name, words=it.words, sessions=_sessions(len(it.sessions), vlan=5)) for it in more
+            )
+            steps.append(_plan(one, changed))
+    assert steps[1] < 1.3 * MANY / FEW * steps[0], steps
