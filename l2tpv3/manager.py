@@ -476,7 +476,7 @@ class Manager:
             places = self._engine.places
             return Settler(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
 
-        return Settling(whole, unfinished, settler, self._engine.links)
+        return Settling(whole, unfinished, settler, self._engine.links, self._engine.store.host_id)
 
     def _key(self, recorded: Recorded, name: str) -> str:
         """A tunnel or a link as the Restorer calls it. Raises NotFoundError, ForeignError."""

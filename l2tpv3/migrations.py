@@ -53,12 +53,23 @@ CREATE TABLE link (
 
 _NAMESPACES = "CREATE TABLE namespace (name TEXT PRIMARY KEY) STRICT"
 
-STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED, _LINKS, _NAMESPACES)
+# What tells this record from others, on this machine or on a copy of it: links' MAC addresses are made of it. Those of
+# links that are on record stay as they are.
+_HOST = """
+CREATE TABLE host (id TEXT NOT NULL) STRICT;
+INSERT INTO host VALUES (new_host_id());
+"""
+
+STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED, _LINKS, _NAMESPACES, _HOST)
 """STEPS[n] takes a file from version n to n + 1."""
 
 
-def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
-    """Migrate an open database in autocommit mode, each version in a transaction. RefusedError when it is newer."""
+def bring_up_to_date(db: sqlite3.Connection, path: Path, host_id: str) -> None:
+    """Migrate an open database in autocommit mode, each version in a transaction. RefusedError when it is newer.
+
+    host_id: what a record gets that has none yet.
+    """
+    db.create_function("new_host_id", 0, lambda: host_id)
     version = _version(db)
     if version > len(STEPS):
         raise RefusedError(

@@ -30,12 +30,19 @@ _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
 class Settling:
     """Settles against what is on record. Each method gives what shall be on record then, and raises L2tpError.
 
-    unfinished: what a killed change was making. runner: this host's links.
+    unfinished: what a killed change was making. runner: this host's links. host_id: see Store.host_id.
     """
 
-    def __init__(self, before: Everything, unfinished: Everything, settler: SettlerOf, runner: LinkRunner) -> None:
+    def __init__(
+        self,
+        before: Everything,
+        unfinished: Everything,
+        settler: SettlerOf,
+        runner: LinkRunner,
+        host_id: Callable[[], str],
+    ) -> None:
         self._before, self._unfinished = before, unfinished
-        self._settler_of, self._runner = settler, runner
+        self._settler_of, self._runner, self._host_id = settler, runner, host_id
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
@@ -119,7 +126,7 @@ class Settling:
 
     def _settled(self, name: str, words: Mapping[str, Any], tunnels: Records, links: Links) -> LinkRecord:
         old = self._before.links.get(name) or self._unfinished.links.get(name)
-        return dataclasses.replace(settle_link(name, words, old, tunnels, links), stopped=None)
+        return dataclasses.replace(settle_link(name, words, old, tunnels, links, self._host_id), stopped=None)
 
     def _check(self, tunnels: Records, links: Links, *, sessions: bool) -> None:
         """That those which differ from what is on record can be made, before anything is touched.

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import json
 import os
+import secrets
 import sqlite3
 import stat
 from collections.abc import Callable, Collection, Iterator
@@ -87,6 +88,7 @@ class Store:
         """before_change: called each time before anything on record changes."""
         self._path = directory / "l2tpv3.db"
         self._before_change = before_change
+        self._new_host_id = secrets.token_hex(16)
 
     def load(self, names: Collection[str] | None = None) -> Recorded:
         """Everything, as of one moment, but for what is transient and of an earlier boot. names: only such tunnels."""
@@ -109,6 +111,14 @@ class Store:
                 return None
             with self._opened_to_read() as db:
                 return _read_pending(db)
+
+    def host_id(self) -> str:
+        """A random text that is this record's own, for good. Without a record, that of the one that would be made."""
+        with self._errors():
+            if not self._path.exists():
+                return self._new_host_id
+            with self._opened_to_read() as db:
+                return str(db.execute("SELECT id FROM host").fetchone()[0])
 
     def begin(self, pending: Pending) -> None:
         """Note a change before its first step.
@@ -215,7 +225,7 @@ class Store:
         with contextlib.closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA foreign_keys = ON")
-            migrations.bring_up_to_date(db, self._path)
+            migrations.bring_up_to_date(db, self._path, self._new_host_id)
             yield db
 
     @contextlib.contextmanager

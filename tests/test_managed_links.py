@@ -300,3 +300,18 @@ def test_transient_links_are_known_as_such(manager: Manager) -> None:
     assert manager.links.add("br0", {"type": "bridge"}, transient=True).transient
     assert manager.apply([link("br0", type="bridge")]).changes
     assert not manager.links.get("br0").transient
+
+
+def test_a_links_address_is_its_hosts_own_and_stays(tmp_path: Path) -> None:
+    """Two records on one machine, as in two network namespaces; both bridges may be on one pseudowire."""
+
+    def make(folder: str) -> Manager:
+        placer = MemoryPlacer(memory := MemoryDatapath())
+        maker = memory_maker(placer)
+        return Manager(Places(tmp_path / folder, tmp_path / folder / "run"), [memory], placer, lambda _: maker)
+
+    hosts = [make("a"), make("b")]
+    macs = [one.links.add("lan", {"type": "bridge"}).mac for one in hosts]
+    assert None not in macs and macs[0] != macs[1]
+    hosts[0].links.delete("lan")
+    assert make("a").links.add("lan", {"type": "bridge"}).mac == macs[0]

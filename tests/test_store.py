@@ -239,6 +239,7 @@ def _assert_brought_up_to_date(folder: Path) -> None:
 _PENDING = Pending(scope=frozenset(), before=Edits(), target=Edits())
 _CALLS: dict[str, Callable[[Store], object]] = {
     "load": Store.load,
+    "host_id": Store.host_id,
     "tunnels": Store.tunnels,
     "pending": Store.pending,
     "namespaces": Store.namespaces,
@@ -418,3 +419,30 @@ def test_the_audit_trail_keeps_the_last_changes_only(tmp_path: Path) -> None:
     kept = store.audit(1 << 70)
     assert len(kept) == AUDIT_KEPT
     assert (kept[0].what, kept[-1].what) == ("the last one", "change 51")
+
+
+# -- what tells hosts apart --------------------------------------------------------------------------------------------
+
+
+def test_each_record_has_an_id_of_its_own_for_good(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.host_id()
+    assert not list(tmp_path.iterdir())
+    store.commit(Edits(), ENTRY)
+    assert first == store.host_id() == Store(tmp_path).host_id()
+    (tmp_path / "other").mkdir()
+    assert Store(tmp_path / "other").host_id() != first
+
+
+def test_links_that_are_on_record_keep_their_addresses_when_the_record_gets_an_id(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "l2tpv3.db")
+    for step in migrations.STEPS[:6]:
+        database.executescript(step)
+    spec = json.dumps(LINK.spec.to_words())
+    database.execute("INSERT INTO link VALUES ('br0', ?, ?, 'inner', NULL, NULL)", [spec, LINK.mac])
+    database.execute("PRAGMA user_version = 6")
+    database.commit()
+    database.close()
+    first = Store(tmp_path).host_id()
+    assert len(first) == 32 and Store(tmp_path).host_id() == first
+    assert Store(tmp_path).load().links == {"br0": LINK}

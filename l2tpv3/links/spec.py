@@ -125,9 +125,12 @@ def _options(words: Iterable[str]) -> str:
     return ", ".join(f"--{word}" for word in words)
 
 
-def derived_mac(machine_id: str, name: str) -> str:
-    """A link's own MAC address: the same at each boot, another on each machine, locally administered (IEEE 802c)."""
-    digest = bytearray(hashlib.sha256(f"l2tpv3 link {machine_id} {name}".encode()).digest()[:6])
+def derived_mac(host: str, name: str) -> str:
+    """A link's own MAC address: the same at each boot, another on each host, locally administered (IEEE 802c).
+
+    host: any text that no other host has.
+    """
+    digest = bytearray(hashlib.sha256(f"l2tpv3 link {host} {name}".encode()).digest()[:6])
     digest[0] = digest[0] & 0xFC | 0x02
     return digest.hex(":")
 

@@ -15,6 +15,10 @@ from l2tpv3.records import Records, SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec, parse_address
 
 
+def _host_id() -> str:
+    return "a host"
+
+
 def tunnels(netns: str | None = None, **words: Any) -> Records:
     """Tunnel `t` with session `x`, netdev `lan0`."""
     remote = parse_address("192.0.2.2", "")
@@ -27,7 +31,7 @@ def settled(*many: dict[str, Any], there: Records | None = None) -> dict[str, Li
     there = tunnels() if there is None else there
     made: dict[str, LinkRecord] = {}
     for words in many:
-        made[words["name"]] = settle_link(words["name"], words, made.get(words["name"]), there, made)
+        made[words["name"]] = settle_link(words["name"], words, made.get(words["name"]), there, made, _host_id)
     check_links(there, made, made)
     return made
 
@@ -75,14 +79,14 @@ def test_a_session_joins_one_bridge_only() -> None:
 
 
 def test_the_mac_is_derived_once_and_kept_until_one_is_given() -> None:
-    first = settle_link("mv0", MV, None, {}, {})
-    assert first.mac == derived_mac(machine_id(), "mv0")
+    first = settle_link("mv0", MV, None, {}, {}, _host_id)
+    assert first.mac == derived_mac(f"{machine_id()} a host", "mv0")
     moved = LinkRecord(spec=first.spec, mac="02:00:00:00:00:05")  # chosen on another machine, whose disk this was
-    assert settle_link("mv0", MV, moved, {}, {}).mac == moved.mac
-    given = settle_link("mv0", MV | {"mac": "02:00:00:00:00:06"}, moved, {}, {})
+    assert settle_link("mv0", MV, moved, {}, {}, _host_id).mac == moved.mac
+    given = settle_link("mv0", MV | {"mac": "02:00:00:00:00:06"}, moved, {}, {}, _host_id)
     assert given.mac == "02:00:00:00:00:06"
-    assert settle_link("mv0", MV, given, {}, {}).mac == first.mac
-    assert settle_link("v", {"type": "vlan", "over": "eth0", "id": 1}, None, {}, {}).mac is None
+    assert settle_link("mv0", MV, given, {}, {}, _host_id).mac == first.mac
+    assert settle_link("v", {"type": "vlan", "over": "eth0", "id": 1}, None, {}, {}, _host_id).mac is None
 
 
 def test_a_link_over_a_session_follows_it_into_its_namespace() -> None:
