@@ -22,6 +22,9 @@ COOKIE_LENGTHS = (0, 4, 8)
 IFNAME_MAX = 15
 """Longest netdev name in bytes (IFNAMSIZ - 1, linux/if.h)."""
 
+NAME_MAX, PATH_MAX = 255, 4095
+"""Longest name of a file, and longest path, in bytes (linux/limits.h, without the final NUL)."""
+
 IFNAME_PREFIX = "l2tpeth"
 """Of the netdevs' names that we choose: the kernel's own naming, so that scripts find what they know."""
 
@@ -133,6 +136,10 @@ def check_netns(value: str | None, what: str) -> None:
     if not value.isprintable() or value in ("", ".", "..") or ("/" in value and not value.startswith("/")):
         remedy = "give a name that `ip netns` lists, or an absolute path"
         raise InvalidValueError(what, f"{value!r} can't name a namespace", remedy)
+    longest = max(len(part.encode()) for part in value.split("/"))
+    if longest > NAME_MAX or len(value.encode()) > PATH_MAX:
+        problem = f"{value[:32]!r}... has {len(value.encode())} bytes"
+        raise InvalidValueError(what, problem, f"a name has {NAME_MAX} at most, a path {PATH_MAX}")
 
 
 def parse_mac(text: str, what: str) -> str:

@@ -93,9 +93,11 @@ def test_free_netdev_names_are_the_kernels_own() -> None:
     assert ids.free_ifname(["l2tpeth0", "eth0", "l2tpeth2"]) == "l2tpeth1"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\n"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\n", "x" * 256, "é" * 128, "/run/" + "x" * 256, "/a" * 2050])
 def test_what_can_name_no_namespace(name: str) -> None:
     with pytest.raises(InvalidValueError):
         ids.check_netns(name, "--netns")
     ids.check_netns("/proc/1/ns/net", "--netns")
+    ids.check_netns("x" * 255, "--netns")
+    ids.check_netns("/run/" + "x" * 255, "--netns")
     ids.check_netns(None, "--netns")
