@@ -24,8 +24,8 @@ _TOGETHER: Final[dict[str, list[tuple[dict[str, Any], dict[str, Any], list[str]]
         (
             {"arp-interval-ms": {"enum": [0, None]}, "arp-target": {"maxItems": 0}},
             {
-                "arp-interval-ms": {"minimum": 1},
-                "arp-target": {"minItems": 1},
+                "arp-interval-ms": {"type": "integer", "minimum": 1},
+                "arp-target": {"type": "array", "minItems": 1},
                 "mode": {"enum": ["round-robin", "xor", "active-backup"]},
             },
             ["arp-interval-ms", "arp-target"],
@@ -34,7 +34,7 @@ _TOGETHER: Final[dict[str, list[tuple[dict[str, Any], dict[str, Any], list[str]]
     "macvlan": [
         (
             {"source-mac": {"maxItems": 0}, "mode": {"enum": ["private", "vepa", "bridge", "passthru", None]}},
-            {"source-mac": {"minItems": 1}, "mode": {"const": "source"}},
+            {"source-mac": {"type": "array", "minItems": 1}, "mode": {"const": "source"}},
             ["source-mac", "mode"],
         )
     ],
