@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from l2tpv3.boot import boot_id, since_boot_s
-from l2tpv3.datapath.base import Busy, Datapath, HasWorkers, unanswered
+from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.describe import describe, describe_each
 from l2tpv3.errors import BusyError, ExistsError, L2tpError
@@ -39,7 +39,7 @@ from l2tpv3.recall import Recall
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
 from l2tpv3.run import Runner
 from l2tpv3.spaces import Spaces
-from l2tpv3.steps import AddTunnel, AnyStep, Step
+from l2tpv3.steps import AddTunnel, AnyStep
 from l2tpv3.store import AuditEntry, Recorded, Store, unconfirmed
 from l2tpv3.told import OnStep, ToldStep
 from l2tpv3.whoami import caller
@@ -188,7 +188,7 @@ class Engine:
             with taping() as tape:
                 change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
             steps = plan_everything(change)
-            self._refuse_unanswering(steps, change)
+            self._refuse_if_carried(steps, change)
             changed = Edits.between(before, wanted)
             lost: list[ToldStep] = []
             if recorded.pending is not None and recorded.pending.deadline is not None:
@@ -370,6 +370,18 @@ class Engine:
             self._spaces.tidy()
             return outcome
 
+    def replace_old_workers(self) -> list[L2tpError]:
+        """Have new workers, of this very program, for what is to be restored next; see HasWorkers.replace_old.
+
+        Gives what became of each that was replaced. Raises WorkerError when none can be started: then all go on.
+        """
+        with self._locked():
+            recorded, unfinished = self.store.load(), self.unfinished()
+            known = {*recorded.tunnels, *unfinished.tunnels}
+            datapaths = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
+            ended = [error for one in datapaths for error in one.replace_old(known)]
+            return ended + self.links.replace_old({**unfinished.links, **recorded.links})
+
     def restore_namespaces(self) -> tuple[str, ...]:
         """See Manager.restore_namespaces."""
         with self._locked():
@@ -455,15 +467,14 @@ class Engine:
             self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), None)
             return Outcome(steps=(), before=recorded.everything, after=self.store.load().everything)
 
-    def _refuse_unanswering(self, steps: tuple[AnyStep, ...], change: Change) -> None:
-        """Raise WorkerError when a tunnel would be made that a worker which does not answer may have."""
+    def _refuse_if_carried(self, steps: tuple[AnyStep, ...], change: Change) -> None:
+        """Raise WorkerError when a tunnel would be made again that a worker which can't be worked with may carry."""
         for step in steps:
-            if not isinstance(step, Step):
-                continue
-            name = step.tunnel.datapath
-            datapath = self._datapaths.get(name)
-            if isinstance(step, AddTunnel) and name in change.world.hung and isinstance(datapath, HasWorkers):
-                raise unanswered(next(iter(datapath.unanswering), 0))
+            if isinstance(step, AddTunnel):
+                name = step.tunnel.spec.name
+                for record in (change.old.get(name), change.maybe.get(name)):
+                    if record is not None and (fault := change.world.may_be_carried(record)) is not None:
+                        raise fault
 
     def _recorded(self, *, repairs: bool = False) -> Recorded:
         """The record for a change to begin with. Every change begins here, so none is made beside an unconfirmed one.

@@ -89,9 +89,13 @@ class UnavailableError(RefusedError):
 
 
 class WorkerError(RefusedError):
-    """A worker of the user datapath died, or did not answer in time."""
+    """A worker of the user datapath died, or did not answer in time, or not as agreed. pid: its own; 0: unknown."""
 
     slug, retryable = "worker-failed", True
+
+    def __init__(self, subject: str, problem: str, remedy: str = "", *, errno: int | None = None, pid: int = 0) -> None:
+        super().__init__(subject, problem, remedy, errno=errno)
+        self.pid = pid
 
 
 class BusyError(RefusedError):

@@ -371,13 +371,18 @@ class Manager:
         """Make again what is on record but not there: after a reboot, a worker's death or an interrupted change.
 
         A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
-        in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them.
+        in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them: then
+        workers of another version, and those without a control socket, are ended first, which pauses what they carry.
         A link is `link NAME` among them, and NAME alone where no tunnel has that; what it is over comes along. wait_s:
         how long to wait for routes, addresses, namespaces, bridges and NICs that are not there yet. stopped: False
         leaves alone what `down` stopped, and names that are on record no more. Gives the names of what was brought
         back. Raises the first error, after all the others have been tried.
         """
         self._engine.expire()
+        if names is None and stopped:
+            for ended in self._engine.replace_old_workers():
+                if tell is not None:
+                    tell(News(ended.subject, Turn.FAILED, ended))
         if names is not None:
             recorded = self._engine.store.load()
             names = [names] if isinstance(names, str) else list(names)
@@ -425,8 +430,8 @@ class Manager:
                 or (status.condition is Condition.INCOMPLETE and not held(self._engine.places.runtime))
             ):
                 netdevs = [one.netdev for one in status.sessions if one.netdev]
-                if observer.unanswering(record.datapath):
-                    # A worker that does not answer may have it; then its netdevs have their carrier.
+                if observer.faults(record.datapath):
+                    # A worker that can't be worked with may have it; then its netdevs have their carrier.
                     netdevs, known = [one for one in netdevs if one.up and not one.carrier], ()
                 if netdevs or status.name in known:
                     found[status.name] = None

@@ -29,6 +29,12 @@ class Mark(NamedTuple):
         assert self.session is not None and len(text.encode()) <= _ALIAS_MAX
         return text
 
+    @staticmethod
+    def is_of(runtime: Path, alias: str) -> bool:
+        """Whether it is the mark of any session of the host with that runtime directory."""
+        head, slash, _ = alias.removesuffix(Mark(runtime, "")._tail()).partition("/")
+        return head.startswith("l2tpv3 ") and bool(slash) and alias.endswith(Mark(runtime, "")._tail())
+
     def fits(self, alias: str) -> bool:
         """Whether a netdev with that ifalias is meant."""
         if self.session is not None:

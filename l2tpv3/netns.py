@@ -122,12 +122,17 @@ def netns_identity(netns: str | None) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def named_netns() -> list[str]:
+    """The names that `ip netns` has."""
+    try:
+        return sorted(path.name for path in Path(NETNS_DIR).iterdir())
+    except OSError:
+        return []
+
+
 def own_netns() -> str | None:
     """The name under which `ip netns` has this process's namespace; None where it has none, or it is the machine's."""
-    try:
-        names = sorted(path.name for path in Path(NETNS_DIR).iterdir())
-    except OSError:
-        return None
+    names = named_netns()
     own = netns_identity(None)
     if own is None or own == netns_identity("/proc/1/ns/net"):
         return None

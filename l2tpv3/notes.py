@@ -8,12 +8,12 @@ Names of netdevs that others chose may stand in a sentence as they are: what doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from l2tpv3.bridging import bridge_notes
-from l2tpv3.errors import L2tpError
+from l2tpv3.errors import L2tpError, WorkerError
 from l2tpv3.link.base import home
 from l2tpv3.netlink.bridge import BridgeSeen
 from l2tpv3.netns import netns_identity
@@ -26,8 +26,11 @@ from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 class HostFacts(Protocol):
     """What a note may ask of the host; l2tpv3.observe.Observer asks the kernel and the workers once for all notes."""
 
-    def unanswering(self, datapath: str) -> tuple[int, ...]:
-        """Pids (0: unknown) of a datapath's workers that did not answer."""
+    def faults(self, datapath: str) -> tuple[WorkerError, ...]:
+        """Why some of a datapath's workers can't be worked with; such a one may carry what no other one has."""
+
+    def lost(self, datapath: str) -> Mapping[str, int]:
+        """Tunnels in network namespaces that have lost their names, with the pids of their workers."""
 
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""
@@ -89,10 +92,15 @@ def _why_missing(looked: LookedAt) -> Iterator[str]:
     if record.stopped is not None:
         yield f"`l2tpctl down` stopped it; {_restore(looked)} brings it back"
         return
-    silent = looked.host.unanswering(record.datapath)
-    if silent:
-        for pid in silent:
-            yield f"{f'worker {pid}' if pid else 'a worker'} does not answer; it may be this tunnel's"
+    faults = looked.host.faults(record.datapath)
+    lost = looked.host.lost(record.datapath).get(record.spec.name)
+    for fault in faults:
+        yield f"{fault.subject} {fault.problem}; it may be this tunnel's: {fault.remedy}"
+    if lost is not None:
+        where = f"worker {lost} has it in a network namespace that lost the name {record.spec.netns}"
+        yield f"{where}; {_restore(looked)}, or `l2tpctl tunnel del {record.spec.name}`, ends that"
+    elif faults:
+        return
     elif record.datapath == "ebpf" and any(one.netdev is not None for one in looked.status.sessions):
         yield f"it has no worker: what the kernel's programs move still passes; {_restore(looked)} starts another"
     elif looked.status.condition is Condition.MISSING:

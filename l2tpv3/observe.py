@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from l2tpv3.datapath.base import Datapath, HasWorkers
-from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError
+from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
+from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.link.base import Evidence, Locator
 from l2tpv3.marks import session_in
 from l2tpv3.netlink.bridge import BridgeSeen, bridges, dropping_filters
@@ -42,6 +42,8 @@ class Observer:
         self._locator = locator
         self._seen: dict[tuple[str, str | None], list[Tunnel]] = {}
         self._by_id: dict[tuple[str, str | None], Mapping[int, Sequence[Tunnel]]] = {}
+        self._faults: dict[str, tuple[WorkerError, ...]] = {}
+        self._not_reached: dict[str, Unreachable] = {}
 
     def seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
         """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
@@ -51,11 +53,18 @@ class Observer:
             if not getattr(one, "told_by_dumps", False):
                 spoil()
             try:
-                self._seen[key] = one.tunnels(netns) if one is not None else []
+                self._seen[key] = self._carried(one, netns) if one is not None else []
             except (NotFoundError, NotPermittedError, UnavailableError):
                 spoil()
                 self._seen[key] = []
         return self._seen[key]
+
+    def _carried(self, datapath: Datapath, netns: str | None) -> list[Tunnel]:
+        if not isinstance(datapath, HasWorkers):
+            return datapath.tunnels(netns)
+        carried = datapath.look(netns)
+        self._faults[datapath.name] = carried.faults
+        return carried.tunnels
 
     def world(self, *beliefs: Records) -> World:
         """What is there of the tunnels and sessions on all these records, and beside them."""
@@ -70,8 +79,11 @@ class Observer:
                 seen = there.get(session.spec.session_id)
                 if key not in netdevs and (netdev := self._netdev(record, session, seen)) is not None:
                     netdevs[key] = netdev
-        hung = frozenset(name for name, _ in keys if self.unanswering(name))
-        return World(tunnels=tunnels, netdevs=netdevs, hung=hung)
+        world = World(tunnels=tunnels, netdevs=netdevs)
+        missed = {record.datapath for record in records if world.tunnel(record) is None}
+        faults = {name: self.faults(name) for name in missed}
+        lost = frozenset((name, tunnel) for name in missed for tunnel in self.lost(name))
+        return dataclasses.replace(world, faults=faults, lost=lost)
 
     def _netdev(self, record: TunnelRecord, session: SessionRecord, seen: Session | None) -> NetdevState | None:
         """seen: the session as its datapath reports it."""
@@ -113,10 +125,19 @@ class Observer:
         )
         return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions)
 
-    def unanswering(self, datapath: str) -> tuple[int, ...]:
-        """Pids of a datapath's workers that did not answer when it was looked at last."""
-        one = self._datapaths.get(datapath)
-        return one.unanswering if isinstance(one, HasWorkers) else ()
+    def faults(self, datapath: str) -> tuple[WorkerError, ...]:
+        """Why some of a datapath's workers can't be worked with: ask only when a tunnel of it was not found."""
+        return self._faults.get(datapath, ()) + self._unreachable(datapath).strays
+
+    def lost(self, datapath: str) -> Mapping[str, int]:
+        """See Unreachable.lost."""
+        return self._unreachable(datapath).lost
+
+    def _unreachable(self, datapath: str) -> Unreachable:
+        if datapath not in self._not_reached:
+            one = self._datapaths.get(datapath)
+            self._not_reached[datapath] = one.unreachable() if isinstance(one, HasWorkers) else Unreachable()
+        return self._not_reached[datapath]
 
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""

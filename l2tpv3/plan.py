@@ -204,9 +204,15 @@ class _TunnelPlan:
         return f"{', '.join(differing_words(old, self.wanted))} can't change in place"
 
     def leftovers(self) -> Iterator[Step]:
-        """Netdevs of sessions whose tunnel died under them (a worker's TAPs) and that are not wanted any more."""
+        """Netdevs of sessions whose tunnel died under them (a worker's TAPs) and that are not wanted any more.
+
+        And the tunnel itself where nothing else reaches it; it is made anew where its name is now.
+        """
         kept = {session.spec.name for session in self.wanted.sessions} if self.wanted else set()
         done: set[str] = set()
+        lost = [record for record in self.beliefs if (record.datapath, self.name) in self.change.world.lost]
+        if lost and self.change.covers(self.name):
+            yield DelTunnel(tunnel=lost[0], why="it is in a network namespace that has lost its name")
         for record in self.beliefs:
             if self.change.world.tunnel(record) is not None:
                 continue
@@ -241,11 +247,14 @@ class _TunnelPlan:
                 yield from self._session(wanted, session, live, staying)
 
     def _why_missing(self, wanted: TunnelRecord) -> str:
-        return "its worker does not answer" if wanted.datapath in self.change.world.hung else "it is not running"
+        fault = self.change.world.may_be_carried(wanted)
+        return f"{fault.subject}, which may carry it, {fault.problem}" if fault is not None else "it is not running"
 
     def _refuse_missing(self, wanted: TunnelRecord) -> None:
         """A session can't be changed while its tunnel, which is out of scope, is not running; but it can be removed."""
         if any(self.change.covers(self.name, session.spec.name) for session in wanted.sessions):
+            if (fault := self.change.world.may_be_carried(wanted)) is not None:
+                raise fault
             remedy = f"`l2tpctl restore {self.name}` brings it back"
             raise NotFoundError(f"tunnel {self.name}", "it is on record but not running", remedy)
 

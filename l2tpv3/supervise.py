@@ -183,7 +183,7 @@ class Supervisor:
 
     def _end(self, pid: int) -> None:
         who = f"worker {pid}"
-        error: L2tpError = WorkerError(who, "did not answer; it is ended, and another one takes its place")
+        error: L2tpError = WorkerError(who, "did not answer as it should; it is ended, and another one takes its place")
         try:
             signal.pidfd_send_signal(self._workers[pid], signal.SIGKILL)  # that very process, whoever has its pid now
         except ProcessLookupError:

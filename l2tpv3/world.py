@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from l2tpv3.errors import WorkerError
 from l2tpv3.links.state import LinksSeen
 from l2tpv3.records import TunnelRecord, is_same
 from l2tpv3.state import Tunnel
@@ -15,12 +16,14 @@ from l2tpv3.status import NetdevState
 class World:
     """tunnels: (datapath, netns) → tunnel id → Tunnel. netdevs: (tunnel name, session name) → its netdev.
 
-    hung: datapaths of which a worker did not answer; what that one carries is not in `tunnels`.
+    faults: of a datapath, why some of its workers can't be worked with; what those carry is not in `tunnels`.
+    lost: by datapath and name, tunnels that run in network namespaces which have lost their names.
     """
 
     tunnels: Mapping[tuple[str, str | None], Mapping[int, Tunnel]] = field(default_factory=dict)
     netdevs: Mapping[tuple[str, str], NetdevState] = field(default_factory=dict)
-    hung: frozenset[str] = frozenset()
+    faults: Mapping[str, tuple[WorkerError, ...]] = field(default_factory=dict)
+    lost: frozenset[tuple[str, str]] = frozenset()
     links: LinksSeen = field(default_factory=LinksSeen)
 
     def tunnel(self, record: TunnelRecord) -> Tunnel | None:
@@ -28,3 +31,14 @@ class World:
         there = self.tunnels.get((record.datapath, record.spec.netns), {})
         seen = there.get(record.spec.tunnel_id)
         return seen if seen is not None and is_same(record, seen) else None
+
+    def may_be_carried(self, record: TunnelRecord) -> WorkerError | None:
+        """Why it can't be told whether a tunnel that `tunnel` does not find runs all the same; None: it does not.
+
+        A worker that can't be worked with may carry it. Then its netdevs have their carrier, or are down.
+        """
+        fault = next(iter(self.faults.get(record.datapath, ())), None)
+        netdevs = [self.netdevs.get((record.spec.name, one.spec.name)) for one in record.sessions]
+        if fault is None or any(one is not None and one.up and not one.carrier for one in netdevs):
+            return None
+        return fault

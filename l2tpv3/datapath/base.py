@@ -7,12 +7,13 @@ that addresses, a bridge or another namespace is not its business (l2tpv3.link),
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from l2tpv3.errors import WorkerError
+from l2tpv3.errors import L2tpError, WorkerError
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.state import Tunnel
 
@@ -89,13 +90,44 @@ class Datapath(Protocol):
         """Remove the session and its netdev, wherever that has been moved or renamed to. NotFoundError."""
 
 
+class Carried(NamedTuple):
+    """What workers carry in a network namespace. faults: why that of other workers is not known; see HasWorkers."""
+
+    tunnels: list[Tunnel]
+    faults: tuple[WorkerError, ...] = ()
+
+
+class Unreachable(NamedTuple):
+    """What workers carry where no look finds it.
+
+    strays: of each worker that has lost its control socket, an error with its pid. lost: tunnels, by name, that are in
+    network namespaces which have lost their names, with the pids of their workers.
+    """
+
+    strays: tuple[WorkerError, ...] = ()
+    lost: Mapping[str, int] = MappingProxyType({})
+
+
 @runtime_checkable
 class HasWorkers(Protocol):
     """What a datapath offers as well whose frames are moved by processes of its own."""
 
-    @property
-    def unanswering(self) -> tuple[int, ...]:
-        """Pids (0: unknown) of workers that did not answer when `tunnels` was called last, which left theirs out."""
+    def look(self, netns: str | None) -> Carried:
+        """As Datapath.tunnels, and an error about each worker that can't be worked with, whose tunnels are left out.
+
+        It does not answer, or not as agreed, or is of another version; the error has its pid (0: unknown).
+        """
+
+    def unreachable(self) -> Unreachable:
+        """What `look` does not find. Looks at all processes: ask only when a tunnel on record was not found."""
+
+    def replace_old(self, known: Collection[str]) -> list[L2tpError]:
+        """End workers of another version than this program, and those that have lost their control sockets.
+
+        Their netdevs stay; what they carried is to be made again at once. known: the names of tunnels that will be: a
+        worker that is known to carry others, too, is left alone. Gives what became of each. Raises WorkerError when no
+        new worker can be started; then nothing was ended.
+        """
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
@@ -140,7 +172,7 @@ def unanswered(pid: int) -> WorkerError:
     who = f"worker {pid}" if pid else "a worker"
     end = f"`kill -9 {pid}`" if pid else "`kill -9`"
     remedy = f"`l2tpctl watch` sees to it; else end it with {end} and `l2tpctl restore`: the netdevs stay"
-    return WorkerError(who, "does not answer", remedy, errno=errno.ETIMEDOUT)
+    return WorkerError(who, "does not answer", remedy, errno=errno.ETIMEDOUT, pid=pid)
 
 
 @runtime_checkable

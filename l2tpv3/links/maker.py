@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from l2tpv3.errors import L2tpError
 from l2tpv3.links.kind import Below
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.sight import Sight
@@ -45,6 +46,9 @@ class Relays(Protocol):
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not."""
+
+    def replace_old(self, marks: Collection[str]) -> list[L2tpError]:
+        """As HasWorkers.replace_old, of links with these marks."""
 
 
 class Makers:

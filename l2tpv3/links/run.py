@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from l2tpv3.errors import L2tpError
 from l2tpv3.links.kind import Below
 from l2tpv3.links.maker import LinkMaker, Relays
 from l2tpv3.links.record import LinkRecord, Links
@@ -51,9 +52,18 @@ class LinkRunner:
 
     def workers(self, links: Links) -> dict[int, bool]:
         """The workers of those that are relayed; see Relays.workers."""
+        relays = self._relays(links)
+        return relays.workers() if relays is not None else {}
+
+    def replace_old(self, links: Links) -> list[L2tpError]:
+        """Have new workers for those that are relayed; see Relays.replace_old."""
+        relays = self._relays(links)
+        return relays.replace_old([self._mark(name) for name in links]) if relays is not None else []
+
+    def _relays(self, links: Links) -> Relays | None:
         specs = [record.spec for record in links.values() if record.spec.options.relayed]
         maker = self._maker(specs[0]) if specs else None  # all of them are of one type
-        return maker.workers() if isinstance(maker, Relays) else {}
+        return maker if isinstance(maker, Relays) else None
 
     def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
         """That it can be made; see LinkMaker.check."""

@@ -13,10 +13,11 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from l2tpv3.datapath.user.client import bad_answer
 from l2tpv3.datapath.user.netdev import open_tun
 from l2tpv3.datapath.user.relay import PACKET_AUXDATA, SOL_PACKET, VNET_HEADER
 from l2tpv3.datapath.user.workers import Workers
@@ -99,7 +100,9 @@ class VnicMaker:
                 beneath.set(beneath.named(nic)["index"], subject, state="up")
             packets, index = stack.enter_context(_packets(spec, nic, mac))
             stack.enter_context(self._workers.locked())
-            clients = stack.enter_context(self._workers.live(clear=True))
+            crew = stack.enter_context(self._workers.live(clear=True))
+            # Not beside one that can't be worked with: cards on one NIC reach each other in their worker.
+            clients = crew.clients or crew.require_all()
             client = clients[0] if clients else stack.enter_context(self._workers.start())
             place = [*(netns_identity(spec.over_netns) or (0, 0)), index]
             words = {"mark": mark, "mac": mac, "nic": place}
@@ -141,14 +144,14 @@ class VnicMaker:
         found = find_netdev(spec, mark, sight)
         state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
         if found is None or state is None:
-            with self._workers.live(hung=[]):  # clears away after one that ended when whoever ended it was killed
+            with self._workers.live():  # clears away after one that ended when whoever ended it was killed
                 return None
         counters = counters_of(found[1].get("stats64"))
         nic: Attributes | None = None
         pid = None
-        with self._workers.live(hung=[]) as clients:
-            for client in clients:
-                for card in client.request("cards", "cards")["cards"]:
+        with self._workers.live() as crew:
+            for client, answer in crew.ask_all("cards"):
+                for card in answer["cards"]:
                     if card["mark"] == mark:
                         counters |= {f"relay_{key}": value for key, value in card.items() if key not in ("mark", "nic")}
                         nic = _nic(spec.over_netns, card["nic"], sight)
@@ -174,19 +177,33 @@ class VnicMaker:
 
     def _let_go(self, mark: str, subject: str, *, keep: bool) -> int | None:
         """Have the worker that carries it give its TAP back; None where nobody does."""
-        with self._workers.locked(), self._workers.live(clear=True) as clients:
-            for client in clients:
-                carried: Sequence[dict[str, Any]] = client.request(subject, "cards")["cards"]
+        with self._workers.locked(), self._workers.live(clear=True) as crew:
+            for client, answer in crew.ask_all("cards"):
+                carried: Sequence[dict[str, Any]] = answer["cards"]
                 if any(card["mark"] == mark for card in carried):
                     _, files = client.exchange(subject, "del_card", mark=mark, keep=keep)
                     if len(carried) == 1:
                         self._workers.ended(client)
-                    return files[0]
+                    return _only(files, client.pid)
+            crew.require_all()  # one that can't be asked may have it
         return None
 
     def workers(self) -> dict[int, bool]:
         """See Relays.workers."""
         return self._workers.answering()
+
+    def replace_old(self, marks: Collection[str]) -> list[L2tpError]:
+        """See Relays.replace_old."""
+        return self._workers.replace_old(marks, lambda: None)
+
+
+def _only(files: list[int], pid: int) -> int:
+    """The one file that a worker gave back. Raises WorkerError when it is not one."""
+    if len(files) == 1:
+        return files[0]
+    for fd in files:
+        os.close(fd)
+    raise bad_answer(pid, f"{len(files)} files for a card")
 
 
 def _new_tap(subject: str, ifname: str) -> int:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Final
 
-from l2tpv3.datapath.base import Support
+from l2tpv3.datapath.base import Carried, Support, Unreachable
 from l2tpv3.datapath.ebpf import names
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import L2tpError, NotFoundError
@@ -47,18 +47,25 @@ class EbpfDatapath:
         return support if not support.works else self._trial
 
     def tunnels(self, netns: str | None) -> list[Tunnel]:
-        """See Datapath.tunnels. As with the user datapath, what a worker carries that does not answer is left out."""
-        found = self._worker.tunnels(netns)
-        if not found:
-            return []
+        """See Datapath.tunnels. What a worker carries that can't be worked with is left out."""
+        return self.look(netns).tunnels
+
+    def look(self, netns: str | None) -> Carried:
+        """See HasWorkers.look."""
+        found = self._worker.look(netns)
+        if not found.tunnels:
+            return found
         from l2tpv3.datapath.ebpf import look
 
-        return look.complete(netns, found)
+        return Carried(look.complete(netns, found.tunnels), found.faults)
 
-    @property
-    def unanswering(self) -> tuple[int, ...]:
-        """See HasWorkers.unanswering."""
-        return self._worker.unanswering
+    def unreachable(self) -> Unreachable:
+        """See HasWorkers.unreachable."""
+        return self._worker.unreachable()
+
+    def replace_old(self, known: Collection[str]) -> list[L2tpError]:
+        """See HasWorkers.replace_old. The kernel's programs go on meanwhile."""
+        return self._worker.replace_old(known)
 
     def workers(self) -> dict[int, bool]:
         """See HasWorkers.workers."""

@@ -8,6 +8,8 @@ Two kinds of process, with a wall between them:
     datapath.py   the Datapath protocol                    worker.py     start, drop everything, run
     workers.py    find and start workers                   privilege.py  the drop; seccomp.py what is left of the kernel
     client.py     one worker's control socket   ──JSON──▶  server.py     connections; requests.py what they ask for
+    strays.py     workers without a socket                 program.py    which program this is
+                            protocol.py: what both sides may say
     sockets.py    UDP and raw-IP sockets        ──fds───▶  carrier.py    one socket: packets in, to the right session
     netdev.py     TAPs: make, mark, adopt       ──fds───▶  session.py    one session: frames out, frames in order
     threaded.py   has the kernel merge for them            outlet.py     many packets out with one call
@@ -24,6 +26,8 @@ Two kinds of process, with a wall between them:
 - A tunnel lives in one worker with all its sessions. There are at most as many workers as CPUs: a new one is
   started while there are fewer and each has a tunnel, else the one with the fewest sessions takes it.
 - A worker ends by itself when its last tunnel is deleted, or when none came within seconds of its start.
+- Worker and command shake hands with the version of protocol.py, and each checks what the other says. One worker that
+  is of another version, hangs or answers nonsense is told by its pid, and holds nobody else's tunnels up.
 - A session's TAP is persistent: it stays, with addresses, bridge and name, when its worker dies, and loses only its
   carrier. `add_session(adopt=True)` finds it again by its mark (its ifalias names tunnel, session and runtime
   directory) and goes on with it. Nothing without that mark is ever removed.

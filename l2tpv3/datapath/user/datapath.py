@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from l2tpv3.datapath.base import TUNNEL_WORDS, CircuitKey, Support, ToldCircuit, unanswered
+from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, CircuitKey, Support, ToldCircuit, Unreachable
 from l2tpv3.datapath.user import netdev
-from l2tpv3.datapath.user.client import Client
+from l2tpv3.datapath.user.client import Client, bad_answer
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
 from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.sockets import open_socket
-from l2tpv3.datapath.user.workers import Workers
-from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError, WorkerError
+from l2tpv3.datapath.user.strays import netdevs_of
+from l2tpv3.datapath.user.workers import Crew, Workers
+from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.marks import Mark
-from l2tpv3.netns import open_netns
+from l2tpv3.netns import named_netns, netns_identity, open_netns
 from l2tpv3.places import Places
 from l2tpv3.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
@@ -36,7 +36,6 @@ class UserDatapath:
         self._forgone = forgone
         self._runtime = places.runtime
         self._workers = Workers(places.runtime)
-        self._unanswering: tuple[int, ...] = ()
 
     name = "user"
     in_place = frozenset(
@@ -62,26 +61,31 @@ class UserDatapath:
     def tunnels(self, netns: str | None) -> list[Tunnel]:
         """See Datapath.tunnels. No worker is started for this, and without any it costs one directory listing.
 
-        What a worker carries that does not answer is left out; `unanswering` tells of it.
+        What a worker carries that can't be worked with is left out; `look` tells of it.
         """
-        hung: list[int] = []
-        found: list[Tunnel] = []
-        with self._workers.live(hung=hung) as clients:
-            identity = _identify(netns) if clients else (0, 0)
-            for client in clients:
-                try:
-                    found += (_tunnel(words, client.pid) for words in _report(client, identity))
-                except WorkerError as error:
-                    if error.errno != errno.ETIMEDOUT:
-                        raise
-                    hung.append(client.pid)
-        self._unanswering = tuple(hung)
-        return found
+        return self.look(netns).tunnels
 
-    @property
-    def unanswering(self) -> tuple[int, ...]:
-        """See HasWorkers.unanswering."""
-        return self._unanswering
+    def look(self, netns: str | None) -> Carried:
+        """See HasWorkers.look."""
+        found: list[Tunnel] = []
+        with self._workers.live() as crew:
+            identity = _identify(netns) if crew.clients else (0, 0)
+            for client, answer in crew.ask_all("report", netns=identity):
+                try:
+                    found += _reported(answer["tunnels"], identity, client.pid)
+                except (L2tpError, ValueError) as error:
+                    crew.faults.append(bad_answer(client.pid, str(error)))
+            return Carried(found, tuple(crew.faults))
+
+    def unreachable(self) -> Unreachable:
+        """See HasWorkers.unreachable."""
+        with self._workers.live() as crew:
+            lost = {words["name"]: client.pid for client, words in _summaries(crew) if is_lost(words)}
+            return Unreachable(tuple(stray.fault() for stray in self._workers.strays(crew)), lost)
+
+    def replace_old(self, known: Collection[str]) -> list[L2tpError]:
+        """See HasWorkers.replace_old."""
+        return self._workers.replace_old(known, lambda: netdev.all_marked(self._runtime))
 
     def workers(self) -> dict[int, bool]:
         """See HasWorkers.workers."""
@@ -95,23 +99,24 @@ class UserDatapath:
                 keys[(*_identify(key[0]), *key[1:])] = key
         rows = [[*words, *told[key]] for words, key in keys.items()]
         heard: dict[CircuitKey, bool | None] = {}
-        with self._workers.live(hung=[]) as clients:
-            for client in clients:
-                with contextlib.suppress(WorkerError):
-                    for *words, one in client.request("circuits", "circuits", told=rows)["heard"]:
-                        heard[keys[tuple(words)]] = one
+        with self._workers.live() as crew:
+            for _, answer in crew.ask_all("circuits", told=rows):
+                for *words, one in answer["heard"]:
+                    if (carried := keys.get(tuple(words))) is not None:
+                        heard[carried] = one
         return heard
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel."""
         settings = TunnelSettings.of(tunnel, _identify(tunnel.netns))
-        with self._workers.locked(), self._workers.live(clear=True) as clients, contextlib.ExitStack() as stack:
-            carried = _summaries(clients)
+        with self._workers.locked(), self._workers.live(clear=True) as crew, contextlib.ExitStack() as stack:
+            carried = _summaries(crew)
             _check_free(tunnel, settings, carried)
             client, sock = _sharing(settings, carried), None
             if client is None:
-                sock = stack.enter_context(open_socket(tunnel, shared_port=_port_is_ours(settings, carried)))
-                client = self._least_loaded(clients, carried)
+                with self._blaming_strays(crew):
+                    sock = stack.enter_context(open_socket(tunnel, shared_port=_port_is_ours(settings, carried)))
+                client = self._least_loaded(crew.clients, carried)
             started = client is None
             if client is None:
                 client = stack.enter_context(self._workers.start())
@@ -131,14 +136,9 @@ class UserDatapath:
         to count anew.
         """
         subject, settings = f"tunnel {new.name}", TunnelSettings.of(new, _identify(new.netns))
-        hung: list[int] = []
-        with (
-            self._workers.locked(),
-            self._workers.live(clear=True, hung=hung) as clients,
-            contextlib.ExitStack() as stack,
-        ):
-            client, key = _require(old, clients, hung)
-            carried = _summaries(clients)
+        with self._workers.locked(), self._workers.live(clear=True) as crew, contextlib.ExitStack() as stack:
+            client, key = _require(old, crew)
+            carried = _summaries(crew)
             mine = next(one for _, one in carried if {"netns": one["netns"], "tunnel_id": one["tunnel_id"]} == key)
             others = [(one, words) for one, words in carried if words is not mine]
             _check_free(new, settings, others)
@@ -146,7 +146,8 @@ class UserDatapath:
             moves = sharing not in (None, client)
             if not moves and sharing is None and TunnelSettings.from_json(mine).socket != settings.socket:
                 shared = _is_own_port(settings, mine) or _port_is_ours(settings, others)
-                fds = [stack.enter_context(open_socket(new, shared_port=shared)).fileno()]
+                with self._blaming_strays(crew):
+                    fds = [stack.enter_context(open_socket(new, shared_port=shared)).fileno()]
             if not moves:
                 offloads = Offloads.wanted(self._forgone).to_json()
                 client.request(subject, "set_tunnel", fds, tunnel=settings.to_json(), offloads=offloads, **key)
@@ -157,6 +158,18 @@ class UserDatapath:
         self.add_tunnel(new)
         for session in sessions:
             self.add_session(new, session, adopt=True)
+
+    @contextlib.contextmanager
+    def _blaming_strays(self, crew: Crew) -> Iterator[None]:
+        """Where something is taken in the block (a port, a netdev), say so of a worker that may have it."""
+        try:
+            yield
+        except ConflictError as error:
+            strays = self._workers.strays(crew)
+            if not strays:
+                raise
+            problem = f"{error.problem}, maybe by worker {strays[0].pid}, which has lost its control socket"
+            raise ConflictError(error.subject, problem, strays[0].fault().remedy, errno=error.errno) from error
 
     def _least_loaded(self, clients: list[Client], carried: list[tuple[Client, _Summary]]) -> Client | None:
         """The worker to take another tunnel; None: a new one should be started."""
@@ -172,33 +185,29 @@ class UserDatapath:
         """See Datapath.del_tunnel. Without a worker that has it, what a dead one left is removed."""
         subject = f"tunnel {tunnel.name}"
         mark = Mark(self._runtime, tunnel.name)
-        hung: list[int] = []
-        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
-            home = _home(tunnel, clients)
-            _refuse_hung(home, hung)
-            if home is None:
-                leftovers = netdev.find(mark, [tunnel.netns], elsewhere=True)
-                if not leftovers:
-                    raise NotFoundError(subject, f"no tunnel with id {tunnel.tunnel_id}")
-            else:
-                client, key = home
+        with self._workers.locked(), self._workers.live(clear=True) as crew:
+            homes = _homes(tunnel, crew)
+            for client, key in homes:
                 _delete_sessions(client, subject, key)
                 if client.request(subject, "del_tunnel", **key)["quits"]:
                     self._workers.ended(client)
-                leftovers = netdev.find(mark, [tunnel.netns])
-            _remove_left(subject, leftovers, clients, hung)
+                    crew.clients.remove(client)
+            leftovers = netdev.find(mark, [tunnel.netns], elsewhere=not homes)
+            if not homes and not leftovers:
+                raise NotFoundError(subject, f"no tunnel with id {tunnel.tunnel_id}")
+            self._remove_left(subject, leftovers, crew)
 
     def add_session(
         self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
     ) -> None:
         """See Datapath.add_session."""
         subject = f"session {session.name}"
-        hung: list[int] = []
-        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
-            client, key = _require(tunnel, clients, hung)
-            _check_session_free(tunnel, session, client, clients, key)
+        with self._workers.locked(), self._workers.live(clear=True) as crew:
+            client, key = _require(tunnel, crew)
+            _check_session_free(tunnel, session, client, crew, key)
             mark = Mark(self._runtime, tunnel.name, session.name)
-            tun, adopted = self._adopt(tunnel, session, mark, homes) if adopt else None, True
+            with self._blaming_strays(crew):
+                tun, adopted = self._adopt(tunnel, session, mark, homes) if adopt else None, True
             if tun is None:
                 merging = Offloads.wanted(self._forgone).napi
                 tun = netdev.create(tunnel.netns, session.ifname, mark, session.mac, merging=merging)
@@ -238,19 +247,16 @@ class UserDatapath:
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session. Sequence numbers go on where they are."""
-        hung: list[int] = []
-        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
-            client, key = _require(tunnel, clients, hung)
+        with self._workers.locked(), self._workers.live(clear=True) as crew:
+            client, key = _require(tunnel, crew)
             words = SessionSettings.of(session).to_json()
             client.request(f"session {session.name}", "set_session", session=words, **key)
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. Without a worker that has it, what a dead one left is removed."""
         subject, number = f"session {session.name}", session.session_id
-        hung: list[int] = []
-        with self._workers.locked(), self._workers.live(clear=True, hung=hung) as clients:
-            home = _home(tunnel, clients)
-            _refuse_hung(home, hung)
+        with self._workers.locked(), self._workers.live(clear=True) as crew:
+            home = _home(tunnel, crew)
             if home is not None:
                 client, key = home
                 try:
@@ -266,7 +272,26 @@ class UserDatapath:
                 raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
             if not leftovers:
                 raise NotFoundError(subject, f"no session with id {number}")
-            _remove_left(subject, leftovers, clients, hung)
+            self._remove_left(subject, leftovers, crew)
+
+    def _remove_left(self, subject: str, left: list[netdev.Found], crew: Crew) -> None:
+        """Remove TAPs that nobody carries: a successor of that name has such a mark too, and keeps its own.
+
+        A worker that has lost its control socket and, by this, its last TAP is ended.
+        """
+        places = {found.netns for found in left}
+        answers = [answer for place in places for _, answer in crew.ask_all("report", netns=_identify(place))]
+        reports = [words for answer in answers for words in answer["tunnels"]]
+        carried = {session["seen_ifname"] for words in reports for session in words["sessions"]}
+        strays = [stray for stray in self._workers.strays(crew) if stray.netdevs] if left else []
+        for found in left:
+            # A worker that dies just now has its TAPs open still, so that alone keeps none.
+            if (crew.faults or found.ifname in carried) and netdev.is_attached(found, subject):
+                continue
+            netdev.remove(found)
+        for stray in strays:
+            if stray.proven and netdevs_of(stray.pid) == frozenset():
+                self._workers.end_stray(stray)
 
 
 def _identify(netns: str | None) -> NetnsIdentity:
@@ -279,15 +304,19 @@ def _identify(netns: str | None) -> NetnsIdentity:
     return status.st_dev, status.st_ino
 
 
-def _report(client: Client, netns: NetnsIdentity) -> list[_Summary]:
-    """A worker's tunnels in a namespace; none when it has ended since it was found (another command deletes)."""
-    try:
-        tunnels: list[_Summary] = client.request("workers", "report", netns=netns)["tunnels"]
-    except WorkerError as error:
-        if error.errno != errno.ECONNRESET:
-            raise
-        return []
-    return tunnels
+def _reported(tunnels: list[_Summary], netns: NetnsIdentity, pid: int) -> list[Tunnel]:
+    """What a worker reports of a namespace. Raises ValueError, L2tpError where that can't be."""
+    if any(words["netns"] != list(netns) for words in tunnels):
+        raise ValueError("it reports a network namespace that it was not asked about")
+    return [_tunnel(words, pid) for words in tunnels]
+
+
+def is_lost(words: _Summary) -> bool:
+    """Whether a tunnel is in a network namespace that had a name and has none any more."""
+    identity, name = tuple(words["netns"]), words["netns_name"]
+    if name is None or identity in (netns_identity(None), netns_identity(name)):
+        return False
+    return identity not in map(netns_identity, named_netns())
 
 
 def _effective_capabilities() -> int:
@@ -297,8 +326,9 @@ def _effective_capabilities() -> int:
     return 0
 
 
-def _summaries(clients: list[Client]) -> list[tuple[Client, _Summary]]:
-    return [(client, words) for client in clients for words in client.request("workers", "summary")["tunnels"]]
+def _summaries(crew: Crew) -> list[tuple[Client, _Summary]]:
+    """Every tunnel and its client, of the workers that can be worked with."""
+    return [(client, words) for client, answer in crew.ask_all("summary") for words in answer["tunnels"]]
 
 
 def _check_free(tunnel: TunnelSpec, settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> None:
@@ -349,50 +379,62 @@ def _sharing(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -
     return None
 
 
-def _home(tunnel: TunnelSpec, clients: list[Client]) -> tuple[Client, dict[str, Any]] | None:
-    """The worker that carries the tunnel, and the fields that name it in a request.
+_Home = tuple[Client, dict[str, Any]]
+"""The worker that carries a tunnel, and the fields that name the tunnel in a request."""
 
-    A namespace that lost its name lives as long as a worker has sockets in it: then the name that it had counts.
+
+def _home(tunnel: TunnelSpec, crew: Crew) -> _Home | None:
+    """The worker that carries the tunnel. Raises as `_homes` does."""
+    return next(iter(_homes(tunnel, crew)), None)
+
+
+def _homes(tunnel: TunnelSpec, crew: Crew) -> list[_Home]:
+    """Where the tunnel is carried: in its network namespace, and where its namespace has lost its name.
+
+    Such a namespace lives as long as a worker has sockets in it; there may be another one of its name by now. Raises
+    WorkerError when no worker has it and there is one that can't be worked with, which may have it.
     """
-    if not clients:
-        return None
     try:
-        identity: NetnsIdentity | None = _identify(tunnel.netns)
+        identity: NetnsIdentity | None = _identify(tunnel.netns) if crew.clients else None
     except NotFoundError:
         identity = None
-    for client, words in _summaries(clients):
-        here = words["netns_name"] == tunnel.netns if identity is None else words["netns"] == list(identity)
-        if here and words["tunnel_id"] == tunnel.tunnel_id:
-            return client, {"netns": words["netns"], "tunnel_id": tunnel.tunnel_id}
-    return None
+    here: list[_Home] = []
+    lost: list[_Home] = []
+    for client, words in _summaries(crew):
+        if words["tunnel_id"] != tunnel.tunnel_id:
+            continue
+        home = client, {"netns": words["netns"], "tunnel_id": words["tunnel_id"]}
+        if identity is not None and words["netns"] == list(identity):
+            here.append(home)
+        elif (words["name"], words["netns_name"]) == (tunnel.name, tunnel.netns) and is_lost(words):
+            lost.append(home)
+    if not here and not lost:
+        crew.require_all()
+    return here + lost
 
 
-def _refuse_hung(home: tuple[Client, dict[str, Any]] | None, hung: list[int]) -> None:
-    """Raise when no worker that answers has a tunnel, and one does not answer: it may have it."""
-    if home is None and hung:
-        raise unanswered(hung[0])
-
-
-def _require(tunnel: TunnelSpec, clients: list[Client], hung: list[int]) -> tuple[Client, dict[str, Any]]:
-    home = _home(tunnel, clients)
-    _refuse_hung(home, hung)
+def _require(tunnel: TunnelSpec, crew: Crew) -> tuple[Client, dict[str, Any]]:
+    home = _home(tunnel, crew)
     if home is None:
         raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
     return home
 
 
 def _check_session_free(
-    tunnel: TunnelSpec, session: SessionSpec, home: Client, clients: list[Client], key: dict[str, Any]
+    tunnel: TunnelSpec, session: SessionSpec, home: Client, crew: Crew, key: dict[str, Any]
 ) -> None:
     """Raise ExistsError when the session id is taken: in its tunnel, or over IP in the network namespace."""
     ask = {"netns": key["netns"], "encap": tunnel.encap.value, "session_id": session.session_id}
-    for client in clients if tunnel.encap is Encap.IP else [home]:
-        taken = client.request(f"session {session.name}", "find_session", **ask)["tunnels"]
+    subject = f"session {session.name}"
+    over_ip = tunnel.encap is Encap.IP
+    answers = crew.ask_all("find_session", **ask) if over_ip else [(home, home.request(subject, "find_session", **ask))]
+    for _, answer in answers:
+        taken = answer["tunnels"]
         if taken and (tunnel.encap is Encap.IP or tunnel.tunnel_id in taken):
             problem = f"session id {session.session_id} is taken"
             if taken != [tunnel.tunnel_id]:
                 problem += f" by the tunnel with id {taken[0]}: over IP it is unique in a network namespace"
-            raise ExistsError(f"session {session.name}", problem, "give another --id")
+            raise ExistsError(subject, problem, "give another --id")
 
 
 def _delete_sessions(client: Client, subject: str, key: dict[str, Any], *, keep: bool = False) -> None:
@@ -402,18 +444,6 @@ def _delete_sessions(client: Client, subject: str, key: dict[str, Any], *, keep:
         answer, files = client.exchange(subject, "del_sessions", keep=keep, **key)
         _close_after_worker(client, files)
         left = answer["left"]
-
-
-def _remove_left(subject: str, left: list[netdev.Found], clients: list[Client], hung: list[int]) -> None:
-    """Remove TAPs that nobody carries: a successor of that name has such a mark too, and keeps its own."""
-    places = {found.netns for found in left}
-    reports = [words for place in places for client in clients for words in _report(client, _identify(place))]
-    carried = {session["seen_ifname"] for words in reports for session in words["sessions"]}
-    for found in left:
-        # A worker that dies just now has its TAPs open still, so that alone keeps none.
-        if (hung or found.ifname in carried) and netdev.is_attached(found, subject):
-            continue
-        netdev.remove(found)
 
 
 def _close_after_worker(client: Client, files: list[int]) -> None:
@@ -447,7 +477,7 @@ def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
         sessions=tuple(_session(session) for session in sessions),
         counters=TunnelCounters(**words["counters"]),
         worker_pid=pid,
-        notes=tuple(MISSING[word] for word in words.get("without", ()) if word in MISSING),
+        notes=tuple(MISSING[word] for word in words["without"] if word in MISSING),
     )
 
 
@@ -463,7 +493,7 @@ def _session(words: dict[str, Any]) -> Session:
         recv_seq=words["recv_seq"],
         reorder_timeout_ms=words["reorder_timeout_ms"],
         sublayer=Sublayer(words["sublayer"]),
-        vlan=words.get("vlan") or None,  # a worker of an earlier version tells none
-        egress=Egress.REWRITE if words.get("rewrite") else Egress.REMOVE,
+        vlan=words["vlan"] or None,
+        egress=Egress.REWRITE if words["rewrite"] else Egress.REMOVE,
         counters=Counters(**words["counters"]),
     )

@@ -1,7 +1,7 @@
 """Control messages between the privileged side and a worker: a length of 4 bytes, then JSON; file descriptors beside.
 
 A request is {"op": NAME, ...}; an answer {"ok": true, ...} or {"ok": false, "error": SLUG, "problem": TEXT}, where SLUG
-is that of an l2tpv3.errors class.
+is that of an l2tpv3.errors class. What else is in them: protocol.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 REQUEST_MAX: Final = 64 * 1024
 """Bytes of the longest request that a worker reads."""
 ANSWER_MAX: Final = 64 * 1024 * 1024
-"""Bytes of the longest answer: some 100,000 sessions."""
+"""Bytes of the longest answer: as many sessions as a worker can have open files."""
 FDS_MAX: Final = 64
 """File descriptors with one message; the kernel's bound is 253 (SCM_MAX_FD)."""
 
@@ -53,6 +53,11 @@ class Unpacker:
             del self._buffer[:end]
             messages.append(_parse(body))
         return messages
+
+    @property
+    def left(self) -> int:
+        """How many bytes of a message that is not complete have come."""
+        return len(self._buffer)
 
 
 def _parse(body: bytes) -> dict[str, Any]:

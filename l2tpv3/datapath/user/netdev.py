@@ -23,7 +23,7 @@ from l2tpv3.datapath.user.threaded import make_threaded
 from l2tpv3.datapath.user.tun import TUNSETPERSIST
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, NotPermittedError, UnavailableError, from_errno
 from l2tpv3.marks import Mark
-from l2tpv3.netns import NETNS_DIR, inside, same_netns
+from l2tpv3.netns import inside, named_netns, same_netns
 
 TUN_DEVICE: Final = "/dev/net/tun"
 
@@ -149,12 +149,18 @@ def find(mark: Mark, places: Iterable[str | None], *, elsewhere: bool = False) -
     return found
 
 
+def all_marked(runtime: Path) -> set[str]:
+    """The names of all TAPs of sessions of ours, in the namespaces that may be entered."""
+    found: set[str] = set()
+    for netns in _everywhere():
+        with contextlib.suppress(L2tpError, OSError), inside(netns):
+            found |= {link.ifname for link in rtnetlink.links("tun") if Mark.is_of(runtime, link.alias)}
+    return found
+
+
 def _everywhere() -> list[str | None]:
     """The caller's network namespace and all that have a name."""
-    try:
-        return [None, *sorted(path.name for path in Path(NETNS_DIR).iterdir())]
-    except OSError:
-        return [None]
+    return [None, *named_netns()]
 
 
 def attach(found: Found, subject: str, *, merging: bool) -> int | None:

@@ -40,9 +40,5 @@ class Offloads(NamedTuple):
         return cls(*(word not in without for word in WORDS))
 
     def to_json(self) -> list[bool]:
-        """For a worker, without the last ones that are as usual: one of an earlier version, which goes on after an
-        upgrade, knows fewer."""
-        words = list(self)
-        while words and words[-1]:
-            words.pop()
-        return words
+        """For a worker."""
+        return list(self)

@@ -25,6 +25,8 @@ USERS: Final = ("l2tpv3", "nobody")
 
 FILES_MAX: Final = 65536
 """Open files that a worker may have: one for each session, tunnel and control connection."""
+LOG_MAX: Final = 64 * 1024
+"""Bytes of a worker's log at most: it is in memory (/run), and a worker that was taken over can still write to it."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,9 +50,13 @@ def find_user() -> tuple[int, int]:
     return 65534, 65534
 
 
-def limit() -> None:
-    """No core dump (it would hold cookies), no child processes; enough open files. Before `drop`."""
+def limit() -> int:
+    """No core dump (it would hold cookies), no child processes, a short log; enough open files. Before `drop`.
+
+    Gives how many open files it may have. Writing beyond the log's end fails with EFBIG, since Python ignores SIGXFSZ.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LOG_MAX, LOG_MAX))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     for wanted in (FILES_MAX, hard):
         try:
@@ -59,6 +65,7 @@ def limit() -> None:
         except (OSError, ValueError):
             continue  # without CAP_SYS_RESOURCE the hard limit is what there is
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def be_patient() -> None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from l2tpv3.datapath.user import protocol
 from l2tpv3.datapath.user.cards import Cards
 from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.circuit import Circuits, Wanted
@@ -90,11 +91,10 @@ class Requests:
 
     def answer(self, message: Fields, fds: list[int]) -> Answer:
         """Do what a message asks. Takes the files over. Never raises: what is wrong is in the answer."""
+        op = str(message.pop("op", None))
         try:
-            operation = self._operations.get(str(message.get("op")))
-            if operation is None:
-                raise ValueError(f"unknown operation {message.get('op')!r}")
-            fields, files = operation(message, fds)
+            protocol.check_request(op, message)
+            fields, files = self._operations[op](message, fds)
         except Refused as error:
             return {"ok": False, "error": error.slug, "problem": str(error)}, []
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -137,7 +137,7 @@ class Requests:
         if carrier is None:
             if len(fds) != 1:
                 raise ValueError("a tunnel comes with one socket")
-            offloads = Offloads(*map(bool, message.get("offloads", ())))
+            offloads = Offloads(*message["offloads"])
             ring = self._ring if offloads.uring else None
             carrier = Carrier(settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local)
             fds.clear()
@@ -225,7 +225,7 @@ class Requests:
 
     def _del_sessions(self, message: Fields, fds: list[int]) -> Answer:
         """Some of a tunnel's sessions; asked again until `left` is 0. keep: their netdevs stay."""
-        tunnel, keep = self._tunnel(message), bool(message.get("keep"))
+        tunnel, keep = self._tunnel(message), message["keep"]
         some = list(tunnel.sessions.values())[:FDS_MAX]
         files = [self._release(tunnel, session, keep=keep) for session in some]
         return {"left": len(tunnel.sessions)}, files
@@ -292,7 +292,7 @@ class Requests:
 
     def _report(self, message: Fields, fds: list[int]) -> Answer:
         """The tunnels of a namespace (or all) with sessions and counters."""
-        wanted = message.get("netns")
+        wanted = message["netns"]
         tunnels = [
             tunnel.settings.to_json()
             | {"counters": _tunnel_counters(tunnel.carrier), "without": _without(tunnel)}

@@ -7,26 +7,38 @@ import os
 import select
 import socket
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from l2tpv3.datapath.user.loop import Loop
 from l2tpv3.datapath.user.messages import FDS_MAX, REQUEST_MAX, BadMessage, Unpacker, pack
-from l2tpv3.datapath.user.requests import Requests
+from l2tpv3.datapath.user.protocol import HELLO, PROTOCOL, QUIT, BadFieldError, check_request
+from l2tpv3.datapath.user.requests import Answer, Fields, Requests
 
 _CHUNK: Final = 64 * 1024
 _FD_SPACE: Final = socket.CMSG_SPACE(FDS_MAX * 4)
 _credentials = Struct("3i")  # struct ucred: pid, uid, gid
 
 
+class About(NamedTuple):
+    """A worker as it was started. owner: the user id that may ask, besides root. program: see program.digest().
+
+    files_max: how many open files it may have.
+    """
+
+    owner: int
+    program: str
+    files_max: int
+
+
 class Server:
     """Accepts on the listening socket and answers with `requests`."""
 
-    def __init__(self, listener: socket.socket, loop: Loop, requests: Requests, owner: int) -> None:
-        """owner: the user id that may ask, besides root."""
+    def __init__(self, listener: socket.socket, loop: Loop, requests: Requests, about: About) -> None:
+        self.about = about
         self._listener = listener
         self._loop = loop
         self._requests = requests
-        self._owners = (0, owner)
+        self._owners = (0, about.owner)
         self._connections: set[_Connection] = set()
         self.ending = False
         loop.watch(listener.fileno(), self._accept)
@@ -69,6 +81,8 @@ class _Connection:
         self._server = server
         self._unpacker = Unpacker(REQUEST_MAX)
         self._fds: list[int] = []
+        self._files_lost = False
+        self._speaks = 0  # which protocol the client speaks, once it has said so
         self._out: list[tuple[memoryview, list[int]]] = []
         self.busy = False
         loop.watch(connection.fileno(), self._ready)
@@ -81,11 +95,13 @@ class _Connection:
 
     def _receive(self) -> None:
         try:
-            data, ancillary, _, _ = self._socket.recvmsg(_CHUNK, _FD_SPACE, socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, flags, _ = self._socket.recvmsg(_CHUNK, _FD_SPACE, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:
-            data, ancillary = b"", []
+            data, ancillary, flags = b"", [], 0
+        # The kernel drops files that it finds no number for below the limit of open files (unix(7), SCM_RIGHTS).
+        self._files_lost |= bool(flags & socket.MSG_CTRUNC)
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 files = array.array("i")
@@ -106,10 +122,37 @@ class _Connection:
             self._close()  # where the next message begins is not known
             return
         for message in messages:
-            fds, self._fds = self._fds, []
-            fields, files = self._requests.answer(message, fds)
+            fields, files = self._answer(message)
             self._out.append((memoryview(pack(fields)), files))
         self._send()
+
+    def _answer(self, message: Fields) -> Answer:
+        fds, self._fds = self._fds, []
+        lost, self._files_lost = self._files_lost, False
+        op = message.get("op")
+        if lost:
+            most = self._server.about.files_max
+            problem = f"the worker has as many open files as it may ({most}); each session takes one"
+        elif op == HELLO:
+            problem = self._greet(message)
+        elif self._speaks != PROTOCOL and op != QUIT:
+            theirs = f"protocol {self._speaks}" if self._speaks else "an earlier protocol"
+            problem = f"this worker speaks protocol {PROTOCOL}, and who asks {theirs}: their versions differ"
+        else:
+            return self._requests.answer(message, fds)
+        _close_all(fds)
+        if problem:
+            return {"ok": False, "error": "refused", "problem": problem}, []
+        return {"ok": True, "protocol": PROTOCOL, "program": self._server.about.program}, []
+
+    def _greet(self, message: Fields) -> str:
+        """Note which protocol the client speaks. Gives what is wrong with the message, "" for nothing."""
+        try:
+            check_request(HELLO, {field: value for field, value in message.items() if field != "op"})
+        except BadFieldError as error:
+            return f"bad request: {error}"
+        self._speaks = message["protocol"]
+        return ""
 
     def _send(self) -> None:
         while self._out:

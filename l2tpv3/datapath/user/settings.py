@@ -1,11 +1,9 @@
-"""What the privileged side tells a worker of tunnels and sessions: plain values, checked when they arrive."""
+"""What the privileged side tells a worker of tunnels and sessions: plain values, whose shape protocol.py checks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from l2tpv3.wire.vlan import VLAN_MAX
 
 if TYPE_CHECKING:
     from l2tpv3.spec import SessionSpec, TunnelSpec
@@ -45,20 +43,9 @@ class TunnelSettings(NamedTuple):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TunnelSettings:
-        """From a message. Raises ValueError, naming the field."""
-        netns = values.get("netns")
-        if not isinstance(netns, list) or [type(part) for part in netns] != [int, int]:
-            raise ValueError(f"netns is {netns!r}")
-        optional = values.get("netns_name")
-        encap = _text(values, "encap")
-        if encap not in ("udp", "ip"):
-            raise ValueError(f"encap is {encap!r}")
-        return cls(
-            _text(values, "name"), (netns[0], netns[1]), None if optional is None else _text(values, "netns_name"),
-            _number(values, "tunnel_id"), _number(values, "peer_tunnel_id"), encap, _text(values, "local"),
-            _text(values, "remote"), _number(values, "local_port"), _number(values, "remote_port"),
-            _flag(values, "udp_checksum"),
-        )  # fmt: skip
+        """From a message that protocol.py has checked; other fields are passed over."""
+        device, inode = values["netns"]
+        return cls(**{field: values[field] for field in cls._fields} | {"netns": (device, inode)})
 
     @property
     def socket(self) -> tuple[object, ...]:
@@ -109,37 +96,9 @@ class SessionSettings(NamedTuple):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> SessionSettings:
-        """From a message. Raises ValueError, naming the field."""
-        settings = cls(
-            _text(values, "name"), _number(values, "session_id"), _number(values, "peer_session_id"),
-            _text(values, "ifname"), bytes.fromhex(_text(values, "tx_cookie")),
-            bytes.fromhex(_text(values, "rx_cookie")), _text(values, "sublayer"), _flag(values, "send_seq"),
-            _flag(values, "recv_seq"), _number(values, "reorder_timeout_ms"), _number(values, "mtu"),
-            _number(values, "vlan"), _flag(values, "rewrite"),
-        )  # fmt: skip
+        """From a message that protocol.py has checked. Raises ValueError for what can't go together."""
+        cookies = {field: bytes.fromhex(values[field]) for field in ("tx_cookie", "rx_cookie")}
+        settings = cls(**{field: values[field] for field in cls._fields} | cookies)
         if settings.sublayer != "default" and (settings.send_seq or settings.recv_seq):
             raise ValueError("sequencing needs the sublayer")
-        if settings.vlan > VLAN_MAX:
-            raise ValueError(f"vlan is {settings.vlan}")
         return settings
-
-
-def _text(values: Mapping[str, Any], field: str) -> str:
-    value = values.get(field)
-    if not isinstance(value, str):
-        raise ValueError(f"{field} is {type(value).__name__}, not text")
-    return value
-
-
-def _number(values: Mapping[str, Any], field: str) -> int:
-    value = values.get(field)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0xFFFF_FFFF:
-        raise ValueError(f"{field} is {value!r}, not a number of 32 bits")
-    return value
-
-
-def _flag(values: Mapping[str, Any], field: str) -> bool:
-    value = values.get(field)
-    if not isinstance(value, bool):
-        raise ValueError(f"{field} is {type(value).__name__}, not true or false")
-    return value

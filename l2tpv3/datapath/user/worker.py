@@ -7,6 +7,7 @@ own session, import everything, drop everything, and only then listen and read.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -29,9 +30,13 @@ def main() -> None:
         serve = _prepare(control)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        os.write(ready, reason.replace("\n", " ").encode())
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ready, reason.replace("\n", " ").encode())
         raise
-    os.write(ready, b"ready")  # to nobody any more: BrokenPipeError, and this ends
+    try:
+        os.write(ready, b"ready")
+    except BrokenPipeError:
+        return  # whoever started this was killed, so nobody knows of it
     os.close(ready)
     serve()
 
@@ -51,19 +56,18 @@ def _prepare(control: int) -> Callable[[], None]:
     import socket
     import time
 
-    from l2tpv3.datapath.user import landlock, privilege, seccomp
+    from l2tpv3.datapath.user import landlock, privilege, program, seccomp
     from l2tpv3.datapath.user.loop import Loop
     from l2tpv3.datapath.user.requests import Requests
-    from l2tpv3.datapath.user.server import Server
+    from l2tpv3.datapath.user.server import About, Server
     from l2tpv3.datapath.user.uring import open_ring
 
-    owner = os.geteuid()
     listener = socket.socket(fileno=control)
     listener.settimeout(0)
     loop = Loop()
     loop.on_failure = _FailureLog()
     privilege.set_process_name("l2tpv3-worker")
-    privilege.limit()
+    about = About(os.geteuid(), program.digest(), privilege.limit())
     privilege.be_patient()
     ring = open_ring()
     other_user = privilege.drop(*privilege.find_user())
@@ -76,7 +80,7 @@ def _prepare(control: int) -> Callable[[], None]:
         server.end_when_answered()
 
     requests = Requests(loop, ring, on_empty=end, on_quit=end)
-    server = Server(listener, loop, requests, owner)
+    server = Server(listener, loop, requests, about)
     loop.at(time.monotonic() + IDLE_S, lambda _now: end() if requests.empty else None)
     gc.collect()
     gc.freeze()  # what is here now stays; frames make no cycles
@@ -93,9 +97,10 @@ class _FailureLog:
     def __call__(self, fd: int, error: Exception) -> None:
         if self._left:
             self._left -= 1
-            print(f"a handler failed (file {fd}):", file=sys.stderr)
-            traceback.print_exception(error)
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # the log is full
+                print(f"a handler failed (file {fd}):", file=sys.stderr)
+                traceback.print_exception(error)
+                sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from l2tpv3.datapath.user.client import Client
 from l2tpv3.datapath.user.messages import REQUEST_MAX, BadMessage, Unpacker, pack
+from l2tpv3.datapath.user.protocol import OPERATIONS, PROTOCOL
 from l2tpv3.datapath.user.workers import Workers
 from l2tpv3.errors import NotFoundError, RefusedError
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
@@ -51,7 +53,8 @@ def busy(ends: tuple[End, End]) -> Iterator[tuple[End, Client]]:
     (pid,) = a.host.workers()
     wait_until(lambda: open_files(pid) == 7, "earlier connections are closed")  # 3, epoll, listener, TAP, UDP
     before = open_files(pid)
-    with Workers(a.host.runtime_dir).live() as (client,):
+    with Workers(a.host.runtime_dir).live() as crew:
+        (client,) = crew.clients
         assert client.pid == pid
         yield a, client
     passes(a.place(one), b.place(one), [60])
@@ -71,6 +74,13 @@ def open_files(pid: int) -> int:
     return count
 
 
+def ask(client: Client, op: str, **fields: Any) -> None:
+    """A request that need not be one. Raises what the worker refuses."""
+    give_up = time.monotonic() + 5
+    client.ask(op, give_up, **fields)
+    client.answer("test", op if op in OPERATIONS else "nothing", give_up)
+
+
 @pytest.mark.root
 def test_bad_requests_are_answered_and_harm_nothing(busy: tuple[End, Client]) -> None:
     _, client = busy
@@ -87,15 +97,17 @@ def test_bad_requests_are_answered_and_harm_nothing(busy: tuple[End, Client]) ->
         ("del_session", {**key, "session_id": [1]}),
         ("del_session", {"netns": 5, "tunnel_id": 1, "session_id": 1}),
         ("set_session", {**key, "session": {"name": "s1"}}),
-        ("report", {"netns": {}, "x": 1}),
+        ("report", {"netns": {}}),
+        ("report", {"netns": None, "x": 1}),
         ("find_session", {}),
+        ("hello", {}),
     ):
-        if op != "report":
-            with pytest.raises(RefusedError):
-                client.request("test", op, **fields)
+        with pytest.raises(RefusedError, match="bad request"):
+            ask(client, op, **fields)
     for op in ("del_tunnel", "del_sessions", "del_session"):
+        more: dict[str, Any] = {"del_session": {"session_id": 5}, "del_sessions": {"keep": False}}.get(op, {})
         with pytest.raises(NotFoundError):
-            client.request("test", op, netns=[0, 0], tunnel_id=5, session_id=5)
+            client.request("test", op, netns=[0, 0], tunnel_id=5, **more)
 
 
 @pytest.mark.root
@@ -106,8 +118,6 @@ def test_files_that_are_not_wanted_are_closed(busy: tuple[End, Client]) -> None:
         client.request("test", "summary", [reader, writer])
         with pytest.raises(RefusedError):
             client.request("test", "add_session", [reader, reader], netns=[0, 0], tunnel_id=1, session={})
-    except NotFoundError:
-        pass
     finally:
         os.close(reader)
         os.close(writer)
@@ -132,13 +142,14 @@ def test_a_client_that_does_not_read_does_not_stop_the_worker(busy: tuple[End, C
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.connect(str(a.host.runtime_dir / "worker-0.sock"))
         deaf.settimeout(0.2)
-        request = pack({"op": "report"})
+        deaf.sendall(pack({"op": "hello", "protocol": PROTOCOL}))
+        request = pack({"op": "report", "netns": None})
         try:
             for _ in range(3000):
                 deaf.sendall(request * 10)
         except TimeoutError:
             pass  # the worker does not read on while its answers are not taken
-        assert client.request("test", "nothing")["ok"] is True
+        assert client.request("test", "nothing") == {}
 
 
 @pytest.mark.root
@@ -146,7 +157,7 @@ def test_the_report_follows_a_rename(busy: tuple[End, Client]) -> None:
     a, client = busy
     a.host.ip_batch(["link set pw1 down", "link set pw1 name other0"])
     try:
-        (tunnel,) = client.request("test", "report")["tunnels"]
+        (tunnel,) = client.request("test", "report", netns=None)["tunnels"]
         assert tunnel["sessions"][0]["seen_ifname"] == "other0"
     finally:
         a.host.ip_batch(["link set other0 name pw1", "link set pw1 up"])

@@ -160,8 +160,8 @@ def test_a_worker_that_got_no_tunnel_ends(ends: tuple[End, End]) -> None:
     with workers.locked():
         workers.start().close()
     wait_until(lambda: not a.host.workers(), "the worker ended", 20)
-    with workers.locked(), workers.live(clear=True) as clients:
-        assert clients == []
+    with workers.locked(), workers.live(clear=True) as crew:
+        assert (crew.clients, crew.faults) == ([], [])
     nothing_left(a)
 
 
@@ -246,7 +246,8 @@ def test_a_worker_that_hangs_is_named_and_not_killed(ends: tuple[End, End], monk
     monkeypatch.setattr(workers, "LOOK_AGAIN_S", 0.1)
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert (a.datapath.tunnels(a.host.netns), a.datapath.unanswering) == ([], (pid,))
+        seen = a.datapath.look(a.host.netns)
+        assert (seen.tunnels, [fault.pid for fault in seen.faults]) == ([], [pid])
         assert a.datapath.workers() == {pid: False}
         with pytest.raises(WorkerError, match=rf"worker {pid}: does not answer.*kill -9 {pid}"):
             a.datapath.add_session(near, session())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.datapath.user import threaded
-from l2tpv3.datapath.user.offloads import MISSING, VARIABLE, WORDS, Offloads
+from l2tpv3.datapath.user.offloads import MISSING, VARIABLE, WORDS
 from l2tpv3.netns import inside
 from l2tpv3.spec import Encap, SessionSpec
 from l2tpv3.state import Counters
@@ -59,20 +59,6 @@ def test_the_same_frames_arrive_and_what_is_missing_is_told(
     carried(ends, one, SIZES)
     notes = ends[0].seen(ends[0].tunnel(ends[1].host)).notes
     assert list(notes) == [MISSING[word] for word in without.split(",") if word]
-
-
-@pytest.mark.parametrize(
-    ("offloads", "told"),
-    [
-        (Offloads(), []),
-        (Offloads(gro=False), [True, False]),
-        (Offloads(uring=False), [True, True, True, True, False]),
-    ],
-)
-def test_a_worker_is_told_no_more_than_it_may_know(offloads: Offloads, told: list[bool]) -> None:
-    """One that was started before an upgrade takes as many words as its version has."""
-    assert offloads.to_json() == told
-    assert Offloads(*told) == offloads
 
 
 @pytest.mark.parametrize("without", ["", "napi", "mmsg", "uring"])
