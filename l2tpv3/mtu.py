@@ -6,8 +6,11 @@ import errno
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, from_errno
+from l2tpv3.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
+from l2tpv3.netlink.route import RouteSocket
 from l2tpv3.netns import inside
 from l2tpv3.spec import MTU_MIN, Encap, IPAddress, Sublayer, TunnelSpec
 
@@ -20,11 +23,16 @@ _SUBLAYER = {Sublayer.DEFAULT: 4, Sublayer.NONE: 0}
 _IP_MTU = 14  # linux/in.h
 _IPV6_MTU = 24  # linux/in6.h
 _ETHERNET_MTU = 1500
+_MTU_MAX = 65535
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The route to a peer. local: the source address it uses. mtu: of the path as far as known, in bytes."""
+    """The route to a peer. local: the source address it uses.
+
+    mtu: in bytes, of the netdev that packets leave by, or what the route was given; less what IPsec adds to them. What
+    ICMP says of the path is no part of it: anybody can forge that, and a session's MTU stays.
+    """
 
     local: IPAddress
     mtu: int
@@ -54,7 +62,42 @@ def find_route(tunnel: TunnelSpec) -> Route:
             mtu = probe.getsockopt(*((socket.IPPROTO_IPV6, _IPV6_MTU) if v6 else (socket.IPPROTO_IP, _IP_MTU)))
         except OSError as error:
             raise _unreachable(subject, tunnel, error) from error
-        return Route(tunnel.local or ip_address(probe.getsockname()[0]), mtu)
+        source = probe.getsockname()
+        local = ip_address(source[0])
+        scope = source[3] if v6 else 0
+    return Route(tunnel.local or local, _without_hearsay(tunnel, local, scope, mtu))
+
+
+def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int) -> int:
+    """The MTU of a route as it was configured, given that of a socket connected by it."""
+    remote = tunnel.remote
+    try:
+        with RouteSocket(tunnel.netns) as route:
+            answer = route.request(GET_ROUTE, route_to(remote, local, out=scope))
+            present = read_mtu(answer)
+            if not present.expires:
+                return mtu
+            link = route.link(read_route(answer))
+            try:
+                kept = read_mtu(route.request(GET_ROUTE, route_to(remote, local, out=scope, configured=True)))
+            except OSError:
+                kept = RouteMtu(0, expires=False)
+    except OSError as error:
+        subject = f"tunnel {tunnel.name}"
+        raise from_errno(subject, f"ask for the route to --remote {remote}", error.errno or 0) from error
+    most = min(link.mtu, _advertised(tunnel.netns, link.ifname)) if remote.version == 6 else min(link.mtu, _MTU_MAX)
+    clean = min(kept.mtu, most) if kept.mtu and not kept.expires else most
+    added = max(0, present.mtu - mtu) if present.mtu else 0  # by IPsec, in the socket's view of the route
+    return clean - added
+
+
+def _advertised(netns: str | None, ifname: str) -> int:
+    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu)."""
+    try:
+        with inside(netns):
+            return int(Path(f"/proc/sys/net/ipv6/conf/{ifname}/mtu").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return _MTU_MAX
 
 
 def _unreachable(subject: str, tunnel: TunnelSpec, error: OSError) -> L2tpError:

@@ -9,6 +9,8 @@ import pytest
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.mtu import find_route, session_mtu
 from l2tpv3.spec import Encap, Sublayer, TunnelSpec
+from tests.datapath.user.ends import wait_until
+from tests.forged import ECHO_4, ECHO_6, learnt_mtu, too_long
 from tests.hosts import Host
 
 SEEN_ON_LINUX = [
@@ -53,3 +55,20 @@ def test_addresses_that_no_packet_can_go_between_are_wrong_values(underlay: tupl
 def test_the_route_to_loopback() -> None:
     route = find_route(TunnelSpec.from_words({"name": "a", "remote": "127.0.0.2"}))
     assert (str(route.local), route.mtu) == ("127.0.0.1", 65535)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("family", "protocol"), [(4, ECHO_4), (6, ECHO_6)])
+def test_what_icmp_says_of_the_path_is_no_part_of_it(underlay: tuple[Host, Host], family: int, protocol: int) -> None:
+    a, b = underlay
+    tunnel = TunnelSpec.from_words({"name": "a", "remote": b.address(family), "netns": a.netns})
+    too_long(b, a, family, protocol=protocol, mtu=1300)
+    wait_until(lambda: learnt_mtu(a, b, family) == 1300, "the kernel believes it")
+    assert find_route(tunnel).mtu == 1500
+    a.ip("route", "replace", f"{b.address(family)}/{32 if family == 4 else 128}", "dev", "u0", "mtu", "lock", "1450")
+    assert find_route(tunnel).mtu == 1450
+    too_long(b, a, family, protocol=protocol, mtu=1300)
+    assert find_route(tunnel).mtu == 1450
+    a.ip("link", "set", "u0", "mtu", "1400")
+    a.ip("route", "del", f"{b.address(family)}/{32 if family == 4 else 128}", "dev", "u0")
+    assert find_route(tunnel).mtu == 1400

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import socket
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
-from l2tpv3.netlink.message import Answer, attribute, attributes, unsigned
+from l2tpv3.netlink.message import Answer, attribute, attributes, u32, unsigned
 from l2tpv3.netlink.route import LINK_HEADER
 from l2tpv3.words import IPAddress
 
 GET_ROUTE: Final = 26  # RTM_GETROUTE
 _ROUTE: Final = Struct("=BBBBBBBBI")  # struct rtmsg
-_OUT, _TARGET, _SOURCE = 4, 1, 2  # RTA_OIF, RTA_DST, RTA_SRC
+_OUT, _TARGET, _SOURCE, _METRICS, _CACHE = 4, 1, 2, 8, 12  # RTA_OIF, RTA_DST, RTA_SRC, RTA_METRICS, RTA_CACHEINFO
+_MTU: Final = 2  # RTAX_MTU
+_FIB_MATCH: Final = 0x2000
+_CACHE_INFO: Final = Struct("=IIiIIIII")  # struct rta_cacheinfo
 
 
-def route_to(target: IPAddress, source: IPAddress) -> bytes:
-    """GET_ROUTE: the route of packets from `source`, an address of this host, to `target`."""
+def route_to(target: IPAddress, source: IPAddress, *, out: int = 0, configured: bool = False) -> bytes:
+    """GET_ROUTE: the route of packets from `source`, an address of this host, to `target`.
+
+    out: only by the netdev with that index. configured: the route as it is in the table, without what was learnt since
+    of the path (RTM_F_FIB_MATCH, Linux 4.13; older kernels ignore it).
+    """
     family = socket.AF_INET if target.version == 4 else socket.AF_INET6
     bits = 8 * len(target.packed)
     attributes_ = attribute(_TARGET, target.packed) + attribute(_SOURCE, source.packed)
-    return _ROUTE.pack(family, bits, bits, 0, 0, 0, 0, 0, 0) + attributes_
+    if out:
+        attributes_ += attribute(_OUT, u32(out))
+    return _ROUTE.pack(family, bits, bits, 0, 0, 0, 0, 0, _FIB_MATCH if configured else 0) + attributes_
 
 
 def read_route(answer: Answer) -> int:
@@ -30,3 +39,26 @@ def read_route(answer: Answer) -> int:
             # The answer's offsets are for ifinfomsg, which is longer than rtmsg.
             return unsigned(datagram, attributes(datagram, begin - LINK_HEADER + _ROUTE.size, end).get(_OUT))
     return 0
+
+
+class RouteMtu(NamedTuple):
+    """What a route says of the size of packets. mtu: in bytes; 0: nothing, the netdev's counts.
+
+    expires: it is forgotten after a time, as is what ICMP said of the path, or a router advertised.
+    """
+
+    mtu: int
+    expires: bool
+
+
+def read_mtu(answer: Answer) -> RouteMtu:
+    """The MTU in an answer to `route_to`."""
+    for datagram, spans in answer.datagrams:
+        for begin, end in spans:
+            found = attributes(datagram, begin - LINK_HEADER + _ROUTE.size, end)
+            metrics = attributes(datagram, *found[_METRICS]) if _METRICS in found else {}
+            cache = found.get(_CACHE, (0, 0))
+            known = cache[1] - cache[0] >= _CACHE_INFO.size
+            expires = known and _CACHE_INFO.unpack_from(datagram, cache[0])[2] != 0
+            return RouteMtu(unsigned(datagram, metrics.get(_MTU)), expires)
+    return RouteMtu(0, expires=False)

@@ -20,7 +20,7 @@ BUFFER_BYTES: Final = 4 * 1024 * 1024
 
 # Not in Python's socket module. asm-generic/socket.h, linux/in.h, linux/in6.h, linux/udp.h.
 _SO_NO_CHECK, _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 11, 32, 33
-_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT = 10, 23, 0
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT = 10, 23, 5
 _UDP_NO_CHECK6_TX, _UDP_NO_CHECK6_RX = 101, 102
 
 _Address = tuple[str, int] | tuple[str, int, int, int]
@@ -90,9 +90,11 @@ def _set_options(sock: socket.socket, tunnel: TunnelSpec) -> None:
     if ipv6:
         if tunnel.encap is Encap.UDP:  # a raw IPv6 socket is never dual-stack, and refuses the option (EINVAL)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT)
     else:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)  # DF clear, like l2tp_core's
+        # DF clear, like l2tp_core's. Nor is what ICMP says of the path believed: anybody can forge it, and one such
+        # packet would have every frame fragmented for ten minutes (ip_sk_accept_pmtu() in include/net/ip.h).
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_OMIT)
     if tunnel.encap is Encap.UDP and not tunnel.udp_checksum:
         if ipv6:
             sock.setsockopt(socket.IPPROTO_UDP, _UDP_NO_CHECK6_TX, 1)

@@ -104,8 +104,12 @@ def test_bad_requests_are_answered_and_harm_nothing(busy: tuple[End, Client]) ->
     ):
         with pytest.raises(RefusedError, match="bad request"):
             ask(client, op, **fields)
-    for op in ("del_tunnel", "del_sessions", "del_session"):
-        more: dict[str, Any] = {"del_session": {"session_id": 5}, "del_sessions": {"keep": False}}.get(op, {})
+    requests: dict[str, dict[str, Any]] = {
+        "del_tunnel": {},
+        "del_sessions": {"keep": False},
+        "del_session": {"session_id": 5},
+    }
+    for op, more in requests.items():
         with pytest.raises(NotFoundError):
             client.request("test", op, netns=[0, 0], tunnel_id=5, **more)
 
