@@ -111,13 +111,14 @@ class Settler:
         clash.check_tunnels(self._records, changed, self._foreign_ids)
         sessions = tuple(sessions)
         clash.check_sessions(self._records, sessions)
+        touched = {tunnel for tunnel, _ in sessions}
+        there, before = _by_name(self._records, touched), _by_name(self._before, touched)
+        same_path = {name for name in touched if _itself(self._before.get(name)) == _itself(self._records[name])}
         for tunnel, name in sessions:
-            before = self._before.get(tunnel)
-            session, old = self._records[tunnel].session(name), before.session(name) if before is not None else None
+            session, old = there.get((tunnel, name)), before.get((tunnel, name))
             if session is None or session.spec.bridge is None:
                 continue
-            same_path = before is not None and _itself(before) == _itself(self._records[tunnel])
-            if not same_path or old is None or _moves(self._records[tunnel], old.spec, session.spec):
+            if tunnel not in same_path or old is None or _moves(self._records[tunnel], old.spec, session.spec):
                 self.check_bridge(self._records[tunnel], session.spec, session.spec.bridge)
 
     def check_bridge(self, tunnel: TunnelRecord, session: SessionSpec, bridge: str) -> None:
@@ -377,6 +378,13 @@ class Settler:
 def _started(record: TunnelRecord) -> TunnelRecord:
     """As a tunnel that is to run is on record."""
     return record if record.stopped is None else dataclasses.replace(record, stopped=None)
+
+
+def _by_name(records: Records, tunnels: Collection[str]) -> dict[tuple[str, str], SessionRecord]:
+    """The sessions of some tunnels by the names of both."""
+    return {
+        (name, session.spec.name): session for name in tunnels if name in records for session in records[name].sessions
+    }
 
 
 def _itself(tunnel: TunnelRecord | None) -> tuple[object, ...]:
