@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from l2tpv3.bridging import bridge_notes
-from l2tpv3.errors import L2tpError, WorkerError
+from l2tpv3.chosen import measured
+from l2tpv3.errors import L2tpError, NoAddressError, NoRouteError, WorkerError
 from l2tpv3.link.base import home
+from l2tpv3.mtu import Route
 from l2tpv3.netlink.bridge import BridgeSeen
-from l2tpv3.netns import netns_identity
+from l2tpv3.netns import netns_identity, same_netns
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.shown import printable
 from l2tpv3.state import Tunnel
@@ -31,6 +33,9 @@ class HostFacts(Protocol):
 
     def lost(self, datapath: str) -> Mapping[str, int]:
         """Tunnels in network namespaces that have lost their names, with the pids of their workers."""
+
+    def route(self, record: TunnelRecord) -> Route:
+        """The route that a tunnel should have now; see chosen.route_now, whose errors it raises."""
 
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""
@@ -120,11 +125,33 @@ def _strangers(looked: LookedAt) -> Iterator[str]:
             yield f"session id {session.session_id} ({session.ifname}) was added by something else"
 
 
+def _outer_path(looked: LookedAt) -> Iterator[str]:
+    """What has changed under a tunnel that runs: its local address, or the route to its peer."""
+    record, name = looked.record, looked.record.spec.name
+    if looked.seen is None:
+        return
+    try:
+        route = looked.host.route(record)
+    except NoAddressError:
+        if record.spec.local is None:
+            yield f"local address {record.local} is not on this host any more, and there is no other to send from"
+        else:
+            remedy = f"give it back, or `l2tpctl tunnel set {name} --local ADDR`"
+            yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+    except NoRouteError:
+        remedy = f"`ip route get {record.spec.remote}` shows what is missing"
+        yield f"there is no route to {record.spec.remote}, so nothing is sent: {remedy}"
+    else:
+        if route.local != record.local:
+            remedy = f"{_restore(looked)} takes {route.local}, which the route to {record.spec.remote} has now"
+            yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+
+
 def _restore(looked: LookedAt) -> str:
     return f"`l2tpctl restore {looked.record.spec.name}`"
 
 
-TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (_why_missing, _datapath_notes, _strangers)
+TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (_why_missing, _outer_path, _datapath_notes, _strangers)
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------
@@ -162,4 +189,53 @@ def _in_a_bridge(looked: LookedAt, record: SessionRecord, status: SessionStatus)
         yield from bridge_notes(looked.record, record, netdev, bridge, host.marked, dropping)
 
 
-SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (_session_missing, _moved_away, _in_a_bridge)
+def _other_mtu(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """An MTU that was computed from the route, which has room for another one by now."""
+    if looked.seen is None or record.spec.mtu is not None:
+        return
+    route = looked.host.route(looked.record)
+    (session,) = measured(looked.record.with_sessions((record,)), route.mtu).sessions
+    if session.mtu != record.mtu:
+        yield f"its MTU is {record.mtu}, and the route has room for {session.mtu} now; {_restore(looked)} sets that"
+
+
+def _netdev_differs(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """What somebody else has made of the netdev that is not as is wanted of it."""
+    netdev, spec = status.netdev, record.spec
+    if looked.seen is None or netdev is None:
+        return
+    if not same_netns(netdev.netns, home(looked.record.spec, spec)):
+        return  # which _moved_away tells
+    differs = []
+    if netdev.ifname != spec.ifname:
+        differs.append(f"it is called {printable(netdev.ifname)}, not {spec.ifname}")
+    if spec.bridge is not None and netdev.bridge != spec.bridge:
+        instead = f" but of {printable(netdev.bridge)}" if netdev.bridge else ""
+        differs.append(f"it is no port of bridge {spec.bridge}{instead}")
+    if netdev.mtu != record.mtu:
+        differs.append(f"its MTU is {netdev.mtu}, not {record.mtu}")
+    differs += [f"it has no address {address}" for address in spec.addresses if address not in netdev.addresses]
+    if spec.up and not netdev.up:
+        differs.append("it is set down")
+    if differs:
+        yield f"its netdev is not as wanted: {', '.join(differs)}; {_restore(looked)} mends that"
+
+
+def _bridge_down(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """A bridge passes no frames while it is set down."""
+    netdev = status.netdev
+    bridge = looked.host.netdev(netdev.netns, netdev.bridge) if netdev is not None and netdev.bridge else None
+    if bridge is not None and not bridge.up:
+        inside = f" -n {bridge.netns}" if bridge.netns else ""
+        name = printable(bridge.ifname)
+        yield f"bridge {name} is set down: `ip{inside} link set {name} up`"
+
+
+SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (
+    _session_missing,
+    _moved_away,
+    _netdev_differs,
+    _bridge_down,
+    _other_mtu,
+    _in_a_bridge,
+)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
+from l2tpv3.chosen import route_now
 from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
-from l2tpv3.errors import NotFoundError, NotPermittedError, UnavailableError, WorkerError
+from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.link.base import Evidence, Locator
 from l2tpv3.marks import session_in
+from l2tpv3.mtu import Route
 from l2tpv3.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import same_netns
@@ -44,6 +46,8 @@ class Observer:
         self._by_id: dict[tuple[str, str | None], Mapping[int, Sequence[Tunnel]]] = {}
         self._faults: dict[str, tuple[WorkerError, ...]] = {}
         self._not_reached: dict[str, Unreachable] = {}
+        self._netdevs: dict[tuple[str | None, str], NetdevState | None] = {}
+        self._routes: dict[str, Route | L2tpError] = {}
 
     def seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
         """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
@@ -139,9 +143,25 @@ class Observer:
             self._not_reached[datapath] = one.unreachable() if isinstance(one, HasWorkers) else Unreachable()
         return self._not_reached[datapath]
 
+    def route(self, record: TunnelRecord) -> Route:
+        """See HostFacts.route."""
+        name = record.spec.name
+        if name not in self._routes:
+            try:
+                self._routes[name] = route_now(record)
+            except L2tpError as error:
+                self._routes[name] = error
+        found = self._routes[name]
+        if isinstance(found, L2tpError):
+            raise found
+        return found
+
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
-        """A netdev by its name, whoever made it; None where there is none."""
-        return self._locator.named(netns, ifname)
+        """See HostFacts.netdev."""
+        key = (netns, ifname)
+        if key not in self._netdevs:
+            self._netdevs[key] = self._locator.named(netns, ifname)
+        return self._netdevs[key]
 
     def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
         """A bridge by its name, with its ports, whoever made it; None where there is none."""

@@ -19,12 +19,14 @@ from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
 from l2tpv3.link.netdev import Netdevs
+from l2tpv3.mtu import find_route
 from l2tpv3.netlink.tape import Tape
 from l2tpv3.places import Places
 from l2tpv3.plan import Change, InPlace, LinkBeliefs
-from l2tpv3.recall import Recall, Remembered, Stamp, digests_of
-from l2tpv3.records import Records, SessionRecord, TunnelRecord
+from l2tpv3.recall import Recall, Remembered, RouteTaken, Stamp, digests_of
+from l2tpv3.records import Records, SessionRecord, TunnelRecord, resolved
 from l2tpv3.replay import Item, Part, changes, differences, pare, replay
+from l2tpv3.spec import TunnelSpec
 from l2tpv3.state import Tunnel
 from l2tpv3.status import NetdevState
 from l2tpv3.stillness import Stillness
@@ -88,7 +90,7 @@ class Quick:
             changed = changes([take for take in remembered.takes if not (look.holds and _is_told(take))])
             digests = digests_of(request.wanted)
             found = changed()
-            if digests is None or found is None or found:
+            if digests is None or found is None or found or not all(map(_is_taken_still, remembered.routes)):
                 return None
             if remembered.all_up:
                 look.keep(remembered)
@@ -173,7 +175,13 @@ class Quick:
         pruned = tuple(sorted(digests)) if request is not None and request.prune else None
         known = {**(before.digests if before else {}), **digests}
         self._recall.keep(
-            Remembered(digests=known, takes=list(map(pare, tape.takes)), pruned=pruned, all_up=_all_up(change.wanted)),
+            Remembered(
+                digests=known,
+                takes=list(map(pare, tape.takes)),
+                pruned=pruned,
+                all_up=_all_up(change.wanted),
+                routes=routes_of(change.wanted),
+            ),
             _namespaces(change.wanted.values()),
             stamp,
         )
@@ -189,7 +197,8 @@ class Quick:
             digests = {**known.remembered.digests, **known.digests}
             namespaces = {take.netns for take in takes} | set(_namespaces(narrow.after.tunnels.values()))
             all_up = known.remembered.all_up and _all_up(narrow.after.tunnels)
-            remembered = Remembered(digests=digests, takes=now, all_up=all_up)
+            routes = known.remembered.routes
+            remembered = Remembered(digests=digests, takes=now, all_up=all_up, routes=routes)
             self._recall.keep(remembered, namespaces)
             if all_up:
                 look.keep(remembered)
@@ -213,6 +222,26 @@ class Quick:
             return False
 
         return ours
+
+
+def routes_of(records: Records) -> tuple[RouteTaken, ...]:
+    """By what the local addresses and MTUs of these tunnels were chosen: no dump of netdevs or addresses tells it."""
+    specs = map(resolved, records.values())
+    return tuple((one.netns, str(one.remote), one.remote_port, str(one.local), _mtu_of_route(one)) for one in specs)
+
+
+def _is_taken_still(route: RouteTaken) -> bool:
+    netns, remote, port, local, mtu = route
+    words = {"name": "tunnel", "remote": remote, "remote-port": port, "local": local, "netns": netns}
+    return _mtu_of_route(TunnelSpec.from_words({key: value for key, value in words.items() if value})) == mtu
+
+
+def _mtu_of_route(tunnel: TunnelSpec) -> int | None:
+    """None where there is no route, or where this host does not have the local address."""
+    try:
+        return find_route(tunnel).mtu
+    except L2tpError:
+        return None
 
 
 def _is_told(take: Part) -> bool:

@@ -23,10 +23,14 @@ from l2tpv3.places import Places
 from l2tpv3.replay import Part, Piece
 from l2tpv3.wanted import Wanted, WantedTunnel
 
-_FORMAT = 2
+_FORMAT = 3
 
 Stamp = tuple[Any, ...]
 """What has to be equal, beside the words and the answers."""
+
+
+RouteTaken = tuple[str | None, str, int, str, int | None]
+"""The route of a tunnel: its network namespace, peer, the peer's port, local address, and the MTU, None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +38,14 @@ class Remembered:
     """digests: of wanted tunnels, by name, that come to what is on record. takes: the dumps that it runs by.
 
     pruned: the names of those wanted when nothing else was on record; None when that is not known. all_up: no session
-    on record has a netdev that is down.
+    on record has a netdev that is down. routes: what was chosen from, see quick.routes_of.
     """
 
     digests: Mapping[str, bytes]
     takes: list[Part]
     pruned: tuple[str, ...] | None = None
     all_up: bool = False
+    routes: tuple[RouteTaken, ...] = ()
 
 
 class _Loaded(NamedTuple):
@@ -118,6 +123,7 @@ class Recall:
                 "takes": [(one[:5], [tuple(piece) for piece in one.pieces]) for one in remembered.takes],
                 "pruned": remembered.pruned,
                 "all_up": remembered.all_up,
+                "routes": remembered.routes,
             }
             new = self._file.with_name("remembered.new")
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
@@ -133,7 +139,8 @@ def _read(file: Path, times: tuple[int, ...]) -> _Loaded:
     if kept["format"] != _FORMAT:
         raise ValueError(kept["format"])
     takes = [Part._make((*one, list(map(Piece._make, pieces)))) for one, pieces in kept["takes"]]
-    remembered = Remembered(digests=kept["digests"], takes=takes, pruned=kept["pruned"], all_up=kept["all_up"])
+    words = {word: kept[word] for word in ("digests", "pruned", "all_up")}
+    remembered = Remembered(takes=takes, routes=tuple(map(tuple, kept["routes"])), **words)
     return _Loaded(times, kept["stamp"], kept["netns"], remembered)
 
 

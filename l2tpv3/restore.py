@@ -251,6 +251,10 @@ def _what_changed(outcome: Outcome, name: str) -> str:
         said.append(f"datapath {old.datapath} → {new.datapath} ({new.reason})")
     if old.local != new.local:
         said.append(f"local {old.local} → {new.local}")
+    for session in new.sessions:
+        was = old.session(session.spec.name)
+        if was is not None and was.mtu != session.mtu:
+            said.append(f"session {session.spec.name}: mtu {was.mtu} → {session.mtu}")
     return ", ".join(said)
 
 

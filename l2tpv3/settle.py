@@ -8,6 +8,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from l2tpv3 import choose, clash, ids
+from l2tpv3.chosen import measured, route_now
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import (
     MissingError,
@@ -80,6 +81,7 @@ class Settler:
             self._settle_tunnel(one.name, one.words)
             self._records[one.name] = dataclasses.replace(self._records[one.name], boot=None, stopped=None)  # it lasts
         self._choose_ports()
+        self._compare_again()
         for one in wanted:
             self._settle_sessions(one.name, {session.name: session.words for session in one.sessions})
         self._check([one.name for one in wanted], [(one.name, it.name) for one in wanted for it in one.sessions])
@@ -139,8 +141,7 @@ class Settler:
             missing = self._missing_places(record)
             absent |= missing
             try:
-                fresh = self._local_again(record)
-                self._records[key] = fresh.with_sessions(self._measured_again(fresh, live=fresh is record))
+                self._records[key] = self._as_chosen_now(record)
             except (NoRouteError, NoAddressError, MissingError) as error:
                 raise next(iter(missing.values()), error) from error  # one thing after the other
         return self._records
@@ -159,20 +160,36 @@ class Settler:
                 missing[record.spec.name, spec.name] = error
         return missing
 
-    def _local_again(self, record: TunnelRecord) -> TunnelRecord:
-        """A live tunnel keeps its address; another may have got a new one (a DHCP lease), or another datapath."""
-        if self._is_live(record):
-            return record
-        return self._planned(record.spec, record)
+    def _as_chosen_now(self, record: TunnelRecord) -> TunnelRecord:
+        """With the local address, the datapath and the MTUs that would be chosen now, where they were left open.
 
-    def _measured_again(self, record: TunnelRecord, *, live: bool) -> tuple[SessionRecord, ...]:
-        """A live tunnel whose route is gone for the moment keeps the MTUs that it has: nothing of it is missing."""
+        A tunnel that runs keeps what it has while there is no route: nothing of it is missing, and routes come back.
+        Another one raises what it lacks: NoRouteError, NoAddressError, MissingError.
+        """
+        live = self._is_live(record)
         try:
-            return tuple(self._measured(record, one.spec, one) for one in record.sessions)
-        except (NoRouteError, NoAddressError):
+            fresh = record if live else self._planned(record.spec, record)
+            route = route_now(fresh)
+        except (NoRouteError, NoAddressError, MissingError):
             if not live:
                 raise
-            return record.sessions
+            return record
+        if route.local != fresh.local:
+            fresh = dataclasses.replace(fresh, local=route.local)
+        fresh = measured(fresh, route.mtu)
+        if all(one.mac is not None for one in fresh.sessions):
+            return fresh
+        return fresh.with_sessions(tuple(self._with_mac(fresh, one) for one in fresh.sessions))
+
+    def _with_mac(self, tunnel: TunnelRecord, session: SessionRecord) -> SessionRecord:
+        return dataclasses.replace(session, mac=session.spec.mac or self._mac(tunnel, session))
+
+    def _compare_again(self) -> None:
+        """What nothing was said about, but whose surroundings may have changed: as `restore` would have it."""
+        for name, record in self._records.items():
+            if self._before.get(name) == record:
+                with contextlib.suppress(NoRouteError, NoAddressError, MissingError):  # which making it will say
+                    self._records[name] = self._as_chosen_now(record)
 
     def _is_live(self, record: TunnelRecord) -> bool:
         seen = self._seen(record.datapath, record.spec.netns)
@@ -223,7 +240,8 @@ class Settler:
     def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
         """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
         require_netns(spec.netns)  # one that is made on demand has no route
-        route = find_route(spec)
+        keeps = old is not None and _keeps_address(spec, old.spec)
+        route = route_now(dataclasses.replace(old, spec=spec)) if old is not None and keeps else find_route(spec)
         kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None
         datapath, reason = choose.choose_datapath(spec, self._datapaths, kept)
         if old is not None and datapath.name == kept:
@@ -373,6 +391,11 @@ class Settler:
         if netns not in self._ifnames:
             self._ifnames[netns] = self._placer.ifnames(netns)
         return self._ifnames[netns]
+
+
+def _keeps_address(spec: TunnelSpec, old: TunnelSpec) -> bool:
+    """Whether the local address that was chosen is still a good choice, if this host has it."""
+    return (spec.local, spec.remote, spec.netns) == (old.local, old.remote, old.netns)
 
 
 def _started(record: TunnelRecord) -> TunnelRecord:

@@ -13,8 +13,9 @@ from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.link.memory import MemoryPlacer
 from l2tpv3.notes import LookedAt
+from l2tpv3.told import News
 from tests.here import Here
-from tests.hosts import Hosts
+from tests.hosts import UNDERLAY, Host, Hosts
 
 PEER = {"remote": "127.0.0.2"}
 
@@ -89,3 +90,65 @@ def test_a_note_that_can_not_be_found_is_in_no_others_way(tmp_path: Path, monkey
     assert [note.partition(";")[0] for note in make(tmp_path, MemoryDatapath()).tunnel("t").notes][
         -1
     ] == "it is not running"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("datapath", ["user", "ebpf"])
+def test_what_somebody_did_to_the_netdev_is_told_and_mended(underlay: tuple[Host, Host], datapath: str) -> None:
+    a, b = underlay
+    here = Here(a)
+    a.ip_batch(["link add br0 type bridge", "link set br0 up"])
+    here.add_tunnel("t", {"remote": b.v4, "datapath": datapath})
+    here.add_session("t", "s", {"bridge": "br0"})
+    assert here.session("t", "s").notes == ()
+    a.ip_batch(["link set l2tpeth0 nomaster mtu 1000 down", "link set l2tpeth0 name other"])
+    (note,) = here.session("t", "s").notes
+    for part in ("called other, not l2tpeth0", "no port of bridge br0", "MTU is 1000", "is set down"):
+        assert part in note
+    here.restore(restored_by(note))
+    assert here.session("t", "s").notes == ()
+    a.ip("link", "set", "br0", "down")
+    (note,) = here.session("t", "s").notes
+    remedy = note.split("`")[1].split()
+    a.ip(*remedy[1:])
+    assert here.session("t", "s").notes == ()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("datapath", ["user", "ebpf"])
+@pytest.mark.parametrize("given", [True, False])
+def test_what_was_chosen_from_the_surroundings_is_compared_by_all_alike(
+    underlay: tuple[Host, Host], datapath: str, *, given: bool
+) -> None:
+    """Another local address, and another MTU of the route: show tells it, plan plans it, restore makes and tells it."""
+    a, b = underlay
+    here = Here(a)
+    here.add_tunnel("t", {"remote": b.v4, "datapath": datapath, **({"local": a.v4} if given else {})})
+    here.add_session("t", "auto", {})
+    here.add_session("t", "own", {"mtu": 1400})
+    wanted, mtu = here.stated(), here.session("t", "auto").mtu
+    a.ip("link", "set", UNDERLAY, "mtu", "1300")
+    assert [bool(one.notes) for one in here.tunnel("t").sessions] == [True, False]
+    assert here.plan(wanted).changes
+    told: list[News] = []
+    here.restore(tell=told.append)
+    assert [one.changed for one in told] == [f"session auto: mtu {mtu} → {mtu - 200}"]
+    assert (here.session("t", "auto").mtu, here.session("t", "auto").notes) == (mtu - 200, ())
+    assert not here.plan(wanted).changes and here.restore() == []
+    a.ip_batch([f"addr del {a.v4}/24 dev {UNDERLAY}", f"addr add 10.99.0.77/24 dev {UNDERLAY}"])
+    (note,) = here.tunnel("t").notes[:1]
+    assert f"local address {a.v4} is not on this host" in note
+    told.clear()
+    if given:
+        assert "--local" in note
+        assert not here.plan(wanted).changes and here.restore() == []
+    else:
+        assert here.plan(wanted).changes
+        here.restore(restored_by(note), tell=told.append)
+        assert [one.changed for one in told] == [f"local {a.v4} → 10.99.0.77"]
+        assert str(here.tunnel("t").local) == "10.99.0.77"
+        assert not any("local address" in one for one in here.tunnel("t").notes)
+        assert not here.plan(wanted).changes and here.restore() == []
+    a.ip("addr", "flush", "dev", UNDERLAY)
+    assert "nothing is sent" in here.tunnel("t").notes[0] or "no route" in here.tunnel("t").notes[0]
+    assert not here.plan(wanted).changes, "nothing can be chosen now"

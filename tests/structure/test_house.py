@@ -29,7 +29,7 @@ FLOORS: list[set[str]] = [
     {"status", "records", "datapath.base"},
     {"datapath.kernel", "datapath.user", "datapath.memory"},
     {"datapath.ebpf"},
-    {"link", "capture"},
+    {"link", "capture", "chosen"},
     {"links"},
     {"wanted", "everything", "look", "bridging"},
     {"config", "pending", "world", "steps"},
