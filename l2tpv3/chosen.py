@@ -14,18 +14,18 @@ from l2tpv3.records import SessionRecord, TunnelRecord, resolved
 from l2tpv3.spec import Encap, Sublayer
 
 
-def route_now(record: TunnelRecord) -> Route:
+def route_now(record: TunnelRecord, *, patience_s: float = 0.0) -> Route:
     """The route to a tunnel's peer, from the local address that it should have now.
 
     That is the one on record as long as this host has it, however the routes lead, since the peer knows it. Else,
-    where it was left open, the one that the route to the peer has now.
+    where it was left open, the one that the route to the peer has now. patience_s: see find_route.
     Raises NoRouteError, NoAddressError (it was given, and is not here), MissingError.
     """
+    if record.spec.local is not None:
+        return find_route(record.spec, patience_s=patience_s)
     try:
-        return find_route(resolved(record))
+        return find_route(resolved(record), patience_s=patience_s)
     except NoAddressError:
-        if record.spec.local is not None:
-            raise
         return find_route(record.spec)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
-from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, from_errno
+from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, from_errno
 from l2tpv3.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
 from l2tpv3.netlink.route import RouteSocket
 from l2tpv3.netns import inside
@@ -24,6 +25,8 @@ _IP_MTU = 14  # linux/in.h
 _IPV6_MTU = 24  # linux/in6.h
 _ETHERNET_MTU = 1500
 _MTU_MAX = 65535
+_DAD_FAILED, _TENTATIVE = 0x08, 0x40  # linux/if_addr.h
+_DETECTION_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,14 @@ class Route:
     mtu: int
 
 
-def find_route(tunnel: TunnelSpec) -> Route:
+DETECTION_S = 2.0
+"""Duplicate address detection takes a second or two (RFC 4862, 5.4)."""
+
+
+def find_route(tunnel: TunnelSpec, *, patience_s: float = 0.0) -> Route:
     """The route to the tunnel's peer, asked of the kernel by a connected socket that sends nothing.
 
+    patience_s: how long to wait for an IPv6 address of which duplicate address detection is not done.
     Raises NoRouteError (no route), NoAddressError (`local` is not on this host), NotFoundError (no such netns),
     InvalidValueError (no packet can go from the one address to the other).
     """
@@ -53,10 +61,7 @@ def find_route(tunnel: TunnelSpec) -> Route:
             raise from_errno(subject, f"ask for the route to --remote {tunnel.remote}", error.errno or 0) from error
     with probe:
         if tunnel.local is not None:
-            try:
-                probe.bind(socket_address(tunnel.local, 0, tunnel.netns))
-            except OSError as error:
-                raise from_errno(subject, f"use --local {tunnel.local}", error.errno or 0) from error
+            _bind(probe, subject, tunnel.local, tunnel.netns, patience_s)
         try:
             probe.connect(socket_address(tunnel.remote, tunnel.remote_port, tunnel.netns))
             mtu = probe.getsockopt(*((socket.IPPROTO_IPV6, _IPV6_MTU) if v6 else (socket.IPPROTO_IP, _IP_MTU)))
@@ -110,6 +115,39 @@ def _unreachable(subject: str, tunnel: TunnelSpec, error: OSError) -> L2tpError:
         problem = f"--remote {tunnel.remote} is a broadcast address here"
         return InvalidValueError(subject, problem, "give the peer's own address")
     return from_errno(subject, f"reach --remote {tunnel.remote}", error.errno or 0)
+
+
+def _bind(probe: socket.socket, subject: str, local: IPAddress, netns: str | None, patience_s: float) -> None:
+    """Have a socket send from a local address. Raises NoAddressError."""
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            probe.bind(socket_address(local, 0, netns))
+            return
+        except OSError as error:
+            flags = address_flags(local, netns) if error.errno == errno.EADDRNOTAVAIL and local.version == 6 else 0
+            if flags & _DAD_FAILED:
+                problem = f"can't use --local {local}: another host has that address (duplicate address detection)"
+                raise NoAddressError(subject, problem, "give this host another one", errno=error.errno) from error
+            if not flags & _TENTATIVE:
+                raise from_errno(subject, f"use --local {local}", error.errno or 0) from error
+            if time.monotonic() >= give_up:
+                problem = f"can't use --local {local} yet: duplicate address detection is not done"
+                remedy = "try again in a second; it is never done while the netdev has no carrier"
+                raise NoAddressError(subject, problem, remedy, errno=error.errno) from error
+            time.sleep(_DETECTION_POLL_S)
+
+
+def address_flags(address: IPAddress, netns: str | None) -> int:
+    """The flags (IFA_F_*, linux/if_addr.h) of an IPv6 address of a network namespace; 0 where it is not there."""
+    wanted = address.packed.hex()
+    with inside(netns):
+        try:
+            lines = Path("/proc/thread-self/net/if_inet6").read_text("ascii").splitlines()
+        except OSError:
+            return 0
+    found = [line.split() for line in lines]
+    return next((int(words[4], 16) for words in found if words[0] == wanted), 0)
 
 
 def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[str, int] | tuple[str, int, int, int]:

@@ -11,6 +11,7 @@ from l2tpv3 import choose, clash, ids
 from l2tpv3.chosen import measured, route_now
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import (
+    L2tpError,
     MissingError,
     NoAddressError,
     NoRouteError,
@@ -20,7 +21,7 @@ from l2tpv3.errors import (
 )
 from l2tpv3.free import FreeIfnames, FreeNumbers, Identities
 from l2tpv3.link.base import Locator, Placer, home
-from l2tpv3.mtu import find_route, session_mtu
+from l2tpv3.mtu import DETECTION_S, Route, find_route, session_mtu
 from l2tpv3.netns import require_netns
 from l2tpv3.places import Places
 from l2tpv3.ports import Ports
@@ -66,6 +67,7 @@ class Settler:
         self._free_session_ids: clash.FreeSessionIds | None = None
         self._free_ifnames: FreeIfnames | None = None
         self._route_mtu: dict[TunnelSpec, int] = {}
+        self._patience_s = DETECTION_S
         self._macs: set[str] | None = None
         self._locator: Locator | None = None
         self._own: dict[tuple[str | None, str | None], set[str]] = {}
@@ -170,7 +172,7 @@ class Settler:
         try:
             fresh = record if live else self._planned(record.spec, record)
             route = route_now(fresh)
-        except (NoRouteError, NoAddressError, MissingError):
+        except L2tpError:
             if not live:
                 raise
             return record
@@ -188,7 +190,7 @@ class Settler:
         """What nothing was said about, but whose surroundings may have changed: as `restore` would have it."""
         for name, record in self._records.items():
             if self._before.get(name) == record:
-                with contextlib.suppress(NoRouteError, NoAddressError, MissingError):  # which making it will say
+                with contextlib.suppress(L2tpError):  # which making it will say
                     self._records[name] = self._as_chosen_now(record)
 
     def _is_live(self, record: TunnelRecord) -> bool:
@@ -240,8 +242,7 @@ class Settler:
     def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
         """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
         require_netns(spec.netns)  # one that is made on demand has no route
-        keeps = old is not None and _keeps_address(spec, old.spec)
-        route = route_now(dataclasses.replace(old, spec=spec)) if old is not None and keeps else find_route(spec)
+        route = self._route_of(spec, old)
         kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None
         datapath, reason = choose.choose_datapath(spec, self._datapaths, kept)
         if old is not None and datapath.name == kept:
@@ -254,6 +255,16 @@ class Settler:
             boot=old.boot if old else None,
             sessions=old.sessions if old else (),
         )
+
+    def _route_of(self, spec: TunnelSpec, old: TunnelRecord | None) -> Route:
+        """The route, waiting a moment for a local address that has come just now; not for every tunnel again."""
+        try:
+            if old is not None and _keeps_address(spec, old.spec):
+                return route_now(dataclasses.replace(old, spec=spec), patience_s=self._patience_s)
+            return find_route(spec, patience_s=self._patience_s)
+        except NoAddressError:
+            self._patience_s = 0.0
+            raise
 
     def _settle_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> None:
         self._settle_sessions(tunnel, {name: words})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface
+import dataclasses
+from ipaddress import IPv4Interface, ip_address
 
 import pytest
 
-from l2tpv3.errors import InvalidValueError
+from l2tpv3.errors import InvalidValueError, NoAddressError
 from l2tpv3.mtu import find_route, session_mtu
+from l2tpv3.netns import inside
 from l2tpv3.spec import Encap, Sublayer, TunnelSpec
 from tests.datapath.user.ends import wait_until
 from tests.forged import ECHO_4, ECHO_6, learnt_mtu, too_long
-from tests.hosts import Host
+from tests.hosts import UNDERLAY, Host, Hosts
 
 SEEN_ON_LINUX = [
     (Encap.UDP, 4, 0, Sublayer.DEFAULT, 1446),
@@ -72,3 +74,28 @@ def test_what_icmp_says_of_the_path_is_no_part_of_it(underlay: tuple[Host, Host]
     a.ip("link", "set", "u0", "mtu", "1400")
     a.ip("route", "del", f"{b.address(family)}/{32 if family == 4 else 128}", "dev", "u0")
     assert find_route(tunnel).mtu == 1400
+
+
+@pytest.mark.root
+def test_an_address_that_has_come_just_now_is_waited_for(hosts: Hosts) -> None:
+    """Duplicate address detection takes a second, in which nobody can send from the address that `ip addr` shows."""
+    a, b = hosts.pair()
+    a.ip("addr", "add", "fd99::77/64", "dev", UNDERLAY)
+    tunnel = TunnelSpec.from_words({"name": "a", "remote": b.v6, "local": "fd99::77"})
+    with inside(a.netns):
+        with pytest.raises(NoAddressError, match="duplicate address detection is not done"):
+            find_route(tunnel)
+        assert find_route(tunnel, patience_s=20).local == tunnel.local
+    a.ip("addr", "add", "fd99::2/64", "dev", UNDERLAY)  # which is b's
+    with inside(a.netns), pytest.raises(NoAddressError, match="another host has that address"):
+        find_route(
+            dataclasses.replace(tunnel, local=ip_address("fd99::2"), remote=ip_address("fd99::1")), patience_s=20
+        )
+
+
+@pytest.mark.root
+def test_a_tunnel_is_made_from_an_address_that_has_come_just_now(hosts: Hosts) -> None:
+    a, b = hosts.pair()
+    a.ip("addr", "add", "fd99::77/64", "dev", UNDERLAY)
+    added = a.ctl("tunnel", "add", "t", "--remote", b.v6, "--local", "fd99::77", "--datapath", "user")
+    assert added.returncode == 0
