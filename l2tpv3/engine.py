@@ -86,7 +86,7 @@ class Engine:
         """A fresh look at this host."""
         pending = recorded.pending
         unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
-        return Observer(self._datapaths, self.places, self._placer.locator(), unfinished, recorded.tunnels)
+        return Observer(self._datapaths, self.places, self._placer.locator(), unfinished, recorded.shown.tunnels)
 
     def unfinished(self) -> Everything:
         """What a change was making that was killed half-way, and which may therefore be there; nothing without one."""

@@ -37,6 +37,9 @@ class HostFacts(Protocol):
     def route(self, record: TunnelRecord) -> Route:
         """The route that a tunnel should have now; see chosen.route_now, whose errors it raises."""
 
+    def leads_into_itself(self, record: TunnelRecord) -> bool:
+        """Whether the route to a tunnel's peer leads through its own session; see outer_path.OuterPaths."""
+
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""
 
@@ -147,11 +150,19 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
             yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
 
 
+def _into_itself(looked: LookedAt) -> Iterator[str]:
+    """Its packets come back into it: nothing reaches the peer until the route leads elsewhere."""
+    if looked.seen is not None and looked.host.leads_into_itself(looked.record):
+        remote = looked.record.spec.remote
+        remedy = f"give {remote} a route of its own (`ip route get {remote}` shows which it has)"
+        yield f"the route to the peer leads through its own session, so nothing arrives there: {remedy}"
+
+
 def _restore(looked: LookedAt) -> str:
     return f"`l2tpctl restore {looked.record.spec.name}`"
 
 
-TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (_why_missing, _outer_path, _datapath_notes, _strangers)
+TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (_why_missing, _outer_path, _into_itself, _datapath_notes, _strangers)
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from l2tpv3.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import same_netns
 from l2tpv3.notes import LookedAt, session_notes, tunnel_notes
+from l2tpv3.outer_path import OuterPaths
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
@@ -36,6 +37,7 @@ class Observer:
     ) -> None:
         """unfinished: what a change was about that was killed half-way. records: all that is on record, for notes."""
         self._records = records or {}
+        self._outer_paths = OuterPaths(self._records)
         self._bridges: dict[str | None, Mapping[str, BridgeSeen]] = {}
         self._dropping: dict[str | None, tuple[str, ...]] = {}
         self._unfinished = unfinished
@@ -142,6 +144,10 @@ class Observer:
             one = self._datapaths.get(datapath)
             self._not_reached[datapath] = one.unreachable() if isinstance(one, HasWorkers) else Unreachable()
         return self._not_reached[datapath]
+
+    def leads_into_itself(self, record: TunnelRecord) -> bool:
+        """See HostFacts.leads_into_itself."""
+        return self._outer_paths.leads_into_itself(record)
 
     def route(self, record: TunnelRecord) -> Route:
         """See HostFacts.route."""

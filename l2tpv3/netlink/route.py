@@ -65,7 +65,8 @@ class Link(NamedTuple):
 
     Whoever has the namespace may give names and aliases that are not UTF-8: they have `\\xff` in place of such bytes.
     They are shown and compared, and the netdev is addressed by its index.
-    kind: `tun` for a TAP too. master: the index of the bridge or bond that it is a port of, or 0.
+    kind: `tun` for a TAP too. master: the index of the bridge or bond that it is a port of, or 0. below: of the netdev
+    that it is over (IFLA_LINK), or 0; it may be in another network namespace.
     """
 
     ifindex: int
@@ -76,6 +77,7 @@ class Link(NamedTuple):
     alias: str
     kind: str
     master: int
+    below: int = 0
 
 
 class RouteSocket(NetlinkSocket):
@@ -239,7 +241,9 @@ def _address_body(ifindex: int, address: IPv4Interface | IPv6Interface) -> bytes
     return body + attribute(_IFA_LOCAL, address.ip.packed) + attribute(_IFA_ADDRESS, address.ip.packed)
 
 
-_link_layouts = Layouts([(_MTU,), (_MASTER,)], [(_IFNAME,), (_ADDRESS,), (_IFALIAS,), (_LINKINFO, _INFO_KIND)])
+_link_layouts = Layouts(
+    [(_MTU,), (_MASTER,), (_BELOW,)], [(_IFNAME,), (_ADDRESS,), (_IFALIAS,), (_LINKINFO, _INFO_KIND)]
+)
 _address_layouts = Layouts([], [(_IFA_ADDRESS,), (_IFA_LOCAL,)])
 
 
@@ -248,8 +252,9 @@ def read_links(answer: Answer) -> Iterator[Link]:
     for datagram, spans in answer.datagrams:
         for begin, end in spans:
             _, _, ifindex, flags, _ = _LINK.unpack_from(datagram, begin - _LINK.size)
-            mtu, master, ifname, mac, alias, kind = _link_layouts.read(datagram, begin, end)
-            yield Link(ifindex, flags, _text(ifname), mtu or 0, _mac(mac), _text(alias), _text(kind), master or 0)
+            mtu, master, below, ifname, mac, alias, kind = _link_layouts.read(datagram, begin, end)
+            names = _text(ifname), mtu or 0, _mac(mac), _text(alias), _text(kind)
+            yield Link(ifindex, flags, *names, master or 0, below or 0)
 
 
 def _text(value: bytes | None) -> str:

@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"datapath.kernel", "datapath.user", "datapath.memory"},
     {"datapath.ebpf"},
     {"link", "capture", "chosen"},
-    {"links"},
+    {"links", "outer_path"},
     {"wanted", "everything", "look", "bridging"},
     {"config", "pending", "world", "steps"},
     {"store"},

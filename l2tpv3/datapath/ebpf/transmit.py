@@ -110,6 +110,7 @@ class _Transmit:
         if not self._udp:
             p.jump_if(R9, "!=", 0, "slow")
         p.copy(0, _FRAME, ETHERNET, "slow")
+        self._leave_own()
         p.of_packet(R8, Skb.LEN)
         p.of_packet(R1, Skb.VLAN_PRESENT)
         p.jump_if(R1, "==", 0, "measured")
@@ -136,6 +137,22 @@ class _Transmit:
         p.label("drop")
         p.exit(SHOT)
         return p.code()
+
+    def _leave_own(self) -> None:
+        """Leave packets of this very tunnel to the worker, which drops them: the route to the peer leads in here."""
+        p, tunnel = self._p, self._out.tunnel
+        own = tunnel.endpoint.packed + tunnel.remote.packed + (_ports(tunnel) if self._udp else b"")
+        at, before = (9, 3) if self._ipv4 else (6, 2)  # of the protocol, and how far behind it the addresses are
+        place = _INNER + 4  # loads are aligned
+        p.copy(ETHERNET + at, place - before, before + len(own), "another's")
+        p.load(1, R1, R10, place - before)
+        p.jump_if(R1, "!=", UDP_PROTOCOL if self._udp else L2TP_IP_PROTOCOL, "another's")
+        for offset in range(len(own) - 4, -1, -4):  # the ports first: they differ in most
+            p.load(4, R1, R10, place + offset)
+            p.number(R2, int.from_bytes(own[offset : offset + 4], BYTE_ORDER))
+            p.jump_if(R1, "!=", R2, "another's")
+        p.jump("slow")
+        p.label("another's")
 
     def _measure(self) -> None:
         """How many bytes the longest packet will have after its ethernet header, in R3; R7; what there is to count."""

@@ -14,6 +14,7 @@ from l2tpv3.datapath.user import protocol
 from l2tpv3.datapath.user.cards import Cards
 from l2tpv3.datapath.user.carrier import Carrier
 from l2tpv3.datapath.user.circuit import Circuits, Wanted
+from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.loop import Loop
 from l2tpv3.datapath.user.messages import FDS_MAX
 from l2tpv3.datapath.user.offloads import Offloads
@@ -158,6 +159,7 @@ class Requests:
             self._move(tunnel, settings.encap, carrier)
         tunnel.settings = settings
         for session in tunnel.sessions.values():
+            session.own = OwnPackets(settings)
             self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
         return {}, []
 
@@ -200,6 +202,7 @@ class Requests:
             raise ValueError("a session comes with one file")
         port = TapPort(fds[0], tunnel.carrier.ring)
         session = kind_of(settings)(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
+        session.own = OwnPackets(tunnel.settings)
         session.on_gone = lambda: self._loop.forget(port.fd)
         self._loop.watch(port.fd, session.send_frames, lone=session.send_frame)
         try:

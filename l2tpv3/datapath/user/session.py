@@ -15,6 +15,7 @@ from operator import length_hint
 from typing import Final, TypeVar
 
 from l2tpv3.datapath.user.batch import BATCH, FRAMES, HEADROOM, LONGEST, PAYLOAD_MAX, ReceiveLayout
+from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.outlet import Failed, Outlet
 from l2tpv3.datapath.user.port import Port
 from l2tpv3.datapath.user.settings import SessionSettings
@@ -41,6 +42,8 @@ _LONE_SLOT: Final = [_LONE_VIEW[HEADROOM:]]
 _NO_MORE: Final = (0, errno.EAGAIN)
 _YIELDS: Final = 4  # how often the CPU is left to the netdev's thread before a frame is dropped
 _YIELD_S: Final = 0.00005
+_WATCHFUL: Final = 256
+"""Batches after one with a packet of the tunnel's own of which each frame is looked at; of others the first is."""
 _GONE: Final = (errno.EBADFD, errno.EBADF)
 
 Piece = TypeVar("Piece")
@@ -54,7 +57,8 @@ def _nothing() -> None:
 
 class WorkerSession:
     """One session. `receive` takes what the carrier found to be this session's; `send_frames` is called when the
-    netdev has frames. `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
+    netdev has frames. `own`: packets of the tunnel itself, which are no frames to be sent; None until that is set.
+    `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
     """
 
     def __init__(self, settings: SessionSettings, encap: str, port: Port, outlet: Outlet, schedule: Schedule) -> None:
@@ -71,6 +75,8 @@ class WorkerSession:
         self._batch = BATCH
         self._schedule = schedule
         self._timer_set = False
+        self._watchful = 0
+        self.own: OwnPackets | None = None
         self._ns = 0
         self._sequence: ReceiveSequence | None = None
         self._write = port.write
@@ -134,10 +140,29 @@ class WorkerSession:
     def send_frames(self, _events: int) -> None:
         """Send the frames that wait at the netdev, a batch at most."""
         lengths, ended_by = self._read_many(FRAMES, self._batch)
+        if lengths and (self._watchful or self._is_own(FRAMES.slots[0][0][: lengths[0]])):
+            lengths = self._without_own(lengths)
         if lengths:
             self._send_slots(lengths)
         if ended_by not in _NO_MORE:
             self._read_failed(ended_by)
+
+    def _is_own(self, frame: Buffer) -> bool:
+        return self.own is not None and self.own.are_in(frame)
+
+    def _without_own(self, lengths: list[int]) -> list[int]:
+        """Have those frames in FRAMES close up that are not packets of this tunnel, which would go round in it."""
+        self._watchful = max(0, self._watchful - 1)
+        kept: list[int] = []
+        for place, length in enumerate(lengths):
+            if self._is_own(FRAMES.slots[place][0][:length]):
+                self._watchful = _WATCHFUL
+                continue
+            if place != len(kept):
+                FRAMES.move(place, len(kept), length)
+            kept.append(length)
+        self.tx_errors += len(lengths) - len(kept)
+        return kept
 
     def send_frame(self, _events: int) -> None:
         """Send one frame as soon as can be: while there is little to do."""
@@ -146,6 +171,9 @@ class WorkerSession:
         except OSError as error:
             if not isinstance(error, BlockingIOError):
                 self._read_failed(error.errno)
+            return
+        if self._is_own(_LONE_VIEW[HEADROOM : HEADROOM + length]):
+            self.tx_errors += 1
             return
         start = HEADROOM - len(self._prefix)
         _LONE[start:HEADROOM] = self._prefix
