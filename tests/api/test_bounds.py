@@ -7,10 +7,12 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from l2tpv3.config import DATAPATHS
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.lock import exclusive
 from l2tpv3_api.apart import Apart
 from l2tpv3_api.faults import BodyError, MalformedError, TooLargeError
 from l2tpv3_api.state_body import JSON, TOML, parse_state
@@ -104,3 +106,27 @@ def test_others_are_served_while_a_body_is_read_and_sigterm_ends_it_all() -> Non
         assert time.monotonic() - began < 10  # 5 of its own; the rest is this machine's load
         for each in plans:
             each.exception()
+
+
+def test_sigterm_ends_a_change_that_waits_for_the_lock_and_streams() -> None:
+    def change() -> int:
+        with one.by_unix() as client:
+            try:
+                return client.put("/v1/tunnels/t", json={"remote": "127.0.0.2"}).status_code
+            except httpx.TransportError:
+                return 0
+
+    with (
+        running("--listen", "127.0.0.1:0") as one,
+        ThreadPoolExecutor(1) as threads,
+        exclusive(one.places.runtime),
+        one.by_unix() as root,
+        root.stream("GET", "/v1/events") as events,
+    ):
+        assert next(events.iter_bytes())
+        waiting = threads.submit(change)
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert one.stop() == 0
+        assert time.monotonic() - began < 10  # 5 of its own; the rest is this machine's load
+        assert waiting.result() in (0, 500, 503)
