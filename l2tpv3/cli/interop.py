@@ -15,6 +15,7 @@ from l2tpv3.shown import printable, printable_lines
 PEER_EXAMPLES = """
 l2tpctl peer siteb
 l2tpctl peer siteb | ssh root@192.0.2.2 sh
+l2tpctl peer siteb --name sitea
 l2tpctl peer siteb --as iproute2
 l2tpctl peer siteb --as vyos
 """
@@ -40,6 +41,10 @@ def peer(
             autocompletion=complete.choice(*PEER_FORMATS),
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="What the tunnel is called there. [default: as here]"),
+    ] = None,
 ) -> None:
     """Print what to type at the other end.
 
@@ -48,7 +53,7 @@ def peer(
     """
     from l2tpv3.interop.peer import commands
 
-    told = commands(manager_of(ctx).tunnel(tunnel, secrets=True), as_ or "l2tpctl")
+    told = commands(manager_of(ctx).tunnel(tunnel, secrets=True), as_ or "l2tpctl", name)
     for note in told.notes:
         print(f"l2tpctl: note: {printable(note)}", file=sys.stderr)
     print("\n".join(told.lines))

@@ -70,11 +70,12 @@ class FarTunnel:
         return InvalidValueError(f"tunnel {self.name}: session {name}", problem, remedy)
 
 
-def far_end(tunnel: TunnelStatus) -> FarTunnel:
-    """What `tunnel` is at its other end. The session's netdev keeps its name there."""
+def far_end(tunnel: TunnelStatus, name: str | None = None) -> FarTunnel:
+    """What `tunnel` is at its other end. The session's netdev keeps its name there; name: the tunnel's, if another."""
     ours = tunnel.spec
     spec = dataclasses.replace(
         ours,
+        name=name or ours.name,
         remote=tunnel.local or ours.endpoint,
         local=ours.remote,
         tunnel_id=ours.peer_tunnel_id,

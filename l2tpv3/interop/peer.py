@@ -6,25 +6,28 @@ import shlex
 from importlib import import_module
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.ids import IFNAME_MAX, format_cookie
+from l2tpv3.ids import IFNAME_MAX, format_cookie, parse_name
 from l2tpv3.interop.far_end import Told, far_end, mirrored, waits
 from l2tpv3.interop.formats import PEER_FORMATS
 from l2tpv3.spec import Egress, Encap, IPAddress
 from l2tpv3.status import SessionStatus, TunnelStatus
 
 
-def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl") -> Told:
+def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl", name: str | None = None) -> Told:
     """The other end of a tunnel with its sessions, cookies in clear. dialect: one of PEER_FORMATS.
 
+    name: what the tunnel is called there; None is what it is called here.
     Raises InvalidValueError, also for what the dialect has no words for, when without them nothing would pass.
     """
     if dialect not in PEER_FORMATS:
         raise InvalidValueError("--as", f"{dialect!r} is unknown", f"give one of {', '.join(PEER_FORMATS)}")
+    if name is not None:
+        parse_name(name, "--name")
     notes = _notes(tunnel, dialect)
     if dialect in ("l2tpctl", "iproute2"):
-        print_one = _as_l2tpctl if dialect == "l2tpctl" else _as_iproute2
-        return Told(tuple(shlex.join(line) for line in print_one(tunnel)), tuple(notes))
-    told: Told = import_module(f"l2tpv3.interop.{dialect}").tell(far_end(tunnel))
+        lines = _as_l2tpctl(tunnel, name or tunnel.spec.name) if dialect == "l2tpctl" else _as_iproute2(tunnel)
+        return Told(tuple(map(shlex.join, lines)), tuple(notes))
+    told: Told = import_module(f"l2tpv3.interop.{dialect}").tell(far_end(tunnel, name))
     return Told(told.lines, (*notes, *told.notes))
 
 
@@ -65,9 +68,8 @@ def _vlan_netdev(session: SessionStatus) -> tuple[str, list[str]]:
     return name, [*line, "egress-qos-map", *maps, "ingress-qos-map", *maps]
 
 
-def _as_l2tpctl(tunnel: TunnelStatus) -> list[list[str]]:
+def _as_l2tpctl(tunnel: TunnelStatus, name: str) -> list[list[str]]:
     spec = tunnel.spec
-    name = spec.name
     line = ["l2tpctl", "tunnel", "add", name, "--remote", _there(_local(tunnel)), "--local", _there(spec.remote)]
     line += ["--encap", spec.encap.value, "--id", str(spec.peer_tunnel_id), "--peer-id", str(spec.tunnel_id)]
     if spec.encap is Encap.UDP:

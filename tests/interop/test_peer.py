@@ -33,6 +33,16 @@ def test_as_l2tpctl(siteb: CommandLine) -> None:
     ]
 
 
+def test_it_may_have_another_name_there(siteb: CommandLine) -> None:
+    told = siteb.ok("peer siteb --name sitea").out
+    assert told == siteb.ok("peer siteb").out.replace(" siteb ", " sitea ") and " sitea " in told
+    for form in ("networkd", "vyos", "cisco"):
+        as_it_is, renamed = siteb("peer siteb --as", form), siteb("peer siteb --name sitea --as", form)
+        assert renamed.out == as_it_is.out.replace("siteb", "sitea") and renamed.code == as_it_is.code
+    refused = siteb("peer siteb --name", "no name")
+    assert refused.code == 1 and "is not a name" in refused.err
+
+
 def test_as_iproute2(siteb: CommandLine) -> None:
     siteb.ok("session set siteb lan --mtu 1400")
     assert siteb.ok("peer siteb --as iproute2").out.splitlines() == [
