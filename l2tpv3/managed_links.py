@@ -64,7 +64,7 @@ class ManagedLinks:
 
         def want(whole: Everything) -> Everything:
             if name in whole.links:
-                raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link del {name}` removes it")
+                raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link set {name}` changes it")
             return self._settling(whole).link(name, words, transient=transient)
 
         self._engine.change(want, frozenset(), links=(name,))

@@ -181,7 +181,7 @@ class Manager:
 
         def want(whole: Everything) -> Everything:
             if name in whole.tunnels:
-                raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel del {name}` removes it")
+                raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it")
             return _lasting(self._settling(whole).tunnel(name, words), name, transient)
 
         self._engine.change(want, frozenset({(name, None)}))
@@ -241,7 +241,7 @@ class Manager:
         def want(whole: Everything) -> Everything:
             record = self._record(whole.tunnels, tunnel)
             if record.session(name) is not None:
-                remedy = f"`l2tpctl session del {tunnel} {name}` removes it"
+                remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
                 raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy)
             return self._settling(whole).session(tunnel, name, words)
 

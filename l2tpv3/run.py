@@ -15,6 +15,7 @@ from l2tpv3.links.run import LinkRunner
 from l2tpv3.links.steps import LinkStep
 from l2tpv3.places import Places
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
+from l2tpv3.shown import printable
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.steps import (
     AddSession,
@@ -108,7 +109,10 @@ class Runner:
             self._safekeeping.forget(*name)
             if lost:
                 yield ToldStep(
-                    sign="-", tunnel=name[0], session=name[1], text=f"lost with its netdev: {', '.join(lost)}"
+                    sign="-",
+                    tunnel=name[0],
+                    session=name[1],
+                    text=f"lost with its netdev: {printable(', '.join(lost))}",
                 )
 
     def _set_up(self) -> None:

@@ -109,7 +109,7 @@ class Conditions:
         self._check_match(subject, tag)
         if self.none_match is not None and tag is not None and {tag, "*"} & _words(self.none_match):
             if "*" in self.none_match:
-                raise ExistsAlreadyError(subject, "exists already", _removal(subject))
+                raise ExistsAlreadyError(subject, "exists already", _setting(subject))
             raise PreconditionError(subject, "If-None-Match does not hold: it is that version", "")
 
     def unchanged(self, subject: str, tag: str | None) -> bool:
@@ -144,9 +144,9 @@ class ExistsAlreadyError(ExistsError):
     http_status = PreconditionError.http_status
 
 
-def _removal(subject: str) -> str:
+def _setting(subject: str) -> str:
     kind, _, name = subject.partition(" ")
-    return f"`l2tpctl {kind} del {name.replace('/', ' ')}` removes it"
+    return f"`l2tpctl {kind} set {name.replace('/', ' ')}` changes it"
 
 
 def _tags(header: str, value: str | None, *, weak: bool) -> frozenset[str] | None:

@@ -48,7 +48,7 @@ class RemoteLinks:
             with as_options(f"link {name}"):
                 made = self._client.change("PUT", link_path(name), body, headers=CREATE)
         except PreconditionError as error:
-            raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link del {name}` removes it") from error
+            raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link set {name}` changes it") from error
         with understood(self._client):
             return reading.read_link(made.document)
 

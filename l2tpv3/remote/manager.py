@@ -113,7 +113,7 @@ class RemoteManager:
             with as_options(f"tunnel {name}"):
                 made = self._client.change("PUT", tunnel_path(name), body, headers=CREATE)
         except PreconditionError as error:
-            raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel del {name}` removes it") from error
+            raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it") from error
         with understood(self._client):
             return reading.read_tunnel(made.document)
 
@@ -137,7 +137,7 @@ class RemoteManager:
             with as_options(f"session {name}"):
                 made = self._client.change("PUT", session_path(tunnel, name), body, headers=CREATE)
         except PreconditionError as error:
-            remedy = f"`l2tpctl session del {tunnel} {name}` removes it"
+            remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
             raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy) from error
         with understood(self._client):
             return reading.read_session(made.document)

@@ -54,7 +54,7 @@ def test_what_is_to_be_made_must_not_be_there(client: TestClient) -> None:
     assert client.put("/v1/tunnels/a", json=PEER, headers=new).status_code == 201
     again = client.put("/v1/tunnels/a", json=PEER, headers=new)
     assert (again.status_code, again.json()["slug"]) == (412, "exists")
-    assert again.json()["detail"] == "tunnel a: exists already; `l2tpctl tunnel del a` removes it"
+    assert again.json()["detail"] == "tunnel a: exists already; `l2tpctl tunnel set a` changes it"
 
 
 def test_counters_have_no_part_in_a_tag(client: TestClient) -> None:

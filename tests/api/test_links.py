@@ -60,7 +60,7 @@ def test_conditions(client: TestClient) -> None:
     tag = client.put("/v1/links/br7", json=BRIDGE, headers={"If-None-Match": "*"}).headers["etag"]
     again = client.put("/v1/links/br7", json=BRIDGE, headers={"If-None-Match": "*"})
     assert (again.status_code, again.json()["slug"]) == (412, "exists")
-    assert again.json()["remedy"] == "`l2tpctl link del br7` removes it"
+    assert again.json()["remedy"] == "`l2tpctl link set br7` changes it"
     client.patch("/v1/links/br7", json={"mtu": 1400}, headers={"If-Match": tag}).raise_for_status()
     for late in (
         client.patch("/v1/links/br7", json={"mtu": 1300}, headers={"If-Match": tag}),

@@ -84,7 +84,7 @@ def test_add_says_what_came_of_it(siteb: CommandLine) -> None:
         ("link add x --type bridge --igmp-snooping maybe", 1, "give on or off"),
         ("link add x --type bridge --over eth7", 3, "no netdev eth7"),
         ("link add x --type bridge --over siteb/wan", 3, "`l2tpctl session add siteb wan` makes it"),
-        ("link add taken --type alias", 4, "exists already; `l2tpctl link del taken` removes it"),
+        ("link add taken --type alias", 4, "exists already; `l2tpctl link set taken` changes it"),
         ("link add x --type bridge --over eth0", 4, "link taken is over already"),
         ("link add x --type bridge --ifname eth1", 4, "netdev eth1 exists already"),
         ("link set taken --over taken", 1, "can't be over itself"),

@@ -124,6 +124,8 @@ def test_advice_is_in_the_pages_words(run: Any) -> None:
         "`l2tpctl restore siteb` brings it back": "“Restore”, on the page Host, brings it back",
         "has no program: `l2tpctl restore` mends that": "has no program: “Restore”, on the page Host, mends that",
         "`l2tpctl session del siteb lan` removes it": "“Remove”, on the page of session siteb/lan, removes it",
+        "`l2tpctl session set site-b lan` changes it": "“Change”, on the page of session site-b/lan, changes it",
+        "`l2tpctl link set a-b --mtu 9000` first": "“Change”, on the page of link a-b, to “MTU” 9000 first",
         "`l2tpctl link show` lists them": "the page Links lists them",
         "give another --local-port": "give another “Local UDP port”",
         "give 8 or 16 hex digits, @FILE that holds them, or none": "give 8 or 16 hex digits, or none",
