@@ -17,7 +17,7 @@ from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.describe import describe, describe_each
-from l2tpv3.errors import BusyError, ExistsError, L2tpError
+from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.everything import Edits, Everything
 from l2tpv3.extent import leave_out, left_of, links_of, note_of, once_done, what_is_made, what_to_undo
 from l2tpv3.link.base import Placer
@@ -30,13 +30,14 @@ from l2tpv3.lock import exclusive
 from l2tpv3.netlink.tape import Tape, spoil, taping
 from l2tpv3.observe import Observer
 from l2tpv3.outcome import Outcome, of_namespace
-from l2tpv3.pending import Pending
+from l2tpv3.pending import Pending, Renaming
 from l2tpv3.places import Places
 from l2tpv3.plan import Change, LinkBeliefs, Scope, plan
 from l2tpv3.planning import plan_everything, touched_links
 from l2tpv3.quick import Quick, Request
 from l2tpv3.recall import Recall
 from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
+from l2tpv3.renaming import renamed
 from l2tpv3.run import Runner
 from l2tpv3.spaces import Spaces
 from l2tpv3.steps import AddTunnel, AnyStep
@@ -402,6 +403,47 @@ class Engine:
             audit = AuditEntry(at=time.time(), who=caller(), what=what)
             self.store.commit(Edits(tunnels={record.spec.name: record}), audit)
 
+    def rename(self, renaming: Renaming) -> None:
+        """Give a tunnel or session another name, which interrupts nothing.
+
+        It is on record first; what runs follows, or is made to by the next change if this one is killed. Raises
+        NotFoundError, ExistsError, InvalidValueError, ConflictError.
+        """
+        tunnel, session, new = renaming
+        subject = f"tunnel {tunnel}" if session is None else f"session {tunnel}/{session}"
+        with self._locked():
+            recorded = self._recorded()
+            if recorded.pending is not None:
+                problem = "a change of this host was interrupted, and it may be part of that"
+                raise ConflictError(subject, problem, "`l2tpctl restore` finishes it")
+            before = recorded.everything
+            edits = Edits.between(before, renamed(before, renaming))
+            scope = frozenset((name, None) for name in edits.tunnels)
+            note = Pending(scope=scope, before=edits.back(before), target=edits, renaming=renaming)
+            what = f"~ {subject}: renamed to {new}"
+            self.store.commit(edits, AuditEntry(at=time.time(), who=caller(), what=what), note)
+            self._follow_renaming(note, renaming)
+
+    def _follow_renaming(self, note: Pending, renaming: Renaming) -> None:
+        """Have marks and workers say the new name of what has got one on record. The same again does no harm."""
+        tunnel, session, new = renaming
+        now = new if session is None else tunnel
+        old, record = note.before.tunnels.get(tunnel), note.target.tunnels.get(now)
+        if old is not None and record is not None:
+            is_, was = resolved(record), resolved(old)
+            names = {new: session} if session is not None else {one.spec.name: one.spec.name for one in record.sessions}
+            sessions = [resolved_session(one) for one in record.sessions if one.spec.name in names]
+            datapath = self._datapaths.get(record.datapath)
+            if datapath is not None and datapath.tunnel_in_place:
+                with contextlib.suppress(NotFoundError):  # it is not running
+                    datapath.set_tunnel(was, is_, sessions)
+                    for one in sessions if session is not None else ():
+                        datapath.set_session(is_, one)
+            for one in sessions:
+                marks = self.places.mark(tunnel, names[one.name]), self.places.mark(now, one.name)
+                self._placer.mark_again(is_, one, *marks)
+        self.store.forget_pending()
+
     # -- confirmation --------------------------------------------------------------------------------------------
 
     def confirm(self) -> bool:
@@ -482,6 +524,9 @@ class Engine:
         repairs: the change only makes again what is on record. Raises ConflictError while one waits to be confirmed.
         """
         recorded = self.store.load()
+        if recorded.pending is not None and recorded.pending.renaming is not None:
+            self._follow_renaming(recorded.pending, recorded.pending.renaming)
+            recorded = self.store.load()
         if not repairs and recorded.pending is not None and recorded.pending.deadline is not None:
             raise unconfirmed(recorded.pending)
         return recorded

@@ -19,6 +19,7 @@ from l2tpv3.lock import held
 from l2tpv3.look import Look
 from l2tpv3.managed_links import ManagedLinks
 from l2tpv3.outcome import Outcome
+from l2tpv3.pending import Renaming
 from l2tpv3.places import Places
 from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, differing_words
@@ -232,6 +233,16 @@ class Manager:
             return self._settling(whole).without_tunnel(name)
 
         self._engine.change(want, frozenset({(name, None)}))
+
+    def rename_tunnel(self, name: str, new: str) -> None:
+        """Give a tunnel another name, on record, in links and marks, and interrupt nothing."""
+        self._record(self.records(), name)
+        self._engine.rename(Renaming(name, None, new))
+
+    def rename_session(self, tunnel: str, name: str, new: str) -> None:
+        """Give a session another name, on record, in links and marks, and interrupt nothing."""
+        _session_record(self._record(self.records(), tunnel), name)
+        self._engine.rename(Renaming(tunnel, name, new))
 
     # -- sessions ------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.everything import Edits
@@ -15,6 +15,14 @@ from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec
 
 
+class Renaming(NamedTuple):
+    """A tunnel, or a session of it, that gets the name `new`. tunnel, session: what they were called."""
+
+    tunnel: str
+    session: str | None
+    new: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
     """A change that has begun. target: what it makes of all that it is about. before: what that was.
@@ -22,6 +30,7 @@ class Pending:
     scope: what of tunnels and sessions, see plan.Scope; of links, those in `target`. deadline: of a change that is done
     but awaits its confirmation, the time at which it is undone, in seconds since boot (CLOCK_BOOTTIME: it counts while
     suspended, and nobody can set it); None while it is under way. boot: the boot_id that the deadline belongs to.
+    renaming: it is on record already, and what runs has to follow.
     """
 
     scope: frozenset[tuple[str, str | None]]
@@ -29,6 +38,7 @@ class Pending:
     target: Edits
     deadline: float | None = None
     boot: str | None = None
+    renaming: Renaming | None = None
 
     @property
     def outlived(self) -> bool:
@@ -52,6 +62,7 @@ class Pending:
             "links_target": {name: _link_words(record) for name, record in self.target.links.items()},
             "deadline": self.deadline,
             "boot": self.boot,
+            "renaming": self.renaming,
         }
 
     @classmethod
@@ -65,7 +76,15 @@ class Pending:
             for key in ("before", "target")
         )
         scope = frozenset((tunnel, session) for tunnel, session in words["scope"])
-        return cls(scope=scope, before=before, target=target, deadline=words["deadline"], boot=words.get("boot"))
+        renaming = words.get("renaming")
+        return cls(
+            scope=scope,
+            before=before,
+            target=target,
+            deadline=words["deadline"],
+            boot=words.get("boot"),
+            renaming=None if renaming is None else Renaming(*renaming),
+        )
 
 
 def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:

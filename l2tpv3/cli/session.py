@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from l2tpv3.cli import options, selection
 from l2tpv3.cli.options import given
-from l2tpv3.cli.tunnel import delete_each, manager_of, print_json, tell_change
+from l2tpv3.cli.tunnel import delete_each, local_manager, manager_of, print_json, tell_change
 
 if TYPE_CHECKING:
     from l2tpv3.status import SessionStatus
@@ -33,6 +33,7 @@ l2tpctl session set siteb lan --mtu 1400
 l2tpctl session set siteb lan --address 10.0.0.1/24 --address 2001:db8::1/64     # instead of those it had
 l2tpctl session set siteb lan --address none --bridge br0
 """,
+    "rename": "l2tpctl session rename siteb lan office",
     "del": "l2tpctl session del siteb lan\nl2tpctl session del siteb lan voice",
 }
 
@@ -181,6 +182,17 @@ def del_(ctx: typer.Context, tunnel: options.TunnelName, names: options.SessionN
     delete_each(names, lambda name: manager.session(tunnel, name), lambda name: manager.del_session(tunnel, name))
 
 
+def rename(
+    ctx: typer.Context,
+    tunnel: options.TunnelName,
+    name: options.SessionName,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="What it shall be called.")],
+) -> None:
+    """Give a session another name; nothing is interrupted. Its netdev keeps its own."""
+    local_manager(ctx, "session rename").rename_session(tunnel, name, new)
+    print(f"session {tunnel}/{name}: renamed to {new}", file=sys.stderr)
+
+
 def print_sessions(sessions: list[tuple[str, SessionStatus]], *, secrets: bool = False) -> None:
     """Print sessions as a JSON document on stdout."""
     from l2tpv3 import report
@@ -188,4 +200,4 @@ def print_sessions(sessions: list[tuple[str, SessionStatus]], *, secrets: bool =
     print_json(report.sessions_document(sessions, secrets=secrets))
 
 
-COMMANDS = {"add": add, "show": show, "set": set_, "del": del_}
+COMMANDS = {"add": add, "show": show, "set": set_, "rename": rename, "del": del_}

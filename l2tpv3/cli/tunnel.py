@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,6 +36,7 @@ l2tpctl tunnel show --json | jq '.tunnels[] | {name, condition, datapath}'
 l2tpctl tunnel set siteb --remote 192.0.2.9
 l2tpctl tunnel set siteb --local auto --udp-checksum off
 """,
+    "rename": "l2tpctl tunnel rename siteb headquarters",
     "del": "l2tpctl tunnel del siteb\nl2tpctl tunnel del siteb sitec",
 }
 
@@ -177,6 +178,20 @@ def delete_each(names: list[str], look: Callable[[str], object], delete: Callabl
         delete(name)
 
 
+def rename(
+    ctx: typer.Context,
+    tunnel: options.TunnelName,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="What it shall be called.")],
+) -> None:
+    """Give a tunnel another name; nothing is interrupted.
+
+    The record, links over its sessions and the marks on netdevs say the new name then. Files that say the old one have
+    to be changed as well.
+    """
+    local_manager(ctx, "tunnel rename").rename_tunnel(tunnel, new)
+    print(f"tunnel {tunnel}: renamed to {new}", file=sys.stderr)
+
+
 def manager_of(ctx: typer.Context) -> Host:
     """The host that this run commands: this one, or the one that --host says."""
     host: Host = ctx.obj.host
@@ -217,4 +232,4 @@ def tell_change(subject: str, change: Change) -> None:
         print(printable(one), file=sys.stderr)
 
 
-COMMANDS = {"add": add, "show": show, "set": set_, "del": del_}
+COMMANDS = {"add": add, "show": show, "set": set_, "rename": rename, "del": del_}

@@ -105,6 +105,9 @@ class Placer(Protocol):
     def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
         """Configure that again on a session's netdev, which is in its place. Gives what could not be, in words."""
 
+    def mark_again(self, tunnel: TunnelSpec, session: SessionSpec, old: str, new: str) -> None:
+        """Put another mark on the netdev that has the old one, if there is one."""
+
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """Mark the netdev `session.ifname` in the tunnel's namespace, changing nothing else. NotFoundError."""
 

@@ -172,6 +172,13 @@ class MemoryPlacer:
         """See Placer.put_back."""
         return []
 
+    def mark_again(self, tunnel: TunnelSpec, session: SessionSpec, old: str, new: str) -> None:
+        """See Placer.mark_again."""
+        if old in self._placed and old != new:
+            self._placed[new] = dataclasses.replace(self._placed.pop(old), alias=new)
+            if old in self._joined:
+                self._joined[new] = self._joined.pop(old)
+
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """See Placer.mark."""
         self.place(tunnel, session, mark, adopted=True)

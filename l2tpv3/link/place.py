@@ -155,6 +155,13 @@ class NetdevPlacer:
         except OSError as error:
             raise from_errno(f"session {session.name}", "configure its netdev", error.errno or 0) from error
 
+    def mark_again(self, tunnel: TunnelSpec, session: SessionSpec, old: str, new: str) -> None:
+        """See Placer.mark_again."""
+        state = NetdevLocator(few=True).find(tunnel, session, old)
+        if state is not None:
+            with self._kept.use(state.netns) as netdevs:
+                netdevs.change(state.ifindex, f"session {session.name}", alias=new)
+
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
         """See Placer.mark."""
         with Netdevs(tunnel.netns) as netdevs:

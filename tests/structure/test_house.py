@@ -36,7 +36,7 @@ FLOORS: list[set[str]] = [
     {"store"},
     {"report", "metrics", "choose", "clash", "ports", "plan", "run", "replay", "surroundings"},
     {"notes"},
-    {"observe", "planning", "differences", "extent", "describe", "recall", "stillness", "spaces"},
+    {"observe", "planning", "differences", "extent", "renaming", "describe", "recall", "stillness", "spaces"},
     {"describe_record"},
     {"outcome", "quick", "settle", "follow"},
     {"settling", "engine"},

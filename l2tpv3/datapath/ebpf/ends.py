@@ -65,6 +65,12 @@ def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: 
         raise
 
 
+def mark(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
+    """Have the lower end say the tunnel's present name. Raises OSError."""
+    alias = Mark(runtime, tunnel.name, session.name).alias()
+    route.set_link(names.lower(tunnel.tunnel_id, session.session_id), alias=f"{_UNDER}{alias}")
+
+
 def delete(route: RouteSocket, end: Pair) -> None:
     """Remove both ends, if they are still there. Raises OSError."""
     try:

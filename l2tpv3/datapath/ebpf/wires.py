@@ -72,6 +72,8 @@ def move(old: TunnelSpec, new: TunnelSpec, session: SessionSpec, runtime: Path) 
         lower = ends.lower_end(route, old.tunnel_id, session.session_id)
         if lower is None or not lower.up:
             return
+        if old.name != new.name:
+            ends.mark(route, new, session, runtime)
         before = of_lower(route, lower.ifindex, old.remote.version)
         counted = stack.enter_context(before).get(key(old, session.session_id)) if before is not None else None
         out = reached_by(route, new)
