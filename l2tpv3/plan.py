@@ -230,6 +230,7 @@ class _TunnelPlan:
             return
         staying = [old for old in self.doomed if old not in gone]
         if self.must_add:
+            yield from self._free_names(staying)
             yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else self._why_missing(wanted))
             for session in wanted.sessions:
                 moved = self._move(wanted, session, staying)
@@ -245,6 +246,18 @@ class _TunnelPlan:
         for session in wanted.sessions:
             if self.change.covers(self.name, session.spec.name):
                 yield from self._session(wanted, session, live, staying)
+
+    def _free_names(self, staying: list[TunnelRecord]) -> Iterator[Step]:
+        """Remove sessions that go with a tunnel which stays until its successor is there, if their names are wanted."""
+        assert self.wanted is not None
+        kept = {session.spec.name for session in self.wanted.sessions}
+        needed = {session.spec.ifname for record in self.change.wanted.values() for session in record.sessions}
+        for old in staying:
+            seen = self.change.world.tunnel(old)
+            for session in old.sessions:
+                spec = session.spec
+                if spec.name not in kept and spec.ifname in needed and seen and self._find(seen, spec.session_id):
+                    yield DelSession(tunnel=old, session=session)
 
     def _why_missing(self, wanted: TunnelRecord) -> str:
         fault = self.change.world.may_be_carried(wanted)

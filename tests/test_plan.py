@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -142,3 +143,18 @@ def test_a_plan_tells_no_secrets(first: tuple[WantedTunnel, ...], second: tuple[
             assert "12345678" not in said.text
             assert b"12345678".hex() not in said.text
             assert "\n" not in said.text
+
+
+@pytest.mark.parametrize("other", [{"encap": "ip"}, {"local-port": 1703}])
+def test_a_name_passes_on_from_a_tunnel_that_is_made_anew_beside_its_predecessor(other: dict[str, object]) -> None:
+    """The predecessor stays until the successor is there, but a session of it that goes can't keep a wanted name."""
+    name = {"ifname": "lan1"}
+    first = WantedTunnel(name="a", words={"remote": "127.0.0.2"}, sessions=(WantedSession(name="y", words=name),))
+    second = WantedTunnel(
+        name="a", words={"remote": "127.0.0.2", "id": 2, **other}, sessions=(WantedSession(name="x", words=name),)
+    )
+    with host() as one:
+        one.manager.apply((first,))
+        one.manager.apply((second,), prune=True)
+        assert one.manager.plan((second,), prune=True).steps == ()
+        assert [session.name for session in one.manager.tunnel("a").sessions] == ["x"]
