@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
-from pathlib import Path
 from typing import Any
 
 from l2tpv3 import ids
+from l2tpv3.capabilities import lacking
+from l2tpv3.capabilities import remedy as capabilities_remedy
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, UnavailableError
 from l2tpv3.spec import (
@@ -26,8 +26,6 @@ AUTO_ORDER = ("kernel", "user")
 """What `--datapath auto` tries, the better first."""
 NOT_BY_ITSELF = frozenset({"ebpf"})
 """What it never tries: packets that go past netfilter and IPsec policies are for the user to want."""
-
-_CAP_NET_ADMIN = 12  # linux/capability.h
 
 
 def choose_datapath(
@@ -47,7 +45,10 @@ def choose_datapath(
         support = datapaths[spec.datapath].probe()
         if not support.works:
             problem = f"the {spec.datapath} datapath does not work here: {support.reason}"
-            raise _does_not_work(subject, problem, "use --datapath auto")
+            others = (
+                datapaths[name].probe().works for name in AUTO_ORDER if name in datapaths and name != spec.datapath
+            )
+            raise _does_not_work(subject, problem, "use --datapath auto" if any(others) else "")
         return datapaths[spec.datapath], "as asked"
     reasons: list[str] = []
     first = () if present is None or present in NOT_BY_ITSELF else (present,)
@@ -66,9 +67,8 @@ def choose_datapath(
 
 def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
     """Why no datapath works: for want of privilege, when the caller could not make a netdev with any of them."""
-    capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
-    if capabilities and not int(capabilities[1], 16) >> _CAP_NET_ADMIN & 1:
-        return NotPermittedError(subject, problem, "run as root, or with CAP_NET_ADMIN")
+    if lacking("CAP_NET_ADMIN"):
+        return NotPermittedError(subject, problem, capabilities_remedy("CAP_NET_ADMIN"))
     return UnavailableError(subject, problem, remedy)
 
 

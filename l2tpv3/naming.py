@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from l2tpv3.capabilities import remedy
 from l2tpv3.errors import UnavailableError, from_errno
 from l2tpv3.netns import NETNS_DIR, aside, is_named
 
@@ -79,7 +80,9 @@ def _where_all_see_it(netns: str, do: Callable[[], None]) -> None:
         with ThreadPoolExecutor(1) as pool:
             pool.submit(work).result()
     except OSError as error:
-        raise from_errno(f"network namespace {netns}", "make or remove it", error.errno or 0, "run as root") from error
+        raise from_errno(
+            f"network namespace {netns}", "make or remove it", error.errno or 0, remedy("CAP_SYS_ADMIN")
+        ) from error
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
+from l2tpv3.capabilities import remedy
 from l2tpv3.errors import MissingError, from_errno
 
 NETNS_DIR = "/run/netns"
@@ -173,7 +174,7 @@ def aside() -> Iterator[None]:
         try:
             _libc("unshare", _CLONE_NEWNET)
         except OSError as error:
-            raise from_errno(subject, "make one", error.errno or 0, "run as root") from error
+            raise from_errno(subject, "make one", error.errno or 0, remedy("CAP_SYS_ADMIN")) from error
         try:
             yield
         finally:
@@ -190,8 +191,8 @@ def _setns(target: int, netns: str) -> None:
             # `ip netns add` makes the file, and then mounts the namespace on it; `ip netns del` the other way round.
             problem = "it is only a file (EINVAL): being made, or not quite gone"
             raise MissingError(f"network namespace {netns}", problem, errno=error.errno) from error
-        remedy = "run as root, or with CAP_SYS_ADMIN, which entering one takes" if error.errno == errno.EPERM else ""
-        raise from_errno(f"network namespace {netns}", "enter it", error.errno or 0, remedy) from error
+        advice = remedy("CAP_SYS_ADMIN") if error.errno == errno.EPERM else ""
+        raise from_errno(f"network namespace {netns}", "enter it", error.errno or 0, advice) from error
 
 
 def _libc(name: str, *arguments: int) -> None:

@@ -36,6 +36,7 @@ CARRIER: Final = 0x10000
 
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _DELADDR, _GETADDR = 16, 17, 18, 20, 21, 22  # linux/rtnetlink.h
 _ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _IFALIAS, _NET_NS_FD, _EXT_MASK = 1, 3, 4, 10, 18, 20, 28, 29  # IFLA_*
+_TXQLEN: Final = 13  # IFLA_TXQLEN
 _BELOW, _AF_SPEC = 5, 26  # IFLA_LINK, IFLA_AF_SPEC
 _ADDR_GEN_MODE: Final = 8  # IFLA_INET6_ADDR_GEN_MODE
 _INET_CONF, _IPV4_FORWARDING = 1, 1  # IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING
@@ -120,6 +121,7 @@ class RouteSocket(NetlinkSocket):
         mac: str | None = None,
         master: int | None = None,
         netns_fd: int | None = None,
+        queue: int | None = None,
     ) -> None:
         """Set what is given of a netdev, all in one request. When one is refused, others may be set.
 
@@ -139,6 +141,8 @@ class RouteSocket(NetlinkSocket):
             attributes += attribute(_ADDRESS, bytes.fromhex(mac.replace(":", "")))
         if master is not None:
             attributes += attribute(_MASTER, u32(master))
+        if queue is not None:
+            attributes += attribute(_TXQLEN, u32(queue))
         if netns_fd is not None:
             attributes += attribute(_NET_NS_FD, u32(netns_fd))
         flags, mask = (UP if up else 0, UP) if up is not None else (0, 0)

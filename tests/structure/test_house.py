@@ -19,7 +19,7 @@ PACKAGE = ROOT / "l2tpv3"
 # another (but for the one that is put beside the user datapath's workers), and the wire library knows nothing. The
 # package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
-    {"wire", "marks", "shown"},
+    {"capabilities", "wire", "marks", "shown"},
     {"errors", "readable"},
     {"read_file"},
     {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras", "spelling"},

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from l2tpv3.capabilities import remedy
 from l2tpv3.datapath.base import Support
 from l2tpv3.datapath.ebpf import sessions, syscall
 from l2tpv3.datapath.ebpf.backhaul import backhaul, guard
@@ -61,7 +62,8 @@ def _needing(part: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _NOT_PERMITTED:
-            problem = f"not permitted: run as root, or with CAP_BPF, CAP_SYS_ADMIN and CAP_NET_ADMIN ({error.strerror})"
+            needed = remedy("CAP_BPF", "CAP_SYS_ADMIN", "CAP_NET_ADMIN")
+            problem = f"not permitted ({error.strerror}): {needed}"
             raise _Missing(problem) from error
         raise _Missing(f"this kernel lacks {_PARTS[part]}: {error.strerror}") from error
 

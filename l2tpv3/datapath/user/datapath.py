@@ -6,9 +6,9 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from l2tpv3.capabilities import lacking, remedy
 from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, CircuitKey, Support, ToldCircuit, Unreachable
 from l2tpv3.datapath.user import netdev
 from l2tpv3.datapath.user.client import Client, bad_answer
@@ -25,7 +25,6 @@ from l2tpv3.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_
 from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
 
 _Summary = dict[str, Any]
-_NEEDED: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 
 
 class UserDatapath:
@@ -49,9 +48,8 @@ class UserDatapath:
 
     def probe(self) -> Support:
         """Whether /dev/net/tun opens and the caller may use it; see Datapath.probe."""
-        missing = [name for name, bit in _NEEDED.items() if not _effective_capabilities() >> bit & 1]
-        if missing:
-            return Support(works=False, reason=f"not permitted: run as root (missing {', '.join(missing)})")
+        if lacking("CAP_NET_ADMIN"):
+            return Support(works=False, reason=f"not permitted: {remedy('CAP_NET_ADMIN')}")
         try:
             os.close(netdev.open_tun("user datapath"))
         except L2tpError as error:
@@ -317,13 +315,6 @@ def is_lost(words: _Summary) -> bool:
     if name is None or identity in (netns_identity(None), netns_identity(name)):
         return False
     return identity not in map(netns_identity, named_netns())
-
-
-def _effective_capabilities() -> int:
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16)
-    return 0
 
 
 def _summaries(crew: Crew) -> list[tuple[Client, _Summary]]:

@@ -30,11 +30,13 @@ TUN_DEVICE: Final = "/dev/net/tun"
 _TUNSETIFF, _TUNSETSNDBUF = 0x400454CA, 0x400454D4  # linux/if_tun.h
 _IFF_NAPI: Final = 0x0010  # Linux 4.15; older ones ignore it
 _IFF_TAP, _IFF_NO_PI, _IFF_TUN_EXCL = 0x0002, 0x1000, 0x8000
-_SIOCSIFTXQLEN = 0x8943  # linux/sockios.h
-_ifreq, _ifreq_int = Struct("16sH22x"), Struct("16si20x")
+_ifreq = Struct("16sH22x")
 
 QUEUE_FRAMES: Final = 500
-"""How many frames wait in a netdev for its worker at most, unless somebody sets another txqueuelen."""
+"""How many frames wait in a netdev for its worker at most, unless somebody sets another txqueuelen.
+
+Half of the usual 1,000: as much throughput, with half the delay.
+"""
 
 
 class Found(NamedTuple):
@@ -59,8 +61,7 @@ def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None, *
         except OSError as error:
             raise _create_error(subject, ifname, error) from error
         try:
-            _shorten_queue(ifname)
-            rtnetlink.mark(socket.if_nametoindex(ifname), mark.alias(), mac)
+            rtnetlink.mark(socket.if_nametoindex(ifname), mark.alias(), mac, QUEUE_FRAMES)
         except OSError as error:
             os.close(tun)
             raise _create_error(subject, ifname, error) from error
@@ -68,12 +69,6 @@ def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None, *
             os.close(tun)
             raise
     return tun
-
-
-def _shorten_queue(ifname: str) -> None:
-    """Have fewer frames wait in the netdev than the usual 1,000: as much throughput, with half the delay."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, _SIOCSIFTXQLEN, _ifreq_int.pack(ifname.encode(), QUEUE_FRAMES))
 
 
 def _open_attached(subject: str, ifname: str, flags: int = 0, *, merging: bool) -> int:

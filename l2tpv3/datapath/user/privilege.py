@@ -77,12 +77,15 @@ def be_patient() -> None:
 def drop(uid: int, gid: int) -> bool:
     """Become `uid` and `gid` with no other group, no capability in any set, and no way to get one.
 
-    Without the capabilities that this takes (CAP_SETUID and CAP_SETGID, which our systemd units leave out) the user
+    Without the capabilities that this takes (CAP_SETUID and CAP_SETGID, which our systemd units leave out), or in a
+    user namespace (a rootless container) that has no such user or does not permit setgroups(2), the user
     stays, all else is dropped just the same, and what is given is False: root without a capability is still the owner
     of root's files, so something else has to keep those away. Raises OSError (also when something is left): the
     caller must end then.
     """
-    may_change = all(_effective_capabilities() >> bit & 1 for bit in (_CAP_SETUID, _CAP_SETGID))
+    may_change = all(_effective_capabilities() >> bit & 1 for bit in (_CAP_SETUID, _CAP_SETGID)) and _is_mapped(
+        uid, gid
+    )
     _drop_bounding_set()
     if may_change:
         os.setgroups([])
@@ -98,6 +101,23 @@ def drop(uid: int, gid: int) -> bool:
     if _any_capability():
         raise OSError(errno.EPERM, "capabilities are left")
     return changed
+
+
+def _is_mapped(uid: int, gid: int) -> bool:
+    """Whether this user namespace has that user and group, and lets groups be dropped (user_namespaces(7))."""
+    try:
+        with open("/proc/self/setgroups", encoding="ascii") as file:  # noqa: PTH123 - a worker does without pathlib
+            if file.read().strip() == "deny":
+                return False
+        return _is_in("/proc/self/uid_map", uid) and _is_in("/proc/self/gid_map", gid)
+    except OSError:
+        return True  # a kernel without user namespaces
+
+
+def _is_in(name: str, number: int) -> bool:
+    with open(name, encoding="ascii") as file:  # noqa: PTH123
+        lines = [[int(word) for word in line.split()] for line in file]
+    return any(first <= number < first + count for first, _, count in lines)
 
 
 def _prctl(option: int, *arguments: int) -> None:

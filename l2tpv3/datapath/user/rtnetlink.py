@@ -13,10 +13,13 @@ def links(kind: str = "") -> list[Link]:
         return route.links(kind)
 
 
-def mark(ifindex: int, alias: str, mac: str | None) -> None:
-    """Give a netdev an ifalias and a MAC address (None: it keeps its own), both or none. Raises OSError."""
+def mark(ifindex: int, alias: str, mac: str | None, queue: int) -> None:
+    """Give a netdev an ifalias, a MAC address (None: it keeps its own) and a queue of so many frames. Raises OSError.
+
+    By netlink: the ioctl for a queue's length is refused in user namespaces.
+    """
     with RouteSocket() as route:
-        route.set_link(ifindex, alias=alias, mac=mac)
+        route.set_link(ifindex, alias=alias, mac=mac, queue=queue)
 
 
 def delete(ifindex: int) -> None:

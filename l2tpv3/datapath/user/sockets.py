@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import Final
 
+from l2tpv3.capabilities import remedy
 from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.netns import inside
 from l2tpv3.spec import Encap, IPAddress, TunnelSpec
@@ -124,5 +125,7 @@ def _telling(subject: str, doing: str) -> Iterator[None]:
 
 def _error(subject: str, doing: str, error: OSError) -> L2tpError:
     number = error.errno or 0
-    remedy = "it is the scope of a link-local address: give a netdev that is here" if number == errno.ENODEV else ""
-    return from_errno(subject, doing, number, remedy)
+    if number == errno.EPERM:  # of raw sockets alone, which IP encapsulation takes
+        return from_errno(subject, doing, number, f"{remedy('CAP_NET_RAW')}; or give --encap udp, which takes none")
+    advice = "it is the scope of a link-local address: give a netdev that is here" if number == errno.ENODEV else ""
+    return from_errno(subject, doing, number, advice)
