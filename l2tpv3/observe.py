@@ -9,6 +9,7 @@ from l2tpv3.chosen import route_now
 from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.link.base import Evidence, Locator
+from l2tpv3.link.netdev import Netdevs
 from l2tpv3.marks import session_in
 from l2tpv3.mtu import Route
 from l2tpv3.netlink.bridge import BridgeSeen, bridges, dropping_filters
@@ -22,6 +23,9 @@ from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, un
 from l2tpv3.state import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.world import World
+
+_HAVE_QUEUES = ("user", "ebpf")
+"""Datapaths whose netdevs hold frames for a process that may not come to take them in time."""
 
 
 class Observer:
@@ -48,6 +52,7 @@ class Observer:
         self._by_id: dict[tuple[str, str | None], Mapping[int, Sequence[Tunnel]]] = {}
         self._faults: dict[str, tuple[WorkerError, ...]] = {}
         self._not_reached: dict[str, Unreachable] = {}
+        self._queues: dict[str | None, Mapping[int, int]] = {}
         self._netdevs: dict[tuple[str | None, str], NetdevState | None] = {}
         self._routes: dict[str, Route | L2tpError] = {}
 
@@ -204,7 +209,21 @@ class Observer:
         status = SessionStatus(name=spec.name, spec=spec, condition=condition, mtu=session.mtu, netdev=netdev)
         if seen is None:
             return status
-        return dataclasses.replace(status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=seen.counters)
+        counters = seen.counters
+        if netdev is not None and record.datapath in _HAVE_QUEUES:
+            lost = self._dropped(netdev.netns).get(netdev.ifindex, 0)
+            counters = dataclasses.replace(counters, tx_errors=counters.tx_errors + lost)
+        return dataclasses.replace(status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=counters)
+
+    def _dropped(self, netns: str | None) -> Mapping[int, int]:
+        """What the queues of netdevs dropped, by index: no worker sees it."""
+        if netns not in self._queues:
+            try:
+                with Netdevs(netns) as netdevs:
+                    self._queues[netns] = netdevs.dropped()
+            except (NotFoundError, NotPermittedError):
+                self._queues[netns] = {}
+        return self._queues[netns]
 
     def foreign(self, records: Iterable[TunnelRecord], netns: str | None) -> list[TunnelStatus]:
         """Tunnels in a namespace that are on no record: something else made them."""

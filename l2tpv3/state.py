@@ -15,7 +15,7 @@ class Counters:
     rx_errors: frames that could not be delivered (too short, over the MTU, expired in the reorder queue).
     rx_seq_discards: dropped for their sequence number, or for having none. rx_oos_packets: arrived out of order.
     rx_cookie_discards: wrong cookie. rx_invalid: not a data packet of this session's shape.
-    tx_errors: frames that could not be sent.
+    tx_errors: frames that could not be sent; those that a netdev's queue dropped are added where statuses are made.
     """
 
     tx_packets: int = 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from l2tpv3 import Condition, Manager, Places, notes
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.netns import inside
 from l2tpv3.notes import LookedAt
 from l2tpv3.told import News
 from tests.here import Here
@@ -90,6 +94,24 @@ def test_a_note_that_can_not_be_found_is_in_no_others_way(tmp_path: Path, monkey
     assert [note.partition(";")[0] for note in make(tmp_path, MemoryDatapath()).tunnel("t").notes][
         -1
     ] == "it is not running"
+
+
+@pytest.mark.root
+def test_what_the_queue_of_a_netdev_drops_is_counted(underlay: tuple[Host, Host]) -> None:
+    """A worker that does not come to take frames leaves them in the TAP, which holds 500."""
+    a, b = underlay
+    here = Here(a)
+    here.add_tunnel("t", {"remote": b.v4, "datapath": "user"})
+    here.add_session("t", "s", {})
+    (worker,) = a.workers()
+    os.kill(worker, signal.SIGSTOP)
+    with inside(a.netns), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind(("l2tpeth0", 0x0800))
+        for _ in range(700):
+            sender.send(bytes(12) + b"\x08\x00" + bytes(50))
+    os.kill(worker, signal.SIGCONT)
+    counters = here.session("t", "s").counters
+    assert counters.tx_errors >= 150 and counters.tx_packets + counters.tx_errors >= 150
 
 
 @pytest.mark.root

@@ -42,6 +42,11 @@ class Netdevs:
         with _asking("the netdevs", "list them"):
             return self._states(self._route.links())
 
+    def dropped(self) -> dict[int, int]:
+        """How many frames each netdev has dropped instead of sending them, by its index."""
+        with _asking("the netdevs", "list their counters"):
+            return self._route.dropped()
+
     def named(self, ifname: str) -> NetdevState:
         """One netdev by its name, with its addresses. Raises NotFoundError."""
         with _asking(f"netdev {ifname}", "find it"):

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from struct import Struct
@@ -43,6 +44,8 @@ _INET_CONF, _IPV4_FORWARDING = 1, 1  # IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING
 _INFO_KIND, _INFO_DATA = 1, 2
 _VLAN_ID, _VLAN_EGRESS_QOS, _VLAN_INGRESS_QOS, _VLAN_QOS_MAPPING = 1, 3, 4, 1  # IFLA_VLAN_*
 _PAIR = Struct("=II")
+_STATS64: Final = 23  # IFLA_STATS64
+_TX_DROPPED: Final = slice(7 * 8, 8 * 8)  # in struct rtnl_link_stats64 (linux/if_link.h)
 UNPLANNED: Final = (7, 23, 26)
 """IFLA_STATS, IFLA_STATS64, IFLA_AF_SPEC: what changes by itself about a netdev, and nothing here reads."""
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -96,6 +99,12 @@ class RouteSocket(NetlinkSocket):
         if kind:
             body += attribute(_LINKINFO | NLA_F_NESTED, attribute(_INFO_KIND, zero_terminated(kind)))
         return [link for link in read_links(self.dump(_GETLINK, body)) if not kind or link.kind == kind]
+
+    def dropped(self) -> dict[int, int]:
+        """How many frames each netdev has dropped instead of sending them (tx_dropped), by its index."""
+        spoil()
+        body = _LINK.pack(0, 0, 0, 0, 0)
+        return dict(read_dropped(self.dump(_GETLINK, body)))
 
     def knows(self, kind: str) -> bool:
         """Whether the kernel has the driver of such netdevs now: else it lists them all, the loopback among them."""
@@ -259,6 +268,16 @@ def read_links(answer: Answer) -> Iterator[Link]:
             mtu, master, below, ifname, mac, alias, kind = _link_layouts.read(datagram, begin, end)
             names = _text(ifname), mtu or 0, _mac(mac), _text(alias), _text(kind)
             yield Link(ifindex, flags, *names, master or 0, below or 0)
+
+
+def read_dropped(answer: Answer) -> Iterator[tuple[int, int]]:
+    """The index and tx_dropped of each netdev in an answer to RTM_GETLINK."""
+    for datagram, spans in answer.datagrams:
+        for begin, end in spans:
+            _, _, ifindex, _, _ = _LINK.unpack_from(datagram, begin - _LINK.size)
+            start, stop = attributes(datagram, begin, end).get(_STATS64, (0, 0))
+            if stop - start >= _TX_DROPPED.stop:
+                yield ifindex, int.from_bytes(datagram[start:stop][_TX_DROPPED], sys.byteorder)
 
 
 def _text(value: bytes | None) -> str:
