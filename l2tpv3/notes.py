@@ -8,21 +8,26 @@ Names of netdevs that others chose may stand in a sentence as they are: what doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
+from l2tpv3.addressing import address_notes
 from l2tpv3.bridging import bridge_notes
 from l2tpv3.chosen import measured
 from l2tpv3.errors import L2tpError, NoAddressError, NoRouteError, WorkerError
 from l2tpv3.link.base import home
-from l2tpv3.mtu import Route
+from l2tpv3.mtu import Route, session_mtu
 from l2tpv3.netlink.bridge import BridgeSeen
 from l2tpv3.netns import netns_identity, same_netns
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.shown import printable
 from l2tpv3.state import Tunnel
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+
+_ETHERNET_MTU: Final = 1500
 
 
 class HostFacts(Protocol):
@@ -42,6 +47,9 @@ class HostFacts(Protocol):
 
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""
+
+    def owners(self, netns: str | None, address: IPv4Address | IPv6Address) -> Sequence[NetdevState]:
+        """The netdevs of a namespace that have an address."""
 
     def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
         """A bridge by its name, with its ports, whoever made it; None where there is none."""
@@ -191,6 +199,29 @@ def _moved_away(looked: LookedAt, record: SessionRecord, status: SessionStatus) 
     yield f"something moved its netdev to network namespace {netdev.netns}: move it back, or {keep} has it there"
 
 
+def _addresses(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """An address that is of little use, or that another netdev has as well."""
+    netdev = status.netdev
+    if netdev is not None and record.spec.addresses:
+        owners = functools.partial(looked.host.owners, netdev.netns)
+        yield from address_notes(looked.record.spec.name, record.spec, netdev, owners)
+
+
+def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """That frames which no LAN needs are sent in pieces. Those of 1500 bytes are what a LAN's hosts send."""
+    spec, tunnel = record.spec, looked.record.spec
+    if spec.mtu is None or spec.mtu <= _ETHERNET_MTU or looked.seen is None:
+        return
+    route_mtu = looked.host.route(looked.record).mtu
+    shape = (tunnel.encap, tunnel.remote.version, len(spec.tx_cookie), spec.sublayer)
+    fitting = session_mtu(route_mtu, *shape, tagged=spec.vlan is not None)
+    if spec.mtu > fitting:
+        yield (
+            f"frames of its {spec.mtu} bytes go in several packets, since the path takes {route_mtu}: one packet has"
+            f" room for {fitting}; `l2tpctl session set {tunnel.name} {spec.name} --mtu auto` keeps to that"
+        )
+
+
 def _in_a_bridge(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
     """What becomes of frames in the bridge that its netdev is a port of, whoever put it there."""
     netdev, host = status.netdev, looked.host
@@ -248,5 +279,7 @@ SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (
     _netdev_differs,
     _bridge_down,
     _other_mtu,
+    _addresses,
+    _fragments,
     _in_a_bridge,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
 
 from l2tpv3.chosen import route_now
 from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
@@ -43,6 +44,7 @@ class Observer:
         self._records = records or {}
         self._outer_paths = OuterPaths(self._records)
         self._bridges: dict[str | None, Mapping[str, BridgeSeen]] = {}
+        self._owners: dict[str | None, Mapping[IPv4Address | IPv6Address, Sequence[NetdevState]]] = {}
         self._dropping: dict[str | None, tuple[str, ...]] = {}
         self._unfinished = unfinished
         self._datapaths = datapaths
@@ -173,6 +175,16 @@ class Observer:
         if key not in self._netdevs:
             self._netdevs[key] = self._locator.named(netns, ifname)
         return self._netdevs[key]
+
+    def owners(self, netns: str | None, address: IPv4Address | IPv6Address) -> Sequence[NetdevState]:
+        """The netdevs of a namespace that have an address."""
+        if netns not in self._owners:
+            found: dict[IPv4Address | IPv6Address, list[NetdevState]] = {}
+            for netdev in self._locator.at(netns):
+                for one in netdev.addresses:
+                    found.setdefault(one.ip, []).append(netdev)
+            self._owners[netns] = found
+        return self._owners[netns].get(address, ())
 
     def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
         """A bridge by its name, with its ports, whoever made it; None where there is none."""

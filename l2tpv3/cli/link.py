@@ -9,7 +9,7 @@ import typer
 
 from l2tpv3.cli import link_options, options, selection
 from l2tpv3.cli.link_options import with_words
-from l2tpv3.cli.tunnel import delete_each, manager_of, print_json, tell_change
+from l2tpv3.cli.tunnel import delete_each, manager_of, print_json, tell_change, tell_nothing
 from l2tpv3.shown import printable
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ def set_(
     over it; that is said on stderr.
     """
     links = manager_of(ctx).links
-    change = links.set(name, options.given(type=type) | link_options.reset(link_options.given(words)))
+    wanted = options.given(type=type) | link_options.reset(link_options.given(words))
+    tell_nothing(f"link {name}", "link", wanted)
+    change = links.set(name, wanted)
     tell_change(f"link {name}", change)
     now = links.get(name)
     _tell_notes(now)

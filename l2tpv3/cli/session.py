@@ -9,7 +9,7 @@ import typer
 
 from l2tpv3.cli import options, selection
 from l2tpv3.cli.options import given
-from l2tpv3.cli.tunnel import delete_each, local_manager, manager_of, print_json, tell_change
+from l2tpv3.cli.tunnel import delete_each, local_manager, manager_of, print_json, tell_change, tell_nothing
 
 if TYPE_CHECKING:
     from l2tpv3.status import SessionStatus
@@ -166,6 +166,7 @@ def set_(
         )
     )  # fmt: skip
     manager = manager_of(ctx)
+    tell_nothing(f"session {tunnel}/{name}", "session", words)
     tell_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))
     now = manager.session(tunnel, name, secrets=show_secrets)
     _tell_notes(tunnel, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -155,6 +156,7 @@ def set_(
         )
     )  # fmt: skip
     manager = manager_of(ctx)
+    tell_nothing(f"tunnel {tunnel}", "tunnel", words)
     tell_change(f"tunnel {tunnel}", manager.set_tunnel(tunnel, words))
     if json:
         print_tunnels([manager.tunnel(tunnel)])
@@ -222,6 +224,12 @@ def print_json(document: dict[str, Any]) -> None:
 
     use_utf8()
     print(printable_json(json.dumps(document, indent=2, ensure_ascii=False)))
+
+
+def tell_nothing(subject: str, command: str, words: Mapping[str, Any]) -> None:
+    """Say on stderr that no option says what to change."""
+    if not words:
+        print(f"{subject}: nothing to change; `l2tpctl {command} set --help` lists the options", file=sys.stderr)
 
 
 def tell_change(subject: str, change: Change) -> None:

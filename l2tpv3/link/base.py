@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from l2tpv3.link.belongings import Belongings
@@ -47,6 +47,9 @@ class Locator(Protocol):
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""
+
+    def at(self, netns: str | None) -> Iterable[NetdevState]:
+        """All netdevs of a namespace; none where there is no such namespace."""
 
 
 class Placer(Protocol):

@@ -8,7 +8,8 @@ session that its datapath reports, and that has no netdev where it belongs, and 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,11 @@ class NetdevLocator:
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""
-        return next((one for states in self._dump(netns).values() for one in states if one.ifname == ifname), None)
+        return next((one for one in self.at(netns) if one.ifname == ifname), None)
+
+    def at(self, netns: str | None) -> Iterator[NetdevState]:
+        """See Locator.at."""
+        return itertools.chain.from_iterable(self._dump(netns).values())
 
     def _dump(self, netns: str | None) -> dict[str, list[NetdevState]]:
         """The netdevs of a namespace by their ifalias, or by their index where they have none."""

@@ -85,6 +85,10 @@ class MemoryPlacer:
         there = self._datapath.ifnames()
         return [one for mark in list(self._placed) if (one := self._state(mark)) is not None and one.ifname in there]
 
+    def at(self, netns: str | None) -> list[NetdevState]:
+        """See Locator.at."""
+        return [one for one in self.all() if one.netns == netns]
+
     def leave(self, ifname: str) -> None:
         """That netdev is a member of no bridge any more: a link took it in."""
         for mark, one in self._placed.items():
