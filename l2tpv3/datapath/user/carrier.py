@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from l2tpv3.datapath.user.batch import BATCH, HEADROOM, RUN_MAX, ReceiveLayout, Slots
+from l2tpv3.datapath.user.heard import Heard
 from l2tpv3.datapath.user.inbox import Inbox, available
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.outlet import Outlet
@@ -59,7 +60,8 @@ class Carrier:
         self._last: WorkerSession | None = None  # the session of the packet before; it may be gone
         self._skip = _IPV4_HEADER if ipv4 and not udp else 0
         self._recvmsg_into = self._socket.recvmsg_into
-        self.outlet = Outlet(self._socket, segment=udp and offloads.gso, many=offloads.mmsg)
+        self.heard = Heard(lambda: sum(session.rx_packets for session in self.sessions.values()))
+        self.outlet = Outlet(self._socket, self.heard, segment=udp and offloads.gso, many=offloads.mmsg)
         self._inbox = _INBOX if offloads.mmsg else None
         self.merges = udp and offloads.gro and self._merge()
         self.receive_packets = self._receive_merged if self.merges else self._receive_each
@@ -94,7 +96,8 @@ class Carrier:
             return
         try:
             length, ancillary, _, _ = self._recvmsg_into(_FIRST, 64)
-        except OSError:
+        except OSError as error:
+            self.heard.receive_failed(error.errno)
             return  # nothing there, or an ICMP error to something that we sent: told once, and no packet
         session = self._last
         if (
@@ -123,7 +126,8 @@ class Carrier:
                 length, ancillary, _, _ = self._recvmsg_into(_FIRST, 64)
             except BlockingIOError:
                 return
-            except OSError:
+            except OSError as error:
+                self.heard.receive_failed(error.errno)
                 continue  # an ICMP error to something that we sent: told once, and no packet
             stride = _stride(ancillary)
             if 0 < stride < length:
@@ -137,6 +141,7 @@ class Carrier:
         """As _receive_merged, for packets that mostly come alone: many datagrams with one call."""
         datagrams = inbox.receive(self.fd)
         if datagrams is None:
+            self.heard.receive_failed(inbox.failed)
             return  # an ICMP error: told once, and no packet
         self._receive_pieces(_RECEIVE.starts, datagrams)
         packets = sum(length // stride for length, stride in datagrams if stride)
@@ -188,7 +193,9 @@ class Carrier:
     def _receive_each(self, _events: int) -> None:
         """Take the packets that wait at the socket, none of them merged: over IP, and on old kernels."""
         # What ends it, an ICMP error to something that we sent perhaps, is told once, and is no packet.
-        lengths, _ = self._reader.read(_RECEIVE, BATCH)
+        lengths, failed = self._reader.read(_RECEIVE, BATCH)
+        if failed:
+            self.heard.receive_failed(failed)
         if lengths:
             self._receive_slots(lengths)
 
@@ -243,10 +250,13 @@ class Carrier:
             self.rx_unknown_session += 1
         elif code == CONTROL:
             self.rx_control += 1
+            self.heard.message(packet, length)
             if self.on_control is not None:
                 self.on_control(view[:length])
         else:
             self.rx_invalid += 1
+            if not self._skip:
+                self.heard.message(packet, length)  # of L2TPv2, perhaps
 
 
 def _stride(ancillary: list[tuple[int, int, bytes]]) -> int:

@@ -12,6 +12,7 @@ from l2tpv3.capabilities import lacking, remedy
 from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, CircuitKey, Support, ToldCircuit, Unreachable
 from l2tpv3.datapath.user import netdev
 from l2tpv3.datapath.user.client import Client, bad_answer
+from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
 from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.sockets import open_socket
@@ -468,7 +469,7 @@ def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
         sessions=tuple(_session(session) for session in sessions),
         counters=TunnelCounters(**words["counters"]),
         worker_pid=pid,
-        notes=tuple(MISSING[word] for word in words["without"] if word in MISSING),
+        notes=(*(MISSING[word] for word in words["without"] if word in MISSING), *socket_notes(words)),
     )
 
 

@@ -23,10 +23,11 @@ _LENGTH_AT, _CONTROLLEN_AT = 56 // 4, 40 // 8
 
 
 class Inbox:
-    """Reads into slots. Only where available() says so."""
+    """Reads into slots. Only where available() says so. failed: the errno of the last call that failed."""
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
+        self.failed = 0
         base = ctypes.addressof(ctypes.c_char.from_buffer(slots.buffer))
         self._control = bytearray(COUNT * _CONTROL)
         control = ctypes.addressof(ctypes.c_char.from_buffer(self._control))
@@ -50,7 +51,8 @@ class Inbox:
         self._headers[:] = self._blank
         count = libc.recvmmsg(fd, self._address, self._count, self._flags, None)
         if count < 0:
-            return [] if ctypes.get_errno() in (errno.EAGAIN, errno.EINTR) else None
+            self.failed = ctypes.get_errno()
+            return [] if self.failed in (errno.EAGAIN, errno.EINTR) else None
         lengths = self._lengths[:count].tolist()
         strides = [
             stride if has and 0 < stride < length else length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
@@ -14,6 +15,7 @@ from operator import length_hint
 from typing import Final
 
 from l2tpv3.datapath.user.batch import FRAMES, PAYLOAD_MAX
+from l2tpv3.datapath.user.heard import Heard
 from l2tpv3.datapath.user.outbox import SOL_UDP, UDP_SEGMENT, Outbox, available
 
 _SO_NO_CHECK, _UDP_NO_CHECK6_TX = 11, 101
@@ -42,10 +44,13 @@ class Outlet:
     An ICMP error to an earlier packet is told by the kernel instead of sending (ECONNREFUSED): then once more.
     """
 
-    def __init__(self, sock: socket.socket, *, segment: bool, many: bool) -> None:
-        """segment: have the kernel cut up many packets that are handed over as one, if it can. many: hand over those
-        that it does not cut with one call, if libc has that. The socket stays its owner's."""
+    def __init__(self, sock: socket.socket, heard: Heard, *, segment: bool, many: bool) -> None:
+        """heard: told of ICMP errors. segment: have the kernel cut up many packets that are handed over as one, if it
+        can. many: hand over those that it does not cut with one call, if libc has that.
+
+        The socket stays its owner's."""
         self._fd = sock.fileno()
+        self._heard = heard
         self.write = partial(os.write, sock.fileno())
         self._sendmsg = sock.sendmsg
         self.segments = segment and _can_segment(sock)
@@ -86,6 +91,7 @@ class Outlet:
         while start < end:
             sent = box.send(self._fd, start, end - start)
             if sent < 1:
+                self._heard.send_failed(ctypes.get_errno())
                 refused = self._send_each([FRAMES.view[FRAMES.starts[start] - begin :][: lengths[start]]])
                 failed, lost, sent = failed + refused[0], lost + refused[1], 1
             start += sent
@@ -139,6 +145,8 @@ class Outlet:
 
     def _is_cut(self, number: int, stride: int) -> bool:
         """number: the errno; whatever it is, they go one by one then, each with its own outcome."""
+        if number:
+            self._heard.send_failed(number)
         if number in _CANNOT_CUT:
             self._limit, self._left = stride, _AGAIN_AFTER
         return not number
@@ -165,6 +173,7 @@ class Outlet:
         return _NONE if self._sent_again(error, packet) else (1, len(packet))
 
     def _sent_again(self, error: OSError, packet: memoryview) -> bool:
+        self._heard.send_failed(error.errno)
         if error.errno in _NO_RETRY:
             return False
         try:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from l2tpv3.wire.vlan import VLAN_MAX
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """The version of all this. 1 was before there was a handshake."""
 
 HELLO: Final = "hello"
@@ -197,8 +197,10 @@ _REPORTED_SESSION = record(
     _SESSION
     | {"seen_ifname": optional(_NAME), "counters": record(dict.fromkeys(_SESSION_COUNTERS, _BITS_64))}
 )  # fmt: skip
+_HEARD = record({"refused": _BITS_16, "control_version": number(15), "control_type": _BITS_16})
 _REPORTED_TUNNEL = record(
     _TUNNEL
+    | {"heard": _HEARD}
     | {"counters": record(dict.fromkeys(_TUNNEL_COUNTERS, _BITS_64)), "without": many(_NAME, 16)}
     | {"sessions": many(_REPORTED_SESSION)}
 )

@@ -299,6 +299,7 @@ class Requests:
         tunnels = [
             tunnel.settings.to_json()
             | {"counters": _tunnel_counters(tunnel.carrier), "without": _without(tunnel)}
+            | {"heard": tunnel.carrier.heard.report()}
             | {"sessions": [_seen(session) for session in tunnel.sessions.values()]}
             for (netns, _), tunnel in self._tunnels.items()
             if wanted is None or list(netns) == wanted
