@@ -29,6 +29,7 @@ _PATIENCE_S: Final = 0.5
 _SHARE_S: Final = 0.15  # changes that queue have so long between two looks, lest each waits for a look of its own
 _THREADS: Final = 4
 _PATIENT_MAX: Final = 2
+_LOOK_AGAIN_S: Final = 1.0
 _RETRY_S: Final = 2.0
 _TOLD_S: Final = 0.2  # in which a request that has confirmed or undone a change says so itself
 _EXPIRY: Final = "undoing what nobody confirmed"
@@ -191,9 +192,9 @@ class Service:
                     self._unconfirmed.clear()
                 elif left_s > 0:
                     self._awaited = True
-                    await asyncio.sleep(
-                        min(left_s, 5.0)
-                    )  # the deadline's clock counts time in suspend, sleep's does not
+                    # In short steps: the deadline's clock counts time in suspend, and sleep's does not; and meanwhile
+                    # the change may be confirmed, and another one made with an earlier deadline.
+                    await asyncio.sleep(min(left_s, _LOOK_AGAIN_S))
                 else:
                     outcome = await self._change(_NOBODY, lambda manager: manager.expire())
                     if outcome is not None:
