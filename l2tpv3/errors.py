@@ -25,8 +25,10 @@ exception that carried it.
 
 from __future__ import annotations
 
+import contextlib
 import errno as _errno
 import os
+from collections.abc import Iterator
 from typing import ClassVar
 
 from l2tpv3.shown import printable
@@ -160,6 +162,21 @@ class UnauthenticatedError(NotPermittedError):
     """The service does not know who asks: no token, one that is wrong, revoked or expired."""
 
     slug, http_status = "unauthenticated", 401
+
+
+@contextlib.contextmanager
+def about_session(tunnel: str, name: str) -> Iterator[None]:
+    """Have errors about a session, which lower rooms know by its own name alone, name its tunnel as well.
+
+    `session NAME` and `session NAME: --option` become `session TUNNEL/NAME`; other subjects stay.
+    """
+    try:
+        yield
+    except L2tpError as error:
+        bare = f"session {name}"
+        if error.subject == bare or error.subject.startswith(f"{bare}:"):
+            error.subject = f"session {tunnel}/{name}{error.subject[len(bare) :]}"
+        raise
 
 
 _BY_ERRNO: dict[int, tuple[type[L2tpError], str]] = {

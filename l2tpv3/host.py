@@ -178,4 +178,4 @@ def no_session(tunnel: str, name: str, known: Iterable[str] = ()) -> NotFoundErr
 
 def foreign_tunnel(name: str) -> ForeignError:
     """The error about a change of a tunnel that something else made."""
-    return ForeignError(f"tunnel {name}", "something else made it", "change it with what made it; `ip l2tp` can")
+    return ForeignError(f"tunnel {name}", "something else made it", f"`l2tpctl adopt {name} NAME` takes it over")

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError
+from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError, about_session
 from l2tpv3.link.base import Placer
 from l2tpv3.link.safekeeping import Safekeeping
 from l2tpv3.links.run import LinkRunner
@@ -122,6 +122,13 @@ class Runner:
 
     def take(self, step: AnyStep) -> None:
         """Take one step. Raises L2tpError; what the step had made by then is removed or is found by the next plan."""
+        if isinstance(step, (AddSession, DelSession, SetSession, SetNetdev, ReplaceSession)):
+            with about_session(step.tunnel.spec.name, step.session.spec.name):
+                self._take(step)
+        else:
+            self._take(step)
+
+    def _take(self, step: AnyStep) -> None:
         match step:
             case LinkStep():
                 self._links.take(step)

@@ -18,6 +18,7 @@ from l2tpv3.errors import (
     NotFoundError,
     NotPermittedError,
     UnavailableError,
+    about_session,
 )
 from l2tpv3.free import FreeIfnames, FreeNumbers, Identities
 from l2tpv3.link.base import Locator, Placer, home
@@ -156,7 +157,7 @@ class Settler:
             try:
                 names = self._names(home(record.spec, spec))
                 if spec.bridge is not None and spec.bridge not in self._bridges and spec.bridge not in names:
-                    remedy = f"`ip link add {spec.bridge} type bridge` makes it"
+                    remedy = f"`l2tpctl link add {spec.bridge} --type bridge` makes it"
                     raise MissingError(f"session {record.spec.name}/{spec.name}", f"no bridge {spec.bridge}", remedy)
             except MissingError as error:
                 missing[record.spec.name, spec.name] = error
@@ -287,19 +288,20 @@ class Settler:
             old, like = there.get(name), chosen.get(name)
             if old is not None and old.mac is not None and choose.is_settled(wanted[name], old.spec):
                 continue
-            spec = choose.settle_session(
-                name,
-                wanted[name],
-                like.spec if like else None,
-                free_id,
-                lambda netns: self._free_ifname(record, netns),
-            )
-            if old is not None and old.mac is not None and spec == old.spec:
-                continue
-            if (old is None or _moves(record, old.spec, spec)) and not (
-                len(wanted) > _MANY and self._is_plainly_free(record, spec)
-            ):
-                self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
+            with about_session(tunnel, name):
+                spec = choose.settle_session(
+                    name,
+                    wanted[name],
+                    like.spec if like else None,
+                    free_id,
+                    lambda netns: self._free_ifname(record, netns),
+                )
+                if old is not None and old.mac is not None and spec == old.spec:
+                    continue
+                if (old is None or _moves(record, old.spec, spec)) and not (
+                    len(wanted) > _MANY and self._is_plainly_free(record, spec)
+                ):
+                    self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
             there[name] = self._measured(record, spec, like)
             self._note(record, old.spec if old else None, spec)
             changed = True

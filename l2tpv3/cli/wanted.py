@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from l2tpv3.told import ToldStep
     from l2tpv3.wanted import Wanted
 
+STEPS_SHOWN = 20
+"""How many steps of a kind (made, changed, removed) `apply` prints."""
 WOULD_CHANGE = 10
 """Exit code of `plan --exit-code` when apply would change something."""
 
@@ -102,6 +105,9 @@ def apply(
         str | None,
         typer.Option("--confirm", metavar="SECONDS", help="Undo it after that time, unless `l2tpctl confirm` comes."),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help=f"Print every step, not only the first {STEPS_SHOWN} of a kind.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Make this host what the files want.
@@ -112,7 +118,9 @@ def apply(
     manager = manager_of(ctx)
     confirm_s = None if confirm is None else _seconds(confirm, "--confirm")
     wanted = _load(file, prune=prune)
-    outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=_tell_step)
+    lines = StepLines(None if verbose else STEPS_SHOWN)
+    outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell)
+    lines.tell_rest()
     if json:
         _print_steps(outcome)
     _tell_summary(outcome, "nothing to do: everything was as wanted")
@@ -165,7 +173,11 @@ def export(
     if output is None:
         use_utf8()
         print(text, end="")
-        print("l2tpctl: note: the cookies in it are in clear", file=sys.stderr)
+        if any(
+            line.lstrip().startswith(('tx-cookie = "', 'rx-cookie = "')) and "none" not in line
+            for line in text.splitlines()
+        ):
+            print("l2tpctl: note: the cookies in it are in clear", file=sys.stderr)
         return
     try:
         with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
@@ -260,8 +272,30 @@ def _line(step: ToldStep) -> str:
     return line + ("  [interrupts its traffic]" if step.interrupts else "")
 
 
-def _tell_step(step: ToldStep) -> None:
-    print(_line(step), file=sys.stderr)
+class StepLines:
+    """Tells steps as they are taken: of each kind the first ones, and how many there were more.
+
+    most: so many of a kind; None: all. A kind is the step's sign, and whether it interrupts traffic.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._seen: Counter[tuple[str, bool]] = Counter()
+
+    def tell(self, step: ToldStep) -> None:
+        """Print a step on stderr, if it is among the first of its kind."""
+        kind = (step.sign, step.interrupts)
+        self._seen[kind] += 1
+        if self._most is None or self._seen[kind] <= self._most:
+            print(_line(step), file=sys.stderr)
+
+    def tell_rest(self) -> None:
+        """Print how many more there were of each kind."""
+        for (sign, interrupts), count in self._seen.items():
+            if self._most is not None and count > self._most:
+                what = {"+": "made", "~": "changed", "-": "removed"}.get(sign, "done")
+                traffic = ", which interrupted traffic" if interrupts else ""
+                print(f"{sign} {count - self._most} more {what}{traffic}; --verbose prints each", file=sys.stderr)
 
 
 def _tell_steps(outcome: Did) -> None:

@@ -135,7 +135,7 @@ class Netdevs:
         try:
             return self.index(bridge)
         except NotFoundError as error:
-            remedy = f"`ip link add {bridge} type bridge` makes it"
+            remedy = f"`l2tpctl link add {bridge} --type bridge` makes it"
             raise NotFoundError(subject, f"no bridge {bridge}", remedy, errno=error.errno) from error
 
     def set_addresses(

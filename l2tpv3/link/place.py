@@ -61,7 +61,7 @@ class NetdevPlacer:
         ):
             raise ConflictError(subject, f"netdev {session.ifname} exists already", "give another --ifname")
         if session.bridge is not None and session.bridge not in bridges and not self._exists(place, session.bridge):
-            remedy = f"`ip link add {session.bridge} type bridge` makes it"
+            remedy = f"`l2tpctl link add {session.bridge} --type bridge` makes it"
             raise NotFoundError(subject, f"no bridge {session.bridge}", remedy)
 
     def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:

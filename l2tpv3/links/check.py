@@ -22,7 +22,11 @@ def check_name(spec: LinkSpec, mark: str, *, ours: Iterable[str] = ()) -> None:
     with LinkSocket(spec.home) as home:
         found = next((one for one in home.all().values() if one["ifname"] == spec.ifname), None)
     if found is not None and found.get("ifalias") != mark and spec.ifname not in set(ours):
-        raise ConflictError(f"link {spec.name}", f"netdev {spec.ifname} exists already", "give another --ifname")
+        remedy = "give another --ifname"
+        session = next((one.replace("/", " ") for one in spec.over if "/" in one), None)
+        if spec.type is LinkType.BRIDGE and found.get("driver") == "bridge" and session is not None:
+            remedy += f", or have the session join it: `l2tpctl session set {session} --bridge {spec.ifname}`"
+        raise ConflictError(f"link {spec.name}", f"netdev {spec.ifname} exists already", remedy)
 
 
 def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
@@ -47,12 +51,14 @@ def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] =
             raise MissingError(f"link {spec.name}", problem, "`ip link` shows those that there are")
         # What of ours has it gives it up in the same change, or check_links() has refused it.
         strangers = {index: link for index, link in links.items() if link["ifname"] not in ours}
-        _check_one(spec, one, state, strangers, mark)
+        _check_one(spec, name, one, state, strangers, mark)
         check_lacp(spec, ifname)
 
 
-def _check_one(spec: LinkSpec, one: Attributes, state: NetdevState, links: Mapping[int, Attributes], mark: str) -> None:
-    """links: the netdevs that may have it, but for our own."""
+def _check_one(
+    spec: LinkSpec, name: str, one: Attributes, state: NetdevState, links: Mapping[int, Attributes], mark: str
+) -> None:
+    """name: as it is called in `over`. links: the netdevs that may have it, but for our own."""
     subject, ifname = f"link {spec.name}", state.ifname
     if spec.mtu is not None and spec.mtu > state.mtu:
         problem = f"{spec.mtu} is more than {state.mtu}, the MTU of {ifname}"
@@ -70,9 +76,13 @@ def _check_one(spec: LinkSpec, one: Attributes, state: NetdevState, links: Mappi
         raise ConflictError(subject, problem, f"be over {user['ifname']}, or remove that first")
     lasting = [address for address in state.addresses if not address.ip.is_link_local]
     if lasting and spec.options.exclusive:
-        problem = f"{ifname} has the address {lasting[0]}, at which nobody would reach it any more"
-        heir = spec.name if spec.options.own_netdev else "another netdev"
-        raise ConflictError(subject, problem, f"give the address to {heir}, and take it from {ifname}")
+        problem = f"{ifname} has the address {lasting[0]}, which would stop working"
+        tunnel, found, session = name.partition("/")
+        taking = f"ip addr del {lasting[0]} dev {ifname}"
+        if found:
+            taking = f"l2tpctl session set {tunnel} {session} --address none"
+        heir = f", and `--address {lasting[0]}` gives it to {spec.name}" if spec.options.own_netdev else ""
+        raise ConflictError(subject, problem, f"`{taking}` takes it away{heir}")
 
 
 def _users(one: Attributes, links: Mapping[int, Attributes]) -> list[Attributes]:

@@ -74,6 +74,9 @@ class LinkSocket:
                 if error.errno in _UNKNOWN_DRIVER:
                     problem = f"this kernel can't make such a netdev of type {driver}"
                     remedy = f"`modprobe {_MODULES.get(driver, driver)}` may help where kernels have modules"
+                    if attributes.get("br_vlan_filtering"):
+                        problem = "this kernel can't make a bridge that filters VLANs (--vlan-filtering on)"
+                        remedy = "leave --vlan-filtering out, or take a kernel with CONFIG_BRIDGE_VLAN_FILTERING"
                     raise UnavailableError(subject, problem, remedy, errno=error.errno) from error
                 raise
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from l2tpv3.config.write import state_document
-from l2tpv3.errors import ExistsError, NotFoundError, PreconditionError
+from l2tpv3.errors import ExistsError, NotFoundError, PreconditionError, about_session
 from l2tpv3.host import foreign_tunnel, no_tunnel
 from l2tpv3.ids import is_name, parse_name
 from l2tpv3.remote import reading
@@ -132,9 +132,10 @@ class RemoteManager:
 
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
         """Make a session. Raises ExistsError where the tunnel has one of that name."""
-        body = session_words(name, words, new=True)
+        with about_session(tunnel, name):
+            body = session_words(name, words, new=True)
         try:
-            with as_options(f"session {name}"):
+            with as_options(f"session {tunnel}/{name}"):
                 made = self._client.change("PUT", session_path(tunnel, name), body, headers=CREATE)
         except PreconditionError as error:
             remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
@@ -144,8 +145,9 @@ class RemoteManager:
 
     def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
         """Change a session."""
-        body = session_words(name, words)
-        with as_options(f"session {name}"):
+        with about_session(tunnel, name):
+            body = session_words(name, words)
+        with as_options(f"session {tunnel}/{name}"):
             answer = self._client.change("PATCH", session_path(tunnel, name), body, headers=PATCH)
         return read_change(self._client, answer)
 

@@ -166,3 +166,23 @@ def test_not_permitted(hosts: Hosts, datapath: str, mode: int) -> None:
     assert done.returncode == 5, done
     assert is_one_line(done.stderr), done.stderr
     assert host.workers() == []
+
+
+def test_an_error_about_a_session_names_its_tunnel(siteb: CommandLine) -> None:
+    for line in (
+        "session add siteb x --mtu 7",
+        "session add siteb x --bridge nosuch",
+        "session add siteb x --ifname l2tpeth0",
+        "session set siteb lan --mtu 7",
+        "session set siteb lan --bridge nosuch",
+        "session set siteb lan --sequencing maybe",
+    ):
+        result = siteb(line)
+        name = "siteb/x" if " add " in line else "siteb/lan"
+        assert result.code and result.err.startswith(f"l2tpctl: session {name}: "), result.err
+
+
+def test_only_clear_cookies_are_warned_of(siteb: CommandLine) -> None:
+    assert "in clear" in siteb.ok("export").err
+    siteb.ok("session set siteb lan --tx-cookie none --rx-cookie none")
+    assert siteb.ok("export").err == ""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.cli import wanted
+from l2tpv3.cli.wanted import STEPS_SHOWN
 from l2tpv3.errors import RefusedError
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from tests.cli.command_line import CommandLine
@@ -230,3 +231,17 @@ def test_steps_are_told_until_one_fails_and_then_all_is_as_it_was(
     assert result.err.endswith("l2tpctl: session siteb/voice: the kernel says no; ask it why\n")
     assert ctl(f"apply -f {site} --json").code == 2
     assert ctl.manager.tunnels() == []
+
+
+def test_many_steps_are_told_in_few_lines(ctl: CommandLine, tmp_path: Path) -> None:
+    sessions = "\n".join(f"session.s{number}.id = {number + 1}" for number in range(60))
+    path = tmp_path / "many.toml"
+    path.write_text(f'[tunnel.siteb]\nremote = "127.0.0.2"\n{sessions}\n')
+    lines = ctl.ok(f"apply -f {path}").err.splitlines()
+    assert lines[0].startswith("+ tunnel siteb") and lines[-1] == "61 steps" and len(lines) == STEPS_SHOWN + 2
+    assert lines[-2] == f"+ {61 - STEPS_SHOWN} more made; --verbose prints each"
+    path.write_text(path.read_text().replace("session.s7.id = 8\n", ""))
+    assert ctl.ok(f"apply -f {path} --prune").err.splitlines()[0].startswith("- session siteb/s7")
+    ctl.ok("down")
+    assert len(ctl.ok(f"apply -f {path} --verbose").err.splitlines()) == 61
+    assert len(ctl.ok(f"plan -f {path} --prune").err.splitlines()) == 1
