@@ -299,8 +299,10 @@ class StepLines:
 
 
 def _tell_steps(outcome: Did) -> None:
+    lines = StepLines(STEPS_SHOWN)
     for step in outcome.told:
-        _tell_step(step)
+        lines.tell(step)
+    lines.tell_rest()
 
 
 def _tell_summary(outcome: Did, nothing: str) -> None:
