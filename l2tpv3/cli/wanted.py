@@ -120,7 +120,7 @@ def apply(
     wanted = _load(file, prune=prune)
     lines = StepLines(None if verbose else STEPS_SHOWN)
     outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell)
-    lines.tell_rest()
+    lines.tell_rest("; --verbose prints each")
     if json:
         _print_steps(outcome)
     _tell_summary(outcome, "nothing to do: everything was as wanted")
@@ -289,13 +289,13 @@ class StepLines:
         if self._most is None or self._seen[kind] <= self._most:
             print(_line(step), file=sys.stderr)
 
-    def tell_rest(self) -> None:
-        """Print how many more there were of each kind."""
+    def tell_rest(self, remedy: str = "") -> None:
+        """Print how many more there were of each kind, and the remedy for that."""
         for (sign, interrupts), count in self._seen.items():
             if self._most is not None and count > self._most:
                 what = {"+": "made", "~": "changed", "-": "removed"}.get(sign, "done")
                 traffic = ", which interrupted traffic" if interrupts else ""
-                print(f"{sign} {count - self._most} more {what}{traffic}; --verbose prints each", file=sys.stderr)
+                print(f"{sign} {count - self._most} more {what}{traffic}{remedy}", file=sys.stderr)
 
 
 def _tell_steps(outcome: Did) -> None:
