@@ -79,9 +79,17 @@ def modes(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def bridges(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of bridges of this host."""
-    found = Path("/sys/class/net").glob("*/bridge")
-    return _matching(incomplete, lambda: (path.parent.name for path in found if _is_here(ctx)))
+    """Names of bridges: of this host, and links on record that sessions can join; `none` where there is one to leave.
+
+    A shell offers files where there is nothing else, and no file is a bridge.
+    """
+
+    def words() -> Iterable[str]:
+        found = {path.parent.name for path in Path("/sys/class/net").glob("*/bridge") if _is_here(ctx)}
+        found |= {name for name, (type_, _) in _links(ctx).items() if type_ in ("bridge", "alias")}
+        return found | ({"none"} if ctx.info_name == "set" else set())
+
+    return _matching(incomplete, words)
 
 
 def choice(*words: str) -> Callable[[str], list[str]]:

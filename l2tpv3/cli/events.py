@@ -17,6 +17,7 @@ from l2tpv3.shown import printable, printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.differences import Happening
+    from l2tpv3.host import Host
 
 EXAMPLES = """
 l2tpctl events
@@ -59,11 +60,14 @@ def events(
     if json:
         use_utf8()
     try:
-        for happening in manager_of(ctx).follow(types=types, counters_s=counters_s):
+        host = manager_of(ctx)
+        known = {} if json else _documents(host)
+        for happening in host.follow(types=types, counters_s=counters_s):
             if json:
                 line = printable_json(json_.dumps({"type": happening.type, **happening.data}, ensure_ascii=False))
             else:
-                line = f"{datetime.now().strftime('%H:%M:%S')}  {printable(_in_words(happening))}"
+                said = _in_words(happening) + _what_changed(known, happening)
+                line = f"{datetime.now().strftime('%H:%M:%S')}  {printable(said)}"
             print(line, flush=True)
     except KeyboardInterrupt:
         # This is how it ends: not an error. The terminal shows ^C, let the prompt begin a line.
@@ -80,6 +84,46 @@ def _seconds(text: str) -> float:
         remedy = f"give {_COUNTERS_MIN_S:g} to {_COUNTERS_MAX_S:g}"
         raise InvalidValueError("--counters", f"{text!r} is not a number of seconds", remedy)
     return seconds
+
+
+def _documents(host: Host) -> dict[tuple[str, ...], dict[str, Any]]:
+    """What there is now, by type and names, as events tell it."""
+    from l2tpv3 import report
+    from l2tpv3.differences import tunnel_document
+
+    known: dict[tuple[str, ...], dict[str, Any]] = {}
+    for tunnel in host.tunnels(secrets=False):
+        known["tunnel", tunnel.name] = tunnel_document(tunnel)
+        for session in tunnel.sessions:
+            known["session", tunnel.name, session.name] = report.session_dict(tunnel.name, session)
+    return known | {("link", link.name): report.link_dict(link) for link in host.links.all()}
+
+
+def _what_changed(known: dict[tuple[str, ...], dict[str, Any]], happening: Happening) -> str:
+    """` (mtu 1438 → 1300)`: what an event of a change is about, by what was known before; that is kept up to date."""
+    document: dict[str, Any] | None = happening.data.get("document")
+    if document is None:
+        return ""
+    names = [happening.data[key] for key in ("tunnel", "name") if key in happening.data]
+    key = (happening.type, *names)
+    before, known[key] = known.get(key), document
+    if before is None or happening.data["change"] != "changed":
+        return ""
+    old, new = _flat(before), _flat(document)
+    words = [f"{name} {old.get(name, 'none')} → {value}" for name, value in new.items() if old.get(name) != value]
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _flat(document: dict[str, Any], above: str = "") -> dict[str, str]:
+    """What can change of a document, a word for each; counters move all the time, and `wanted` says the rest again."""
+    flat: dict[str, str] = {}
+    for key, value in document.items():
+        if isinstance(value, dict) and key == "netdev":
+            flat |= _flat(value, "netdev ")
+        elif key not in ("counters", "wanted", "document", "ifindex"):
+            words = ", ".join(map(str, value)) if isinstance(value, list) else value
+            flat[above + key.replace("_", "-")] = "none" if words in (None, "", {}) else str(words)
+    return flat
 
 
 def _in_words(happening: Happening) -> str:

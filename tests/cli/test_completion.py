@@ -60,6 +60,8 @@ def offered(line: str) -> list[str]:
         ("l2tpctl capture siteb lan --side ", "inner outer"),
         ("l2tpctl events --type ", "link session tunnel worker"),
         ("l2tpctl peer s", "siteb sitec"),
+        ("l2tpctl session add siteb x --bridge br0", "br0"),
+        ("l2tpctl session set siteb lan --bridge n", "none"),
         ("l2tpctl peer siteb --as i", "iproute2"),
         ("l2tpctl tunnel add x --encap ", "ip udp"),
         ("l2tpctl tunnel add x --datapath ", "auto ebpf kernel user"),

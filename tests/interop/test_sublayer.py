@@ -10,7 +10,11 @@ import pytest
 
 from tests.hosts import Host
 
-DATAPATHS = ["user", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)]
+CASES = [
+    pytest.param("user", True, id="user, cookies"),
+    pytest.param("user", False, id="user, no cookies"),
+    pytest.param("kernel", True, id="kernel, cookies", marks=pytest.mark.kernel_l2tp),
+]
 _DROPS = ("tx_errors", "rx_errors", "rx_seq_discards", "rx_oos_packets", "rx_cookie_discards", "rx_invalid")
 
 
@@ -20,8 +24,7 @@ def _session(host: Host) -> dict[str, Any]:
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("datapath", DATAPATHS)
-@pytest.mark.parametrize("cookies", [True, False], ids=["cookies", "no cookies"])
+@pytest.mark.parametrize(("datapath", "cookies"), CASES)
 def test_no_counter_shows_a_wrong_sublayer(underlay: tuple[Host, Host], datapath: str, *, cookies: bool) -> None:
     sent, expected = ("0011223344556677", "8899aabbccddeeff") if cookies else ("none", "none")
     ends = zip(underlay, reversed(underlay), ("default", "none"), (sent, expected), (expected, sent), strict=True)

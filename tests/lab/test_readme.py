@@ -63,20 +63,22 @@ def sites(hosts: Hosts) -> dict[str, Host]:
     return {host.name: host for host in ends}
 
 
-def _type(line: Line, sites: dict[str, Host], folder: Path, datapath: str) -> None:
+def _type(line: Line, sites: dict[str, Host], folder: Path, datapath: str) -> str:
     """Run one line in a shell. `ssh root@ADDRESS` is a shell on the other host; /etc/l2tpv3 a folder of the test's."""
     host, etc = sites[line.site], folder / line.site
     command = line.command.replace("/etc/l2tpv3", str(etc))
     if datapath == "ebpf":  # is used only where it is asked for
         command = command.replace("tunnel add siteb", f"tunnel add siteb --datapath {datapath}")
-    if _ENDLESS.search(command):
-        command = f"timeout --preserve-status -s INT 3 {command}"
+    endless = _ENDLESS.search(command) is not None
+    if endless:  # until what reads it has seen enough
+        command = f"{{ {command}\n}} | head -n 2"
     path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     variables = [f"PATH={path}", f"L2TPV3_CONFIG_DIR={etc}", "COLUMNS=80"]
-    done = host.run(["env", *variables, "bash", "-euo", "pipefail", "-c", command], check=False)
+    done = host.run(["env", *variables, "bash", "-euo", "pipefail", "-c", command], check=False, timeout_s=300)
     said = f"{line.site}# {line.command}\n{done.stdout}{done.stderr}"
-    assert done.returncode == 0, said
+    assert done.returncode == (141 if endless else 0), said
     assert "internal error" not in done.stderr and "bash: " not in done.stderr, said
+    return said
 
 
 def _stand_in_for_ssh(folder: Path, sites: dict[str, Host]) -> None:
@@ -92,6 +94,7 @@ def _stand_in_for_ssh(folder: Path, sites: dict[str, Host]) -> None:
 
 @pytest.mark.root
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("datapath", DATAPATHS)
 def test_every_command_runs_as_printed(sites: dict[str, Host], tmp_path: Path, datapath: str) -> None:
     _stand_in_for_ssh(tmp_path, sites)
@@ -102,11 +105,9 @@ def test_every_command_runs_as_printed(sites: dict[str, Host], tmp_path: Path, d
             (tmp_path / line.site).mkdir(exist_ok=True)
             (tmp_path / line.site / name).write_text(line.file.replace("/etc/l2tpv3", str(tmp_path / line.site)))
         else:
-            _type(line, sites, tmp_path, datapath)
+            said = _type(line, sites, tmp_path, datapath)
             ran += 1
-            if "tunnel add" in line.command:
-                shown = sites[line.site].ctl("tunnel", "show", "siteb").stdout
-                assert re.search(rf"^datapath +{datapath}$", shown, re.MULTILINE), shown
+            assert "tunnel add" not in line.command or f", {datapath} datapath" in said, said
     assert ran > 20
 
 
