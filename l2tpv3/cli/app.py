@@ -48,12 +48,9 @@ l2tpctl help session add  # the help of any command
 
 def _version(value: bool | None) -> None:  # noqa: FBT001 - typer calls it with the flag
     if value:
-        from importlib.metadata import PackageNotFoundError, version
+        from l2tpv3.cli.version import version_line
 
-        try:
-            print(f"l2tpctl {version('l2tpv3')}")
-        except PackageNotFoundError:
-            print("l2tpctl, not installed: run from its source")
+        print(version_line())
         raise typer.Exit
 
 

@@ -107,6 +107,11 @@ def tell(error: L2tpError, *, as_json: bool = False) -> int:
 
 
 def _invoke(argv: list[str], invocation: Invocation) -> int:
+    if argv == ["--version"] and COMPLETING not in os.environ:
+        from l2tpv3.cli.version import version_line
+
+        print(version_line())
+        return 0
     import typer
 
     from l2tpv3.cli.app import command
