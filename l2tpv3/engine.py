@@ -275,16 +275,17 @@ class Engine:
         """
         for attempt in range(ROUNDS):
             with self._busy():
-                for one in self._runner.take_all(steps, _telling(steps, on_step, begun)):
-                    if lost is not None:
-                        lost.append(one)
-                    if on_step is not None:
-                        on_step(one)
+                self._runner.take_all(steps, _telling(steps, on_step, begun))
             with taping() as tape:
                 world = (look or self._look_at_all)(change.wanted)
                 world = self._with_links(world, change.links.wanted)
             steps = plan_everything(dataclasses.replace(once_done(change), world=world))
             if not steps:
+                for one in self._runner.put_back(change.wanted, world.netdevs.keys()):
+                    if lost is not None:
+                        lost.append(one)
+                    if on_step is not None:
+                        on_step(one)
                 return tape
             time.sleep(_PAUSE_S * attempt)
         left = describe(steps)[0]
@@ -368,6 +369,7 @@ class Engine:
             tunnels = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
             links = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.links.items()}
             self.store.commit(Edits(tunnels=tunnels, links=links), _audited("down", outcome), None)
+            self._runner.tidy({})
             self._spaces.tidy()
             return outcome
 

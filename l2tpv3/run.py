@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError, about_session
@@ -43,10 +43,10 @@ class Runner:
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
         self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
 
-    def take_all(self, steps: Sequence[AnyStep], before: Callable[[AnyStep], None]) -> list[ToldStep]:
+    def take_all(self, steps: Sequence[AnyStep], before: Callable[[AnyStep], None]) -> None:
         """Take steps in their order. before: called with each before it is taken. Raises as `take` does.
 
-        What others have configured on a netdev that is made anew is put back; gives what could not be.
+        What others have configured on netdevs that are made anew is kept for `put_back`.
         Where sessions are made one after another, their netdevs are set up together after the last of them: each
         setting of an MTU or a MAC address has the kernel walk over the routes of all netdevs that are up.
         """
@@ -64,7 +64,6 @@ class Runner:
                 self._down = None  # what is undone need not be up
                 raise
         self._set_up()
-        return list(self._put_back(steps))
 
     def _keep_belongings(self, steps: Sequence[AnyStep]) -> None:
         """Note what others have configured on netdevs that go, and are made again by these steps."""
@@ -89,15 +88,16 @@ class Runner:
             for name in kept - known:
                 self._safekeeping.forget(*name)
 
-    def _put_back(self, steps: Sequence[AnyStep]) -> Iterator[ToldStep]:
-        """Configure again what is kept of netdevs that were made anew, perhaps by a change that was killed."""
-        made, kept = _made(steps), self._safekeeping.names()
-        for tunnel, session in _removed(steps):
-            name = (tunnel.spec.name, session.spec.name)
-            if name in kept and name not in made:
-                self._safekeeping.forget(*name)
-        for name in made.keys() & kept if kept else ():
-            tunnel, session = made[name]
+    def put_back(self, records: Records, netdevs: Collection[tuple[str, str]]) -> Iterator[ToldStep]:
+        """Configure again what is kept of netdevs that were made anew, perhaps by a change that was killed.
+
+        netdevs: the sessions whose netdevs are there. Gives what could not be configured.
+        """
+        for name in sorted(self._safekeeping.names() & {*netdevs}):
+            tunnel = records.get(name[0])
+            session = tunnel.session(name[1]) if tunnel is not None else None
+            if tunnel is None or session is None:
+                continue
             lost: dict[str, None] = {}
             for belongings in reversed(self._safekeeping.get(*name)):  # the first netdev has the last word
                 try:

@@ -144,7 +144,9 @@ def test_what_is_waited_for_keeps_its_part_of_a_killed_change(tmp_path: Path) ->
         with pytest.raises(L2tpError, match="no bridge br0"):
             late.restore()
         assert late.session("t", "s").condition is Condition.INCOMPLETE
-    assert sum("record only" in entry.what for entry in late.audit()) <= 1, "nothing to do is no change each time"
+    assert sum("nothing but the record" in entry.what for entry in late.audit()) <= 1, (
+        "nothing to do is no change each time"
+    )
     make(tmp_path, memory, bridge).restore()
     (tunnel,) = memory.tunnels(None)
     assert [one.session_id for one in tunnel.sessions] == [1]
