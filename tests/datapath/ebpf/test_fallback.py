@@ -80,7 +80,8 @@ def test_a_route_with_a_smaller_mtu(ends: Ends, family: int, mtu: str) -> None:
 @pytest.mark.parametrize("encap", Encap)
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_router_on_the_way_has_a_smaller_mtu(hosts: Hosts, encap: Encap, family: int) -> None:
-    """It cuts up packets of IPv4. Those of IPv6 it refuses, and the worker cuts up the next ones."""
+    """It cuts up packets of IPv4. Those of IPv6 it refuses; that is not believed, since anybody can forge it, so the
+    session needs an MTU that fits."""
     near, far, router = hosts.add("near", "far", "router")
     lines = []
     for number, host in enumerate((near, far), start=1):
@@ -107,9 +108,10 @@ def test_a_router_on_the_way_has_a_smaller_mtu(hosts: Hosts, encap: Encap, famil
         if family == 6:
             sender.send(frame(1414, 0))
             time.sleep(0.1)
-        sender.send(frame(1414, 1))
-        assert collect(receiver, 1) == [frame(1414, 1)]
-    assert a.slow(tunnel, one) == (NOBODY if family == 4 else Passed(0, 1))
+        size = 1414 if family == 4 else 1100
+        sender.send(frame(size, 1))
+        assert collect(receiver, 1) == [frame(size, 1)]
+    assert a.slow(tunnel, one) == NOBODY
 
 
 def outer(source: Host, target: Host, packet: bytes, *, encap: Encap = Encap.UDP, options: bytes = b"") -> None:
