@@ -440,12 +440,15 @@ class Manager:
                 status.condition is Condition.MISSING
                 or (status.condition is Condition.INCOMPLETE and not held(self._engine.places.runtime))
             ):
-                netdevs = [one.netdev for one in status.sessions if one.netdev]
-                if observer.faults(record.datapath):
+                there = [one.netdev for one in status.sessions if one.netdev]
+                lost = there
+                if faults := observer.faults(record.datapath):
                     # A worker that can't be worked with may have it; then its netdevs have their carrier.
-                    netdevs, known = [one for one in netdevs if one.up and not one.carrier], ()
-                if netdevs or status.name in known:
+                    lost, known = [one for one in there if one.up and not one.carrier], ()
+                if lost or status.name in known:
                     found[status.name] = None
+                elif there and len(faults) == 1 and faults[0].pid:
+                    found[status.name] = faults[0].pid  # whose end is to be noticed
         return found | self._orphaned_cards()
 
     def _orphaned_cards(self) -> dict[str, int | None]:

@@ -100,7 +100,8 @@ class Supervisor:
         self._orphans = {name for name, pid in found.items() if pid is None}
         pids = {pid for pid in found.values() if pid is not None}
         self._known |= {name for name, pid in found.items() if pid is not None}
-        for pid in self._workers.keys() - pids - self._hangs.keys():
+        # One that lives on, but can't be asked any more as its socket is gone, is watched until it ends.
+        for pid in [pid for pid in self._workers.keys() - pids - self._hangs.keys() if _has_ended(self._workers[pid])]:
             os.close(self._workers.pop(pid))
         for pid in pids - self._workers.keys():
             try:
@@ -204,6 +205,13 @@ class Supervisor:
         for fd in (ended, *self._workers.values(), *self._cables.filenos()):
             poll.register(fd, select.POLLIN)
         return poll.poll(LOOK_S * 1000)
+
+
+def _has_ended(process: int) -> bool:
+    """process: its pidfd."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _mtime(path: Path) -> int:

@@ -154,6 +154,22 @@ def test_what_programs_move_goes_on_without_a_worker_which_is_replaced(hosts: Ho
     assert session.counters.rx_packets > 100, "what was counted stays"
 
 
+@pytest.mark.parametrize("since", ["before", "after"])
+def test_a_worker_that_has_lost_its_socket_is_replaced_when_it_dies(joined: tuple[Here, Here], since: str) -> None:
+    a, _ = joined
+    (worker,) = a.host.workers()
+    (socket,) = a.host.runtime_dir.glob("*.sock")
+    if since == "after":
+        socket.unlink()
+    with watch(a):
+        time.sleep(1.5)  # so that it has looked
+        socket.unlink(missing_ok=True)
+        time.sleep(2.0)  # so that it has looked again
+        assert a.host.workers() == [worker]
+        os.kill(worker, signal.SIGKILL)
+        eventually(functools.partial(_others, a.host, worker))
+
+
 def test_what_was_taken_down_or_deleted_stays_so(joined: tuple[Here, Here], watching: subprocess.Popen[str]) -> None:
     a, _ = joined
     a.down()
