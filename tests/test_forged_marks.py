@@ -87,6 +87,16 @@ def test_a_tap_that_a_guest_holds_keeps_no_tunnel_down(host: Here, flags: str) -
     assert "evil0" in netdevs(_guest(host))
 
 
+def test_a_marked_tap_of_another_kind_is_passed_over(host: Here) -> None:
+    guest, real = _guest(host), host.session("t", "s1").netdev
+    guest.ip("tuntap", "add", "dev", "evil0", "mode", "tap", "multi_queue")
+    guest.ip("link", "set", "evil0", "alias", real.alias)
+    _kill_worker(host)
+    host.restore()
+    assert [host.session("t", name).condition for name in ("s1", "s2")] == [Condition.UP] * 2
+    assert host.session("t", "s1").netdev.ifindex == real.ifindex
+
+
 def test_in_its_own_namespace_only_the_workers_own_netdev_is_the_sessions(host: Here) -> None:
     guest, real = _guest(host), host.session("t", "s1").netdev
     _veth(guest, real.alias)

@@ -159,7 +159,10 @@ def _everywhere() -> list[str | None]:
 
 
 def attach(found: Found, subject: str, *, merging: bool) -> int | None:
-    """An open file of a TAP that was found; None when it has vanished since. Raises ConflictError when it is in use."""
+    """An open file of a TAP that was found; None when it has vanished since, or is of a kind that we never make.
+
+    Raises ConflictError when it is in use.
+    """
     with inside(found.netns):
         try:
             ifname = socket.if_indextoname(found.ifindex)  # its name of this moment; one that is not UTF-8, too
@@ -171,6 +174,8 @@ def attach(found: Found, subject: str, *, merging: bool) -> int | None:
             if error.errno == errno.EBUSY:
                 remedy = "end the process that has it (`fuser /dev/net/tun`)"
                 raise ConflictError(subject, f"netdev {ifname} is in use", remedy, errno=error.errno) from error
+            if error.errno == errno.EINVAL:  # a TUN, or one with several queues: anybody may have marked it
+                return None
             raise from_errno(subject, f"attach to netdev {ifname}", error.errno or 0) from error
         with contextlib.suppress(OSError):  # renamed or deleted just now
             if socket.if_nametoindex(ifname) == found.ifindex:
