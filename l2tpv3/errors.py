@@ -39,6 +39,7 @@ class L2tpError(Exception):
 
     subject: the object, as the user names it ("tunnel siteb", "--mtu").
     problem: what is wrong, with the value. remedy: what to do; empty when there is nothing to advise.
+    session: the tunnel and session that it is about, as far as that is known; see about_session.
     """
 
     slug: ClassVar[str] = "error"
@@ -49,6 +50,7 @@ class L2tpError(Exception):
     def __init__(self, subject: str, problem: str, remedy: str = "", *, errno: int | None = None) -> None:
         self.subject, self.problem, self.remedy = (_one_line(text) for text in (subject, problem, remedy))
         self.errno = errno
+        self.session: tuple[str, str] | None = None
         super().__init__(subject, problem, remedy)
 
     def __str__(self) -> str:
@@ -173,6 +175,7 @@ def about_session(tunnel: str, name: str) -> Iterator[None]:
     try:
         yield
     except L2tpError as error:
+        error.session = tunnel, name
         bare = f"session {name}"
         if error.subject == bare or error.subject.startswith(f"{bare}:"):
             error.subject = f"session {tunnel}/{name}{error.subject[len(bare) :]}"

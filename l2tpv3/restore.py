@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
-from l2tpv3.errors import L2tpError, LockedError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.errors import L2tpError, LockedError, MissingError, NoAddressError, NoRouteError, WorkerError
 from l2tpv3.everything import Everything
 from l2tpv3.link.base import home
 from l2tpv3.links.record import Links
@@ -21,6 +22,8 @@ from l2tpv3.told import News, Tell, ToldStep, Turn
 
 WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 """What may be only a matter of time."""
+
+_REFUSED_MAX: Final = 16  # each is found by trying once more
 
 
 class Restorer:
@@ -139,21 +142,35 @@ class Restorer:
     def _together(self, names: Collection[str] | None) -> dict[str, L2tpError]:
         """Bring back as one change: all that is missing of them, or nothing.
 
-        But for sessions that have to be waited for: gives their tunnels, and what for.
+        But for sessions that have to be waited for, and a few of a single tunnel that can't be made, which whoever has
+        their network namespace can bring about: gives their tunnels, and what is wrong.
         """
+        refused: dict[tuple[str, str], L2tpError] = {}
         while True:
             try:
-                return self._at_once(names)
+                return self._at_once(names, refused)
             except _FewerError as fewer:
                 if not fewer.names:
                     return {}
                 names = fewer.names
+            except WorkerError:
+                raise
+            except L2tpError as error:
+                single = names is not None and len(names) == 1 and len(refused) < _REFUSED_MAX
+                if not single or error.session is None or error.session in refused:
+                    raise
+                refused[error.session] = error
 
-    def _at_once(self, names: Collection[str] | None) -> dict[str, L2tpError]:
-        """As `_together`. Raises _FewerError, touching nothing, when some of them are not to be brought back."""
+    def _at_once(
+        self, names: Collection[str] | None, refused: Mapping[tuple[str, str], L2tpError]
+    ) -> dict[str, L2tpError]:
+        """As `_together`. Raises _FewerError, touching nothing, when some of them are not to be brought back.
+
+        refused: sessions that are left out.
+        """
         tunnels, links = (None, None) if names is None else _parted(names)
         scope = None if tunnels is None else frozenset((name, None) for name in tunnels)
-        absent: dict[tuple[str, str], MissingError] = {}
+        absent = dict(refused)
         absent_links: dict[str, L2tpError] = {}
         unmade: set[str] = set()
 

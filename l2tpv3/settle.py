@@ -133,7 +133,7 @@ class Settler:
             self._placer.check_bridge(resolved(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
             self._bridged.add(key)
 
-    def again(self, names: Collection[str] | None, absent: dict[tuple[str, str], MissingError]) -> Records:
+    def again(self, names: Collection[str] | None, absent: dict[tuple[str, str], L2tpError]) -> Records:
         """What is on record, addresses and MTUs looked up anew where they were left open; `names`: only of those.
 
         absent: gets the sessions (tunnel, name) whose namespace or bridge is not there yet, and why. Raises what a

@@ -198,7 +198,7 @@ class Settling:
         self,
         names: Collection[str] | None,
         links: frozenset[str] | None,
-        absent: dict[tuple[str, str], MissingError],
+        absent: dict[tuple[str, str], L2tpError],
         absent_links: dict[str, L2tpError],
         unmade: set[str],
     ) -> Everything:
@@ -235,7 +235,7 @@ class Settling:
         self,
         record: LinkRecord,
         there: bool,  # noqa: FBT001 - private
-        absent: Mapping[tuple[str, str], MissingError],
+        absent: Mapping[tuple[str, str], L2tpError],
         unmade: Collection[str],
         tunnels: Records,
         links: Links,

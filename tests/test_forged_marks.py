@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from l2tpv3 import Condition
+from l2tpv3.errors import ConflictError
 from l2tpv3.netns import inside
 from tests.here import Here, netdevs
 from tests.hosts import Host, Hosts
@@ -95,6 +96,16 @@ def test_a_marked_tap_of_another_kind_is_passed_over(host: Here) -> None:
     host.restore()
     assert [host.session("t", name).condition for name in ("s1", "s2")] == [Condition.UP] * 2
     assert host.session("t", "s1").netdev.ifindex == real.ifindex
+
+
+def test_a_guest_that_holds_its_netdev_keeps_only_its_own_session_down(host: Here) -> None:
+    guest, real = _guest(host), host.session("t", "s1").netdev
+    _kill_worker(host)
+    _hold(guest, real.alias, real.ifname, "4000")
+    with pytest.raises(ConflictError, match=rf"session t/s1: netdev {real.ifname} is in use"):
+        host.restore()
+    assert [host.session("t", name).condition for name in ("s1", "s2")] == [Condition.MISSING, Condition.UP]
+    assert guest.ip("link", "show", real.ifname)
 
 
 def test_in_its_own_namespace_only_the_workers_own_netdev_is_the_sessions(host: Here) -> None:
