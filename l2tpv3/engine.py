@@ -314,7 +314,7 @@ class Engine:
         """Take away what the begun steps made, and make again what they took away; see extent.what_to_undo."""
         made = note.target.made
         making = {**change.maybe, **made.tunnels}
-        now = self.observer(Recorded(tunnels={})).world(change.old, making)
+        now = self.observer(Recorded(tunnels={})).world(change.old, making, change.old)
         back, alone = what_to_undo(change, begun, making, now)
         names = [step.link.spec.name for step in begun if isinstance(step, LinkStep)]
         known = [Everything(links=some) for some in (change.links.old, made.links, change.links.wanted)]

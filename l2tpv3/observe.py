@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from l2tpv3.chosen import route_now
 from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
@@ -27,6 +28,22 @@ from l2tpv3.world import World
 
 _HAVE_QUEUES = ("user", "ebpf")
 """Datapaths whose netdevs hold frames for a process that may not come to take them in time."""
+
+_TELL_FIRST_NAMES = ("kernel",)
+"""Datapaths that tell of a netdev the name that it was made under."""
+
+
+class _Sighting(NamedTuple):
+    """A session on a record, and as its datapath reports it; None where it does not run."""
+
+    record: TunnelRecord
+    session: SessionRecord
+    seen: Session | None
+
+    def identity(self) -> tuple[object, ...]:
+        """Which session it is: a name may stand for one in one record, for another one in another."""
+        record = self.record
+        return record.datapath, record.spec.netns, record.spec.tunnel_id, self.session.spec.session_id
 
 
 class Observer:
@@ -80,30 +97,53 @@ class Observer:
         return carried.tunnels
 
     def world(self, *beliefs: Records) -> World:
-        """What is there of the tunnels and sessions on all these records, and beside them."""
+        """What is there of the tunnels and sessions on all these records, and beside them.
+
+        What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
+        """
         records = [record for some in beliefs for record in some.values()]
         keys = {(record.datapath, record.spec.netns) for record in records}
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
-        netdevs: dict[tuple[str, str], NetdevState] = {}
-        for record in records:
-            there = _sessions_by_id(self.match(record))
-            for session in record.sessions:
-                key = (record.spec.name, session.spec.name)
-                seen = there.get(session.spec.session_id)
-                if key not in netdevs and (netdev := self._netdev(record, session, seen)) is not None:
-                    netdevs[key] = netdev
-        world = World(tunnels=tunnels, netdevs=netdevs)
+        world = World(tunnels=tunnels, netdevs=self._netdevs_of(records))
         missed = {record.datapath for record in records if world.tunnel(record) is None}
         faults = {name: self.faults(name) for name in missed}
         lost = frozenset((name, tunnel) for name in missed for tunnel in self.lost(name))
         return dataclasses.replace(world, faults=faults, lost=lost)
 
-    def _netdev(self, record: TunnelRecord, session: SessionRecord, seen: Session | None) -> NetdevState | None:
-        """seen: the session as its datapath reports it."""
+    def _netdevs_of(self, records: Iterable[TunnelRecord]) -> dict[tuple[str, str], NetdevState]:
+        """See World.netdevs."""
+        sightings: dict[tuple[str, str], list[_Sighting]] = {}
+        for record in records:
+            there = _sessions_by_id(self.match(record))
+            for session in record.sessions:
+                one = _Sighting(record, session, there.get(session.spec.session_id))
+                sightings.setdefault((record.spec.name, session.spec.name), []).append(one)
+        found = {key: self._netdev_of(some) for key, some in sightings.items()}
+        return {key: netdev for key, netdev in found.items() if netdev is not None}
+
+    def _netdev_of(self, sightings: Sequence[_Sighting]) -> NetdevState | None:
+        """Of sessions of one name: of the last one that runs; where none runs, what an ended worker left."""
+        running = [one for one in sightings if one.seen is not None]
+        last = running[-1].identity() if running else None
+        mine = [one for one in running if one.identity() == last] or sightings
+        # Two run where one was about to take the other's place: their netdevs have the same mark.
+        others = frozenset(self._attached(one) for one in running if one.identity() != last) - {""}
+        return next((netdev for one in mine if (netdev := self._netdev(one, others)) is not None), None)
+
+    def _netdev(self, sighting: _Sighting, others: frozenset[str | None] = frozenset()) -> NetdevState | None:
+        """A session's netdev. others: see Evidence."""
+        record, session, seen = sighting
         mark = self._places.mark(record.spec.name, session.spec.name)
-        attached = seen.attached if seen is not None else None
-        evidence = Evidence(record.datapath, attached, alive=seen is not None, mac=session.mac)
+        attached = self._attached(sighting) if others else seen.attached if seen is not None else None
+        evidence = Evidence(record.datapath, attached, alive=seen is not None, mac=session.mac, others=others)
         return self._locator.find(record.spec, session.spec, mark, evidence)
+
+    def _attached(self, sighting: _Sighting) -> str | None:
+        """See Session.attached; where that tells nothing, the name that the netdev was made under, if one has it."""
+        record, _, seen = sighting
+        if seen is None or seen.attached is not None or record.datapath not in _TELL_FIRST_NAMES:
+            return seen.attached if seen is not None else None
+        return seen.ifname if self.netdev(record.spec.netns, seen.ifname) is not None else None
 
     def match(self, record: TunnelRecord) -> Tunnel | None:
         """The tunnel on record as its datapath reports it, None when it does not."""
@@ -211,7 +251,7 @@ class Observer:
         """there: the tunnel's sessions by their ids; looking for each among all takes seconds for ten thousand."""
         spec = session.spec
         seen = there.get(spec.session_id)
-        netdev = self._netdev(record, session, seen)
+        netdev = self._netdev(_Sighting(record, session, seen))
         if {(record.spec.name, spec.name), (record.spec.name, None)} & self._unfinished:
             condition = Condition.INCOMPLETE
         elif seen is None or netdev is None:

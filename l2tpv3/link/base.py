@@ -23,7 +23,8 @@ class Evidence(NamedTuple):
 
     datapath: what carries it; "" when that is not known. attached, alive: what the datapath reports, see Session; False
     when it reports no such session. mac: the MAC address on record. homes: other namespaces that it may be in, by what
-    is on record.
+    is on record. others: the names, as `attached`, of the netdevs of other sessions that run under the same name and so
+    have the same mark: one that takes the place of another one runs beside it for a while.
     """
 
     datapath: str = ""
@@ -31,6 +32,7 @@ class Evidence(NamedTuple):
     alive: bool = False
     mac: str | None = None
     homes: tuple[str | None, ...] = ()
+    others: frozenset[str | None] = frozenset()
 
 
 NO_EVIDENCE: Final = Evidence()
@@ -43,7 +45,8 @@ class Locator(Protocol):
         self, tunnel: TunnelSpec, session: SessionSpec, mark: str, evidence: Evidence = NO_EVIDENCE
     ) -> NetdevState | None:
         """By its mark (Places.mark): where it belongs, in evidence.homes and the tunnel's namespace; with enough
-        evidence also in any other that has a name."""
+        evidence also in any other that has a name. Of several the one that evidence.attached tells; the newest where
+        that tells nothing. None where it can only be that of another session, see evidence.others."""
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""

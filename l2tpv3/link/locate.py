@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -41,17 +41,24 @@ class NetdevLocator:
     ) -> NetdevState | None:
         """See Locator.find."""
         likely = dict.fromkeys((home(tunnel, session), *evidence.homes, tunnel.netns))
-        if self._few and (state := _by_name(likely, session.ifname, mark)) is not None and _may_be(state, evidence):
+        if self._few and (state := _by_name(likely, session.ifname, mark)) is not None and _is_told(state, evidence):
             return state
-        for netns in likely:
-            if (state := _likeliest(self._dump(netns).get(mark, ()), evidence)) is not None:
+        first: NetdevState | None = None
+        for state in self._marked(likely, mark):
+            if _is_told(state, evidence):
                 return state
+            if first is None and _may_be(state, evidence):
+                first = state
         if evidence.alive:
-            for netns in self._named():
-                found = self._dump(netns).get(mark, ())
-                if (state := next((one for one in found if _is_proven(one, evidence)), None)) is not None:
+            for state in self._marked(self._named(), mark):
+                if _is_proven(state, evidence):
                     return state
-        return None
+        return first if not evidence.others else None
+
+    def _marked(self, namespaces: Iterable[str | None], mark: str) -> Iterator[NetdevState]:
+        """Those with a mark, the newest of each namespace first."""
+        for netns in namespaces:
+            yield from reversed(self._dump(netns).get(mark, ()))
 
     def _named(self) -> list[str]:
         if self._everywhere is None:
@@ -86,11 +93,11 @@ def _may_be(state: NetdevState, evidence: Evidence) -> bool:
     return evidence.attached != "" and (kinds is None or state.kind in kinds)
 
 
-def _likeliest(states: Sequence[NetdevState], evidence: Evidence) -> NetdevState | None:
-    """Of those with the mark in one namespace. The newest, where nothing else tells: a session is being replaced."""
-    fitting = [one for one in states if _may_be(one, evidence)]
-    named = [one for one in fitting if one.ifname == evidence.attached]
-    return next(reversed(named or fitting), None)
+def _is_told(state: NetdevState, evidence: Evidence) -> bool:
+    """Whether it is the one that the datapath tells; where that tells none, any but those of other sessions."""
+    if evidence.attached is not None:
+        return _may_be(state, evidence) and state.ifname == evidence.attached
+    return _may_be(state, evidence) and state.ifname not in evidence.others
 
 
 def _is_proven(state: NetdevState, evidence: Evidence) -> bool:
