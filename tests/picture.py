@@ -106,12 +106,16 @@ def _statuses(manager: Manager) -> list[tuple[Any, ...]]:
 
 
 def _plain(tunnel: Tunnel, *, names: bool) -> Tunnel:
-    """names: whether it tells netdevs' names. The kernel goes on saying the one that a netdev was made under."""
+    """names: whether it tells netdevs' names. The kernel goes on saying the one that a netdev was made under.
+
+    Without the notes of what the far end refused: that takes until something is sent.
+    """
     sessions = sorted(tunnel.sessions, key=lambda one: one.session_id)
     return dataclasses.replace(
         tunnel,
         worker_pid=None,
         counters=TunnelCounters(),
+        notes=tuple(one for one in tunnel.notes if "(ICMP " not in one),
         sessions=tuple(
             dataclasses.replace(one, counters=Counters(), ifname=one.ifname if names else "") for one in sessions
         ),
