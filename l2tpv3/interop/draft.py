@@ -67,6 +67,11 @@ class Complaints:
         """Note what is left out."""
         self.warnings.append(Problem(place.file, place.line, "", problem, remedy))
 
+    def add_vrf(self, place: Place, ifname: str) -> None:
+        """Note that a netdev is in a VRF: without it, what that keeps apart would be routed with all the rest."""
+        remedy = "take it out, and put the netdev into the VRF by other means before packets pass"
+        self.add(place, f"the VRF of {ifname} can't be imported", remedy)
+
     def refused(self, place: Place, error: InvalidValueError) -> None:
         """Note a parser's error."""
         self.problems.append(Problem(place.file, place.line, error.subject, error.problem, error.remedy))

@@ -137,6 +137,8 @@ class Netdevs:
                 draft.set(_SESSION_WORDS[word], value, place)
             elif word in ("name", "netns"):
                 netns, ifname = self._move((netns, ifname), word, value, place)
+            elif word == "vrf":
+                self._complaints.add_vrf(place, ifname)
             elif word != "master":
                 self._complaints.warn(place, f"{quoted(word)} of {ifname} is not imported", _OTHER_MEANS)
 

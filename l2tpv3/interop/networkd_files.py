@@ -261,6 +261,8 @@ class _Networks:
         elif (section, key) == ("Bridge", "Isolated") and not is_link:
             isolated = _flag(key, value, place, self._complaints)
             self._bridges.port(None, ifname, place).isolated = place if isolated else None
+        elif (section, key) == ("Network", "VRF") and value:
+            self._complaints.add_vrf(place, ifname)
         elif section == "BridgeVLAN" and not is_link:
             remedy = "take it out, and give the VLANs to the link with `vlan = [...]` afterwards"
             self._complaints.add(place, f"[BridgeVLAN] {key}= of {ifname} can't be imported", remedy)

@@ -99,6 +99,10 @@ def _interface(item: _Item, tunnels: dict[str, Draft], complaints: Complaints) -
             session.set(_SESSION[key], value, place)
         elif key in _COOKIES and value:
             session.set(_COOKIES[key], value, place)
+        elif key == "use-ipsec":
+            if value != "no":
+                problem = f"{ifname} is protected by IPsec, which can't be imported"
+                complaints.add(place, problem, "take use-ipsec out, and protect it by other means before packets pass")
         elif key not in (*_SPECIAL, *_TUNNEL, *_SESSION, *_COOKIES):
             complaints.warn(place, f"{quoted(key)} of {ifname} is not imported", "set it by other means")
     for key in _NEEDED:

@@ -27,7 +27,7 @@ _SESSION_WORDS = {"session-id": "id", "peer-session-id": "peer-id", "mtu": "mtu"
 _NEEDED = ("tunnel-id", "peer-tunnel-id", "session-id", "peer-session-id")
 _IGNORED = {"description"}
 _LOST = {
-    *("vrf", "ip", "ipv6", "mirror", "redirect", "traffic-policy", "policy", "firewall", "dhcp-options"),
+    *("ip", "ipv6", "mirror", "traffic-policy", "policy", "firewall", "dhcp-options"),
     *("disable-flow-control", "disable-link-detect", "dhcpv6-options", "eapol"),
 }
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -140,6 +140,8 @@ class _Interfaces:
                 draft.set("vlan-filtering", "on", place)
             case ["disable", *_]:
                 draft.set("up", "off", place)
+            case ["vrf", *_]:
+                self._complaints.add_vrf(place, name)
             case [] | ["description", *_] | ["member", *_]:
                 pass
             case _:
@@ -182,6 +184,11 @@ class _Interfaces:
         self._seen[ifname].add(key)
         if key == "disable":
             session.set("up", value=False, place=place)
+        elif key == "vrf":
+            self._complaints.add_vrf(place, ifname)
+        elif key == "redirect":
+            problem = f"that what comes in by {ifname} is sent out elsewhere can't be imported"
+            self._complaints.add(place, problem, "take it out, and set it by other means before packets pass")
         elif key in _LOST:
             self._complaints.warn(place, f"{quoted(key)} of {ifname} is not imported", "set it by other means")
         elif key not in _WORDS and key not in _SESSION_WORDS:
