@@ -90,14 +90,14 @@ def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int)
     except OSError as error:
         subject = f"tunnel {tunnel.name}"
         raise from_errno(subject, f"ask for the route to --remote {remote}", error.errno or 0) from error
-    most = min(link.mtu, _advertised(tunnel.netns, link.ifname)) if remote.version == 6 else min(link.mtu, _MTU_MAX)
+    most = min(link.mtu, advertised_mtu(tunnel.netns, link.ifname)) if remote.version == 6 else min(link.mtu, _MTU_MAX)
     clean = min(kept.mtu, most) if kept.mtu and not kept.expires else most
     added = max(0, present.mtu - mtu) if present.mtu else 0  # by IPsec, in the socket's view of the route
     return clean - added
 
 
-def _advertised(netns: str | None, ifname: str) -> int:
-    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu)."""
+def advertised_mtu(netns: str | None, ifname: str) -> int:
+    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu); 65535 if none."""
     try:
         with inside(netns):
             return int(Path(f"/proc/sys/net/ipv6/conf/{ifname}/mtu").read_text(encoding="ascii"))

@@ -13,7 +13,7 @@ from l2tpv3.words import IPAddress
 GET_ROUTE: Final = 26  # RTM_GETROUTE
 _ROUTE: Final = Struct("=BBBBBBBBI")  # struct rtmsg
 _OUT, _TARGET, _SOURCE, _METRICS, _CACHE = 4, 1, 2, 8, 12  # RTA_OIF, RTA_DST, RTA_SRC, RTA_METRICS, RTA_CACHEINFO
-_MTU: Final = 2  # RTAX_MTU
+_LOCK, _MTU = 1, 2  # RTAX_LOCK, RTAX_MTU
 _FIB_MATCH: Final = 0x2000
 _CACHE_INFO: Final = Struct("=IIiIIIII")  # struct rta_cacheinfo
 
@@ -44,11 +44,13 @@ def read_route(answer: Answer) -> int:
 class RouteMtu(NamedTuple):
     """What a route says of the size of packets. mtu: in bytes; 0: nothing, the netdev's counts.
 
-    expires: it is forgotten after a time, as is what ICMP said of the path, or a router advertised.
+    expires: it is forgotten after a time, as is what ICMP said of the path, or a router advertised. locked: nothing
+    said of the path later replaces it (`mtu lock`); unless it is asked for as `configured`, that may be locked, too.
     """
 
     mtu: int
     expires: bool
+    locked: bool = False
 
 
 def read_mtu(answer: Answer) -> RouteMtu:
@@ -60,5 +62,6 @@ def read_mtu(answer: Answer) -> RouteMtu:
             cache = found.get(_CACHE, (0, 0))
             known = cache[1] - cache[0] >= _CACHE_INFO.size
             expires = known and _CACHE_INFO.unpack_from(datagram, cache[0])[2] != 0
-            return RouteMtu(unsigned(datagram, metrics.get(_MTU)), expires)
+            locked = bool(unsigned(datagram, metrics.get(_LOCK)) & 1 << _MTU)
+            return RouteMtu(unsigned(datagram, metrics.get(_MTU)), expires, locked)
     return RouteMtu(0, expires=False)

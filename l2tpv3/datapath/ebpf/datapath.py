@@ -120,7 +120,8 @@ class EbpfDatapath:
             wires.make(tunnel, session, self._runtime)
 
     def outdated(self, tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
-        """See DependsOnSurroundings.outdated: packets come in where no program is, or IPsec policies came or went."""
+        """See DependsOnSurroundings.outdated: packets come in where no program is; or IPsec policies, or a
+        locked MTU of the route, came or went."""
         from l2tpv3.datapath.ebpf import wires
 
         return wires.outdated(tunnel, sessions)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from l2tpv3.datapath.ebpf import ipsec, names, underlay
 from l2tpv3.datapath.ebpf.ends import all_ends
-from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry, key
+from l2tpv3.datapath.ebpf.entry import DISBELIEVES, RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.sessions import Sessions, of_lower
 from l2tpv3.datapath.user.offloads import MISSING
 from l2tpv3.errors import from_errno
@@ -94,6 +94,8 @@ class _Look:
             yield "the counters are the worker's alone (what the programs count takes CAP_SYS_ADMIN to read)"
         if self._moving and self._policies:
             yield "packets go past IPsec policies that came later: `l2tpctl restore` has the worker send them"
+        if self._moving & DISBELIEVES and underlay.is_limited(self._route, tunnel, self._netns):
+            yield "packets may be longer than the route's MTU, which was locked later: `l2tpctl restore` mends that"
         if self._moving & RECEIVES and (ifname := self._unwatched(tunnel)):
             yield f"slower: packets come in by {ifname}, which has no program: `l2tpctl restore` mends that"
         if tunnel.encap is Encap.UDP and tunnel.udp_checksum:

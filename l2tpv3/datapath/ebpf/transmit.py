@@ -53,7 +53,7 @@ _TTL: Final = 64
 _AF_INET, _AF_INET6 = 2, 10
 _ENCAP_IPV4, _ENCAP_IPV6, _ENCAP_UDP = 1 << 1, 1 << 2, 1 << 4  # BPF_F_ADJ_ROOM_*
 _ENCAP_L2_SHIFT: Final = 56
-_SUCCESS, _NO_NEIGH = 0, 7  # BPF_FIB_LKUP_RET_*
+_SUCCESS, _NO_NEIGH, _FRAG_NEEDED = 0, 7, 8  # BPF_FIB_LKUP_RET_*
 
 # The stack, as offsets from R10. The outer headers end on a multiple of 4.
 _HEADERS: Final = -106
@@ -63,6 +63,7 @@ _FRAME: Final = -216  # the frame's own ethernet header
 _PACKETS, _BYTES = -224, -232
 _INNER: Final = -256
 _KEY: Final = -304
+_LENGTH: Final = -312  # of the longest packet
 # struct bpf_fib_lookup
 _FIB_BYTES: Final = 64
 _F_PROTOCOL, _F_SPORT, _F_LENGTH, _F_IFINDEX, _F_SOURCE, _F_TARGET = 1, 2, 6, 8, 16, 32
@@ -72,13 +73,14 @@ _NEIGHBOUR_BYTES: Final = 20  # struct bpf_redir_neigh
 @dataclass(frozen=True)
 class Outgoing:
     """What a session's packets have in common. lower: index of the netdev that the program is on. slow: of the netdev
-    that takes what the program can't do. sessions: the map's file."""
+    that takes what the program can't do. sessions: the map's file. disbelieves: see entry.DISBELIEVES."""
 
     tunnel: TunnelSpec
     session: SessionSpec
     lower: int
     slow: int
     sessions: int
+    disbelieves: bool = True
 
 
 def transmit(out: Outgoing) -> bytes:
@@ -218,7 +220,34 @@ class _Transmit:
         p.alu("+", R3, R9)
 
     def _route(self) -> None:
-        """Ask for the route to the peer, as for a packet of R3 bytes that is forwarded; and keep the next hop."""
+        """Ask for the route to the peer, as for a packet of R3 bytes that is forwarded; and keep the next hop.
+
+        What the kernel finds too long is so by the netdev's MTU, or by what ICMP said of the path. Asked without a
+        length it tells the netdev's, and compares only the frame with that (bpf_skb_fib_lookup() in net/core/filter.c).
+        """
+        p = self._p
+        p.store(8, R10, _LENGTH, R3)
+        self._look_up()
+        p.jump_if(R0, "==", _SUCCESS, "routed")
+        p.jump_if(R0, "==", _NO_NEIGH, "routed")
+        if self._out.disbelieves:
+            p.jump_if(R0, "!=", _FRAG_NEEDED, "slow")
+            p.move(R3, 0)
+            self._look_up()
+            p.jump_if(R0, "!=", _SUCCESS, "slow")
+            p.load(8, R3, R10, _LENGTH)
+            p.load(2, R1, R10, _FIB + _F_LENGTH)
+            p.jump_if(R3, "<=", R1, "routed")
+        p.jump("slow")
+        p.label("routed")
+        p.load(1, R1, R10, _FIB)
+        p.store(4, R10, _NEIGHBOUR, R1)
+        for at in range(0, 16, 4):
+            p.load(4, R1, R10, _FIB + _F_TARGET + at)
+            p.store(4, R10, _NEIGHBOUR + 4 + at, R1)
+
+    def _look_up(self) -> None:
+        """R0 = what the kernel says of the route for R3 bytes, which is in _FIB then; R3 = 0: of any length."""
         p, tunnel = self._p, self._out.tunnel
         size = 4 if self._ipv4 else 16
         whole = bytearray(_FIB_BYTES)
@@ -236,14 +265,6 @@ class _Transmit:
         p.move(R3, _FIB_BYTES)
         p.move(R4, 0)
         p.call(Helper.FIB_LOOKUP)
-        p.jump_if(R0, "==", _SUCCESS, "routed")
-        p.jump_if(R0, "!=", _NO_NEIGH, "slow")
-        p.label("routed")
-        p.load(1, R1, R10, _FIB)
-        p.store(4, R10, _NEIGHBOUR, R1)
-        for at in range(0, 16, 4):
-            p.load(4, R1, R10, _FIB + _F_TARGET + at)
-            p.store(4, R10, _NEIGHBOUR + 4 + at, R1)
 
     def _outer(self) -> None:
         """The outer headers on the stack, and the frame's addresses behind them."""

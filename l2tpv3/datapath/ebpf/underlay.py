@@ -12,8 +12,9 @@ from l2tpv3.datapath.ebpf.ends import all_ends
 from l2tpv3.datapath.ebpf.entry import local_of
 from l2tpv3.datapath.ebpf.receive import receive
 from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, of_program, running
+from l2tpv3.mtu import advertised_mtu
 from l2tpv3.netlink.ethtool import Offload, is_on
-from l2tpv3.netlink.fib import GET_ROUTE, read_route, route_to
+from l2tpv3.netlink.fib import GET_ROUTE, read_mtu, read_route, route_to
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
 from l2tpv3.netlink.programs import DEL_FILTER, IPV4, IPV6, run, stop
 from l2tpv3.netlink.route import Link, RouteSocket
@@ -33,6 +34,22 @@ def reached_by(route: RouteSocket, tunnel: TunnelSpec | Tunnel) -> Link | None:
     except OSError:
         return None
     return found if _is_ethernet(found) else None
+
+
+def is_limited(route: RouteSocket, tunnel: TunnelSpec | Tunnel, netns: str | None) -> bool:
+    """Whether packets to a peer have to be shorter than the netdev's MTU allows. netns: the tunnel's.
+
+    So it is where the route was given a locked MTU (`mtu lock`), or the netdev has a smaller one for IPv6, as routers
+    advertise it. What ICMP said of the path is no limit.
+    """
+    try:
+        configured = route_to(tunnel.remote, local_of(tunnel), configured=True)
+        if read_mtu(route.request(GET_ROUTE, configured)).locked:
+            return True
+    except OSError:  # there is no route
+        return False
+    out = reached_by(route, tunnel) if tunnel.remote.version == 6 else None
+    return out is not None and advertised_mtu(netns, out.ifname) < out.mtu
 
 
 def _is_ethernet(link: Link) -> bool:

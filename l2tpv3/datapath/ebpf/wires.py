@@ -20,11 +20,19 @@ from typing import Final
 
 from l2tpv3.datapath.ebpf import ends, ipsec, names, syscall
 from l2tpv3.datapath.ebpf.backhaul import backhaul, guard
-from l2tpv3.datapath.ebpf.entry import RECEIVES, SENDS, Entry, key
+from l2tpv3.datapath.ebpf.entry import DISBELIEVES, RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.sessions import PRIORITY, Sessions, create, of_lower
 from l2tpv3.datapath.ebpf.tasks import differ, tasks
 from l2tpv3.datapath.ebpf.transmit import Outgoing, transmit
-from l2tpv3.datapath.ebpf.underlay import attach, detach, is_attached, leaves_unfinished, reached_by, watched_by
+from l2tpv3.datapath.ebpf.underlay import (
+    attach,
+    detach,
+    is_attached,
+    is_limited,
+    leaves_unfinished,
+    reached_by,
+    watched_by,
+)
 from l2tpv3.errors import ConflictError, MissingError, UnavailableError, from_errno
 from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
 from l2tpv3.netlink.programs import run
@@ -45,18 +53,19 @@ def make(tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
 
     Raises ConflictError (a netdev of that name exists), UnavailableError, NotPermittedError.
     """
-    ours = tasks(tunnel, session, policies=ipsec.is_used(tunnel.netns))
     with _asking(tunnel, f"session {session.name}", "make what carries it") as route:
+        limited = is_limited(route, tunnel, tunnel.netns)
+        ours = tasks(tunnel, session, policies=ipsec.is_used(tunnel.netns), limited=limited)
         out = reached_by(route, tunnel)
         lower = _lower(route, tunnel, session, runtime, out)
         slow = route.link(names.slow(tunnel.tunnel_id, session.session_id)).ifindex
         for ifindex in (lower.ifindex, slow):
             route.without_ipv6(ifindex)
         if not ends.forward(route, tunnel, lower):
-            ours &= ~SENDS
+            ours &= RECEIVES
         with _find(route, tunnel, lower, out) or create(tunnel.remote.version) as sessions:
             _put(sessions, tunnel, session, lower.ifindex, ours)
-            _run(route, Outgoing(tunnel, session, lower.ifindex, slow, sessions.fd), ours)
+            _run(route, Outgoing(tunnel, session, lower.ifindex, slow, sessions.fd, bool(ours & DISBELIEVES)), ours)
             if out is not None and ours & RECEIVES:
                 attach(route, out, sessions)
             for ifindex in (slow, lower.ifindex):  # the last step: what is whole is up
@@ -226,7 +235,8 @@ def outdated(tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[Sessio
         with known:
             watched, policies = out is None or is_attached(route, out, known), ipsec.is_used(tunnel.netns)
             entries = [(one, known.get(key(tunnel, one.session_id))) for one, _ in whole]
-            wanted = {one.session_id: tasks(tunnel, one, policies=policies) for one, _ in whole}
+            limited = is_limited(route, tunnel, tunnel.netns)
+            wanted = {one.session_id: tasks(tunnel, one, policies=policies, limited=limited) for one, _ in whole}
             return [one for one, entry in entries if differ(entry, wanted[one.session_id], watched=watched)]
 
 

@@ -67,13 +67,29 @@ def test_what_the_outer_packet_has_to_be_cut_up_for(ends: Ends, encap: Encap, fa
 
 @pytest.mark.parametrize(("family", "mtu"), [(4, "lock 1000"), (6, "lock 1280")])
 def test_a_route_with_a_smaller_mtu(ends: Ends, family: int, mtu: str) -> None:
-    """As where packets are forwarded, it counts when it is locked."""
+    """As where packets are forwarded, it counts when it is locked. One that comes later is told, and then heeded."""
     a, b = ends
     near, _, one = joined(ends, family=family)
+    assert (a.seen(near).notes, a.datapath.outdated(near, [one])) == ((), [])
     a.host.ip("route", "add", b.host.address(family), "dev", UNDERLAY, "mtu", *mtu.split())
+    assert [note for note in a.seen(near).notes if "MTU" in note and "restore" in note]
+    assert a.datapath.outdated(near, [one]) == [one]
+    a.datapath.set_session(near, one)
+    assert (a.seen(near).notes, a.datapath.outdated(near, [one])) == ((), [])
     passes(a.place(one), b.place(one), [1414])
     assert a.slow(near, one) == Passed(0, 1)
     passes(a.place(one), b.place(one), [800])
+    assert a.slow(near, one) == Passed(0, 1)
+    a.host.ip("route", "del", b.host.address(family), "dev", UNDERLAY)
+    assert a.datapath.outdated(near, [one]) == [one], "what ICMP says counts until it is made anew"
+
+
+def test_a_smaller_mtu_that_a_router_advertises(ends: Ends) -> None:
+    a, b = ends
+    a.host.run(["sysctl", "-qw", f"net.ipv6.conf.{UNDERLAY}.mtu=1280"])
+    near, _, one = joined(ends, family=6)
+    for size in (1414, 1100):
+        passes(a.place(one), b.place(one), [size])
     assert a.slow(near, one) == Passed(0, 1)
 
 
