@@ -82,7 +82,8 @@ def test_not_found(siteb: CommandLine, line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["tunnel add siteb --remote 127.0.0.3", "tunnel add x --remote 127.0.0.3 --id 1", "tunnel add x --remote 127.0.0.2",
+    ["tunnel add siteb --remote 127.0.0.3", "tunnel add x --remote 127.0.0.3 --id 1",
+     "tunnel add x --remote 127.0.0.2 --local-port 1701 --remote-port 1701",
      "session add siteb lan", "session add siteb x --id 1", "session add siteb x --ifname l2tpeth0"],
 )  # fmt: skip
 def test_exists_or_conflicts(siteb: CommandLine, line: str) -> None:
