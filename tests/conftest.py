@@ -13,13 +13,6 @@ import pytest
 from tests.hosts import Host, Hosts
 from tests.leftovers import Leftovers
 
-SPREAD = {
-    "tests/lab/test_scenarios.py",
-    "tests/test_faults.py",
-    "tests/test_kill.py",
-}
-"""Files that take long and whose tests share nothing: each test runs in whichever worker process is free."""
-
 _NO_SKIPS = pytest.StashKey[bool]()
 _LEFTOVERS = pytest.StashKey[Leftovers]()
 _PROBLEMS = pytest.StashKey[list[str]]()
@@ -100,14 +93,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, reason in reasons.items():
             if reason and item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=reason))
-        _keep_together(item)
-
-
-def _keep_together(item: pytest.Item) -> None:
-    """Have a file's tests run in one worker process, one after the other: they share fixtures that are made once."""
-    file = item.path.relative_to(item.config.rootpath).as_posix()
-    if file not in SPREAD:
-        item.add_marker(pytest.mark.xdist_group(file))
 
 
 def _kernel_has_l2tp() -> bool:
