@@ -27,7 +27,8 @@ class Ports:
         # By local address and port: datapath → the remote addresses of its tunnels there.
         self._at: dict[Hashable, dict[str, set[IPAddress]]] = {}
         self._ours: set[Hashable] = {self._local(one) for one in before.values() if one.spec.encap is Encap.UDP}
-        self._remote: dict[Hashable, set[int]] = {}
+        # By remote address: datapath → local address → the remote ports of its tunnels from there.
+        self._remote: dict[Hashable, dict[str, dict[IPAddress, set[int]]]] = {}
         self._next: dict[Hashable, int] = {}
         for record in records.values():
             self.add(record)
@@ -43,7 +44,10 @@ class Ports:
             there = self._local(record)
             self._at.setdefault(there, {}).setdefault(record.datapath, set()).add(spec.remote)
             self._ours.add(there)
-            self._remote.setdefault((self._netns[spec.netns], spec.remote), set()).add(spec.remote_port)
+            peer = self._netns[spec.netns], spec.remote
+            self._remote.setdefault(peer, {}).setdefault(record.datapath, {}).setdefault(record.local, set()).add(
+                spec.remote_port
+            )
 
     def lowest_local(self, record: TunnelRecord) -> int:
         """The lowest free port of the tunnel's local address, from 1701 on.
@@ -73,12 +77,21 @@ class Ports:
         return bool(remotes)
 
     def lowest_remote(self, record: TunnelRecord) -> int:
-        """The lowest port from 1701 on that no tunnel to the same address has: at the far end it can be one's only.
+        """The lowest port from 1701 on that is free at the far end, if that end is as this one.
 
-        So second tunnels between two hosts find each other, when both ends leave their ports open.
+        So second tunnels between two hosts find each other, when both ends leave their ports open. Where tunnels share
+        ports, those from other local addresses of ours share them there, as they have other peers.
         """
-        taken = self._remote.get((self._netns[record.spec.netns], record.spec.remote), set())
-        return next((port for port in range(UDP_PORT, _PORT_MAX + 1) if port not in taken), UDP_PORT)
+        by_datapath = self._remote.get((self._netns[record.spec.netns], record.spec.remote), {})
+        taken: list[set[int]] = []
+        for datapath, by_local in by_datapath.items():
+            if datapath == record.datapath and datapath in SHARES_PORTS:
+                taken.append(by_local.get(record.local, set()))
+            else:
+                taken += by_local.values()
+        return next(
+            (port for port in range(UDP_PORT, _PORT_MAX + 1) if not any(port in some for some in taken)), UDP_PORT
+        )
 
 
 def _is_in_use(local: IPAddress, port: int, netns: str | None) -> bool:

@@ -93,6 +93,14 @@ def test_on_the_user_datapath_tunnels_to_different_peers_share_a_port(machine: M
     assert machine.add("c", "127.0.0.2") == (1702, 1702)
 
 
+@pytest.mark.parametrize(("kernel", "second"), [(True, (1701, 1702)), (False, (1701, 1701))])
+def test_a_peer_with_tunnels_to_two_addresses_here(machine: Machine, *, kernel: bool, second: tuple[int, int]) -> None:
+    """If it is as this end, they share a port there on `user`, and have one each on `kernel`."""
+    machine.kernel.works = kernel
+    assert machine.add("a", "127.0.0.2") == (1701, 1701)
+    assert machine.add("b", "127.0.0.2", local="127.17.1.2") == second
+
+
 @pytest.mark.usefixtures("taken")
 def test_a_port_of_another_program_is_not_chosen(machine: Machine) -> None:
     assert machine.add("a", "127.0.0.2") == (1702, 1701)
