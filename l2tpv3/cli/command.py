@@ -6,7 +6,11 @@ import inspect
 import re
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
+
+USAGE_ERROR: Any = BadParameter.__mro__[1]
+"""click's UsageError, which has moved from click into typer within the versions that we support."""
 
 ALIASES = {"ls": "show", "list": "show", "rm": "del", "remove": "del", "delete": "del", "change": "set"}
 """Other names of commands in a group, as other programs have them; `ls` and `rm` are told in the help."""
@@ -45,7 +49,11 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, each value staying the text that was typed."""
         _keep_as_typed(self.get_params(ctx))
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except USAGE_ERROR as error:
+            error.ctx = error.ctx or ctx  # the parser leaves it out where an option has no value
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What the usage line says: arguments and required options in the manual's manner, then the rest."""

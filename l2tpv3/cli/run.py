@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.cli import output
-from l2tpv3.cli.typed import Typed
+from l2tpv3.cli.typed import VALUED, Typed
 from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 PIPE_CLOSED = 141
 """Exit code when whoever read our output went away: 128 + SIGPIPE, as for any other program in a pipe."""
+
+
+_ALIKE = re.compile(r" \(?(?:Did you mean|Possible options:) ")
+"""What typer has between a word that is wrong and those that are like it."""
 
 
 class Invocation:
@@ -144,11 +149,17 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
 
 
 def _usage(error: Any) -> InvalidValueError:
-    context = getattr(error, "ctx", None)
-    path = _path(context)
+    path = _path(getattr(error, "ctx", None))
     subject = path.removeprefix(PROGRAM).strip() or "usage"
     message = " ".join(str(error.format_message()).split()).rstrip(".") or "a command is missing"
-    return InvalidValueError(subject, message[:1].lower() + message[1:], f"`{path} --help` shows how")
+    problem, *alike = _ALIKE.split(message, maxsplit=1)
+    problem = problem.rstrip(".")
+    remedy = f"`{path} --help` shows how"
+    if subject != "usage" and getattr(error, "option_name", None) in VALUED:
+        remedy = f"it stands before the command: `{PROGRAM} {error.option_name} VALUE {subject} ...`"
+    elif alike:
+        remedy = f"did you mean {alike[0].rstrip('?)').replace(', ', ' or ')}? {remedy}"
+    return InvalidValueError(subject, problem[:1].lower() + problem[1:], remedy)
 
 
 def _path(context: Any) -> str:

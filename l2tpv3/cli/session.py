@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from l2tpv3.cli import options, selection
+from l2tpv3.cli.hosts_alone import tell_hosts
 from l2tpv3.cli.options import given
 from l2tpv3.cli.tunnel import delete_each, local_manager, manager_of, print_json, tell_change, tell_nothing
 
@@ -76,9 +77,10 @@ def add(
     print(f"session {tunnel}/{name}: added, {_summary(made)}", file=sys.stderr)
     if "tx-cookie" not in words or "rx-cookie" not in words:
         print(
-            f"session {tunnel}/{name}: cookies were generated; `l2tpctl peer {tunnel}` prints the other end's command",
+            f"session {tunnel}/{name}: cookies were generated; `l2tpctl peer {tunnel}` prints the other end's commands",
             file=sys.stderr,
         )
+    tell_hosts(f"session {tunnel}/{name}", words)
     _tell_notes(tunnel, made)
     if json:
         print_sessions([(tunnel, made)], secrets=show_secrets)
@@ -168,6 +170,7 @@ def set_(
     manager = manager_of(ctx)
     tell_nothing(f"session {tunnel}/{name}", "session", words)
     tell_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))
+    tell_hosts(f"session {tunnel}/{name}", words)
     now = manager.session(tunnel, name, secrets=show_secrets)
     _tell_notes(tunnel, now)
     if json:

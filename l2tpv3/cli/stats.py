@@ -64,8 +64,16 @@ def stats(
         print_json(report.stats_document(sessions, time=datetime.now(UTC)))
     elif sessions:
         print(counters_table(sessions, columns()), end="")
+        _tell_missing(sessions)
     else:
         print("no sessions", file=sys.stderr)
+
+
+def _tell_missing(sessions: Seen) -> None:
+    """Say on stderr whose counters are 0 because nothing counts."""
+    missing = [f"{tunnel}/{one.name}" for tunnel, one in sessions if one.condition.value == "missing"]
+    if missing:
+        print(f"not running: {', '.join(missing)}; `l2tpctl status` says why", file=sys.stderr)
 
 
 def seconds(text: str) -> float:

@@ -82,7 +82,8 @@ def _port_notes(made: TunnelStatus, asked: str | None) -> list[str]:
     port = made.spec.local_port
     if asked is not None or made.spec.encap is not Encap.UDP or port == UDP_PORT:
         return []
-    return [f"UDP port {UDP_PORT} is taken here, so it has {port}; `l2tpctl peer {made.name}` prints the other end"]
+    peer = f"`l2tpctl peer {made.name}` prints the other end's commands"
+    return [f"UDP port {UDP_PORT} is taken here, so it has {port}; {peer}"]
 
 
 def _summary(made: TunnelStatus) -> str:

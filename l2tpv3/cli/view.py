@@ -268,11 +268,17 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("netns", netdev.netns if netdev else spec.netns),
             ("carrier", netdev.carrier if netdev else None),
             ("bridge", netdev.bridge if netdev else spec.bridge),
-            *(("note", note) for note in status.notes),
+            *(("note", note) for note in status.notes or _not_running(tunnel, status)),
             *(("address", str(address)) for address in (netdev.addresses if netdev else spec.addresses)),
             *((head.lower(), getattr(status.counters, field)) for head, field in COUNTERS),
         ]
     )
+
+
+def _not_running(tunnel: str, status: SessionStatus) -> tuple[str, ...]:
+    """What to say of a session that is missing without a note of its own: its tunnel's notes say why."""
+    missing = status.condition.value == "missing"
+    return (f"it is not running; `l2tpctl tunnel show {tunnel}` says why",) if missing else ()
 
 
 def _vlan(status: SessionStatus) -> str | None:

@@ -220,6 +220,8 @@ def down(ctx: typer.Context) -> None:
     outcome = manager_of(ctx).down()
     _tell_steps(outcome)
     _tell_summary(outcome, "nothing was running")
+    if outcome.changes:
+        print("it stays on record: `l2tpctl restore` brings it back", file=sys.stderr)
 
 
 def log(

@@ -67,7 +67,7 @@ def test_session_in_a_bridge_without_cookies_and_sublayer(ctl: CommandLine) -> N
 def test_generated_cookies_are_said_and_how_to_tell_the_peer(ctl: CommandLine) -> None:
     ctl.ok("tunnel add siteb --remote 127.0.0.2")
     generated = ctl.ok("session add siteb lan").err
-    assert "`l2tpctl peer siteb` prints the other end's command" in generated
+    assert "`l2tpctl peer siteb` prints the other end's commands" in generated
     given = ctl.ok("session add siteb lan2 --tx-cookie none --rx-cookie none").err
     assert "peer siteb" not in given
 
@@ -144,3 +144,14 @@ def test_version(ctl: CommandLine) -> None:
     from importlib.metadata import version
 
     assert ctl.ok("--version").out == f"l2tpctl {version('l2tpv3')}\n"
+
+
+def test_an_address_without_a_prefix_length_is_told_what_it_became(siteb: CommandLine) -> None:
+    err = siteb.ok("session set siteb lan --address 10.9.0.1 --address 2001:db8::1 --address 10.9.1.1/24").err
+    assert err.splitlines() == [
+        "session siteb/lan: note: address 10.9.0.1 has no prefix length, so it is 10.9.0.1/32 and reaches no "
+        "neighbour; `--address 10.9.0.1/24` has a network",
+        "session siteb/lan: note: address 2001:db8::1 has no prefix length, so it is 2001:db8::1/128 and reaches no "
+        "neighbour; `--address 2001:db8::1/64` has a network",
+    ]
+    assert siteb.ok("session set siteb lan --address none").err == ""

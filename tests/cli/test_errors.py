@@ -68,6 +68,30 @@ def test_invalid_values(siteb: CommandLine, line: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("sesion show", "usage: no such command 'sesion'; did you mean 'session'? `l2tpctl --help` shows how"),
+        (
+            "tunnel add x --remtoe ::1",
+            "tunnel add: no such option: --remtoe; did you mean --remote or --remote-port? "
+            "`l2tpctl tunnel add --help` shows how",
+        ),
+        (
+            "session set siteb lan --address",
+            "session set: option '--address' requires an argument; `l2tpctl session set --help` shows how",
+        ),
+        (
+            "tunnel show --host http://127.0.0.1:1",
+            "tunnel show: no such option: --host; it stands before the command: `l2tpctl --host VALUE tunnel show ...`",
+        ),
+    ],
+)
+def test_what_was_mistyped_is_told_with_what_may_have_been_meant(siteb: CommandLine, line: str, says: str) -> None:
+    result = siteb(line)
+    assert (result.code, result.err) == (1, f"l2tpctl: {says}\n")
+
+
+@pytest.mark.parametrize(
     "line",
     ["tunnel show nope", "tunnel set nope --id 3", "tunnel del nope", "session add nope lan", "session show nope",
      "session show siteb nope", "session set siteb nope --mtu 1300", "session del siteb nope", "session stats nope",

@@ -181,7 +181,12 @@ def test_adopt(siteb: CommandLine) -> None:
 
 
 def test_down_and_restore(siteb: CommandLine) -> None:
-    assert siteb.ok("down").err == "- tunnel siteb: removed, with 1 session  [interrupts its traffic]\n1 step\n"
+    assert siteb.ok("down").err == (
+        "- tunnel siteb: removed, with 1 session  [interrupts its traffic]\n1 step\n"
+        "it stays on record: `l2tpctl restore` brings it back\n"
+    )
+    assert siteb.ok("session stats").err == "not running: siteb/lan; `l2tpctl status` says why\n"
+    assert "it is not running; `l2tpctl tunnel show siteb` says why" in siteb.ok("session show siteb lan").out
     assert siteb.ok("down").err == "nothing was running\n"
     assert siteb.ok("tunnel show").table[0]["CONDITION"] == "missing"
     assert siteb.ok("restore").err == "tunnel siteb: restored\n"

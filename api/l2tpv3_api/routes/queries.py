@@ -39,7 +39,7 @@ async def _secrets(
     who: Reader, *, secrets: Annotated[bool, Query(description="With cookies; needs the scope `secrets`.")] = False
 ) -> bool:
     if secrets and not who.may(Scope.SECRETS):
-        remedy = "leave secrets=true out, or have someone give it that scope"
+        remedy = "ask without cookies, or with a token of `l2tpctl token add NAME --scope secrets`"
         raise NotPermittedError(who.name, "cookies need the scope secrets", remedy)
     return secrets
 

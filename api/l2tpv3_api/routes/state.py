@@ -62,7 +62,7 @@ async def get_state(
     """Get all that is on record: what /v1/apply makes again. JSON, or the file itself (application/toml)."""
     may = who.may(Scope.SECRETS)
     if secrets and not may:
-        remedy = "leave secrets=true out, or have someone give it that scope"
+        remedy = "ask without cookies, or with a token of `l2tpctl token add NAME --scope secrets`"
         raise NotPermittedError(who.name, "cookies need the scope secrets", remedy)
     kind = preferred(request, JSON, TOML)
     stated = await service.stated()
