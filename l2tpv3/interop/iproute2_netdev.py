@@ -71,6 +71,7 @@ class Netdevs:
         self._complaints = complaints
         self.sessions: dict[tuple[str | None, str], Draft] = {}
         self.bridges = Bridges(complaints)
+        self._others: dict[str, str] = {}  # netdevs of other types, which the script makes
 
     def knows(self, netns: str | None, ifname: str) -> bool:
         """Whether it is a session's netdev, or a bridge that the script made."""
@@ -87,8 +88,12 @@ class Netdevs:
             return self._add_link(netns, words[1:], place)
         if "delete".startswith(verb):
             request = parse_link(words[1:])
-            self.bridges.remove(netns, request.values.get("name", request.ifname))
-            return (netns, request.ifname) not in self.sessions
+            ifname = request.values.get("name", request.ifname)
+            self.bridges.remove(netns, ifname)
+            if (netns, ifname) in self.sessions:
+                problem = f"a session's netdev, {ifname}, can't be deleted by `ip link`"
+                raise InvalidValueError("ip link del", problem, "take the line out, or write `ip l2tp del session`")
+            return True
         if "set".startswith(verb) or "change".startswith(verb):
             return self._set_link(netns, words[1:], place)
         return False
@@ -97,6 +102,7 @@ class Netdevs:
         request = parse_link(words)
         ifname = request.values.pop("name", request.ifname)
         if request.type_words[:1] != ["bridge"] or not ifname:
+            self._others[ifname] = " ".join(request.type_words[:1]) or "netdev"
             return False
         bridge = self.bridges.add(netns, ifname, place)
         bridge.draft.words.setdefault("up", "off")
@@ -149,6 +155,10 @@ class Netdevs:
     def _join(self, netns: str | None, ifname: str, bridge: str | None, place: Place) -> None:
         self.bridges.join(netns, ifname, bridge, place)
         if (netns, ifname) in self.sessions:
+            if bridge in self._others:
+                problem = f"{ifname} becomes a member of {bridge}, a {self._others[bridge]}"
+                remedy = f"take the line out, and use `l2tpctl link add {bridge} --type bond --over ...` afterwards"
+                raise InvalidValueError("ip link set", problem, remedy)
             self.sessions[netns, ifname].set("bridge", bridge, place)
 
     def _move(self, at: tuple[str | None, str], word: str, value: str, place: Place) -> tuple[str | None, str]:
@@ -162,11 +172,23 @@ class Netdevs:
             raise InvalidValueError("ip link set", problem, "give the name of a namespace")
         session = self.sessions.pop(at)
         session.set("ifname" if word == "name" else "netns", value, place)
+        if word == "netns":
+            self._lose(session, at, place)
         now = (netns, value) if word == "name" else (value, ifname)
         if word == "name":
             self.bridges.rename_port(netns, ifname, value)
         self.sessions[now] = session
         return now
+
+    def _lose(self, session: Draft, at: tuple[str | None, str], place: Place) -> None:
+        """What the kernel takes from a netdev that goes to another namespace: addresses, its bridge, and `up`."""
+        lost = [word for word in ("address", "bridge") if session.words.get(word)]
+        if lost:
+            problem = f"{at[1]} loses its {' and its '.join(lost)} when it goes to another namespace"
+            self._complaints.warn(place, problem, "give it to the netdev again after that line")
+        self.bridges.join(*at, None, place)
+        session.words = {word: value for word, value in session.words.items() if word not in lost}
+        session.set("up", value=False, place=place)
 
     def _bridge_options(self, bridge: Bridge, words: list[str], place: Place) -> None:
         """What follows `type bridge`. Raises InvalidValueError."""

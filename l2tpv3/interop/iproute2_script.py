@@ -21,6 +21,7 @@ from l2tpv3.interop.interfaces_file import interfaces_lines, is_interfaces
 from l2tpv3.interop.iproute2 import TUNNEL_ID_WORDS, Request, parse, session_words, tunnel_words
 from l2tpv3.interop.iproute2_netdev import Netdevs
 from l2tpv3.interop.lines import logical_lines
+from l2tpv3.interop.shell_conditions import Conditions, Standing
 from l2tpv3.interop.unit_file import is_unit, unit_lines
 
 _SEPARATORS = set("();<>|&")
@@ -59,8 +60,11 @@ def _lines(file: Path, text: str, complaints: Complaints) -> Iterator[tuple[Plac
             logical_lines(file, text))  # fmt: skip
 
 
-def _commands(line: str, place: Place, complaints: Complaints) -> list[list[str]]:
-    """The commands of a line as words. What a quote goes on in the next line of is of interest only with l2tp in it."""
+def _commands(line: str, place: Place, complaints: Complaints) -> list[tuple[str, list[str]]]:
+    """The commands of a line as words, each with what separates it from the one before.
+
+    What a quote goes on in the next line of is of interest only with l2tp in it.
+    """
     lexer = shlex.shlex(_DESCRIPTOR.sub("", line), posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:
@@ -69,13 +73,13 @@ def _commands(line: str, place: Place, complaints: Complaints) -> list[list[str]
         if "l2tp" in line:
             complaints.add(place, "a quote is not closed on this line", "write the command on one line")
         return []
-    commands: list[list[str]] = [[]]
+    commands: list[tuple[str, list[str]]] = [("", [])]
     for word in words:
         if word and set(word) <= _SEPARATORS:
-            commands.append([])
+            commands.append((word, []))
         else:
-            commands[-1].append(word)
-    return [command for command in commands if command]
+            commands[-1][1].append(word)
+    return commands
 
 
 class Script:
@@ -88,6 +92,8 @@ class Script:
         self._broken: set[tuple[str | None, int | None]] = set()
         self._unsure: list[tuple[Place, str]] = []
         self._left_out: list[tuple[Place, list[str]]] = []
+        self._conditional: list[tuple[Place, list[str]]] = []
+        self._conditions = Conditions()
         self._names: set[str] = set()
 
     def finished(self) -> list[Draft]:
@@ -103,13 +109,26 @@ class Script:
         """Say which commands do something to our netdevs, or to bridges over them, that is not taken over."""
         names = self._names | (self.netdevs.bridges.names() if self._tunnels else set())
         for place, words in self._left_out:
-            if any(part in names for word in words for part in (word, *_IN_WORD.split(word))):
+            if _names_one(words, names):
                 command = " ".join(words)
                 self.complaints.warn(place, f"{quoted(command)} is not imported", "set it by other means")
+        for place in dict.fromkeys(place for place, words in self._conditional if _names_one(words, {*names, "l2tp"})):
+            remedy = "take the line out where it is not"
+            self.complaints.warn(place, "this stands under a condition, which is taken to be true", remedy)
 
     def run(self, line: str, place: Place) -> None:
         """The commands of a line."""
-        for words in _commands(line, place, self.complaints):
+        commands = _commands(line, place, self.complaints)
+        for (separator, words), (following, _) in itertools.zip_longest(commands, commands[1:], fillvalue=("", [])):
+            if not words:
+                continue
+            if following == ")":
+                self._conditions.pattern(words[-1])
+            standing = self._conditions.take(separator, words)
+            if standing is Standing.NEVER:
+                continue
+            if standing is Standing.CONDITION:
+                self._conditional.append((place, words))
             self.take(words, place)
 
     def take(self, words: list[str], place: Place) -> None:
@@ -266,6 +285,11 @@ class Script:
 
 def _variable(words: list[str]) -> str | None:
     return next((word for word in words if _VARIABLE.search(word)), None)
+
+
+def _names_one(words: list[str], names: set[str]) -> bool:
+    """Whether a command has one of these names in it, as a word or within one."""
+    return any(part in names for word in words for part in (word, *_IN_WORD.split(word)))
 
 
 def _tunnel_id(words: list[str]) -> int | None:

@@ -88,6 +88,49 @@ def test_an_address_with_a_peer_is_that_of_a_host() -> None:
     assert "10.42.1.2" in warnings[0]
 
 
+INIT = """\
+case "$1" in
+  start)
+    {0}    ;;
+  stop|restart)
+    ip l2tp del tunnel tunnel_id 1
+    ;;
+esac
+"""
+
+
+def test_what_stands_under_a_condition_is_told() -> None:
+    up = "ip link set pw1 up; ip link set pw2 up\n"
+    for condition in ("[ -e /x ] && ip link set pw1 mtu 1300", "if true; then\n ip link set pw1 mtu 1300\nfi\n"):
+        document, warnings = imported("iproute2", TWO + up + condition)
+        assert document["tunnel"]["t1"]["session"]["s1"]["mtu"] == 1300
+        assert len(warnings) == 1 and "condition" in warnings[0]
+    _, warnings = imported("iproute2", "modprobe l2tp_eth && " + TWO.replace("\n", " || exit 1\n") + up)
+    assert warnings == []
+
+
+def test_what_stops_things_is_left_out() -> None:
+    document, _ = imported("iproute2", INIT.format(TWO.replace("\n", "\n    ")))
+    assert list(document["tunnel"]["t1"]["session"]) == ["s1", "s2"]
+    document, _ = imported("iproute2", TWO + "ip link set pw1 up\nexit 0\nip l2tp del tunnel tunnel_id 1\n")
+    assert "up" not in document["tunnel"]["t1"]["session"]["s1"]
+
+
+def test_what_a_netdev_loses_on_its_way_to_another_namespace() -> None:
+    move = "ip link set pw1 up; ip addr add 10.0.0.1/24 dev pw1; ip link set pw1 netns blue\n"
+    document, warnings = imported("iproute2", ADD + SESSION.format(1) + move)
+    assert document["tunnel"]["t1"]["session"]["s1"]["up"] is False
+    assert "address" not in document["tunnel"]["t1"]["session"]["s1"]
+    assert any("loses its address" in one for one in warnings)
+
+
+def test_a_session_in_what_is_no_bridge_is_refused() -> None:
+    (line,) = refused("iproute2", TWO + "ip link add bond0 type bond\nip link set pw1 master bond0\n")
+    assert "a bond" in line
+    (line,) = refused("iproute2", TWO + "ip link del pw1\n")
+    assert "ip l2tp del session" in line
+
+
 # -- bridges -----------------------------------------------------------------------------------------------------------
 
 NETDEV = """\
