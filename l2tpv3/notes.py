@@ -26,6 +26,7 @@ from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.shown import printable
 from l2tpv3.state import Tunnel
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.unchecksummed import may_miss_them
 
 _ETHERNET_MTU: Final = 1500
 
@@ -59,6 +60,9 @@ class HostFacts(Protocol):
 
     def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
         """See l2tpv3.netlink.bridge.dropping_filters."""
+
+    def drops_for_checksums(self, netns: str | None) -> bool:
+        """See l2tpv3.unchecksummed.drops_for_checksums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +170,30 @@ def _into_itself(looked: LookedAt) -> Iterator[str]:
         yield f"the route to the peer leads through its own session, so nothing arrives there: {remedy}"
 
 
+def _unchecksummed(looked: LookedAt) -> Iterator[str]:
+    """That the peer's packets may have no UDP checksums, which this end asks for."""
+    spec = looked.record.spec
+    if looked.seen is None or not may_miss_them(looked.record, looked.seen):
+        return
+    if looked.host.drops_for_checksums(spec.netns):
+        yield (
+            "nothing was received, and the kernel has dropped UDP packets for missing or wrong checksums: if the peer"
+            f" sends none, switch them on there, or `l2tpctl tunnel set {spec.name} --udp-checksum off` takes such ones"
+        )
+
+
 def _restore(looked: LookedAt) -> str:
     return f"`l2tpctl restore {looked.record.spec.name}`"
 
 
-TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (_why_missing, _outer_path, _into_itself, _datapath_notes, _strangers)
+TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (
+    _why_missing,
+    _outer_path,
+    _into_itself,
+    _unchecksummed,
+    _datapath_notes,
+    _strangers,
+)
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from l2tpv3.records import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.state import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.unchecksummed import drops_for_checksums
 from l2tpv3.world import World
 
 _HAVE_QUEUES = ("user", "ebpf")
@@ -63,6 +64,7 @@ class Observer:
         self._bridges: dict[str | None, Mapping[str, BridgeSeen]] = {}
         self._owners: dict[str | None, Mapping[IPv4Address | IPv6Address, Sequence[NetdevState]]] = {}
         self._dropping: dict[str | None, tuple[str, ...]] = {}
+        self._unchecksummed: dict[str | None, bool] = {}
         self._unfinished = unfinished
         self._datapaths = datapaths
         self._places = places
@@ -237,6 +239,13 @@ class Observer:
         if netns not in self._dropping:
             self._dropping[netns] = dropping_filters(netns)
         return self._dropping[netns]
+
+    def drops_for_checksums(self, netns: str | None) -> bool:
+        """See l2tpv3.unchecksummed.drops_for_checksums."""
+        if netns not in self._unchecksummed:
+            spoil()
+            self._unchecksummed[netns] = drops_for_checksums(netns)
+        return self._unchecksummed[netns]
 
     def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
         """The session on record whose mark an ifalias is."""

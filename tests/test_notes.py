@@ -20,6 +20,7 @@ from l2tpv3.notes import LookedAt
 from l2tpv3.told import News
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
+from tests.watching import eventually
 
 PEER = {"remote": "127.0.0.2"}
 
@@ -174,3 +175,23 @@ def test_what_was_chosen_from_the_surroundings_is_compared_by_all_alike(
     a.ip("addr", "flush", "dev", UNDERLAY)
     assert "nothing is sent" in here.tunnel("t").notes[0] or "no route" in here.tunnel("t").notes[0]
     assert not here.plan(wanted).changes, "nothing can be chosen now"
+
+
+@pytest.mark.root
+def test_packets_that_the_kernel_drops_for_their_missing_checksums(underlay: tuple[Host, Host]) -> None:
+    """Over IPv6 they don't even reach a socket. What the note names mends it."""
+    here, there = map(Here, underlay)
+    for one, other, checksum in ((here, there, "on"), (there, here, "off")):
+        words = {"remote": other.host.v6, "datapath": "user", "id": 1, "peer-id": 1, "udp-checksum": checksum}
+        one.add_tunnel("t", words)
+        one.add_session("t", "s", {"id": 7, "peer-id": 7, "ifname": "pw", "rx-cookie": "none", "tx-cookie": "none"})
+        assert one is there or one.tunnel("t").notes == ()
+    eventually(lambda: "wrong checksums" in str(here.tunnel("t").notes))  # a new netdev sends some frames
+    (note,) = (one for one in here.tunnel("t").notes if "wrong checksums" in one)
+    assert "`l2tpctl tunnel set t --udp-checksum off`" in note
+    assert "wrong checksums" not in str(there.tunnel("t").notes), "it takes both"
+    here.set_tunnel("t", {"udp-checksum": "off"})
+    there.host.ip("link", "set", "pw", "down")
+    there.host.ip("link", "set", "pw", "up")  # which sends some frames at once, and after a second
+    eventually(lambda: here.session("t", "s").counters.rx_packets > 0)
+    assert "wrong checksums" not in str(here.tunnel("t").notes)

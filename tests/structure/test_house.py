@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
     {"datapath.ebpf"},
     {"link", "capture", "chosen"},
     {"links", "outer_path"},
-    {"wanted", "everything", "look", "bridging", "addressing"},
+    {"wanted", "everything", "look", "bridging", "addressing", "unchecksummed"},
     {"config", "pending", "world", "steps"},
     {"store"},
     {"report", "metrics", "choose", "clash", "ports", "plan", "run", "replay", "surroundings"},
