@@ -59,7 +59,9 @@ def _tunnel(name: str, old: TunnelRecord | None, new: TunnelRecord | None) -> It
         text = f"removed, with {sessions(count)}" if count else "removed"
         yield told("-", f"{text}; {_state(old)}")
     elif old is None:
-        yield told("+", f"{new.local} to {new.spec.remote} over {new.spec.encap}, {new.datapath} datapath, on record")
+        waits = ", where it waits" if new.waits else ""
+        ends = f"{new.local} to {new.spec.remote} over {new.spec.encap}"
+        yield told("+", f"{ends}, {new.datapath} datapath, on record{waits}")
     else:
         was, now = identity(old), identity(new)
         words = tuple(word for word, value in was.items() if value != now[word])

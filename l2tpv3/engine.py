@@ -19,7 +19,7 @@ from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.describe import describe, describe_each
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.everything import Edits, Everything
-from l2tpv3.extent import leave_out, left_of, links_of, note_of, once_done, what_is_made, what_to_undo
+from l2tpv3.extent import Left, leave_out, left_of, links_of, note_of, once_done, what_is_made, what_to_undo
 from l2tpv3.link.base import Placer
 from l2tpv3.link.place import NetdevPlacer
 from l2tpv3.links.maker import Makers
@@ -158,7 +158,7 @@ class Engine:
         confirm_s: float | None = None,
         on_step: OnStep | None = None,
         repairs: bool = False,
-        without: Collection[tuple[str, str]] = (),
+        without: Left = (),
         without_links: Collection[str] = (),
         request: Request | None = None,
         verb: str = "",
@@ -167,7 +167,7 @@ class Engine:
 
         links: of these links, and of what lies on what is in the scope. confirm_s: the change is to be undone unless
         `confirm` comes within that time; see `expire`. repairs: it only makes again what is on record, and so need not
-        wait for a confirmation that something else awaits. without: sessions (tunnel, name) that are left as they are,
+        wait for a confirmation that something else awaits. without: tunnels and sessions that are left as they are,
         whatever is wanted, as are the links `without_links`; both are looked at after `want` was called. request: what
         `want` stands for, if the quick way may be taken. verb: how the log calls it, if not by its steps alone.
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
@@ -249,7 +249,7 @@ class Engine:
                 for one in done.told_of_record:
                     on_step(one)
             self.store.commit(changed, _audited(verb, done), after)
-            self._runner.tidy(change.wanted)
+            self._runner.tidy({**change.wanted, **before.edited(changed).tunnels})
         except BaseException as error:
             with _noting(error):
                 self._undo(change, note, begun)

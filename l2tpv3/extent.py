@@ -14,9 +14,12 @@ from l2tpv3.steps import AnyStep, Step
 from l2tpv3.store import Recorded
 from l2tpv3.world import World
 
+Left = Collection[tuple[str, str | None]]
+"""What a change leaves as it is: sessions by tunnel and name, and whole tunnels, of which no session is named."""
 
-def leave_out(change: Change, sessions: Collection[tuple[str, str]], links: Collection[str]) -> Change:
-    """The change as if there were no such sessions and links: neither on record, nor wanted."""
+
+def leave_out(change: Change, sessions: Left, links: Collection[str]) -> Change:
+    """The change as if there were no such tunnels, sessions and links: neither on record, nor wanted."""
     if links:
         beliefs = (
             {name: record for name, record in some.items() if name not in links}
@@ -32,6 +35,7 @@ def leave_out(change: Change, sessions: Collection[tuple[str, str]], links: Coll
         {
             name: record.with_sessions(tuple(one for one in record.sessions if (name, one.spec.name) not in sessions))
             for name, record in records.items()
+            if (name, None) not in sessions
         }
         for records in (change.old, change.maybe, change.wanted)
     ]
@@ -100,8 +104,8 @@ def _begun_link(links: LinkBeliefs, name: str) -> LinkRecord | None:
     return maybe if maybe is not None and wanted == links.old.get(name) else wanted or maybe
 
 
-def left_of(pending: Pending | None, sessions: Collection[tuple[str, str]], links: Collection[str]) -> Pending | None:
-    """What of a killed change is still to be found once another change is done that left out these sessions and links.
+def left_of(pending: Pending | None, sessions: Left, links: Collection[str]) -> Pending | None:
+    """What of a killed change is still to be found once another change is done that left out these.
 
     None when that is nothing: what was not left out is as the other change wants it.
     """
@@ -110,6 +114,7 @@ def left_of(pending: Pending | None, sessions: Collection[tuple[str, str]], link
     about: set[tuple[str, str | None]] = {
         one for one in sessions if one in pending.scope or (one[0], None) in pending.scope
     }
+    about |= {one for one in pending.scope if (one[0], None) in sessions}
     those = links_of(pending) & set(links)
     if not about and not those:
         return None

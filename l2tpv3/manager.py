@@ -12,12 +12,14 @@ from l2tpv3.engine import Engine
 from l2tpv3.errors import ExistsError
 from l2tpv3.everything import Everything
 from l2tpv3.host import foreign_tunnel, no_link, no_session, no_tunnel
+from l2tpv3.late import WAITED_FOR, Late
 from l2tpv3.link.base import Placer
 from l2tpv3.links.record import FollowingPort, following_ports
 from l2tpv3.links.run import MakerOf
 from l2tpv3.lock import held
 from l2tpv3.look import Look
 from l2tpv3.managed_links import ManagedLinks
+from l2tpv3.observe import Observer
 from l2tpv3.outcome import Outcome
 from l2tpv3.pending import Renaming
 from l2tpv3.places import Places
@@ -321,16 +323,49 @@ class Manager:
         prune: bool = False,
         confirm_s: float | None = None,
         on_step: OnStep | None = None,
+        may_wait: bool = False,
     ) -> Outcome:
         """Make this host what files want; on any failure it is again what it was.
 
         prune: what is on record but not wanted is removed. confirm_s: undone unless confirmed in time. on_step: told of
-        each step before it is taken.
+        each step before it is taken. may_wait: what can't be made yet, for want of a route, an address, a namespace, a
+        bridge or a NIC, goes on record as well; see Outcome.waiting. `restore` or `watch` makes it later.
         """
         wanted = tuple(wanted)
+        if may_wait:
+            return self._apply_what_can_be(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
         request = self._request(wanted, prune=prune)
         want = lambda whole: request.settle(whole, wanted)  # noqa: E731
         return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, request=request, verb="apply")
+
+    def _apply_what_can_be(
+        self, wanted: tuple[Wanted, ...], *, prune: bool, confirm_s: float | None, on_step: OnStep | None
+    ) -> Outcome:
+        late = Late()
+        without: set[tuple[str, str | None]] = set()
+
+        def want(whole: Everything) -> Everything:
+            put = self._settling(whole).all(wanted, prune=prune, may_lack=True)
+            settled = self._settling(put).again(None, None, late, tunnels_too=True)
+            for error in late.links.values():
+                if not isinstance(error, WAITED_FOR):
+                    raise error
+            without.update(late.sessions, ((name, None) for name in late.tunnels))
+            return settled
+
+        outcome = self._engine.change(
+            want,
+            None,
+            confirm_s=confirm_s,
+            on_step=on_step,
+            without=without,
+            without_links=late.unmade,
+            verb="apply",
+        )
+        waiting = {link_key(name): error for name, error in late.links.items()}
+        for (tunnel, _), error in late.sessions.items():
+            waiting.setdefault(tunnel, error)
+        return dataclasses.replace(outcome, waiting=waiting | late.tunnels)
 
     def _request(self, wanted: tuple[Wanted, ...], *, prune: bool) -> Request:
         def settle(whole: Everything, some: Sequence[Wanted]) -> Everything:
@@ -425,12 +460,15 @@ class Manager:
         carries them.
 
         That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
-        netdevs as well, unless they were taken down.
+        netdevs as well, unless they were taken down. Tunnels that wait on record (TunnelRecord.waits) count, too.
         """
         recorded = self._engine.store.load()
+        unconfirmed = recorded.pending is not None and recorded.pending.deadline is not None
         observer = self._engine.observer(recorded)
         found: dict[str, int | None] = {}
         for record in recorded.tunnels.values():
+            if record.waits and record.stopped is None and not unconfirmed:
+                found[record.spec.name] = None
             if record.datapath not in _HAVE_WORKERS:
                 continue  # the kernel's need no looking after, and ten thousand of them take seconds to look at
             status = observer.tunnel(record)
@@ -450,6 +488,22 @@ class Manager:
                 elif there and len(faults) == 1 and faults[0].pid:
                     found[status.name] = faults[0].pid  # whose end is to be noticed
         return found | self._orphaned_cards()
+
+    def without_netdevs(self) -> set[str]:
+        """Tunnels whose worker runs, but has no netdev any more, or no session, for one of their sessions on record.
+
+        That is what deleting a netdev leaves. One that was moved to where it can't be seen does not count, nor does
+        what `down` stopped, or a change is about that is under way or was killed.
+        """
+        recorded = self._engine.store.load()
+        observer = self._engine.observer(recorded)
+        if recorded.pending is not None:
+            return set()
+        return {
+            name
+            for name, record in recorded.tunnels.items()
+            if record.datapath in _HAVE_WORKERS and record.stopped is None and _lacks_netdev(record, observer)
+        }
 
     def _orphaned_cards(self) -> dict[str, int | None]:
         found: dict[str, int | None] = {}
@@ -512,6 +566,15 @@ class Manager:
         if name in foreign:
             raise foreign_tunnel(name)
         raise no_tunnel(name, [*records, *foreign])
+
+
+def _lacks_netdev(record: TunnelRecord, observer: Observer) -> bool:
+    seen = observer.match(record)
+    if seen is None:
+        return False
+    there = {one.session_id: one for one in seen.sessions}
+    sessions = [there.get(one.spec.session_id) for one in record.sessions]
+    return any(one is None or one.attached == "" for one in sessions)
 
 
 def _lasting(whole: Everything, tunnel: str, transient: bool) -> Everything:  # noqa: FBT001 - private

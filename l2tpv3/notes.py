@@ -123,6 +123,12 @@ def _why_missing(looked: LookedAt) -> Iterator[str]:
         return
     elif record.datapath == "ebpf" and any(one.netdev is not None for one in looked.status.sessions):
         yield f"it has no worker: what the kernel's programs move still passes; {_restore(looked)} starts another"
+    elif record.waits:
+        try:
+            looked.host.route(record)
+            yield f"it is not running yet; {_restore(looked)} makes it"
+        except L2tpError as error:
+            yield f"it waits: {error.problem}; {_restore(looked)}, or `l2tpctl watch`, makes it once it can be"
     elif looked.status.condition is Condition.MISSING:
         yield f"it is not running; {_restore(looked)} brings it back"
 

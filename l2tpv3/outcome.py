@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from l2tpv3.describe import describe
 from l2tpv3.describe_record import describe_record
+from l2tpv3.errors import L2tpError
 from l2tpv3.everything import Edits, Everything
 from l2tpv3.steps import AnyStep
 from l2tpv3.told import ToldStep
@@ -14,13 +16,16 @@ from l2tpv3.told import ToldStep
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a change did, or would do. steps: in their order; () when everything was so already. namespaces: made before
-    all of them. lost: what others had configured on netdevs that were made anew, and could not be put back."""
+    all of them. lost: what others had configured on netdevs that were made anew, and could not be put back.
+    waiting: what is on record and could not be made yet, by the names that `restore` takes, and why.
+    """
 
     steps: tuple[AnyStep, ...]
     before: Everything
     after: Everything
     namespaces: tuple[str, ...] = ()
     lost: tuple[ToldStep, ...] = ()
+    waiting: Mapping[str, L2tpError] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:

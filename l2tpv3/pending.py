@@ -97,6 +97,7 @@ def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:
         "reason": record.reason,
         "boot": record.boot,
         "stopped": record.stopped,
+        "waits": record.waits,
         "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu, "mac": one.mac} for one in record.sessions],
     }
 
@@ -111,6 +112,7 @@ def _from_words(words: dict[str, Any] | None) -> TunnelRecord | None:
         reason=words["reason"],
         boot=words["boot"],
         stopped=words.get("stopped"),
+        waits=words.get("waits", False),
         sessions=tuple(
             SessionRecord(spec=SessionSpec.from_words(one["spec"]), mtu=one["mtu"], mac=one.get("mac"))
             for one in words["sessions"]

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from l2tpv3.errors import ConflictError
 from l2tpv3.free import Identities
 from l2tpv3.mtu import socket_address
-from l2tpv3.netns import inside
+from l2tpv3.netns import inside, netns_identity
 from l2tpv3.records import SHARES_PORTS, Records, TunnelRecord
 from l2tpv3.spec import UDP_PORT, Encap, IPAddress
 
@@ -97,6 +97,8 @@ class Ports:
 def _is_in_use(local: IPAddress, port: int, netns: str | None) -> bool:
     """Whether a program has the port, or the kernel for a tunnel that is not ours: then it can't be bound."""
     family = socket.AF_INET6 if local.version == 6 else socket.AF_INET
+    if netns_identity(netns) is None:
+        return False  # not there yet, and nothing in it
     with inside(netns), socket.socket(family, socket.SOCK_DGRAM) as probe:
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

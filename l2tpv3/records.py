@@ -29,6 +29,7 @@ class TunnelRecord:
 
     boot: of a transient one, the boot (its boot_id) that it does not outlive; None for one that lasts.
     stopped: the boot in which `down` stopped it, and in which nothing brings it back by itself; None otherwise.
+    waits: it, or a session of it, could not be made yet when it came on record; `watch` and `restore` see to it.
     """
 
     spec: TunnelSpec
@@ -37,6 +38,7 @@ class TunnelRecord:
     reason: str
     boot: str | None = None
     stopped: str | None = None
+    waits: bool = False
     sessions: tuple[SessionRecord, ...] = ()
 
     def session(self, name: str) -> SessionRecord | None:

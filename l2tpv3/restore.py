@@ -9,8 +9,9 @@ from typing import Final
 
 from l2tpv3.arrivals import Arrivals
 from l2tpv3.engine import Engine
-from l2tpv3.errors import L2tpError, LockedError, MissingError, NoAddressError, NoRouteError, WorkerError
+from l2tpv3.errors import L2tpError, LockedError, WorkerError
 from l2tpv3.everything import Everything
+from l2tpv3.late import WAITED_FOR, Late
 from l2tpv3.link.base import home
 from l2tpv3.links.record import Links
 from l2tpv3.links.steps import LinkStep
@@ -19,9 +20,6 @@ from l2tpv3.planning import touched_links
 from l2tpv3.settling import Settling
 from l2tpv3.steps import AnyStep
 from l2tpv3.told import News, Tell, ToldStep, Turn
-
-WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
-"""What may be only a matter of time."""
 
 _REFUSED_MAX: Final = 16  # each is found by trying once more
 
@@ -133,7 +131,7 @@ class Restorer:
             if (names is None or name in names) and self._is_asked_for(whole, name):
                 try:
                     tunnels, links = _parted([name])
-                    settling.again(tunnels, links, {}, {}, set())
+                    settling.again(tunnels, links, Late())
                     ready.append(name)
                 except L2tpError as error:
                     failures[name] = error
@@ -170,9 +168,7 @@ class Restorer:
         """
         tunnels, links = (None, None) if names is None else _parted(names)
         scope = None if tunnels is None else frozenset((name, None) for name in tunnels)
-        absent = dict(refused)
-        absent_links: dict[str, L2tpError] = {}
-        unmade: set[str] = set()
+        late = Late(sessions=dict(refused))
 
         def want(whole: Everything) -> Everything:
             asked = _keys(whole) if names is None else names
@@ -180,7 +176,7 @@ class Restorer:
             if len(left) < len(asked):
                 raise _FewerError(left)
             about = touched_links(scope, links or (), whole)
-            return self._settling(whole).again(tunnels, about, absent, absent_links, unmade)
+            return self._settling(whole).again(tunnels, about, late)
 
         outcome = self._engine.change(
             want,
@@ -188,14 +184,14 @@ class Restorer:
             links=links or (),
             on_step=self._note_begun,
             repairs=True,
-            without=absent.keys(),
-            without_links=unmade,
+            without=late.sessions.keys(),
+            without_links=late.unmade,
             verb="restore",
         )
         done = {name for name in self._begun if names is None or name in names}
         self._begun -= done
-        waiting: dict[str, L2tpError] = {link_key(name): error for name, error in absent_links.items()}
-        for (tunnel, _), error in absent.items():
+        waiting: dict[str, L2tpError] = {link_key(name): error for name, error in late.links.items()}
+        for (tunnel, _), error in late.sessions.items():
             waiting.setdefault(tunnel, error)
         for name in sorted(done | set(map(_subject, outcome.steps))):
             self._restored.add(name)

@@ -14,13 +14,13 @@ from l2tpv3.errors import (
     L2tpError,
     MissingError,
     NoAddressError,
-    NoRouteError,
     NotFoundError,
     NotPermittedError,
     UnavailableError,
     about_session,
 )
 from l2tpv3.free import FreeIfnames, FreeNumbers, Identities
+from l2tpv3.late import WAITED_FOR, Late
 from l2tpv3.link.base import Locator, Placer, home
 from l2tpv3.mtu import DETECTION_S, Route, find_route, session_mtu
 from l2tpv3.netns import require_netns
@@ -34,6 +34,8 @@ from l2tpv3.wanted import WantedTunnel
 
 _MANY = 8
 """Sessions for which listing the netdevs once is quicker than looking for each."""
+_USUAL_MTU = 1500
+"""Of a route, in bytes: Ethernet's."""
 
 
 class Settler:
@@ -69,20 +71,25 @@ class Settler:
         self._free_ifnames: FreeIfnames | None = None
         self._route_mtu: dict[TunnelSpec, int] = {}
         self._patience_s = DETECTION_S
+        self._may_lack = False
         self._macs: set[str] | None = None
         self._locator: Locator | None = None
         self._own: dict[tuple[str | None, str | None], set[str]] = {}
         self._bridged: set[tuple[str, str | None, str]] = set()
 
-    def all(self, wanted: Iterable[WantedTunnel], *, prune: bool) -> Records:
-        """What is on record with the wanted tunnels added or changed. prune: nothing else stays."""
-        wanted = tuple(wanted)
+    def all(self, wanted: Iterable[WantedTunnel], *, prune: bool, may_lack: bool = False) -> Records:
+        """What is on record with the wanted tunnels added or changed. prune: nothing else stays.
+
+        may_lack: what is not running may lack what it needs of the host (see l2tpv3.late), but for what a tunnel's own
+        local address would have to be chosen by; `again` tells what that is.
+        """
+        wanted, self._may_lack = tuple(wanted), may_lack
         if prune:
             self._prune({one.name: {session.name for session in one.sessions} for one in wanted})
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._settle_tunnel(one.name, one.words)
-            self._records[one.name] = dataclasses.replace(self._records[one.name], boot=None, stopped=None)  # it lasts
+            self._records[one.name] = dataclasses.replace(_started(self._records[one.name]), boot=None)  # it lasts
         self._choose_ports()
         self._compare_again()
         for one in wanted:
@@ -133,25 +140,30 @@ class Settler:
             self._placer.check_bridge(resolved(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
             self._bridged.add(key)
 
-    def again(self, names: Collection[str] | None, absent: dict[tuple[str, str], L2tpError]) -> Records:
+    def again(self, names: Collection[str] | None, late: Late, *, tunnels_too: bool = False) -> Records:
         """What is on record, addresses and MTUs looked up anew where they were left open; `names`: only of those.
 
-        absent: gets the sessions (tunnel, name) whose namespace or bridge is not there yet, and why. Raises what a
-        whole tunnel lacks: NoRouteError, NoAddressError, MissingError.
+        late: gets the sessions whose namespace or bridge is not there yet. What a whole tunnel lacks is raised
+        (NoRouteError, NoAddressError, MissingError), or with `tunnels_too` goes there, and its record is marked so.
         """
         for key in [key for key in self._records if names is None or key in names]:
             record = _started(self._records[key])
             missing = self._missing_places(record)
-            absent |= missing
+            late.sessions |= missing
+            waits = bool(missing) and (tunnels_too or self._records[key].waits)
             try:
-                self._records[key] = self._as_chosen_now(record)
-            except (NoRouteError, NoAddressError, MissingError) as error:
-                raise next(iter(missing.values()), error) from error  # one thing after the other
+                self._records[key] = dataclasses.replace(self._as_chosen_now(record), waits=waits)
+            except WAITED_FOR as error:
+                if not tunnels_too:
+                    raise next(iter(missing.values()), error) from error  # one thing after the other
+                late.tunnels[key] = error
+                late.sessions |= {(key, one.spec.name): error for one in record.sessions}
+                self._records[key] = dataclasses.replace(record, waits=True)
         return self._records
 
-    def _missing_places(self, record: TunnelRecord) -> dict[tuple[str, str], MissingError]:
+    def _missing_places(self, record: TunnelRecord) -> dict[tuple[str, str], L2tpError]:
         """What is not there of namespaces and bridges, before anything is made that would have to be undone."""
-        missing: dict[tuple[str, str], MissingError] = {}
+        missing: dict[tuple[str, str], L2tpError] = {}
         for session in record.sessions:
             spec = session.spec
             try:
@@ -208,7 +220,7 @@ class Settler:
             self._without_port[name] = words.get("remote-port") is None
         elif old is not None and spec == old.spec:
             return
-        record = self._planned(spec, old)
+        record = self._planned_or_late(spec, old)
         sessions = tuple(self._measured(record, one.spec, one) for one in record.sessions)
         self._records[name] = record.with_sessions(sessions)
         if old is not None and (free := self._free_tunnel_ids.get(self._netns[old.spec.netns])) is not None:
@@ -257,6 +269,27 @@ class Settler:
             sessions=old.sessions if old else (),
         )
 
+    def _planned_or_late(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
+        """As `_planned`; where it may lack what it needs, with the local address that is given, or on record.
+
+        One that is to be chosen depends on the route, as UDP ports depend on it: such a tunnel can't wait, nor can one
+        that runs otherwise than it is to run then, and would be lost sight of.
+        """
+        try:
+            return self._planned(spec, old)
+        except WAITED_FOR as error:
+            if not self._may_lack or (old is not None and self._is_live(old)):
+                raise
+            local = old.local if old is not None and _keeps_address(spec, old.spec) else spec.local
+            if local is None:
+                remedy = "give its local address (`local`, --local): without it, it can't wait for that on record"
+                raise type(error)(error.subject, error.problem, remedy, errno=error.errno) from error
+            datapath, reason = choose.choose_datapath(spec, self._datapaths)
+            boot, sessions = (old.boot, old.sessions) if old is not None else (None, ())
+            return TunnelRecord(
+                spec=spec, local=local, datapath=datapath.name, reason=reason, boot=boot, sessions=sessions
+            )
+
     def _route_of(self, spec: TunnelSpec, old: TunnelRecord | None) -> Route:
         """The route, waiting a moment for a local address that has come just now; not for every tunnel again."""
         try:
@@ -301,12 +334,20 @@ class Settler:
                 if (old is None or _moves(record, old.spec, spec)) and not (
                     len(wanted) > _MANY and self._is_plainly_free(record, spec)
                 ):
-                    self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
+                    self._check_place(record, old, spec)
             there[name] = self._measured(record, spec, like)
             self._note(record, old.spec if old else None, spec)
             changed = True
         if changed:
             self._records[tunnel] = record.with_sessions(tuple(there.values()))
+
+    def _check_place(self, record: TunnelRecord, old: SessionRecord | None, spec: SessionSpec) -> None:
+        """See Placer.check. A session that is not there may lack its bridge or namespace, where that is allowed."""
+        try:
+            self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
+        except MissingError:
+            if not self._may_lack or (old is not None and self._netdev(record, old) is not None):
+                raise
 
     def _note(self, tunnel: TunnelRecord, old: SessionSpec | None, new: SessionSpec) -> None:
         """What a session has taken of ids and names, for those that are settled after it."""
@@ -370,7 +411,12 @@ class Settler:
     def _mtu(self, record: TunnelRecord, spec: SessionSpec) -> int:
         tunnel = resolved(record)
         if tunnel not in self._route_mtu:
-            self._route_mtu[tunnel] = find_route(tunnel).mtu
+            try:
+                self._route_mtu[tunnel] = find_route(tunnel).mtu
+            except WAITED_FOR:
+                if not self._may_lack:
+                    raise
+                self._route_mtu[tunnel] = _USUAL_MTU  # until there is a route; see `again`
         cookie = len(spec.tx_cookie)
         shape = (tunnel.encap, tunnel.remote.version, cookie, spec.sublayer)
         return session_mtu(self._route_mtu[tunnel], *shape, tagged=spec.vlan is not None)
@@ -402,7 +448,12 @@ class Settler:
 
     def _names(self, netns: str | None) -> set[str]:
         if netns not in self._ifnames:
-            self._ifnames[netns] = self._placer.ifnames(netns)
+            try:
+                self._ifnames[netns] = self._placer.ifnames(netns)
+            except MissingError:
+                if not self._may_lack:
+                    raise
+                self._ifnames[netns] = set()
         return self._ifnames[netns]
 
 
@@ -413,7 +464,8 @@ def _keeps_address(spec: TunnelSpec, old: TunnelSpec) -> bool:
 
 def _started(record: TunnelRecord) -> TunnelRecord:
     """As a tunnel that is to run is on record."""
-    return record if record.stopped is None else dataclasses.replace(record, stopped=None)
+    started = record.stopped is None and not record.waits
+    return record if started else dataclasses.replace(record, stopped=None, waits=False)
 
 
 def _by_name(records: Records, tunnels: Collection[str]) -> dict[tuple[str, str], SessionRecord]:

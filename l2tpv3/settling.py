@@ -9,6 +9,7 @@ from typing import Any
 from l2tpv3.boot import boot_id
 from l2tpv3.errors import ConflictError, L2tpError, MissingError
 from l2tpv3.everything import Everything
+from l2tpv3.late import Late
 from l2tpv3.link.base import home
 from l2tpv3.links.options import LinkType
 from l2tpv3.links.plan import in_order
@@ -128,10 +129,11 @@ class Settling:
         old = self._before.links.get(name) or self._unfinished.links.get(name)
         return dataclasses.replace(settle_link(name, words, old, tunnels, links, self._host_id), stopped=None)
 
-    def _check(self, tunnels: Records, links: Links, *, sessions: bool) -> None:
+    def _check(self, tunnels: Records, links: Links, *, sessions: bool, may_lack: bool = False) -> None:
         """That those which differ from what is on record can be made, before anything is touched.
 
-        sessions: whether the change also makes sessions' netdevs, and links that do not differ but are gone.
+        sessions: whether the change also makes sessions' netdevs, and links that do not differ but are gone. may_lack:
+        one that is not there may be over what is not there either.
         """
         before = self._before
         differing = {name: record for name, record in links.items() if record != before.links.get(name)}
@@ -142,7 +144,11 @@ class Settling:
             others = {other: one for other, one in differing.items() if other != name}  # its own name has to be free
             coming = Everything(tunnels=tunnels if sessions else {}, links=others)
             ours = _names(old, self._unfinished, coming) | self._may_lack(record)
-            self._runner.check(record, below(record.spec, tunnels, links), ours)
+            try:
+                self._runner.check(record, below(record.spec, tunnels, links), ours)
+            except MissingError:
+                if not may_lack or name in self._runner.seen({name: before.links.get(name, record)}).there:
+                    raise
 
     def _refuse_loops(self, tunnels: Records, links: Links) -> None:
         """That no bridge of these links carries the packets of a tunnel whose session is to be a port of it."""
@@ -168,8 +174,8 @@ class Settling:
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def all(self, wanted: Iterable[Wanted], *, prune: bool) -> Everything:
-        """With the wanted tunnels and links added or changed. prune: nothing else stays."""
+    def all(self, wanted: Iterable[Wanted], *, prune: bool, may_lack: bool = False) -> Everything:
+        """With the wanted tunnels and links added or changed. prune: nothing else stays. may_lack: see Settler.all."""
         wanted = tuple(wanted)
         some = {one.name: one for one in wanted if isinstance(one, WantedLink)}
         kept = {} if prune else self._before.links
@@ -178,7 +184,7 @@ class Settling:
             specs[name] = LinkSpec.from_words({**one.words, "name": name})
         bridges = [spec.ifname for spec in specs.values() if spec.type in _BRIDGES]
         settler = self._settler_of(self._before, bridges)
-        tunnels = settler.all([one for one in wanted if isinstance(one, WantedTunnel)], prune=prune)
+        tunnels = settler.all([one for one in wanted if isinstance(one, WantedTunnel)], prune=prune, may_lack=may_lack)
         if not specs:
             self._refuse_unbridged(tunnels, {})
             return Everything(tunnels=tunnels)
@@ -189,7 +195,7 @@ class Settling:
         placed = _placed(tunnels, links)
         self._refuse_unbridged(tunnels, placed)
         check_links(tunnels, placed, list(placed))
-        self._check(tunnels, placed, sessions=True)
+        self._check(tunnels, placed, sessions=True, may_lack=may_lack)
         return Everything(tunnels=tunnels, links=placed)
 
     # -- again ---------------------------------------------------------------------------------------------------
@@ -198,16 +204,16 @@ class Settling:
         self,
         names: Collection[str] | None,
         links: frozenset[str] | None,
-        absent: dict[tuple[str, str], L2tpError],
-        absent_links: dict[str, L2tpError],
-        unmade: set[str],
+        late: Late,
+        *,
+        tunnels_too: bool = False,
     ) -> Everything:
         """What is on record, looked up anew where it was left open; see Settler.again. names, links: only of those.
 
-        absent_links: gets the links that are not whole yet, and why; unmade: those of them that can't be made at all.
+        late: gets what is not whole yet.
         """
         before = self._before
-        tunnels = self._settler().again(names, absent)
+        tunnels = self._settler().again(names, late, tunnels_too=tunnels_too)
         chosen = {name for name in before.links if links is None or name in links}
         started = {
             name: dataclasses.replace(record, stopped=None) if name in chosen else record
@@ -220,23 +226,22 @@ class Settling:
             if name not in chosen:
                 continue
             record = placed[name]
-            error = self._why_not(record, name in there.there, absent, unmade, tunnels, placed, ours)
+            error = self._why_not(record, name in there.there, late, tunnels, placed, ours)
             if error is None and (lacking := sorted(there.lacking.get(name, ()))):
                 remedy = "`ip link` shows those that there are"
                 error = MissingError(f"link {name}", f"no netdev {lacking[0]} to be over", remedy)
             elif error is not None:
-                unmade.add(name)
+                late.unmade.add(name)
                 ours.discard(record.spec.ifname)
             if error is not None:
-                absent_links[name] = error
+                late.links[name] = error
         return Everything(tunnels=tunnels, links=placed)
 
     def _why_not(
         self,
         record: LinkRecord,
         there: bool,  # noqa: FBT001 - private
-        absent: Mapping[tuple[str, str], L2tpError],
-        unmade: Collection[str],
+        late: Late,
         tunnels: Records,
         links: Links,
         ours: Collection[str],
@@ -246,9 +251,9 @@ class Settling:
         can_lack = spec.options.can_lack
         for one in spec.over:
             tunnel, _, session = one.partition("/")
-            if (error := absent.get((tunnel, session))) is not None and not can_lack:
+            if (error := late.sessions.get((tunnel, session))) is not None and not can_lack:
                 return error
-            if one in unmade and not can_lack:
+            if one in late.unmade and not can_lack:
                 return MissingError(f"link {spec.name}", f"link {one} is not there to be over")
         if there or can_lack:
             return None

@@ -293,7 +293,7 @@ def _read_tunnels(db: sqlite3.Connection, names: Collection[str] | None = None) 
     for (tunnel, _, mtu, mac), words in zip(found, specs, strict=True):
         sessions.setdefault(tunnel, []).append(SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu, mac=mac))
     now = boot_id()
-    columns, where = "name, spec, local, datapath, reason, boot, stopped", f" WHERE name{only}" if only else ""
+    columns, where = "name, spec, local, datapath, reason, boot, stopped, waits", f" WHERE name{only}" if only else ""
     rows = db.execute(f"SELECT {columns} FROM tunnel{where} ORDER BY name", chosen)
     return {
         name: TunnelRecord(
@@ -303,9 +303,10 @@ def _read_tunnels(db: sqlite3.Connection, names: Collection[str] | None = None) 
             reason=reason,
             boot=boot,
             stopped=stopped if stopped == now else None,
+            waits=bool(waits),
             sessions=tuple(sessions.get(name, ())),
         )
-        for name, spec, local, datapath, reason, boot, stopped in rows
+        for name, spec, local, datapath, reason, boot, stopped, waits in rows
         if boot is None or boot == now
     }
 
@@ -315,11 +316,11 @@ def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None
     if record is None:
         db.execute("DELETE FROM tunnel WHERE name = ?", (name,))
         return
-    values = (str(record.local), record.datapath, record.reason, record.boot, record.stopped)
+    values = (str(record.local), record.datapath, record.reason, record.boot, record.stopped, record.waits)
     db.execute(
-        "INSERT INTO tunnel (name, spec, local, datapath, reason, boot, stopped) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tunnel (name, spec, local, datapath, reason, boot, stopped, waits) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, local = excluded.local, datapath = excluded.datapath,"
-        " reason = excluded.reason, boot = excluded.boot, stopped = excluded.stopped",
+        " reason = excluded.reason, boot = excluded.boot, stopped = excluded.stopped, waits = excluded.waits",
         (name, json.dumps(record.spec.to_words()), *values),
     )
     there = {

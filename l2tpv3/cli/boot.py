@@ -64,7 +64,7 @@ def restore(
             print(f"network namespace {printable(name)}: restored", file=sys.stderr)
         return
     one = " ".join(names) if names else None
-    if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else _seconds(wait), tell=_tell):
+    if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else wait_seconds(wait), tell=tell):
         print("nothing to restore: all that is on record is running", file=sys.stderr)
 
 
@@ -72,18 +72,20 @@ def watch(ctx: typer.Context) -> None:
     """Bring back tunnels and cards whose worker dies, until ended.
 
     Workers of tunnels and of virtual cards need no parent; this notices when one dies, starts another and gives it the
-    netdevs, which keep their addresses and bridges. One that does not answer any more is ended first. It also undoes
+    netdevs, which keep their addresses and bridges. One that does not answer any more is ended first. A session's
+    netdev that was deleted is made again, and what `apply --wait` put on record, once it can be made. It also undoes
     what was not confirmed in time, and sets NICs of ports that follow their far end down and up. What `down` stopped
     stays so. Ends on SIGTERM and Ctrl-C; the workers go on.
     """
     from l2tpv3.supervise import Supervisor
 
     Supervisor(
-        local_manager(ctx, "watch"), tell=_tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)
+        local_manager(ctx, "watch"), tell=tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)
     ).run()
 
 
-def _seconds(text: str) -> float:
+def wait_seconds(text: str) -> float:
+    """What `--wait` says. Raises InvalidValueError."""
     try:
         value = float(text)
     except ValueError:
@@ -93,7 +95,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _tell(news: News) -> None:
+def tell(news: News) -> None:
+    """Print what became of a tunnel or link on stderr."""
     from l2tpv3.told import Turn
 
     if news.turn is Turn.RESTORED:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from l2tpv3.cli import complete, options
+from l2tpv3.cli.boot import tell, wait_seconds
 from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import local_manager, manager_of, print_json
 from l2tpv3.errors import InvalidValueError, NotFoundError
@@ -35,6 +36,7 @@ EXAMPLES = {
     "apply": """
 l2tpctl apply                               # /etc/l2tpv3/*.toml
 l2tpctl apply -f site.toml --prune          # and remove what is not in it
+l2tpctl apply --wait 30                     # one that can't be made yet holds up no other
 l2tpctl apply --confirm 60                  # undone after a minute without `l2tpctl confirm`
 """,
     "confirm": "l2tpctl confirm",
@@ -105,6 +107,15 @@ def apply(
         str | None,
         typer.Option("--confirm", metavar="SECONDS", help="Undo it after that time, unless `l2tpctl confirm` comes."),
     ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            help="Make what can be made; the rest goes on record, and is waited for so long: routes, addresses,"
+            " namespaces, bridges and NICs that are yet to come. 0: not at all.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help=f"Print every step, not only the first {STEPS_SHOWN} of a kind.")
     ] = False,
@@ -113,13 +124,26 @@ def apply(
     """Make this host what the files want.
 
     Only what differs is touched; what can't change in place is made anew, and that is said. When a step fails, what was
-    there before is there again.
+    there before is there again. With --wait, what can't be made yet goes on record all the same: `l2tpctl restore` or
+    `l2tpctl watch` makes it once it can be. It fails as restore does while something is missing. A tunnel can wait if
+    its local address is given, or was chosen before.
     """
-    manager = manager_of(ctx)
+    here = None if wait is None else local_manager(ctx, "apply --wait")
+    manager = here or manager_of(ctx)
     confirm_s = None if confirm is None else _seconds(confirm, "--confirm")
+    wait_s = 0.0 if wait is None else wait_seconds(wait)
+    if confirm_s is not None and wait_s > 0:
+        problem = "what has to be confirmed can't be waited for meanwhile"
+        raise InvalidValueError("--wait", problem, "`--wait 0` makes what can be made now")
     wanted = _load(file, prune=prune)
     lines = StepLines(None if verbose else STEPS_SHOWN)
-    outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell)
+    outcome: Did
+    waiting: list[str] = []
+    if here is not None:
+        outcome = made = here.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell, may_wait=True)
+        waiting = list(made.waiting)
+    else:
+        outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell)
     lines.tell_rest("; --verbose prints each")
     if json:
         _print_steps(outcome)
@@ -128,6 +152,8 @@ def apply(
         if not manager.undoes_unconfirmed:
             _expire_later(confirm_s)
         print(f"`l2tpctl confirm` within {confirm_s:g} s keeps it; else it is undone", file=sys.stderr)
+    if here is not None and waiting:
+        here.restore(waiting, wait_s=wait_s, tell=tell)
 
 
 def confirm(ctx: typer.Context) -> None:

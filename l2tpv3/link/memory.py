@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Sequence
 from typing import Protocol
 
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.errors import ConflictError, NotFoundError
+from l2tpv3.errors import ConflictError, MissingError, NotFoundError
 from l2tpv3.link.base import NO_EVIDENCE, Evidence, home
 from l2tpv3.link.belongings import Belongings
 from l2tpv3.spec import SessionSpec, TunnelSpec
@@ -115,7 +115,7 @@ class MemoryPlacer:
                 f"session {session.name}", f"netdev {session.ifname} exists already", "give another --ifname"
             )
         if session.bridge is not None and session.bridge not in {*names, *bridges}:
-            raise NotFoundError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
+            raise MissingError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
 
     def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
         """See Placer.check_bridge: no packets go anywhere."""
@@ -141,7 +141,7 @@ class MemoryPlacer:
         if session.bridge is not None:
             which = self._bridge(home(tunnel, session), session.bridge)
             if which is None:
-                raise NotFoundError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
+                raise MissingError(f"session {session.name}", f"no bridge {session.bridge}", "make it first")
             self._joined[mark] = which
             if self.masters is not None:
                 self.masters.release(session.ifname)

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
 
-from l2tpv3.errors import ConflictError, NotFoundError, NotPermittedError, RefusedError, from_errno
+from l2tpv3.errors import ConflictError, MissingError, NotFoundError, NotPermittedError, RefusedError, from_errno
 from l2tpv3.link.base import Evidence, home
 from l2tpv3.link.belongings import Belongings, put_back, read
 from l2tpv3.link.locate import NetdevLocator
@@ -62,7 +62,7 @@ class NetdevPlacer:
             raise ConflictError(subject, f"netdev {session.ifname} exists already", "give another --ifname")
         if session.bridge is not None and session.bridge not in bridges and not self._exists(place, session.bridge):
             remedy = f"`l2tpctl link add {session.bridge} --type bridge` makes it"
-            raise NotFoundError(subject, f"no bridge {session.bridge}", remedy)
+            raise MissingError(subject, f"no bridge {session.bridge}", remedy)
 
     def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
         """See Placer.check_bridge."""

@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"capabilities", "wire", "marks", "shown"},
     {"errors", "readable"},
     {"read_file"},
-    {"told", "ids", "netns", "lock", "source", "migrations", "whoami", "boot", "extras", "spelling"},
+    {"told", "ids", "late", "netns", "lock", "source", "migrations", "whoami", "boot", "extras", "spelling"},
     {"arrivals", "places", "words", "naming", "free", "tasks"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},
