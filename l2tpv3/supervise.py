@@ -3,7 +3,8 @@
 A worker has no parent, so that it outlives whatever command started it, and so that this may end and start again, at an
 upgrade for instance, without a packet lost. Its end is noticed by a pidfd (pidfd_open(2)); that there are other workers
 now, by the time of the last change of the directories of their sockets. One that lives but does not answer for a while
-is ended. No error ends this: see l2tpv3.tasks.
+is ended. A netdev that somebody deleted is noticed when workers are asked whether they answer; what waits on record is
+tried now and then. No error ends this: see l2tpv3.tasks.
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ class Supervisor:
         self._tell, self._complain = tell, complain
         self._cables = Cables(manager)
         self._tasks = Tasks(complain)
-        self._complained = self._unheeded = ""
+        self._complained = self._unheeded = self._unseen = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
+        self._bare: set[str] = set()  # tunnels whose worker lacks a netdev
         self._known: set[str] = set()  # tunnels and cards that had a worker
         self._hangs: dict[int, float] = {}  # pid: since when it does not answer
         self._asked = 0.0
@@ -112,7 +114,7 @@ class Supervisor:
     def _restore_orphans(self) -> None:
         """What is lost again and again is tried less and less often. Then the workers are looked at again."""
         now = time.monotonic()
-        due = [name for name in sorted(self._orphans) if now >= sum(self._tried.get(name, (0.0, 0.0)))]
+        due = [name for name in sorted(self._orphans | self._bare) if now >= sum(self._tried.get(name, (0.0, 0.0)))]
         for name in due:
             last, delay = self._tried.get(name, (0.0, 0.0))
             again = min(_DELAY_MAX_S, max(_DELAY_FIRST_S, 2 * delay)) if now - last < _CALM_S and last else 0.0
@@ -127,6 +129,7 @@ class Supervisor:
             for name in due:  # one by one: what is wrong with one of them keeps none of the others down
                 self._tasks.run(functools.partial(self._restore, [name]), f"restore {name}")
         finally:
+            self._bare.difference_update(due)  # until they are asked after again
             self._look()
 
     def _restore(self, names: list[str]) -> None:
@@ -159,6 +162,15 @@ class Supervisor:
                 self._complain(error)
             self._unheeded = str(error)
 
+    def _without_netdevs(self) -> set[str]:
+        try:
+            return self._manager.without_netdevs()
+        except L2tpError as error:
+            if str(error) != self._unseen:
+                self._complain(error)
+            self._unseen = str(error)
+            return set()
+
     def _ask(self) -> None:
         """Whether all workers still answer; one that has not for a while is ended, and so will be replaced.
 
@@ -168,12 +180,14 @@ class Supervisor:
         if now < self._asked + ASK_S:
             return
         try:
-            silent = {pid for pid, answers in self._manager.workers().items() if not answers}
+            workers = self._manager.workers()
         except L2tpError as error:
             self._complain(error)
-            silent = set()
+            workers = {}
+        silent = {pid for pid, answers in workers.items() if not answers}
         if not silent:  # which would have to be waited for once more
             self._heed()
+            self._bare = self._without_netdevs() if workers else set()
         self._asked = time.monotonic()
         for pid in silent - self._workers.keys():
             with contextlib.suppress(OSError):  # it has ended since; or its pid is not known

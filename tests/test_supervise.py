@@ -273,6 +273,27 @@ def test_a_tunnel_without_sessions_comes_back_too(joined: tuple[Here, Here], wat
     assert watching.poll() is None
 
 
+def test_a_netdev_that_was_deleted_comes_back_and_one_that_was_moved_stays_away(
+    joined: tuple[Here, Here], watching: subprocess.Popen[str]
+) -> None:
+    a, b = joined
+    before, lan = _netdevs(a)[1], _netdevs(a)[0]
+    a.host.ip("link", "del", "l2tpeth1")
+    eventually(lambda: a.session("peer", "own").condition is Condition.UP)
+    after = a.session("peer", "own").netdev
+    assert (after.mac, after.mtu, after.addresses[0]) == (before.mac, before.mtu, before.addresses[0])
+    assert a.session("peer", "lan").netdev == lan, "the other one was not touched"
+    a.host.ip("link", "set", "l2tpeth1", "netns", b.host.netns)
+    assert a.session("peer", "own").netdev.netns == b.host.netns
+    assert a.without_netdevs() == set(), "as a container may have it"
+    b.host.ip("link", "del", "l2tpeth1")
+    eventually(lambda: a.session("peer", "own").condition is Condition.UP)
+    a.down()
+    assert a.without_netdevs() == set()
+    watching.send_signal(signal.SIGTERM)
+    assert set(said(watching).splitlines()) == {"tunnel peer: restored"}
+
+
 def test_one_that_cannot_be_restored_yet_is_tried_again(
     joined: tuple[Here, Here], watching: subprocess.Popen[str]
 ) -> None:
