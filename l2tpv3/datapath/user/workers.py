@@ -216,6 +216,8 @@ class Workers:
 
         marked: gives the names of all netdevs that could be taken over then; None where all can.
         """
+        if not self.runtime.is_dir() and not find_strays(self.runtime, {}):
+            return []  # there never was a worker, and `locked` would make the directory
         with self.locked(), self.live(clear=True) as crew:
             old = [client for client in _of_before(crew, known) if client in crew.clients]
             outdated = [fault for fault in crew.faults if fault.errno == errno.EPROTONOSUPPORT]
