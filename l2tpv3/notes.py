@@ -302,6 +302,25 @@ def _bridge_down(looked: LookedAt, record: SessionRecord, status: SessionStatus)
         yield f"bridge {name} is set down: `ip{inside} link set {name} up`"
 
 
+def _nothing_accepted(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """Packets arrive, and all of them are dropped for one reason."""
+    counters = status.counters
+    if counters.rx_packets:
+        return
+    names = f"{looked.record.spec.name} {record.spec.name}"
+    if counters.rx_cookie_discards:
+        yield (
+            f"all {counters.rx_cookie_discards} packets that arrived had another cookie than this session's rx-cookie,"
+            " which has to be the other end's tx-cookie: change it there, or here by"
+            f" `l2tpctl session set {names} --rx-cookie COOKIE`"
+        )
+    elif counters.rx_seq_discards:
+        yield (
+            f"all {counters.rx_seq_discards} packets that arrived had no sequence numbers, or old ones: have the other"
+            f" end number what it sends, or `l2tpctl session set {names} --sequencing none`"
+        )
+
+
 SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (
     _session_missing,
     _moved_away,
@@ -310,5 +329,6 @@ SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (
     _other_mtu,
     _addresses,
     _fragments,
+    _nothing_accepted,
     _in_a_bridge,
 )

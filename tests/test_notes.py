@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -195,3 +196,23 @@ def test_packets_that_the_kernel_drops_for_their_missing_checksums(underlay: tup
     there.host.ip("link", "set", "pw", "up")  # which sends some frames at once, and after a second
     eventually(lambda: here.session("t", "s").counters.rx_packets > 0)
     assert "wrong checksums" not in str(here.tunnel("t").notes)
+
+
+@pytest.mark.root
+def test_packets_that_are_all_dropped_are_told_with_their_reason(underlay: tuple[Host, Host]) -> None:
+    a, b = underlay
+    for number, (host, far) in enumerate(((a, b), (b, a)), start=1):
+        host.ctl("tunnel", "add", "t", "--remote", far.v4)
+        cookies = ["--tx-cookie", "0011223344556677", "--rx-cookie", "8899aabbccddeeff"]
+        host.ctl("session", "add", "t", "s", "--address", f"10.9.0.{number}/24", *cookies)
+    a.ping("10.9.0.2", check=False)
+    assert any("another cookie than this session's rx-cookie" in note for note in session_notes_of(b))
+    b.ctl("session", "set", "t", "s", "--rx-cookie", "0011223344556677", "--sequencing", "recv")
+    a.ping("10.9.0.2", check=False)
+    assert any("no sequence numbers" in note or "another cookie" in note for note in session_notes_of(b))
+
+
+def session_notes_of(host: Host) -> list[str]:
+    """What `session show` tells of the session t/s, in JSON."""
+    notes: list[str] = json.loads(host.ctl("session", "show", "t", "s", "--json").stdout)["sessions"][0]["notes"]
+    return notes

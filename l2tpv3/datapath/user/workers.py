@@ -53,7 +53,7 @@ class Crew:
     listening: dict[str, int] = field(default_factory=dict)
 
     def ask_all(self, op: str, **fields: Any) -> list[tuple[Client, dict[str, Any]]]:
-        """Ask every client for the same, all at once; give the answers of those that answer as agreed.
+        """Ask every client for the same, all at once; give the answers of those that answer as agreed, in their order.
 
         The others are among the faults afterwards, and not among the clients; those that have ended meanwhile are in
         neither. So a worker that is late, or lies, costs everyone TIMEOUT_S at most.
@@ -68,7 +68,9 @@ class Crew:
                 os.close(fd)
             answers.append((client, answer))
 
+        order = [client.pid for client in self.clients]
         self._gather(give_up, take)
+        answers.sort(key=lambda answer: order.index(answer[0].pid))  # whoever was quicker
         return answers
 
     def greet_all(self) -> list[Client]:
