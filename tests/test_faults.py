@@ -181,10 +181,10 @@ def _fail(
 
 @pytest.fixture
 def full_disk(hosts: Hosts) -> Iterator[tuple[Host, Host]]:
-    """A host whose state directory is on a file system of 128 KiB."""
+    """A host whose state directory is on a file system of 192 KiB."""
     a, b = hosts.pair()
     a.state_dir.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "l2tpv3-test", a.state_dir], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192k", "l2tpv3-test", a.state_dir], check=True)
     try:
         yield a, b
     finally:
