@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import ids
+from l2tpv3 import ids, store
 from l2tpv3.cli import main
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.link.memory import MemoryPlacer
@@ -83,3 +83,4 @@ def predictable(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = itertools.count(1)
     chosen = SimpleNamespace(token_bytes=lambda size: next(numbers).to_bytes(size, "big"))
     monkeypatch.setattr(ids, "secrets", chosen)
+    monkeypatch.setattr(store, "secrets", SimpleNamespace(token_hex=lambda size: "0" * 2 * size))
