@@ -111,6 +111,8 @@ class BusyError(RefusedError):
 class LockedError(BusyError):
     """Another process holds a lock that a change needs. Nothing was touched, and trying another tunnel is no help."""
 
+    slug = "locked"
+
 
 class UnreachableError(RefusedError):
     """Another host's service can't be reached, is not trusted, or went away before it answered."""

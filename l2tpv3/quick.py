@@ -40,7 +40,7 @@ _TUNNELS_MAX, _SESSIONS_MAX = 8, 64
 _RACY_NS = 1_000_000_000
 _INPUTS = (
     {"old", "maybe", "wanted", "world", "in_place", "tunnels_in_place", "scope", "links"},
-    {"tunnels", "netdevs", "hung", "links"},
+    {"tunnels", "netdevs", "faults", "lost", "links"},
 )
 """What plans look at (Change, World) and this knows of. With something else in it, nothing is remembered; nor is it
 where there are links."""

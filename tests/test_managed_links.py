@@ -150,7 +150,7 @@ def test_refusals_touch_nothing(manager: Manager, words: dict[str, Any], error: 
 
 def test_a_name_is_had_once(manager: Manager) -> None:
     manager.links.add("br0", {"type": "bridge"})
-    with pytest.raises(ExistsError, match="link del br0"):
+    with pytest.raises(ExistsError, match="link set br0"):
         manager.links.add("br0", {"type": "bridge"})
 
 

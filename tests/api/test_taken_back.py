@@ -63,7 +63,7 @@ def test_another_name_is_no_word(client: TestClient, path: str, words: dict[str,
 
 
 def test_null_is_a_default_and_not_a_value(client: TestClient) -> None:
-    client.put("/v1/tunnels/a", json={"remote": "127.0.0.2", "local": "127.0.0.1", "local-port": 9})
-    assert client.put("/v1/tunnels/a", json={"remote": "127.0.0.2", "local": None}).json()["local_port"] == 1701
+    client.put("/v1/tunnels/a", json={"remote": "127.0.0.2", "local": "127.0.0.1", "encap": "ip"})
+    assert client.put("/v1/tunnels/a", json={"remote": "127.0.0.2", "encap": None}).json()["encap"] == "udp"
     assert client.put("/v1/tunnels/a", json={"remote": None}).status_code == 422
     assert client.put("/v1/tunnels/a", json={"remote": "127.0.0.2", "nonsense": None}).status_code == 422

@@ -50,10 +50,10 @@ def test_long_names_are_not_cut(ctl: CommandLine, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COLUMNS", "40")
     name = "n" * 63
     ctl.ok(f"tunnel add {name} --remote 127.0.0.2")
-    ctl.ok(f"session add {name} {name} --ifname abcdefghijklmno --address 2001:db8:1111:2222:3333:4444:5555:6666/128")
+    ctl.ok(f"session add {name} {name} --ifname abcdefghijklmno --address 2001:db8:1111:2222:3333:4444:5555:6666/64")
     row = ctl.ok("session show").table[0]
     assert (row["TUNNEL"], row["NAME"], row["IFNAME"]) == (name, name, "abcdefghijklmno")
-    assert row["ATTACHED"] == "2001:db8:1111:2222:3333:4444:5555:6666/128"
+    assert row["ATTACHED"] == "2001:db8:1111:2222:3333:4444:5555:6666/64"
 
 
 def test_colour_only_on_a_terminal(siteb: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

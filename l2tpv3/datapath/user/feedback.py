@@ -7,7 +7,7 @@ tunnel whose own route leads through this one. The kernel's tunnels stop after a
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import socket
 from typing import Final
 
 from l2tpv3.datapath.user.settings import TunnelSettings
@@ -17,7 +17,7 @@ _UDP: Final = 17
 _ETHERNET: Final = 14
 _WINDOW: Final = 320
 """Bytes at a frame's beginning that are looked at: the headers of three tunnels in one another."""
-_PROTOCOL_BEFORE: Final = {4: 3, 6: 2}
+_PROTOCOL_BEFORE: Final = {socket.AF_INET: 3, socket.AF_INET6: 2}
 """How many bytes before the source address an IP header says what is in it."""
 
 
@@ -25,12 +25,13 @@ class OwnPackets:
     """What the packets look like that a tunnel sends."""
 
     def __init__(self, tunnel: TunnelSettings) -> None:
-        local, remote = (ip_address(text.partition("%")[0]) for text in (tunnel.local, tunnel.remote))
+        family = socket.AF_INET6 if ":" in tunnel.remote else socket.AF_INET
+        ends = b"".join(socket.inet_pton(family, text.partition("%")[0]) for text in (tunnel.local, tunnel.remote))
         udp = tunnel.encap == "udp"
         ports = tunnel.local_port.to_bytes(2, "big") + tunnel.remote_port.to_bytes(2, "big") if udp else b""
-        self._pattern = local.packed + remote.packed + ports
+        self._pattern = ends + ports
         self._protocol = _UDP if udp else L2TP_IP_PROTOCOL
-        self._before = _PROTOCOL_BEFORE[remote.version]
+        self._before = _PROTOCOL_BEFORE[family]
 
     def are_in(self, frame: Buffer) -> bool:
         """Whether an ethernet frame is, or holds in its first bytes, such a packet."""
