@@ -11,17 +11,21 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from l2tpv3.mtu import session_mtu
 from l2tpv3.spec import Encap, Sublayer
 from tests.hosts import Host, Hosts
+from tests.points import is_full
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 ADDRESSES = {"siteA": "192.0.2.1", "siteB": "198.51.100.1"}
-DATAPATHS = ["user", "ebpf", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)]
+DATAPATHS: list[Any] = ["user", "ebpf"]
+if is_full():  # in the guest each command takes seconds, and there are some forty
+    DATAPATHS.append(pytest.param("kernel", marks=[pytest.mark.kernel_l2tp, pytest.mark.timeout(1200)]))
 _BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ENDLESS = re.compile(r"--watch \d")
 
