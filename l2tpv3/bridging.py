@@ -66,15 +66,22 @@ def _mtus(
 def _towards_one_peer(
     tunnel: TunnelRecord, own: PortSeen, others: list[PortSeen], bridge: BridgeSeen, marked: Marked
 ) -> Iterator[str]:
+    """One note, however many ports there are: in a bridge of a thousand, each would name all the others."""
     if bridge.stp:
         return
-    for port in others:
-        other = marked(port.alias)
-        if other is None or other[0].spec.remote != tunnel.spec.remote or (port.isolated and own.isolated):
-            continue
+    rivals = [
+        other
+        for port in others
+        if not (port.isolated and own.isolated)
+        and (other := marked(port.alias)) is not None
+        and other[0].spec.remote == tunnel.spec.remote
+    ]
+    if rivals:
+        more = f" and {len(rivals) - 1} more" if len(rivals) > 1 else ""
         yield (
-            f"{bridge.ifname} has another port towards {tunnel.spec.remote}, {_name(*other)}, and no spanning tree:"
-            f" where both are in one bridge there, frames go round for ever; {_against_a_loop(bridge, *other)}"
+            f"{bridge.ifname} has another port towards {tunnel.spec.remote}, {_name(*rivals[0])}{more}, and no spanning"
+            " tree: where both are in one bridge there, frames go round for ever;"
+            f" {_against_a_loop(bridge, *rivals[0])}"
         )
 
 

@@ -12,7 +12,6 @@ from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.link.base import Evidence, Locator
 from l2tpv3.link.netdev import Netdevs
-from l2tpv3.marks import session_in
 from l2tpv3.mtu import Route
 from l2tpv3.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.netlink.tape import spoil
@@ -76,6 +75,7 @@ class Observer:
         self._queues: dict[str | None, Mapping[int, int]] = {}
         self._netdevs: dict[tuple[str | None, str], NetdevState | None] = {}
         self._routes: dict[str, Route | L2tpError] = {}
+        self._marked: dict[str, tuple[TunnelRecord, SessionRecord]] | None = None
 
     def seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
         """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
@@ -249,12 +249,13 @@ class Observer:
 
     def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
         """The session on record whose mark an ifalias is."""
-        tunnel, _, session = (session_in(alias) or "").partition("/")
-        record = self._records.get(tunnel)
-        found = record.session(session) if record is not None else None
-        if record is None or found is None or alias != self._places.mark(tunnel, session):
-            return None
-        return record, found
+        if self._marked is None:  # for all at once: in a large bridge each port asks for all the others
+            self._marked = {
+                self._places.mark(name, session.spec.name): (record, session)
+                for name, record in self._records.items()
+                for session in record.sessions
+            }
+        return self._marked.get(alias)
 
     def _session(self, record: TunnelRecord, session: SessionRecord, there: Mapping[int, Session]) -> SessionStatus:
         """there: the tunnel's sessions by their ids; looking for each among all takes seconds for ten thousand."""

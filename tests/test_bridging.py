@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import struct
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from l2tpv3.bridging import bridge_notes
 from l2tpv3.links.mtu_words import tagged_too_long
-from l2tpv3.netlink.bridge import bridges, dropping_filters
+from l2tpv3.netlink.bridge import BridgeSeen, PortSeen, bridges, dropping_filters
 from l2tpv3.netlink.message import NLM_F_CREATE, attribute, zero_terminated
 from l2tpv3.netns import inside
+from l2tpv3.records import SessionRecord, TunnelRecord
+from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.status import NetdevState
 from tests.here import Here
 from tests.hosts import Hosts
 
@@ -148,3 +154,26 @@ def test_bridges_are_read_with_their_ports(pair: tuple[Here, Here]) -> None:
     seen = bridges(a.host.netns)["br0"]
     assert (seen.mtu, seen.stp, seen.forward_delay_s) == (1500, False, 15.0)
     assert [(port.ifname, port.mtu, port.isolated) for port in seen.ports] == [("eth1", 1500, False)]
+
+
+def test_many_ports_towards_one_peer_are_one_note() -> None:
+    """Each of a thousand would name all the others: a million lines that say the same."""
+    sessions = tuple(
+        SessionRecord(spec=SessionSpec(name=f"s{one}", ifname=f"p{one}", session_id=one, bridge="br0"), mtu=1438)
+        for one in range(1, 5)
+    )
+    tunnel = TunnelRecord(
+        spec=TunnelSpec(name="t", remote=ip_address("192.0.2.2")),
+        local=ip_address("192.0.2.1"), datapath="user", reason="", sessions=sessions,
+    )  # fmt: skip
+    marked = {f"mark of {one.spec.name}": (tunnel, one) for one in sessions}
+    ports = tuple(
+        PortSeen(ifname=one.spec.ifname, mtu=1500, alias=f"mark of {one.spec.name}", state=3, isolated=False)
+        for one in sessions
+    )
+    bridge = BridgeSeen(ifname="br0", mtu=1500, alias="", stp=False, forward_delay_s=15, ports=ports)
+    netdev = NetdevState(ifname="p1", ifindex=7, mac="02:00:00:00:00:01", mtu=1500, up=True, carrier=True)
+    (note,) = bridge_notes(tunnel, sessions[0], netdev, bridge, marked.get, ())
+    assert "another port towards 192.0.2.2, t/s2 and 2 more, and no spanning tree" in note
+    alone = dataclasses.replace(bridge, ports=(ports[0], dataclasses.replace(ports[1], alias="somebody's")))
+    assert list(bridge_notes(tunnel, sessions[0], netdev, alone, marked.get, ())) == []
