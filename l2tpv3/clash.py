@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
-from l2tpv3.free import FreeNumbers, Identities
+from l2tpv3.free_ids import FreeNumbers, Identities
 from l2tpv3.link.base import home
 from l2tpv3.netns import same_netns
 from l2tpv3.records import SHARES_PORTS, Records, SessionRecord, TunnelRecord, shares_port

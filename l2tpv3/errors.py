@@ -31,7 +31,7 @@ import os
 from collections.abc import Iterator
 from typing import ClassVar
 
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 
 
 class L2tpError(Exception):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from l2tpv3.links.status import LinkStatus
-from l2tpv3.shown import printable_lines
+from l2tpv3.printable import printable_lines
 from l2tpv3.spec import Encap
 from l2tpv3.status import Condition, SessionStatus, TunnelStatus
 

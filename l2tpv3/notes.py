@@ -22,8 +22,8 @@ from l2tpv3.link.base import home
 from l2tpv3.mtu import Route, session_mtu
 from l2tpv3.netlink.bridge import BridgeSeen
 from l2tpv3.netns import netns_identity, same_netns
+from l2tpv3.printable import printable
 from l2tpv3.records import SessionRecord, TunnelRecord
-from l2tpv3.shown import printable
 from l2tpv3.state import Tunnel
 from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.unchecksummed import may_miss_them

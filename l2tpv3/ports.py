@@ -7,7 +7,7 @@ import socket
 from collections.abc import Hashable
 
 from l2tpv3.errors import ConflictError
-from l2tpv3.free import Identities
+from l2tpv3.free_ids import Identities
 from l2tpv3.mtu import socket_address
 from l2tpv3.netns import inside, netns_identity
 from l2tpv3.records import SHARES_PORTS, Records, TunnelRecord

@@ -14,8 +14,8 @@ from l2tpv3.link.safekeeping import Safekeeping
 from l2tpv3.links.run import LinkRunner
 from l2tpv3.links.steps import LinkStep
 from l2tpv3.places import Places
+from l2tpv3.printable import printable
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
-from l2tpv3.shown import printable
 from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.steps import (
     AddSession,

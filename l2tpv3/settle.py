@@ -19,7 +19,7 @@ from l2tpv3.errors import (
     UnavailableError,
     about_session,
 )
-from l2tpv3.free import FreeIfnames, FreeNumbers, Identities
+from l2tpv3.free_ids import FreeIfnames, FreeNumbers, Identities
 from l2tpv3.late import WAITED_FOR, Late
 from l2tpv3.link.base import Locator, Placer, home
 from l2tpv3.mtu import DETECTION_S, Route, find_route, session_mtu

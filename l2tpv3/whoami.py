@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 
 _UID = re.compile("[0-9]{1,10}")
 _USER_MAX = 256  # characters; LOGIN_NAME_MAX

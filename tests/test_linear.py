@@ -14,7 +14,7 @@ from tests.memory_host import Host, host
 
 FEW, MANY = 60, 240
 _SETTLING = {
-    *("settle.py", "settling.py", "choose.py", "clash.py", "free.py", "ports.py", "ids.py", "records.py"),
+    *("settle.py", "settling.py", "choose.py", "clash.py", "free_ids.py", "ports.py", "ids.py", "records.py"),
     "observe.py",
 }
 

@@ -19,7 +19,7 @@ from l2tpv3.links.spec import COMMON, LinkSpec
 from l2tpv3.links.words import fields
 from l2tpv3.spec import SessionSpec, Sublayer, TunnelSpec, session_fields, tunnel_fields
 from l2tpv3.wanted import Wanted
-from l2tpv3_api.apart import Apart
+from l2tpv3_api.body_process import BodyProcesses
 from l2tpv3_api.faults import BodyError, ClashError, Fault, MediaTypeError, TooLargeError, fault
 from l2tpv3_api.json_table import parse_table
 from l2tpv3_api.state_body import JSON, TOML, fault_of, parse_state, table_document
@@ -58,15 +58,15 @@ async def read_table(request: Request, *kinds: str) -> dict[str, Any]:
 
 
 async def read_state(
-    request: Request, datapaths: Collection[str], apart: Apart, threads: Executor | None = None
+    request: Request, datapaths: Collection[str], processes: BodyProcesses, threads: Executor | None = None
 ) -> list[Wanted]:
     """A body that is a whole wanted state, JSON shaped as files are, or a file itself. Raises InvalidValueError.
 
-    apart: parses the large ones. threads: in which the others are parsed; None: asyncio's own.
+    processes: parses the large ones. threads: in which the others are parsed; None: asyncio's own.
     """
     data, kind = await read_bytes(request, STATE_BYTES, JSON, TOML)
     if len(data) > _LARGE:
-        return await apart.parse(data, kind, datapaths)
+        return await processes.parse(data, kind, datapaths)
     return await asyncio.get_running_loop().run_in_executor(threads, parse_state, data, kind, datapaths)
 
 

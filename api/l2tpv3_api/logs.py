@@ -15,7 +15,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from l2tpv3.shown import printable, printable_lines
+from l2tpv3.printable import printable, printable_lines
 from l2tpv3_api.access.tokens import PATTERN
 from l2tpv3_api.settings import LogFormat
 

@@ -13,7 +13,7 @@ from l2tpv3.manager import Manager
 from l2tpv3.wanted import Wanted
 from l2tpv3.whoami import acting_for
 from l2tpv3_api.access.identity import Identity
-from l2tpv3_api.apart import Apart
+from l2tpv3_api.body_process import BodyProcesses
 from l2tpv3_api.etag import Tagger
 from l2tpv3_api.events.event import EventType
 from l2tpv3_api.events.hub import Hub
@@ -55,7 +55,7 @@ class Service:
         self._readers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="look")
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
         self.planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
-        self.planned, self.applied = Apart(), Apart()
+        self.planned, self.applied = BodyProcesses(), BodyProcesses()
         self._changing = asyncio.Lock()
         self._turn = asyncio.Lock()
         self._looked_at = 0.0  # in the loop's time

@@ -10,7 +10,7 @@ import typer
 from l2tpv3.cli import complete
 from l2tpv3.cli.tunnel import local_manager, manager_of
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
     from l2tpv3.told import News

@@ -15,7 +15,7 @@ from l2tpv3.cli import complete, options
 from l2tpv3.cli.output import OutputError
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.errors import InvalidValueError, from_errno
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
     from l2tpv3.host import Capture, Host

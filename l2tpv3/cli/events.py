@@ -13,7 +13,7 @@ from l2tpv3.cli import complete, options
 from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.shown import printable, printable_json
+from l2tpv3.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.differences import Happening

@@ -10,7 +10,7 @@ import typer
 from l2tpv3.cli import complete, options
 from l2tpv3.cli.tunnel import manager_of
 from l2tpv3.interop.formats import PEER_FORMATS
-from l2tpv3.shown import printable, printable_lines
+from l2tpv3.printable import printable, printable_lines
 
 PEER_EXAMPLES = """
 l2tpctl peer siteb

@@ -11,7 +11,7 @@ from l2tpv3.cli import link_options, options, selection
 from l2tpv3.cli.hosts_alone import tell_hosts
 from l2tpv3.cli.link_options import with_words
 from l2tpv3.cli.tunnel import delete_each, manager_of, print_json, tell_change, tell_nothing
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

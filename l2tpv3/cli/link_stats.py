@@ -14,7 +14,7 @@ from l2tpv3.cli.selection import find_links
 from l2tpv3.cli.stats import Watch, rate_cells, seconds, stamp, watch_on
 from l2tpv3.cli.tunnel import manager_of, print_json
 from l2tpv3.cli.width import fitted_table
-from l2tpv3.shown import printable_json
+from l2tpv3.printable import printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.host import LinkHost

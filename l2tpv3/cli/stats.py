@@ -18,7 +18,7 @@ from l2tpv3.cli.table import table
 from l2tpv3.cli.tunnel import manager_of, print_json
 from l2tpv3.cli.width import columns, fitted_line, fitted_table
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.shown import printable_json
+from l2tpv3.printable import printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.host import Host

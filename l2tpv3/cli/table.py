@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 
 _COLOURS = {"up": "32", "down": "33", "missing": "31", "incomplete": "31"}
 

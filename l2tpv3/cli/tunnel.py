@@ -11,7 +11,7 @@ import typer
 from l2tpv3.cli import options, selection
 from l2tpv3.cli.options import given
 from l2tpv3.cli.output import use_utf8
-from l2tpv3.shown import printable, printable_json
+from l2tpv3.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from l2tpv3.cli.boot import tell, wait_seconds
 from l2tpv3.cli.output import use_utf8
 from l2tpv3.cli.tunnel import local_manager, manager_of, print_json
 from l2tpv3.errors import InvalidValueError, NotFoundError
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
     from l2tpv3.config import Problem

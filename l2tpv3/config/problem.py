@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 from l2tpv3.source import KeyPath, Source
 
 PROBLEMS_MAX: Final = 100

@@ -9,7 +9,7 @@ from l2tpv3.links.options import LinkType
 from l2tpv3.links.record import LinkRecord
 from l2tpv3.links.state import LinksSeen, LinkState
 from l2tpv3.links.status import LinkStatus
-from l2tpv3.shown import printable
+from l2tpv3.printable import printable
 from l2tpv3.status import Condition
 
 

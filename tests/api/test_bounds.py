@@ -13,7 +13,7 @@ import pytest
 from l2tpv3.config import DATAPATHS
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.lock import exclusive
-from l2tpv3_api.apart import Apart
+from l2tpv3_api.body_process import BodyProcesses
 from l2tpv3_api.faults import BodyError, MalformedError, TooLargeError
 from l2tpv3_api.state_body import JSON, TOML, parse_state
 from tests.api.running import running
@@ -61,10 +61,10 @@ def test_a_chain_of_links_is_no_deep_recursion() -> None:
 
 def test_a_process_of_its_own_finds_the_same() -> None:
     good = sent({"tunnel": {"a": {"remote": "192.0.2.1", "session": {"s": {"tx-cookie": "01234567"}}}}})
-    assert asyncio.run(Apart().parse(good, JSON, DATAPATHS)) == parse_state(good, JSON, DATAPATHS)
+    assert asyncio.run(BodyProcesses().parse(good, JSON, DATAPATHS)) == parse_state(good, JSON, DATAPATHS)
     for data, kind in ((sent({"tunnel": {"a": {"id": 0}}}), JSON), (b"[tunnel", TOML)):
         with pytest.raises(InvalidValueError) as there:
-            asyncio.run(Apart().parse(data, kind, DATAPATHS))
+            asyncio.run(BodyProcesses().parse(data, kind, DATAPATHS))
         with pytest.raises(InvalidValueError) as here:
             parse_state(data, kind, DATAPATHS)
         assert (type(there.value), str(there.value)) == (type(here.value), str(here.value))
@@ -76,10 +76,10 @@ def test_a_process_of_its_own_finds_the_same() -> None:
 
 def test_time_and_memory_of_a_large_body_are_limited() -> None:
     with pytest.raises(TooLargeError, match="128 MiB"):
-        asyncio.run(Apart(memory_bytes=128 << 20).parse(b"[" + b"[]," * (2 << 20) + b"[]]", JSON, DATAPATHS))
+        asyncio.run(BodyProcesses(memory_bytes=128 << 20).parse(b"[" + b"[]," * (2 << 20) + b"[]]", JSON, DATAPATHS))
     text = "a = [" + "1, " * 3_000_000 + "]"
     with pytest.raises(TooLargeError, match="1 s"):
-        asyncio.run(Apart(cpu_s=1).parse(text.encode(), TOML, DATAPATHS))
+        asyncio.run(BodyProcesses(cpu_s=1).parse(text.encode(), TOML, DATAPATHS))
 
 
 @pytest.mark.slow

@@ -19,11 +19,11 @@ PACKAGE = ROOT / "l2tpv3"
 # another (but for the one that is put beside the user datapath's workers), and the wire library knows nothing. The
 # package itself (l2tpv3/__init__.py) is the shop window: it shows all.
 FLOORS: list[set[str]] = [
-    {"capabilities", "wire", "marks", "shown"},
+    {"capabilities", "wire", "marks", "printable"},
     {"errors", "readable"},
     {"read_file"},
     {"told", "ids", "late", "netns", "lock", "source", "migrations", "whoami", "boot", "extras", "spelling"},
-    {"arrivals", "places", "words", "naming", "free", "tasks"},
+    {"arrivals", "places", "words", "naming", "free_ids", "tasks"},
     {"spec", "netlink"},
     {"state", "mtu", "monitor"},
     {"status", "records", "datapath.base"},

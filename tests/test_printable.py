@@ -10,7 +10,7 @@ from l2tpv3.cli.table import pairs, table
 from l2tpv3.config.problem import Problem
 from l2tpv3.errors import L2tpError, RefusedError
 from l2tpv3.metrics import labels
-from l2tpv3.shown import printable, printable_json, printable_lines
+from l2tpv3.printable import printable, printable_json, printable_lines
 from l2tpv3.whoami import acting_for, caller
 
 _NASTY = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from l2tpv3.errors import ConflictError
-from l2tpv3.free import FreeIfnames, FreeNumbers
+from l2tpv3.free_ids import FreeIfnames, FreeNumbers
 from l2tpv3.ids import ID_MAX
 
 
@@ -36,7 +36,7 @@ def test_what_is_taken_elsewhere_may_become_free() -> None:
 
 
 def test_that_every_number_is_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("l2tpv3.free.ID_MAX", 2)
+    monkeypatch.setattr("l2tpv3.free_ids.ID_MAX", 2)
     with pytest.raises(ConflictError, match="--id: every number is taken"):
         FreeNumbers([1, 2]).lowest("--id")
     assert ID_MAX > 2

@@ -30,7 +30,7 @@ _NICE: Final = 5  # who asks for something small goes first
 _REMEDY: Final = "send less at once: a part of the tunnels, without prune"
 
 
-class Apart:
+class BodyProcesses:
     """Parses bodies in other processes, one after another, each with so much memory (address space) and CPU time."""
 
     def __init__(self, *, memory_bytes: int = MEMORY_BYTES, cpu_s: int = CPU_S) -> None:
