@@ -11,7 +11,7 @@ from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, from_errno
 from l2tpv3.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
-from l2tpv3.netlink.route import RouteSocket
+from l2tpv3.netlink.route import Link, RouteSocket
 from l2tpv3.netns import inside
 from l2tpv3.spec import MTU_MIN, Encap, IPAddress, Sublayer, TunnelSpec
 
@@ -80,9 +80,10 @@ def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int)
         with RouteSocket(tunnel.netns) as route:
             answer = route.request(GET_ROUTE, route_to(remote, local, out=scope))
             present = read_mtu(answer)
-            if not present.expires:
-                return mtu
             link = route.link(read_route(answer))
+            most = _most(tunnel, link)
+            if not present.expires:
+                return min(mtu, most)
             try:
                 kept = read_mtu(route.request(GET_ROUTE, route_to(remote, local, out=scope, configured=True)))
             except OSError:
@@ -90,10 +91,19 @@ def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int)
     except OSError as error:
         subject = f"tunnel {tunnel.name}"
         raise from_errno(subject, f"ask for the route to --remote {remote}", error.errno or 0) from error
-    most = min(link.mtu, advertised_mtu(tunnel.netns, link.ifname)) if remote.version == 6 else min(link.mtu, _MTU_MAX)
     clean = min(kept.mtu, most) if kept.mtu and not kept.expires else most
     added = max(0, present.mtu - mtu) if present.mtu else 0  # by IPsec, in the socket's view of the route
     return clean - added
+
+
+def _most(tunnel: TunnelSpec, link: Link) -> int:
+    """The most that a route by this netdev can have, in bytes.
+
+    A socket says more while an IPsec policy waits for its keys: it has a stand-in for a route then, the MTU of which is
+    the loopback device's (net/xfrm/xfrm_policy.c xfrm_create_dummy_bundle()).
+    """
+    bound = advertised_mtu(tunnel.netns, link.ifname) if tunnel.remote.version == 6 else _MTU_MAX
+    return min(link.mtu, bound)
 
 
 def advertised_mtu(netns: str | None, ifname: str) -> int:
