@@ -183,25 +183,28 @@ class Service:
         """Undo what was not confirmed in time, also what an earlier run of the service had begun to wait for."""
         while True:
             await self._unconfirmed.wait()
+            self._unconfirmed.clear()  # before the look: what begins to wait during it is looked at next
             try:
                 left_s = await self.read(lambda manager: manager.unconfirmed_s())
                 if left_s is None:
                     await asyncio.sleep(_TOLD_S)
-                    if self._awaited:
+                    if self._awaited and not self._unconfirmed.is_set():
                         self.confirmation_ended("ended", "", "another program on this host has confirmed or undone it")
-                    self._unconfirmed.clear()
                 elif left_s > 0:
+                    self._unconfirmed.set()
                     self._awaited = True
                     # In short steps: the deadline's clock counts time in suspend, and sleep's does not; and meanwhile
                     # the change may be confirmed, and another one made with an earlier deadline.
                     await asyncio.sleep(min(left_s, _LOOK_AGAIN_S))
                 else:
+                    self._unconfirmed.set()
                     outcome = await self._change(_NOBODY, lambda manager: manager.expire())
                     if outcome is not None:
                         self.confirmation_ended("undone", _NOBODY, _NOBODY)
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # whatever it was, what nobody confirms must not stay for good
+                self._unconfirmed.set()
                 self.failing.note(_EXPIRY, error)
                 await asyncio.sleep(_RETRY_S)
             else:
