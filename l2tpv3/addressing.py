@@ -16,12 +16,6 @@ def address_notes(tunnel: str, spec: SessionSpec, netdev: NetdevState, owners: O
     """netdev: the session's own."""
     change = f"l2tpctl session set {tunnel} {spec.name} --address"
     for address in spec.addresses:
-        if address.network.prefixlen == address.max_prefixlen:
-            wider = f"{address.ip}/{24 if address.version == 4 else 64}"
-            yield (
-                f"{address} is an address without a network, so nothing is reached by it but where a route says so; "
-                f"`{change} {wider}` gives it one"
-            )
         for other in owners(address.ip) if not address.ip.is_link_local else ():
             if other.ifindex != netdev.ifindex:
                 yield (

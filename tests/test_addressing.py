@@ -19,13 +19,6 @@ def host(hosts: Hosts) -> Here:
     return here
 
 
-def test_an_address_without_a_network_is_told_of_with_a_remedy_that_works(host: Here) -> None:
-    added = host.host.ctl("session", "add", "t", "lan", "--address", "10.19.0.1", "--address", "fd19::1").stderr
-    for address in ("10.19.0.1/24", "fd19::1/64"):
-        assert f"`l2tpctl session set t lan --address {address}` gives it one" in added
-    host.host.ctl("session", "set", "t", "lan", "--address", "10.19.0.1/24", "--address", "fd19::1/64")
-    assert host.session("t", "lan").notes == ()
-
 
 def test_an_address_that_another_netdev_has_is_told_of(host: Here) -> None:
     host.add_session("t", "one", {"address": ["10.9.0.1/24"]})
