@@ -78,8 +78,11 @@ export class Model {
 
   #putSession(session) {
     const key = keyOf(session.tunnel, session.name);
+    const before = this.sessions.get(key);
     this.sessions.set(key, session);
     if (!this.lately.has(key)) this.lately.set(key, new Lately());
+    // What it lost while it was not up was told then, and is no trouble that it has now.
+    if (before && before.condition !== 'up' && session.condition === 'up') Object.assign(this.lately.get(key), { counters: null, grew: {} });
   }
 
   #putLink(link) {
