@@ -11,8 +11,10 @@ from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError, about_session
 from l2tpv3.link.base import Placer
 from l2tpv3.link.safekeeping import Safekeeping
+from l2tpv3.link.sysctls import DISABLE_IPV6
+from l2tpv3.links.options import PortOptions
 from l2tpv3.links.run import LinkRunner
-from l2tpv3.links.steps import LinkStep
+from l2tpv3.links.steps import DelLink, LinkStep, SetLink
 from l2tpv3.places import Places
 from l2tpv3.printable import printable
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
@@ -76,9 +78,14 @@ class Runner:
             if name in made and mark not in found:
                 found[mark] = name
                 sessions.append((self._resolved(tunnel), resolved_session(session), mark))
-        if sessions:
-            for mark, belongings in self._placer.belongings(sessions).items():
-                self._safekeeping.keep(*found[mark], belongings)
+        if not sessions:
+            return
+        wired = _wired_by_ports(steps)
+        for mark, belongings in self._placer.belongings(sessions).items():
+            tunnel_name, session_name = found[mark]
+            if f"{tunnel_name}/{session_name}" in wired:
+                belongings = belongings.without_setting(DISABLE_IPV6)
+            self._safekeeping.keep(tunnel_name, session_name, belongings)
 
     def tidy(self, records: Records) -> None:
         """Forget what is kept of sessions that are on record no more: a change that was killed may have begun it."""
@@ -221,6 +228,17 @@ class Runner:
             raise InvalidValueError(
                 f"tunnel {record.spec.name}", f"no datapath {record.datapath!r}", f"known are {known}"
             ) from None
+
+
+def _wired_by_ports(steps: Sequence[AnyStep]) -> set[str]:
+    """What the links of type port that these steps remove or change are over, as they were."""
+    wired: set[str] = set()
+    for step in steps:
+        if isinstance(step, (DelLink, SetLink)):
+            spec = (step.old if isinstance(step, SetLink) else step.link).spec
+            if isinstance(spec.options, PortOptions):
+                wired.update(spec.over)
+    return wired
 
 
 def _made(steps: Sequence[AnyStep]) -> dict[tuple[str, str], tuple[TunnelRecord, SessionRecord]]:

@@ -19,7 +19,6 @@ def host(hosts: Hosts) -> Here:
     return here
 
 
-
 def test_an_address_that_another_netdev_has_is_told_of(host: Here) -> None:
     host.add_session("t", "one", {"address": ["10.9.0.1/24"]})
     added = host.host.ctl("session", "add", "t", "two", "--address", "10.9.0.1/24").stderr

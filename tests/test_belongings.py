@@ -12,6 +12,7 @@ from l2tpv3 import Manager, Places
 from l2tpv3.link.place import NetdevPlacer
 from l2tpv3.link.safekeeping import FOLDER, Safekeeping
 from l2tpv3.netns import inside
+from l2tpv3.wanted import WantedLink, WantedSession, WantedTunnel
 from tests.here import Here
 from tests.hosts import Host
 
@@ -148,3 +149,23 @@ def test_files_that_are_not_ours_are_nothing(tmp_path: Path) -> None:
     kept = Safekeeping(tmp_path)
     assert kept.names() == {("a", "b"), ("c", "d"), ("e", "f")}
     assert [kept.get(*name) for name in sorted(kept.names())] == [[], [], []]
+
+
+def test_what_a_port_had_set_goes_with_the_port(underlay: tuple[Host, Host]) -> None:
+    host, _ = underlay
+    here = Here(host)
+    host.ip("link", "add", "nic8", "type", "veth", "peer", "nic9")
+    lan = WantedSession(name="lan", words={"ifname": "lan0"})
+    one, two = (
+        WantedTunnel(name="t", words={"remote": "10.99.0.2", "datapath": "user", "id": number}, sessions=(lan,))
+        for number in (1, 2)
+    )
+    here.apply([one, WantedLink(name="wire", words={"type": "port", "over": ["nic8", "t/lan"]})])
+    assert _has_ipv6(host) is False
+    here.apply([two], prune=True)
+    assert _has_ipv6(host) is True
+
+
+def _has_ipv6(host: Host) -> bool:
+    with inside(host.netns):
+        return Path("/proc/sys/net/ipv6/conf/lan0/disable_ipv6").read_text() == "0\n"

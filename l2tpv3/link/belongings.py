@@ -27,7 +27,7 @@ _OURS: Final = "l2tpv3 "
 class Belongings:
     """What one netdev had. index: the netdev's. master: what it was a port of, by name, if that is not on record.
 
-    bound: what goes with it, in words.
+    sysctls: those that differ from a new netdev's, by name. bound: what goes with it, in words.
     """
 
     index: int
@@ -47,6 +47,10 @@ class Belongings:
             "sysctls": self.sysctls,
             "bound": list(self.bound),
         }
+
+    def without_setting(self, name: str) -> Belongings:
+        """The same but for one of the sysctls, by its name there."""
+        return dataclasses.replace(self, sysctls={key: value for key, value in self.sysctls.items() if key != name})
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> Belongings:
@@ -72,7 +76,7 @@ def read(netns: str | None, netdevs: Mapping[int, SessionSpec]) -> dict[int, Bel
                 on_record = netdevs[index].bridge == master.ifname
                 port = bridge_port.read(route, index, numbers)
                 one = dataclasses.replace(one, master=None if on_record else master.ifname, port=port)
-            found[index] = dataclasses.replace(one, sysctls=sysctls.read(link.ifname))
+            found[index] = dataclasses.replace(one, sysctls=sysctls.changed(link.ifname))
         things: dict[int, list[Thing]] = {index: [] for index in found}
         for index, thing in (*configured.addresses(route), *configured.neighbours(route)):
             if index in things and not _is_ours(thing, netdevs[index], links[index].mac):

@@ -10,6 +10,16 @@ _NOT_OURS: Final = frozenset({"ipv6/conf/mtu", "ipv4/conf/mc_forwarding", "ipv6/
 """The MTU is on record; the others only tell something."""
 
 
+DISABLE_IPV6: Final = "ipv6/conf/disable_ipv6"
+"""Whether a netdev is without IPv6, which links of type port decide for what they are over."""
+
+
+def changed(ifname: str) -> dict[str, str]:
+    """What somebody has set for this netdev: the settings that differ from those that a new netdev gets."""
+    usual = read("default")
+    return {name: value for name, value in read(ifname).items() if usual.get(name) != value}
+
+
 def read(ifname: str) -> dict[str, str]:
     """Each setting that can be read, by its path without the netdev, as `ipv4/conf/rp_filter`."""
     found: dict[str, str] = {}
