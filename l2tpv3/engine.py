@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from l2tpv3.boot import boot_id, since_boot_s
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
-from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.describe import describe, describe_each
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.everything import Edits, Everything
@@ -27,16 +26,13 @@ from l2tpv3.links.record import Links
 from l2tpv3.links.run import LinkRunner, MakerOf
 from l2tpv3.links.steps import LinkStep
 from l2tpv3.lock import exclusive
-from l2tpv3.netlink.tape import Tape, spoil, taping
 from l2tpv3.observe import Observer
 from l2tpv3.outcome import Outcome, of_namespace
 from l2tpv3.pending import Pending, Renaming
 from l2tpv3.places import Places
-from l2tpv3.plan import Change, LinkBeliefs, Scope, plan
+from l2tpv3.plan import Change, LinkBeliefs, Scope
 from l2tpv3.planning import plan_everything, touched_links
-from l2tpv3.quick import Quick, Request
-from l2tpv3.recall import Recall
-from l2tpv3.records import Records, TunnelRecord, resolved, resolved_session
+from l2tpv3.records import TunnelRecord, resolved, resolved_session
 from l2tpv3.renaming import renamed
 from l2tpv3.run import Runner
 from l2tpv3.spaces import Spaces
@@ -52,9 +48,6 @@ ROUNDS = 4
 _PAUSE_S = 0.05
 _NOT_CONFIRMED = "rolled back, not confirmed in time"
 
-Look = Callable[[Records], World]
-"""At what is there of these tunnels and sessions."""
-
 Want = Callable[[Everything], Everything]
 """From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
 
@@ -67,8 +60,7 @@ class Engine:
     ) -> None:
         """makers: what makes links of each type; None is this host's."""
         self.places = places
-        recall = Recall(places)
-        self.store = Store(places.state, recall.forget)
+        self.store = Store(places.state)
         self._datapaths = datapaths
         self._placer = placer
         self.links = LinkRunner(places.link_mark, makers or Makers(places.runtime))
@@ -76,12 +68,6 @@ class Engine:
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
         self._tunnels_in_place = {name: one.tunnel_in_place for name, one in datapaths.items()}
         self._spaces = Spaces(places, self.store, real=isinstance(placer, NetdevPlacer))
-        kernel = datapaths.get(KernelDatapath.name)
-        self._quick = (
-            Quick(places, self.store, recall, kernel, self._in_place)
-            if isinstance(kernel, KernelDatapath) and isinstance(placer, NetdevPlacer)
-            else None
-        )
 
     def observer(self, recorded: Recorded) -> Observer:
         """A fresh look at this host."""
@@ -94,60 +80,19 @@ class Engine:
         pending = self.store.pending()
         return Everything() if pending is None else what_is_made(pending)
 
-    def preview(
-        self, want: Want, scope: Scope | None, *, links: Collection[str] = (), request: Request | None = None
-    ) -> Outcome:
+    def preview(self, want: Want, scope: Scope | None, *, links: Collection[str] = ()) -> Outcome:
         """What `change` would do now. Touches nothing; needs no lock, so another change may come between.
 
-        links: of these, and of what lies on what is in the scope. request: what `want` stands for, if the quick way may
-        be taken.
+        links: of these, and of what lies on what is in the scope.
         """
-        if (quick := self._preview_quickly(request)) is not None:
-            return quick
-        stamp = self._quick.stamp() if self._quick is not None else None
         with _no_collection():
             recorded = self.store.load()
             with self._spaces.standing_in():
                 with self._busy():
                     wanted = want(recorded.everything)
-                with taping() as tape:
-                    change = self._look(recorded, wanted, scope, links)
-            steps = plan_everything(change)
+                steps = plan_everything(self._look(recorded, wanted, scope, links))
         namespaces = self._spaces.missing(_asked(recorded.everything, wanted, scope))
-        outcome = Outcome(steps=steps, before=recorded.everything, after=wanted, namespaces=namespaces)
-        if self._quick is not None and stamp is not None and recorded.pending is None and not outcome.changes:
-            # Not to be had at once: somebody is changing the record.
-            with contextlib.suppress(L2tpError), exclusive(self.places.runtime, timeout_s=0):
-                self._quick.keep(tape, change, request, stamp)
-        return outcome
-
-    def _preview_quickly(self, request: Request | None) -> Outcome | None:
-        known = self._quick.known(request) if self._quick is not None and request is not None else None
-        if self._quick is None or request is None or known is None:
-            return None
-        if not known.touched:
-            return Outcome(steps=(), before=Everything(), after=Everything())
-        narrow = self._quick.narrow(request, known)
-        if narrow is None:
-            return None
-        return Outcome(steps=plan(narrow.change), before=narrow.recorded.everything, after=narrow.after)
-
-    def _change_quickly(self, request: Request | None, on_step: OnStep | None, verb: str) -> Outcome | None:
-        """The quick way of `change`, in which the lock is held; None where there is none."""
-        known = self._quick.known(request) if self._quick is not None and request is not None else None
-        if self._quick is None or request is None or known is None:
-            return None
-        if not known.touched:
-            return Outcome(steps=(), before=Everything(), after=Everything())
-        narrow = self._quick.narrow(request, known)
-        if narrow is None:
-            return None
-        steps = plan(narrow.change)
-        changed = Edits.between(narrow.recorded.everything, narrow.after)
-        if changed:
-            self._carry_out(narrow.recorded, narrow.change, steps, changed, None, on_step, self._quick.look, verb=verb)
-        self._quick.keep_after(known, narrow)
-        return Outcome(steps=steps, before=narrow.recorded.everything, after=narrow.after)
+        return Outcome(steps=steps, before=recorded.everything, after=wanted, namespaces=namespaces)
 
     def change(
         self,
@@ -160,7 +105,6 @@ class Engine:
         repairs: bool = False,
         without: Left = (),
         without_links: Collection[str] = (),
-        request: Request | None = None,
         verb: str = "",
     ) -> Outcome:
         """Make it so within `scope` (None: everything); on any failure, what was there is there again.
@@ -168,14 +112,12 @@ class Engine:
         links: of these links, and of what lies on what is in the scope. confirm_s: the change is to be undone unless
         `confirm` comes within that time; see `expire`. repairs: it only makes again what is on record, and so need not
         wait for a confirmation that something else awaits. without: tunnels and sessions that are left as they are,
-        whatever is wanted, as are the links `without_links`; both are looked at after `want` was called. request: what
-        `want` stands for, if the quick way may be taken. verb: how the log calls it, if not by its steps alone.
+        whatever is wanted, as are the links `without_links`; both are looked at after `want` was called. verb: how the
+        log calls it, if not by its steps alone.
         Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
         for its confirmation.
         """
         with self._locked(), _no_collection(), contextlib.ExitStack() as stack:
-            if confirm_s is None and (quick := self._change_quickly(request, on_step, verb)) is not None:
-                return quick
             recorded = self._recorded(repairs=repairs)
             before = recorded.everything
             with self._spaces.standing_in(repairs=repairs), self._busy():
@@ -186,8 +128,7 @@ class Engine:
                 for name in namespaces:
                     on_step(of_namespace(name))
             stack.enter_context(self._spaces.having(namespaces))
-            with taping() as tape:
-                change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
+            change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
             steps = plan_everything(change)
             self._refuse_if_carried(steps, change)
             changed = Edits.between(before, wanted)
@@ -200,8 +141,6 @@ class Engine:
                 return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
             left = left_of(recorded.pending, without, without_links)
             if not steps and not changed and recorded.pending == left:
-                if self._quick is not None and not without:
-                    self._quick.keep(tape, change, request)
                 return Outcome(steps=(), before=before, after=wanted, namespaces=namespaces)
             waiting = None
             if confirm_s is not None and (changed or steps):
@@ -210,11 +149,9 @@ class Engine:
                 back = changed.back(before)
                 waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
             doing = f"{verb}, to be confirmed within {confirm_s:g} s" if waiting is not None else verb
-            last = self._carry_out(
+            self._carry_out(
                 recorded, change, steps, changed, waiting or left, on_step, namespaces=namespaces, lost=lost, verb=doing
             )
-            if self._quick is not None and waiting is None and not without:
-                self._quick.keep(last, once_done(change), request)
             return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
 
     def _carry_out(
@@ -225,13 +162,12 @@ class Engine:
         changed: Edits,
         after: Pending | None,
         on_step: OnStep | None,
-        look: Look | None = None,
         *,
         namespaces: tuple[str, ...] = (),
         lost: list[ToldStep] | None = None,
         verb: str = "",
-    ) -> Tape:
-        """Note it, take the steps, put it on record; on any failure undo it. Gives what the last look told.
+    ) -> None:
+        """Note it, take the steps, put it on record; on any failure undo it.
 
         after: what stays noted when it is done: that it waits to be confirmed, or what is left of a killed change.
         lost: see _take. verb: see change.
@@ -241,7 +177,7 @@ class Engine:
         self.store.begin(note)
         begun: list[AnyStep] = []
         try:
-            last = self._take(change, steps, on_step, look, begun, lost)
+            self._take(change, steps, on_step, begun, lost)
             done = Outcome(
                 steps=steps, before=before, after=before.edited(changed), namespaces=namespaces, lost=tuple(lost)
             )
@@ -256,29 +192,24 @@ class Engine:
                 # What a killed change left is as it was, too.
                 self.store.revert(changed.back(before), recorded.pending)
             raise
-        return last
 
     def _take(
         self,
         change: Change,
         steps: tuple[AnyStep, ...],
         on_step: OnStep | None = None,
-        look: Look | None = None,
         begun: list[AnyStep] | None = None,
         lost: list[ToldStep] | None = None,
-    ) -> Tape:
+    ) -> None:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
 
-        look: at what; None is everything that is wanted. begun: gets each step before it is taken. lost: gets what
-        others had configured on netdevs and could not be put back, of which `on_step` is told as well. Gives what the
-        last look told.
+        begun: gets each step before it is taken. lost: gets what others had configured on netdevs and could not be put
+        back, of which `on_step` is told as well.
         """
         for attempt in range(ROUNDS):
             with self._busy():
                 self._runner.take_all(steps, _telling(steps, on_step, begun))
-            with taping() as tape:
-                world = (look or self._look_at_all)(change.wanted)
-                world = self._with_links(world, change.links.wanted)
+            world = self._with_links(self.observer(Recorded(tunnels={})).world(change.wanted), change.links.wanted)
             steps = plan_everything(dataclasses.replace(once_done(change), world=world))
             if not steps:
                 for one in self._runner.put_back(change.wanted, world.netdevs.keys()):
@@ -286,7 +217,7 @@ class Engine:
                         lost.append(one)
                     if on_step is not None:
                         on_step(one)
-                return tape
+                return
             time.sleep(_PAUSE_S * attempt)
         left = describe(steps)[0]
         problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
@@ -300,14 +231,10 @@ class Engine:
                     stack.enter_context(one.busy())
             yield
 
-    def _look_at_all(self, records: Records) -> World:
-        return self.observer(Recorded(tunnels={})).world(records)
-
     def _with_links(self, world: World, *known: Links) -> World:
         """With what is there of these links."""
         if not any(known):
             return world
-        spoil()  # what is asked for links is on no tape
         return dataclasses.replace(world, links=self.links.seen(*known))
 
     def _undo(self, change: Change, note: Pending, begun: Collection[AnyStep]) -> None:

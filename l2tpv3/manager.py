@@ -23,7 +23,6 @@ from l2tpv3.observe import Observer
 from l2tpv3.outcome import Outcome
 from l2tpv3.pending import Renaming
 from l2tpv3.places import Places
-from l2tpv3.quick import Request
 from l2tpv3.records import Records, SessionRecord, TunnelRecord, differing_words
 from l2tpv3.restore import Restorer, beneath, is_link_key, link_key, link_of
 from l2tpv3.settle import Settler, adopted
@@ -313,8 +312,7 @@ class Manager:
     def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> Outcome:
         """What `apply` would do now. Touches nothing."""
         wanted = tuple(wanted)
-        request = self._request(wanted, prune=prune)
-        return self._engine.preview(lambda whole: request.settle(whole, wanted), None, request=request)
+        return self._engine.preview(lambda whole: self._settling(whole).all(wanted, prune=prune), None)
 
     def apply(
         self,
@@ -334,9 +332,8 @@ class Manager:
         wanted = tuple(wanted)
         if may_wait:
             return self._apply_what_can_be(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
-        request = self._request(wanted, prune=prune)
-        want = lambda whole: request.settle(whole, wanted)  # noqa: E731
-        return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, request=request, verb="apply")
+        want = lambda whole: self._settling(whole).all(wanted, prune=prune)  # noqa: E731
+        return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, verb="apply")
 
     def _apply_what_can_be(
         self, wanted: tuple[Wanted, ...], *, prune: bool, confirm_s: float | None, on_step: OnStep | None
@@ -366,12 +363,6 @@ class Manager:
         for (tunnel, _), error in late.sessions.items():
             waiting.setdefault(tunnel, error)
         return dataclasses.replace(outcome, waiting=waiting | late.tunnels)
-
-    def _request(self, wanted: tuple[Wanted, ...], *, prune: bool) -> Request:
-        def settle(whole: Everything, some: Sequence[Wanted]) -> Everything:
-            return self._settling(whole).all(some, prune=prune)
-
-        return Request(wanted=wanted, prune=prune, settle=settle)
 
     def confirm(self) -> bool:
         """Keep what waits for its confirmation. False when nothing does."""

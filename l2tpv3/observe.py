@@ -14,7 +14,6 @@ from l2tpv3.link.base import Evidence, Locator
 from l2tpv3.link.netdev import Netdevs
 from l2tpv3.mtu import Route
 from l2tpv3.netlink.bridge import BridgeSeen, bridges, dropping_filters
-from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import same_netns
 from l2tpv3.notes import LookedAt, session_notes, tunnel_notes
 from l2tpv3.outer_path import OuterPaths
@@ -82,12 +81,9 @@ class Observer:
         key = (datapath, netns)
         if key not in self._seen:
             one = self._datapaths.get(datapath)
-            if not getattr(one, "told_by_dumps", False):
-                spoil()
             try:
                 self._seen[key] = self._carried(one, netns) if one is not None else []
             except (NotFoundError, NotPermittedError, UnavailableError):
-                spoil()
                 self._seen[key] = []
         return self._seen[key]
 
@@ -243,7 +239,6 @@ class Observer:
     def drops_for_checksums(self, netns: str | None) -> bool:
         """See l2tpv3.unchecksummed.drops_for_checksums."""
         if netns not in self._unchecksummed:
-            spoil()
             self._unchecksummed[netns] = drops_for_checksums(netns)
         return self._unchecksummed[netns]
 

@@ -17,7 +17,7 @@ import os
 import secrets
 import sqlite3
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -84,10 +84,8 @@ class Store:
     Every method raises NotPermittedError or RefusedError.
     """
 
-    def __init__(self, directory: Path, before_change: Callable[[], None] | None = None) -> None:
-        """before_change: called each time before anything on record changes."""
+    def __init__(self, directory: Path) -> None:
         self._path = directory / "l2tpv3.db"
-        self._before_change = before_change
         self._new_host_id = secrets.token_hex(16)
 
     def load(self, names: Collection[str] | None = None) -> Recorded:
@@ -209,8 +207,6 @@ class Store:
     def _change(self, so_far: str = "") -> Iterator[sqlite3.Connection]:
         """A transaction. so_far: what an error can say of the change as a whole."""
         with self._errors("write", so_far), self._opened() as db:
-            if self._before_change is not None:
-                self._before_change()
             db.execute("BEGIN IMMEDIATE")
             with db:
                 yield db

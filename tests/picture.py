@@ -57,9 +57,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
     expected = {tunnel.worker_pid for tunnel in (*seen["user"], *seen["ebpf"])} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
     Workers(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
-    # What recall.py remembers is no state: it only says quicker what all the rest here says.
-    found = [*_names(places.runtime), *_names(places.state)]
-    files = [name for name in found if not name.startswith("remembered")]
+    files = [*_names(places.runtime), *_names(places.state)]
     files += [f"{folder}/{name}" for folder in (CARDS, EBPF) for name in _names(places.runtime / folder)]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)

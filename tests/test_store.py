@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -11,7 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -24,8 +25,6 @@ from l2tpv3.everything import Edits
 from l2tpv3.links.record import LinkRecord
 from l2tpv3.links.spec import LinkSpec
 from l2tpv3.pending import Pending
-from l2tpv3.places import Places
-from l2tpv3.recall import Recall
 from l2tpv3.records import SessionRecord, TunnelRecord
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.store import AUDIT_KEPT, AuditEntry, Store
@@ -278,7 +277,6 @@ def test_what_one_thread_does_leaves_the_locks_of_another(tmp_path: Path, name: 
     reader.execute("SELECT name FROM tunnel").fetchall()
     before = _locks_of(tmp_path / "l2tpv3.db")
     _in_a_thread(lambda: _CALLS[name](Store(tmp_path)))
-    _in_a_thread(lambda: Recall(Places(tmp_path, tmp_path)).stamp([]))
     after = _locks_of(tmp_path / "l2tpv3.db")
     reader.close()
     assert before and after == before
@@ -297,6 +295,20 @@ input()
 """
 
 
+class Interrupted(Store):
+    """A store that has its file open to write to, and then calls `meanwhile` before anything is written."""
+
+    def __init__(self, directory: Path, meanwhile: Callable[[], None]) -> None:
+        super().__init__(directory)
+        self._meanwhile = meanwhile
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with super()._opened() as database:
+            self._meanwhile()
+            yield database
+
+
 def test_no_commit_is_lost_beside_a_thread_and_a_process_that_read(tmp_path: Path) -> None:
     """The other process, if it takes ours for gone, removes the log that the commit is about to be written to."""
     store = Store(tmp_path)
@@ -309,7 +321,7 @@ def test_no_commit_is_lost_beside_a_thread_and_a_process_that_read(tmp_path: Pat
         others.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         assert others[0].stdout is not None and others[0].stdout.readline() == b"reading\n"
 
-    Store(tmp_path, meanwhile).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    Interrupted(tmp_path, meanwhile).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
     others[0].communicate(b"\n", timeout=60)
     assert store.tunnels() == {"siteb": TUNNEL}
     with sqlite3.connect(tmp_path / "l2tpv3.db") as database:

@@ -71,7 +71,7 @@ def zero_terminated(value: str) -> bytes:
 class Answer:
     """The answer to one request, gathered datagram by datagram: feed until it says that it is complete.
 
-    sequence: the request's. all: its datagrams. datagrams: those that hold payload; spans: per datagram, where each
+    sequence: the request's. datagrams: those that hold payload; spans: per datagram, where each
     message's attributes begin and end.
     `family_header`: the bytes before them that the family has (4 in generic netlink). interrupted: things came and went
     while the kernel listed them, so some may be missing.
@@ -81,12 +81,10 @@ class Answer:
         self.sequence = sequence
         self._skip = HEADER.size + family_header
         self.datagrams: list[tuple[bytes, list[Span]]] = []
-        self.all: list[bytes] = []
         self.interrupted = False
 
     def feed(self, datagram: bytes) -> bool:
         """Take one datagram; True when the kernel has said everything. OSError: it refused, with its own words."""
-        self.all.append(datagram)
         spans: list[Span] = []
         complete = False
         offset, size, skip, mine = 0, len(datagram), self._skip, self.sequence

@@ -27,7 +27,6 @@ from l2tpv3.netlink.message import (
     zero_terminated,
 )
 from l2tpv3.netlink.sock import NetlinkSocket
-from l2tpv3.netlink.tape import spoil
 from l2tpv3.netns import open_netns
 
 UP: Final = 0x1
@@ -102,7 +101,6 @@ class RouteSocket(NetlinkSocket):
 
     def dropped(self) -> dict[int, int]:
         """How many frames each netdev has dropped instead of sending them (tx_dropped), by its index."""
-        spoil()
         body = _LINK.pack(0, 0, 0, 0, 0)
         return dict(read_dropped(self.dump(_GETLINK, body)))
 
@@ -114,7 +112,6 @@ class RouteSocket(NetlinkSocket):
 
     def link(self, which: int | str) -> Link:
         """A netdev by its index or its name."""
-        spoil()
         index, name = (which, b"") if isinstance(which, int) else (0, attribute(_IFNAME, zero_terminated(which)))
         body = _LINK.pack(0, 0, index, 0, 0) + attribute(_EXT_MASK, u32(_SKIP_STATS)) + name
         return next(read_links(self.request(_GETLINK, body)))

@@ -10,16 +10,11 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 from l2tpv3.netlink.message import (
-    HEADER,
     NLM_F_ACK,
     NLM_F_DUMP,
-    NLM_F_MULTI,
-    NLMSG_DONE,
-    NLMSG_ERROR,
     Answer,
     message,
 )
-from l2tpv3.netlink.tape import PORT, Take, Tape, running
 from l2tpv3.netns import inside
 
 _RECEIVE_BYTES = 1 << 16
@@ -28,10 +23,8 @@ _RECEIVE_BYTES = 1 << 16
 _TIMEOUT_S = 60.0
 """An answer that takes longer is lost: the kernel works on a request within the send call."""
 
-_TAPED_TIMEOUT_S = 5.0
 
 _DUMP_ATTEMPTS = 20
-_DONE_BYTES = HEADER.size + 4
 
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 270, 10, 11, 12  # linux/netlink.h
 
@@ -53,21 +46,10 @@ class NetlinkSocket:
             with contextlib.suppress(OSError):  # Linux before 4.12: refusals come without words
                 self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
                 self._socket.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
-            self._tape = self._join(protocol, netns)
+            self._socket.bind((0, 0))
         except BaseException:
             self._socket.close()
             raise
-
-    def _join(self, protocol: int, netns: str | None) -> tuple[Tape, int, str | None, int] | None:
-        """Bind the socket, as the tape wants it if there is one."""
-        tape = running()
-        if tape is not None:
-            tape.openings += 1
-            with contextlib.suppress(OSError):  # somebody else has that port: its bytes won't come again
-                self._socket.bind((PORT, 0))
-                return tape, protocol, netns, tape.openings
-        self._socket.bind((0, 0))
-        return None
 
     def __enter__(self) -> Self:
         return self
@@ -125,40 +107,14 @@ class NetlinkSocket:
 
     def dump(self, kind: int, body: bytes) -> Answer:
         """Everything of a kind. Asked again when it changed meanwhile; OSError (EBUSY) when it does all the time."""
-        sequence = next(self._sequence)  # of all attempts, for a tape; each answer is read to its end
         for _ in range(_DUMP_ATTEMPTS):
-            answer = self._ask(kind, NLM_F_DUMP, body, sequence)
+            answer = self._ask(kind, NLM_F_DUMP, body)
             if not answer.interrupted:
-                self._put_on_tape(kind, body, answer)
                 return answer
         raise OSError(errno.EBUSY, f"what is to be listed changed each of {_DUMP_ATTEMPTS} times")
 
-    def _put_on_tape(self, kind: int, body: bytes, answer: Answer) -> None:
-        tape = running()
-        if tape is None:
-            return
-        if self._tape is None or self._tape[0] is not tape:
-            tape.spoiled = True
-            return
-        _, protocol, netns, opening = self._tape
-        tape.takes.append(Take(protocol, netns, opening, kind, body, answer.all))
-
-    def dump_bytes(self, kind: int, body: bytes) -> list[bytes]:
-        """The datagrams of a dump, none of them read: quick, and for comparing with those on a tape. OSError."""
-        if self._tape is None:
-            raise OSError(errno.EADDRINUSE, "the port of taped sockets is taken")
-        self._socket.settimeout(_TAPED_TIMEOUT_S)
-        end = HEADER.pack(_DONE_BYTES, NLMSG_DONE, NLM_F_MULTI, sequence := next(self._sequence), PORT)
-        self._socket.send(message(kind, NLM_F_DUMP, sequence, body))
-        datagrams: list[bytes] = []
-        while not datagrams or not (len(datagrams[-1]) >= _DONE_BYTES and datagrams[-1].startswith(end, -_DONE_BYTES)):
-            datagrams.append(self._receive())
-            if HEADER.unpack_from(datagrams[-1])[1] == NLMSG_ERROR:
-                break
-        return datagrams
-
-    def _ask(self, kind: int, flags: int, body: bytes, sequence: int = 0) -> Answer:
-        answer = Answer(sequence or next(self._sequence), self._family_header)
+    def _ask(self, kind: int, flags: int, body: bytes) -> Answer:
+        answer = Answer(next(self._sequence), self._family_header)
         self._socket.send(message(kind, flags, answer.sequence, body))
         while not answer.feed(self._receive()):
             pass

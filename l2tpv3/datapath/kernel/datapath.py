@@ -16,7 +16,6 @@ from l2tpv3.datapath.kernel.reply import read_sessions, read_tunnels
 from l2tpv3.datapath.kernel.uapi import Command
 from l2tpv3.errors import BusyError, L2tpError, UnavailableError
 from l2tpv3.netlink.kept import Kept
-from l2tpv3.netlink.tape import spoil
 from l2tpv3.spec import SessionSpec, TunnelSpec
 from l2tpv3.state import Session, Tunnel
 
@@ -49,7 +48,6 @@ class KernelDatapath:
     """
 
     name = "kernel"
-    told_by_dumps = True
     in_place = frozenset({"sequencing", "reorder_timeout_ms"})
     tunnel_in_place: frozenset[str] = frozenset()
 
@@ -89,7 +87,6 @@ class KernelDatapath:
         Loads no module: without l2tp_netlink there are none.
         """
         if not modules.loaded("l2tp_netlink"):
-            spoil()
             return []
         try:
             with self._kept.use(netns) as netlink:
@@ -97,7 +94,6 @@ class KernelDatapath:
                 sessions = read_sessions(netlink.list(Command.SESSION_GET)) if tunnels.datagrams else {}
                 return read_tunnels(tunnels, sessions)
         except FamilyMissing:
-            spoil()
             return []
         except OSError as error:
             raise refusals.other_refusal("kernel tunnels", "list them", error) from error

@@ -13,7 +13,6 @@ from l2tpv3.datapath.kernel.requests import family_key, session_key, tunnel_key
 from l2tpv3.datapath.kernel.uapi import CTRL_CMD_GETFAMILY, FAMILY_VERSION, GENL_ID_CTRL, NETLINK_GENERIC, Command
 from l2tpv3.netlink.message import NLM_F_ACK, Answer
 from l2tpv3.netlink.sock import NetlinkSocket
-from l2tpv3.netlink.tape import spoil
 from l2tpv3.state import Session, Tunnel
 
 _HEADER_BYTES = 4  # struct genlmsghdr: command, version, reserved
@@ -79,7 +78,6 @@ class L2tpSocket(NetlinkSocket):
         return next(iter(read_tunnels(answer, {})), None) if answer else None
 
     def _get(self, command: Command, key: bytes) -> Answer | None:
-        spoil()
         try:
             return self.command(command, key)
         except OSError as error:
