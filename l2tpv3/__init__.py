@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from l2tpv3.errors import L2tpError
-    from l2tpv3.manager import Manager
-    from l2tpv3.places import Places
-    from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
-    from l2tpv3.state import Counters, TunnelCounters
-    from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+    from l2tpv3.host.manager import Manager
+    from l2tpv3.model.observed import Counters, TunnelCounters
+    from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+    from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
+    from l2tpv3.paths import Places
 
 _HOMES = {
     "L2tpError": "errors",

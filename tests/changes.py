@@ -12,8 +12,8 @@ from typing import Any
 
 from l2tpv3 import Manager, Places
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
-from l2tpv3.netns import inside
-from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.picture import picture

@@ -6,7 +6,7 @@ import socket
 import struct
 from ipaddress import ip_address
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.hosts import Host
 
 UDP, ECHO_4, ECHO_6 = 17, 1, 58

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3 import Manager, Places
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.hosts import Host
 
 

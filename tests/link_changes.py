@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from l2tpv3 import Manager
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
-from l2tpv3.wanted import Wanted, WantedTunnel
+from l2tpv3.model.desired import Wanted, WantedTunnel
 from tests.changes import Bench, Change, Scenario, between, link, session, then, to
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
 
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.links.maker import LinkMaker
-from l2tpv3.links.memory import MemoryMaker
-from l2tpv3.links.spec import LinkSpec
+from l2tpv3.links.backends.base import LinkMaker
+from l2tpv3.links.backends.memory import MemoryMaker
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.netdev.memory import MemoryPlacer
 
 NICS = ("eth0", "eth1", "eth2")
 

@@ -13,16 +13,16 @@ from l2tpv3.config import dump
 from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
-from l2tpv3.datapath.user.workers import Workers
-from l2tpv3.link.locate import NetdevLocator
-from l2tpv3.link.netdev import Netdevs
-from l2tpv3.links.status import LinkStatus
-from l2tpv3.netns import inside
-from l2tpv3.pending import Pending
-from l2tpv3.places import CARDS, EBPF, Places
-from l2tpv3.records import TunnelRecord
-from l2tpv3.state import Counters, Tunnel, TunnelCounters
-from l2tpv3.store import Store
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.observed import Counters, Tunnel, TunnelCounters
+from l2tpv3.model.record import TunnelRecord
+from l2tpv3.netdev.locator import NetdevLocator
+from l2tpv3.netdev.netdevs import Netdevs
+from l2tpv3.paths import CARDS, EBPF, Places
+from l2tpv3.store.database import Store
+from l2tpv3.store.journal import Pending
+from l2tpv3.worker.pool import Workers
 from tests.hosts import Host
 from tests.wiring import wiring
 

@@ -8,8 +8,8 @@ import pytest
 
 from l2tpv3 import Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.netdev.memory import MemoryPlacer
 
 
 @pytest.fixture

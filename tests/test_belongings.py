@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Manager, Places
-from l2tpv3.link.place import NetdevPlacer
-from l2tpv3.link.safekeeping import FOLDER, Safekeeping
-from l2tpv3.netns import inside
-from l2tpv3.wanted import WantedLink, WantedSession, WantedTunnel
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.desired import WantedLink, WantedSession, WantedTunnel
+from l2tpv3.netdev.configurator import NetdevPlacer
+from l2tpv3.netdev.safekeeping import FOLDER, Safekeeping
 from tests.here import Here
 from tests.hosts import Host
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.bridging import bridge_notes
-from l2tpv3.links.mtu_words import tagged_too_long
-from l2tpv3.netlink.bridge import BridgeSeen, PortSeen, bridges, dropping_filters
-from l2tpv3.netlink.message import NLM_F_CREATE, attribute, zero_terminated
-from l2tpv3.netns import inside
-from l2tpv3.records import SessionRecord, TunnelRecord
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.status import NetdevState
+from l2tpv3.linux.netlink.bridge import BridgeSeen, PortSeen, bridges, dropping_filters
+from l2tpv3.linux.netlink.message import NLM_F_CREATE, attribute, zero_terminated
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.links.mtu_notes import tagged_too_long
+from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.status import NetdevState
+from l2tpv3.reconcile.notes.bridge_port import bridge_notes
 from tests.here import Here
 from tests.hosts import Hosts
 

@@ -8,31 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2tpv3 import choose
 from l2tpv3.datapath.base import Datapath, Support
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import UnavailableError
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.resolve import allocate
 from tests.test_plan import session_words
 
 
 def _settle(words: dict[str, Any], old: SessionSpec | None) -> SessionSpec:
-    return choose.settle_session("x", words, old, lambda: 1, lambda _: "l2tpeth0")
+    return allocate.settle_session("x", words, old, lambda: 1, lambda _: "l2tpeth0")
 
 
 @given(session_words, session_words, st.booleans())
 def test_what_is_settled_stays_what_it_is(before: dict[str, Any], words: dict[str, Any], again: bool) -> None:  # noqa: FBT001
     old = _settle(before, None)
     given_words = before if again else words
-    if choose.is_settled(given_words, old):
+    if allocate.is_settled(given_words, old):
         assert _settle(given_words, old) == old
 
 
 @given(session_words)
 def test_a_session_as_it_was_asked_for_is_settled(words: dict[str, Any]) -> None:
     words = {**words, "mtu": 1400}  # None on record is "auto" in words: that takes the longer way
-    assert choose.is_settled(words, _settle(words, None))
+    assert allocate.is_settled(words, _settle(words, None))
 
 
 class Named(MemoryDatapath):
@@ -48,18 +48,18 @@ class Named(MemoryDatapath):
 
 
 def _settled(**words: Any) -> TunnelSpec:
-    return choose.settle_tunnel("t", words, None, lambda _: 1)
+    return allocate.settle_tunnel("t", words, None, lambda _: 1)
 
 
 def test_auto_never_chooses_the_ebpf_datapath_nor_asks_whether_it_works() -> None:
     ebpf = Named("ebpf", works=True)
     datapaths: dict[str, Datapath] = {"kernel": Named("kernel", works=False), "ebpf": ebpf}
     with pytest.raises(UnavailableError, match="no kernel datapath"):
-        choose.choose_datapath(_settled(remote="192.0.2.1"), datapaths)
+        allocate.choose_datapath(_settled(remote="192.0.2.1"), datapaths)
     datapaths["user"] = Named("user", works=True)
-    assert choose.choose_datapath(_settled(remote="192.0.2.1"), datapaths)[0].name == "user"
+    assert allocate.choose_datapath(_settled(remote="192.0.2.1"), datapaths)[0].name == "user"
     assert ebpf.probed == 0
-    asked = choose.choose_datapath(_settled(remote="192.0.2.1", datapath="ebpf"), datapaths)
+    asked = allocate.choose_datapath(_settled(remote="192.0.2.1", datapath="ebpf"), datapaths)
     assert (asked, ebpf.probed) == ((ebpf, "as asked"), 1)
 
 

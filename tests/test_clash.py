@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from l2tpv3.errors import ConflictError
-from l2tpv3.status import Condition
+from l2tpv3.model.status import Condition
 from tests.here import Here
 from tests.hosts import Host, Hosts
 

@@ -7,12 +7,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from l2tpv3.differences import Happening, History, targets
-from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.status import LinkStatus
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.state import Counters
-from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.watch.diff import Happening, History, targets
 
 NETDEV = NetdevState(ifname="pw0", ifindex=5, mac="02:00:00:00:00:01", mtu=1400, up=True, carrier=True, netns="x")
 

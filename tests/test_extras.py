@@ -11,11 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from l2tpv3 import extras
+from l2tpv3 import optional_packages
 
 
 def _noted(monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
-    monkeypatch.setattr(extras, "distribution", lambda _: SimpleNamespace(read_text=lambda _: text))
+    monkeypatch.setattr(optional_packages, "distribution", lambda _: SimpleNamespace(read_text=lambda _: text))
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "it's"])
@@ -26,7 +26,7 @@ def test_the_source_folder_is_named_where_it_is_known(
     source.mkdir()
     (source / "pyproject.toml").touch()
     _noted(monkeypatch, json.dumps({"url": source.as_uri(), "dir_info": {}}))
-    command = extras.install_command("api")
+    command = optional_packages.install_command("api")
     assert shlex.split(command.strip("`")) == [sys.executable, "-m", "pip", "install", f"{source}[api]"]
 
 
@@ -36,7 +36,7 @@ def test_the_source_folder_is_named_where_it_is_known(
 )
 def test_else_the_command_is_for_the_source_folder(noted: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     _noted(monkeypatch, noted)
-    command = extras.install_command("remote")
+    command = optional_packages.install_command("remote")
     assert "-m pip install '.[remote]'`" in command and "folder of l2tpv3's source" in command
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.model.desired import WantedSession, WantedTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts
 

@@ -10,7 +10,7 @@ import pytest
 
 from l2tpv3 import Condition
 from l2tpv3.errors import ConflictError
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.here import Here, netdevs
 from tests.hosts import Host, Hosts
 from tests.watching import eventually

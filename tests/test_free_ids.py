@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from l2tpv3.errors import ConflictError
-from l2tpv3.free_ids import FreeIfnames, FreeNumbers
-from l2tpv3.ids import ID_MAX
+from l2tpv3.model.ids import ID_MAX
+from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers
 
 
 def test_the_lowest_number_fills_gaps() -> None:
@@ -36,7 +36,7 @@ def test_what_is_taken_elsewhere_may_become_free() -> None:
 
 
 def test_that_every_number_is_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("l2tpv3.free_ids.ID_MAX", 2)
+    monkeypatch.setattr("l2tpv3.resolve.free_ids.ID_MAX", 2)
     with pytest.raises(ConflictError, match="--id: every number is taken"):
         FreeNumbers([1, 2]).lowest("--id")
     assert ID_MAX > 2

@@ -15,7 +15,7 @@ from l2tpv3 import Condition, Manager, Places
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, RefusedError
-from l2tpv3.link.place import NetdevPlacer
+from l2tpv3.netdev.configurator import NetdevPlacer
 from tests.here import Here, leftovers, netdevs
 from tests.hosts import Host, Hosts
 from tests.memory_host import Breaking, Countdown

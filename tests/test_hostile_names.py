@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 
-from l2tpv3 import Condition, metrics
-from l2tpv3.netns import inside
+from l2tpv3 import Condition
+from l2tpv3.linux.netns import inside
+from l2tpv3.metrics import host as metrics
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.watching import eventually

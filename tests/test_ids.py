@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2tpv3 import ids
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.model import ids
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("0x10", 16), ("4294967295", 2**32 - 1)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.model.desired import WantedSession, WantedTunnel
 from tests.memory_host import Host, host
 
 FEW, MANY = 60, 240

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Manager, Places, lock
+from l2tpv3 import Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import LockedError
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.lock import exclusive
+from l2tpv3.linux import filelock
+from l2tpv3.linux.filelock import exclusive
+from l2tpv3.netdev.memory import MemoryPlacer
 
 _HOLD = """
 import fcntl, os, sys
@@ -51,7 +52,7 @@ def test_the_error_names_who_holds_it_and_what_helps(tmp_path: Path) -> None:
         with pytest.raises(LockedError, match=rf"is stopped; `kill -CONT {pid}`"), exclusive(tmp_path, timeout_s=0):
             pass
     with exclusive(tmp_path, timeout_s=0), (tmp_path / "lock").open() as file:
-        assert lock.holder(file.fileno()) == os.getpid()
+        assert filelock.holder(file.fileno()) == os.getpid()
 
 
 @pytest.mark.parametrize("what", ["lock", "."])
@@ -68,7 +69,7 @@ def test_restore_waits_for_it_once_however_many_tunnels_there_are(
 
     class Locking(MemoryDatapath):
         def add_tunnel(self, tunnel: object) -> None:
-            with lock.locked(runtime, os.O_RDONLY | os.O_DIRECTORY, timeout_s=0):
+            with filelock.locked(runtime, os.O_RDONLY | os.O_DIRECTORY, timeout_s=0):
                 raise AssertionError("the lock is held")
 
     def manager(memory: MemoryDatapath) -> Manager:
@@ -77,8 +78,8 @@ def test_restore_waits_for_it_once_however_many_tunnels_there_are(
     before = manager(MemoryDatapath())
     for number in range(3):
         before.add_tunnel(f"t{number}", {"remote": f"127.0.0.{number + 2}", "local-port": number + 5})
-    monkeypatch.setattr(lock, "TIMEOUT_S", 0.0)
-    monkeypatch.setattr(lock, "_taken_by_another", no_more_waiting)
+    monkeypatch.setattr(filelock, "TIMEOUT_S", 0.0)
+    monkeypatch.setattr(filelock, "_taken_by_another", no_more_waiting)
     with held(runtime / what), pytest.raises(LockedError):
         manager(Locking()).restore()
     assert waits == [runtime / what if what == "lock" else runtime]

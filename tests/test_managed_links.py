@@ -18,11 +18,11 @@ from l2tpv3.errors import (
     NotFoundError,
     RefusedError,
 )
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.links.memory import MemoryMaker
-from l2tpv3.links.spec import LinkSpec
-from l2tpv3.told import News, Turn
-from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.links.backends.memory import MemoryMaker
+from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.progress import News, Turn
+from l2tpv3.netdev.memory import MemoryPlacer
 from tests.memory_links import memory_maker
 
 PEER = {"remote": "127.0.0.2"}

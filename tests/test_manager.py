@@ -18,10 +18,10 @@ from l2tpv3.errors import (
     PreconditionError,
     RefusedError,
 )
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.wanted import WantedSession, WantedTunnel
-from l2tpv3.whoami import acting_for
+from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.store.actor import acting_for
 
 PEER = {"remote": "127.0.0.2"}
 
@@ -348,9 +348,9 @@ def test_what_we_would_refuse_is_shown_when_something_else_made_it(tmp_path: Pat
     """The kernel takes tunnel id 0 and cookies of any length up to 8."""
     from ipaddress import ip_address
 
-    from l2tpv3.report import tunnel_dict
-    from l2tpv3.spec import Encap
-    from l2tpv3.state import Session, Tunnel
+    from l2tpv3.documents.writing import tunnel_dict
+    from l2tpv3.model.observed import Session, Tunnel
+    from l2tpv3.model.spec import Encap
 
     class Strange(MemoryDatapath):
         def tunnels(self, netns: str | None) -> list[Tunnel]:

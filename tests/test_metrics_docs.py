@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from l2tpv3.metrics import Family, families
-from l2tpv3_api.metrics.requests import RequestCounts
+from l2tpv3.metrics.host import Family, families
+from l2tpv3_api.http.request_metrics import RequestCounts
 from l2tpv3_api.server.refusals import Refusals
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -8,9 +8,9 @@ from ipaddress import IPv4Interface, ip_address
 import pytest
 
 from l2tpv3.errors import InvalidValueError, NoAddressError
-from l2tpv3.mtu import find_route, session_mtu
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, Sublayer, TunnelSpec
+from l2tpv3.linux.netns import inside
+from l2tpv3.linux.route_lookup import find_route, session_mtu
+from l2tpv3.model.spec import Encap, Sublayer, TunnelSpec
 from tests.datapath.user.ends import wait_until
 from tests.forged import ECHO_4, ECHO_6, learnt_mtu, too_long
 from tests.hosts import UNDERLAY, Host, Hosts

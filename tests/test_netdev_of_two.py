@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Places
-from l2tpv3.link import locate
-from l2tpv3.link.locate import NetdevLocator
-from l2tpv3.netns import inside
-from l2tpv3.observe import Observer
-from l2tpv3.records import SessionRecord, TunnelRecord
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
-from l2tpv3.state import Session, Tunnel
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Session, Tunnel
+from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.netdev import locator
+from l2tpv3.netdev.locator import NetdevLocator
+from l2tpv3.reconcile.observer import Observer
 from tests.hosts import Host, Hosts
 
 pytestmark = pytest.mark.root
@@ -118,7 +118,7 @@ def test_where_only_first_names_are_told_one_that_is_there_is_the_sessions(
     hosts: Hosts, first_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the kernel tells them. The netdevs stand for l2tp_eth's, which not every kernel makes."""
-    monkeypatch.setitem(locate._KINDS, "kernel", ("tun",))
+    monkeypatch.setitem(locator._KINDS, "kernel", ("tun",))
     (host,) = hosts.add("a")
     places = Places(host.state_dir, host.runtime_dir)
     old, new = (_record(number, "kernel", None) for number in (OLD, NEW))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.netns import open_netns
+from l2tpv3.linux.netns import open_netns
 
 
 def test_a_namespace_is_opened_by_its_path() -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places, notes
+from l2tpv3 import Condition, Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import NotPermittedError
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.netns import inside
-from l2tpv3.notes import LookedAt
-from l2tpv3.told import News
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.progress import News
+from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.reconcile import notes
+from l2tpv3.reconcile.notes import LookedAt
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.watching import eventually

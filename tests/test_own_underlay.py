@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from l2tpv3.errors import ConflictError
-from l2tpv3.link.underlay import way_through
-from l2tpv3.netns import inside
-from l2tpv3.spec import TunnelSpec, parse_address
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.spec import TunnelSpec, parse_address
+from l2tpv3.netdev.underlay import way_through
 from tests.here import Here
 from tests.hosts import Hosts
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.places import Places
+from l2tpv3.paths import Places
 from tests.hosts import Host
 
 _PRINT = "from l2tpv3 import Places; p = Places.from_environment(); print(p.state, p.runtime)"

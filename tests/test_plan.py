@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.model.desired import WantedSession, WantedTunnel
 from tests.memory_host import host, try_apply
 
 session_words = st.fixed_dictionaries(
@@ -116,7 +116,7 @@ def test_what_was_lost_is_found_and_made_again(wanted: tuple[WantedTunnel, ...],
             return
         before = one.picture()
         records = one.manager.records()
-        from l2tpv3.records import resolved, resolved_session
+        from l2tpv3.model.record import resolved, resolved_session
 
         for record in records.values():
             for session in record.sessions:
@@ -131,7 +131,7 @@ def test_what_was_lost_is_found_and_made_again(wanted: tuple[WantedTunnel, ...],
 @SLOW
 @given(wanted_states(), wanted_states())
 def test_a_plan_tells_no_secrets(first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...]) -> None:
-    from l2tpv3.describe import describe
+    from l2tpv3.plan.describe import describe
 
     with host() as one:
         try_apply(one, first)

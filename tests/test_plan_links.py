@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from l2tpv3 import Condition
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3.links.record import LinkRecord, below
-from l2tpv3.records import resolved, resolved_session
-from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.links.record import LinkRecord, below
+from l2tpv3.model.record import resolved, resolved_session
 from tests.memory_host import Host, host, try_apply
 from tests.memory_links import NICS
 

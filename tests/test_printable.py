@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from l2tpv3.cli.table import pairs, table
+from l2tpv3.cli.output.table import pairs, table
 from l2tpv3.config.problem import Problem
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3.metrics import labels
+from l2tpv3.metrics.host import labels
 from l2tpv3.printable import printable, printable_json, printable_lines
-from l2tpv3.whoami import acting_for, caller
+from l2tpv3.store.actor import acting_for, caller
 
 _NASTY = [
     "\x1b[31mred", "bell\a", "\x9b31m", "\x7f", "a\nforged line", "\r", "\x00", "\u202egnp.exe", "\u2028", "\u200b",

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import read_file as module
 from l2tpv3.config import load
 from l2tpv3.config.problem import ConfigError
 from l2tpv3.errors import InvalidValueError, L2tpError
-from l2tpv3.ids import read_cookie
-from l2tpv3.interop.reading import import_files
-from l2tpv3.read_file import check_file, read_file
+from l2tpv3.formats.importer import import_files
+from l2tpv3.linux import read_file as module
+from l2tpv3.linux.read_file import check_file, read_file
+from l2tpv3.model.ids import read_cookie
 from l2tpv3.remote.client import _tls
 from l2tpv3.remote.target import Access, Target, find_target
-from l2tpv3_api.access.tokens import Tokens
-from l2tpv3_api.etag import Tagger
+from l2tpv3_api.auth.tokens import Tokens
+from l2tpv3_api.http.etag import Tagger
 from l2tpv3_api.server.tls import tls_context
 from l2tpv3_api.settings import Settings
 
@@ -114,7 +114,7 @@ def test_null_is_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_a_pipe_of_the_shells_is_as_good_as_a_file() -> None:
-    program = "import sys; from l2tpv3.ids import read_cookie; print(read_cookie('@' + sys.argv[1], 'it').hex())"
+    program = "import sys; from l2tpv3.model.ids import read_cookie; print(read_cookie('@' + sys.argv[1], 'it').hex())"
     command = ["bash", "-c", '"$0" -c "$1" <(sleep 0.2; echo 0123456789abcdef)', sys.executable, program]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "0123456789abcdef"
 

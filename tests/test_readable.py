@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from l2tpv3.arrivals import Arrivals
-from l2tpv3.datapath.user.workers import Workers
-from l2tpv3.follow import follow
-from l2tpv3.look import Look
-from l2tpv3.places import Places
-from l2tpv3.readable import wait_readable
+from l2tpv3.linux.readable import wait_readable
+from l2tpv3.model.host_status import Look
+from l2tpv3.paths import Places
+from l2tpv3.watch.follow import follow
+from l2tpv3.watch.wait import Arrivals
+from l2tpv3.worker.pool import Workers
 from tests.hosts import Host
 
 MANY = 1100

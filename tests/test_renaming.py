@@ -8,8 +8,8 @@ import pytest
 
 from l2tpv3 import Manager, Places
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
-from l2tpv3.link.place import NetdevPlacer
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
+from l2tpv3.netdev.configurator import NetdevPlacer
 from tests.here import Here
 from tests.hosts import Host
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.naming import make_netns, unname_netns
-from l2tpv3.netns import inside, is_named, standing_in
+from l2tpv3.linux.netns import inside, is_named, standing_in
+from l2tpv3.linux.netns_mount import make_netns, unname_netns
 from tests.hosts import Host
 
 pytestmark = pytest.mark.root

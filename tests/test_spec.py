@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, tunnel_fields
+from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, tunnel_fields
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)

@@ -18,16 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import migrations
-from l2tpv3.boot import boot_id
 from l2tpv3.errors import L2tpError, NotPermittedError, RefusedError
-from l2tpv3.everything import Edits
-from l2tpv3.links.record import LinkRecord
-from l2tpv3.links.spec import LinkSpec
-from l2tpv3.pending import Pending
-from l2tpv3.records import SessionRecord, TunnelRecord
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.store import AUDIT_KEPT, AuditEntry, Store
+from l2tpv3.linux.boot import boot_id
+from l2tpv3.model.host_records import Edits
+from l2tpv3.model.links.record import LinkRecord
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.store import migrations
+from l2tpv3.store.database import AUDIT_KEPT, AuditEntry, Store
+from l2tpv3.store.journal import Pending
 
 SESSION = SessionRecord(
     spec=SessionSpec(name="lan", ifname="lan0", tx_cookie=b"12345678"), mtu=1438, mac="02:00:5e:00:53:01"

@@ -18,7 +18,7 @@ import pytest
 
 from l2tpv3 import Condition
 from l2tpv3.errors import WorkerError
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.watching import as_in_the_unit, eventually, said, watch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.tasks import DELAY_MAX_S, Tasks
+from l2tpv3.linux.tasks import DELAY_MAX_S, Tasks
 
 
 class _Clock:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.contract.frames import Tap
 from tests.hosts import UNDERLAY, Host
 from tests.wire.test_vlan import PLAIN, tagged

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 
 _TOLD = ("stp_state", "priority", "forward_delay", "vlan_filtering", "mcast_snooping", "mode", "id")
 

@@ -1,4 +1,4 @@
-"""The REST service: thin over l2tpv3.manager, as the command line is. See docs/api.md."""
+"""The REST service: thin over l2tpv3.host.manager, as the command line is. See docs/api.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from l2tpv3_api.app import create_app
-    from l2tpv3_api.service import Service
+    from l2tpv3_api.service.service import Service
 
 __all__ = ["Service", "create_app"]
 
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return create_app
     if name == "Service":
-        from l2tpv3_api.service import Service
+        from l2tpv3_api.service.service import Service
 
         return Service
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

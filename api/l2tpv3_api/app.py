@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator
 
 from fastapi import Depends, FastAPI
 
-from l2tpv3_api import openapi, problems
-from l2tpv3_api.access.guard import Guard
-from l2tpv3_api.methods import Methods
-from l2tpv3_api.metrics.requests import Measured, RequestCounts
-from l2tpv3_api.packing import Packed
+from l2tpv3_api.auth.base import Guard
+from l2tpv3_api.http import problems
+from l2tpv3_api.http.methods import Methods
+from l2tpv3_api.http.packing import Packed
+from l2tpv3_api.http.request_metrics import Measured, RequestCounts
 from l2tpv3_api.routes import ROUTERS
 from l2tpv3_api.routes.capabilities import package_version
-from l2tpv3_api.routes.context import known_query
-from l2tpv3_api.service import Service
+from l2tpv3_api.routes.dependencies import known_query
+from l2tpv3_api.schemas import openapi
+from l2tpv3_api.service.service import Service
 
 
 def create_app(service: Service, *, guard: Guard) -> FastAPI:

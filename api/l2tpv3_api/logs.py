@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from l2tpv3.printable import printable, printable_lines
-from l2tpv3_api.access.tokens import PATTERN
+from l2tpv3_api.auth.tokens import PATTERN
 from l2tpv3_api.settings import LogFormat
 
 NAME: Final = "l2tpv3_api"

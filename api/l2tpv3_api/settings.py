@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3_api.access.identity import Scope
+from l2tpv3_api.auth.identity import Scope
 from l2tpv3_api.limits import Limits
 
 

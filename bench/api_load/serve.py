@@ -10,10 +10,10 @@ from pathlib import Path
 
 from l2tpv3 import Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3_api.limits import Limits
-from l2tpv3_api.server.run import serve
+from l2tpv3_api.server.assemble import serve
 from l2tpv3_api.settings import Settings
 
 

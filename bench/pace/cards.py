@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from l2tpv3.links.maker import Makers
-from l2tpv3.links.spec import LinkSpec, derived_mac
-from l2tpv3.links.vnic import VnicMaker
+from l2tpv3.links.backends.base import Makers
+from l2tpv3.links.backends.vnic import VnicMaker
+from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from pace.field import INNER, Field
 from pace.sides import Joined, Side
 

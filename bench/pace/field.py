@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 
 INNER = ("10.9.0.1", "10.9.0.2")
 """The addresses of the netdevs that a side joins."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from pace.field import INNER
 from pace.sides import Joined
 

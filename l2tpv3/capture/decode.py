@@ -8,9 +8,9 @@ from typing import Any
 from l2tpv3.capture.options import Side
 from l2tpv3.capture.pcapng import Captured, Direction
 from l2tpv3.errors import UnavailableError
-from l2tpv3.extras import install_command
-from l2tpv3.spec import Encap, Sublayer
-from l2tpv3.status import SessionStatus, TunnelStatus
+from l2tpv3.model.spec import Encap, Sublayer
+from l2tpv3.model.status import SessionStatus, TunnelStatus
+from l2tpv3.optional_packages import install_command
 
 _ARROWS = {Direction.INBOUND: "←", Direction.OUTBOUND: "→", Direction.UNKNOWN: "·"}
 
@@ -25,13 +25,13 @@ class Decoder:
         self, tunnel: TunnelStatus, session: SessionStatus, side: Side, *, cookie_lengths: tuple[int, int]
     ) -> None:
         try:
-            from l2tpv3.wire import scapy_l2tpv3
+            from l2tpv3.contrib.scapy import l2tpv3
         except ImportError as error:
             remedy = f"{install_command('scapy')} installs it; or write a file: -w FILE"
             raise UnavailableError("capture", "frames are decoded by scapy, which is not installed", remedy) from error
         from scapy.config import conf
 
-        self._layers: Any = scapy_l2tpv3
+        self._layers: Any = l2tpv3
         self._side = side
         self._first: int | None = None
         sublayer = Sublayer.DEFAULT if session.foreign else session.spec.sublayer
@@ -43,9 +43,9 @@ class Decoder:
         }
         if tunnel.spec.encap is Encap.UDP:
             for port in {tunnel.spec.local_port, tunnel.spec.remote_port}:
-                scapy_l2tpv3.bind_l2tpv3(port)
+                l2tpv3.bind_l2tpv3(port)
         else:
-            scapy_l2tpv3.bind_l2tpv3()
+            l2tpv3.bind_l2tpv3()
 
     def lines(self, packet: Captured) -> Iterator[str]:
         """One line about an inner frame; two about an outer one, the second about what is in it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from l2tpv3.manager import Manager
+    from l2tpv3.host.manager import Manager
 
 
 def main(argv: Sequence[str] | None = None, *, manager: Manager | None = None) -> int:
@@ -17,6 +17,6 @@ def main(argv: Sequence[str] | None = None, *, manager: Manager | None = None) -
     """
     import sys
 
-    from l2tpv3.cli.run import run
+    from l2tpv3.cli.main import run
 
     return run(list(sys.argv[1:] if argv is None else argv), manager)

@@ -7,27 +7,25 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from l2tpv3.cli import (
-    aim,
-    boot,
+from l2tpv3.cli import options, selection, target
+from l2tpv3.cli.commands import (
+    apply,
     capture,
     events,
-    imports,
-    interop,
+    import_,
     link,
     link_stats,
     metrics,
-    options,
-    selection,
+    peer,
+    restore,
     serve,
     session,
-    stats,
+    session_stats,
     status,
     token,
     tunnel,
-    wanted,
 )
-from l2tpv3.cli.command import Command, Group, Root
+from l2tpv3.cli.typer_classes import Command, Group, Root
 from l2tpv3.errors import InvalidValueError
 
 _QUICK: dict[str, Any] = {
@@ -57,11 +55,11 @@ def _version(value: bool | None) -> None:  # noqa: FBT001 - typer calls it with 
 def _status(
     ctx: typer.Context,
     *,
-    host: aim.HostOption = None,
-    token_file: aim.TokenFile = None,
-    ca: aim.Ca = None,
-    cert: aim.Cert = None,
-    key: aim.Key = None,
+    host: target.HostOption = None,
+    token_file: target.TokenFile = None,
+    ca: target.Ca = None,
+    cert: target.Cert = None,
+    key: target.Key = None,
     brief: selection.Brief = False,
     condition: selection.OnlyCondition = None,
     json: options.Json = False,
@@ -75,7 +73,7 @@ def _status(
     1 usage or invalid value, 2 refused by the kernel or a worker, 3 not found, 4 exists or conflicts, 5 not permitted,
     10 something would change (plan --exit-code), 130 ended by Ctrl-C.
     """
-    ctx.obj.aim(aim.Aim.from_options(ctx.params))
+    ctx.obj.aim(target.Aim.from_options(ctx.params))
     if ctx.invoked_subcommand is None:
         status.show_status(ctx, brief=brief, condition=condition, as_json=json)
         return
@@ -102,27 +100,27 @@ def command() -> Any:
         for word in home.COMMANDS:
             group.command(word, cls=Command, epilog=home.EXAMPLES[word])(home.COMMANDS[word])
         if home is session:
-            group.command("stats", cls=Command, epilog=stats.EXAMPLES)(stats.stats)
+            group.command("stats", cls=Command, epilog=session_stats.EXAMPLES)(session_stats.stats)
         if home is link:
             group.command("stats", cls=Command, epilog=link_stats.EXAMPLES)(link_stats.stats)
         root.add_typer(group, name=name)
     root.command("status", cls=Command, epilog=status.EXAMPLES)(status.status)
-    root.command("peer", cls=Command, epilog=interop.PEER_EXAMPLES)(interop.peer)
-    for word, function in boot.COMMANDS.items():
-        root.command(word, cls=Command, epilog=boot.EXAMPLES[word])(function)
-    for word, function in wanted.COMMANDS.items():
-        root.command(word, cls=Command, epilog=wanted.EXAMPLES[word])(function)
+    root.command("peer", cls=Command, epilog=peer.PEER_EXAMPLES)(peer.peer)
+    for word, function in restore.COMMANDS.items():
+        root.command(word, cls=Command, epilog=restore.EXAMPLES[word])(function)
+    for word, function in apply.COMMANDS.items():
+        root.command(word, cls=Command, epilog=apply.EXAMPLES[word])(function)
     root.command("capture", cls=Command, epilog=capture.EXAMPLES)(capture.capture)
     root.command("events", cls=Command, epilog=events.EXAMPLES)(events.events)
     root.command("metrics", cls=Command, epilog=metrics.EXAMPLES)(metrics.metrics)
     root.command("serve", cls=Command, epilog=serve.EXAMPLES)(serve.serve)
-    root.command("import", cls=Command, epilog=imports.EXAMPLES)(imports.import_)
-    root.command("expire", cls=Command, hidden=True)(wanted.expire)
+    root.command("import", cls=Command, epilog=import_.EXAMPLES)(import_.import_)
+    root.command("expire", cls=Command, hidden=True)(apply.expire)
     root.command(
         "ip-l2tp",
         cls=Command,
-        epilog=interop.IP_EXAMPLES,
+        epilog=peer.IP_EXAMPLES,
         context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
         options_metavar="[--datapath auto|kernel|user] [--netns NETNS]",
-    )(interop.ip_l2tp)
+    )(peer.ip_l2tp)
     return get_command(root)

@@ -8,29 +8,31 @@ from typing import Annotated, Any
 
 import typer
 
-from l2tpv3.cli import complete, options
+from l2tpv3.cli import completion, options
 
 TYPES = ("bridge", "bond", "alias", "macvlan", "ipvlan", "vlan", "vnic", "port")
 """LinkType's values, by hand: to import it would cost every run of l2tpctl 20 ms."""
 
-LinkName = Annotated[str, typer.Argument(metavar="NAME", help="The link's name.", autocompletion=complete.links)]
+LinkName = Annotated[str, typer.Argument(metavar="NAME", help="The link's name.", autocompletion=completion.links)]
 LinkNames = Annotated[
-    list[str], typer.Argument(metavar="NAME...", help="The links' names.", autocompletion=complete.links)
+    list[str], typer.Argument(metavar="NAME...", help="The links' names.", autocompletion=completion.links)
 ]
 NewLink = Annotated[str, typer.Argument(metavar="NAME", help="A name for the link, of your choice.")]
 AnyLink = Annotated[
     str | None,
-    typer.Argument(metavar="NAME", help="Only this link; a pattern such as 'v*' does.", autocompletion=complete.links),
+    typer.Argument(
+        metavar="NAME", help="Only this link; a pattern such as 'v*' does.", autocompletion=completion.links
+    ),
 ]
 
-_TYPE: dict[str, Any] = {"metavar": "TYPE", "autocompletion": complete.choice(*TYPES)}
+_TYPE: dict[str, Any] = {"metavar": "TYPE", "autocompletion": completion.choice(*TYPES)}
 Type = Annotated[str, typer.Option("--type", help=f"What it is: {', '.join(TYPES)}.", **_TYPE)]
 MaybeType = Annotated[str | None, typer.Option("--type", help="Make it another type, anew.", **_TYPE)]
 
 
 def _text(word: str, metavar: str, about: str, offer: Any = None) -> Any:
     if offer is None and "|" in metavar:
-        offer = complete.choice(*(one for one in metavar.split("|") if one != "N"))
+        offer = completion.choice(*(one for one in metavar.split("|") if one != "N"))
     return Annotated[str | None, typer.Option(f"--{word}", metavar=metavar, help=about, autocompletion=offer)]
 
 
@@ -43,20 +45,20 @@ _ALL: dict[str, Any] = {
         "over",
         "DEV,...",
         "What it is layered on: netdevs, sessions as TUNNEL/NAME, other links; may be repeated.",
-        complete.devices,
+        completion.devices,
     ),
     "ifname": _text("ifname", "IF", "Its netdev's name. [default: the link's name]"),
     "over-netns": _text(
         "over-netns",
         "NETNS",
         "Network namespace of what it is over. [default: where the first of it that is ours is]",
-        complete.netns,
+        completion.netns,
     ),
     "netns": _text(
         "netns",
         "NETNS",
         "Network namespace for its netdev; it is made if need be. [default: as --over-netns]",
-        complete.netns,
+        completion.netns,
     ),
     "mac": _text("mac", "MAC", "Its MAC address. [default: its own one, the same at each boot]"),
     "mtu": _text("mtu", "auto|N", "Its MTU in bytes; auto is what those beneath allow. [default: auto]"),
@@ -69,7 +71,7 @@ _OWN: dict[str, Any] = {
         "MODE",
         "bond: active-backup (default), round-robin, xor, 802.3ad. macvlan: bridge (default), private, vepa, passthru,"
         " source. ipvlan: l2 (default), l3, l3s.",
-        complete.modes,
+        completion.modes,
     ),
     "stp": _text(
         "stp",
@@ -92,7 +94,7 @@ _OWN: dict[str, Any] = {
         "isolated",
         "DEV,...",
         "bridge: members that hear only the others (split horizon); may be repeated.",
-        complete.members,
+        completion.members,
     ),
     "hash": _text(
         "hash",
@@ -108,7 +110,7 @@ _OWN: dict[str, Any] = {
     "arp-target": _list(
         "arp-target", "ADDR,...", "bond: whom to ask, by IPv4; may be repeated. Sessions need it: see docs/links.md."
     ),
-    "primary": _text("primary", "DEV", "bond: the member to prefer in active-backup.", complete.members),
+    "primary": _text("primary", "DEV", "bond: the member to prefer in active-backup.", completion.members),
     "source-mac": _list("source-mac", "MAC,...", "macvlan: in mode source, whose frames it gets; may be repeated."),
     "flag": _text("flag", "bridge|private|vepa", "ipvlan: what those on one NIC see of each other. [default: bridge]"),
     "id": _text("id", "N", "vlan: its number, 1 to 4094."),

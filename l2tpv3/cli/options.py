@@ -6,32 +6,32 @@ from typing import Annotated, Any
 
 import typer
 
-from l2tpv3.cli import complete
+from l2tpv3.cli import completion
 
 TunnelName = Annotated[
-    str, typer.Argument(metavar="TUNNEL", help="The tunnel's name.", autocompletion=complete.tunnels)
+    str, typer.Argument(metavar="TUNNEL", help="The tunnel's name.", autocompletion=completion.tunnels)
 ]
 TunnelNames = Annotated[
-    list[str], typer.Argument(metavar="TUNNEL...", help="The tunnels' names.", autocompletion=complete.tunnels)
+    list[str], typer.Argument(metavar="TUNNEL...", help="The tunnels' names.", autocompletion=completion.tunnels)
 ]
 NewTunnel = Annotated[str, typer.Argument(metavar="NAME", help="A name for the tunnel, of your choice.")]
 NewSession = Annotated[str, typer.Argument(metavar="NAME", help="A name for the session, unique in its tunnel.")]
 SessionName = Annotated[
-    str, typer.Argument(metavar="NAME", help="The session's name.", autocompletion=complete.sessions)
+    str, typer.Argument(metavar="NAME", help="The session's name.", autocompletion=completion.sessions)
 ]
 SessionNames = Annotated[
-    list[str], typer.Argument(metavar="NAME...", help="The sessions' names.", autocompletion=complete.sessions)
+    list[str], typer.Argument(metavar="NAME...", help="The sessions' names.", autocompletion=completion.sessions)
 ]
 AnyTunnel = Annotated[
     str | None,
     typer.Argument(
-        metavar="TUNNEL", help="Only this tunnel; a pattern such as 'site*' does.", autocompletion=complete.tunnels
+        metavar="TUNNEL", help="Only this tunnel; a pattern such as 'site*' does.", autocompletion=completion.tunnels
     ),
 ]
 AnySession = Annotated[
     str | None,
     typer.Argument(
-        metavar="NAME", help="Only this session; a pattern such as 'l*' does.", autocompletion=complete.sessions
+        metavar="NAME", help="Only this session; a pattern such as 'l*' does.", autocompletion=completion.sessions
     ),
 ]
 
@@ -48,7 +48,7 @@ Encap = Annotated[
         "--encap",
         metavar="udp|ip",
         help="Over UDP, or over IP protocol 115. [default: udp]",
-        autocompletion=complete.choice("udp", "ip"),
+        autocompletion=completion.choice("udp", "ip"),
     ),
 ]
 Id = Annotated[str | None, typer.Option("--id", metavar="N", help="This end's id. [default: the lowest free]")]
@@ -66,7 +66,7 @@ UdpChecksum = Annotated[
         "--udp-checksum",
         metavar="on|off",
         help="UDP checksums. [default: on; off with --datapath ebpf over IPv4]",
-        autocompletion=complete.choice("on", "off"),
+        autocompletion=completion.choice("on", "off"),
     ),
 ]
 Datapath = Annotated[
@@ -75,7 +75,7 @@ Datapath = Annotated[
         "--datapath",
         metavar="auto|kernel|user|ebpf",
         help="Who moves the frames; auto is kernel where it works, else user; never ebpf. [default: auto]",
-        autocompletion=complete.choice("auto", "kernel", "user", "ebpf"),
+        autocompletion=completion.choice("auto", "kernel", "user", "ebpf"),
     ),
 ]
 TunnelNetns = Annotated[
@@ -84,7 +84,7 @@ TunnelNetns = Annotated[
         "--netns",
         metavar="NETNS",
         help="Network namespace of the addresses. [default: the present one]",
-        autocompletion=complete.netns,
+        autocompletion=completion.netns,
     ),
 ]
 Transient = Annotated[bool, typer.Option("--transient", help="Not to be restored after a reboot.")]
@@ -99,7 +99,7 @@ TxCookie = Annotated[
         "--tx-cookie",
         metavar="HEX|none",
         help="Cookie that is sent: 8 or 16 hex digits, none, or @FILE. [default: 64 random bits]",
-        autocompletion=complete.choice("none"),
+        autocompletion=completion.choice("none"),
     ),
 ]
 RxCookie = Annotated[
@@ -108,7 +108,7 @@ RxCookie = Annotated[
         "--rx-cookie",
         metavar="HEX|none",
         help="Cookie that is expected: as for --tx-cookie. [default: 64 random bits]",
-        autocompletion=complete.choice("none"),
+        autocompletion=completion.choice("none"),
     ),
 ]
 Sublayer = Annotated[
@@ -117,7 +117,7 @@ Sublayer = Annotated[
         "--sublayer",
         metavar="default|none",
         help="The 4-byte L2-specific sublayer; both ends must agree. [default: default]",
-        autocompletion=complete.choice("default", "none"),
+        autocompletion=completion.choice("default", "none"),
     ),
 ]
 Sequencing = Annotated[
@@ -126,7 +126,7 @@ Sequencing = Annotated[
         "--sequencing",
         metavar="none|send|recv|both",
         help="Number the packets sent, require numbers on those received. [default: none]",
-        autocompletion=complete.choice("none", "send", "recv", "both"),
+        autocompletion=completion.choice("none", "send", "recv", "both"),
     ),
 ]
 ReorderTimeout = Annotated[
@@ -141,7 +141,7 @@ Vlan = Annotated[
         "--vlan",
         metavar="VID|none",
         help="Carry one VLAN, with this number at this end (RFC 4719). [default: none, every frame as it is]",
-        autocompletion=complete.choice("none"),
+        autocompletion=completion.choice("none"),
     ),
 ]
 Egress = Annotated[
@@ -150,7 +150,7 @@ Egress = Annotated[
         "--egress",
         metavar="remove|rewrite",
         help="With --vlan, the tag of what comes in: taken off, or given this end's number. [default: remove]",
-        autocompletion=complete.choice("remove", "rewrite"),
+        autocompletion=completion.choice("remove", "rewrite"),
     ),
 ]
 Mtu = Annotated[
@@ -159,7 +159,7 @@ Mtu = Annotated[
         "--mtu",
         metavar="auto|N",
         help="The netdev's MTU in bytes; auto fits the route. [default: auto]",
-        autocompletion=complete.choice("auto"),
+        autocompletion=completion.choice("auto"),
     ),
 ]
 Mac = Annotated[
@@ -171,7 +171,7 @@ SessionNetns = Annotated[
         "--netns",
         metavar="NETNS",
         help="Network namespace for the netdev; it is made if need be. [default: the tunnel's]",
-        autocompletion=complete.netns,
+        autocompletion=completion.netns,
     ),
 ]
 Address = Annotated[
@@ -181,7 +181,7 @@ Address = Annotated[
 Bridge = Annotated[
     str | None,
     typer.Option(
-        "--bridge", metavar="BRIDGE", help="Make the netdev a port of this bridge.", autocompletion=complete.bridges
+        "--bridge", metavar="BRIDGE", help="Make the netdev a port of this bridge.", autocompletion=completion.bridges
     ),
 ]
 Up = Annotated[bool | None, typer.Option("--up/--down", help="Set the netdev up or down. [default: up]")]
@@ -198,7 +198,7 @@ def given(**options: Any) -> dict[str, Any]:
     words = {name.replace("_", "-"): value for name, value in options.items() if value not in (None, (), [])}
     for word in ("tx-cookie", "rx-cookie"):
         if word in words:
-            from l2tpv3 import ids
+            from l2tpv3.model import ids
 
             words[word] = ids.read_cookie(words[word], f"--{word}")
     if "address" in words:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 
-from l2tpv3.cli import complete
+from l2tpv3.cli import completion
 from l2tpv3.errors import InvalidValueError, NotFoundError
 
 if TYPE_CHECKING:
-    from l2tpv3.host import Host, LinkHost
-    from l2tpv3.links.status import LinkStatus
-    from l2tpv3.status import Condition, SessionStatus, TunnelStatus
+    from l2tpv3.host.base import Host, LinkHost
+    from l2tpv3.model.links.status import LinkStatus
+    from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 
 CONDITIONS = ("up", "down", "missing", "incomplete")
 
@@ -26,7 +26,7 @@ OnlyCondition = Annotated[
         "--condition",
         metavar="WORD",
         help="Only what is up, down, missing or incomplete.",
-        autocompletion=complete.choice(*CONDITIONS),
+        autocompletion=completion.choice(*CONDITIONS),
     ),
 ]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from l2tpv3.config.load import CONFIG_DIR, DATAPATHS, config_files, load
 from l2tpv3.config.problem import ConfigError, Problem
-from l2tpv3.config.write import dump
-from l2tpv3.source import Source
+from l2tpv3.config.toml_writer import dump
+from l2tpv3.model.source import Source
 
 __all__ = [
     "CONFIG_DIR",

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from l2tpv3.config.lines import LineIndex
 from l2tpv3.config.nesting import LEVELS_MAX, too_deep
 from l2tpv3.config.problem import Problem
-from l2tpv3.read_file import read_file
-from l2tpv3.source import Source
+from l2tpv3.config.toml_lines import LineIndex
+from l2tpv3.linux.read_file import read_file
+from l2tpv3.model.source import Source
 
 FILE_MAX = 64 << 20
 """Bytes of a file at most: 100,000 sessions have about 25 MB."""

@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from l2tpv3.config.clashes import find_clashes
+from l2tpv3.config.conflicts import find_clashes
 from l2tpv3.config.document import read_document
+from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.problem import ConfigError, Problem
-from l2tpv3.config.read import EnoughError, Findings, Reader, ReadTunnel
-from l2tpv3.config.read_link import ReadLink
+from l2tpv3.config.reader import EnoughError, Findings, Reader, ReadTunnel
 from l2tpv3.errors import from_errno
-from l2tpv3.wanted import Wanted
+from l2tpv3.model.desired import Wanted
 
 CONFIG_DIR = "/etc/l2tpv3"
 """Where files are when $L2TPV3_CONFIG_DIR does not say."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.model.source import KeyPath, Source
 from l2tpv3.printable import printable
-from l2tpv3.source import KeyPath, Source
 
 PROBLEMS_MAX: Final = 100
 """So many problems of all files together are told; to say what was meant instead takes most of the time."""

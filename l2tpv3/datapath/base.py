@@ -1,7 +1,7 @@
 """The seam: what a datapath is. The contract suite in tests/contract holds what each promises.
 
 A datapath makes tunnels and sessions exist and reports them. Each session appears as an ethernet netdev; giving
-that addresses, a bridge or another namespace is not its business (l2tpv3.link), nor are names (l2tpv3.store).
+that addresses, a bridge or another namespace is not its business (l2tpv3.netdev), nor are names (l2tpv3.store.database).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from l2tpv3.errors import L2tpError, WorkerError
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.state import Tunnel
+from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
 
 @dataclass(frozen=True, slots=True)

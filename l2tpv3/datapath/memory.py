@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from l2tpv3.datapath.base import Support
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
-from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
+from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
+from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 
 _Key = tuple[str | None, int]
 

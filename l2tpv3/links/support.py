@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.datapath.base import Support
-from l2tpv3.datapath.user.netdev import TUN_DEVICE, open_tun
+from l2tpv3.datapath.user.tap import TUN_DEVICE, open_tun
 from l2tpv3.errors import L2tpError
 from l2tpv3.links.kinds import driver_of
-from l2tpv3.links.options import LinkType
-from l2tpv3.links.rtnl import LinkSocket
-from l2tpv3.netlink.route import RouteSocket
-from l2tpv3.netns import aside
+from l2tpv3.links.rtnetlink import LinkSocket
+from l2tpv3.linux.netlink.rtnetlink import RouteSocket
+from l2tpv3.linux.netns import aside
+from l2tpv3.model.links.options import LinkType
 
 _MODULES: Final[Mapping[str, str]] = {"bond": "bonding", "vlan": "8021q"}
 """Drivers that are not called as their module."""

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from l2tpv3.documents.error import error_of
 from l2tpv3.errors import (
     InvalidValueError,
     L2tpError,
@@ -21,8 +22,7 @@ from l2tpv3.errors import (
     UnauthenticatedError,
     UnreachableError,
 )
-from l2tpv3.read_file import PEM_MAX, check_file
-from l2tpv3.remote.problem import error_of
+from l2tpv3.linux.read_file import PEM_MAX, check_file
 from l2tpv3.remote.target import Target
 
 CONNECT_S: Final = 5.0

@@ -1,22 +1,22 @@
-"""Links of another host: what l2tpv3.managed_links is for this one."""
+"""Links of another host: what l2tpv3.host.links is for this one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from l2tpv3.documents import reading
 from l2tpv3.errors import ExistsError, PreconditionError
-from l2tpv3.links.status import LinkStatus
-from l2tpv3.remote import reading
-from l2tpv3.remote.asking import CREATE, PAGE, PATCH, as_options, read_change, understood
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.progress import Change
 from l2tpv3.remote.client import Client
 from l2tpv3.remote.path import link_path
-from l2tpv3.remote.words import link_words
-from l2tpv3.told import Change
+from l2tpv3.remote.requests import CREATE, PAGE, PATCH, as_options, read_change, understood
+from l2tpv3.remote.validate import link_words
 
 
 class RemoteLinks:
-    """A l2tpv3.host.LinkHost. Every method raises L2tpError: the service's own, or why there is no answer."""
+    """A l2tpv3.host.base.LinkHost. Every method raises L2tpError: the service's own, or why there is no answer."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

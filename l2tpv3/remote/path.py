@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from l2tpv3.host import no_link, no_session, no_tunnel
+from l2tpv3.host.base import no_link, no_session, no_tunnel
 
 # A name on record (ids.parse_name), or a foreign one: DATAPATH:ID. Nothing else is ever sent, however it is quoted: a
 # server that unquotes first and looks for slashes then would take `a/sessions/b` for a session of a.

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.read_file import read_file
+from l2tpv3.linux.read_file import read_file
 
 _HOSTS_MAX, _TOKEN_MAX = 1 << 20, 4096
 _KEYS = ("url", "token", "token-file", "ca", "cert", "key", "insecure-plain-http")

@@ -18,7 +18,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.utils import rdpcap
 
-from l2tpv3.wire.scapy_l2tpv3 import L2TPv3, L2TPv3DefaultSublayer, L2TPv3IP, bind_l2tpv3
+from l2tpv3.contrib.scapy.l2tpv3 import L2TPv3, L2TPv3DefaultSublayer, L2TPv3IP, bind_l2tpv3
 
 
 def main(path: str, packets: int, protocols: list[str]) -> int:

@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 
 from l2tpv3 import Places
-from l2tpv3_api.access.identity import scopes
-from l2tpv3_api.access.tokens import Tokens
+from l2tpv3_api.auth.identity import scopes
+from l2tpv3_api.auth.tokens import Tokens
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
@@ -30,7 +30,7 @@ import sys
 from l2tpv3 import Manager, Places
 from l2tpv3.cli import main
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.netdev.memory import MemoryPlacer
 from tests.memory_links import memory_makers
 memory = MemoryDatapath()
 placer = MemoryPlacer(memory, frozenset({(None, "br0")}))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from l2tpv3_api import bodies
+from l2tpv3_api.http import bodies
 
 PUT = "/v1/tunnels/a"
 JSON = {"Content-Type": "application/json"}

@@ -12,10 +12,10 @@ import pytest
 
 from l2tpv3.config import DATAPATHS
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.lock import exclusive
-from l2tpv3_api.body_process import BodyProcesses
-from l2tpv3_api.faults import BodyError, MalformedError, TooLargeError
-from l2tpv3_api.state_body import JSON, TOML, parse_state
+from l2tpv3.linux.filelock import exclusive
+from l2tpv3_api.http.body_process import BodyProcesses
+from l2tpv3_api.http.faults import BodyError, MalformedError, TooLargeError
+from l2tpv3_api.http.state_body import JSON, TOML, parse_state
 from tests.api.running import running
 
 MANY = 40_000

@@ -11,11 +11,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
-from l2tpv3.look import Look
+from l2tpv3.model.host_status import Look
 from l2tpv3_api import Service, create_app
-from l2tpv3_api import service as service_module
-from l2tpv3_api.access.open import OpenGuard
-from l2tpv3_api.events import sampler, watcher
+from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.events import counter_sampler, watcher
+from l2tpv3_api.service import service as service_module
 from tests.api.served import reading, served
 
 LIMIT_S = 20.0
@@ -55,7 +55,9 @@ def test_what_nobody_confirmed_is_undone_though_it_failed_first(
     until(lambda: client.get("/readyz").status_code == 200)
 
 
-@pytest.mark.parametrize(("module", "params"), [(watcher, {}), (sampler, {"counters": "0.2", "types": "counters"})])
+@pytest.mark.parametrize(
+    ("module", "params"), [(watcher, {}), (counter_sampler, {"counters": "0.2", "types": "counters"})]
+)
 def test_events_and_counters_begin_again(
     manager: Manager, monkeypatch: pytest.MonkeyPatch, module: ModuleType, params: dict[str, str]
 ) -> None:

@@ -7,7 +7,7 @@ import socket
 import pytest
 from fastapi.testclient import TestClient
 
-from l2tpv3_api.hostname import challenge, hostname
+from l2tpv3_api.http.hostname import challenge, hostname
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from l2tpv3.interop.formats import PEER_FORMATS
-from l2tpv3_api.routes import examples
+from l2tpv3.formats.names import PEER_FORMATS
+from l2tpv3_api.schemas import examples
 from tests.api.fuzzing.serve import TOKEN
 from tests.hosts import UNDERLAY, Host, Hosts
 

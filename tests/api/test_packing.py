@@ -14,11 +14,11 @@ from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.state import Counters
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.observed import Counters
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
-from l2tpv3_api.negotiation import takes_gzip
+from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.http.negotiation import takes_gzip
 from tests.api.served import LIMIT_S, Reader, served
 
 NAMES = tuple(f"s{number}" for number in range(40))

@@ -11,8 +11,8 @@ import pytest
 
 from l2tpv3 import Manager
 from l2tpv3_api import Service
-from l2tpv3_api.access.identity import EVERYTHING, Identity
-from l2tpv3_api.sharing import Shared
+from l2tpv3_api.auth.identity import EVERYTHING, Identity
+from l2tpv3_api.service.single_flight import Shared
 
 WHO = Identity("tester", EVERYTHING)
 

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.identity import CHANGING, READING, Identity
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.identity import CHANGING, READING, Identity
 
 COOKIE = "0123456789abcdef"
 STATE = {"tunnel": {"a": {"remote": "127.0.0.2", "session": {"s": {"tx-cookie": COOKIE, "rx-cookie": "none"}}}}}
@@ -111,7 +111,7 @@ def test_what_is_rolled_back_or_never_confirmed_goes(client: TestClient) -> None
 
 def test_a_service_that_starts_again_undoes_what_nobody_confirmed(client: TestClient, manager: Manager) -> None:
     manager.apply([], confirm_s=1)
-    from l2tpv3.wanted import WantedTunnel
+    from l2tpv3.model.desired import WantedTunnel
 
     manager.apply([WantedTunnel(name="a", words={"remote": "127.0.0.2"})], confirm_s=0.3)
     with TestClient(create_app(Service(manager), guard=OpenGuard())) as another:

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.spec import TunnelSpec
+from l2tpv3.model.spec import TunnelSpec
 
 PEER = {"remote": "127.0.0.2"}
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Manager, Places
-from l2tpv3.capture import CaptureOptions, Side, expression
+from l2tpv3.capture import CaptureOptions, Side, libpcap
 from l2tpv3.capture.pcapng import packets
-from l2tpv3.capture.recording import Recording
+from l2tpv3.capture.recorder import Recording
 from l2tpv3.errors import InvalidValueError, NotFoundError, UnavailableError
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.contract.frames import frame, packet_socket
 from tests.hosts import Host
 
@@ -190,8 +190,8 @@ def test_filters_that_are_none(underlay: tuple[Host, Host]) -> None:
 
 
 def test_without_libpcap(underlay: tuple[Host, Host], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expression, "_LIBRARIES", ("libpcap-not-here.so",))
-    expression._libpcap.cache_clear()
+    monkeypatch.setattr(libpcap, "_LIBRARIES", ("libpcap-not-here.so",))
+    libpcap._libpcap.cache_clear()
     pair = Pair(underlay)
     with pytest.raises(UnavailableError, match="libpcap"):
         pair.record(expression="icmp")

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import ids, store
 from l2tpv3.cli import main
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.manager import Manager
-from l2tpv3.places import Places
+from l2tpv3.host.manager import Manager
+from l2tpv3.model import ids
+from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.paths import Places
+from l2tpv3.store import database
 from tests.memory_links import memory_maker
 
 
@@ -83,4 +84,4 @@ def predictable(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = itertools.count(1)
     chosen = SimpleNamespace(token_bytes=lambda size: next(numbers).to_bytes(size, "big"))
     monkeypatch.setattr(ids, "secrets", chosen)
-    monkeypatch.setattr(store, "secrets", SimpleNamespace(token_hex=lambda size: "0" * 2 * size))
+    monkeypatch.setattr(database, "secrets", SimpleNamespace(token_hex=lambda size: "0" * 2 * size))

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from l2tpv3.cli import main
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.cli.command_line import CommandLine
 
 LIMIT_S = 30

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.ids import format_cookie
-from l2tpv3.spec import Egress, Encap, Sequencing, Sublayer
+from l2tpv3.model.ids import format_cookie
+from l2tpv3.model.spec import Egress, Encap, Sequencing, Sublayer
 from tests.cli.command_line import CommandLine
 
 

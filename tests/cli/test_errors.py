@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from l2tpv3.cli import main
-from l2tpv3.manager import Manager
+from l2tpv3.host.manager import Manager
 from tests.cli.command_line import CommandLine
 from tests.hosts import Host, Hosts
 

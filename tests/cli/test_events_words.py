@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from l2tpv3.cli.events import _documents, _what_changed
-from l2tpv3.differences import History
+from l2tpv3.cli.commands.events import _documents, _what_changed
+from l2tpv3.watch.diff import History
 from tests.cli.command_line import CommandLine
 
 

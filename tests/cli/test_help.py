@@ -6,7 +6,7 @@ import pytest
 
 from l2tpv3.cli import link_options
 from l2tpv3.cli.app import command
-from l2tpv3.cli.command import SECTIONS
+from l2tpv3.cli.typer_classes import SECTIONS
 from tests.cli.command_line import CommandLine
 
 TUNNEL_OPTIONS = (

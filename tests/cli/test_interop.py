@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l2tpv3.interop.formats import PEER_FORMATS
+from l2tpv3.formats.names import PEER_FORMATS
 from tests.cli.command_line import CommandLine
 from tests.interop.test_iproute2 import golden
 

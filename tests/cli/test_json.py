@@ -9,14 +9,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from l2tpv3 import report
+from l2tpv3.documents import writing
 from tests.cli.command_line import CommandLine
 from tests.hosts import Hosts
 
 
 def validate(document: dict[str, Any]) -> None:
     """Strictly: programs may rely on every field that is printed, so each is in the schema."""
-    schema = report.json_schema(document["schema"])
+    schema = writing.json_schema(document["schema"])
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, _strict(schema))
 
@@ -46,8 +46,8 @@ def test_documents_match_their_schema(siteb: CommandLine, line: str) -> None:
     siteb.ok("link add v5 --type vlan --over br0 --id 5")
     document = siteb.ok(line).json
     validate(document)
-    if document["schema"] == report.STATUS_SCHEMA and "links" in document:
-        validate({"schema": report.LINKS_SCHEMA, "links": document["links"]})
+    if document["schema"] == writing.STATUS_SCHEMA and "links" in document:
+        validate({"schema": writing.LINKS_SCHEMA, "links": document["links"]})
 
 
 def test_plans_match_too(siteb: CommandLine, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from l2tpv3.cli import link_options
 from l2tpv3.cli.app import command
-from l2tpv3.links.options import (
+from l2tpv3.model.links.options import (
     BondMode,
     IpvlanFlag,
     IpvlanMode,
@@ -22,8 +22,8 @@ from l2tpv3.links.options import (
     VlanProtocol,
     options_type,
 )
-from l2tpv3.links.options import Hash as BondHash
-from l2tpv3.links.spec import COMMON
+from l2tpv3.model.links.options import Hash as BondHash
+from l2tpv3.model.links.spec import COMMON
 
 OWN = {str(type_): options_type(type_) for type_ in LinkType}
 MODES = {"bond": BondMode, "macvlan": MacvlanMode, "ipvlan": IpvlanMode}

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from l2tpv3.capture.pcapng import packets
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.api.served import served
 from tests.capture.test_recording import Pair
 from tests.cli.command_line import CommandLine

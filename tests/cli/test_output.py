@@ -27,9 +27,9 @@ def record(tmp_path: Path) -> dict[str, str]:
     program = """
 from l2tpv3.config import load
 from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.manager import Manager
-from l2tpv3.places import Places
+from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.host.manager import Manager
+from l2tpv3.paths import Places
 datapath = MemoryDatapath()
 manager = Manager(Places.from_environment(), [datapath], MemoryPlacer(datapath, frozenset()))
 manager.add_tunnel("siteb", {"remote": "127.0.0.2"})

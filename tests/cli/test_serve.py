@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from l2tpv3.cli import serve
+from l2tpv3.cli.commands import serve
 from tests.cli.command_line import CommandLine
 
 
@@ -20,7 +20,7 @@ def test_without_its_packages_it_says_how_to_get_them(ctl: CommandLine, monkeypa
 
 
 def test_tokens_need_none_of_its_packages(ctl: CommandLine) -> None:
-    code = "import sys; from l2tpv3_api.access.tokens import Tokens; print(*{m.split('.')[0] for m in sys.modules})"
+    code = "import sys; from l2tpv3_api.auth.tokens import Tokens; print(*{m.split('.')[0] for m in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"fastapi", "uvicorn", "starlette", "pydantic"} & set(loaded)
 

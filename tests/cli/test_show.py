@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from l2tpv3.cli import table
+from l2tpv3.cli.output import table
 from tests.cli.command_line import CommandLine
 
 SECRETS = ("0011223344556677", "8899aabb")

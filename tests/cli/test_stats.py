@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from l2tpv3.cli import stats
-from l2tpv3.state import Counters
+from l2tpv3.cli.commands import session_stats
+from l2tpv3.model.observed import Counters
 from tests.cli.command_line import CommandLine
 from tests.hosts import Hosts
 
@@ -37,8 +37,8 @@ def test_each_counter_has_its_column(siteb: CommandLine) -> None:
 def test_a_narrow_terminal_gets_no_columns_of_zeros(siteb: CommandLine) -> None:
     count(siteb, Counters(tx_packets=1, rx_packets=2, rx_cookie_discards=3))
     seen = [("siteb", siteb.manager.session("siteb", "lan"))]
-    assert stats.counters_table(seen, 400) == stats.counters_table(seen)
-    heads, row, left_out = stats.counters_table(seen, 100).splitlines()
+    assert session_stats.counters_table(seen, 400) == session_stats.counters_table(seen)
+    heads, row, left_out = session_stats.counters_table(seen, 100).splitlines()
     assert heads.split()[3:] == ["TX-PACKETS", "TX-BYTES", "RX-PACKETS", "RX-BYTES", "COOKIE-DISCARDS"]
     assert row.split()[3:] == ["1", "0", "2", "0", "3"]
     assert left_out == "none of: tx-errors, rx-errors, seq-discards, out-of-order, invalid"
@@ -73,7 +73,7 @@ class Clock:
 @pytest.fixture
 def clock(siteb: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(siteb)
-    monkeypatch.setattr(stats, "time", clock)
+    monkeypatch.setattr(session_stats, "time", clock)
     return clock
 
 
@@ -95,12 +95,12 @@ def test_watch_in_json_is_a_document_a_line(siteb: CommandLine, clock: Clock) ->
 
 
 def test_counters_that_went_back_give_no_negative_rate(siteb: CommandLine) -> None:
-    from l2tpv3 import report
+    from l2tpv3.documents import writing
 
     after = siteb.manager.session("siteb", "lan")
     count(siteb, SEEN)
     before = siteb.manager.session("siteb", "lan")
-    rates = report.rates(after, before, 1.0)
+    rates = writing.rates(after, before, 1.0)
     assert rates is not None and set(rates.values()) == {0.0}
 
 

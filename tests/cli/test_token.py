@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from l2tpv3 import report
-from l2tpv3_api.access.tokens import PATTERN, Tokens
+from l2tpv3.documents import writing
+from l2tpv3_api.auth.tokens import PATTERN, Tokens
 from tests.cli.command_line import CommandLine
 
 
@@ -64,7 +64,7 @@ def test_lists(ctl: CommandLine) -> None:
     shown = ctl.ok("token ls")
     assert shown.out.splitlines()[1].split()[:2] == ["laptop", "read,secrets"]
     document = json.loads(ctl.ok("token show --json").out)
-    jsonschema.validate(document, report.json_schema(report.TOKENS_SCHEMA))
+    jsonschema.validate(document, writing.json_schema(writing.TOKENS_SCHEMA))
     assert document["tokens"][0]["used"] is None and document["tokens"][0]["expired"] is False
     for said in (shown.out, json.dumps(document)):
         assert text.split("_", 2)[2] not in said

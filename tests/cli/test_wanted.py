@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.cli import wanted
-from l2tpv3.cli.wanted import STEPS_SHOWN
+from l2tpv3.cli.commands import apply
+from l2tpv3.cli.commands.apply import STEPS_SHOWN
 from l2tpv3.errors import RefusedError
-from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from tests.cli.command_line import CommandLine
 
 SITE = """\
@@ -43,7 +43,7 @@ def site(tmp_path: Path) -> Path:
 def no_timer(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What would wait in the background for a confirmation: these tests undo by hand."""
     started: list[float] = []
-    monkeypatch.setattr(wanted, "_expire_later", started.append)
+    monkeypatch.setattr(apply, "_expire_later", started.append)
     return started
 
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from l2tpv3.cli import width
+from l2tpv3.cli.commands.session_stats import counters_table, rates_table
+from l2tpv3.cli.output import width
 from l2tpv3.cli.selection import find_sessions
-from l2tpv3.cli.stats import counters_table, rates_table
 from tests.cli.command_line import CommandLine
 
 LOOKS = (

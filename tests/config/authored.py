@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from l2tpv3.source import KeyPath, format_text
+from l2tpv3.model.source import KeyPath, format_text
 
 _SCALARS = [
     "1", "0x1F", "-1_000", "3.5e+7", "inf", "true", "1979-05-27 07:32:00", "1979-05-27T07:32:00.5-07:00", "07:32:00",

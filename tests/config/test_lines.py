@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from l2tpv3.config.lines import LineIndex
-from l2tpv3.source import KeyPath
+from l2tpv3.config.toml_lines import LineIndex
+from l2tpv3.model.source import KeyPath
 from tests.config.authored import Author, key_paths
 
 

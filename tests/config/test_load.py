@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3 import choose
 from l2tpv3.config import DATAPATHS, ConfigError, Problem, config_files, load
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.manager import Manager
-from l2tpv3.places import Places
-from l2tpv3.wanted import WantedLink, WantedSession, WantedTunnel
+from l2tpv3.host.manager import Manager
+from l2tpv3.model.desired import WantedLink, WantedSession, WantedTunnel
+from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.paths import Places
+from l2tpv3.resolve import allocate
 
 BROKEN = Path(__file__).parent / "broken"
 TUNNEL = '[tunnel.a]\nremote = "127.0.0.2"\n'
@@ -119,7 +119,7 @@ def test_files_are_merged_in_their_order_and_each_is_read_once(tmp_path: Path, m
 
 
 def test_the_datapaths_are_those_that_auto_tries_and_those_that_it_does_not() -> None:
-    assert set(DATAPATHS) == {"auto", *choose.AUTO_ORDER, *choose.NOT_BY_ITSELF} == set(Manager().datapath_words)
+    assert set(DATAPATHS) == {"auto", *allocate.AUTO_ORDER, *allocate.NOT_BY_ITSELF} == set(Manager().datapath_words)
 
 
 def test_what_loads_is_taken_by_the_manager(tmp_path: Path) -> None:

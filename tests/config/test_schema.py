@@ -14,10 +14,10 @@ import jsonschema
 import pytest
 
 from l2tpv3.config import DATAPATHS, ConfigError, load, schema_path
-from l2tpv3.ids import ID_MAX, IFNAME_MAX
-from l2tpv3.links.options import LinkType, options_type
-from l2tpv3.links.spec import COMMON
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.model.ids import ID_MAX, IFNAME_MAX
+from l2tpv3.model.links.options import LinkType, options_type
+from l2tpv3.model.links.spec import COMMON
+from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 
 SCHEMA: dict[str, Any] = json.loads(schema_path().read_text())
 TUNNEL: dict[str, Any] = SCHEMA["definitions"]["tunnel"]["properties"]

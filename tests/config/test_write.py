@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3 import ids
 from l2tpv3.config import dump, load
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.wanted import Wanted, WantedSession, WantedTunnel
+from l2tpv3.model import ids
+from l2tpv3.model.desired import Wanted, WantedSession, WantedTunnel
+from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, IPAddress, SessionSpec, TunnelSpec
-from l2tpv3.state import Session, Tunnel
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Session, Tunnel
+from l2tpv3.model.spec import Encap, IPAddress, SessionSpec, TunnelSpec
 from tests.hosts import Host, Hosts
 
 _SIOCGIFFLAGS = 0x8913

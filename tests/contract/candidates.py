@@ -14,7 +14,7 @@ from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.datapath.user import UserDatapath
-from l2tpv3.places import Places
+from l2tpv3.paths import Places
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 
 ETHERTYPE = 0x88B5
 """For local experiments (IEEE 802): nothing else sends it, so every one counted is ours."""

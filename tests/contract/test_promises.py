@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
-from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.state import Counters
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.bench import Bench
 
 ENCAPS = pytest.mark.parametrize(("encap", "version"), [(e, v) for e in Encap for v in (4, 6)])

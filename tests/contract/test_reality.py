@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NoAddressError, NoRouteError, NotFoundError
-from l2tpv3.netns import inside
-from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.state import Counters
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.bench import ABSENT, UNROUTED, Bench
 from tests.contract.frames import Tap, collect, exchange, frame, packet_socket
 from tests.hosts import UNDERLAY

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, parse_address
-from l2tpv3.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, parse_address
+from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 
 TX, RX = bytes.fromhex("0011223344556677"), bytes.fromhex("8899aabbccddeeff")
 NO_COOKIES: dict[str, Any] = {"tx_cookie": b"", "rx_cookie": b""}

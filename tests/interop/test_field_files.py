@@ -10,9 +10,9 @@ import pytest
 
 from l2tpv3.config import ConfigError, dump
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.interop.iproute2 import parse, take_options
-from l2tpv3.interop.networkd_match import match_section
-from l2tpv3.interop.reading import import_files, import_from
+from l2tpv3.formats.importer import import_files, import_from
+from l2tpv3.formats.iproute2.command import parse, take_options
+from l2tpv3.formats.networkd.match import match_section
 from tests.interop.field_files import INTERFACES, OPENWRT, ROUTEROS, UNIT
 
 ADD = "ip l2tp add tunnel tunnel_id 1 peer_tunnel_id 2 encap ip local 10.0.0.1 remote 10.0.0.2\n"

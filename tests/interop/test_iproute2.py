@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.interop.iproute2 import USAGE, parse, session_words, tunnel_words
-from l2tpv3.spec import Encap, Sequencing, Sublayer
+from l2tpv3.formats.iproute2.command import USAGE, parse, session_words, tunnel_words
+from l2tpv3.model.spec import Encap, Sequencing, Sublayer
 from tests.cli.command_line import CommandLine
 from tests.hosts import Host, Hosts
 from tests.interop.driver import ctl_lines

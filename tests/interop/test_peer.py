@@ -123,9 +123,9 @@ def test_one_vlan_to_cisco(siteb: CommandLine) -> None:
 def test_ipv6(ctl: CommandLine) -> None:
     from ipaddress import ip_address
 
-    from l2tpv3.interop.peer import commands
-    from l2tpv3.spec import TunnelSpec
-    from l2tpv3.status import Condition, TunnelStatus
+    from l2tpv3.formats.peer import commands
+    from l2tpv3.model.spec import TunnelSpec
+    from l2tpv3.model.status import Condition, TunnelStatus
 
     spec = TunnelSpec(name="b", remote=ip_address("2001:db8::2"), local=ip_address("2001:db8::1"), udp_checksum=False)
     status = TunnelStatus(name="b", spec=spec, condition=Condition.UP, datapath="user", local=spec.local)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.interop.formats import PEER_FORMATS
-from l2tpv3.interop.peer import commands
-from l2tpv3.spec import Encap, Sequencing, Sublayer, parse_address
-from l2tpv3.status import TunnelStatus
+from l2tpv3.formats.names import PEER_FORMATS
+from l2tpv3.formats.peer import commands
+from l2tpv3.model.spec import Encap, Sequencing, Sublayer, parse_address
+from l2tpv3.model.status import TunnelStatus
 from tests.cli.command_line import CommandLine
 from tests.interop.status_cases import NO_COOKIES, V6, session, status, tunnel, tunnels
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.interop.peer import commands
-from l2tpv3.spec import Encap, Sublayer
+from l2tpv3.formats.peer import commands
+from l2tpv3.model.spec import Encap, Sublayer
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.interop.driver import ctl_lines
 from tests.interop.status_cases import NO_COOKIES, V6, session, status, tunnel

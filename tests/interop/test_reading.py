@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from l2tpv3.config import ConfigError, Problem, dump, load
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.interop.formats import IMPORT_FORMATS
-from l2tpv3.interop.peer import commands
-from l2tpv3.interop.reading import import_files, import_from, import_texts
-from l2tpv3.spec import Encap
-from l2tpv3.status import TunnelStatus
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.formats.importer import import_files, import_from, import_texts
+from l2tpv3.formats.names import IMPORT_FORMATS
+from l2tpv3.formats.peer import commands
+from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.spec import Encap
+from l2tpv3.model.status import TunnelStatus
 from tests.interop.field_files import OPENWRT, ROUTEROS
 from tests.interop.status_cases import mirrored, mirrored_session, tunnels
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.mtu import session_mtu
-from l2tpv3.spec import Encap, Sublayer
+from l2tpv3.linux.route_lookup import session_mtu
+from l2tpv3.model.spec import Encap, Sublayer
 from tests.hosts import Host, Hosts
 from tests.points import is_full
 

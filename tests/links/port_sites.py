@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.watching import eventually

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from l2tpv3.links.carrier import SETTLE_S, Cable
+from l2tpv3.liveness.link_loss_rules import SETTLE_S, Cable
 
 NEGOTIATES_S = 3.0
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from l2tpv3.errors import MissingError
-from l2tpv3.link.netdev import Netdevs
-from l2tpv3.links.check import check_over
-from l2tpv3.links.spec import LinkSpec
-from l2tpv3.status import NetdevState
+from l2tpv3.links.preflight import check_over
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.status import NetdevState
+from l2tpv3.netdev.netdevs import Netdevs
 from tests.hosts import Host
 
 pytestmark = pytest.mark.root

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.links.maker import Makers
-from l2tpv3.links.spec import LinkSpec, derived_mac
+from l2tpv3.links.backends.base import Makers
+from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
 
 pytestmark = pytest.mark.root

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError
-from l2tpv3.links.maker import Makers
-from l2tpv3.links.spec import LinkSpec, derived_mac
+from l2tpv3.links.backends.base import Makers
+from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
 from tests.watching import eventually
 

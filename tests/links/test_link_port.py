@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.errors import ConflictError, L2tpError
-from l2tpv3.links.maker import Makers
-from l2tpv3.links.spec import LinkSpec
-from l2tpv3.netns import inside
+from l2tpv3.links.backends.base import Makers
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.links.spec import LinkSpec
 from tests.hosts import Host
 
 pytestmark = pytest.mark.root

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError
-from l2tpv3.links.record import LinkRecord, following_ports
-from l2tpv3.links.settle import check_links, machine_id, settle_link
-from l2tpv3.links.spec import derived_mac
-from l2tpv3.records import Records, SessionRecord, TunnelRecord
-from l2tpv3.spec import SessionSpec, TunnelSpec, parse_address
+from l2tpv3.model.links.record import LinkRecord, following_ports
+from l2tpv3.model.links.spec import derived_mac
+from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address
+from l2tpv3.resolve.links import check_links, machine_id, settle_link
 
 
 def _host_id() -> str:

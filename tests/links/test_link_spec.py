@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.links.bond import Bond
-from l2tpv3.links.options import BridgeOptions, LinkType, MemberVlans
-from l2tpv3.links.spec import COMMON, LinkSpec, derived_mac
+from l2tpv3.links.kinds.bond import Bond
+from l2tpv3.model.links.options import BridgeOptions, LinkType, MemberVlans
+from l2tpv3.model.links.spec import COMMON, LinkSpec, derived_mac
 
 GOOD: list[dict[str, Any]] = [
     {"name": "br0", "type": "bridge", "over": "eth0,siteb/lan", "isolated": "siteb/lan", "address": "10.0.0.1/24"},

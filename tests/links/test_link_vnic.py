@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, L2tpError
-from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.vnic import VnicMaker
-from l2tpv3.netns import inside
+from l2tpv3.links.backends.vnic import VnicMaker
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.links.spec import LinkSpec
 from tests.hosts import Host
 
 pytestmark = pytest.mark.root

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.netns import inside
-from l2tpv3.wire.circuit import CircuitStatus
+from l2tpv3.linux.netns import inside
+from l2tpv3.wire.circuit_status import CircuitStatus
 from tests.hosts import Hosts
 from tests.links.port_sites import Site, two
 from tests.watching import eventually, said, watch

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3.monitor import Change, Monitor, Targets
-from l2tpv3.monitor.links import LinkListener
-from l2tpv3.monitor.listener import Overrun
-from l2tpv3.netns import inside
-from l2tpv3.places import Places
-from l2tpv3.readable import wait_readable
+from l2tpv3.linux.netlink.multicast import Overrun
+from l2tpv3.linux.netns import inside
+from l2tpv3.linux.readable import wait_readable
+from l2tpv3.paths import Places
+from l2tpv3.watch import Change, Monitor, Targets
+from l2tpv3.watch.netdev_events import LinkListener
 from tests.hosts import Host
 
 LIMIT_S = 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2tpv3.netlink.layout import Layouts
-from l2tpv3.netlink.message import NLA_F_NESTED, Span, attribute, attributes, unsigned
+from l2tpv3.linux.netlink.compiled_parser import Layouts
+from l2tpv3.linux.netlink.message import NLA_F_NESTED, Span, attribute, attributes, unsigned
 
 values = st.lists(st.tuples(st.integers(1, 5), st.binary(max_size=9)), max_size=6)
 

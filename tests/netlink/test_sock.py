@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3.netlink.message import (
+from l2tpv3.linux.netlink.message import (
     HEADER,
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
@@ -17,7 +17,7 @@ from l2tpv3.netlink.message import (
     Answer,
     attribute,
 )
-from l2tpv3.netlink.sock import NetlinkSocket
+from l2tpv3.linux.netlink.sock import NetlinkSocket
 
 _KIND = 20
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from l2tpv3.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
-from l2tpv3.state import Counters, TunnelCounters
-from l2tpv3.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.model.observed import Counters, TunnelCounters
+from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
+from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)

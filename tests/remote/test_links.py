@@ -11,24 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3 import Manager, Places, report
-from l2tpv3.config.write import state_document
+from l2tpv3 import Manager, Places
+from l2tpv3.config.toml_writer import state_document
 from l2tpv3.datapath.memory import MemoryDatapath
+from l2tpv3.documents import reading, writing
 from l2tpv3.errors import L2tpError
-from l2tpv3.host import Host
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.links.spec import LinkSpec
-from l2tpv3.links.state import COUNTERS
-from l2tpv3.links.status import LinkStatus
-from l2tpv3.remote import reading
+from l2tpv3.host.base import Host
+from l2tpv3.model.desired import WantedLink
+from l2tpv3.model.links.observed import COUNTERS
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.progress import News, ToldStep
+from l2tpv3.model.status import Condition
+from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.remote.client import Client
-from l2tpv3.remote.manager import RemoteManager
+from l2tpv3.remote.host import RemoteManager
 from l2tpv3.remote.target import Target
-from l2tpv3.status import Condition
-from l2tpv3.told import News, ToldStep
-from l2tpv3.wanted import WantedLink
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.api.served import served
 from tests.memory_links import memory_makers
 from tests.remote.status_values import COUNTS, NAMES, NETDEVS, TEXTS
@@ -75,7 +75,7 @@ def over_the_wire(document: Any) -> Any:
 @settings(max_examples=60, deadline=None)
 @given(STATUSES)
 def test_a_status_is_read_back_as_it_was(status: LinkStatus) -> None:
-    told = over_the_wire(report.link_dict(status))
+    told = over_the_wire(writing.link_dict(status))
     assert reading.read_link(told) == status
     told["wanted"]["brand-new"] = told["brand-new"] = 7
     assert reading.read_link(told) == status

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from l2tpv3 import errors
+from l2tpv3.documents.error import error_of
 from l2tpv3.errors import ConflictError, L2tpError, NotPermittedError
-from l2tpv3.remote.problem import error_of
-from l2tpv3_api.problems import problem_document
+from l2tpv3_api.http.problems import problem_document
 
 
 def tree(kind: type[L2tpError]) -> Iterator[type[L2tpError]]:

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3 import report
-from l2tpv3.config.write import state_document
+from l2tpv3.config.toml_writer import state_document
+from l2tpv3.documents import reading, writing
 from l2tpv3.errors import NotPermittedError
-from l2tpv3.remote import reading
-from l2tpv3.status import SessionStatus, TunnelStatus
-from l2tpv3.store import AuditEntry
-from l2tpv3.told import ToldStep
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.status import SessionStatus, TunnelStatus
+from l2tpv3.store.database import AuditEntry
 from tests.remote.status_values import IDS, NAMES, TEXTS, sessions, tunnels
 
 QUICKLY = settings(max_examples=40, deadline=None)
@@ -29,26 +28,26 @@ def over_the_wire(document: Any) -> Any:
 @QUICKLY
 @given(tunnels())
 def test_a_tunnel(status: TunnelStatus) -> None:
-    assert reading.read_tunnel(over_the_wire(report.tunnel_dict(status, secrets=True))) == status
+    assert reading.read_tunnel(over_the_wire(writing.tunnel_dict(status, secrets=True))) == status
 
 
 @QUICKLY
 @given(st.booleans().flatmap(lambda foreign: sessions(foreign=foreign)))
 def test_a_session(status: SessionStatus) -> None:
-    assert reading.read_session(over_the_wire(report.session_dict("t", status, secrets=True))) == status
+    assert reading.read_session(over_the_wire(writing.session_dict("t", status, secrets=True))) == status
 
 
 @QUICKLY
 @given(tunnels())
 def test_without_secrets_all_that_is_shown_without_them_is_the_same(status: TunnelStatus) -> None:
-    told = over_the_wire(report.tunnel_dict(status))
-    assert report.tunnel_dict(reading.read_tunnel(told)) == told
+    told = over_the_wire(writing.tunnel_dict(status))
+    assert writing.tunnel_dict(reading.read_tunnel(told)) == told
 
 
 @QUICKLY
 @given(tunnels())
 def test_what_a_newer_service_adds_is_passed_over(status: TunnelStatus) -> None:
-    told = over_the_wire(report.tunnel_dict(status, secrets=True))
+    told = over_the_wire(writing.tunnel_dict(status, secrets=True))
     for part in (told, told["counters"], *told["sessions"], *(one["counters"] for one in told["sessions"])):
         part["brand-new"] = {"of": "tomorrow"}
     for part in (told, *told["sessions"]):
@@ -60,10 +59,10 @@ def test_what_a_newer_service_adds_is_passed_over(status: TunnelStatus) -> None:
 @QUICKLY
 @given(sessions().filter(lambda one: bool(one.spec.tx_cookie)))
 def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> None:
-    read = reading.read_session(over_the_wire(report.session_dict("t", status)))
+    read = reading.read_session(over_the_wire(writing.session_dict("t", status)))
     assert len(read.spec.tx_cookie) == len(status.spec.tx_cookie)
     with pytest.raises(NotPermittedError):
-        report.session_dict("t", read, secrets=True)
+        writing.session_dict("t", read, secrets=True)
     assert repr(read.spec.tx_cookie) == f"<{len(status.spec.tx_cookie)} bytes, hidden>"
     assert "cookie" not in repr(read.spec)
 
@@ -81,16 +80,16 @@ def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> N
     )
 )
 def test_a_step(step: ToldStep) -> None:
-    did = reading.read_did(over_the_wire(report.plan_document([step]) | {"changes": True}))
+    did = reading.read_did(over_the_wire(writing.plan_document([step]) | {"changes": True}))
     assert (did.told, did.changes) == ((step,), True)
 
 
 @QUICKLY
 @given(st.integers(0, 2**32), st.integers(0, 999_999), TEXTS)
 def test_an_entry_of_the_log(second: int, micro: int, text: str) -> None:
-    told = report.audit_document([AuditEntry(at=second + micro / 1e6, who="root (uid 0)", what=text)])
+    told = writing.audit_document([AuditEntry(at=second + micro / 1e6, who="root (uid 0)", what=text)])
     read = [reading.read_audit_entry(one) for one in over_the_wire(told)["entries"]]
-    assert report.audit_document(read) == told
+    assert writing.audit_document(read) == told
 
 
 @QUICKLY

@@ -57,7 +57,7 @@ def _module(path: Path) -> str:
 
 
 def _room(module: str) -> str:
-    """`l2tpv3.datapath.user.worker` is of the room `datapath.user`, `l2tpv3.wire.data` of `wire`."""
+    """`l2tpv3.worker.process` is of the room `datapath.user`, `l2tpv3.wire.data` of `wire`."""
     parts = module.split(".")[1:]
     return ".".join(parts[:2]) if parts[:1] == ["datapath"] else ".".join(parts[:1])
 
@@ -143,8 +143,8 @@ def _attributes(path: Path) -> set[str]:
     ("forbidden", "instead", "allowed"),
     [
         ("select.select", "wait_readable(): select(2) takes no descriptor above 1023", set()),
-        ("os.umask", "a mode at creation: the umask is that of all threads", {"l2tpv3/datapath/user/worker.py"}),
-        ("os.chdir", "absolute paths: the folder is that of all threads", {"l2tpv3/datapath/user/worker.py"}),
+        ("os.umask", "a mode at creation: the umask is that of all threads", {"l2tpv3/worker/process.py"}),
+        ("os.chdir", "absolute paths: the folder is that of all threads", {"l2tpv3/worker/process.py"}),
     ],
 )
 def test_what_goes_wrong_in_a_process_of_many_threads_or_files(forbidden: str, instead: str, allowed: set[str]) -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from l2tpv3.wire import control
-from l2tpv3.wire.circuit import LONGEST, CircuitStatus, read_circuit_status
+from l2tpv3.wire.circuit_status import LONGEST, CircuitStatus, read_circuit_status
 from tests.wire.control_cases import HELLO, ICRQ, SLI, ZLB
 
 BYTES = bytes.fromhex(SLI)

@@ -21,12 +21,9 @@ from scapy.layers.l2tp import L2TP
 from scapy.layers.ppp import PPP
 from scapy.packet import Packet, Raw
 
-from l2tpv3.wire import data
-from l2tpv3.wire import scapy_avps as avps
-from l2tpv3.wire.data import Framing
-from l2tpv3.wire.errors import DecodeError
-from l2tpv3.wire.scapy_avps import L2TPv3AVP
-from l2tpv3.wire.scapy_l2tpv3 import (
+from l2tpv3.contrib.scapy import avps
+from l2tpv3.contrib.scapy.avps import L2TPv3AVP
+from l2tpv3.contrib.scapy.l2tpv3 import (
     L2TPv3,
     L2TPv3Control,
     L2TPv3DefaultSublayer,
@@ -35,6 +32,9 @@ from l2tpv3.wire.scapy_l2tpv3 import (
     bind_l2tpv3,
     unbind_l2tpv3,
 )
+from l2tpv3.wire import data
+from l2tpv3.wire.data import Framing
+from l2tpv3.wire.errors import DecodeError
 from tests.wire import tshark
 from tests.wire.control_cases import HELLO, ICRQ, SLI, STOPCCN, TABLE, ZLB
 from tests.wire.golden_cases import GoldenPacket, golden_packets
@@ -208,7 +208,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 import scapy.layers.l2tp
 before = [list(c.payload_guess) for c in (IP, IPv6, UDP)]
-import l2tpv3.wire.scapy_l2tpv3
+import l2tpv3.contrib.scapy.l2tpv3
 assert before == [list(c.payload_guess) for c in (IP, IPv6, UDP)]
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.links.status import LinkStatus
-from l2tpv3.status import SessionStatus
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.status import SessionStatus
 
 CHOSEN_MAX: Final = 500
 _SESSION_ERRORS: Final = (

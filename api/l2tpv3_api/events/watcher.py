@@ -12,15 +12,15 @@ import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from l2tpv3.differences import History, targets
 from l2tpv3.errors import L2tpError
-from l2tpv3.links.status import LinkStatus
-from l2tpv3.lock import held
-from l2tpv3.monitor import EARLY, Monitor
-from l2tpv3.places import Places
-from l2tpv3.status import TunnelStatus
+from l2tpv3.linux.filelock import held
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.status import TunnelStatus
+from l2tpv3.paths import Places
+from l2tpv3.watch import EARLY, Monitor
+from l2tpv3.watch.diff import History, targets
 from l2tpv3_api.events.hub import Hub
-from l2tpv3_api.failing import Failing
+from l2tpv3_api.service.failing import Failing
 
 LINGER_S: Final = 60.0
 """How long to go on when the last subscriber has gone: most come again, and want to resume."""

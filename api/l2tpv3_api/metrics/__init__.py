@@ -1,1 +1,1 @@
-"""What the service counts of itself: requests and streams. Tunnels and sessions are l2tpv3.metrics' business."""
+"""What the service counts of itself: requests and streams. Tunnels and sessions are l2tpv3.metrics.host' business."""

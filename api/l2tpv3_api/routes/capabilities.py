@@ -7,11 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from l2tpv3.interop.formats import IMPORT_FORMATS, PEER_FORMATS
-from l2tpv3_api import bodies, paging
-from l2tpv3_api.hostname import hostname
-from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import Reader, Serving, answer
+from l2tpv3.formats.names import IMPORT_FORMATS, PEER_FORMATS
+from l2tpv3_api.http import bodies, paging
+from l2tpv3_api.http.hostname import hostname
+from l2tpv3_api.routes.dependencies import Reader, Serving, answer
+from l2tpv3_api.schemas import responses
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["state"])
 @router.get(
     "/capabilities",
     operation_id="getCapabilities",
-    responses={200: described.gives("Capabilities", "What works here."), **described.problems()},
+    responses={200: responses.gives("Capabilities", "What works here."), **responses.problems()},
 )
 async def get_capabilities(service: Serving, who: Reader) -> Response:
     """Tell which datapaths work here, which types of link it can make, and why not; formats, limits, names."""

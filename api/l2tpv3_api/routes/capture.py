@@ -11,11 +11,11 @@ from fastapi import APIRouter, Query
 
 from l2tpv3.capture import CaptureOptions, Side
 from l2tpv3.capture.options import EXPRESSION_MAX, PACKETS_MAX, SECONDS_MAX, SNAPLEN_MAX
-from l2tpv3.capture.recording import Recording
-from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import Keeper, Serving
-from l2tpv3_api.service import Service
-from l2tpv3_api.streaming import Stream
+from l2tpv3.capture.recorder import Recording
+from l2tpv3_api.http.stream import Stream
+from l2tpv3_api.routes.dependencies import Keeper, Serving
+from l2tpv3_api.schemas import responses
+from l2tpv3_api.service.service import Service
 
 _MEDIA_TYPE = "application/x-pcapng"
 
@@ -31,7 +31,7 @@ router = APIRouter(tags=["live"])
             "description": "A pcapng file that grows until a limit is reached or the client goes.",
             "content": {_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
         },
-        **described.problems(404, 501, 502),
+        **responses.problems(404, 501, 502),
     },
 )
 async def capture(

@@ -17,8 +17,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Response
 
 from l2tpv3.errors import NotFoundError
-from l2tpv3_api.etag import Conditions
-from l2tpv3_api.negotiation import takes_gzip
+from l2tpv3_api.http.etag import Conditions
+from l2tpv3_api.http.negotiation import takes_gzip
 
 router = APIRouter()
 

@@ -11,15 +11,15 @@ from fastapi import APIRouter, Header, Query
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3_api.events.choice import CHOSEN_MAX, Choice
+from l2tpv3_api.events.counter_sampler import INTERVAL_MAX_S, INTERVAL_MIN_S, interval
 from l2tpv3_api.events.event import Event, EventType
 from l2tpv3_api.events.hub import Subscription
-from l2tpv3_api.events.sampler import INTERVAL_MAX_S, INTERVAL_MIN_S, interval
-from l2tpv3_api.negotiation import takes_gzip
-from l2tpv3_api.packing import packed
-from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import Reader, Serving
-from l2tpv3_api.service import Service
-from l2tpv3_api.streaming import Stream
+from l2tpv3_api.http.negotiation import takes_gzip
+from l2tpv3_api.http.packing import packed
+from l2tpv3_api.http.stream import Stream
+from l2tpv3_api.routes.dependencies import Reader, Serving
+from l2tpv3_api.schemas import responses
+from l2tpv3_api.service.service import Service
 
 HEARTBEAT_S: Final = 15.0
 """A comment after so much silence: proxies and clients can tell a quiet stream from a dead one."""
@@ -45,7 +45,7 @@ router = APIRouter(tags=["live"])
                 }
             },
         },
-        **described.problems(),
+        **responses.problems(),
     },
 )
 async def events(

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from l2tpv3.errors import BusyError, L2tpError
-from l2tpv3_api.problems import problem_response
-from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import Serving, answer
+from l2tpv3_api.http.problems import problem_response
+from l2tpv3_api.routes.dependencies import Serving, answer
+from l2tpv3_api.schemas import responses
 
 router = APIRouter(tags=["health"])
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["health"])
 @router.get(
     "/healthz",
     operation_id="isAlive",
-    responses={200: described.gives("Health", "It answers."), **described.problems()},
+    responses={200: responses.gives("Health", "It answers."), **responses.problems()},
     openapi_extra={"security": []},
 )
 async def healthz() -> Response:
@@ -28,8 +28,8 @@ async def healthz() -> Response:
     "/readyz",
     operation_id="isReady",
     responses={
-        200: described.gives("Health", "It can read the record, and all its tasks run."),
-        **described.problems(503),
+        200: responses.gives("Health", "It can read the record, and all its tasks run."),
+        **responses.problems(503),
     },
     openapi_extra={"security": []},
 )

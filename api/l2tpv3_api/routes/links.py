@@ -10,22 +10,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from l2tpv3 import report
+from l2tpv3.documents import writing
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.links.options import LinkType
-from l2tpv3.links.record import LinkRecord
-from l2tpv3.links.status import LinkStatus
-from l2tpv3.manager import Manager
-from l2tpv3.told import Change
-from l2tpv3_api import bodies, paging
-from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.faults import ClashError, fault
-from l2tpv3_api.problems import pointing
-from l2tpv3_api.routes import described, examples
-from l2tpv3_api.routes.context import Conditional, LinkName, Reader, Serving, Writer, answer, link_tag, unchanged
+from l2tpv3.host.manager import Manager
+from l2tpv3.model.links.options import LinkType
+from l2tpv3.model.links.record import LinkRecord
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.progress import Change
+from l2tpv3_api.http import bodies, paging
+from l2tpv3_api.http.etag import Conditions, Tagger
+from l2tpv3_api.http.faults import ClashError, fault
+from l2tpv3_api.http.problems import pointing
+from l2tpv3_api.http.state_body import JSON
+from l2tpv3_api.routes.dependencies import Conditional, LinkName, Reader, Serving, Writer, answer, link_tag, unchanged
 from l2tpv3_api.routes.queries import Cursor, Glob, Limit, OfCondition
-from l2tpv3_api.snapshot import encode, link_key
-from l2tpv3_api.state_body import JSON
+from l2tpv3_api.schemas import examples, responses
+from l2tpv3_api.service.snapshot import encode, link_key
 
 OfType = Annotated[LinkType | None, Query(description="Only those of this type.")]
 
@@ -35,7 +35,7 @@ router = APIRouter(prefix="/v1/links", tags=["links"])
 @router.get(
     "",
     operation_id="listLinks",
-    responses={200: described.gives("LinkList", "A page of links, by name."), **described.problems(502, 503)},
+    responses={200: responses.gives("LinkList", "A page of links, by name."), **responses.problems(502, 503)},
 )
 async def list_links(
     service: Serving,
@@ -59,8 +59,8 @@ async def list_links(
     def make() -> bytes:
         found = sorted(filter(fits, snapshot.links), key=link_key)
         page = paging.page(found, link_key, limit, cursor)
-        links = list(map(report.link_dict, page.items))
-        return encode({"schema": report.LINKS_SCHEMA, "links": links, "total": len(found), "next": page.next})
+        links = list(map(writing.link_dict, page.items))
+        return encode({"schema": writing.LINKS_SCHEMA, "links": links, "total": len(found), "next": page.next})
 
     key = ("links", name, type, condition, limit, cursor)
     return answer(await snapshot.answer(key, make, min(limit, len(snapshot.links))))
@@ -70,9 +70,9 @@ async def list_links(
     "/{link}",
     operation_id="getLink",
     responses={
-        200: described.gives("Link", "The link.", tag=True),
-        304: described.UNCHANGED,
-        **described.problems(400, 404, 412, 502, 503),
+        200: responses.gives("Link", "The link.", tag=True),
+        304: responses.UNCHANGED,
+        **responses.problems(400, 404, 412, 502, 503),
     },
 )
 async def get_link(link: LinkName, service: Serving, who: Reader, conditions: Conditional) -> Response:
@@ -81,18 +81,18 @@ async def get_link(link: LinkName, service: Serving, who: Reader, conditions: Co
     tag = _tag(service.tagger, found)
     if conditions.unchanged(f"link {link}", tag):
         return unchanged(tag)
-    return answer(report.link_dict(found), tag=tag)
+    return answer(writing.link_dict(found), tag=tag)
 
 
 @router.put(
     "/{link}",
     operation_id="putLink",
     responses={
-        200: described.gives("ChangedLink", "It is so; it was there before.", tag=True),
-        201: described.gives("ChangedLink", "It was made.", tag=True, location=True),
-        **described.problems(*described.CHANGING, 412),
+        200: responses.gives("ChangedLink", "It is so; it was there before.", tag=True),
+        201: responses.gives("ChangedLink", "It was made.", tag=True, location=True),
+        **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=described.takes({JSON: "LinkWords"}, **examples.LINKS),
+    openapi_extra=responses.takes({JSON: "LinkWords"}, **examples.LINKS),
 )
 async def put_link(
     link: LinkName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -117,10 +117,10 @@ async def put_link(
     "/{link}",
     operation_id="patchLink",
     responses={
-        200: described.gives("ChangedLink", "It is so.", tag=True),
-        **described.problems(*described.CHANGING, 412),
+        200: responses.gives("ChangedLink", "It is so.", tag=True),
+        **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=described.takes({bodies.MERGE_PATCH: "LinkPatch", JSON: "LinkPatch"}, **examples.LINK_PATCHES),
+    openapi_extra=responses.takes({bodies.MERGE_PATCH: "LinkPatch", JSON: "LinkPatch"}, **examples.LINK_PATCHES),
 )
 async def patch_link(
     link: LinkName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -140,7 +140,7 @@ async def patch_link(
     "/{link}",
     status_code=204,
     operation_id="deleteLink",
-    responses={204: described.NOTHING, **described.problems(404, 409, 412, 502, 503)},
+    responses={204: responses.NOTHING, **responses.problems(404, 409, 412, 502, 503)},
 )
 async def delete_link(link: LinkName, service: Serving, who: Writer, conditions: Conditional) -> Response:
     """Remove a link and its netdev; what it is over stays. It is gone when this answers."""
@@ -165,7 +165,7 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError) from error.__cause__
     return answer(
-        report.link_dict(status) | {"change": {"recreated": done.recreated, "why": done.why}},
+        writing.link_dict(status) | {"change": {"recreated": done.recreated, "why": done.why}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, status),
         location=f"/v1/links/{link}" if done.made else None,
@@ -174,7 +174,7 @@ async def _changed(
 
 def _tag(tagger: Tagger, status: LinkStatus) -> str:
     words = tagger.of({**status.spec.to_words(), "transient": status.transient}, "link")
-    return tagger.with_seen(words, report.link_dict(status))
+    return tagger.with_seen(words, writing.link_dict(status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, link: str) -> Callable[[LinkRecord | None], None]:

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from l2tpv3 import report
-from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import Reader, Serving, answer
+from l2tpv3.documents import writing
+from l2tpv3_api.routes.dependencies import Reader, Serving, answer
+from l2tpv3_api.schemas import responses
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["state"])
 @router.get(
     "/log",
     operation_id="getLog",
-    responses={200: described.gives("Log", "The last changes, the last one last."), **described.problems(502)},
+    responses={200: responses.gives("Log", "The last changes, the last one last."), **responses.problems(502)},
 )
 async def get_log(
     service: Serving,
@@ -26,4 +26,4 @@ async def get_log(
 ) -> Response:
     """Tell who changed what when."""
     entries = await service.read(lambda manager: manager.audit(limit))
-    return answer(report.audit_document(reversed(entries)))
+    return answer(writing.audit_document(reversed(entries)))

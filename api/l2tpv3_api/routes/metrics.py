@@ -9,17 +9,17 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from l2tpv3 import metrics
-from l2tpv3.metrics import Family
-from l2tpv3_api.metrics.requests import RequestCounts
-from l2tpv3_api.negotiation import TEXT, preferred, takes_gzip
-from l2tpv3_api.routes import described
+from l2tpv3.metrics import host
+from l2tpv3.metrics.host import Family
+from l2tpv3_api.http.negotiation import TEXT, preferred, takes_gzip
+from l2tpv3_api.http.request_metrics import RequestCounts
 from l2tpv3_api.routes.capabilities import package_version
-from l2tpv3_api.routes.context import Reader, Serving
-from l2tpv3_api.service import Service
-from l2tpv3_api.snapshot import Snapshot
+from l2tpv3_api.routes.dependencies import Reader, Serving
+from l2tpv3_api.schemas import responses
+from l2tpv3_api.service.service import Service
+from l2tpv3_api.service.snapshot import Snapshot
 
-_OPENMETRICS: Final = metrics.OPENMETRICS.partition(";")[0]
+_OPENMETRICS: Final = host.OPENMETRICS.partition(";")[0]
 _WORTH_PACKING: Final = 4096
 
 router = APIRouter(tags=["live"])
@@ -34,7 +34,7 @@ router = APIRouter(tags=["live"])
             "description": "Metrics in Prometheus' text format, or in OpenMetrics for those who accept that.",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         },
-        **described.problems(502),
+        **responses.problems(502),
     },
 )
 async def get_metrics(request: Request, service: Serving, who: Reader) -> Response:
@@ -50,12 +50,12 @@ async def get_metrics(request: Request, service: Serving, who: Reader) -> Respon
     headers = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"}
     if content[:2] == b"\x1f\x8b":
         headers["Content-Encoding"] = "gzip"
-    return Response(content, headers=headers, media_type=metrics.OPENMETRICS if openmetrics else metrics.TEXT)
+    return Response(content, headers=headers, media_type=host.OPENMETRICS if openmetrics else host.TEXT)
 
 
 def _content(snapshot: Snapshot, own: list[Family], *, openmetrics: bool, packed: bool) -> bytes:
-    families = metrics.families(snapshot.tunnels, package_version(), links=snapshot.links)
-    text = metrics.exposition([*families, *own], openmetrics=openmetrics).encode()
+    families = host.families(snapshot.tunnels, package_version(), links=snapshot.links)
+    text = host.exposition([*families, *own], openmetrics=openmetrics).encode()
     return gzip.compress(text, 1) if packed and len(text) > _WORTH_PACKING else text
 
 

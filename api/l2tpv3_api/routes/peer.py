@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.interop.formats import PEER_FORMATS
-from l2tpv3.interop.peer import commands
-from l2tpv3_api.negotiation import TEXT, VARY, preferred
-from l2tpv3_api.problems import problem_response
-from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import JSON, AnyTunnel, Keeper, Serving, answer
+from l2tpv3.formats.names import PEER_FORMATS
+from l2tpv3.formats.peer import commands
+from l2tpv3_api.http.negotiation import TEXT, VARY, preferred
+from l2tpv3_api.http.problems import problem_response
+from l2tpv3_api.routes.dependencies import JSON, AnyTunnel, Keeper, Serving, answer
+from l2tpv3_api.schemas import responses
 
 Format = Annotated[
     Literal["l2tpctl", "iproute2", "networkd", "vyos", "cisco", "routeros", "qemu", "ql2tpd"],
@@ -23,10 +23,10 @@ assert set(Format.__origin__.__args__) == set(PEER_FORMATS)  # type: ignore[attr
 
 router = APIRouter(prefix="/v1", tags=["tunnels"])
 
-_TEXT = described.gives_text(
+_TEXT = responses.gives_text(
     TEXT, "The other end's configuration, cookies in clear.", "l2tpctl tunnel add siteb --remote 192.0.2.1\n"
 )
-_JSON = described.gives("Peer", "")["content"]
+_JSON = responses.gives("Peer", "")["content"]
 
 
 @router.get(
@@ -34,7 +34,7 @@ _JSON = described.gives("Peer", "")["content"]
     operation_id="getPeer",
     responses={
         200: {**_TEXT, "content": _TEXT["content"] | _JSON},
-        **described.problems(404, 409, 502, 503),
+        **responses.problems(404, 409, 502, 503),
     },
 )
 async def get_peer(

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from l2tpv3.errors import NotPermittedError
-from l2tpv3.status import Condition
-from l2tpv3_api.access.identity import Scope
-from l2tpv3_api.paging import CURSOR, CURSOR_MAX, LIMIT_DEFAULT, LIMIT_MAX
-from l2tpv3_api.routes.context import Reader
+from l2tpv3.model.status import Condition
+from l2tpv3_api.auth.identity import Scope
+from l2tpv3_api.http.paging import CURSOR, CURSOR_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from l2tpv3_api.routes.dependencies import Reader
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description=f"So many a page. Default: {LIMIT_DEFAULT}.")]
 Cursor = Annotated[

@@ -10,18 +10,18 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from l2tpv3 import report
+from l2tpv3.documents import writing
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.manager import Manager
-from l2tpv3.records import SessionRecord
-from l2tpv3.status import Condition, SessionStatus, TunnelStatus
-from l2tpv3.told import Change
-from l2tpv3_api import bodies, paging
-from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.faults import BodyError, ClashError
-from l2tpv3_api.problems import pointing
-from l2tpv3_api.routes import described, examples
-from l2tpv3_api.routes.context import (
+from l2tpv3.host.manager import Manager
+from l2tpv3.model.progress import Change
+from l2tpv3.model.record import SessionRecord
+from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3_api.http import bodies, paging
+from l2tpv3_api.http.etag import Conditions, Tagger
+from l2tpv3_api.http.faults import BodyError, ClashError
+from l2tpv3_api.http.problems import pointing
+from l2tpv3_api.http.state_body import JSON
+from l2tpv3_api.routes.dependencies import (
     AnySession,
     AnyTunnel,
     Conditional,
@@ -35,18 +35,18 @@ from l2tpv3_api.routes.context import (
     unchanged,
 )
 from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, OfCondition, OfTunnel, Secrets
-from l2tpv3_api.service import Service
-from l2tpv3_api.snapshot import encode, session_key
-from l2tpv3_api.state_body import JSON
+from l2tpv3_api.schemas import examples, responses
+from l2tpv3_api.service.service import Service
+from l2tpv3_api.service.snapshot import encode, session_key
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
 _LISTED: dict[int | str, dict[str, Any]] = {
-    200: described.gives("SessionList", "A page of sessions, by their tunnels' names and their own.")
+    200: responses.gives("SessionList", "A page of sessions, by their tunnels' names and their own.")
 }
 
 
-@router.get("/sessions", operation_id="listAllSessions", responses={**_LISTED, **described.problems(404, 502, 503)})
+@router.get("/sessions", operation_id="listAllSessions", responses={**_LISTED, **responses.problems(404, 502, 503)})
 async def list_all_sessions(
     service: Serving,
     who: Reader,
@@ -65,7 +65,7 @@ async def list_all_sessions(
 @router.get(
     "/tunnels/{tunnel}/sessions",
     operation_id="listSessions",
-    responses={**_LISTED, **described.problems(404, 502, 503)},
+    responses={**_LISTED, **responses.problems(404, 502, 503)},
 )
 async def list_sessions(
     tunnel: AnyTunnel,
@@ -108,8 +108,8 @@ async def _list(
     def make() -> bytes:
         found = list(filter(fits, snapshot.sorted_sessions))
         page = paging.page(found, session_key, limit, cursor)
-        sessions = [report.session_dict(one.name, session, secrets=secrets) for one, session in page.items]
-        return encode({"schema": report.STATUS_SCHEMA, "sessions": sessions, "total": len(found), "next": page.next})
+        sessions = [writing.session_dict(one.name, session, secrets=secrets) for one, session in page.items]
+        return encode({"schema": writing.STATUS_SCHEMA, "sessions": sessions, "total": len(found), "next": page.next})
 
     key = ("sessions", tunnel, name, condition, foreign, secrets, limit, cursor)
     return answer(await snapshot.answer(key, make, limit))
@@ -119,9 +119,9 @@ async def _list(
     "/tunnels/{tunnel}/sessions/{session}",
     operation_id="getSession",
     responses={
-        200: described.gives("Session", "The session.", tag=True),
-        304: described.UNCHANGED,
-        **described.problems(400, 404, 412, 502, 503),
+        200: responses.gives("Session", "The session.", tag=True),
+        304: responses.UNCHANGED,
+        **responses.problems(400, 404, 412, 502, 503),
     },
 )
 async def get_session(
@@ -132,18 +132,18 @@ async def get_session(
     tag = _tag(service.tagger, tunnel, found)
     if conditions.unchanged(f"session {tunnel}/{session}", tag):
         return unchanged(tag)
-    return answer(report.session_dict(tunnel, found, secrets=secrets), tag=tag)
+    return answer(writing.session_dict(tunnel, found, secrets=secrets), tag=tag)
 
 
 @router.put(
     "/tunnels/{tunnel}/sessions/{session}",
     operation_id="putSession",
     responses={
-        200: described.gives("ChangedSession", "It is so; it was there before.", tag=True),
-        201: described.gives("ChangedSession", "It was made.", tag=True, location=True),
-        **described.problems(*described.CHANGING, 412),
+        200: responses.gives("ChangedSession", "It is so; it was there before.", tag=True),
+        201: responses.gives("ChangedSession", "It was made.", tag=True, location=True),
+        **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=described.takes({JSON: "SessionWords"}, **examples.SESSIONS),
+    openapi_extra=responses.takes({JSON: "SessionWords"}, **examples.SESSIONS),
 )
 async def put_session(
     tunnel: TunnelName, session: SessionName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -166,10 +166,10 @@ async def put_session(
     "/tunnels/{tunnel}/sessions/{session}",
     operation_id="patchSession",
     responses={
-        200: described.gives("ChangedSession", "It is so.", tag=True),
-        **described.problems(*described.CHANGING, 412),
+        200: responses.gives("ChangedSession", "It is so.", tag=True),
+        **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=described.takes(
+    openapi_extra=responses.takes(
         {bodies.MERGE_PATCH: "SessionPatch", JSON: "SessionPatch"}, **examples.SESSION_PATCHES
     ),
 )
@@ -191,7 +191,7 @@ async def patch_session(
     "/tunnels/{tunnel}/sessions/{session}",
     status_code=204,
     operation_id="deleteSession",
-    responses={204: described.NOTHING, **described.problems(404, 409, 412, 502, 503)},
+    responses={204: responses.NOTHING, **responses.problems(404, 409, 412, 502, 503)},
 )
 async def delete_session(
     tunnel: AnyTunnel, session: AnySession, service: Serving, who: Writer, conditions: Conditional
@@ -225,7 +225,7 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError if patch else BodyError) from error.__cause__
     return answer(
-        report.session_dict(tunnel, status)
+        writing.session_dict(tunnel, status)
         | {"change": {"recreated": done.recreated, "why": done.why, "lost": list(done.lost)}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, tunnel, status),
@@ -237,7 +237,7 @@ def _tag(tagger: Tagger, tunnel: str, status: SessionStatus) -> str | None:
     if status.foreign:
         return None
     words = tagger.of(status.spec.to_words(), "session", tunnel)
-    return tagger.with_seen(words, report.session_dict(tunnel, status))
+    return tagger.with_seen(words, writing.session_dict(tunnel, status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, tunnel: str, session: str) -> Callable[[SessionRecord | None], None]:

@@ -9,22 +9,22 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from l2tpv3 import report
-from l2tpv3.config.write import dump, state_document
+from l2tpv3.config.toml_writer import dump, state_document
+from l2tpv3.documents import writing
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, NotPermittedError
-from l2tpv3.told import News, ToldStep
-from l2tpv3.wanted import Wanted, WantedLink, WantedSession, WantedTunnel
-from l2tpv3_api import bodies
-from l2tpv3_api.access.identity import Scope
-from l2tpv3_api.as_it_goes import LINES, WAIT_MAX_S, Narrator, both, patiently, told_in_lines
-from l2tpv3_api.events.progress import Progress
-from l2tpv3_api.faults import ClashError
-from l2tpv3_api.negotiation import VARY, preferred
-from l2tpv3_api.routes import described, examples
-from l2tpv3_api.routes.context import Conditional, Reader, Serving, Writer, answer, unchanged
+from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.progress import News, ToldStep
+from l2tpv3_api.auth.identity import Scope
+from l2tpv3_api.events.apply_progress import Progress
+from l2tpv3_api.http import bodies
+from l2tpv3_api.http.faults import ClashError
+from l2tpv3_api.http.negotiation import VARY, preferred
+from l2tpv3_api.http.state_body import JSON, TOML
+from l2tpv3_api.routes.dependencies import Conditional, Reader, Serving, Writer, answer, unchanged
 from l2tpv3_api.routes.queries import Prune
-from l2tpv3_api.snapshot import encode, tunnel_document
-from l2tpv3_api.state_body import JSON, TOML
+from l2tpv3_api.schemas import examples, responses
+from l2tpv3_api.service.progress_stream import LINES, WAIT_MAX_S, Narrator, both, patiently, told_in_lines
+from l2tpv3_api.service.snapshot import encode, tunnel_document
 
 CONFIRM_MAX_S: Final = 86400.0
 _COOKIES: Final = ("tx-cookie", "rx-cookie")
@@ -36,9 +36,9 @@ Confirm = Annotated[
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
-_STATE: Final = described.takes({JSON: "State", TOML: "State"}, **examples.STATES)
-_TOML: Final = described.gives_text(TOML, "", examples.FILE)["content"]
-_ON_RECORD: Final = described.gives("State", "What is on record, shaped as files are.", tag=True)
+_STATE: Final = responses.takes({JSON: "State", TOML: "State"}, **examples.STATES)
+_TOML: Final = responses.gives_text(TOML, "", examples.FILE)["content"]
+_ON_RECORD: Final = responses.gives("State", "What is on record, shaped as files are.", tag=True)
 
 
 @router.get(
@@ -46,8 +46,8 @@ _ON_RECORD: Final = described.gives("State", "What is on record, shaped as files
     operation_id="getState",
     responses={
         200: _ON_RECORD | {"content": _ON_RECORD["content"] | _TOML},
-        304: described.UNCHANGED,
-        **described.problems(400, 412, 502),
+        304: responses.UNCHANGED,
+        **responses.problems(400, 412, 502),
     },
 )
 async def get_state(
@@ -90,8 +90,8 @@ def _without_cookies(one: Wanted) -> Wanted:
     "/plan",
     operation_id="plan",
     responses={
-        200: described.gives("Plan", "The steps, in their order."),
-        **described.problems(*described.CHANGING),
+        200: responses.gives("Plan", "The steps, in their order."),
+        **responses.problems(*responses.CHANGING),
     },
     openapi_extra=_STATE,
 )
@@ -109,8 +109,8 @@ async def plan(request: Request, service: Serving, who: Reader, *, prune: Prune 
     "/apply",
     operation_id="apply",
     responses={
-        200: described.gives("Plan", "It is so; these steps were taken."),
-        **described.problems(*described.CHANGING),
+        200: responses.gives("Plan", "It is so; these steps were taken."),
+        **responses.problems(*responses.CHANGING),
     },
     openapi_extra=_STATE,
 )
@@ -152,15 +152,15 @@ def _fitting() -> Iterator[None]:
 
 
 def _plan(steps: tuple[ToldStep, ...], *, changes: bool) -> dict[str, Any]:
-    return report.plan_document(steps) | {"changes": changes}
+    return writing.plan_document(steps) | {"changes": changes}
 
 
 @router.post(
     "/confirm",
     operation_id="confirm",
     responses={
-        200: described.gives("Confirmed", "It stays."),
-        **described.problems(404, 502, 503),
+        200: responses.gives("Confirmed", "It stays."),
+        **responses.problems(404, 502, 503),
     },
 )
 async def confirm(service: Serving, who: Writer) -> Response:
@@ -174,7 +174,7 @@ async def confirm(service: Serving, who: Writer) -> Response:
 @router.post(
     "/rollback",
     operation_id="rollback",
-    responses={200: described.gives("Plan", "It is undone."), **described.problems(404, 409, 501, 502, 503)},
+    responses={200: responses.gives("Plan", "It is undone."), **responses.problems(404, 409, 501, 502, 503)},
 )
 async def rollback(service: Serving, who: Writer) -> Response:
     """Undo what /v1/apply?confirm_s did, without waiting."""
@@ -188,7 +188,7 @@ async def rollback(service: Serving, who: Writer) -> Response:
 @router.get(
     "/confirmation",
     operation_id="getConfirmation",
-    responses={200: described.gives("Confirmation", "Whether a change waits."), **described.problems(502)},
+    responses={200: responses.gives("Confirmation", "Whether a change waits."), **responses.problems(502)},
 )
 async def get_confirmation(service: Serving, who: Reader) -> Response:
     """Tell whether a change waits for its confirmation, and how long yet."""
@@ -202,8 +202,8 @@ async def get_confirmation(service: Serving, who: Reader) -> Response:
     "/restore",
     operation_id="restore",
     responses={
-        200: described.gives("Restored", "They are there again."),
-        **described.problems(404, 409, 501, 502, 503),
+        200: responses.gives("Restored", "They are there again."),
+        **responses.problems(404, 409, 501, 502, 503),
     },
 )
 async def restore(
@@ -239,7 +239,7 @@ def _news(news: News) -> dict[str, Any]:
 @router.post(
     "/down",
     operation_id="down",
-    responses={200: described.gives("Plan", "All is stopped."), **described.problems(409, 502, 503)},
+    responses={200: responses.gives("Plan", "All is stopped."), **responses.problems(409, 502, 503)},
 )
 async def down(service: Serving, who: Writer) -> Response:
     """Stop all that is on record, and keep the record: /v1/restore brings it back."""
@@ -252,10 +252,10 @@ async def down(service: Serving, who: Writer) -> Response:
     status_code=201,
     operation_id="adopt",
     responses={
-        201: described.gives("Tunnel", "It is on record.", location=True),
-        **described.problems(*described.CHANGING),
+        201: responses.gives("Tunnel", "It is on record.", location=True),
+        **responses.problems(*responses.CHANGING),
     },
-    openapi_extra=described.takes({JSON: "Adoption"}, **examples.ADOPTIONS),
+    openapi_extra=responses.takes({JSON: "Adoption"}, **examples.ADOPTIONS),
 )
 async def adopt(request: Request, service: Serving, who: Writer) -> Response:
     """Put a tunnel that something else made on record, with its sessions; its traffic is not touched."""

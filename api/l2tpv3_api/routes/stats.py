@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from l2tpv3 import report
-from l2tpv3_api.routes import described
-from l2tpv3_api.routes.context import AnySession, AnyTunnel, LinkName, Reader, Serving, answer
+from l2tpv3.documents import writing
+from l2tpv3_api.routes.dependencies import AnySession, AnyTunnel, LinkName, Reader, Serving, answer
 from l2tpv3_api.routes.queries import OfTunnel
-from l2tpv3_api.snapshot import encode
+from l2tpv3_api.schemas import responses
+from l2tpv3_api.service.snapshot import encode
 
 router = APIRouter(prefix="/v1", tags=["statistics"])
 
-_RESPONSES = {200: described.gives("Stats", "Counters at one moment."), **described.problems(404, 502, 503)}
+_RESPONSES = {200: responses.gives("Stats", "Counters at one moment."), **responses.problems(404, 502, 503)}
 
 
 @router.get("/stats", operation_id="getStats", responses=_RESPONSES)
@@ -27,7 +27,7 @@ async def get_stats(service: Serving, who: Reader, tunnel: OfTunnel = None) -> R
 
     def make() -> bytes:
         pairs = [(one.name, session) for one in tunnels for session in one.sessions]
-        return encode(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC), links=links))
+        return encode(writing.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC), links=links))
 
     told = sum(len(one.sessions) for one in tunnels) + len(links)
     return answer(await snapshot.answer(("stats", tunnel), make, told))
@@ -38,7 +38,7 @@ async def get_session_stats(tunnel: AnyTunnel, session: AnySession, service: Ser
     """Get one session's counters."""
     snapshot = await service.look()
     pairs = [(tunnel, snapshot.session(tunnel, session))]
-    return answer(report.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
+    return answer(writing.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
 
 
 @router.get("/links/{link}/stats", operation_id="getLinkStats", responses=_RESPONSES)
@@ -46,4 +46,4 @@ async def get_link_stats(link: LinkName, service: Serving, who: Reader) -> Respo
     """Get one link's counters."""
     snapshot = await service.look()
     links = [snapshot.link(link)]
-    return answer(report.stats_document((), time=datetime.fromtimestamp(snapshot.at, UTC), links=links))
+    return answer(writing.stats_document((), time=datetime.fromtimestamp(snapshot.at, UTC), links=links))

@@ -10,18 +10,18 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from l2tpv3 import report
+from l2tpv3.documents import writing
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.manager import Manager
-from l2tpv3.records import TunnelRecord
-from l2tpv3.status import TunnelStatus
-from l2tpv3.told import Change
-from l2tpv3_api import bodies, paging
-from l2tpv3_api.etag import Conditions, Tagger
-from l2tpv3_api.faults import BodyError, ClashError, fault
-from l2tpv3_api.problems import pointing
-from l2tpv3_api.routes import described, examples
-from l2tpv3_api.routes.context import (
+from l2tpv3.host.manager import Manager
+from l2tpv3.model.progress import Change
+from l2tpv3.model.record import TunnelRecord
+from l2tpv3.model.status import TunnelStatus
+from l2tpv3_api.http import bodies, paging
+from l2tpv3_api.http.etag import Conditions, Tagger
+from l2tpv3_api.http.faults import BodyError, ClashError, fault
+from l2tpv3_api.http.problems import pointing
+from l2tpv3_api.http.state_body import JSON
+from l2tpv3_api.routes.dependencies import (
     AnyTunnel,
     Conditional,
     Reader,
@@ -33,8 +33,8 @@ from l2tpv3_api.routes.context import (
     unchanged,
 )
 from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, Netns, OfCondition, Secrets
-from l2tpv3_api.snapshot import encode, tunnel_document, tunnel_key
-from l2tpv3_api.state_body import JSON
+from l2tpv3_api.schemas import examples, responses
+from l2tpv3_api.service.snapshot import encode, tunnel_document, tunnel_key
 
 SESSIONS_MAX: Final = 10_000
 """A page of tunnels with their sessions ends before it has more than so many of those."""
@@ -51,8 +51,8 @@ router = APIRouter(prefix="/v1/tunnels", tags=["tunnels"])
     "",
     operation_id="listTunnels",
     responses={
-        200: described.gives("TunnelList", "A page of tunnels: those on record by name, then foreign ones."),
-        **described.problems(404, 502, 503),
+        200: responses.gives("TunnelList", "A page of tunnels: those on record by name, then foreign ones."),
+        **responses.problems(404, 502, 503),
     },
 )
 async def list_tunnels(
@@ -84,7 +84,7 @@ async def list_tunnels(
         weight: Callable[[TunnelStatus], int] = lambda one: len(one.sessions) if include else 0  # noqa: E731
         page = paging.page(found, tunnel_key, limit, cursor, weight=weight, weight_max=SESSIONS_MAX)
         tunnels = [tunnel_document(one, sessions=include is not None, secrets=secrets) for one in page.items]
-        return encode({"schema": report.STATUS_SCHEMA, "tunnels": tunnels, "total": len(found), "next": page.next})
+        return encode({"schema": writing.STATUS_SCHEMA, "tunnels": tunnels, "total": len(found), "next": page.next})
 
     key = ("tunnels", name, condition, datapath, foreign, include, secrets, limit, cursor)
     told = SESSIONS_MAX if include else limit
@@ -95,9 +95,9 @@ async def list_tunnels(
     "/{tunnel}",
     operation_id="getTunnel",
     responses={
-        200: described.gives("Tunnel", "The tunnel.", tag=True),
-        304: described.UNCHANGED,
-        **described.problems(400, 404, 412, 502, 503),
+        200: responses.gives("Tunnel", "The tunnel.", tag=True),
+        304: responses.UNCHANGED,
+        **responses.problems(400, 404, 412, 502, 503),
     },
 )
 async def get_tunnel(
@@ -128,11 +128,11 @@ async def get_tunnel(
     "/{tunnel}",
     operation_id="putTunnel",
     responses={
-        200: described.gives("ChangedTunnel", "It is so; it was there before.", tag=True),
-        201: described.gives("ChangedTunnel", "It was made.", tag=True, location=True),
-        **described.problems(*described.CHANGING, 412),
+        200: responses.gives("ChangedTunnel", "It is so; it was there before.", tag=True),
+        201: responses.gives("ChangedTunnel", "It was made.", tag=True, location=True),
+        **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=described.takes({JSON: "TunnelWords"}, **examples.TUNNELS),
+    openapi_extra=responses.takes({JSON: "TunnelWords"}, **examples.TUNNELS),
 )
 async def put_tunnel(
     tunnel: TunnelName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -158,10 +158,10 @@ async def put_tunnel(
     "/{tunnel}",
     operation_id="patchTunnel",
     responses={
-        200: described.gives("ChangedTunnel", "It is so.", tag=True),
-        **described.problems(*described.CHANGING, 412),
+        200: responses.gives("ChangedTunnel", "It is so.", tag=True),
+        **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=described.takes({bodies.MERGE_PATCH: "TunnelPatch", JSON: "TunnelPatch"}, **examples.TUNNEL_PATCHES),
+    openapi_extra=responses.takes({bodies.MERGE_PATCH: "TunnelPatch", JSON: "TunnelPatch"}, **examples.TUNNEL_PATCHES),
 )
 async def patch_tunnel(
     tunnel: TunnelName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -179,7 +179,7 @@ async def patch_tunnel(
     "/{tunnel}",
     status_code=204,
     operation_id="deleteTunnel",
-    responses={204: described.NOTHING, **described.problems(404, 409, 412, 502, 503)},
+    responses={204: responses.NOTHING, **responses.problems(404, 409, 412, 502, 503)},
 )
 async def delete_tunnel(tunnel: AnyTunnel, service: Serving, who: Writer, conditions: Conditional) -> Response:
     """Remove a tunnel with its sessions and their netdevs; all are gone when this answers."""

@@ -8,10 +8,10 @@ import time
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from l2tpv3_api.access.client import client_of
-from l2tpv3_api.access.identity import Identity
+from l2tpv3_api.auth.connection import client_of
+from l2tpv3_api.auth.identity import Identity
 
-_LOG = logging.getLogger("l2tpv3_api.access")
+_LOG = logging.getLogger("l2tpv3_api.auth")
 _QUIET = ("/healthz", "/readyz")  # asked every few seconds, by something that would notice
 
 

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from typing import Final
 
 from l2tpv3.errors import BusyError
-from l2tpv3_api.access.client import Client
-from l2tpv3_api.access.peer import peer_of
-from l2tpv3_api.headers import SECURITY
+from l2tpv3_api.auth.connection import Client
+from l2tpv3_api.auth.peercred import peer_of
+from l2tpv3_api.http.headers import SECURITY
+from l2tpv3_api.http.problems import MEDIA_TYPE, problem_document
 from l2tpv3_api.limits import Limits
-from l2tpv3_api.problems import MEDIA_TYPE, problem_document
-from l2tpv3_api.server.census import Census
+from l2tpv3_api.server.connection_limit import Census
 from l2tpv3_api.server.protocol import Protocol
 from l2tpv3_api.server.refusals import Refusals
 

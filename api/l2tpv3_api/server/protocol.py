@@ -18,12 +18,12 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from l2tpv3_api.access.client import STATE, Client
-from l2tpv3_api.headers import SECURITY
+from l2tpv3_api.auth.connection import STATE, Client
+from l2tpv3_api.http.headers import SECURITY
+from l2tpv3_api.http.problems import MEDIA_TYPE, problem_document
 from l2tpv3_api.limits import Limits
-from l2tpv3_api.problems import MEDIA_TYPE, problem_document
 from l2tpv3_api.server.refusals import Refusals
-from l2tpv3_api.server.refused import RefusedRequest, malformed, too_large, too_slow
+from l2tpv3_api.server.rejections import RefusedRequest, malformed, too_large, too_slow
 
 _CLOSING_S: Final = 5.0
 """How long a client may take to take the rest, and to end its side."""

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from l2tpv3.metrics import Family
+from l2tpv3.metrics.host import Family
 
 _LOG = logging.getLogger("l2tpv3_api.refused")
 _SAY_EVERY_S: Final = 10.0

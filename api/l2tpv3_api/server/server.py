@@ -18,9 +18,9 @@ from typing import Final
 import uvicorn
 
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3_api.access.client import Client
+from l2tpv3_api.auth.connection import Client
 from l2tpv3_api.limits import Limits
-from l2tpv3_api.server.census import Census
+from l2tpv3_api.server.connection_limit import Census
 from l2tpv3_api.server.listener import Listener
 from l2tpv3_api.server.protocol import Protocol
 from l2tpv3_api.server.refusals import Refusals

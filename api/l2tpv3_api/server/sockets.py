@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, NotFoundError, from_errno
-from l2tpv3_api.access.local import GROUP
+from l2tpv3_api.auth.local_users import GROUP
 from l2tpv3_api.settings import Address
 
 _BACKLOG = 1024

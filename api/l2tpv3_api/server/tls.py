@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError, L2tpError, from_errno
-from l2tpv3.read_file import PEM_MAX, check_file
+from l2tpv3.linux.read_file import PEM_MAX, check_file
 from l2tpv3_api.settings import Settings
 
 _LOG = logging.getLogger("l2tpv3_api.server")

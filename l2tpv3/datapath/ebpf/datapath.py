@@ -15,9 +15,9 @@ from l2tpv3.datapath.base import Carried, Support, Unreachable
 from l2tpv3.datapath.ebpf import names
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import L2tpError, NotFoundError
-from l2tpv3.places import EBPF, Places
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.state import Tunnel
+from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.paths import EBPF, Places
 
 _FORGONE: Final = frozenset({"gro", "napi"})
 """What the worker does without: programs can't take apart what the kernel has merged for its socket, and what it writes
@@ -37,7 +37,7 @@ class EbpfDatapath:
 
     @cached_property
     def _trial(self) -> Support:
-        from l2tpv3.datapath.ebpf import trial
+        from l2tpv3.datapath.ebpf import probe as trial
 
         return trial.run_all()
 
@@ -55,7 +55,7 @@ class EbpfDatapath:
         found = self._worker.look(netns)
         if not found.tunnels:
             return found
-        from l2tpv3.datapath.ebpf import look
+        from l2tpv3.datapath.ebpf import report as look
 
         return Carried(look.complete(netns, found.tunnels), found.faults)
 
@@ -78,7 +78,7 @@ class EbpfDatapath:
     def set_tunnel(self, old: TunnelSpec, new: TunnelSpec, sessions: Sequence[SessionSpec]) -> None:
         """See Datapath.set_tunnel. The worker's part is the last: what was cut short is still what it was, and is done
         again, or taken back, from the beginning."""
-        from l2tpv3.datapath.ebpf import wires
+        from l2tpv3.datapath.ebpf import session as wires
 
         for session in sessions:
             wires.move(old, new, session, self._runtime)
@@ -86,7 +86,7 @@ class EbpfDatapath:
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. What is left of it without a worker is removed."""
-        from l2tpv3.datapath.ebpf import wires
+        from l2tpv3.datapath.ebpf import session as wires
 
         removed = wires.remove_tunnel(tunnel, self._runtime)
         with _anyway() if removed else contextlib.nullcontext():
@@ -96,7 +96,7 @@ class EbpfDatapath:
         self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
     ) -> None:
         """See Datapath.add_session."""
-        from l2tpv3.datapath.ebpf import wires
+        from l2tpv3.datapath.ebpf import session as wires
 
         there = adopt and wires.is_there(tunnel, session.session_id)
         self._worker.add_session(tunnel, _beside(tunnel, session), adopt=adopt)
@@ -110,7 +110,7 @@ class EbpfDatapath:
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session. What is missing of the session, of which `tunnels` then tells, is made."""
-        from l2tpv3.datapath.ebpf import wires
+        from l2tpv3.datapath.ebpf import session as wires
 
         whole = wires.is_whole(tunnel, session.session_id)
         if whole:  # then the worker's part is the last, by which a change that was cut short is known
@@ -122,13 +122,13 @@ class EbpfDatapath:
     def outdated(self, tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
         """See DependsOnSurroundings.outdated: packets come in where no program is; or IPsec policies, or a
         locked MTU of the route, came or went."""
-        from l2tpv3.datapath.ebpf import wires
+        from l2tpv3.datapath.ebpf import session as wires
 
         return wires.outdated(tunnel, sessions)
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. What is left of it without a worker is removed."""
-        from l2tpv3.datapath.ebpf import wires
+        from l2tpv3.datapath.ebpf import session as wires
 
         removed = wires.remove_session(tunnel, session.session_id, self._runtime)
         with _anyway() if removed else contextlib.nullcontext():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 from typing import Final
 
-from l2tpv3.ids import ID_MAX
+from l2tpv3.model.ids import ID_MAX
 
 LOWER, SLOW = "le", "lt"
 """The other end of the session's veth, and the worker's TAP."""

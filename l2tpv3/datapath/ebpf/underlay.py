@@ -7,20 +7,21 @@ import errno
 import os
 from typing import Final
 
-from l2tpv3.datapath.ebpf import names, syscall
-from l2tpv3.datapath.ebpf.ends import all_ends
-from l2tpv3.datapath.ebpf.entry import local_of
-from l2tpv3.datapath.ebpf.receive import receive
-from l2tpv3.datapath.ebpf.sessions import PRIORITIES, Sessions, maps_of, of_program, running
-from l2tpv3.mtu import advertised_mtu
-from l2tpv3.netlink.ethtool import Offload, is_on
-from l2tpv3.netlink.fib import GET_ROUTE, read_mtu, read_route, route_to
-from l2tpv3.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
-from l2tpv3.netlink.programs import DEL_FILTER, IPV4, IPV6, run, stop
-from l2tpv3.netlink.route import Link, RouteSocket
-from l2tpv3.netlink.traffic import NEW_FILTER, NEW_QDISC, Side, clsact
-from l2tpv3.spec import TunnelSpec
-from l2tpv3.state import Tunnel
+from l2tpv3.datapath.ebpf import names
+from l2tpv3.datapath.ebpf.programs.decapsulate import receive
+from l2tpv3.datapath.ebpf.session_entry import local_of
+from l2tpv3.datapath.ebpf.session_map import PRIORITIES, Sessions, maps_of, of_program, running
+from l2tpv3.datapath.ebpf.veth import all_ends
+from l2tpv3.linux.bpf import syscall
+from l2tpv3.linux.ethtool import Offload, is_on
+from l2tpv3.linux.netlink.fib import GET_ROUTE, read_mtu, read_route, route_to
+from l2tpv3.linux.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
+from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
+from l2tpv3.linux.netlink.tc import NEW_FILTER, NEW_QDISC, Side, clsact
+from l2tpv3.linux.netlink.tc_bpf import DEL_FILTER, IPV4, IPV6, run, stop
+from l2tpv3.linux.route_lookup import advertised_mtu
+from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.spec import TunnelSpec
 
 _KINDS: Final = {4: IPV4, 6: IPV6}
 _MAC_TEXT: Final = 17  # characters of an ethernet netdev's address

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv6Address
 
 from l2tpv3.datapath.base import Support
-from l2tpv3.datapath.kernel import modules, netdevs, refusals, requests, vlan
-from l2tpv3.datapath.kernel.netlink import FamilyMissing, L2tpSocket
-from l2tpv3.datapath.kernel.reply import read_sessions, read_tunnels
+from l2tpv3.datapath.kernel import encode, errors, vlan, wait
+from l2tpv3.datapath.kernel.decode import read_sessions, read_tunnels
+from l2tpv3.datapath.kernel.genl import FamilyMissing, L2tpSocket
 from l2tpv3.datapath.kernel.uapi import Command
 from l2tpv3.errors import BusyError, L2tpError, UnavailableError
-from l2tpv3.netlink.kept import Kept
-from l2tpv3.spec import SessionSpec, TunnelSpec
-from l2tpv3.state import Session, Tunnel
+from l2tpv3.linux import modules
+from l2tpv3.linux.netlink.socket_cache import Kept
+from l2tpv3.model.observed import Session, Tunnel
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
 _DELETE_LIMIT_S = 30.0
 _DELETE_LIMIT_PER_SESSION_S = 0.05
@@ -96,7 +97,7 @@ class KernelDatapath:
         except FamilyMissing:
             return []
         except OSError as error:
-            raise refusals.other_refusal("kernel tunnels", "list them", error) from error
+            raise errors.other_refusal("kernel tunnels", "list them", error) from error
 
     def some(self, netns: str | None, tunnel_id: int, sessions: Iterable[int]) -> Tunnel | None:
         """A tunnel with those of the sessions that are there: quicker than `tunnels` where others have thousands."""
@@ -105,7 +106,7 @@ class KernelDatapath:
                 tunnel = netlink.tunnel(tunnel_id)
                 found = [netlink.session(tunnel_id, one) for one in sessions] if tunnel else []
             except OSError as error:
-                raise refusals.other_refusal(f"tunnel id {tunnel_id}", "look at it", error) from error
+                raise errors.other_refusal(f"tunnel id {tunnel_id}", "look at it", error) from error
         there = tuple(one for one in found if one is not None)
         return dataclasses.replace(tunnel, sessions=there) if tunnel else None
 
@@ -116,18 +117,18 @@ class KernelDatapath:
             try:
                 self._create_tunnel(netlink, tunnel)
             except OSError as error:
-                raise refusals.tunnel_refused(netlink, tunnel, error) from error
+                raise errors.tunnel_refused(netlink, tunnel, error) from error
         if self._busy.made is not None:
             self._busy.made[tunnel.netns, tunnel.tunnel_id] = set()
 
     def _create_tunnel(self, netlink: L2tpSocket, tunnel: TunnelSpec) -> None:
-        attributes = requests.tunnel_create(tunnel)
+        attributes = encode.tunnel_create(tunnel)
         try:
             netlink.command(Command.TUNNEL_CREATE, attributes)
         except OSError as error:
-            if error.errno in refusals.NO_PROTOCOL:
+            if error.errno in errors.NO_PROTOCOL:
                 # The kernel tries to load the module by an alias; a minimal system may have no alias table.
-                if problem := modules.load(refusals.ip_module(tunnel)):
+                if problem := modules.load(errors.ip_module(tunnel)):
                     raise UnavailableError(f"tunnel {tunnel.name}", problem, errno=error.errno) from error
                 netlink.command(Command.TUNNEL_CREATE, attributes)
             elif error.errno != errno.ENOBUFS or not netlink.has_tunnel(tunnel.tunnel_id):
@@ -149,16 +150,16 @@ class KernelDatapath:
         with _open_existing(self._kept, tunnel, subject) as netlink:
             try:
                 if not netlink.has_tunnel(tunnel.tunnel_id):
-                    raise refusals.no_tunnel(tunnel)
+                    raise errors.no_tunnel(tunnel)
                 sessions = read_sessions(netlink.list(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
-                there = netdevs.find((tunnel.netns, session.ifname) for session in sessions if session.ifname)
+                there = wait.find((tunnel.netns, session.ifname) for session in sessions if session.ifname)
                 limit = _DELETE_LIMIT_S + _DELETE_LIMIT_PER_SESSION_S * len(sessions)
                 self._delete_sessions(netlink, tunnel, sessions, limit)
-                _delete(netlink, Command.TUNNEL_DELETE, requests.tunnel_key(tunnel.tunnel_id))
-                netdevs.wait_until(lambda: not netlink.has_tunnel(tunnel.tunnel_id), limit, subject)
+                _delete(netlink, Command.TUNNEL_DELETE, encode.tunnel_key(tunnel.tunnel_id))
+                wait.wait_until(lambda: not netlink.has_tunnel(tunnel.tunnel_id), limit, subject)
             except OSError as error:
-                raise refusals.other_refusal(subject, "delete it", error) from error
-        netdevs.wait_gone(there)
+                raise errors.other_refusal(subject, "delete it", error) from error
+        wait.wait_gone(there)
 
     def _delete_sessions(
         self, netlink: L2tpSocket, tunnel: TunnelSpec, sessions: list[Session], limit_s: float
@@ -171,11 +172,11 @@ class KernelDatapath:
         def none_left() -> bool:
             left = read_sessions(netlink.list(Command.SESSION_GET)).get(tunnel.tunnel_id, [])
             for session in left:
-                _delete(netlink, Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
+                _delete(netlink, Command.SESSION_DELETE, encode.session_key(tunnel.tunnel_id, session.session_id))
             return not left
 
         if sessions:
-            netdevs.wait_until(none_left, limit_s, f"tunnel {tunnel.name}")
+            wait.wait_until(none_left, limit_s, f"tunnel {tunnel.name}")
 
     def add_session(
         self, tunnel: TunnelSpec, session: SessionSpec, *, adopt: bool = False, homes: tuple[str | None, ...] = ()
@@ -196,12 +197,12 @@ class KernelDatapath:
             try:
                 # From Linux 6.11 on the kernel takes the same id twice in a tunnel over UDP.
                 if not self._is_free(tunnel, session) and netlink.session(tunnel.tunnel_id, session.session_id):
-                    raise refusals.session_taken(session)
-                netlink.command(Command.SESSION_CREATE, requests.session_create(tunnel, session))
+                    raise errors.session_taken(session)
+                netlink.command(Command.SESSION_CREATE, encode.session_create(tunnel, session))
             except OSError as error:
                 if error.errno == errno.ENOBUFS and netlink.session(tunnel.tunnel_id, session.session_id):
                     return  # see _create_tunnel
-                refused = refusals.session_refused(netlink, tunnel, session, error)
+                refused = errors.session_refused(netlink, tunnel, session, error)
                 if error.errno == errno.EEXIST:
                     # Newer kernels tidy a session up in the background when its netdev's name turns out to be taken.
                     with contextlib.suppress(BusyError):
@@ -226,7 +227,7 @@ class KernelDatapath:
         with _open_existing(self._kept, tunnel, f"session {session.name}") as netlink:
             try:
                 _find(netlink, tunnel, session)
-                netlink.command(Command.SESSION_MODIFY, requests.session_modify(tunnel, session))
+                netlink.command(Command.SESSION_MODIFY, encode.session_modify(tunnel, session))
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise _session_error(session, "change it", error) from error
@@ -237,12 +238,12 @@ class KernelDatapath:
         self._forget(tunnel)
         with _open_existing(self._kept, tunnel, subject) as netlink:
             try:
-                there = netdevs.find(_places(tunnel, session, _find(netlink, tunnel, session)))
-                netlink.command(Command.SESSION_DELETE, requests.session_key(tunnel.tunnel_id, session.session_id))
+                there = wait.find(_places(tunnel, session, _find(netlink, tunnel, session)))
+                netlink.command(Command.SESSION_DELETE, encode.session_key(tunnel.tunnel_id, session.session_id))
                 _wait_no_session(netlink, tunnel, session, _DELETE_LIMIT_S)
             except OSError as error:
                 raise _session_error(session, "delete it", error) from error
-        netdevs.wait_gone(there)
+        wait.wait_gone(there)
 
 
 class _Busy(threading.local):
@@ -285,7 +286,7 @@ def _open_existing(kept: Kept[L2tpSocket], tunnel: TunnelSpec, subject: str) -> 
     try:
         netlink = kept.take(tunnel.netns)
     except FamilyMissing as missing:
-        raise refusals.no_tunnel(tunnel) from missing
+        raise errors.no_tunnel(tunnel) from missing
     except OSError as error:
         raise _cant_ask(subject, error) from error
     try:
@@ -295,7 +296,7 @@ def _open_existing(kept: Kept[L2tpSocket], tunnel: TunnelSpec, subject: str) -> 
 
 
 def _cant_ask(subject: str, error: OSError) -> L2tpError:
-    return refusals.other_refusal(subject, "ask the kernel about L2TP", error)
+    return errors.other_refusal(subject, "ask the kernel about L2TP", error)
 
 
 def _refuse_scope(tunnel: TunnelSpec) -> None:
@@ -319,13 +320,13 @@ def _find(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec) -> Sess
     """The session as it is, or NotFoundError about the tunnel or the session, whichever is missing."""
     seen = netlink.session(tunnel.tunnel_id, session.session_id)
     if seen is None:
-        raise refusals.no_session(session) if netlink.has_tunnel(tunnel.tunnel_id) else refusals.no_tunnel(tunnel)
+        raise errors.no_session(session) if netlink.has_tunnel(tunnel.tunnel_id) else errors.no_tunnel(tunnel)
     return seen
 
 
 def _wait_no_session(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec, limit_s: float) -> None:
     key = tunnel.tunnel_id, session.session_id
-    netdevs.wait_until(lambda: netlink.session(*key) is None, limit_s, f"session {session.name}")
+    wait.wait_until(lambda: netlink.session(*key) is None, limit_s, f"session {session.name}")
 
 
 def _places(tunnel: TunnelSpec, session: SessionSpec, seen: Session) -> Iterator[tuple[str | None, str]]:
@@ -340,5 +341,5 @@ def _places(tunnel: TunnelSpec, session: SessionSpec, seen: Session) -> Iterator
 def _session_error(session: SessionSpec, doing: str, error: OSError) -> L2tpError:
     """What the kernel says; ENODEV: somebody else has just deleted it."""
     if error.errno == errno.ENODEV:
-        return refusals.no_session(session)
-    return refusals.other_refusal(f"session {session.name}", doing, error)
+        return errors.no_session(session)
+    return errors.other_refusal(f"session {session.name}", doing, error)

@@ -17,10 +17,10 @@ import errno
 import zlib
 
 from l2tpv3.errors import ConflictError, L2tpError, UnavailableError, from_errno
-from l2tpv3.netlink import traffic
-from l2tpv3.netlink.route import RouteSocket
-from l2tpv3.netlink.traffic import Side
-from l2tpv3.spec import MTU_MAX, Egress, SessionSpec, TunnelSpec
+from l2tpv3.linux.netlink import tc
+from l2tpv3.linux.netlink.rtnetlink import RouteSocket
+from l2tpv3.linux.netlink.tc import Side
+from l2tpv3.model.spec import MTU_MAX, Egress, SessionSpec, TunnelSpec
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 """What a kernel says that has no such netdev, scheduler, filter or action."""
@@ -64,14 +64,14 @@ def complete(tunnel: TunnelSpec, session: SessionSpec) -> None:
 
 
 def _filter(route: RouteSocket, ifindex: int, vlan: int) -> None:
-    route.make(traffic.NEW_QDISC, traffic.clsact(ifindex))
+    route.make(tc.NEW_QDISC, tc.clsact(ifindex))
     for one in (
-        traffic.let_pass(ifindex, Side.EGRESS, 1, vlan),
-        traffic.drop(ifindex, Side.EGRESS, 2),
-        traffic.renumber(ifindex, Side.INGRESS, 1, vlan),
-        traffic.drop(ifindex, Side.INGRESS, 2),
+        tc.let_pass(ifindex, Side.EGRESS, 1, vlan),
+        tc.drop(ifindex, Side.EGRESS, 2),
+        tc.renumber(ifindex, Side.INGRESS, 1, vlan),
+        tc.drop(ifindex, Side.INGRESS, 2),
     ):
-        route.make(traffic.NEW_FILTER, one)
+        route.make(tc.NEW_FILTER, one)
 
 
 def _refused(session: SessionSpec, error: OSError) -> L2tpError:

@@ -8,22 +8,22 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from l2tpv3.capabilities import lacking, remedy
 from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, CircuitKey, Support, ToldCircuit, Unreachable
-from l2tpv3.datapath.user import netdev
-from l2tpv3.datapath.user.client import Client, bad_answer
+from l2tpv3.datapath.user import tap
 from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
 from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
-from l2tpv3.datapath.user.sockets import open_socket
-from l2tpv3.datapath.user.strays import netdevs_of
-from l2tpv3.datapath.user.workers import Crew, Workers
+from l2tpv3.datapath.user.tunnel_socket import open_socket
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
-from l2tpv3.marks import Mark
-from l2tpv3.netns import named_netns, netns_identity, open_netns
-from l2tpv3.places import Places
-from l2tpv3.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
-from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
+from l2tpv3.linux.capabilities import lacking, remedy
+from l2tpv3.linux.netns import named_netns, netns_identity, open_netns
+from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
+from l2tpv3.model.ownership import Mark
+from l2tpv3.model.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
+from l2tpv3.paths import Places
+from l2tpv3.worker.client import Client, bad_answer
+from l2tpv3.worker.pool import Crew, Workers
+from l2tpv3.worker.strays import netdevs_of
 
 _Summary = dict[str, Any]
 
@@ -52,7 +52,7 @@ class UserDatapath:
         if lacking("CAP_NET_ADMIN"):
             return Support(works=False, reason=f"not permitted: {remedy('CAP_NET_ADMIN')}")
         try:
-            os.close(netdev.open_tun("user datapath"))
+            os.close(tap.open_tun("user datapath"))
         except L2tpError as error:
             return Support(works=False, reason=str(error).removeprefix("user datapath: "))
         return Support(works=True, reason="TAP netdevs, frames moved by a Python worker")
@@ -84,7 +84,7 @@ class UserDatapath:
 
     def replace_old(self, known: Collection[str]) -> list[L2tpError]:
         """See HasWorkers.replace_old."""
-        return self._workers.replace_old(known, lambda: netdev.all_marked(self._runtime))
+        return self._workers.replace_old(known, lambda: tap.all_marked(self._runtime))
 
     def workers(self) -> dict[int, bool]:
         """See HasWorkers.workers."""
@@ -191,7 +191,7 @@ class UserDatapath:
                 if client.request(subject, "del_tunnel", **key)["quits"]:
                     self._workers.ended(client)
                     crew.clients.remove(client)
-            leftovers = netdev.find(mark, [tunnel.netns], elsewhere=not homes)
+            leftovers = tap.find(mark, [tunnel.netns], elsewhere=not homes)
             if not homes and not leftovers:
                 raise NotFoundError(subject, f"no tunnel with id {tunnel.tunnel_id}")
             self._remove_left(subject, leftovers, crew)
@@ -209,14 +209,14 @@ class UserDatapath:
                 tun, adopted = self._adopt(tunnel, session, mark, homes) if adopt else None, True
             if tun is None:
                 merging = Offloads.wanted(self._forgone).napi
-                tun = netdev.create(tunnel.netns, session.ifname, mark, session.mac, merging=merging)
+                tun = tap.create(tunnel.netns, session.ifname, mark, session.mac, merging=merging)
                 adopted = False
             try:
                 words = SessionSettings.of(session).to_json()
                 client.request(subject, "add_session", [tun], session=words, **key)
             except BaseException:
                 if not adopted:
-                    netdev.discard(tun)
+                    tap.discard(tun)
                     tun = -1
                 raise
             finally:
@@ -230,10 +230,10 @@ class UserDatapath:
         """
         adopted: int | None = None
         home = session.netns if session.netns is not None else tunnel.netns
-        left = netdev.find(mark, [home, *homes, tunnel.netns])
+        left = tap.find(mark, [home, *homes, tunnel.netns])
         for found in sorted(left, key=lambda found: found.ifname != session.ifname):
             try:
-                tun = netdev.attach(found, f"session {session.name}", merging=Offloads.wanted(self._forgone).napi)
+                tun = tap.attach(found, f"session {session.name}", merging=Offloads.wanted(self._forgone).napi)
             except ConflictError:
                 if adopted is None:
                     raise
@@ -241,7 +241,7 @@ class UserDatapath:
             if adopted is None:
                 adopted = tun
             elif tun is not None:
-                netdev.discard(tun)
+                tap.discard(tun)
         return adopted
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
@@ -264,16 +264,16 @@ class UserDatapath:
                 except NotFoundError:
                     pass
             mark = Mark(self._runtime, tunnel.name, session.name)
-            leftovers = netdev.find(mark, [session.netns, tunnel.netns])
+            leftovers = tap.find(mark, [session.netns, tunnel.netns])
             if not leftovers and home is None:
-                leftovers = netdev.find(mark, [], elsewhere=True)
+                leftovers = tap.find(mark, [], elsewhere=True)
             if not leftovers and home is None:
                 raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
             if not leftovers:
                 raise NotFoundError(subject, f"no session with id {number}")
             self._remove_left(subject, leftovers, crew)
 
-    def _remove_left(self, subject: str, left: list[netdev.Found], crew: Crew) -> None:
+    def _remove_left(self, subject: str, left: list[tap.Found], crew: Crew) -> None:
         """Remove TAPs that nobody carries: a successor of that name has such a mark too, and keeps its own.
 
         A worker that has lost its control socket and, by this, its last TAP is ended.
@@ -285,9 +285,9 @@ class UserDatapath:
         strays = [stray for stray in self._workers.strays(crew) if stray.netdevs] if left else []
         for found in left:
             # A worker that dies just now has its TAPs open still, so that alone keeps none.
-            if (crew.faults or found.ifname in carried) and netdev.is_attached(found, subject):
+            if (crew.faults or found.ifname in carried) and tap.is_attached(found, subject):
                 continue
-            netdev.remove(found)
+            tap.remove(found)
         for stray in strays:
             if stray.proven and netdevs_of(stray.pid) == frozenset():
                 self._workers.end_stray(stray)

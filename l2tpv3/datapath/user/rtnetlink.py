@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l2tpv3.netlink.route import Link, RouteSocket
+from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 
 __all__ = ["Link", "delete", "links", "mark"]
 

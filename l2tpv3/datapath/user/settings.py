@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from l2tpv3.spec import SessionSpec, TunnelSpec
+    from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
 NetnsIdentity = tuple[int, int]
 """Device and inode of a network namespace: what stays the same however it is named, while somebody is in it."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3.store import Store
-from l2tpv3_api.access.peer import peer_of
+from l2tpv3.store.database import Store
+from l2tpv3_api.auth.peercred import peer_of
 from tests.api.running import Running, home, running
 
 STRANGER = 64123  # no user has this number

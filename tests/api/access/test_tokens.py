@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError, RefusedError
-from l2tpv3_api.access.identity import Scope, scopes
-from l2tpv3_api.access.tokens import PATTERN, Tokens
+from l2tpv3_api.auth.identity import Scope, scopes
+from l2tpv3_api.auth.tokens import PATTERN, Tokens
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_secrets_are_256_bits_and_differ(tokens: Tokens) -> None:
 def test_another_programs_removal_counts_at_once(tokens: Tokens) -> None:
     text = tokens.add("laptop", scopes([]))[1]
     assert tokens.check(text)
-    there = [sys.executable, "-c", "import sys; from pathlib import Path; from l2tpv3_api.access.tokens import Tokens;"
+    there = [sys.executable, "-c", "import sys; from pathlib import Path; from l2tpv3_api.auth.tokens import Tokens;"
              f"Tokens(Path({str(tokens.path.parent)!r})).remove('laptop')"]  # fmt: skip
     paths = os.pathsep.join(sys.path)
     subprocess.run(there, check=True, env={**os.environ, "PYTHONPATH": paths})
@@ -106,8 +106,8 @@ def test_a_damaged_file_lets_nobody_in(tokens: Tokens, damage: str) -> None:
 
 def test_two_that_add_at_once_lose_nothing(tokens: Tokens) -> None:
     program = (
-        "import sys; from pathlib import Path; from l2tpv3_api.access.tokens import Tokens;"
-        "from l2tpv3_api.access.identity import READING; tokens = Tokens(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from l2tpv3_api.auth.tokens import Tokens;"
+        "from l2tpv3_api.auth.identity import READING; tokens = Tokens(Path(sys.argv[1]));"
         "[tokens.add(f'{sys.argv[2]}{n}', READING) for n in range(10)]"
     )
     paths = os.pathsep.join(sys.path)

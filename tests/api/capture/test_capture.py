@@ -13,8 +13,8 @@ import pytest
 
 from l2tpv3.capture.pcapng import packets
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.identity import CHANGING, Identity
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.identity import CHANGING, Identity
 from tests.api.served import LIMIT_S, served
 from tests.capture.test_recording import Pair
 from tests.hosts import Host

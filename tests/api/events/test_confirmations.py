@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from l2tpv3 import Manager
-from l2tpv3.wanted import WantedTunnel
+from l2tpv3.model.desired import WantedTunnel
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.api.served import LIMIT_S, reading, served
 
 STATE = {"tunnel": {"a": {"remote": "127.0.0.2"}}}

@@ -14,13 +14,13 @@ import pytest
 from l2tpv3 import Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError
-from l2tpv3.link.memory import MemoryPlacer
-from l2tpv3.state import Counters
-from l2tpv3.wanted import WantedSession, WantedTunnel
+from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.observed import Counters
+from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.events.apply_progress import Progress
 from l2tpv3_api.events.hub import Hub
-from l2tpv3_api.events.progress import Progress
 from l2tpv3_api.routes import events as route
 from tests.api.served import LIMIT_S, reading, served
 

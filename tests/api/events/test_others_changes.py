@@ -12,7 +12,7 @@ import pytest
 from l2tpv3 import Manager, Places
 from l2tpv3.errors import MissingError
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.api.served import reading, served
 from tests.hosts import Host
 

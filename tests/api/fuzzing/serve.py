@@ -15,9 +15,9 @@ from starlette.requests import HTTPConnection
 from l2tpv3 import Manager, Places
 from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import UnauthenticatedError
-from l2tpv3.link.memory import MemoryPlacer
+from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.identity import EVERYTHING, Identity
+from l2tpv3_api.auth.identity import EVERYTHING, Identity
 from tests.memory_links import memory_makers
 
 TOKEN = "let-me-in"

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from l2tpv3 import Manager
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.access.open import OpenGuard
+from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.api.served import reading, served
 
 

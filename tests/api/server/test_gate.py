@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3_api.access.tokens import PATTERN
-from l2tpv3_api.headers import SECURITY
+from l2tpv3_api.auth.tokens import PATTERN
+from l2tpv3_api.http.headers import SECURITY
 from tests.api.running import LIMIT_S, Running, running
 
 

@@ -204,7 +204,7 @@ from l2tpv3_api import logs
 status = os.fstat(2)
 os.environ["JOURNAL_STREAM"] = f"{status.st_dev}:{status.st_ino}"
 logs.set_up(journal=sys.argv[1])
-log = logging.getLogger("l2tpv3_api.access")
+log = logging.getLogger("l2tpv3_api.auth")
 log.info("root GET /x", extra={"fields": {"identity": "root", "status": 200}})
 log.warning("two\\nlines")
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from l2tpv3_api.access.certificates import names
+from l2tpv3_api.auth.certificates import names
 from tests.api.authority import Authority
 from tests.api.running import LIMIT_S, Running, home, read_all, running
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from l2tpv3.datapath.ebpf import EbpfDatapath, names
-from l2tpv3.netns import inside
-from l2tpv3.places import Places
-from l2tpv3.spec import SessionSpec, TunnelSpec
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.paths import Places
 from tests.datapath.user.ends import End, wait_until
 from tests.hosts import UNDERLAY, Host
 

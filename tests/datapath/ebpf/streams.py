@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 
 STREAM_BYTES = 3_000_000
 _SOL_UDP, _UDP_SEGMENT, _SO_RCVBUFFORCE = 17, 103, 33  # linux/udp.h, asm-generic/socket.h

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from l2tpv3.spec import Encap
+from l2tpv3.model.spec import Encap
 from tests.datapath.ebpf.ends import EbpfEnd, bare, passed
 from tests.datapath.user.test_bit_flips import DATAGRAMS, datagrams, flipping, streams
 from tests.hosts import UNDERLAY, Host, Hosts

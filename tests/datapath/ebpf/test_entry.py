@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2tpv3.datapath.ebpf import entry
-from l2tpv3.datapath.ebpf.entry import Entry, key
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
+from l2tpv3.datapath.ebpf import session_entry
+from l2tpv3.datapath.ebpf.session_entry import Entry, key
+from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
 COOKIES = st.sampled_from([0, 4, 8]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
@@ -35,7 +35,7 @@ def packet(source: bytes, target: bytes, ports: bytes, number: int, protocol: in
 )
 def test_a_key_is_what_the_peers_packets_have(local: str, remote: str) -> None:
     one, other = (parse_address(address, "address").packed for address in (local, remote))
-    size = entry.key_bytes(parse_address(local, "address").version)
+    size = session_entry.key_bytes(parse_address(local, "address").version)
     over_udp = key(tunnel(local, remote, Encap.UDP), 0xA0B0C0D0)
     assert over_udp == packet(other, one, bytes.fromhex("22221111"), 0xA0B0C0D0, 17)
     over_ip = key(tunnel(local, remote, Encap.IP), 0xA0B0C0D0)
@@ -84,17 +84,17 @@ def test_fields_are_where_the_programs_look_for_them(one: Entry) -> None:
         return int.from_bytes(value[place : place + size], sys.byteorder)
 
     assert len(value) == 64
-    assert (at(entry.LOWER, 4), at(entry.TASKS, 4)) == (one.lower, one.tasks)
-    assert (at(entry.HEADER, 2), at(entry.REST, 2)) == (one.header, one.rest)
-    assert at(entry.COOKIE_LENGTH, 4) == len(one.cookie)
-    assert value[entry.COOKIE : entry.COOKIE + len(one.cookie)] == one.cookie
-    sent = (at(entry.TX_PACKETS, 8), at(entry.TX_BYTES, 8), at(entry.TX_ERRORS, 8))
+    assert (at(session_entry.LOWER, 4), at(session_entry.TASKS, 4)) == (one.lower, one.tasks)
+    assert (at(session_entry.HEADER, 2), at(session_entry.REST, 2)) == (one.header, one.rest)
+    assert at(session_entry.COOKIE_LENGTH, 4) == len(one.cookie)
+    assert value[session_entry.COOKIE : session_entry.COOKIE + len(one.cookie)] == one.cookie
+    sent = (at(session_entry.TX_PACKETS, 8), at(session_entry.TX_BYTES, 8), at(session_entry.TX_ERRORS, 8))
     assert sent == (one.tx_packets, one.tx_bytes, one.tx_errors)
-    assert (at(entry.RX_PACKETS, 8), at(entry.RX_BYTES, 8)) == (one.rx_packets, one.rx_bytes)
+    assert (at(session_entry.RX_PACKETS, 8), at(session_entry.RX_BYTES, 8)) == (one.rx_packets, one.rx_bytes)
 
 
 @given(ENTRIES, ENTRIES)
 def test_counts_are_kept_and_nothing_else(one: Entry, other: Entry) -> None:
     both = one.with_counts(other)
     assert (both.lower, both.tasks, both.header, both.cookie) == (one.lower, one.tasks, one.header, one.cookie)
-    assert both.pack()[entry.TX_PACKETS :] == other.pack()[entry.TX_PACKETS :]
+    assert both.pack()[session_entry.TX_PACKETS :] == other.pack()[session_entry.TX_PACKETS :]

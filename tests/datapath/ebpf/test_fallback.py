@@ -14,8 +14,8 @@ import pytest
 
 from l2tpv3.datapath.user.offloads import VARIABLE
 from l2tpv3.errors import ExistsError
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec, parse_address
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, parse_address
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.ebpf.ends import EbpfEnd, Passed, acquainted, passed
 from tests.datapath.ebpf.streams import exchange_streams

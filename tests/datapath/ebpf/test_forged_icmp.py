@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l2tpv3.spec import Encap
+from l2tpv3.model.spec import Encap
 from tests.datapath.ebpf.ends import EbpfEnd, Passed, acquainted
 from tests.datapath.user.ends import mirrored, passes, session, wait_until
 from tests.forged import ECHO_4, ECHO_6, UDP, learnt_mtu, too_long

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.state import Counters
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.frames import Tap, frame, on_one_cpu
 from tests.datapath.ebpf.ends import EbpfEnd, acquainted, packet_socket, passed
 from tests.datapath.ebpf.kinds import frame as kind

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from l2tpv3.datapath.ebpf import instructions
-from l2tpv3.datapath.ebpf.instructions import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, Helper, Program, Skb
+from l2tpv3.linux.bpf import assembler
+from l2tpv3.linux.bpf.assembler import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, Helper, Program, Skb
 
 Step = Callable[[Program], None]
 
@@ -79,8 +79,8 @@ def name(case: tuple[object, ...]) -> str:
 @pytest.mark.parametrize("order", ["little", "big"])
 def test_one_instruction(case: tuple[str, Step, str, str], order: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, step, little, big = case
-    monkeypatch.setattr(instructions, "_ORDER", order)
-    monkeypatch.setattr(instructions, "_INSTRUCTION", struct.Struct("<BBhi" if order == "little" else ">BBhi"))
+    monkeypatch.setattr(assembler, "_ORDER", order)
+    monkeypatch.setattr(assembler, "_INSTRUCTION", struct.Struct("<BBhi" if order == "little" else ">BBhi"))
     program = Program()
     step(program)
     assert program.code().hex() == (little if order == "little" else big)
@@ -89,8 +89,8 @@ def test_one_instruction(case: tuple[str, Step, str, str], order: str, monkeypat
 @pytest.mark.parametrize("case", TABLE, ids=name)
 def test_one_instruction_by_the_table(case: tuple[str, Step, str], monkeypatch: pytest.MonkeyPatch) -> None:
     _, step, little = case
-    monkeypatch.setattr(instructions, "_ORDER", "little")
-    monkeypatch.setattr(instructions, "_INSTRUCTION", struct.Struct("<BBhi"))
+    monkeypatch.setattr(assembler, "_ORDER", "little")
+    monkeypatch.setattr(assembler, "_INSTRUCTION", struct.Struct("<BBhi"))
     program = Program()
     step(program)
     assert program.code().hex() == little
@@ -112,8 +112,8 @@ def test_one_instruction_by_the_table(case: tuple[str, Step, str], monkeypatch: 
 )
 def test_relations(relation: str, right: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`if r0 RELATION right goto -1`."""
-    monkeypatch.setattr(instructions, "_ORDER", "little")
-    monkeypatch.setattr(instructions, "_INSTRUCTION", struct.Struct("<BBhi"))
+    monkeypatch.setattr(assembler, "_ORDER", "little")
+    monkeypatch.setattr(assembler, "_INSTRUCTION", struct.Struct("<BBhi"))
     program = Program()
     program.label("here")
     program.jump_if(R0, relation, right, "here")

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from l2tpv3.spec import Encap, Sublayer
+from l2tpv3.model.spec import Encap, Sublayer
 from tests.contract.frames import Tap
 from tests.datapath.ebpf.ends import EbpfEnd, acquainted, packet_socket
 from tests.datapath.ebpf.kinds import kinds

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3.datapath.ebpf import EbpfDatapath, names, syscall
+from l2tpv3.datapath.ebpf import EbpfDatapath, names
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
-from l2tpv3.places import Places
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.linux.bpf import syscall
+from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.paths import Places
 from tests.datapath.ebpf.ends import EbpfEnd, acquainted
 from tests.datapath.ebpf.test_fallback import kill
 from tests.datapath.user.ends import mirrored, passes, session, wait_until

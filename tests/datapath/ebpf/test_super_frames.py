@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.ebpf import syscall
-from l2tpv3.datapath.ebpf.instructions import R1, R2, R3, R6, Helper, Program, Skb
-from l2tpv3.netlink.message import NLM_F_CREATE
-from l2tpv3.netlink.programs import run
-from l2tpv3.netlink.route import RouteSocket
-from l2tpv3.netlink.traffic import ANY, NEW_FILTER, NEW_QDISC, Side, clsact
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.linux.bpf import syscall
+from l2tpv3.linux.bpf.assembler import R1, R2, R3, R6, Helper, Program, Skb
+from l2tpv3.linux.netlink.message import NLM_F_CREATE
+from l2tpv3.linux.netlink.rtnetlink import RouteSocket
+from l2tpv3.linux.netlink.tc import ANY, NEW_FILTER, NEW_QDISC, Side, clsact
+from l2tpv3.linux.netlink.tc_bpf import run
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 from tests.contract.frames import Tap
 from tests.datapath.ebpf.ends import EbpfEnd, acquainted, bare, packet_socket, passed
 from tests.datapath.ebpf.kinds import kinds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, TunnelSpec
 
 
 def tunnel_line(tunnel: TunnelSpec) -> str:

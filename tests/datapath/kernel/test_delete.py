@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from l2tpv3.errors import NotFoundError
-from l2tpv3.spec import Encap, TunnelSpec
+from l2tpv3.model.spec import Encap, TunnelSpec
 from tests.contract.bench import Bench
 from tests.hosts import Host
 

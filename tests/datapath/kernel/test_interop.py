@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from l2tpv3.datapath.kernel import KernelDatapath
-from l2tpv3.mtu import session_mtu
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.state import Counters
+from l2tpv3.linux.netns import inside
+from l2tpv3.linux.route_lookup import session_mtu
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.bench import Bench, joined_hosts
 from tests.contract.frames import exchange
 from tests.datapath.kernel.ip_l2tp import session_line, tunnel_line

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.kernel import KernelDatapath, modules
+from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.errors import NotFoundError
-from l2tpv3.spec import Encap
+from l2tpv3.linux import modules
+from l2tpv3.model.spec import Encap
 from tests.contract.bench import Bench, joined_hosts
 from tests.watching import eventually
 

@@ -22,8 +22,8 @@ from l2tpv3.errors import (
     NotPermittedError,
     UnavailableError,
 )
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Encap
 from tests.contract.bench import ABSENT, UNROUTED, Bench
 from tests.hosts import Host
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.kernel.reply import read_family, read_sessions, read_tunnels
-from l2tpv3.netlink.message import Answer
-from l2tpv3.spec import Encap
-from l2tpv3.state import Counters, Session, Tunnel, TunnelCounters
+from l2tpv3.datapath.kernel.decode import read_family, read_sessions, read_tunnels
+from l2tpv3.linux.netlink.message import Answer
+from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
+from l2tpv3.model.spec import Encap
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "kernel.json").read_text("ascii"))
 SEQUENCE = 7

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3.netns import inside
-from l2tpv3.spec import Sequencing, SessionSpec, TunnelSpec
-from l2tpv3.state import Counters
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Sequencing, SessionSpec, TunnelSpec
 from tests.contract.bench import Bench
 from tests.contract.frames import collect, exchange, frame, packet_socket
 from tests.datapath.kernel.ip_l2tp import session_line, tunnel_line

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3.datapath.user import UserDatapath
-from l2tpv3.netns import inside
-from l2tpv3.places import Places
-from l2tpv3.spec import Encap, SessionSpec, TunnelSpec, parse_address
-from l2tpv3.state import Counters, Session, Tunnel
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Counters, Session, Tunnel
+from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, parse_address
+from l2tpv3.paths import Places
 from tests.contract.frames import collect, frame, on_one_cpu, packet_socket
 from tests.hosts import Host
 

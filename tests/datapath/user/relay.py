@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.datapath.user.ends import End
 
 NEAR_PORT, FAR_PORT = 7001, 7002

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, Sequencing
-from l2tpv3.state import Counters, TunnelCounters
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Counters, TunnelCounters
+from l2tpv3.model.spec import Encap, Sequencing
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.user.ends import End, session, wait_until
 

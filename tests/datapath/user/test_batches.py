@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3.datapath.user.batch import BATCH, ReceiveLayout, Slots
-from l2tpv3.datapath.user.carrier import Carrier
+from l2tpv3.datapath.user.forwarding.batch_reader import Taken, read_each
+from l2tpv3.datapath.user.forwarding.buffers import BATCH, ReceiveLayout, Slots
+from l2tpv3.datapath.user.forwarding.receiver import Carrier
+from l2tpv3.datapath.user.forwarding.session import FRAME_OVERHEAD
+from l2tpv3.datapath.user.handlers import kind_of
 from l2tpv3.datapath.user.offloads import Offloads
-from l2tpv3.datapath.user.reader import Taken, read_each
-from l2tpv3.datapath.user.requests import kind_of
-from l2tpv3.datapath.user.session import FRAME_OVERHEAD
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.wire.data import Buffer, Framing, decode, encode
 

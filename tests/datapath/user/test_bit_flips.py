@@ -20,8 +20,8 @@ from collections.abc import Iterator
 import pytest
 
 from l2tpv3.datapath.user.offloads import VARIABLE
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, parse_address
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Encap, parse_address
 from tests.datapath.user.ends import End, mirrored, session
 from tests.hosts import Host
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, Sequencing, Sublayer
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Encap, Sequencing, Sublayer
 from tests.contract.frames import frame
 from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.hosts import UNDERLAY

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.datapath.user.client import Client
-from l2tpv3.datapath.user.messages import REQUEST_MAX, BadMessage, Unpacker, pack
-from l2tpv3.datapath.user.protocol import OPERATIONS, PROTOCOL
-from l2tpv3.datapath.user.workers import Workers
 from l2tpv3.errors import NotFoundError, RefusedError
+from l2tpv3.worker.client import Client
+from l2tpv3.worker.messages import REQUEST_MAX, BadMessage, Unpacker, pack
+from l2tpv3.worker.pool import Workers
+from l2tpv3.worker.protocol import OPERATIONS, PROTOCOL
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 
 

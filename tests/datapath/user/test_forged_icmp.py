@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Encap
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 from tests.forged import ECHO_4, ECHO_6, UDP, learnt_mtu, too_long
 

@@ -10,7 +10,7 @@ import pytest
 
 from l2tpv3.datapath.user.heard import CONTROL_S, LASTING_S, REFUSED_S, Heard
 from l2tpv3.datapath.user.notes import socket_notes
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.watching import eventually

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from l2tpv3.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.state import Counters
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.user.ends import End, passes, session
 from tests.datapath.user.relay import FAR_PORT, NEAR_PORT, Relay

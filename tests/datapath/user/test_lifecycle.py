@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.user import netdev, rtnetlink
-from l2tpv3.datapath.user.workers import Workers
+from l2tpv3.datapath.user import rtnetlink
+from l2tpv3.datapath.user import tap as netdev
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError, UnavailableError, WorkerError
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Encap
+from l2tpv3.worker.pool import Workers
 from tests.contract.frames import frame, packet_socket
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 from tests.hosts import PREFIX, runs
@@ -236,7 +237,7 @@ def test_a_session_that_the_worker_refuses_leaves_no_netdev(
 
 def test_a_worker_that_hangs_is_named_and_not_killed(ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch) -> None:
     """Others' bug: it killed processes that it did not start."""
-    from l2tpv3.datapath.user import workers
+    from l2tpv3.worker import pool as workers
 
     a, b = ends
     near = a.tunnel(b.host)
@@ -358,7 +359,7 @@ def test_runtime_directories_with_long_paths(ends: tuple[End, End]) -> None:
     a, b = ends
     long = a.host.folder / ("x" * 100) / ("y" * 50)
     from l2tpv3.datapath.user import UserDatapath
-    from l2tpv3.places import Places
+    from l2tpv3.paths import Places
 
     datapath = UserDatapath(Places(long, long))
     near, one = a.tunnel(b.host), session()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from l2tpv3.datapath.user.loop import Loop
+from l2tpv3.worker.loop import Loop
 
 
 def called(work_s: float, pause_s: float, times: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from l2tpv3.datapath.user.workers import Workers
+from l2tpv3.worker.pool import Workers
 
 
 def test_looking_for_old_workers_makes_no_directory(tmp_path: Path) -> None:

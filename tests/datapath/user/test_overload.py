@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.netns import inside
+from l2tpv3.linux.netns import inside
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 

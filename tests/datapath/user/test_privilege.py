@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.user import landlock, privilege, seccomp
+from l2tpv3.worker.sandbox import landlock, privileges, seccomp
 from tests.datapath.user.ends import End, session
 
 pytestmark = pytest.mark.root
@@ -30,7 +30,7 @@ def test_the_worker_holds_no_privilege(ends: tuple[End, End]) -> None:
     none = "0" * 16
     assert [seen[f"Cap{which}"] for which in ("Inh", "Prm", "Eff", "Bnd", "Amb")] == [none] * 5
     assert seen["NoNewPrivs"] == "1"
-    uid, gid = privilege.find_user()
+    uid, gid = privileges.find_user()
     assert uid != 0
     assert seen["Uid"].split() == [str(uid)] * 4
     assert seen["Gid"].split() == [str(gid)] * 4
@@ -63,12 +63,21 @@ def test_the_worker_is_on_its_own_and_small(ends: tuple[End, End]) -> None:
 def test_the_worker_imports_nothing_heavy() -> None:
     """Nor the privileged side: what is not there can't be abused."""
     code = (
-        "import sys; import l2tpv3.datapath.user.privilege, l2tpv3.datapath.user.seccomp;"
-        "import l2tpv3.datapath.user.server; print(*sys.modules)"
+        "import sys; import l2tpv3.worker.sandbox.privileges, l2tpv3.worker.sandbox.seccomp;"
+        "import l2tpv3.worker.server; print(*sys.modules)"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     modules = set(output.split())
-    assert not modules & {"pyroute2", "typer", "scapy", "subprocess", "ipaddress", "l2tpv3.spec", "asyncio", "sqlite3"}
+    assert not modules & {
+        "pyroute2",
+        "typer",
+        "scapy",
+        "subprocess",
+        "ipaddress",
+        "l2tpv3.model.spec",
+        "asyncio",
+        "sqlite3",
+    }
     assert "l2tpv3.datapath.user.datapath" not in modules
 
 

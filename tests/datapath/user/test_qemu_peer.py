@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from l2tpv3.spec import Encap, Sublayer
-from l2tpv3.state import Counters
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Encap, Sublayer
 from tests.datapath.user.ends import End, passes, session, wait_until
 
 pytestmark = pytest.mark.root

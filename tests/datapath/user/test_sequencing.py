@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from l2tpv3.spec import Sequencing, SessionSpec, TunnelSpec
-from l2tpv3.state import Counters
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Sequencing, SessionSpec, TunnelSpec
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.user.ends import End, mirrored, session, wait_until
 from tests.datapath.user.relay import FAR_PORT, NEAR_PORT, Relay

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.user import threaded
 from l2tpv3.datapath.user.offloads import MISSING, VARIABLE, WORDS
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, SessionSpec
-from l2tpv3.state import Counters
+from l2tpv3.linux import napi
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Counters
+from l2tpv3.model.spec import Encap, SessionSpec
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.user.ends import End, mirrored, session
 
@@ -97,7 +97,7 @@ def test_where_no_sysfs_is_writable_netdevs_do_not_merge(
     def refused() -> int:
         raise PermissionError(1, "no mount here")
 
-    monkeypatch.setattr(threaded, "_mount", refused)
+    monkeypatch.setattr(napi, "_mount", refused)
     one = session()
     joined(ends, one)
     carried(ends, one, [60, 1414])

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from l2tpv3.datapath.base import Unreachable
-from l2tpv3.datapath.user import client, protocol, workers
-from l2tpv3.datapath.user.protocol import PROTOCOL, BadFieldError, check_answer, check_request
 from l2tpv3.errors import ConflictError, RefusedError, WorkerError
+from l2tpv3.worker import client, pool, protocol
+from l2tpv3.worker.protocol import PROTOCOL, BadFieldError, check_answer, check_request
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 from tests.hosts import runs
 
@@ -58,8 +58,8 @@ def standing_in(runtime: Path, mode: str) -> Iterator[int]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less for workers that do not answer."""
-    monkeypatch.setattr(workers, "LOOK_TIMEOUT_S", 1.0)
-    for module in (workers, client):
+    monkeypatch.setattr(pool, "LOOK_TIMEOUT_S", 1.0)
+    for module in (pool, client):
         monkeypatch.setattr(module, "TIMEOUT_S", 1.0)
 
 
@@ -130,7 +130,7 @@ def test_one_that_runs_the_program_of_before_an_upgrade_is_replaced(
     b.add(b.tunnel(a.host), mirrored(one))
     (before,) = a.host.workers()
     index = a.ifindexes()["pw1"]
-    monkeypatch.setattr(workers, "digest", lambda: "another")
+    monkeypatch.setattr(pool, "digest", lambda: "another")
     assert a.datapath.replace_old(["t2"]) == [], "it carries what nobody would make again"
     (told,) = a.datapath.replace_old(["t1"])
     assert f"worker {before}" in str(told)
@@ -251,7 +251,7 @@ def test_a_process_that_only_looks_like_a_worker_is_never_ended(ends: tuple[End,
     """Anybody can start such a command line; and another host's runtime directory may have the same path."""
     a, _ = ends
     a.host.runtime_dir.mkdir()
-    program = tmp_path / "l2tpv3/datapath/user/worker.py"
+    program = tmp_path / "l2tpv3/worker/process.py"
     program.parent.mkdir(parents=True)
     program.write_text("import time; print('runs', flush=True); time.sleep(60)\n")
     command = [sys.executable, "-I", "-S", str(program), str(a.host.runtime_dir / "worker-0")]
@@ -296,7 +296,7 @@ def test_one_that_takes_no_connections_any_more_is_told_by_pid(
     a, b = ends
     a.add(a.tunnel(b.host), session())
     (pid,) = a.host.workers()
-    monkeypatch.setattr(workers, "CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(pool, "CONNECT_TIMEOUT_S", 0.1)
     os.kill(pid, signal.SIGSTOP)
     try:
         with contextlib.ExitStack() as stack:

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from l2tpv3.netns import inside
-from l2tpv3.spec import Encap, SessionSpec, Sublayer, parse_address
-from l2tpv3.state import Counters, TunnelCounters
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Counters, TunnelCounters
+from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, parse_address
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.user.ends import COOKIES, End, mirrored, passes, session
 from tests.hosts import UNDERLAY

@@ -11,8 +11,8 @@ import pytest
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from l2tpv3.netns import inside
-from l2tpv3.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.frames import Tap, packet_socket
 from tests.datapath.user.ends import End, mirrored, session, wait_until
 from tests.datapath.user.test_qemu_peer import PORT, qemu

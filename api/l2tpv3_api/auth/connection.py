@@ -1,0 +1,67 @@
+"""What is known of a connection's other end before it says anything: what the kernel and TLS tell."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.requests import HTTPConnection
+
+from l2tpv3_api.auth.peercred import Peer
+
+STATE: Final = "l2tpv3_client"
+"""Where a request has it: `request.state`. Nothing that a client sends gets there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """peer: of a unix socket. address: of TCP. certificate: verified, as SSLSocket.getpeercert() has it.
+
+    server_name: what the client's TLS asked for (SNI), in lower case. proxy: it came by the socket for a proxy, so that
+    nothing is known of whoever asks.
+    """
+
+    peer: Peer | None = None
+    address: str = ""
+    encrypted: bool = False
+    certificate: Mapping[str, Any] | None = None
+    server_name: str = ""
+    proxy: bool = False
+
+    @property
+    def unix(self) -> bool:
+        """Whether it came by the unix socket."""
+        return not self.address
+
+    @property
+    def key(self) -> str:
+        """By what connections and strangers are counted: a user; an address, of IPv6 its network: a host has it all."""
+        if self.peer is not None:
+            return f"uid:{self.peer.uid}"
+        if self.proxy:
+            return "proxy"
+        try:
+            address = ipaddress.ip_address(self.address.partition("%")[0])
+        except ValueError:
+            return "unknown"
+        if address.version == 4:
+            return str(address)
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+
+    def __str__(self) -> str:
+        if self.peer is not None:
+            return f"uid {self.peer.uid} pid {self.peer.pid}"
+        return self.address or ("a proxy" if self.proxy else "a unix socket")
+
+
+_UNKNOWN: Final = Client()
+
+
+def client_of(request: HTTPConnection) -> Client:
+    """The client of a request; one of whom nothing is known where another server than ours took it."""
+    found = request.scope.get("state", {}).get(STATE)
+    return found if isinstance(found, Client) else _UNKNOWN

@@ -1,0 +1,40 @@
+"""The connections that are open, and whose they are."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from l2tpv3_api.auth.connection import Client
+from l2tpv3_api.limits import Limits
+
+_RESERVE = 32  # for root, when everyone else has taken all there are
+
+
+class Census:
+    """Counts connections from accept(2) to their end, TLS handshakes included."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._by_key: Counter[str] = Counter()
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return self._by_key.total()
+
+    def admit(self, client: Client) -> str:
+        """Count one more. Gives why not where there are too many; empty where it is in."""
+        privileged = client.peer is not None and client.peer.uid in (0, os.geteuid())
+        if self.total >= self._limits.connections + (_RESERVE if privileged else 0):
+            return "connections"
+        if self._by_key[client.key] >= self._limits.connections_each and not privileged:
+            return "connections-each"
+        self._by_key[client.key] += 1
+        return ""
+
+    def leave(self, client: Client) -> None:
+        """One that was admitted has ended."""
+        self._by_key[client.key] -= 1
+        if not self._by_key[client.key]:
+            del self._by_key[client.key]

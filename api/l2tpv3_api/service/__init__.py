@@ -1,0 +1,1 @@
+"""The host's manager, called from an event loop."""

@@ -1,0 +1,44 @@
+"""`l2tpctl import`: other tools' configurations become a file for apply."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from l2tpv3.cli import completion
+from l2tpv3.cli.output.streams import use_utf8
+from l2tpv3.formats.names import IMPORT_FORMATS
+
+EXAMPLES = """
+l2tpctl import --from networkd /etc/systemd/network/*.net* > siteb.toml
+l2tpctl import --from iproute2 tunnels.sh | tee siteb.toml
+l2tpctl import --from vyos config.boot > siteb.toml && l2tpctl plan -f siteb.toml
+"""
+
+
+def import_(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The other tool's files, read as one.")],
+    *,
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="FORMAT",
+            help=f"Whose files they are: {', '.join(IMPORT_FORMATS)}.",
+            autocompletion=completion.choice(*IMPORT_FORMATS),
+        ),
+    ],
+) -> None:
+    """Print what another tool's files say as a file for apply.
+
+    Nothing is done with it. What can't be taken over is told at once, with file and line. The cookies in it are in
+    clear.
+    """
+    from l2tpv3.config import dump
+    from l2tpv3.formats.importer import import_files
+
+    text = dump(import_files(from_, files, warn=lambda problem: print(f"l2tpctl: warning: {problem}", file=sys.stderr)))
+    use_utf8()
+    print(text, end="")

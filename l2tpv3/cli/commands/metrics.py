@@ -1,0 +1,64 @@
+"""`l2tpctl metrics`: tunnels and sessions for Prometheus, without a service."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from l2tpv3.cli.commands.tunnel import manager_of
+from l2tpv3.cli.output.streams import use_utf8
+from l2tpv3.errors import from_errno
+
+EXAMPLES = """
+l2tpctl metrics
+l2tpctl metrics -o /var/lib/prometheus/node-exporter/l2tpv3.prom
+"""
+
+
+def metrics(
+    ctx: typer.Context,
+    *,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write there, all at once. [default: stdout]"),
+    ] = None,
+) -> None:
+    """Print what the service's /metrics has of this host.
+
+    In Prometheus' text format: with -o for node_exporter's textfile collector, which never sees half a file.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    from l2tpv3.metrics.host import exposition, families
+
+    known = ""
+    with contextlib.suppress(PackageNotFoundError):
+        known = version("l2tpv3")
+    host = manager_of(ctx)
+    text = exposition(families(host.tunnels(), known, links=host.links.all()))
+    if output is None:
+        use_utf8()
+        print(text, end="")
+    else:
+        _replace(Path(output), text)
+
+
+def _replace(path: Path, text: str) -> None:
+    try:
+        # Beside it, so that the rename is within a file system; not *.prom, so that it is not collected.
+        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                file.write(text)
+                os.fchmod(file.fileno(), 0o644)  # no secrets are in it, and node_exporter is not root
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise from_errno(str(path), "write it", error.errno or 0, "give another -o FILE") from error

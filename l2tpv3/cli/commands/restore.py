@@ -1,0 +1,110 @@
+"""`l2tpctl restore` and `l2tpctl watch`: what is on record is brought back, and kept up."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from l2tpv3.cli import completion
+from l2tpv3.cli.commands.tunnel import local_manager, manager_of
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.printable import printable
+
+if TYPE_CHECKING:
+    from l2tpv3.model.progress import News
+
+EXAMPLES = {
+    "restore": """
+l2tpctl restore
+l2tpctl restore siteb
+l2tpctl restore link br0
+l2tpctl restore --wait 90      # at boot
+l2tpctl restore --namespaces   # before that, in a unit that may not make them
+""",
+    "watch": "l2tpctl watch",
+}
+
+_WAIT_MAX_S = 86400.0
+
+
+def restore(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TUNNEL|link NAME]", help="Only this tunnel, or link.", autocompletion=completion.restorable
+        ),
+    ] = None,
+    *,
+    wait: Annotated[
+        str | None,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            help="Wait so long for addresses, routes, namespaces, bridges and NICs that are yet to come. [default: 0]",
+        ),
+    ] = None,
+    namespaces: Annotated[
+        bool,
+        typer.Option("--namespaces", help="Only the network namespaces that were made on demand, and nothing in them."),
+    ] = False,
+) -> None:
+    """Bring back what is on record but not running.
+
+    After a reboot, or when a worker died: a netdev that outlived its worker keeps its addresses and bridge. A change
+    that `apply --confirm` made and nobody confirmed in time, or before the machine went down, is undone first.
+    Sessions of the ebpf datapath heed routes and IPsec policies as they are now.
+    """
+    if namespaces:
+        if names or wait is not None:
+            raise InvalidValueError("--namespaces", "it makes all of them, at once", "leave out names and --wait")
+        for name in local_manager(ctx, "restore --namespaces").restore_namespaces():
+            print(f"network namespace {printable(name)}: restored", file=sys.stderr)
+        return
+    one = " ".join(names) if names else None
+    if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else wait_seconds(wait), tell=tell):
+        print("nothing to restore: all that is on record is running", file=sys.stderr)
+
+
+def watch(ctx: typer.Context) -> None:
+    """Bring back tunnels and cards whose worker dies, until ended.
+
+    Workers of tunnels and of virtual cards need no parent; this notices when one dies, starts another and gives it the
+    netdevs, which keep their addresses and bridges. One that does not answer any more is ended first. A session's
+    netdev that was deleted is made again, and what `apply --wait` put on record, once it can be made. It also undoes
+    what was not confirmed in time, and sets NICs of ports that follow their far end down and up. What `down` stopped
+    stays so. Ends on SIGTERM and Ctrl-C; the workers go on.
+    """
+    from l2tpv3.liveness.supervisor import Supervisor
+
+    Supervisor(
+        local_manager(ctx, "watch"), tell=tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)
+    ).run()
+
+
+def wait_seconds(text: str) -> float:
+    """What `--wait` says. Raises InvalidValueError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= _WAIT_MAX_S:
+        raise InvalidValueError("--wait", f"{text!r} is not a time", f"give seconds, {_WAIT_MAX_S:g} at most")
+    return value
+
+
+def tell(news: News) -> None:
+    """Print what became of a tunnel or link on stderr."""
+    from l2tpv3.model.progress import Turn
+
+    if news.turn is Turn.RESTORED:
+        print(f"{news.subject}: restored{', ' if news.changed else ''}{news.changed}", file=sys.stderr)
+    elif news.turn is Turn.WAITING:
+        print(f"{news.subject}: waiting: {news.error}", file=sys.stderr)
+    else:
+        print(f"l2tpctl: {news.error}", file=sys.stderr)
+
+
+COMMANDS: dict[str, Any] = {"restore": restore, "watch": watch}

@@ -1,0 +1,182 @@
+"""From words to an exit code: whatever a command raises becomes one line on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from l2tpv3.cli.output import streams
+from l2tpv3.cli.typed import VALUED, Typed
+from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError, UnavailableError
+
+if TYPE_CHECKING:
+    from l2tpv3.cli.target import Aim
+    from l2tpv3.host.base import Host
+    from l2tpv3.host.manager import Manager
+    from l2tpv3.remote.host import RemoteManager
+
+PROGRAM = "l2tpctl"
+COMPLETING = "_L2TPCTL_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+PIPE_CLOSED = 141
+"""Exit code when whoever read our output went away: 128 + SIGPIPE, as for any other program in a pipe."""
+
+
+_ALIKE = re.compile(r" \(?(?:Did you mean|Possible options:) ")
+"""What typer has between a word that is wrong and those that are like it."""
+
+
+class Invocation:
+    """What the commands of one run share: the host that they command, made when first asked for.
+
+    This is the one place that knows whether it is another one: `aim` says which.
+    """
+
+    def __init__(self, manager: Manager | None = None) -> None:
+        self._manager = manager
+        self._aim: Aim | None = None
+        self._remote: RemoteManager | None = None
+
+    def aim(self, aim: Aim | None) -> None:
+        """Command the host that --host says; None: this one."""
+        self._aim = aim
+
+    @property
+    def host(self) -> Host:
+        """The host that is commanded."""
+        if self._aim is None:
+            return self._this_host()
+        if self._remote is None:
+            self._remote = self._aim.connect()
+        return self._remote
+
+    def local_manager(self, command: str) -> Manager:
+        """The manager of this host, for a command that can have no other. Raises UnavailableError with --host."""
+        if self._aim is not None:
+            problem = f"it works only on the host that it is about, and --host says {self._aim.host}"
+            raise UnavailableError(command, problem, "run it there")
+        return self._this_host()
+
+    def _this_host(self) -> Manager:
+        if self._manager is None:
+            from l2tpv3.host.manager import Manager
+
+            self._manager = Manager()
+        return self._manager
+
+
+def run(argv: list[str], manager: Manager | None = None) -> int:
+    """Run one command; see main()."""
+    streams.prepare()
+    typed = Typed.of(argv)
+    invocation = Invocation(manager)
+    try:
+        try:
+            code = _invoke(argv if COMPLETING in os.environ else typed.argv, invocation)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except streams.OutputError as error:
+            streams.discard()
+            code = tell(error, as_json=typed.json)
+        except L2tpError as error:
+            code = tell(error, as_json=typed.json)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except UnicodeEncodeError as error:
+            code = tell(_not_in_this_locale(error), as_json=typed.json)
+        except Exception as error:
+            if os.environ.get("L2TPV3_DEBUG"):
+                raise
+            code = tell(_unexpected(error), as_json=typed.json)
+    except BrokenPipeError:
+        streams.discard()
+        code = PIPE_CLOSED
+    return code
+
+
+def tell(error: L2tpError, *, as_json: bool = False) -> int:
+    """Print an error on stderr, as one line or one JSON document, and give its exit code."""
+    if as_json:
+        from l2tpv3.documents import writing
+
+        print(json.dumps(writing.error_document(error)), file=sys.stderr)
+    else:
+        print(_lines(error), file=sys.stderr)
+    return error.exit_code
+
+
+def _lines(error: L2tpError) -> str:
+    """The error, the program's name before it; but problems in files begin with FILE:LINE, as editors expect."""
+    from l2tpv3.config.problem import ConfigError
+
+    if isinstance(error, ConfigError) and all(problem.line for problem in error.problems):
+        return str(error)
+    return f"{PROGRAM}: {error}"
+
+
+def _invoke(argv: list[str], invocation: Invocation) -> int:
+    if argv == ["--version"] and COMPLETING not in os.environ:
+        from l2tpv3.cli.version import version_line
+
+        print(version_line())
+        return 0
+    import typer
+
+    from l2tpv3.cli.app import command
+
+    root: Any = command()
+    # typer's exceptions moved (from click into typer) within the versions that we support: reach them by the
+    # one that is public in all, BadParameter, a UsageError, a ClickException.
+    click_exception: type[Exception] = typer.BadParameter.__mro__[2]
+    try:
+        if COMPLETING in os.environ:
+            root.main(args=argv, prog_name=PROGRAM, obj=invocation)  # the shell asks for completions; exits
+        with root.make_context(PROGRAM, list(argv), obj=invocation) as context:
+            root.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    except click_exception as error:
+        raise _usage(error) from error
+    return 0
+
+
+def _usage(error: Any) -> InvalidValueError:
+    path = _path(getattr(error, "ctx", None))
+    subject = path.removeprefix(PROGRAM).strip() or "usage"
+    message = " ".join(str(error.format_message()).split()).rstrip(".") or "a command is missing"
+    problem, *alike = _ALIKE.split(message, maxsplit=1)
+    problem = problem.rstrip(".")
+    remedy = f"`{path} --help` shows how"
+    if subject != "usage" and getattr(error, "option_name", None) in VALUED:
+        remedy = f"it stands before the command: `{PROGRAM} {error.option_name} VALUE {subject} ...`"
+    elif alike:
+        remedy = f"did you mean {alike[0].rstrip('?)').replace(', ', ' or ')}? {remedy}"
+    return InvalidValueError(subject, problem[:1].lower() + problem[1:], remedy)
+
+
+def _path(context: Any) -> str:
+    """The command that the error is about; unlike click's command_path without its arguments."""
+    names: list[str] = []
+    while context is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    return " ".join(names or [PROGRAM])
+
+
+def _not_in_this_locale(error: UnicodeEncodeError) -> InvalidValueError:
+    """A name in a path that the locale's encoding has no bytes for; what is printed never raises this."""
+    problem = f"{error.object!r} can't be written in this locale's encoding, {error.encoding}"
+    return InvalidValueError("locale", problem, f"run it as `LC_ALL=C.UTF-8 {PROGRAM} ...`")
+
+
+def _unexpected(error: Exception) -> RefusedError:
+    problem = f"unexpected {type(error).__name__}: {error}"
+    return RefusedError("internal error", problem, "set L2TPV3_DEBUG=1 for the traceback, and report it")

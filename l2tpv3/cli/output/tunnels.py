@@ -1,0 +1,292 @@
+"""What the show commands print for people: tunnels and sessions as tables, one of them as keys and values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from l2tpv3.cli.output.width import fitted_line, fitted_pairs, fitted_table
+
+if TYPE_CHECKING:
+    from l2tpv3.model.observed import Counters
+    from l2tpv3.model.spec import IPAddress
+    from l2tpv3.model.status import NetdevState, SessionStatus, TunnelStatus
+
+MASK = "****"
+
+# What is left out first where a terminal is narrow: what is mostly the same for all, or is rarely looked for.
+_SPARE_OF_TUNNELS = ("ENCAP", "PEER-ID", "ID", "LOCAL", "SESSIONS", "DATAPATH")
+_SPARE_OF_SESSIONS = ("TX-COOKIE", "RX-COOKIE", "SEQUENCING", "SUBLAYER", "PEER-ID", "ID", "MTU", "IFNAME")
+
+COUNTERS = (
+    ("TX-PACKETS", "tx_packets"),
+    ("TX-BYTES", "tx_bytes"),
+    ("TX-ERRORS", "tx_errors"),
+    ("RX-PACKETS", "rx_packets"),
+    ("RX-BYTES", "rx_bytes"),
+    ("RX-ERRORS", "rx_errors"),
+    ("SEQ-DISCARDS", "rx_seq_discards"),
+    ("OUT-OF-ORDER", "rx_oos_packets"),
+    ("COOKIE-DISCARDS", "rx_cookie_discards"),
+    ("INVALID", "rx_invalid"),
+)
+"""Heads of a session's counters, and their fields in Counters."""
+
+
+def endpoint(address: IPAddress | None, port: int, encap: str) -> str:
+    """`ADDR:PORT` over UDP, `[ADDR]:PORT` when it is IPv6; over IP the address alone."""
+    if address is None:
+        return "-"
+    if encap != "udp":
+        return str(address)
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def cookie(value: bytes, *, secrets: bool, short: bool = False) -> str:
+    """`none`, the hex digits, or a mask that tells the length. short: without spaces, for a table."""
+    if not value:
+        return "none"
+    if secrets:
+        return value.hex()
+    return f"{MASK}({len(value)})" if short else f"{MASK} ({len(value)} bytes)"
+
+
+def tunnels_table(tunnels: Iterable[TunnelStatus]) -> str:
+    """A line for each tunnel."""
+    heads = ("NAME", "CONDITION", "DATAPATH", "ENCAP", "LOCAL", "REMOTE", "ID", "PEER-ID", "SESSIONS")
+    right = ("ID", "PEER-ID", "SESSIONS")
+    return fitted_table(heads, [_tunnel_row(tunnel) for tunnel in tunnels], right=right, spare=_SPARE_OF_TUNNELS)
+
+
+def brief_tunnels(tunnels: Iterable[TunnelStatus]) -> str:
+    """A line for each tunnel, with how many of its sessions are in which condition."""
+    rows = [(one.name, _condition(one), one.spec.remote, conditions(one.sessions)) for one in tunnels]
+    return fitted_table(("TUNNEL", "CONDITION", "REMOTE", "SESSIONS"), rows, spare=("REMOTE",))
+
+
+def conditions(found: Collection[SessionStatus]) -> str:
+    """`4` where all are up, else how many are in which condition: `4: 3 up, 1 missing`."""
+    counted = Counter(one.condition.value for one in found)
+    if set(counted) <= {"up"}:
+        return str(len(found))
+    return f"{len(found)}: " + ", ".join(f"{number} {word}" for word, number in counted.most_common())
+
+
+def _tunnel_row(status: TunnelStatus) -> Sequence[object]:
+    spec = status.spec
+    return (
+        status.name,
+        _condition(status),
+        status.datapath,
+        spec.encap.value,
+        endpoint(status.local or spec.local, spec.local_port, spec.encap),
+        endpoint(spec.remote, spec.remote_port, spec.encap),
+        spec.tunnel_id,
+        spec.peer_tunnel_id,
+        len(status.sessions),
+    )
+
+
+def _condition(status: TunnelStatus | SessionStatus) -> str:
+    return f"{status.condition.value},foreign" if status.foreign else status.condition.value
+
+
+def sessions_table(sessions: Iterable[tuple[str, SessionStatus]], *, secrets: bool = False, indent: int = 0) -> str:
+    """A line for each session, from pairs of tunnel's name and session."""
+    heads = (
+        "TUNNEL", "NAME", "CONDITION", "IFNAME", "ID", "PEER-ID", "MTU", "TX-COOKIE", "RX-COOKIE", "SUBLAYER",
+        "SEQUENCING", "ATTACHED",
+    )  # fmt: skip
+    sessions = list(sessions)
+    rows = [_session_row(tunnel, session, secrets=secrets) for tunnel, session in sessions]
+    text = fitted_table(heads, rows, right=("ID", "PEER-ID", "MTU"), indent=indent, spare=_SPARE_OF_SESSIONS)
+    return text + "".join(_notes(f"{tunnel}/{session.name}", session, indent=indent) for tunnel, session in sessions)
+
+
+def _notes(name: str, session: SessionStatus, *, indent: int = 0) -> str:
+    return "".join(fitted_line(f"{' ' * indent}note  {name}: {note}") for note in session.notes)
+
+
+def brief_sessions(sessions: Iterable[tuple[str, SessionStatus]]) -> str:
+    """A line for each session: what it is called, whether it is there, where it is put to use."""
+    rows = [(f"{tunnel}/{one.name}", _condition(one), ifname(one), attached(one.netdev)) for tunnel, one in sessions]
+    return fitted_table(("SESSION", "CONDITION", "IFNAME", "ATTACHED"), rows, spare=("IFNAME",))
+
+
+def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequence[object]:
+    from l2tpv3.documents.writing import sequencing
+
+    spec = status.spec
+    return (
+        tunnel,
+        status.name,
+        _condition(status),
+        ifname(status),
+        spec.session_id,
+        spec.peer_session_id,
+        status.mtu,
+        cookie(spec.tx_cookie, secrets=secrets, short=True),
+        cookie(spec.rx_cookie, secrets=secrets, short=True),
+        None if status.foreign else spec.sublayer.value,
+        sequencing(status).value,
+        attached(status.netdev),
+    )
+
+
+def ifname(status: SessionStatus) -> str:
+    """The netdev's name as it is now; somebody may have renamed it."""
+    return status.netdev.ifname if status.netdev else status.spec.ifname
+
+
+def attached(netdev: NetdevState | None) -> str:
+    """Where a netdev is put to use: namespace, bridge, addresses, without spaces."""
+    if netdev is None:
+        return ""
+    where = [f"netns={netdev.netns}"] if netdev.netns else []
+    where += [f"bridge={netdev.bridge}"] if netdev.bridge else []
+    # A link-local address is there by itself; saying so tells nothing.
+    return ",".join(where + [str(address) for address in netdev.addresses if not address.ip.is_link_local])
+
+
+def status_text(tunnels: Sequence[TunnelStatus]) -> str:
+    """Everything at one look: what bare `l2tpctl` prints."""
+    blocks = []
+    for tunnel in tunnels:
+        rows = [_status_row(session) for session in tunnel.sessions]
+        heads = ("SESSION", "CONDITION", "IFNAME", "MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED", "ATTACHED")
+        right = ("MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED")
+        spare = ("MTU", "IFNAME", "TX-PACKETS", "RX-PACKETS")
+        sessions = fitted_table(heads, rows, right=right, indent=2, spare=spare) if rows else "  no sessions\n"
+        notes = "".join(_notes(session.name, session, indent=2) for session in tunnel.sessions)
+        blocks.append(_headline(tunnel) + sessions + notes)
+    return "\n".join(blocks)
+
+
+def _headline(status: TunnelStatus) -> str:
+    spec = status.spec
+    here = endpoint(status.local or spec.local, spec.local_port, spec.encap)
+    there = endpoint(spec.remote, spec.remote_port, spec.encap)
+    reason = f" ({status.reason})" if status.reason else ""
+    facts: list[tuple[str, object]] = [
+        (
+            "condition",
+            f"{status.condition.value}, made by something else" if status.foreign else status.condition.value,
+        ),
+        ("path", f"{spec.encap.value} {here} -> {there}" + (f", netns {spec.netns}" if spec.netns else "")),
+        ("datapath", status.datapath + reason),
+        *([("transient", "yes: forgotten at the next boot")] if status.transient else []),
+        *(("note", note) for note in status.notes),
+    ]
+    return f"tunnel {status.name}\n" + fitted_pairs(facts, indent=2)
+
+
+def _status_row(status: SessionStatus) -> Sequence[object]:
+    counters = status.counters
+    return (
+        status.name,
+        _condition(status),
+        ifname(status),
+        status.mtu,
+        counters.tx_packets,
+        counters.rx_packets,
+        dropped(counters),
+        attached(status.netdev),
+    )
+
+
+def dropped(counters: Counters) -> int:
+    """Frames that did not get through, either way. Those out of order are not counted: they may have been delivered."""
+    return (
+        counters.tx_errors
+        + counters.rx_errors
+        + counters.rx_seq_discards
+        + counters.rx_cookie_discards
+        + counters.rx_invalid
+    )
+
+
+def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = False) -> str:
+    """One tunnel as keys and values, then its sessions; brief: only how many there are."""
+    spec = status.spec
+    udp = spec.encap.value == "udp"
+    counters = status.counters
+    text = fitted_pairs(
+        [
+            ("name", status.name),
+            ("condition", status.condition.value),
+            ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
+            ("transient", "yes: forgotten at the next boot" if status.transient else None),
+            ("datapath", status.datapath),
+            ("reason", status.reason),
+            ("encap", spec.encap.value),
+            ("local", endpoint(status.local or spec.local, spec.local_port, spec.encap)),
+            ("remote", endpoint(spec.remote, spec.remote_port, spec.encap)),
+            ("id", spec.tunnel_id),
+            ("peer-id", spec.peer_tunnel_id),
+            ("udp-checksum", ("on" if spec.udp_checksum else "off") if udp else None),
+            ("netns", spec.netns),
+            ("worker", f"pid {status.worker_pid}" if status.worker_pid else None),
+            *(("note", note) for note in status.notes),
+            ("unknown session", counters.rx_unknown_session),
+            ("control packets", counters.rx_control),
+            ("invalid packets", counters.rx_invalid),
+        ]
+    )
+    if brief:
+        text += fitted_pairs([("sessions", conditions(status.sessions))])
+    elif status.sessions:
+        text += "\n" + sessions_table([(status.name, session) for session in status.sessions], secrets=secrets)
+    return text
+
+
+def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -> str:
+    """One session as keys and values, with its netdev and counters."""
+    from l2tpv3.documents.writing import sequencing
+
+    spec, netdev = status.spec, status.netdev
+    wanted = "" if spec.mtu is None else " (as asked for)"
+    now = {(True, True): "both", (True, False): "send", (False, True): "recv"}.get((status.send_seq, status.recv_seq))
+    asked = sequencing(status).value
+    return fitted_pairs(
+        [
+            ("tunnel", tunnel),
+            ("name", status.name),
+            ("condition", status.condition.value),
+            ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
+            ("id", spec.session_id),
+            ("peer-id", spec.peer_session_id),
+            ("tx-cookie", cookie(spec.tx_cookie, secrets=secrets)),
+            ("rx-cookie", cookie(spec.rx_cookie, secrets=secrets)),
+            ("sublayer", "unknown" if status.foreign else spec.sublayer.value),
+            ("sequencing", asked if (now or "none") == asked else f"{asked} (now {now or 'none'})"),
+            ("reorder-timeout-ms", spec.reorder_timeout_ms or None),
+            ("vlan", _vlan(status)),
+            ("mtu", f"{status.mtu}{wanted}" if status.mtu is not None else None),
+            ("ifname", ifname(status) if netdev else f"{spec.ifname} (not there)"),
+            ("mac", netdev.mac if netdev else None),
+            ("netns", netdev.netns if netdev else spec.netns),
+            ("carrier", netdev.carrier if netdev else None),
+            ("bridge", netdev.bridge if netdev else spec.bridge),
+            *(("note", note) for note in status.notes or _not_running(tunnel, status)),
+            *(("address", str(address)) for address in (netdev.addresses if netdev else spec.addresses)),
+            *((head.lower(), getattr(status.counters, field)) for head, field in COUNTERS),
+        ]
+    )
+
+
+def _not_running(tunnel: str, status: SessionStatus) -> tuple[str, ...]:
+    """What to say of a session that is missing without a note of its own: its tunnel's notes say why."""
+    missing = status.condition.value == "missing"
+    return (f"it is not running; `l2tpctl tunnel show {tunnel}` says why",) if missing else ()
+
+
+def _vlan(status: SessionStatus) -> str | None:
+    """The VLAN of an ethernet VLAN pseudowire, what becomes of its tag, and who sees to it."""
+    spec = status.spec
+    if spec.vlan is None:
+        return None
+    kinds = {"vlan": " by this VLAN netdev", "": " by tc filters of this netdev"}  # in the kernel; a worker's is `tun`
+    by = kinds.get(status.netdev.kind, "") if status.netdev is not None else ""
+    done = "removed" if spec.egress.value == "remove" else "rewritten"
+    return f"{spec.vlan} (pseudowire type 0x0004), tag {done} at egress{by}"

@@ -1,0 +1,80 @@
+"""`l2tpctl --host`: which host a run commands. What it takes to reach another one is imported when it is reached."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from l2tpv3.errors import InvalidValueError, UnavailableError
+
+if TYPE_CHECKING:
+    from l2tpv3.remote.client import Client
+    from l2tpv3.remote.host import RemoteManager
+
+HostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="URL",
+        envvar="L2TPCTL_HOST",
+        help="Command another host, through its service: unix:///PATH, https://HOST:PORT, or a name in hosts.toml.",
+    ),
+]
+TokenFile = Annotated[
+    str | None,
+    typer.Option("--token-file", metavar="FILE", help="The token for that host. [default: $L2TPCTL_TOKEN]"),
+]
+Ca = Annotated[
+    str | None, typer.Option("--ca", metavar="FILE", help="Certificates to trust instead of the system's, as PEM.")
+]
+Cert = Annotated[str | None, typer.Option("--cert", metavar="FILE", help="A certificate of your own, as PEM.")]
+Key = Annotated[str | None, typer.Option("--key", metavar="FILE", help="Its key, where that is in another file.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """Another host, as the options say it."""
+
+    host: str
+    token_file: str | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any]) -> Aim | None:
+        """What the root command was given; None when that is this host."""
+        given = {name: options[name] for name in ("token_file", "ca", "cert", "key") if options.get(name) is not None}
+        if options.get("host"):
+            return cls(host=options["host"], **given)
+        for name in given:
+            raise InvalidValueError(f"--{name.replace('_', '-')}", "is of no use without --host", "give --host")
+        return None
+
+    def connect(self) -> RemoteManager:
+        """That host. Raises InvalidValueError, UnavailableError; whether it answers is seen when it is asked."""
+        client = self.client()
+        from l2tpv3.remote.host import RemoteManager
+
+        return RemoteManager(client)
+
+    def client(self, **limits: Any) -> Client:
+        """What asks its service. limits: Client's."""
+        from l2tpv3.remote.target import Access, find_target
+
+        token = os.environ.get("L2TPCTL_TOKEN")
+        access = Access(token=token, token_file=self.token_file, ca=self.ca, cert=self.cert, key=self.key)
+        target = find_target(self.host, access)
+        try:
+            from l2tpv3.remote.client import Client
+        except ModuleNotFoundError as error:
+            if error.name != "httpx":
+                raise
+            from l2tpv3.optional_packages import install_command
+
+            remedy = f"{install_command('remote')} installs it"
+            raise UnavailableError("--host", "needs the Python package httpx", remedy) from error
+        return Client(target, **limits)

@@ -1,0 +1,71 @@
+"""Wanted tunnels as a file, cookies in clear: the inverse of load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from l2tpv3.model import ids
+from l2tpv3.model.desired import Wanted, WantedLink, WantedTunnel
+from l2tpv3.model.source import format_path, format_text
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+
+Pair = tuple[TunnelSpec, Sequence[SessionSpec]]
+"""A tunnel with its sessions, as they are on record."""
+
+
+def dump(wanted: Iterable[Wanted | Pair]) -> str:
+    """TOML that `load` reads as the same tunnels and links, each in their order; words in spec.py's.
+
+    A pair is stated in full, whatever is chosen when it is not given included (see wanted.py). Cookies are in it:
+    whoever writes it to a file makes that file mode 0600.
+    """
+    return "\n".join(block for one in wanted for block in _blocks(one))
+
+
+def state_document(wanted: Iterable[Wanted]) -> dict[str, Any]:
+    """What `dump` writes, as the JSON-ready document that its TOML is read as: cookies as hex digits, in clear."""
+    document: dict[str, Any] = {"tunnel": {}}
+    for one in wanted:
+        words = _json_words(one.words)
+        if isinstance(one, WantedLink):
+            document.setdefault("link", {})[one.name] = words
+        else:
+            sessions = {it.name: _json_words(it.words) for it in one.sessions}
+            document["tunnel"][one.name] = words | ({"session": sessions} if sessions else {})
+    return document
+
+
+def _json_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    stated = {word: value for word, value in words.items() if value is not None}
+    return {word: ids.format_cookie(value) if isinstance(value, bytes) else value for word, value in stated.items()}
+
+
+def _blocks(one: Wanted | Pair) -> Iterator[str]:
+    if isinstance(one, WantedLink):
+        yield _table(("link", one.name), one.words)
+        return
+    wanted = one if isinstance(one, WantedTunnel) else WantedTunnel.from_specs(*one)
+    yield _table(("tunnel", wanted.name), wanted.words)
+    for session in wanted.sessions:
+        yield _table(("tunnel", wanted.name, "session", session.name), session.words)
+
+
+def _table(path: tuple[str, ...], words: Mapping[str, Any]) -> str:
+    lines = [f"[{format_path(path)}]"]
+    lines += (f"{word} = {_value(value)}" for word, value in words.items() if value is not None)
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bytes):
+        value = ids.format_cookie(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        return format_text(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_value, value))}]"
+    raise TypeError(f"a {type(value).__name__} is no value of a file")

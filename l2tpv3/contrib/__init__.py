@@ -1,0 +1,1 @@
+"""For other programs' sake: nothing in this package needs it."""

@@ -1,0 +1,1 @@
+"""The programs that are given to the kernel, instruction by instruction."""

@@ -1,0 +1,161 @@
+"""Where frames lie in memory, so that one call into the kernel moves many, and no bytecode runs for each of them.
+
+What is the same for every batch is made once and kept: the buffers, views of each slot, headers that stand in front of
+the slots already, and one struct.Struct that reads the headers of all packets of a batch in one call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cached_property
+from struct import Struct
+from typing import Final
+
+from l2tpv3.linux.io_uring import READ, WRITE, requests
+from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer
+
+BATCH: Final = 64
+"""Frames that are moved at most before the others have their turn; also UDP_MAX_SEGMENTS of Linux before 6.10."""
+
+LONGEST: Final = 65536 + 64
+"""Bytes that a slot can take: more than any frame or packet, so that none is ever cut."""
+
+RUN_MAX: Final = 128
+"""Packets that the kernel hands over together at most: a run that another program's UDP_SEGMENT made, uncut."""
+
+HEADROOM: Final = 32
+"""Bytes before a frame in a slot of its own: more than the longest header (20)."""
+
+PAYLOAD_MAX: Final = 65400
+"""Bytes of a batch that is sent in one call: what one UDP datagram over IPv4 may hold (65507), and some to spare."""
+
+_LOW = bytes(range(256)) * 2  # a slice of it is a run of low bytes of sequence numbers
+
+
+def address_of(buffer: bytearray | memoryview) -> int:
+    """Where a buffer lies in memory, from where it does not move any more."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+class Slots:
+    """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory.
+
+    room: bytes in each. starts: where each begins in the buffer.
+    """
+
+    stride: Final = HEADROOM + LONGEST
+    room: Final = LONGEST
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(BATCH * self.stride)
+        self.view = view = memoryview(self.buffer)
+        self.address = address_of(self.view)
+        self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
+        self.slots = [[view[start : start + LONGEST]] for start in self.starts]
+        self._headers = b"", 0, False
+        self._headed = 0  # in front of how many frames they are
+
+    @cached_property
+    def reads(self) -> bytes:
+        """Requests to a Ring that fill them, one after the other."""
+        return requests(READ, [self.address + start for start in self.starts], [LONGEST] * BATCH)
+
+    def move(self, place: int, to: int, length: int) -> None:
+        """Have what lies in one slot lie in an earlier one."""
+        start, end = self.starts[place], self.starts[to]
+        self.view[end : end + length] = self.view[start : start + length]
+
+    def column(self, offset: int, count: int) -> bytes:
+        """Of the first `count` frames, the byte at `offset` of each."""
+        first = HEADROOM + offset
+        return bytes(self.buffer[first : first + (count - 1) * self.stride + 1 : self.stride])
+
+    def put_column(self, offset: int, values: bytes) -> None:
+        """Write over the byte at `offset` (below 0: before the frame) of the first slots, one value each."""
+        first = HEADROOM + offset
+        self.buffer[first : first + (len(values) - 1) * self.stride + 1 : self.stride] = values
+
+    def put_headers(self, prefix: bytes, count: int, end: int, *, numbered: bool) -> None:
+        """Have the first `count` frames preceded by `prefix`, `end` bytes before where they were read; they stay as
+        long as nobody wants others. numbered: their last 4 bytes are going to be written over."""
+        if self._headers != (prefix, end, numbered):
+            self._headers, self._headed = (prefix, end, numbered), 0
+        if self._headed < count:
+            for start in self.starts[self._headed : count]:
+                self.buffer[start - end - len(prefix) : start - end] = prefix
+            self._headed = count
+
+    def forget_headers(self) -> None:
+        """They are written over."""
+        self._headed = 0
+
+    def number(self, ns: int, count: int, end: int) -> None:
+        """Number the first `count` packets from `ns` on, in the last 4 bytes of their headers, see put_headers."""
+        if (ns & 0xFF) + count > 0x100:  # the upper bytes change within the batch
+            for start in self.starts[:count]:
+                SUBLAYER.pack_into(self.buffer, start - end - SUBLAYER.size, S_BIT | ns)
+                ns = ns + 1 & SEQUENCE_MASK
+            return
+        first, offset = SUBLAYER.pack(S_BIT | ns), -end - SUBLAYER.size
+        for column in range(3):
+            self.put_column(offset + column, first[column : column + 1] * count)
+        self.put_column(offset + 3, _LOW[ns & 0xFF : (ns & 0xFF) + count])
+
+
+FRAMES: Final = Slots()
+"""For all sessions of a worker: frames are sent before the next are read."""
+
+
+class ReceiveLayout:
+    """Packets at a constant distance: reads the headers of many in one call, and has views of their frames.
+
+    stride: the distance. skip: bytes before each header (an IPv4 header). head: bytes of it that are compared. frame:
+    where it is, skipped bytes and header included.
+    """
+
+    def __init__(self, view: memoryview, stride: int, skip: int, head: int, frame: slice) -> None:
+        count = min(len(view) // stride, RUN_MAX)
+        self.frames = [view[n * stride + frame.start : n * stride + frame.stop] for n in range(count)]
+        self._frame, self._skip = frame, skip
+        self._parts = (f"{skip}x" if skip else "") + f"{head}s", stride - skip - head
+        self._view, self._stride = view, stride
+        self._around: dict[tuple[int, int], list[list[Buffer]]] = {}
+        self._structs: dict[int, Struct] = {}
+
+    @cached_property
+    def writes(self) -> bytes:
+        """Requests to a Ring that write the frames, one after the other."""
+        first = address_of(self._view) + self._frame.start
+        starts = [first + number * self._stride for number in range(len(self.frames))]
+        return requests(WRITE, starts, [self.frame_length] * len(self.frames))
+
+    @property
+    def frame_length(self) -> int:
+        """Bytes of each frame."""
+        length: int = self._frame.stop - self._frame.start
+        return length
+
+    def heads(self, count: int) -> tuple[bytes, ...]:
+        """The first bytes of the headers of the first `count` packets."""
+        struct = self._structs.get(count)
+        if struct is None:
+            part, rest = self._parts
+            struct = self._structs[count] = Struct(f"{rest}x".join([part] * count))
+        return struct.unpack_from(self._view)
+
+    def column(self, offset: int, count: int) -> bytes:
+        """Of the first `count` packets, the byte at `offset` of each."""
+        offset += self._skip
+        return bytes(self._view[offset : offset + (count - 1) * self._stride + 1 : self._stride])
+
+    def put_column(self, offset: int, values: bytes) -> None:
+        """Write over the byte at `offset` of the first packets, one value each."""
+        offset += self._skip
+        self._view[offset : offset + (len(values) - 1) * self._stride + 1 : self._stride] = values
+
+    def around(self, begin: int, end: int) -> list[list[Buffer]]:
+        """Each frame in two parts: before byte `begin` of its packet, and from `end` on."""
+        if (begin, end) not in self._around:
+            skipped = self._frame.start - self._skip
+            self._around[begin, end] = [[frame[: begin - skipped], frame[end - skipped :]] for frame in self.frames]
+        return self._around[begin, end]

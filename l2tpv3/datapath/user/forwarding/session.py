@@ -1,0 +1,362 @@
+"""One session in a worker: frames from its netdev to the tunnel's socket, and packets to its netdev.
+
+Nothing here raises for what a peer sends, or builds more for a packet than the slices that cannot be avoided.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Sequence
+from operator import length_hint
+from typing import Final, TypeVar
+
+from l2tpv3.datapath.user.feedback import OwnPackets
+from l2tpv3.datapath.user.forwarding.buffers import BATCH, FRAMES, HEADROOM, LONGEST, PAYLOAD_MAX, ReceiveLayout
+from l2tpv3.datapath.user.forwarding.sender import Failed, Outlet
+from l2tpv3.datapath.user.forwarding.tap_port import Port
+from l2tpv3.datapath.user.settings import SessionSettings
+from l2tpv3.wire.data import (
+    BAD_COOKIE,
+    S_BIT,
+    SEQUENCE_MASK,
+    SUBLAYER,
+    Buffer,
+    Framing,
+    ReceiveHeader,
+    SendHeader,
+    encode_header,
+    read_sequence,
+)
+from l2tpv3.wire.sequence import ReceiveSequence
+
+FRAME_OVERHEAD: Final = 18
+"""Bytes of a frame beyond the MTU: the ethernet header and one VLAN tag (net/core/dev.c is_skb_forwardable)."""
+
+_LONE: Final = bytearray(HEADROOM + LONGEST)  # for one frame, whose header is written each time
+_LONE_VIEW: Final = memoryview(_LONE)
+_LONE_SLOT: Final = [_LONE_VIEW[HEADROOM:]]
+_NO_MORE: Final = (0, errno.EAGAIN)
+_YIELDS: Final = 4  # how often the CPU is left to the netdev's thread before a frame is dropped
+_YIELD_S: Final = 0.00005
+_WATCHFUL: Final = 256
+"""Batches after one with a packet of the tunnel's own of which each frame is looked at; of others the first is."""
+_GONE: Final = (errno.EBADFD, errno.EBADF)
+
+Piece = TypeVar("Piece")
+Schedule = Callable[[float, Callable[[float], None]], None]
+"""Have a function called with the time when a time of time.monotonic() has come."""
+
+
+def _nothing() -> None:
+    pass
+
+
+class WorkerSession:
+    """One session. `receive` takes what the carrier found to be this session's; `send_frames` is called when the
+    netdev has frames. `own`: packets of the tunnel itself, which are no frames to be sent; None until that is set.
+    `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
+    """
+
+    def __init__(self, settings: SessionSettings, encap: str, port: Port, outlet: Outlet, schedule: Schedule) -> None:
+        """Raises EncodeError when the settings can't be put on the wire."""
+        self.port = port
+        self.gone = False
+        self.on_gone: Callable[[], None] = _nothing
+        self.tx_packets = self.tx_bytes = self.tx_errors = 0
+        self.rx_packets = self.rx_bytes = self.rx_errors = 0
+        self.rx_cookie_discards = self.rx_invalid = 0
+        self._seq_discards = self._oos_packets = 0
+        self._encap = encap
+        self._outlet = outlet
+        self._batch = BATCH
+        self._schedule = schedule
+        self._timer_set = False
+        self._watchful = 0
+        self.own: OwnPackets | None = None
+        self._ns = 0
+        self._sequence: ReceiveSequence | None = None
+        self._write = port.write
+        self._write_many = port.write_many
+        self._read = port.read
+        self._read_many = port.read_many
+        self.configure(settings)
+
+    def configure(self, settings: SessionSettings) -> None:
+        """Take other settings in the midst of traffic; sequence numbers go on. Raises EncodeError, changing nothing."""
+        tx_framing = Framing(self._encap, len(settings.tx_cookie), settings.sublayer)
+        rx_framing = Framing(self._encap, len(settings.rx_cookie), settings.sublayer)
+        prefix = SendHeader(tx_framing, settings.peer_session_id, settings.tx_cookie).prefix
+        expected = ReceiveHeader(rx_framing, settings.rx_cookie)
+        self.settings = settings
+        self._prefix = prefix
+        self._check = expected.check
+        self.header_length = expected.header_length
+        self.head = _head(self._encap, settings)
+        self._shortest = expected.minimum
+        self._longest = settings.mtu + FRAME_OVERHEAD
+        self._longest_packet = self.header_length + self._longest
+        # recv implies numbering what we send: see the package's docstring.
+        self._numbering = settings.send_seq or settings.recv_seq
+        self._configure_sequence(settings)
+        # Of packets that deliver and deliver_run may be given: the shortest, the longest; none where numbers matter.
+        self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
+
+    def move(self, encap: str, outlet: Outlet) -> None:
+        """Go on through another socket, with whatever headers that takes; sequence numbers go on."""
+        self._encap, self._outlet = encap, outlet
+        self._batch = BATCH
+        self.configure(self.settings)
+
+    def _configure_sequence(self, settings: SessionSettings) -> None:
+        timeout_s = settings.reorder_timeout_ms / 1000
+        old = self._sequence
+        if old and not (settings.recv_seq and timeout_s):
+            for frame in old.flush(math.inf):
+                self._deliver(frame)
+        if old and not settings.recv_seq:
+            self._seq_discards += old.seq_discards
+            self._oos_packets += old.oos_packets
+            self._sequence = None
+        elif old:
+            old.reorder_timeout_s = timeout_s
+        elif settings.recv_seq:
+            # Taking gaps: a lost packet costs nothing more, where with the kernel's rule it costs the next five.
+            self._sequence = ReceiveSequence(timeout_s, accept_gaps=True)
+
+    @property
+    def rx_seq_discards(self) -> int:
+        """Dropped for their number, or for having none."""
+        return self._seq_discards + (self._sequence.seq_discards if self._sequence else 0)
+
+    @property
+    def rx_oos_packets(self) -> int:
+        """Delivered in their place, having come after a later one."""
+        return self._oos_packets + (self._sequence.oos_packets if self._sequence else 0)
+
+    def send_frames(self, _events: int) -> None:
+        """Send the frames that wait at the netdev, a batch at most."""
+        lengths, ended_by = self._read_many(FRAMES, self._batch)
+        if lengths and (self._watchful or self._is_own(FRAMES.slots[0][0][: lengths[0]])):
+            lengths = self._without_own(lengths)
+        if lengths:
+            self._send_slots(lengths)
+        if ended_by not in _NO_MORE:
+            self._read_failed(ended_by)
+
+    def _is_own(self, frame: Buffer) -> bool:
+        return self.own is not None and self.own.are_in(frame)
+
+    def _without_own(self, lengths: list[int]) -> list[int]:
+        """Have those frames in FRAMES close up that are not packets of this tunnel, which would go round in it."""
+        self._watchful = max(0, self._watchful - 1)
+        kept: list[int] = []
+        for place, length in enumerate(lengths):
+            if self._is_own(FRAMES.slots[place][0][:length]):
+                self._watchful = _WATCHFUL
+                continue
+            if place != len(kept):
+                FRAMES.move(place, len(kept), length)
+            kept.append(length)
+        self.tx_errors += len(lengths) - len(kept)
+        return kept
+
+    def send_frame(self, _events: int) -> None:
+        """Send one frame as soon as can be: while there is little to do."""
+        try:
+            length = self._read(_LONE_SLOT)
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                self._read_failed(error.errno)
+            return
+        if self._is_own(_LONE_VIEW[HEADROOM : HEADROOM + length]):
+            self.tx_errors += 1
+            return
+        start = HEADROOM - len(self._prefix)
+        _LONE[start:HEADROOM] = self._prefix
+        if self._numbering:
+            SUBLAYER.pack_into(_LONE, HEADROOM - SUBLAYER.size, S_BIT | self._ns)
+            self._ns = self._ns + 1 & SEQUENCE_MASK
+        packet = _LONE_VIEW[start : HEADROOM + length]
+        try:
+            self._outlet.write(packet)
+        except OSError as error:
+            self._sent(1, len(packet), self._outlet.send_failed(error, packet))
+            return
+        self.tx_packets += 1
+        self.tx_bytes += len(packet)
+
+    def _send_slots(self, lengths: list[int]) -> None:
+        """Send the frames of these lengths in FRAMES."""
+        self._send_as_they_are(lengths, 0)
+
+    def _send_as_they_are(self, lengths: list[int], more: int) -> None:
+        """Send frames that begin `more` bytes before the slots of FRAMES, and are as much longer."""
+        count, prefix, first = len(lengths), self._prefix, lengths[0]
+        begin = len(prefix) + more
+        FRAMES.put_headers(prefix, count, more, numbered=self._numbering)
+        if self._numbering:
+            FRAMES.number(self._ns, count, more)
+            self._ns = self._ns + count & SEQUENCE_MASK
+        if lengths.count(first) == count:
+            first += begin
+            self._batch = min(BATCH, max(1, PAYLOAD_MAX // first))  # as many as one call sends
+            self._sent(count, first * count, self._outlet.send_alike(begin, first, count))
+        else:
+            packets = array("Q", [length + begin for length in lengths])
+            self._batch = BATCH
+            self._sent(count, sum(packets), self._outlet.send_slots(begin, packets))
+
+    def _sent(self, packets: int, size: int, failed: Failed) -> None:
+        self.tx_packets += packets - failed[0]
+        self.tx_bytes += size - failed[1]
+        self.tx_errors += failed[0]
+
+    def _read_failed(self, number: int | None) -> None:
+        if number in _GONE:
+            self._lose()
+        elif number != errno.EINTR:
+            self.tx_errors += 1
+
+    def receive(self, packet: Buffer, view: memoryview, length: int) -> None:
+        """Take a packet with this session's id: `length` bytes of payload in `packet`, which `view` is a view of."""
+        start = self._check(packet, length)
+        if start < 0:
+            self._refuse(start, length)
+            return
+        sequence = self._sequence
+        if sequence is not None:
+            self._receive_numbered(sequence, read_sequence(packet, start - 4), view[start:length])
+            return
+        if length - start > self._longest:
+            self.rx_errors += 1
+            return
+        self.deliver(view[start:length], length)
+
+    def deliver(self, frame: memoryview, length: int) -> None:
+        """Take a frame whose header and length were found right. length: bytes of both."""
+        try:
+            self._write(frame)
+        except OSError as error:
+            self._write_failed(error.errno)
+            return
+        self.rx_packets += 1
+        self.rx_bytes += length
+
+    def takes_runs(self, length: int) -> bool:
+        """Whether packets of `length` bytes, whose headers are all `head`, can be delivered with deliver_run."""
+        return self.lengths[0] <= length <= self.lengths[1]
+
+    def deliver_merged(self, layout: ReceiveLayout, count: int, size: int) -> None:
+        """As deliver_run, of the first `count` frames of a layout."""
+        results = self._write_many(layout, count)
+        if results is None:
+            frames = layout.frames[:count]
+            self._write_run(self._write, frames, frames, size)
+            return
+        length = layout.frame_length
+        if results.count(length) < count:
+            failed = [-result for result in results if result < 0]
+            count -= len(failed)
+            size -= len(failed) * (self.header_length + length)
+            for number in failed:
+                self._write_failed(number)
+        self.rx_packets += count
+        self.rx_bytes += size
+
+    def deliver_run(self, frames: Sequence[memoryview], size: int) -> None:
+        """Take frames whose headers and lengths were found right. size: bytes of all of them, with these headers."""
+        self._write_run(self._write, frames, frames, size)
+
+    def _write_run(
+        self, write: Callable[[Piece], object], pieces: Sequence[Piece], frames: Sequence[Buffer], size: int
+    ) -> None:
+        """Write frames to the netdev. pieces: what `write` takes of each, which may be the frame itself."""
+        count, yields, waiting = len(frames), _YIELDS, iter(pieces)
+        while True:
+            try:
+                deque(map(write, waiting), 0)
+                break
+            except OSError as error:
+                failed = len(frames) - length_hint(waiting) - 1
+                if isinstance(error, BlockingIOError) and yields:
+                    # The netdev's thread lags behind, perhaps because it waits for this CPU.
+                    yields -= 1
+                    time.sleep(_YIELD_S)
+                    frames, pieces = frames[failed:], pieces[failed:]
+                    waiting = iter(pieces)
+                    continue
+                count -= 1
+                size -= self.header_length + len(frames[failed])
+                self._write_failed(error.errno)
+        self.rx_packets += count
+        self.rx_bytes += size
+
+    def _refuse(self, code: int, length: int) -> None:
+        if code == BAD_COOKIE:
+            self.rx_cookie_discards += 1
+        elif length < self.header_length:
+            self.rx_invalid += 1
+        else:
+            self.rx_errors += 1  # all of our header, but not all of an ethernet header
+
+    def _receive_numbered(self, sequence: ReceiveSequence, ns: int, frame: memoryview) -> None:
+        if ns < 0:
+            self._seq_discards += 1
+        elif sequence.in_order(ns):
+            self._deliver(frame)
+        else:
+            # Frames that are too long keep their place in the sequence, but are not worth holding.
+            each = frame if len(frame) <= self._longest else b""
+            for released in sequence.accept(ns, each, time.monotonic()):
+                self._deliver(released)
+            self._set_timer(sequence)
+
+    def _deliver(self, frame: Buffer) -> None:
+        if not 0 < len(frame) <= self._longest:
+            self.rx_errors += 1
+            return
+        try:
+            self._write(frame)
+        except OSError as error:
+            self._write_failed(error.errno)
+            return
+        self.rx_packets += 1
+        self.rx_bytes += self.header_length + len(frame)
+
+    def _write_failed(self, number: int | None) -> None:
+        """The netdev is down (EIO), gone (EBADFD), or the kernel has no memory for it."""
+        self.rx_errors += 1
+        if number in _GONE:
+            self._lose()
+
+    def _lose(self) -> None:
+        if not self.gone:
+            self.gone = True
+            self.on_gone()
+
+    def _set_timer(self, sequence: ReceiveSequence) -> None:
+        if not self._timer_set and (deadline := sequence.deadline()) is not None:
+            self._timer_set = True
+            self._schedule(deadline, self._on_timer)
+
+    def _on_timer(self, now: float) -> None:
+        self._timer_set = False
+        if self._sequence is not None and not self.gone:
+            for frame in self._sequence.flush(now):
+                self._deliver(frame)
+            self._set_timer(self._sequence)
+
+    def close(self) -> None:
+        """Hold nothing any more; a timer that is still set finds nothing to do."""
+        self.gone = True
+        self._sequence = None
+
+
+def _head(encap: str, settings: SessionSettings) -> bytes:
+    """What a packet of this session begins with, in front of the sublayer. Others may be right too (reserved bits)."""
+    framing = Framing(encap, len(settings.rx_cookie), "none")
+    return encode_header(framing, settings.session_id, settings.rx_cookie)

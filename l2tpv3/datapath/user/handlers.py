@@ -1,0 +1,348 @@
+"""What a worker does when it is asked: its tunnels and sessions, made, changed, reported, removed; cards: cards.py.
+
+Each request comes as a message's fields with the open files that came along, and answers with fields and open files.
+A request that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from l2tpv3.datapath.user.circuit_status import Circuits, Wanted
+from l2tpv3.datapath.user.feedback import OwnPackets
+from l2tpv3.datapath.user.forwarding.receiver import Carrier
+from l2tpv3.datapath.user.forwarding.session import WorkerSession
+from l2tpv3.datapath.user.forwarding.tap_port import TapPort
+from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
+from l2tpv3.datapath.user.offloads import Offloads
+from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
+from l2tpv3.links.relay.handlers import Cards
+from l2tpv3.linux.io_uring import Ring
+from l2tpv3.worker import protocol
+from l2tpv3.worker.loop import Loop
+from l2tpv3.worker.messages import FDS_MAX
+
+_LAST_ROUNDS: Final = 16
+"""How often what waits at a socket is taken before it is closed; each time takes many packets."""
+
+Fields = dict[str, Any]
+Answer = tuple[Fields, list[int]]
+"""The answer's fields, and files to send with it, which are closed here afterwards."""
+
+
+class Refused(Exception):
+    """The request can't be met; `slug` is that of the l2tpv3.errors class which the caller raises."""
+
+    def __init__(self, slug: str, problem: str) -> None:
+        super().__init__(problem)
+        self.slug = slug
+
+
+class WorkerTunnel:
+    """A tunnel, its socket, and its own sessions by their id."""
+
+    __slots__ = ("carrier", "sessions", "settings")
+
+    def __init__(self, settings: TunnelSettings, carrier: Carrier) -> None:
+        self.settings = settings
+        self.carrier = carrier
+        self.sessions: dict[int, WorkerSession] = {}
+
+
+class Requests:
+    """All that one worker carries. `on_empty` is called when the last of it is gone."""
+
+    def __init__(
+        self, loop: Loop, ring: Ring | None, on_empty: Callable[[], None], on_quit: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._ring = ring
+        self._on_empty = on_empty
+        self._on_quit = on_quit
+        self._tunnels: dict[tuple[tuple[int, int], int], WorkerTunnel] = {}
+        self._operations: dict[str, Callable[[Fields, list[int]], Answer]] = {
+            "report": self._report,
+            "summary": self._summary,
+            "find_session": self._find_session,
+            "add_tunnel": self._add_tunnel,
+            "set_tunnel": self._set_tunnel,
+            "add_session": self._add_session,
+            "set_session": self._set_session,
+            "del_session": self._del_session,
+            "del_sessions": self._del_sessions,
+            "del_tunnel": self._del_tunnel,
+            "circuits": self._keep_circuits,
+            "quit": self._quit,
+            "nothing": lambda message, fds: ({}, []),
+        }
+        self._circuits = Circuits(loop)
+        self._cards = Cards(loop, self._check_empty)
+        self._operations |= self._cards.operations
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no tunnel and no card."""
+        return not self._tunnels and self._cards.empty
+
+    def _check_empty(self) -> None:
+        if self.empty:
+            self._on_empty()
+
+    def answer(self, message: Fields, fds: list[int]) -> Answer:
+        """Do what a message asks. Takes the files over. Never raises: what is wrong is in the answer."""
+        op = str(message.pop("op", None))
+        try:
+            protocol.check_request(op, message)
+            fields, files = self._operations[op](message, fds)
+        except Refused as error:
+            return {"ok": False, "error": error.slug, "problem": str(error)}, []
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": "refused", "problem": f"bad request: {error}"}, []
+        except OSError as error:
+            return {"ok": False, "error": "refused", "problem": f"the worker failed: {error.strerror or error}"}, []
+        finally:
+            for fd in fds:  # those that were used were taken out of the list
+                os.close(fd)
+        return {"ok": True} | fields, files
+
+    def _tunnel(self, message: Fields) -> WorkerTunnel:
+        device, inode = message["netns"]
+        tunnel = self._tunnels.get(((device, inode), message["tunnel_id"]))
+        if tunnel is None:
+            raise Refused("not-found", f"no tunnel with id {message['tunnel_id']}")
+        return tunnel
+
+    def _session(self, message: Fields) -> tuple[WorkerTunnel, WorkerSession]:
+        tunnel = self._tunnel(message)
+        session = tunnel.sessions.get(message["session_id"])
+        if session is None:
+            raise Refused("not-found", f"no session with id {message['session_id']}")
+        return tunnel, session
+
+    def _add_tunnel(self, message: Fields, fds: list[int]) -> Answer:
+        """With the tunnel's socket; without one it shares that of a tunnel between the same addresses (over IP)."""
+        settings = TunnelSettings.from_json(message["tunnel"])
+        key = (settings.netns, settings.tunnel_id)
+        if key in self._tunnels:
+            raise Refused("exists", f"tunnel id {settings.tunnel_id} is taken")
+        carrier = self._carrier(message, settings, fds)
+        carrier.users += 1
+        self._tunnels[key] = WorkerTunnel(settings, carrier)
+        return {}, []
+
+    def _carrier(self, message: Fields, settings: TunnelSettings, fds: list[int]) -> Carrier:
+        """The socket of a tunnel with these settings: one that is shared, else the one that came along."""
+        carrier = self._carrier_to_share(settings)
+        if carrier is None:
+            if len(fds) != 1:
+                raise ValueError("a tunnel comes with one socket")
+            offloads = Offloads(*message["offloads"])
+            ring = self._ring if offloads.uring else None
+            carrier = Carrier(settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local)
+            fds.clear()
+            self._loop.watch(carrier.fd, carrier.receive_packets, lone=carrier.receive_packet)
+        return carrier
+
+    def _set_tunnel(self, message: Fields, fds: list[int]) -> Answer:
+        """Other settings, with another socket where it depends on what changes; netdevs and sessions stay."""
+        tunnel = self._tunnel(message)
+        settings = TunnelSettings.from_json(message["tunnel"])
+        if (settings.netns, settings.tunnel_id) != (tunnel.settings.netns, tunnel.settings.tunnel_id):
+            raise Refused("refused", "a tunnel's id and network namespace can't change")
+        if settings.socket != tunnel.settings.socket:
+            carrier = self._carrier(message, settings, fds)
+            taken = carrier.sessions.keys() & tunnel.sessions.keys()
+            if taken:  # over IP only: of a socket that is another tunnel's too
+                raise Refused("exists", f"session id {min(taken)} is taken")
+            self._move(tunnel, settings.encap, carrier)
+        tunnel.settings = settings
+        for session in tunnel.sessions.values():
+            session.own = OwnPackets(settings)
+            self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
+        return {}, []
+
+    def _move(self, tunnel: WorkerTunnel, encap: str, carrier: Carrier) -> None:
+        """Have a tunnel's sessions reached through another socket."""
+        old = tunnel.carrier
+        for _ in range(_LAST_ROUNDS):  # what has come by the old one
+            old.receive_packets(0)
+        for number, session in tunnel.sessions.items():
+            session.move(encap, carrier.outlet)
+            carrier.sessions[number] = session
+            del old.sessions[number]
+        carrier.users += 1
+        tunnel.carrier = carrier
+        if old.users == 1:
+            carrier.take_counts(old)
+        self._leave(old)
+
+    def _leave(self, carrier: Carrier) -> None:
+        """A tunnel uses a socket no more."""
+        carrier.users -= 1
+        if not carrier.users:
+            self._loop.forget(carrier.fd)
+            carrier.close()
+
+    def _carrier_to_share(self, settings: TunnelSettings) -> Carrier | None:
+        if settings.encap == "ip":
+            for tunnel in self._tunnels.values():
+                if tunnel.settings.encap == "ip" and tunnel.settings.same_path == settings.same_path:
+                    return tunnel.carrier
+        return None
+
+    def _add_session(self, message: Fields, fds: list[int]) -> Answer:
+        """With its netdev's open file."""
+        tunnel = self._tunnel(message)
+        settings = SessionSettings.from_json(message["session"])
+        if settings.session_id in tunnel.carrier.sessions:
+            raise Refused("exists", f"session id {settings.session_id} is taken")
+        if len(fds) != 1:
+            raise ValueError("a session comes with one file")
+        port = TapPort(fds[0], tunnel.carrier.ring)
+        session = kind_of(settings)(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
+        session.own = OwnPackets(tunnel.settings)
+        session.on_gone = lambda: self._loop.forget(port.fd)
+        self._loop.watch(port.fd, session.send_frames, lone=session.send_frame)
+        try:
+            port.persist()
+        except OSError:
+            self._loop.forget(port.fd)
+            raise
+        fds.clear()
+        tunnel.sessions[settings.session_id] = tunnel.carrier.sessions[settings.session_id] = session
+        return {}, []
+
+    def _set_session(self, message: Fields, fds: list[int]) -> Answer:
+        settings = SessionSettings.from_json(message["session"])
+        _, session = self._session({**message, "session_id": settings.session_id})
+        if bool(settings.vlan) != bool(session.settings.vlan):
+            raise Refused("refused", "its pseudowire type can't change")
+        session.configure(settings)
+        return {}, []
+
+    def _del_session(self, message: Fields, fds: list[int]) -> Answer:
+        tunnel, session = self._session(message)
+        return {}, [self._release(tunnel, session)]
+
+    def _del_sessions(self, message: Fields, fds: list[int]) -> Answer:
+        """Some of a tunnel's sessions; asked again until `left` is 0. keep: their netdevs stay."""
+        tunnel, keep = self._tunnel(message), message["keep"]
+        some = list(tunnel.sessions.values())[:FDS_MAX]
+        files = [self._release(tunnel, session, keep=keep) for session in some]
+        return {"left": len(tunnel.sessions)}, files
+
+    def _release(self, tunnel: WorkerTunnel, session: WorkerSession, *, keep: bool = False) -> int:
+        """Forget a session. Its file goes back to who asked: closing the last one, which removes the netdev, takes the
+        kernel many milliseconds, in which no frame would move here."""
+        self._loop.forget(session.port.fd)
+        self._circuits.forget(session)
+        if not keep:
+            session.port.forget()
+        session.close()
+        del tunnel.sessions[session.settings.session_id]
+        del tunnel.carrier.sessions[session.settings.session_id]
+        return session.port.fd
+
+    def _del_tunnel(self, message: Fields, fds: list[int]) -> Answer:
+        tunnel = self._tunnel(message)
+        if tunnel.sessions:
+            raise Refused("busy", f"{len(tunnel.sessions)} sessions are left")
+        del self._tunnels[tunnel.settings.netns, tunnel.settings.tunnel_id]
+        self._leave(tunnel.carrier)
+        self._check_empty()
+        return {"quits": self.empty}, []
+
+    def _keep_circuits(self, message: Fields, fds: list[int]) -> Answer:
+        """told: for all sessions that tell of their circuits, with other workers too: which, whether it is up, and what
+        was heard before. Answers with what was heard of those that are here."""
+        wanted, keys = {}, {}
+        for device, inode, tunnel_id, session_id, up, heard in message["told"]:
+            tunnel = self._tunnels.get(((device, inode), tunnel_id))
+            session = tunnel.sessions.get(session_id) if tunnel is not None else None
+            if tunnel is not None and session is not None and not session.gone:
+                encap, ccid = tunnel.settings.encap, tunnel.settings.peer_tunnel_id
+                wanted[session] = Wanted(tunnel.carrier, encap, ccid, bool(up), None if heard is None else bool(heard))
+                keys[session] = [device, inode, tunnel_id, session_id]
+        self._circuits.keep(wanted)
+        return {"heard": [[*key, self._circuits.heard(session)] for session, key in keys.items()]}, []
+
+    def _quit(self, message: Fields, fds: list[int]) -> Answer:
+        """End; the netdevs stay."""
+        self._on_quit()
+        return {}, []
+
+    def _find_session(self, message: Fields, fds: list[int]) -> Answer:
+        """Which tunnels of a namespace and encapsulation have a session with that id."""
+        device, inode = message["netns"]
+        return {
+            "tunnels": [
+                tunnel.settings.tunnel_id
+                for (netns, _), tunnel in self._tunnels.items()
+                if netns == (device, inode)
+                and tunnel.settings.encap == message["encap"]
+                and message["session_id"] in tunnel.sessions
+            ]
+        }, []
+
+    def _summary(self, message: Fields, fds: list[int]) -> Answer:
+        """The tunnels, with the number of their sessions."""
+        tunnels = [
+            tunnel.settings.to_json() | {"session_count": len(tunnel.sessions)} for tunnel in self._tunnels.values()
+        ]
+        return {"tunnels": tunnels}, []
+
+    def _report(self, message: Fields, fds: list[int]) -> Answer:
+        """The tunnels of a namespace (or all) with sessions and counters."""
+        wanted = message["netns"]
+        tunnels = [
+            tunnel.settings.to_json()
+            | {"counters": _tunnel_counters(tunnel.carrier), "without": _without(tunnel)}
+            | {"heard": tunnel.carrier.heard.report()}
+            | {"sessions": [_seen(session) for session in tunnel.sessions.values()]}
+            for (netns, _), tunnel in self._tunnels.items()
+            if wanted is None or list(netns) == wanted
+        ]
+        return {"tunnels": tunnels}, []
+
+
+def kind_of(settings: SessionSettings) -> type[WorkerSession]:
+    """What a session with these settings is made as."""
+    return VlanSession if settings.vlan else WorkerSession
+
+
+def _without(tunnel: WorkerTunnel) -> list[str]:
+    """Which of the offloads this tunnel has to do without. Over IP the kernel has none for sockets."""
+    carrier, udp = tunnel.carrier, tunnel.settings.encap == "udp"
+    words = ["gso"] if udp and not carrier.outlet.segments else []
+    words += ["gro"] if udp and not carrier.merges else []
+    ports = [session.port for session in tunnel.sessions.values()]
+    words += [] if all(port.merges for port in ports) else ["napi"]
+    words += [] if carrier.outlet.many else ["mmsg"]
+    return words + ([] if carrier.ring is not None and all(port.many for port in ports) else ["uring"])
+
+
+def _tunnel_counters(carrier: Carrier) -> Fields:
+    return {
+        "rx_unknown_session": carrier.rx_unknown_session,
+        "rx_control": carrier.rx_control,
+        "rx_invalid": carrier.rx_invalid,
+    }
+
+
+def _seen(session: WorkerSession) -> Fields:
+    ifname = session.port.ifname()
+    counters = {
+        "tx_packets": session.tx_packets,
+        "tx_bytes": session.tx_bytes,
+        "tx_errors": session.tx_errors,
+        "rx_packets": session.rx_packets,
+        "rx_bytes": session.rx_bytes,
+        "rx_errors": session.rx_errors,
+        "rx_seq_discards": session.rx_seq_discards,
+        "rx_oos_packets": session.rx_oos_packets,
+        "rx_cookie_discards": session.rx_cookie_discards,
+        "rx_invalid": session.rx_invalid,
+    }
+    return session.settings.to_json() | {"seen_ifname": ifname, "counters": counters}

@@ -1,0 +1,168 @@
+"""The other end of a tunnel, as it has to be configured there: every value swapped once, here, for all formats."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from l2tpv3.documents.writing import sequencing
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.model.spec import Encap, IPAddress, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.model.status import SessionStatus, TunnelStatus
+
+_MIRROR = {Sequencing.SEND: Sequencing.RECV, Sequencing.RECV: Sequencing.SEND}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """lines: what is typed, or written into a file, at the other end. notes: what who does so should know."""
+
+    lines: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FarSession:
+    """A session seen from the other end.
+
+    spec: tx is what that end sends; its mtu is None unless this end's was given. mtu: what is in use at this end, in
+    bytes, None when unknown; the other end's should be the same.
+    """
+
+    spec: SessionSpec
+    mtu: int | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether that end receives numbered packets, and this one thinks that reordering is worth a wait."""
+        return self.spec.reorder_timeout_ms > 0
+
+
+@dataclass(frozen=True, slots=True)
+class FarTunnel:
+    """A tunnel seen from the other end: in spec, `local` is that end's address. name: what this end calls it."""
+
+    name: str
+    spec: TunnelSpec
+    sessions: tuple[FarSession, ...]
+
+    @property
+    def local(self) -> IPAddress:
+        """The other end's address."""
+        return self.spec.endpoint
+
+    @property
+    def udp(self) -> bool:
+        """Whether packets go over UDP, not IP."""
+        return self.spec.encap is Encap.UDP
+
+    def refuse(self, problem: str, remedy: str) -> InvalidValueError:
+        """The error that a format has no words for this tunnel. remedy: `--OPTIONS` are `l2tpctl tunnel set`'s."""
+        if remedy.startswith("--"):
+            remedy = f"`l2tpctl tunnel set {self.name} {remedy}` first"
+        return InvalidValueError(f"tunnel {self.name}", problem, remedy)
+
+    def refuse_session(self, session: FarSession, problem: str, remedy: str) -> InvalidValueError:
+        """As refuse, for a session: `--OPTIONS` are `l2tpctl session set`'s."""
+        name = session.spec.name
+        if remedy.startswith("--"):
+            remedy = f"`l2tpctl session set {self.name} {name} {remedy}` first"
+        return InvalidValueError(f"tunnel {self.name}: session {name}", problem, remedy)
+
+
+def far_end(tunnel: TunnelStatus, name: str | None = None) -> FarTunnel:
+    """What `tunnel` is at its other end. The session's netdev keeps its name there; name: the tunnel's, if another."""
+    ours = tunnel.spec
+    spec = dataclasses.replace(
+        ours,
+        name=name or ours.name,
+        remote=tunnel.local or ours.endpoint,
+        local=ours.remote,
+        tunnel_id=ours.peer_tunnel_id,
+        peer_tunnel_id=ours.tunnel_id,
+        local_port=ours.remote_port,
+        remote_port=ours.local_port,
+        datapath="auto",
+        netns=None,
+    )
+    return FarTunnel(tunnel.name, spec, tuple(_far_session(session) for session in tunnel.sessions))
+
+
+def mirrored(session: SessionStatus) -> Sequencing:
+    """The other end's --sequencing: what we send it receives, and the other way round."""
+    ours = sequencing(session)
+    return _MIRROR.get(ours, ours)
+
+
+def waits(session: SessionStatus) -> bool:
+    """Whether the other end receives numbered packets, and this one thinks that reordering is worth a wait."""
+    return bool(session.spec.reorder_timeout_ms) and mirrored(session).recv
+
+
+def _far_session(session: SessionStatus) -> FarSession:
+    ours = session.spec
+    theirs = mirrored(session)
+    spec = dataclasses.replace(
+        ours,
+        session_id=ours.peer_session_id,
+        peer_session_id=ours.session_id,
+        tx_cookie=ours.rx_cookie,
+        rx_cookie=ours.tx_cookie,
+        sequencing=theirs if ours.sublayer is Sublayer.DEFAULT else Sequencing.NONE,
+        reorder_timeout_ms=ours.reorder_timeout_ms if waits(session) else 0,
+        mac=None,
+        netns=None,
+        addresses=(),
+        bridge=None,
+        up=True,
+    )
+    mtu = session.netdev.mtu if session.netdev else session.mtu
+    return FarSession(spec, ours.mtu if ours.mtu is not None else mtu)
+
+
+# -- what several formats can't say ---------------------------------------------------------------------------------
+
+
+def refuse_link_local(far: FarTunnel, tool: str) -> None:
+    """Raise when an address has a scope, which `tool` has no words for."""
+    if any("%" in str(address) for address in (far.local, far.spec.remote)):
+        raise far.refuse(f"its addresses are link-local, which {tool} has no words for", "use --as l2tpctl")
+
+
+def refuse_cookies(far: FarTunnel, tool: str) -> None:
+    """Raise when a session has a cookie: what the other end sends without it is dropped here."""
+    for session in far.sessions:
+        if session.spec.tx_cookie or session.spec.rx_cookie:
+            problem = f"it has cookies, which {tool} can't set"
+            raise far.refuse_session(session, problem, "--tx-cookie none --rx-cookie none")
+
+
+def refuse_one_sided_cookies(far: FarTunnel, tool: str) -> None:
+    """Raise when a session's cookies differ in length."""
+    for session in far.sessions:
+        lengths = len(session.spec.rx_cookie), len(session.spec.tx_cookie)
+        if lengths[0] != lengths[1]:
+            problem = f"its cookies have {lengths[0]} and {lengths[1]} bytes, and {tool} has one length for both"
+            raise far.refuse_session(session, problem, "give both 16 hex digits, or none")
+
+
+def refuse_many_sessions(far: FarTunnel, tool: str, why: str) -> None:
+    """Raise when there is more than one session."""
+    if len(far.sessions) > 1:
+        problem = f"it has {len(far.sessions)} sessions, and {tool} can have one in a tunnel: {why}"
+        raise far.refuse(problem, "give each session a tunnel with ids and ports of its own")
+
+
+def refuse_no_checksums_over_ipv6(far: FarTunnel, tool: str) -> None:
+    """Raise when we send without UDP checksums over IPv6, which a peer has to be told to accept (RFC 6935)."""
+    if far.udp and far.spec.remote.version == 6 and not far.spec.udp_checksum:
+        problem = f"it has no UDP checksums, and {tool} takes nothing without them over IPv6"
+        raise far.refuse(problem, "--udp-checksum on")
+
+
+def refuse_numbers_required(far: FarTunnel, tool: str) -> None:
+    """Raise when we take numbered packets only, and `tool` would send none."""
+    for session in far.sessions:
+        if session.spec.sequencing.send:
+            problem = f"it takes numbered packets only, and {tool} can't be told to number what it sends"
+            raise far.refuse_session(session, problem, "--sequencing none")

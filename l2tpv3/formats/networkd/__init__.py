@@ -1,0 +1,1 @@
+"""systemd-networkd's files, in and out."""

@@ -1,0 +1,1 @@
+"""go-l2tp's ql2tpd, in and out."""

@@ -1,0 +1,1 @@
+"""MikroTik RouterOS, in and out."""

@@ -1,0 +1,1 @@
+"""VyOS, in and out."""

@@ -1,0 +1,181 @@
+"""What commands need of the host that they command: this one (l2tpv3.host.manager) or another (l2tpv3.remote)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from l2tpv3.errors import ForeignError, NotFoundError
+from l2tpv3.model.desired import Wanted
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.progress import Change, OnStep, Tell, ToldStep
+from l2tpv3.model.status import SessionStatus, TunnelStatus
+from l2tpv3.spelling import did_you_mean
+from l2tpv3.store.database import AuditEntry
+
+if TYPE_CHECKING:
+    from l2tpv3.capture import CaptureOptions
+    from l2tpv3.capture.pcapng import Statistics
+    from l2tpv3.watch.diff import Happening
+
+
+class Capture(Protocol):
+    """A session's frames, live, as pieces of a pcapng file: iterate it, then `finish` or `close`."""
+
+    @property
+    def counted(self) -> Statistics | None:
+        """What was seen so far; None where only the file tells."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces, until a limit is reached."""
+
+    def finish(self) -> bytes:
+        """The last piece; closes. Also for one that was not iterated to its end."""
+
+    def close(self) -> None:
+        """Capture no more."""
+
+
+class Did(Protocol):
+    """What a change of a whole state did, or would do."""
+
+    @property
+    def told(self) -> tuple[ToldStep, ...]:
+        """Its steps in their order; () when nothing that runs had to change."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything changes: what runs, or only what is on record of it."""
+
+
+class LinkHost(Protocol):
+    """Links of one host. Every method raises L2tpError.
+
+    words: the command line's (LinkSpec.to_words): only those that are given. l2tpv3.host.links says more of each.
+    """
+
+    def all(self) -> list[LinkStatus]:
+        """Every link on record, by name."""
+
+    def get(self, name: str) -> LinkStatus:
+        """One link by name."""
+
+    def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
+        """Make a link and put it on record."""
+
+    def set(self, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a link; None resets a word."""
+
+    def delete(self, name: str) -> None:
+        """Remove a link; what it is over stays."""
+
+
+class Host(Protocol):
+    """Tunnels and sessions of one host. Every method raises L2tpError.
+
+    words: the command line's (TunnelSpec.to_words, SessionSpec.to_words): only those that are given. secrets: whether
+    the cookies' bytes are needed; without it they may be known by their length alone (l2tpv3.documents.reading.Hidden).
+    l2tpv3.host.manager.Manager says more of each method.
+    """
+
+    @property
+    def links(self) -> LinkHost:
+        """Its links."""
+
+    @property
+    def undoes_unconfirmed(self) -> bool:
+        """Whether it sees by itself to what nobody confirms; else whoever asks for a confirmation has to."""
+
+    def tunnels(self, *, netns: str | None = None, secrets: bool = False) -> list[TunnelStatus]:
+        """Every tunnel: those on record by name, then foreign ones. netns: another place to look for foreign ones."""
+
+    def tunnel(self, name: str, *, secrets: bool = False) -> TunnelStatus:
+        """One tunnel by name; foreign ones too."""
+
+    def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
+        """One session by name."""
+
+    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
+        """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+
+    def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Capture:
+        """Capture a session's frames from now on."""
+
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+        """What happens from now on, as it happens; blocks. types: only these. counters_s: counters so often, too."""
+
+    def audit(self, limit: int = 50) -> list[AuditEntry]:
+        """The last changes, the newest first."""
+
+    def add_tunnel(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> TunnelStatus:
+        """Make a tunnel and put it on record."""
+
+    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a tunnel; None resets a word."""
+
+    def del_tunnel(self, name: str) -> None:
+        """Remove a tunnel with its sessions."""
+
+    def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
+        """Make a session and its netdev, and put it on record."""
+
+    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a session; None resets a word."""
+
+    def del_session(self, tunnel: str, name: str) -> None:
+        """Remove a session and its netdev."""
+
+    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> Did:
+        """What `apply` would do now. Touches nothing."""
+
+    def apply(
+        self,
+        wanted: Iterable[Wanted],
+        *,
+        prune: bool = False,
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> Did:
+        """Make the host what files want; on any failure it is again what it was."""
+
+    def confirm(self) -> bool:
+        """Keep what waits for its confirmation. False when nothing does."""
+
+    def rollback(self) -> Did | None:
+        """Undo what waits for its confirmation. None when nothing does."""
+
+    def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
+        """Put a tunnel that something else made on record."""
+
+    def down(self) -> Did:
+        """Remove everything on record from the host, and keep it on record."""
+
+    def restore(
+        self, names: str | Collection[str] | None = None, *, wait_s: float = 0.0, tell: Tell | None = None
+    ) -> list[str]:
+        """Make again what is on record but not there; the names of what was brought back.
+
+        A link is `link NAME` among tunnels, and NAME alone is understood where no tunnel has it.
+        """
+
+
+def no_tunnel(name: str, known: Iterable[str] = ()) -> NotFoundError:
+    """The error about a tunnel that is not there; `known`: those that are."""
+    remedy = did_you_mean(name, known, "`l2tpctl tunnel show` lists them")
+    return NotFoundError(f"tunnel {name}", "no such tunnel", remedy)
+
+
+def no_link(name: str, known: Iterable[str] = ()) -> NotFoundError:
+    """The error about a link that is not there; `known`: those that are."""
+    return NotFoundError(f"link {name}", "no such link", did_you_mean(name, known, "`l2tpctl link show` lists them"))
+
+
+def no_session(tunnel: str, name: str, known: Iterable[str] = ()) -> NotFoundError:
+    """The error about a session that is not there; `known`: those of that tunnel."""
+    remedy = did_you_mean(name, known, f"`l2tpctl session show {tunnel}` lists them")
+    return NotFoundError(f"session {tunnel}/{name}", "no such session", remedy)
+
+
+def foreign_tunnel(name: str) -> ForeignError:
+    """The error about a change of a tunnel that something else made."""
+    return ForeignError(f"tunnel {name}", "something else made it", f"`l2tpctl adopt {name} NAME` takes it over")

@@ -1,0 +1,611 @@
+"""The one service: everything that l2tpctl and the API can do to this host. They only convert input and output."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from l2tpv3.datapath.base import CircuitKey, Datapath, HasWorkers, Support, TellsCircuits, ToldCircuit
+from l2tpv3.errors import ExistsError
+from l2tpv3.host.base import foreign_tunnel, no_link, no_session, no_tunnel
+from l2tpv3.host.links import ManagedLinks
+from l2tpv3.linux.boot import boot_id
+from l2tpv3.linux.filelock import held
+from l2tpv3.model.desired import Wanted, WantedLink, WantedTunnel
+from l2tpv3.model.host_records import Everything
+from l2tpv3.model.host_status import Look
+from l2tpv3.model.late import WAITED_FOR, Late
+from l2tpv3.model.links.record import FollowingPort, following_ports
+from l2tpv3.model.progress import Change, News, OnStep, Tell, Turn
+from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, differing_words
+from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.netdev.base import Placer
+from l2tpv3.paths import Places
+from l2tpv3.plan.result import Outcome
+from l2tpv3.plan.steps import AddTunnel, DelTunnel, ReplaceSession
+from l2tpv3.reconcile.link_executor import MakerOf
+from l2tpv3.reconcile.observer import Observer
+from l2tpv3.reconcile.reconciler import Engine
+from l2tpv3.reconcile.refresh import Surroundings
+from l2tpv3.reconcile.restore import Restorer, beneath, is_link_key, link_key, link_of
+from l2tpv3.resolve.resolver import Settling
+from l2tpv3.resolve.tunnels import Settler, adopted
+from l2tpv3.store.database import AuditEntry, Recorded
+from l2tpv3.store.journal import Renaming
+
+if TYPE_CHECKING:
+    from l2tpv3.capture import CaptureOptions
+    from l2tpv3.capture.recorder import Recording
+    from l2tpv3.model.links.options import LinkType
+    from l2tpv3.watch.diff import Happening
+
+TunnelCheck = Callable[[TunnelRecord | None], None]
+SessionCheck = Callable[[SessionRecord | None], None]
+"""Called with what is on record by that name (None: nothing) before a change, under its lock; raises to refuse it."""
+
+_HAVE_WORKERS = ("user", "ebpf")  # datapaths whose netdevs outlive what carries them
+
+
+class Manager:
+    """Tunnels and sessions of the host that `places` stand for, a l2tpv3.host.base.Host. Every method raises L2tpError.
+
+    `words` are the command line's (TunnelSpec.to_words, SessionSpec.to_words): only those that are given.
+    datapaths: None is every one that ships; which of them work is found out when it matters.
+    """
+
+    def __init__(
+        self,
+        places: Places | None = None,
+        datapaths: Sequence[Datapath] | None = None,
+        placer: Placer | None = None,
+        makers: MakerOf | None = None,
+    ) -> None:
+        """makers: what makes links of each type; None is this host's."""
+        places = places or Places.from_environment()
+        self.places = places
+        self._datapaths = {one.name: one for one in (_shipped(places) if datapaths is None else datapaths)}
+        self._placer = placer or _shipped_placer()
+        self._engine = Engine(places, self._datapaths, self._placer, makers)
+        self._surroundings = Surroundings(places, self._engine.store, self._datapaths)
+        self.links = ManagedLinks(self._engine, self._settling)
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def tunnels(self, *, netns: str | None = None, secrets: bool = True) -> list[TunnelStatus]:
+        """Every tunnel, by name: those on record, then those that something else made here and in their namespaces.
+
+        netns: another namespace to look for foreign ones in. secrets: whoever has this host has the cookies, too.
+        """
+        return self._tunnels(self._engine.store.load(), netns)
+
+    def look(self, *, netns: str | None = None) -> Look:
+        """Tunnels and links at one moment; netns as for `tunnels`. Links cost nothing where there are none."""
+        recorded = self._engine.store.load()
+        return Look(tunnels=self._tunnels(recorded, netns), links=self.links.among(recorded))
+
+    def _tunnels(self, recorded: Recorded, netns: str | None) -> list[TunnelStatus]:
+        records, observer = recorded.shown.tunnels, self._engine.observer(recorded)
+        found = [observer.tunnel(record) for record in records.values()]
+        for place in dict.fromkeys([netns, *(record.spec.netns for record in records.values()), None]):
+            found += (one for one in observer.foreign(records.values(), place) if one not in found)
+        return sorted(found, key=lambda one: (one.foreign, one.name, one.spec.netns or ""))
+
+    def tunnel(self, name: str, *, secrets: bool = True) -> TunnelStatus:
+        """One tunnel by name; foreign ones too. Raises NotFoundError."""
+        recorded = self._engine.store.load()
+        record = recorded.shown.tunnels.get(name)
+        if record is not None:
+            return self._engine.observer(recorded).tunnel(record)
+        tunnels = self.tunnels()
+        for status in tunnels:
+            if status.name == name:
+                return status
+        raise no_tunnel(name, (one.name for one in tunnels))
+
+    def session(self, tunnel: str, name: str, *, secrets: bool = True) -> SessionStatus:
+        """One session by name. Raises NotFoundError."""
+        recorded = self._engine.store.load()
+        record = recorded.tunnels.get(tunnel)
+        if record is not None and (session := record.session(name)) is not None:
+            return self._engine.observer(recorded).tunnel(record.with_sessions((session,))).sessions[0]
+        sessions = self.tunnel(tunnel).sessions
+        for status in sessions:
+            if status.name == name:
+                return status
+        raise no_session(tunnel, name, (one.name for one in sessions))
+
+    def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Recording:
+        """Capture a session's frames from now on; see Recording. Raises NotFoundError, InvalidValueError (filter)."""
+        from l2tpv3.capture.recorder import Recording
+
+        status = self.tunnel(tunnel)
+        found = next((one for one in status.sessions if one.name == session), None)
+        if found is None:
+            raise no_session(tunnel, session, (one.name for one in status.sessions))
+        return Recording(status, found, options)
+
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+        """What happens from now on, whoever does it; see l2tpv3.watch.follow. Blocks, and never ends by itself."""
+        from l2tpv3.watch.follow import follow
+
+        return follow(self.look, self.places, types=types, counters_s=counters_s)
+
+    @property
+    def datapath_words(self) -> tuple[str, ...]:
+        """What a tunnel's `datapath` may be."""
+        return ("auto", *self._datapaths)
+
+    def support(self) -> dict[str, Support]:
+        """Which datapaths work here, and why or why not, by name."""
+        return {name: one.probe() for name, one in self._datapaths.items()}
+
+    def link_support(self) -> dict[LinkType, Support]:
+        """Which types of link this host can make, and why or why not."""
+        from l2tpv3.links.support import link_support
+
+        return link_support()
+
+    def records(self) -> Records:
+        """What is on record, secrets included."""
+        return self._engine.store.tunnels()
+
+    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
+        """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+        recorded = self._engine.store.load()
+        records = recorded.tunnels
+        for name in names:
+            if name not in records:
+                raise no_tunnel(name, records)
+        chosen = [records[name] for name in (names or records)]
+        links = {} if names else recorded.links
+        return [
+            *(WantedTunnel.from_specs(one.spec, [session.spec for session in one.sessions]) for one in chosen),
+            *(WantedLink.from_spec(one.spec) for one in links.values()),
+        ]
+
+    @property
+    def undoes_unconfirmed(self) -> bool:
+        """False: nothing of it runs between calls. Something has to call `expire` when the time is up."""
+        return False
+
+    def audit(self, limit: int = 50) -> list[AuditEntry]:
+        """Who changed what when: the last changes, the newest first."""
+        return self._engine.store.audit(limit)
+
+    # -- tunnels -------------------------------------------------------------------------------------------------
+
+    def add_tunnel(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> TunnelStatus:
+        """Make a tunnel and put it on record; when that fails nothing is left of it.
+
+        transient: it does not survive a reboot.
+        """
+
+        def want(whole: Everything) -> Everything:
+            if name in whole.tunnels:
+                raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it")
+            return _lasting(self._settling(whole).tunnel(name, words), name, transient)
+
+        self._engine.change(want, frozenset({(name, None)}))
+        return self.tunnel(name)
+
+    def put_tunnel(
+        self, name: str, words: Mapping[str, Any], *, transient: bool | None = None, check: TunnelCheck | None = None
+    ) -> Change:
+        """Make a tunnel, or change it to what the words say, whatever it was. Its sessions are left alone.
+
+        Words left out take their default; `id` and ports keep their values. transient: None leaves that as it is.
+        """
+
+        def want(whole: Everything) -> Everything:
+            if check is not None:
+                check(whole.tunnels.get(name))
+            settled = self._settling(whole).tunnel(name, words)
+            return settled if transient is None else _lasting(settled, name, transient)
+
+        return _change(self._engine.change(want, frozenset({(name, None)})), name)
+
+    def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> Change:
+        """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions.
+
+        What has its default keeps to that, which for `udp-checksum` is another one with another datapath or peer.
+        """
+
+        def want(whole: Everything) -> Everything:
+            old = self._record(whole.tunnels, name)
+            if check is not None:
+                check(old)
+            merged = _merged(WantedTunnel.from_specs(old.spec).words, words)
+            if "local-port" in words and words["local-port"] is None:
+                merged["local-port"] = None  # to be chosen anew
+            return self._settling(whole).tunnel(name, merged)
+
+        return _change(self._engine.change(want, frozenset({(name, None)})), name)
+
+    def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
+        """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
+
+        def want(whole: Everything) -> Everything:
+            if name not in whole.tunnels and name in self._engine.unfinished().tunnels:
+                return whole  # whoever made it was killed half-way: it goes as nothing wants it
+            old = self._record(whole.tunnels, name)
+            if check is not None:
+                check(old)
+            return self._settling(whole).without_tunnel(name)
+
+        self._engine.change(want, frozenset({(name, None)}))
+
+    def rename_tunnel(self, name: str, new: str) -> None:
+        """Give a tunnel another name, on record, in links and marks, and interrupt nothing."""
+        self._record(self.records(), name)
+        self._engine.rename(Renaming(name, None, new))
+
+    def rename_session(self, tunnel: str, name: str, new: str) -> None:
+        """Give a session another name, on record, in links and marks, and interrupt nothing."""
+        _session_record(self._record(self.records(), tunnel), name)
+        self._engine.rename(Renaming(tunnel, name, new))
+
+    # -- sessions ------------------------------------------------------------------------------------------------
+
+    def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
+        """Make a session and its netdev, and put it on record; when that fails nothing is left of it."""
+
+        def want(whole: Everything) -> Everything:
+            record = self._record(whole.tunnels, tunnel)
+            if record.session(name) is not None:
+                remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
+                raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy)
+            return self._settling(whole).session(tunnel, name, words)
+
+        self._engine.change(want, frozenset({(tunnel, name)}))
+        return self.session(tunnel, name)
+
+    def put_session(
+        self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
+    ) -> Change:
+        """Make a session and its netdev, or change it to what the words say, whatever it was.
+
+        Words left out take their default; `id`, `ifname` and cookies keep their value.
+        """
+
+        def want(whole: Everything) -> Everything:
+            record = self._record(whole.tunnels, tunnel)
+            if check is not None:
+                check(record.session(name))
+            return self._settling(whole).session(tunnel, name, words)
+
+        return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
+
+    def set_session(
+        self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
+    ) -> Change:
+        """Change a session: in place where the netdev and the datapath allow it, else it is made anew.
+
+        None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
+        """
+
+        def want(whole: Everything) -> Everything:
+            old = _session_record(self._record(whole.tunnels, tunnel), name)
+            if check is not None:
+                check(old)
+            return self._settling(whole).session(tunnel, name, _merged(old.spec.to_words(), words))
+
+        return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
+
+    def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
+        """Remove a session and its netdev; it is true when this returns."""
+
+        def want(whole: Everything) -> Everything:
+            record = self._record(whole.tunnels, tunnel)
+            begun = self._engine.unfinished().tunnels.get(tunnel)
+            if record.session(name) is None and begun is not None and begun.session(name) is not None:
+                return whole  # see del_tunnel
+            old = _session_record(record, name)
+            if check is not None:
+                check(old)
+            return self._settling(whole).without_session(tunnel, name)
+
+        self._engine.change(want, frozenset({(tunnel, name)}))
+
+    # -- all of it -----------------------------------------------------------------------------------------------
+
+    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> Outcome:
+        """What `apply` would do now. Touches nothing."""
+        wanted = tuple(wanted)
+        return self._engine.preview(lambda whole: self._settling(whole).all(wanted, prune=prune), None)
+
+    def apply(
+        self,
+        wanted: Iterable[Wanted],
+        *,
+        prune: bool = False,
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+        may_wait: bool = False,
+    ) -> Outcome:
+        """Make this host what files want; on any failure it is again what it was.
+
+        prune: what is on record but not wanted is removed. confirm_s: undone unless confirmed in time. on_step: told of
+        each step before it is taken. may_wait: what can't be made yet, for want of a route, an address, a namespace, a
+        bridge or a NIC, goes on record as well; see Outcome.waiting. `restore` or `watch` makes it later.
+        """
+        wanted = tuple(wanted)
+        if may_wait:
+            return self._apply_what_can_be(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
+        want = lambda whole: self._settling(whole).all(wanted, prune=prune)  # noqa: E731
+        return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, verb="apply")
+
+    def _apply_what_can_be(
+        self, wanted: tuple[Wanted, ...], *, prune: bool, confirm_s: float | None, on_step: OnStep | None
+    ) -> Outcome:
+        late = Late()
+        without: set[tuple[str, str | None]] = set()
+
+        def want(whole: Everything) -> Everything:
+            put = self._settling(whole).all(wanted, prune=prune, may_lack=True)
+            settled = self._settling(put).again(None, None, late, tunnels_too=True)
+            for error in late.links.values():
+                if not isinstance(error, WAITED_FOR):
+                    raise error
+            without.update(late.sessions, ((name, None) for name in late.tunnels))
+            return settled
+
+        outcome = self._engine.change(
+            want,
+            None,
+            confirm_s=confirm_s,
+            on_step=on_step,
+            without=without,
+            without_links=late.unmade,
+            verb="apply",
+        )
+        waiting = {link_key(name): error for name, error in late.links.items()}
+        for (tunnel, _), error in late.sessions.items():
+            waiting.setdefault(tunnel, error)
+        return dataclasses.replace(outcome, waiting=waiting | late.tunnels)
+
+    def confirm(self) -> bool:
+        """Keep what waits for its confirmation. False when nothing does."""
+        return self._engine.confirm()
+
+    def rollback(self) -> Outcome | None:
+        """Undo what waits for its confirmation. None when nothing does."""
+        return self._engine.rollback()
+
+    def expire(self) -> Outcome | None:
+        """Undo what was not confirmed in time. None when nothing is due."""
+        return self._engine.expire()
+
+    def unconfirmed_s(self) -> float | None:
+        """Seconds that are left to confirm the change that awaits it; None without one."""
+        return self._engine.unconfirmed_s()
+
+    def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
+        """Put a tunnel that something else made on record, with its sessions; its traffic is not touched.
+
+        foreign: its name as `tunnels` gives it, DATAPATH:ID. name: its own one, by default tID. sublayer: what its
+        sessions were made with, which the kernel doesn't tell. Sessions are called as their netdevs.
+        """
+        status = self.tunnel(foreign)
+        if not status.foreign:
+            raise ExistsError(f"tunnel {foreign}", "is on record already")
+        name = name or f"t{status.spec.tunnel_id}"
+        self._engine.adopt(adopted(status, name, sublayer))
+        return self.tunnel(name)
+
+    def down(self) -> Outcome:
+        """Remove everything of ours that runs, and keep it on record: `restore` brings it back."""
+        return self._engine.stop()
+
+    def restore(
+        self,
+        names: str | Collection[str] | None = None,
+        *,
+        wait_s: float = 0.0,
+        tell: Tell | None = None,
+        stopped: bool = True,
+    ) -> list[str]:
+        """Make again what is on record but not there: after a reboot, a worker's death or an interrupted change.
+
+        A netdev that outlived its worker is taken over with its addresses and bridge. A change that was not confirmed
+        in time, or before the machine went down, is undone first. names: a tunnel, or some; None is all of them: then
+        workers of another version, and those without a control socket, are ended first, which pauses what they carry.
+        A link is `link NAME` among them, and NAME alone where no tunnel has that; what it is over comes along. wait_s:
+        how long to wait for routes, addresses, namespaces, bridges and NICs that are not there yet. stopped: False
+        leaves alone what `down` stopped, and names that are on record no more. Gives the names of what was brought
+        back. Raises the first error, after all the others have been tried.
+        """
+        self._engine.expire()
+        if names is None and stopped:
+            for ended in self._engine.replace_old_workers():
+                if tell is not None:
+                    tell(News(ended.subject, Turn.FAILED, ended))
+        if names is not None:
+            recorded = self._engine.store.load()
+            names = [names] if isinstance(names, str) else list(names)
+            keys = [self._key(recorded, name) for name in names] if stopped else names
+            names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
+        restored = Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
+        heeded = [name for name in self._surroundings.heed(names) if name not in restored]
+        if tell is not None:
+            for name in heeded:
+                tell(News(name, Turn.RESTORED))
+        return sorted([*restored, *heeded])
+
+    def heed(self) -> list[str]:
+        """Have sessions heed routes, netdevs and IPsec policies as they are now, where they depend on more of them than
+        the kernel sees to. `restore` does so, too. Interrupts nothing; gives the tunnels' names. Raises BusyError while
+        another change is under way.
+        """
+        return self._surroundings.heed(timeout_s=0)
+
+    def restore_namespaces(self) -> tuple[str, ...]:
+        """Make the network namespaces again that were made on demand and are gone, without what belongs into them.
+
+        For units, which may not make any themselves (`restore` does where it may). Gives their names.
+        """
+        return self._engine.restore_namespaces()
+
+    def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
+        """Tunnels and virtual cards (`link NAME`) with a worker: its pid; None where the netdevs are there, but nobody
+        carries them.
+
+        That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
+        netdevs as well, unless they were taken down. Tunnels that wait on record (TunnelRecord.waits) count, too.
+        """
+        recorded = self._engine.store.load()
+        unconfirmed = recorded.pending is not None and recorded.pending.deadline is not None
+        observer = self._engine.observer(recorded)
+        found: dict[str, int | None] = {}
+        for record in recorded.tunnels.values():
+            if record.waits and record.stopped is None and not unconfirmed:
+                found[record.spec.name] = None
+            if record.datapath not in _HAVE_WORKERS:
+                continue  # the kernel's need no looking after, and ten thousand of them take seconds to look at
+            status = observer.tunnel(record)
+            if status.worker_pid is not None:
+                found[status.name] = status.worker_pid
+            elif record.stopped is None and (
+                status.condition is Condition.MISSING
+                or (status.condition is Condition.INCOMPLETE and not held(self._engine.places.runtime))
+            ):
+                there = [one.netdev for one in status.sessions if one.netdev]
+                lost = there
+                if faults := observer.faults(record.datapath):
+                    # A worker that can't be worked with may have it; then its netdevs have their carrier.
+                    lost, known = [one for one in there if one.up and not one.carrier], ()
+                if lost or status.name in known:
+                    found[status.name] = None
+                elif there and len(faults) == 1 and faults[0].pid:
+                    found[status.name] = faults[0].pid  # whose end is to be noticed
+        return found | self._orphaned_cards()
+
+    def without_netdevs(self) -> set[str]:
+        """Tunnels whose worker runs, but has no netdev any more, or no session, for one of their sessions on record.
+
+        That is what deleting a netdev leaves. One that was moved to where it can't be seen does not count, nor does
+        what `down` stopped, or a change is about that is under way or was killed.
+        """
+        recorded = self._engine.store.load()
+        observer = self._engine.observer(recorded)
+        if recorded.pending is not None:
+            return set()
+        return {
+            name
+            for name, record in recorded.tunnels.items()
+            if record.datapath in _HAVE_WORKERS and record.stopped is None and _lacks_netdev(record, observer)
+        }
+
+    def _orphaned_cards(self) -> dict[str, int | None]:
+        found: dict[str, int | None] = {}
+        cards = self.links.relayed()
+        hung = any(one.worker_pid is None for one in cards) and not all(self._card_workers().values())
+        for status in cards:
+            netdev = status.netdev
+            changing = status.condition is Condition.INCOMPLETE and held(self._engine.places.runtime)
+            if status.worker_pid is not None:
+                found[link_key(status.name)] = status.worker_pid
+            elif netdev is not None and not changing and not (hung and (netdev.carrier or not netdev.up)):
+                found[link_key(status.name)] = None
+        return found
+
+    def _card_workers(self) -> dict[int, bool]:
+        return self._engine.links.workers(self._engine.store.load().shown.links)
+
+    def workers(self) -> dict[int, bool]:
+        """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
+        having = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
+        found = {pid: answers for one in having for pid, answers in one.workers().items()}
+        return found | self._card_workers()
+
+    def following_ports(self) -> list[FollowingPort]:
+        """The ports on record whose NIC follows the link of their far end's; see l2tpv3.liveness.link_loss."""
+        recorded = self._engine.store.load()
+        return following_ports(recorded.tunnels, recorded.links)
+
+    def tell_circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
+        """Have far ends told whether what is attached here works; see TellsCircuits.circuits."""
+        heard: dict[CircuitKey, bool | None] = {}
+        for one in self._datapaths.values():
+            if isinstance(one, TellsCircuits):
+                heard |= one.circuits(told)
+        return heard
+
+    # -- shared --------------------------------------------------------------------------------------------------
+
+    def _settling(self, whole: Everything) -> Settling:
+        unfinished = self._engine.unfinished()
+
+        def settler(before: Everything, bridges: Collection[str]) -> Settler:
+            places = self._engine.places
+            return Settler(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
+
+        return Settling(whole, unfinished, settler, self._engine.links, self._engine.store.host_id)
+
+    def _key(self, recorded: Recorded, name: str) -> str:
+        """A tunnel or a link as the Restorer calls it. Raises NotFoundError, ForeignError."""
+        if name not in recorded.tunnels and link_of(name) in recorded.links:
+            return link_key(link_of(name))
+        if is_link_key(name):
+            raise no_link(link_of(name), recorded.links)
+        return self._record(recorded.tunnels, name).spec.name
+
+    def _record(self, records: Records, name: str) -> TunnelRecord:
+        if name in records:
+            return records[name]
+        foreign = [status.name for status in self.tunnels() if status.foreign]
+        if name in foreign:
+            raise foreign_tunnel(name)
+        raise no_tunnel(name, [*records, *foreign])
+
+
+def _lacks_netdev(record: TunnelRecord, observer: Observer) -> bool:
+    seen = observer.match(record)
+    if seen is None:
+        return False
+    there = {one.session_id: one for one in seen.sessions}
+    sessions = [there.get(one.spec.session_id) for one in record.sessions]
+    return any(one is None or one.attached == "" for one in sessions)
+
+
+def _lasting(whole: Everything, tunnel: str, transient: bool) -> Everything:  # noqa: FBT001 - private
+    """With that tunnel made to last, or not to survive this boot."""
+    record = dataclasses.replace(whole.tunnels[tunnel], boot=boot_id() if transient else None)
+    return dataclasses.replace(whole, tunnels={**whole.tunnels, tunnel: record})
+
+
+def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec's words with some changed; those that are None are left out, for their default."""
+    return {word: value for word, value in {**present, **words}.items() if value is not None and word != "name"}
+
+
+def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change:
+    before = outcome.before.tunnels.get(tunnel)
+    made = before is None or (session is not None and before.session(session) is None)
+    forced = [step.why for step in outcome.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
+    after = outcome.after.tunnels.get(tunnel)
+    if before is not None and after is not None and any(isinstance(step, AddTunnel) for step in outcome.steps):
+        forced = [f"{', '.join(differing_words(before, after))} can't change in place"] if forced else []
+    lost = tuple(f"{one.subject}: {one.text}" for one in outcome.lost)
+    return Change(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
+
+
+def _shipped(places: Places) -> list[Datapath]:
+    from l2tpv3.datapath.ebpf import EbpfDatapath
+    from l2tpv3.datapath.kernel import KernelDatapath
+    from l2tpv3.datapath.user import UserDatapath
+
+    return [KernelDatapath(), UserDatapath(places), EbpfDatapath(places)]
+
+
+def _shipped_placer() -> Placer:
+    from l2tpv3.netdev.configurator import NetdevPlacer
+
+    return NetdevPlacer()
+
+
+def _session_record(record: TunnelRecord, name: str) -> SessionRecord:
+    session = record.session(name)
+    if session is None:
+        raise no_session(record.spec.name, name, (one.spec.name for one in record.sessions))
+    return session

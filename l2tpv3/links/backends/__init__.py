@@ -1,0 +1,1 @@
+"""How links are made: each of these knows one way."""

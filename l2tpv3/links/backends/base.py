@@ -1,0 +1,79 @@
+"""The seam to what makes links: netdevs of the kernel's, virtual cards in user space, ports."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.links.inventory import Sight
+from l2tpv3.links.kinds.base import Below
+from l2tpv3.model.links.observed import LinkState
+from l2tpv3.model.links.options import LinkType
+from l2tpv3.model.links.spec import LinkSpec
+
+
+class LinkMaker(Protocol):
+    """Makes links of some types. mark: whose it is (marks.py). below: of everything in `over`. Raises L2tpError."""
+
+    def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
+        """That it can be made, before anything is touched.
+
+        ours: names of netdevs that a change is about to make or to free. Raises ConflictError (a name taken, a netdev
+        in use or with addresses), MissingError, InvalidValueError.
+        """
+
+    def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
+        """Make it whole, or nothing. mac: its own address, None for the kernel's choice."""
+
+    def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
+        """Change it in place to what `new` says. Raises NotFoundError when it is gone."""
+
+    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
+        """The link as it is now; None when it is not there. sight: a look that others share; None is one of its own."""
+
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
+        """Those of these netdevs that are not there to be over."""
+
+    def remove(self, spec: LinkSpec, mark: str) -> None:
+        """Remove it; one that is gone is fine."""
+
+
+@runtime_checkable
+class Relays(Protocol):
+    """What a LinkMaker offers as well whose links are moved by processes of its own."""
+
+    def workers(self) -> dict[int, bool]:
+        """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not."""
+
+    def replace_old(self, marks: Collection[str]) -> list[L2tpError]:
+        """As HasWorkers.replace_old, of links with these marks."""
+
+
+class Makers:
+    """What makes links of each type on one host. runtime: its run-time directory."""
+
+    def __init__(self, runtime: Path) -> None:
+        self._runtime = runtime
+        self._made: dict[str, LinkMaker] = {}
+
+    def __call__(self, spec: LinkSpec) -> LinkMaker:
+        """What makes links of that type; imported when it is first asked for."""
+        name = {LinkType.PORT: "port", LinkType.VNIC: "vnic"}.get(spec.type, "netdev")
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def _make(self, name: str) -> LinkMaker:
+        if name == "port":
+            from l2tpv3.links.backends.port import PortMaker
+
+            return PortMaker()
+        if name == "vnic":
+            from l2tpv3.links.backends.vnic import VnicMaker
+
+            return VnicMaker(self._runtime)
+        from l2tpv3.links.backends.netdev import NetdevMaker
+
+        return NetdevMaker()

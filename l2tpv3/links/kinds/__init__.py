@@ -1,0 +1,32 @@
+"""Which types of link are netdevs of the kernel's, and what knows how to make each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from l2tpv3.links.kinds.base import Kind
+from l2tpv3.links.kinds.bond import Bond
+from l2tpv3.links.kinds.bridge import Alias, Bridge
+from l2tpv3.links.kinds.stacked import Ipvlan, Macvlan, Vlan
+from l2tpv3.model.links.options import LinkType
+from l2tpv3.model.links.spec import LinkSpec
+
+_KINDS: Mapping[LinkType, Kind[Any]] = {
+    LinkType.BRIDGE: Bridge(),
+    LinkType.ALIAS: Alias(),
+    LinkType.BOND: Bond(),
+    LinkType.MACVLAN: Macvlan(),
+    LinkType.IPVLAN: Ipvlan(),
+    LinkType.VLAN: Vlan(),
+}
+
+
+def kind_of(spec: LinkSpec) -> Kind[Any]:
+    """What knows how to make its netdev. KeyError for one that has none."""
+    return _KINDS[spec.type]
+
+
+def driver_of(type_: LinkType) -> str:
+    """What the kernel calls the driver of such netdevs (IFLA_INFO_KIND). KeyError for a type that has none."""
+    return _KINDS[type_].driver

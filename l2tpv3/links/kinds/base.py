@@ -1,0 +1,48 @@
+"""The seam to a type of link that is a netdev of the kernel's: what to ask rtnetlink for, how to read its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from l2tpv3.model.links.options import Options
+from l2tpv3.model.links.spec import LinkSpec
+
+Own = TypeVar("Own", bound=Options)
+
+Attributes = dict[str, Any]
+"""By pyroute2's names for IPRoute.link(): the attribute's, in lower case without IFLA_."""
+
+Below = Mapping[str, str]
+"""What a link is over, as LinkSpec.over names it → the netdev's name."""
+
+
+class Kind(Generic[Own]):
+    """One type.
+
+    driver: IFLA_INFO_KIND. members_down: what it is over has to be down when it joins. Where that is loose, they are
+    its members (IFLA_MASTER), else it lies on it (IFLA_LINK).
+    """
+
+    driver: ClassVar[str]
+    members_down: ClassVar[bool] = False
+
+    def attributes(self, spec: LinkSpec, options: Own) -> Attributes:
+        """What to make it with, and to set when `options` change."""
+        return {}
+
+    def made_with(self, spec: LinkSpec, options: Own) -> Attributes:
+        """What can only be said when it is made."""
+        return {}
+
+    def reset_with(self, info: Mapping[str, Any], options: Own) -> Attributes:
+        """What to set as well when it is changed, of what `attributes` leaves out. info: as for `words`, as it was."""
+        return {}
+
+    def member_attributes(self, options: Own, member: str) -> Attributes:
+        """What to set of a member as such; member: as in LinkSpec.over."""
+        return {}
+
+    def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """Those words of the type that its netdev tells. info: IFLA_INFO_DATA, by names as in `attributes`."""
+        return {}

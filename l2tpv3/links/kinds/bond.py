@@ -1,0 +1,54 @@
+"""Bonds: etherchannels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from l2tpv3.links.kinds.base import Attributes, Kind
+from l2tpv3.model.links.options import BondMode, BondOptions, Hash, LacpRate
+from l2tpv3.model.links.spec import LinkSpec
+
+# include/uapi/linux/if_bonding.h
+_MODES: Final = {BondMode.ROUND_ROBIN: 0, BondMode.ACTIVE_BACKUP: 1, BondMode.XOR: 2, BondMode.LACP: 4}
+_HASHES: Final = {Hash.LAYER2: 0, Hash.LAYER34: 1, Hash.LAYER23: 2}
+_RATES: Final = {LacpRate.SLOW: 0, LacpRate.FAST: 1}
+
+
+class Bond(Kind[BondOptions]):
+    """drivers/net/bonding/bond_netlink.c."""
+
+    driver = "bond"
+    members_down = True  # bond_enslave() wants them so
+
+    def attributes(self, spec: LinkSpec, options: BondOptions) -> Attributes:
+        """Carrier is looked at, or hosts are asked: the driver takes one of the two (bond_opt_check_deps())."""
+        wanted: Attributes = {"bond_xmit_hash_policy": _HASHES[options.hash], "bond_min_links": options.min_links}
+        if options.arp_targets:
+            wanted["bond_arp_interval"] = options.arp_interval_ms
+        else:
+            wanted["bond_miimon"] = options.miimon_ms
+        return wanted
+
+    def made_with(self, spec: LinkSpec, options: BondOptions) -> Attributes:
+        """The driver changes these only while it has no members."""
+        wanted: Attributes = {"bond_mode": _MODES[options.mode]}
+        if options.mode is BondMode.LACP:
+            wanted["bond_ad_lacp_rate"] = _RATES[options.lacp_rate]
+        if options.arp_targets:
+            wanted["bond_arp_ip_target"] = list(options.arp_targets)
+        return wanted
+
+    def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """All but the primary, which is told by index; and but for miimon, which is 0, while hosts are asked."""
+        return {
+            "mode": _name(_MODES, info.get("bond_mode")),
+            "hash": _name(_HASHES, info.get("bond_xmit_hash_policy")),
+            "miimon-ms": None if info.get("bond_arp_interval") else info.get("bond_miimon"),
+            "min-links": info.get("bond_min_links"),
+            "arp-interval-ms": info.get("bond_arp_interval"),
+        }
+
+
+def _name(table: Mapping[Any, int], number: Any) -> str | None:
+    return next((str(name) for name, value in table.items() if value == number), None)

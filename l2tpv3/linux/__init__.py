@@ -1,0 +1,1 @@
+"""What Linux offers, without a word about L2TP."""

@@ -1,0 +1,1 @@
+"""BPF: programs, maps and the system call bpf(2)."""

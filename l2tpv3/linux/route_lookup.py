@@ -1,0 +1,199 @@
+"""The route to a peer: which local address it uses, and what MTU is left for frames inside the tunnel."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+
+from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, from_errno
+from l2tpv3.linux.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
+from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.spec import MTU_MIN, Encap, IPAddress, Sublayer, TunnelSpec
+
+_ETHERNET_HEADER = 14
+_VLAN_TAG = 4
+_UDP_HEADER = 8
+_IP_HEADER = {4: 20, 6: 40}
+_L2TP_HEADER = {Encap.UDP: 8, Encap.IP: 4}
+_SUBLAYER = {Sublayer.DEFAULT: 4, Sublayer.NONE: 0}
+_IP_MTU = 14  # linux/in.h
+_IPV6_MTU = 24  # linux/in6.h
+_ETHERNET_MTU = 1500
+_MTU_MAX = 65535
+_DAD_FAILED, _TENTATIVE = 0x08, 0x40  # linux/if_addr.h
+_DETECTION_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The route to a peer. local: the source address it uses.
+
+    mtu: in bytes, of the netdev that packets leave by, or what the route was given; less what IPsec adds to them. What
+    ICMP says of the path is no part of it: anybody can forge that, and a session's MTU stays.
+    """
+
+    local: IPAddress
+    mtu: int
+
+
+DETECTION_S = 2.0
+"""Duplicate address detection takes a second or two (RFC 4862, 5.4)."""
+
+
+def find_route(tunnel: TunnelSpec, *, patience_s: float = 0.0) -> Route:
+    """The route to the tunnel's peer, asked of the kernel by a connected socket that sends nothing.
+
+    patience_s: how long to wait for an IPv6 address of which duplicate address detection is not done.
+    Raises NoRouteError (no route), NoAddressError (`local` is not on this host), NotFoundError (no such netns),
+    InvalidValueError (no packet can go from the one address to the other).
+    """
+    v6 = tunnel.remote.version == 6
+    subject = f"tunnel {tunnel.name}"
+    with inside(tunnel.netns):
+        try:
+            probe = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise from_errno(subject, f"ask for the route to --remote {tunnel.remote}", error.errno or 0) from error
+    with probe:
+        if tunnel.local is not None:
+            _bind(probe, subject, tunnel.local, tunnel.netns, patience_s)
+        try:
+            probe.connect(socket_address(tunnel.remote, tunnel.remote_port, tunnel.netns))
+            mtu = probe.getsockopt(*((socket.IPPROTO_IPV6, _IPV6_MTU) if v6 else (socket.IPPROTO_IP, _IP_MTU)))
+        except OSError as error:
+            raise _unreachable(subject, tunnel, error) from error
+        source = probe.getsockname()
+        local = ip_address(source[0])
+        scope = source[3] if v6 else 0
+    return Route(tunnel.local or local, _without_hearsay(tunnel, local, scope, mtu))
+
+
+def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int) -> int:
+    """The MTU of a route as it was configured, given that of a socket connected by it."""
+    remote = tunnel.remote
+    try:
+        with RouteSocket(tunnel.netns) as route:
+            answer = route.request(GET_ROUTE, route_to(remote, local, out=scope))
+            present = read_mtu(answer)
+            link = route.link(read_route(answer))
+            most = _most(tunnel, link)
+            if not present.expires:
+                return min(mtu, most)
+            try:
+                kept = read_mtu(route.request(GET_ROUTE, route_to(remote, local, out=scope, configured=True)))
+            except OSError:
+                kept = RouteMtu(0, expires=False)
+    except OSError as error:
+        subject = f"tunnel {tunnel.name}"
+        raise from_errno(subject, f"ask for the route to --remote {remote}", error.errno or 0) from error
+    clean = min(kept.mtu, most) if kept.mtu and not kept.expires else most
+    added = max(0, present.mtu - mtu) if present.mtu else 0  # by IPsec, in the socket's view of the route
+    return clean - added
+
+
+def _most(tunnel: TunnelSpec, link: Link) -> int:
+    """The most that a route by this netdev can have, in bytes.
+
+    A socket says more while an IPsec policy waits for its keys: it has a stand-in for a route then, the MTU of which is
+    the loopback device's (net/xfrm/xfrm_policy.c xfrm_create_dummy_bundle()).
+    """
+    bound = advertised_mtu(tunnel.netns, link.ifname) if tunnel.remote.version == 6 else _MTU_MAX
+    return min(link.mtu, bound)
+
+
+def advertised_mtu(netns: str | None, ifname: str) -> int:
+    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu); 65535 if none."""
+    try:
+        with inside(netns):
+            return int(Path(f"/proc/sys/net/ipv6/conf/{ifname}/mtu").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return _MTU_MAX
+
+
+def _unreachable(subject: str, tunnel: TunnelSpec, error: OSError) -> L2tpError:
+    """Why connect(2) did not find a route: some of its errnos are about the two addresses, not about this host."""
+    if error.errno == errno.EINVAL and tunnel.local is not None:  # net/ipv4/route.c: loopback's leave no host
+        problem = f"--remote {tunnel.remote} can't be reached from --local {tunnel.local}"
+        remedy = f"leave --local out, or give the address that `ip route get {tunnel.remote}` shows as src"
+        return InvalidValueError(subject, problem, remedy)
+    if error.errno == errno.EACCES:  # net/ipv4/datagram.c: without SO_BROADCAST
+        problem = f"--remote {tunnel.remote} is a broadcast address here"
+        return InvalidValueError(subject, problem, "give the peer's own address")
+    return from_errno(subject, f"reach --remote {tunnel.remote}", error.errno or 0)
+
+
+def _bind(probe: socket.socket, subject: str, local: IPAddress, netns: str | None, patience_s: float) -> None:
+    """Have a socket send from a local address. Raises NoAddressError."""
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            probe.bind(socket_address(local, 0, netns))
+            return
+        except OSError as error:
+            flags = address_flags(local, netns) if error.errno == errno.EADDRNOTAVAIL and local.version == 6 else 0
+            if flags & _DAD_FAILED:
+                problem = f"can't use --local {local}: another host has that address (duplicate address detection)"
+                raise NoAddressError(subject, problem, "give this host another one", errno=error.errno) from error
+            if not flags & _TENTATIVE:
+                raise from_errno(subject, f"use --local {local}", error.errno or 0) from error
+            if time.monotonic() >= give_up:
+                problem = f"can't use --local {local} yet: duplicate address detection is not done"
+                remedy = "try again in a second; it is never done while the netdev has no carrier"
+                raise NoAddressError(subject, problem, remedy, errno=error.errno) from error
+            time.sleep(_DETECTION_POLL_S)
+
+
+def address_flags(address: IPAddress, netns: str | None) -> int:
+    """The flags (IFA_F_*, linux/if_addr.h) of an IPv6 address of a network namespace; 0 where it is not there."""
+    wanted = address.packed.hex()
+    with inside(netns):
+        try:
+            lines = Path("/proc/thread-self/net/if_inet6").read_text("ascii").splitlines()
+        except OSError:
+            return 0
+    found = [line.split() for line in lines]
+    return next((int(words[4], 16) for words in found if words[0] == wanted), 0)
+
+
+def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What bind() and connect() take, an IPv6 scope looked up in `netns`. Raises NotFoundError (no such netdev)."""
+    if not isinstance(address, IPv6Address):
+        return str(address), port
+    scope = address.scope_id
+    if scope is None:
+        return str(address), port, 0, 0
+    try:
+        with inside(netns):
+            index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    except OSError as error:
+        raise MissingError(f"address {address}", f"there is no netdev {scope}", errno=errno.ENODEV) from error
+    return str(address).partition("%")[0], port, 0, index
+
+
+def overhead(encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False) -> int:
+    """Bytes around the payload of a frame: outer IP, UDP, L2TPv3 header, cookie, sublayer, inner ethernet header.
+
+    version: of the outer IP, 4 or 6. cookie_length: of the cookie that is sent. tagged: every frame carries a VLAN tag.
+    As net/l2tp/l2tp_eth.c l2tp_eth_adjust_mtu() counts it; it makes no allowance for a tag.
+    """
+    udp = _UDP_HEADER if encap is Encap.UDP else 0
+    frame = _ETHERNET_HEADER + (_VLAN_TAG if tagged else 0)
+    return _IP_HEADER[version] + udp + _L2TP_HEADER[encap] + cookie_length + _SUBLAYER[sublayer] + frame
+
+
+def session_mtu(
+    route_mtu: int, encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False
+) -> int:
+    """The MTU of a session's netdev in bytes: without `tagged` the kernel's own figure for the same session.
+
+    A route too small for any frame gives what an ethernet underlay would, as the kernel does; the outer
+    packets are then fragmented.
+    """
+    around = overhead(encap, version, cookie_length, sublayer, tagged=tagged)
+    mtu = route_mtu - around
+    return mtu if MTU_MIN <= mtu <= 65535 else _ETHERNET_MTU - around

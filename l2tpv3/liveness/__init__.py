@@ -1,0 +1,1 @@
+"""What has to go on while tunnels run: workers started again, link loss passed on."""

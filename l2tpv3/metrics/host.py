@@ -1,0 +1,234 @@
+"""Prometheus metrics of what the manager tells: the text format 0.0.4, and OpenMetrics 1.0.0.
+
+Written here, as prometheus_client takes many times as long (bench/metrics). A session has the labels `tunnel` and
+`session` and no others, but for one series with what seldom changes (`_info`), to be joined with `group_left`.
+docs/metrics.md lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.spec import Encap
+from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.printable import printable_lines
+
+TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+"""Media types of the two formats."""
+
+SESSION_COUNTERS: Final = {
+    "tx_packets": "Frames sent.",
+    "tx_bytes": "Bytes of frames sent.",
+    "tx_errors": "Frames that could not be sent.",
+    "rx_packets": "Frames received.",
+    "rx_bytes": "Bytes of frames received.",
+    "rx_errors": "Frames that could not be delivered: too short, over the MTU, expired while waiting for their turn.",
+    "rx_seq_discards": "Packets dropped for their sequence number, or for having none.",
+    "rx_oos_packets": "Packets that came out of order.",
+    "rx_cookie_discards": "Packets with a wrong cookie: someone guesses, or both ends disagree.",
+    "rx_invalid": "Packets that were not of this session's shape.",
+}
+TUNNEL_COUNTERS: Final = {
+    "rx_unknown_session": "Packets for a session that is not there.",
+    "rx_control": "Control packets, which a static tunnel has no use for.",
+    "rx_invalid": "Packets too short, or of another version than 3.",
+}
+LINK_COUNTERS: Final = {
+    "rx_packets": "Frames that the link's netdev received.",
+    "rx_bytes": "Bytes of frames that it received.",
+    "rx_errors": "Frames that it received broken.",
+    "rx_dropped": "Frames that it received and dropped.",
+    "multicast": "Frames to groups that it received.",
+    "tx_packets": "Frames that it sent.",
+    "tx_bytes": "Bytes of frames that it sent.",
+    "tx_errors": "Frames that it could not send.",
+    "tx_dropped": "Frames that it dropped instead of sending them.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Metrics of one name. kind: counter, gauge, info or histogram. name: without _total and _info.
+
+    lines: what follows the name, suffix and all: `_total{tunnel="a"} 3`.
+    """
+
+    name: str
+    kind: str
+    help: str
+    lines: Sequence[str]
+
+
+def exposition(families: Iterable[Family], *, openmetrics: bool = False) -> str:
+    """The text of all of them."""
+    parts: list[str] = []
+    for family in families:
+        name, kind = family.name, family.kind
+        if not openmetrics:
+            name += {"counter": "_total", "info": "_info"}.get(kind, "")
+            kind = "gauge" if kind == "info" else kind
+        parts.append(f"# HELP {name} {family.help}\n# TYPE {name} {kind}\n")
+        if family.lines:
+            parts.append(f"{family.name}" + f"\n{family.name}".join(family.lines) + "\n")
+    if openmetrics:
+        parts.append("# EOF\n")
+    return "".join(parts)
+
+
+def labels(**values: object) -> str:
+    """A list of labels in braces; those that are None are left out."""
+    return "{" + ",".join(f'{name}="{_text(value)}"' for name, value in values.items() if value is not None) + "}"
+
+
+def _text(value: object) -> str:
+    return printable_lines(str(value)).replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def families(tunnels: Sequence[TunnelStatus], version: str = "", *, links: Sequence[LinkStatus] = ()) -> list[Family]:
+    """All about tunnels, sessions and links. version: l2tpv3's, where it is known."""
+    build = Family("l2tpv3_build", "info", "The version of l2tpv3.", [f"_info{labels(version=version)} 1"])
+    return [build, *_tunnels(tunnels), *_sessions(tunnels), *_links(links)]
+
+
+def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
+    named = [(labels(tunnel=one.name), one) for one in tunnels]
+    found = [
+        Family("l2tpv3_tunnel", "info", "What is known of a tunnel.", [_tunnel_info(one) for one in tunnels]),
+        Family(
+            "l2tpv3_tunnel_up", "gauge", "Whether the tunnel runs: 1, or 0.",
+            [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_tunnel_condition", "gauge", "1 for the condition that the tunnel is in, which is a label.",
+            [f"{labels(tunnel=one.name, condition=one.condition)} 1" for one in tunnels],
+        ),
+        Family(
+            "l2tpv3_tunnel_sessions", "gauge", "How many sessions the tunnel has.",
+            [f"{name} {len(one.sessions)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_tunnel_worker_up", "gauge", "Whether the worker of a user or ebpf tunnel is there: 1, or 0.",
+            [f"{name} {int(one.worker_pid is not None)}" for name, one in named if _has_worker(one)],
+        ),
+    ]  # fmt: skip
+    for field, help in TUNNEL_COUNTERS.items():
+        values = [(name, getattr(one.counters, field)) for name, one in named]
+        lines = [f"_total{name} {value}" for name, value in values if value is not None]
+        found.append(Family(f"l2tpv3_tunnel_{field}", "counter", help, lines))
+    return found
+
+
+def _has_worker(tunnel: TunnelStatus) -> bool:
+    return tunnel.datapath in ("user", "ebpf") or tunnel.worker_pid is not None
+
+
+def _tunnel_info(one: TunnelStatus) -> str:
+    spec = one.spec
+    udp = spec.encap is Encap.UDP
+    said = labels(
+        tunnel=one.name,
+        datapath=one.datapath,
+        encap=spec.encap,
+        local=one.local or spec.local,
+        remote=spec.remote,
+        local_port=spec.local_port if udp else None,
+        remote_port=spec.remote_port if udp else None,
+        id=spec.tunnel_id,
+        peer_id=spec.peer_tunnel_id,
+        netns=spec.netns,
+        foreign="true" if one.foreign else "false",
+    )
+    return f"_info{said} 1"
+
+
+def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
+    named: list[tuple[str, SessionStatus]] = []
+    infos, conditions = [], []
+    for tunnel in tunnels:
+        head = f'{{tunnel="{_text(tunnel.name)}",session="'
+        for one in tunnel.sessions:
+            open_ = f'{head}{_text(one.name)}"'
+            named.append((f"{open_}}}", one))
+            infos.append(f"_info{open_},{_session_info(one)}}} 1")
+            conditions.append(f'{open_},condition="{one.condition}"}} 1')
+    found = [
+        Family("l2tpv3_session", "info", "What is known of a session.", infos),
+        Family(
+            "l2tpv3_session_up", "gauge", "Whether the session runs and its netdev is set up: 1, or 0.",
+            [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_session_wanted_up", "gauge", "Whether the session's netdev is to be set up: 1, or 0.",
+            [f"{name} {int(one.spec.up)}" for name, one in named if not one.foreign],
+        ),
+        Family(
+            "l2tpv3_session_condition", "gauge", "1 for the condition that the session is in, which is a label.",
+            conditions,
+        ),
+        Family(
+            "l2tpv3_session_mtu_bytes", "gauge", "The netdev's MTU.",
+            [f"{name} {one.netdev.mtu}" for name, one in named if one.netdev is not None],
+        ),
+    ]  # fmt: skip
+    for field, help in SESSION_COUNTERS.items():
+        lines = [f"_total{name} {getattr(one.counters, field)}" for name, one in named]
+        found.append(Family(f"l2tpv3_session_{field}", "counter", help, lines))
+    return found
+
+
+def _session_info(one: SessionStatus) -> str:
+    spec, netdev = one.spec, one.netdev
+    ifname, netns = (netdev.ifname, netdev.netns) if netdev is not None else (spec.ifname, spec.netns)
+    text = f'ifname="{_text(ifname)}",id="{spec.session_id}",peer_id="{spec.peer_session_id}"'
+    return text if netns is None else f'{text},netns="{_text(netns)}"'
+
+
+def _links(links: Sequence[LinkStatus]) -> list[Family]:
+    named = [(labels(link=one.name), one) for one in links]
+    found = [
+        Family("l2tpv3_link", "info", "What is known of a link.", list(map(_link_info, links))),
+        Family(
+            "l2tpv3_link_up", "gauge", "Whether the link is there and its netdev is set up: 1, or 0.",
+            [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_link_wanted_up", "gauge", "Whether the link's netdev is to be set up: 1, or 0.",
+            [f"{name} {int(one.spec.up)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_link_condition", "gauge", "1 for the condition that the link is in, which is a label.",
+            [f"{labels(link=one.name, condition=one.condition)} 1" for one in links],
+        ),
+        Family(
+            "l2tpv3_link_carrier", "gauge", "Whether the link's netdev has a carrier: 1, or 0.",
+            [f"{name} {int(one.netdev.carrier)}" for name, one in named if one.netdev is not None],
+        ),
+        Family(
+            "l2tpv3_link_members", "gauge", "Over how many netdevs the link is now.",
+            [f"{name} {len(one.over)}" for name, one in named],
+        ),
+        Family(
+            "l2tpv3_link_mtu_bytes", "gauge", "The MTU of the link's netdev.",
+            [f"{name} {one.netdev.mtu}" for name, one in named if one.netdev is not None],
+        ),
+        Family(
+            "l2tpv3_link_worker_up", "gauge", "Whether a worker relays the virtual card: 1, or 0.",
+            [f"{name} {int(one.worker_pid is not None)}" for name, one in named if one.spec.options.relayed],
+        ),
+    ]  # fmt: skip
+    for field, help in LINK_COUNTERS.items():
+        lines = [f"_total{name} {one.counters[field]}" for name, one in named if field in one.counters]
+        found.append(Family(f"l2tpv3_link_{field}", "counter", help, lines))
+    return found
+
+
+def _link_info(one: LinkStatus) -> str:
+    ifname, netns = one.spec.ifname or None, one.spec.netns
+    if one.netdev is not None:
+        ifname, netns = one.netdev.ifname, one.netdev.netns
+    said = labels(link=one.name, type=one.spec.type, ifname=ifname, over=",".join(one.over) or None, netns=netns)
+    return f"_info{said} 1"

@@ -1,0 +1,87 @@
+"""What files want: tunnels with their sessions, and links; only the words given. The manager chooses the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.source import Source
+from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, has_udp_checksum
+
+CHOSEN_TUNNEL_WORDS = frozenset({"id"})
+"""Words of a tunnel that have no fixed default: left out, a value is chosen when the tunnel is made."""
+
+CHOSEN_SESSION_WORDS = frozenset({"id", "ifname", "tx-cookie", "rx-cookie"})
+"""Words of a session that have no fixed default. `peer-id` follows `id` in both."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedSession:
+    """A session as a file wants it.
+
+    words: by SessionSpec.to_words' keys without `name`, as `session_fields` takes them; those that a file gave are
+    in to_words' form, cookies as bytes. source: where it is written; None when it comes from no file.
+    """
+
+    name: str
+    words: Mapping[str, Any] = field(default_factory=dict, repr=False)  # cookies are secret
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def from_spec(cls, spec: SessionSpec) -> WantedSession:
+        """What states `spec` in full: fixed defaults are left out, but for the sublayer, which ends must agree on."""
+        words = {**spec.to_words(), "tx-cookie": spec.tx_cookie, "rx-cookie": spec.rx_cookie}
+        default = SessionSpec(name=spec.name, ifname=spec.ifname).to_words()
+        always = CHOSEN_SESSION_WORDS | {"peer-id", "sublayer"}
+        return cls(name=spec.name, words=_stated(words, default, always))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedTunnel:
+    """A tunnel as a file wants it. words: by TunnelSpec.to_words' keys without `name`; see WantedSession."""
+
+    name: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    sessions: tuple[WantedSession, ...] = ()
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def from_specs(cls, spec: TunnelSpec, sessions: Iterable[SessionSpec] = ()) -> WantedTunnel:
+        """What states a tunnel and its sessions in full: fixed defaults are left out, ends, ids and ports are not."""
+        checksum = has_udp_checksum(spec.datapath, spec.remote)
+        default = TunnelSpec(name=spec.name, remote=spec.remote, udp_checksum=checksum).to_words()
+        always = CHOSEN_TUNNEL_WORDS | {"remote", "encap", "peer-id"}
+        if spec.encap is Encap.UDP:
+            always |= {"local-port", "remote-port"}
+        return cls(
+            name=spec.name,
+            words=_stated(spec.to_words(), default, always),
+            sessions=tuple(WantedSession.from_spec(session) for session in sessions),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedLink:
+    """A link as a file wants it. words: by LinkSpec.to_words' keys without `name`, `type` among them."""
+
+    name: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def from_spec(cls, spec: LinkSpec) -> WantedLink:
+        """What states `spec` in full: defaults are left out."""
+        return cls(name=spec.name, words=spec.stated_words())
+
+
+Wanted = WantedTunnel | WantedLink
+
+
+def _stated(words: Mapping[str, Any], default: Mapping[str, Any], always: Iterable[str]) -> dict[str, Any]:
+    return {
+        word: value
+        for word, value in words.items()
+        if word != "name" and value is not None and (word in always or value != default[word])
+    }

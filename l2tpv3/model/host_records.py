@@ -1,0 +1,60 @@
+"""All that is, or could be, on record of one host, tunnels and links; and what a change makes of some of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from l2tpv3.model.links.record import LinkRecord, Links
+from l2tpv3.model.record import Records, TunnelRecord
+
+_One = TypeVar("_One")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everything:
+    """Tunnels with their sessions, and links, each by name."""
+
+    tunnels: Records = field(default_factory=dict)
+    links: Links = field(default_factory=dict)
+
+    def edited(self, edits: Edits) -> Everything:
+        """With those edits made."""
+        return Everything(tunnels=_edited(self.tunnels, edits.tunnels), links=_edited(self.links, edits.links))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edits:
+    """What becomes of some tunnels and links, by name. None: removed."""
+
+    tunnels: Mapping[str, TunnelRecord | None] = field(default_factory=dict)
+    links: Mapping[str, LinkRecord | None] = field(default_factory=dict)
+
+    @classmethod
+    def between(cls, old: Everything, new: Everything) -> Edits:
+        """What makes `new` of `old`."""
+        return cls(tunnels=_differing(old.tunnels, new.tunnels), links=_differing(old.links, new.links))
+
+    def __bool__(self) -> bool:
+        return bool(self.tunnels or self.links)
+
+    @property
+    def made(self) -> Everything:
+        """What is there after them, as far as they tell."""
+        return Everything().edited(self)
+
+    def back(self, before: Everything) -> Edits:
+        """What undoes them. before: what they were made to."""
+        return Edits(
+            tunnels={name: before.tunnels.get(name) for name in self.tunnels},
+            links={name: before.links.get(name) for name in self.links},
+        )
+
+
+def _edited(old: Mapping[str, _One], edits: Mapping[str, _One | None]) -> dict[str, _One]:
+    return {name: one for name, one in {**old, **edits}.items() if one is not None}
+
+
+def _differing(old: Mapping[str, _One], new: Mapping[str, _One]) -> dict[str, _One | None]:
+    return {name: new.get(name) for name in sorted({*old, *new}) if old.get(name) != new.get(name)}

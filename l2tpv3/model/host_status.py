@@ -1,0 +1,17 @@
+"""One look at a host: its tunnels and its links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.status import TunnelStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """tunnels: as Manager.tunnels gives them. links: as ManagedLinks.all does."""
+
+    tunnels: Sequence[TunnelStatus] = ()
+    links: Sequence[LinkStatus] = ()

@@ -1,0 +1,1 @@
+"""Values about links: what lies over sessions and NICs, and joins them."""

@@ -1,0 +1,67 @@
+"""What is seen of a link: its netdev, and what it is over now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l2tpv3.model.status import NetdevState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberState:
+    """What a netdev is as a member of a link.
+
+    primary: of a bond. vlans: of a bridge that filters them: each
+    one's number, and whether it is the untagged one; None where it does not.
+    """
+
+    isolated: bool = False
+    primary: bool = False
+    vlans: Mapping[int, bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkState:
+    """A link's netdev as rtnetlink reports it.
+
+    netdev: None of a port, which has none. over: the names of its members, or of what it is stacked on; () when that
+    is in another namespace and not found. words: those of its type that the kernel tells, as LinkSpec.to_words has
+    them. counters: COUNTERS, and what relays it counts; of a port, by NIC, what it has received.
+    mtus: of what it is over, in bytes, by name. sessions: TUNNEL/SESSION of those among it that are a session's netdev.
+    below_mtu: of the session's netdev that it lies on at the very bottom, by TUNNEL/SESSION. members: of a bridge,
+    alias or bond, by name. worker_pid: of the process that relays it. notes: what else to know of it.
+    """
+
+    netdev: NetdevState | None = None
+    over: tuple[str, ...] = ()
+    words: Mapping[str, Any] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
+    mtus: Mapping[str, int] = field(default_factory=dict)
+    sessions: Mapping[str, str] = field(default_factory=dict)
+    below_mtu: Mapping[str, int] = field(default_factory=dict)
+    members: Mapping[str, MemberState] = field(default_factory=dict)
+    worker_pid: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+COUNTERS = (
+    *("rx_packets", "rx_bytes", "rx_errors", "rx_dropped", "multicast"),
+    *("tx_packets", "tx_bytes", "tx_errors", "tx_dropped"),
+)
+"""Those of struct rtnl_link_stats64 that every link has."""
+
+
+def counters_of(stats: Mapping[str, int] | None) -> dict[str, int]:
+    """From IFLA_STATS64; zeros where there is none."""
+    return {name: (stats or {}).get(name, 0) for name in COUNTERS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinksSeen:
+    """One look at links. there: those that are there, by name. lacking: link's name → netdevs of others' that it is to
+    be over and that are not there."""
+
+    there: Mapping[str, LinkState] = field(default_factory=dict)
+    lacking: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -1,0 +1,172 @@
+"""What is wanted of a link: LinkSpec. Frozen, fully checked when made, inert."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.model import ids
+from l2tpv3.model.fields import IPInterface, optional, parse_interface, parse_text
+from l2tpv3.model.links.fields import Word, Words, fields, number, switch, texts
+from l2tpv3.model.links.options import LinkType, Options, options_type, parse_options
+from l2tpv3.model.spec import MTU_MAX, MTU_MIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSpec:
+    """One netdev of ours over others. Raises InvalidValueError when made from what can't work.
+
+    over: what it is layered on, in `over_netns` (None: the caller's): a netdev's name, `tunnel/session` or another
+    link's name. ifname, netns: its own netdev's name, and where that goes; None is where `over` is. mac: None is one
+    derived from this machine and the name, where the type has one of its own. mtu: bytes, None is what is beneath
+    allows.
+    """
+
+    name: str
+    options: Options
+    over: tuple[str, ...] = ()
+    ifname: str = ""
+    over_netns: str | None = None
+    netns: str | None = None
+    mac: str | None = None
+    mtu: int | None = None
+    addresses: tuple[IPInterface, ...] = ()
+    up: bool = True
+
+    def __post_init__(self) -> None:
+        here = f"link {self.name}"
+        ids.parse_name(self.name, "link name")
+        self._check_ifname(here)
+        if not self.options.own_netdev and (self.ifname, self.mac, self.mtu, self.addresses) != ("", None, None, ()):
+            raise InvalidValueError(
+                here, "a port has no netdev of its own", "leave --ifname, --mac, --mtu and --address out"
+            )
+        ids.check_netns(self.over_netns, f"{here}: --over-netns")
+        ids.check_netns(self.netns, f"{here}: --netns")
+        if self.mtu is not None and not MTU_MIN <= self.mtu <= MTU_MAX:
+            raise InvalidValueError(f"{here}: --mtu", f"{self.mtu} is out of range", f"give {MTU_MIN} to {MTU_MAX}")
+        self._check_over(here)
+        if stranger := sorted(self.options.mentioned() - {*self.over}):
+            raise InvalidValueError(here, f"{stranger[0]} is not a member of it", "name it in --over too")
+
+    def _check_ifname(self, here: str) -> None:
+        if not self.options.own_netdev:
+            return
+        if not self.ifname:
+            if len(self.name.encode()) > ids.IFNAME_MAX:
+                remedy = f"give a shorter one of {ids.IFNAME_MAX} at most by --ifname"
+                raise InvalidValueError(here, "its name is too long for a netdev", remedy)
+            object.__setattr__(self, "ifname", self.name)
+        ids.parse_ifname(self.ifname, f"{here}: --ifname")
+
+    def _check_over(self, here: str) -> None:
+        least, most = self.options.least_over, self.options.most_over
+        if len(self.over) < least:
+            raise InvalidValueError(f"{here}: --over", f"{self.type.one} needs what it is over", "name a netdev")
+        if most is not None and len(self.over) > most:
+            raise InvalidValueError(f"{here}: --over", f"{self.type.one} is over {most} only", "name one")
+        if len(set(self.over)) < len(self.over):
+            raise InvalidValueError(f"{here}: --over", "names one twice", "name each once")
+        if self.name in self.over or self.ifname in self.over:
+            raise InvalidValueError(f"{here}: --over", "it can't be over itself", "name another netdev")
+
+    @property
+    def type(self) -> LinkType:
+        """What it is."""
+        return self.options.type
+
+    @property
+    def home(self) -> str | None:
+        """The namespace that its netdev belongs in."""
+        return self.netns if self.netns is not None else self.over_netns
+
+    def to_words(self) -> dict[str, Any]:
+        """JSON-ready, by the command line's words; from_words takes it back."""
+        common = {word: one.format(getattr(self, one.field)) for word, one in COMMON.items()}
+        return {"name": self.name, "type": str(self.type), **common, **self.options.to_words()}
+
+    def stated_words(self) -> dict[str, Any]:
+        """Those of to_words, without the name, that a file has to give: what is left out is the default."""
+        defaults = {one.name: one.default for one in dataclasses.fields(self)} | {"ifname": self.name}
+        own = {one.name: one.default for one in dataclasses.fields(self.options)}
+        said = self.to_words()
+        words = [word for word, one in COMMON.items() if getattr(self, one.field) != defaults[one.field]]
+        words += [
+            word for word, one in self.options.words.items() if getattr(self.options, one.field) != own[one.field]
+        ]
+        return {"type": said["type"], **{word: said[word] for word in words if said[word] is not None}}
+
+    @classmethod
+    def from_words(cls, words: Mapping[str, Any]) -> LinkSpec:
+        """The inverse of to_words; what is left out is the default. Raises InvalidValueError."""
+        name = words.get("name", "")
+        what = f"link {name}".strip()
+        try:
+            type_ = LinkType(words.get("type", ""))
+        except ValueError:
+            problem = f"{words['type']!r} is no type of link" if "type" in words else "it needs a type"
+            raise InvalidValueError(f"{what}: --type", problem, f"give one of {', '.join(LinkType)}") from None
+        own = options_type(type_).words
+        common = {word: value for word, value in words.items() if word in COMMON}
+        rest = {word: value for word, value in words.items() if word not in COMMON and word not in ("name", "type")}
+        if unknown := sorted(set(rest) - set(own)):
+            every = COMMON if options_type(type_).own_netdev else ("over", "over-netns")
+            has = f"{_options(own)} and, as every link, " if own else ""
+            remedy = f"it has {has}{_options(every)}"
+            raise InvalidValueError(f"{what}: --{unknown[0]}", f"{type_.one} has no such option", remedy)
+        return cls(name=name, options=parse_options(type_, rest, what), **fields(common, COMMON, what))
+
+
+def _options(words: Iterable[str]) -> str:
+    return ", ".join(f"--{word}" for word in words)
+
+
+def derived_mac(host: str, name: str) -> str:
+    """A link's own MAC address: the same at each boot, another on each host, locally administered (IEEE 802c).
+
+    host: any text that no other host has.
+    """
+    digest = bytearray(hashlib.sha256(f"l2tpv3 link {host} {name}".encode()).digest()[:6])
+    digest[0] = digest[0] & 0xFC | 0x02
+    return digest.hex(":")
+
+
+def _mac(value: Any, what: str) -> str:
+    return ids.parse_mac(parse_text(value, what), what)
+
+
+_mtu = number("mtu", MTU_MIN, MTU_MAX, unit="bytes")
+
+
+def _device(text: str, what: str) -> str:
+    """A netdev's or link's name, or tunnel/session."""
+    tunnel, slash, session = text.partition("/")
+    if slash:
+        ids.parse_name(tunnel, what)
+        ids.parse_name(session, what)
+    elif len(text.encode()) <= ids.IFNAME_MAX:
+        ids.parse_ifname(text, what)
+    else:
+        ids.parse_name(text, what)
+    return text
+
+
+COMMON: Words = {
+    "over": texts("over", _device),
+    "ifname": Word("ifname", parse_text),
+    "over-netns": Word("over_netns", optional(parse_text), in_place=False),
+    "netns": Word("netns", optional(parse_text), in_place=False),
+    "mac": Word("mac", optional(_mac)),
+    "mtu": Word(
+        "mtu",
+        lambda value, what: None if value in (None, "auto") else _mtu.parse(value, what),
+        lambda value: "auto" if value is None else value,
+    ),
+    "address": texts("addresses", parse_interface),
+    "up": switch("up"),
+}
+"""The words that every type has."""

@@ -1,0 +1,44 @@
+"""What is seen of this host at one moment, as plain data: tunnels by datapath and namespace, netdevs by session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from l2tpv3.errors import WorkerError
+from l2tpv3.model.links.observed import LinksSeen
+from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.record import TunnelRecord, is_same
+from l2tpv3.model.status import NetdevState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """tunnels: (datapath, netns) → tunnel id → Tunnel. netdevs: (tunnel name, session name) → its netdev.
+
+    faults: of a datapath, why some of its workers can't be worked with; what those carry is not in `tunnels`.
+    lost: by datapath and name, tunnels that run in network namespaces which have lost their names.
+    """
+
+    tunnels: Mapping[tuple[str, str | None], Mapping[int, Tunnel]] = field(default_factory=dict)
+    netdevs: Mapping[tuple[str, str], NetdevState] = field(default_factory=dict)
+    faults: Mapping[str, tuple[WorkerError, ...]] = field(default_factory=dict)
+    lost: frozenset[tuple[str, str]] = frozenset()
+    links: LinksSeen = field(default_factory=LinksSeen)
+
+    def tunnel(self, record: TunnelRecord) -> Tunnel | None:
+        """The tunnel on record as its datapath reports it; None when it does not."""
+        there = self.tunnels.get((record.datapath, record.spec.netns), {})
+        seen = there.get(record.spec.tunnel_id)
+        return seen if seen is not None and is_same(record, seen) else None
+
+    def may_be_carried(self, record: TunnelRecord) -> WorkerError | None:
+        """Why it can't be told whether a tunnel that `tunnel` does not find runs all the same; None: it does not.
+
+        A worker that can't be worked with may carry it. Then its netdevs have their carrier, or are down.
+        """
+        fault = next(iter(self.faults.get(record.datapath, ())), None)
+        netdevs = [self.netdevs.get((record.spec.name, one.spec.name)) for one in record.sessions]
+        if fault is None or any(one is not None and one.up and not one.carrier for one in netdevs):
+            return None
+        return fault

@@ -1,0 +1,98 @@
+"""What is seen: tunnels, sessions and counters as a datapath reports them. Made by datapaths, never edited by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from l2tpv3.model.spec import Egress, Encap, IPAddress, Sublayer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """A session's counters; the names are those of L2TP_ATTR_STATS (include/uapi/linux/l2tp.h).
+
+    rx_errors: frames that could not be delivered (too short, over the MTU, expired in the reorder queue).
+    rx_seq_discards: dropped for their sequence number, or for having none. rx_oos_packets: arrived out of order.
+    rx_cookie_discards: wrong cookie. rx_invalid: not a data packet of this session's shape.
+    tx_errors: frames that could not be sent; those that a netdev's queue dropped are added where statuses are made.
+    """
+
+    tx_packets: int = 0
+    tx_bytes: int = 0
+    tx_errors: int = 0
+    rx_packets: int = 0
+    rx_bytes: int = 0
+    rx_errors: int = 0
+    rx_seq_discards: int = 0
+    rx_oos_packets: int = 0
+    rx_cookie_discards: int = 0
+    rx_invalid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelCounters:
+    """What arrived on a tunnel's socket and belonged to no session, as far as the datapath can tell (else None).
+
+    rx_unknown_session: no such session id. rx_control: control packets, which a static tunnel has no use for.
+    rx_invalid: too short, or another version than 3.
+    """
+
+    rx_unknown_session: int | None = None
+    rx_control: int | None = None
+    rx_invalid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session as its datapath reports it.
+
+    ifname: its netdev's present name as far as the datapath knows (the kernel's dumps keep the first name).
+    attached: its netdev's present name for sure, as whoever has it open tells; "" when it is gone; None where nobody
+    can tell. sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a
+    datapath that can't tell says None and the default.
+    """
+
+    session_id: int
+    peer_session_id: int
+    ifname: str
+    attached: str | None = None
+    tx_cookie: bytes = field(default=b"", repr=False)
+    rx_cookie: bytes = field(default=b"", repr=False)
+    send_seq: bool = False
+    recv_seq: bool = False
+    reorder_timeout_ms: int = 0
+    sublayer: Sublayer | None = None
+    vlan: int | None = None
+    egress: Egress = Egress.REMOVE
+    counters: Counters = Counters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """A tunnel as its datapath reports it, with its sessions. Ports are 0 over IP.
+
+    worker_pid: the process that moves its frames, None in the kernel. notes: what the user should know
+    about how it is carried (an offload that is missing here, for instance).
+    """
+
+    tunnel_id: int
+    peer_tunnel_id: int
+    encap: Encap
+    local: IPAddress
+    remote: IPAddress
+    local_port: int = 0
+    remote_port: int = 0
+    udp_checksum: bool | None = None
+    sessions: tuple[Session, ...] = ()
+    counters: TunnelCounters = TunnelCounters()
+    worker_pid: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def by_tunnel_id(tunnels: Iterable[Tunnel]) -> dict[int, list[Tunnel]]:
+    """Tunnels of one datapath and network namespace by their ids, so that each need not be looked for among all."""
+    found: dict[int, list[Tunnel]] = {}
+    for one in tunnels:
+        found.setdefault(one.tunnel_id, []).append(one)
+    return found

@@ -1,0 +1,72 @@
+"""The mark on a session's netdev, its ifalias: `l2tpv3 TUNNEL/SESSION RUNTIME`.
+
+It tells people whose the netdev is, and us: it stays through renames and moves to other namespaces. What does not have
+our mark is never attached to, changed or removed. Whoever has a network namespace can write it there, so it is believed
+where the record says that the netdev is, and elsewhere only with evidence (l2tpv3.netdev.locator).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+_ALIAS_MAX = 250  # IFALIASZ is 256
+
+
+class Mark(NamedTuple):
+    """Whose netdev it is. session None: any session of that tunnel. The runtime directory tells hosts apart that share
+    a namespace or a machine; a digest of it stands for one that is too long."""
+
+    runtime: Path
+    tunnel: str
+    session: str | None = None
+
+    def alias(self) -> str:
+        """The ifalias to set."""
+        text = f"{self._head()}{self.session}{self._tail()}"
+        assert self.session is not None and len(text.encode()) <= _ALIAS_MAX
+        return text
+
+    @staticmethod
+    def is_of(runtime: Path, alias: str) -> bool:
+        """Whether it is the mark of any session of the host with that runtime directory."""
+        head, slash, _ = alias.removesuffix(Mark(runtime, "")._tail()).partition("/")
+        return head.startswith("l2tpv3 ") and bool(slash) and alias.endswith(Mark(runtime, "")._tail())
+
+    def fits(self, alias: str) -> bool:
+        """Whether a netdev with that ifalias is meant."""
+        if self.session is not None:
+            return alias == self.alias()
+        return alias.startswith(self._head()) and alias.endswith(self._tail())
+
+    def _head(self) -> str:
+        return f"l2tpv3 {self.tunnel}/"
+
+    def _tail(self) -> str:
+        return _tail(self.runtime if self.runtime.is_absolute() else self.runtime.absolute())
+
+
+@lru_cache(maxsize=8)
+def _tail(runtime: Path) -> str:
+    text = str(runtime)
+    if len(text.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
+        text = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f" {text}"
+
+
+def session_in(alias: str) -> str | None:
+    """TUNNEL/SESSION of a session's mark, to call its netdev by; None where the ifalias is no such mark."""
+    words = alias.split(" ")
+    return words[1] if len(words) >= 3 and words[0] == "l2tpv3" and words[1].count("/") == 1 else None
+
+
+def link_alias(runtime: Path, name: str) -> str:
+    """The mark of a link: `l2tpv3 link NAME RUNTIME`, which no session has, since theirs have a slash."""
+    return f"l2tpv3 link {name}{_tail(runtime.absolute())}"
+
+
+def netns_alias(runtime: Path) -> str:
+    """The mark of a network namespace that was made on demand, on its loopback: `l2tpv3 netns RUNTIME`."""
+    return f"l2tpv3 netns{_tail(runtime.absolute())}"

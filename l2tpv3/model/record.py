@@ -1,0 +1,141 @@
+"""Tunnels and sessions on record: the specs that are wanted, and what was chosen for what they leave open."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.spec import Encap, IPAddress, SessionSpec, TunnelSpec, with_measures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A session on record. mtu: what `spec.mtu` or the route came to, in bytes.
+
+    mac: what its netdev is made with, each time it is made, so that peers and DHCP servers know it again: `spec.mac`,
+    or one chosen when the session was; None on records from before it was kept.
+    """
+
+    spec: SessionSpec
+    mtu: int
+    mac: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelRecord:
+    """A tunnel on record. local: the address chosen. datapath, reason: what carries it, why that one.
+
+    boot: of a transient one, the boot (its boot_id) that it does not outlive; None for one that lasts.
+    stopped: the boot in which `down` stopped it, and in which nothing brings it back by itself; None otherwise.
+    waits: it, or a session of it, could not be made yet when it came on record; `watch` and `restore` see to it.
+    """
+
+    spec: TunnelSpec
+    local: IPAddress
+    datapath: str
+    reason: str
+    boot: str | None = None
+    stopped: str | None = None
+    waits: bool = False
+    sessions: tuple[SessionRecord, ...] = ()
+    _by_name: Mapping[str, SessionRecord] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {one.spec.name: one for one in self.sessions})
+
+    def session(self, name: str) -> SessionRecord | None:
+        """The session of that name. Found without a search: plans ask for each of ten thousand."""
+        return self._by_name.get(name)
+
+    def with_session(self, session: SessionRecord) -> TunnelRecord:
+        """This record with that session added, or put in place of the one of its name."""
+        others = [one for one in self.sessions if one.spec.name != session.spec.name]
+        return self.with_sessions((*others, session))
+
+    def without_session(self, name: str) -> TunnelRecord:
+        """This record without that session."""
+        return self.with_sessions(tuple(one for one in self.sessions if one.spec.name != name))
+
+    def with_sessions(self, sessions: tuple[SessionRecord, ...]) -> TunnelRecord:
+        """This record with those sessions, in the order of their names."""
+        return dataclasses.replace(self, sessions=tuple(sorted(sessions, key=lambda one: one.spec.name)))
+
+
+Records = Mapping[str, TunnelRecord]
+"""Tunnels on record by name."""
+
+
+def resolved(record: TunnelRecord) -> TunnelSpec:
+    """The spec that datapaths get: with the local address and the datapath that were chosen."""
+    return dataclasses.replace(record.spec, local=record.local, datapath=record.datapath)
+
+
+def resolved_session(record: SessionRecord) -> SessionSpec:
+    """The spec to make the session from: with the MTU that was computed and the MAC address that was chosen."""
+    return with_measures(record.spec, record.mtu, record.mac or record.spec.mac)
+
+
+def standing_session(record: SessionRecord) -> SessionSpec:
+    """The spec of a session whose netdev is there: it has a MAC address, which we change only when the user gives one.
+
+    Something else may have given it another since (a bond does), and then means it.
+    """
+    return with_measures(record.spec, record.mtu, record.spec.mac)
+
+
+def ports(spec: TunnelSpec) -> tuple[int, int]:
+    """Local and remote UDP port, zeros over IP."""
+    return (spec.local_port, spec.remote_port) if spec.encap is Encap.UDP else (0, 0)
+
+
+SHARES_PORTS = frozenset({"user", "ebpf"})
+"""Datapaths of which several tunnels can have one local port, as long as their remote addresses differ.
+
+Not one of each, though: workers know which ports those of the same datapath have, and take any other for foreign.
+"""
+
+
+def shares_port(record: TunnelRecord, other: TunnelRecord) -> bool:
+    """Whether two tunnels can have the same local address and UDP port."""
+    sharing = record.datapath == other.datapath and record.datapath in SHARES_PORTS
+    return sharing and record.spec.remote != other.spec.remote
+
+
+def identity(record: TunnelRecord) -> dict[str, object]:
+    """What makes a tunnel the one that it is, sessions left out, by the command line's words."""
+    spec = record.spec
+    local_port, remote_port = ports(spec)
+    return {
+        "datapath": record.datapath,
+        "netns": spec.netns,
+        "id": spec.tunnel_id,
+        "peer-id": spec.peer_tunnel_id,
+        "encap": spec.encap,
+        "local": record.local,
+        "remote": spec.remote,
+        "local-port": local_port,
+        "remote-port": remote_port,
+        "udp-checksum": spec.udp_checksum if spec.encap is Encap.UDP else None,
+    }
+
+
+def differing_words(old: TunnelRecord, new: TunnelRecord) -> tuple[str, ...]:
+    """What of a tunnel's identity differs; of two that differ in nothing else, it is the checksums that are seen."""
+    was, now = identity(old), identity(new)
+    return tuple(word for word, value in was.items() if value != now[word]) or ("udp-checksum",)
+
+
+def is_same(record: TunnelRecord, seen: Tunnel) -> bool:
+    """Whether a tunnel that a datapath reports is the one on record, and not another with the same id."""
+    spec = record.spec
+    return (
+        (seen.tunnel_id, seen.peer_tunnel_id, seen.encap) == (spec.tunnel_id, spec.peer_tunnel_id, spec.encap)
+        and (_plain(seen.local), _plain(seen.remote)) == (_plain(record.local), _plain(spec.remote))
+        and (seen.local_port, seen.remote_port) == ports(spec)
+    )
+
+
+def _plain(address: object) -> str:
+    return str(address).partition("%")[0]

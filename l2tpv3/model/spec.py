@@ -1,0 +1,318 @@
+"""What is wanted: TunnelSpec and SessionSpec. Frozen, fully checked when made, inert.
+
+The keys of `to_words` and `from_words` are the command line's words; the store, files and the API all use them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_interface
+from typing import Any, TypeVar
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.model import ids
+from l2tpv3.model.fields import (
+    SESSION_FIELDS,
+    Egress,
+    Encap,
+    IPAddress,
+    IPInterface,
+    Sequencing,
+    Sublayer,
+    parse_address,
+    parse_interface,
+    session_fields,
+    session_word,
+    tunnel_fields,
+)
+from l2tpv3.wire.vlan import VLAN_MAX
+
+__all__ = [
+    "MTU_MAX",
+    "MTU_MIN",
+    "SESSION_FIELDS",
+    "UDP_PORT",
+    "Egress",
+    "Encap",
+    "IPAddress",
+    "IPInterface",
+    "Sequencing",
+    "SessionSpec",
+    "Sublayer",
+    "TunnelSpec",
+    "has_udp_checksum",
+    "parse_address",
+    "parse_interface",
+    "session_fields",
+    "session_word",
+    "tunnel_fields",
+    "unchecked",
+    "with_measures",
+]
+
+UDP_PORT = 1701
+"""The port registered for L2TP (RFC 3931 section 4.1.2)."""
+
+MTU_MIN, MTU_MAX = 68, 65535
+"""Bounds of a session's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
+
+
+def has_udp_checksum(datapath: str, remote: IPAddress) -> bool:
+    """Whether a tunnel sends UDP checksums if nothing is said of them.
+
+    The ebpf datapath's programs give none. Over IPv6 peers refuse packets without (RFC 6935), so there workers send.
+    """
+    return datapath != "ebpf" or remote.version == 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelSpec:
+    """One static tunnel between two addresses. Raises InvalidValueError when made from what can't work.
+
+    local: None means the source address of the route to `remote`, chosen when the tunnel is made.
+    local_port, remote_port: UDP ports, ignored over IP. datapath: "auto" or a datapath's name.
+    netns: the network namespace of the underlay (a name under /run/netns or a path); None is the caller's.
+    """
+
+    name: str
+    remote: IPAddress
+    local: IPAddress | None = None
+    encap: Encap = Encap.UDP
+    tunnel_id: int = 1
+    peer_tunnel_id: int = 1
+    local_port: int = UDP_PORT
+    remote_port: int = UDP_PORT
+    udp_checksum: bool = True
+    datapath: str = "auto"
+    netns: str | None = None
+
+    def __post_init__(self) -> None:
+        ids.parse_name(self.name, "tunnel name")
+        ids.check_netns(self.netns, f"tunnel {self.name}: --netns")
+        ids.check_id(self.tunnel_id, f"tunnel {self.name}: --id")
+        ids.check_id(self.peer_tunnel_id, f"tunnel {self.name}: --peer-id")
+        ids.check_port(self.local_port, f"tunnel {self.name}: --local-port")
+        ids.check_port(self.remote_port, f"tunnel {self.name}: --remote-port")
+        _check_endpoint(self.remote, f"tunnel {self.name}: --remote")
+        if self.local is not None:
+            self._check_local(self.local)
+
+    def _check_local(self, local: IPAddress) -> None:
+        _check_endpoint(local, f"tunnel {self.name}: --local")
+        if local.version != self.remote.version:
+            raise InvalidValueError(
+                f"tunnel {self.name}", f"--local {local} is IPv{local.version} but --remote {self.remote} is not",
+                "give both of one family",
+            )  # fmt: skip
+        if local == self.remote and (self.encap is Encap.IP or self.local_port == self.remote_port):
+            raise InvalidValueError(
+                f"tunnel {self.name}", f"both ends are {local}", "give the peer's address as --remote"
+            )
+
+    @property
+    def endpoint(self) -> IPAddress:
+        """The local address, once it is chosen. Datapaths get specs in which it is."""
+        if self.local is None:
+            raise InvalidValueError(f"tunnel {self.name}", "no local address yet", "resolve the specification first")
+        return self.local
+
+    def to_words(self) -> dict[str, Any]:
+        """JSON-ready, by the command line's words; from_words takes it back."""
+        return {
+            "name": self.name,
+            "remote": str(self.remote),
+            "local": str(self.local) if self.local else None,
+            "encap": self.encap.value,
+            "id": self.tunnel_id,
+            "peer-id": self.peer_tunnel_id,
+            "local-port": self.local_port,
+            "remote-port": self.remote_port,
+            "udp-checksum": "on" if self.udp_checksum else "off",
+            "datapath": self.datapath,
+            "netns": self.netns,
+        }
+
+    @classmethod
+    def from_words(cls, words: Mapping[str, Any]) -> TunnelSpec:
+        """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
+        return cls(**tunnel_fields(words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSpec:
+    """One ethernet pseudowire in a tunnel. Raises InvalidValueError when made from what can't work.
+
+    tx_cookie is what we send, rx_cookie what we expect: 0, 4 or 8 bytes each. mtu: bytes of payload of an
+    ethernet frame, None is computed from the route. netns: where the netdev goes, None is the tunnel's.
+    vlan: this end's VLAN, where it is an ethernet VLAN pseudowire (type 0x0004): every packet then carries a tag, which
+    `egress` removes from what comes in, or gives this end's number. None: an ethernet pseudowire, type 0x0005.
+    """
+
+    name: str
+    ifname: str
+    session_id: int = 1
+    peer_session_id: int = 1
+    tx_cookie: bytes = dataclasses.field(default=b"", repr=False)
+    rx_cookie: bytes = dataclasses.field(default=b"", repr=False)
+    sublayer: Sublayer = Sublayer.DEFAULT
+    sequencing: Sequencing = Sequencing.NONE
+    reorder_timeout_ms: int = 0
+    vlan: int | None = None
+    egress: Egress = Egress.REMOVE
+    mtu: int | None = None
+    mac: str | None = None
+    netns: str | None = None
+    addresses: tuple[IPInterface, ...] = ()
+    bridge: str | None = None
+    up: bool = True
+
+    def __post_init__(self) -> None:
+        ids.parse_name(self.name, "session name")
+        here = f"session {self.name}"
+        ids.parse_ifname(self.ifname, f"{here}: --ifname")
+        ids.check_netns(self.netns, f"{here}: --netns")
+        ids.check_id(self.session_id, f"{here}: --id")
+        ids.check_id(self.peer_session_id, f"{here}: --peer-id")
+        ids.check_cookie(self.tx_cookie, f"{here}: --tx-cookie")
+        ids.check_cookie(self.rx_cookie, f"{here}: --rx-cookie")
+        if self.sublayer is Sublayer.NONE and self.sequencing is not Sequencing.NONE:
+            raise InvalidValueError(
+                here, f"--sequencing {self.sequencing} needs the sublayer that --sublayer none leaves out",
+                "use --sublayer default, or --sequencing none",
+            )  # fmt: skip
+        if not 0 <= self.reorder_timeout_ms <= 60_000:
+            raise InvalidValueError(
+                f"{here}: --reorder-timeout-ms", f"{self.reorder_timeout_ms} is out of range", "give 0 to 60000"
+            )
+        self._check_vlan(here)
+        if self.mtu is not None and not MTU_MIN <= self.mtu <= MTU_MAX:
+            raise InvalidValueError(
+                f"{here}: --mtu", f"{self.mtu} is out of range", f"give {MTU_MIN} to {MTU_MAX}, or auto"
+            )
+        if self.mac is not None:
+            ids.parse_mac(self.mac, f"{here}: --mac")
+        if self.bridge is not None:
+            ids.parse_ifname(self.bridge, f"{here}: --bridge")
+            if self.addresses:
+                raise InvalidValueError(
+                    here,
+                    "a member of a bridge takes no addresses",
+                    "give --address to the bridge, or leave --bridge out",
+                )
+
+    def _check_vlan(self, here: str) -> None:
+        if self.vlan is not None and not 1 <= self.vlan <= VLAN_MAX:
+            raise InvalidValueError(f"{here}: --vlan", f"{self.vlan} is out of range", f"give 1 to {VLAN_MAX}, or none")
+        if self.vlan is None and self.egress is not Egress.REMOVE:
+            raise InvalidValueError(
+                here,
+                f"--egress {self.egress} has no tag to act on without a VLAN",
+                "give --vlan too, or --egress remove",
+            )
+
+    def to_words(self, *, secrets: bool = True) -> dict[str, Any]:
+        """JSON-ready, by the command line's words, cookies in clear; from_words takes it back.
+
+        secrets: False leaves the cookies out.
+        """
+        cookies = {"tx-cookie": self.tx_cookie, "rx-cookie": self.rx_cookie} if secrets else {}
+        return {
+            "name": self.name,
+            "ifname": self.ifname,
+            "id": self.session_id,
+            "peer-id": self.peer_session_id,
+            **{word: ids.format_cookie(cookie) for word, cookie in cookies.items()},
+            "sublayer": self.sublayer.value,
+            "sequencing": self.sequencing.value,
+            "reorder-timeout-ms": self.reorder_timeout_ms,
+            "vlan": self.vlan,
+            "egress": self.egress.value,
+            "mtu": self.mtu if self.mtu is not None else "auto",
+            "mac": self.mac,
+            "netns": self.netns,
+            "address": [str(address) for address in self.addresses],
+            "bridge": self.bridge,
+            "up": self.up,
+        }
+
+    @classmethod
+    def from_record(cls, words: Mapping[str, Any]) -> SessionSpec:
+        """from_words for what to_words of a checked spec gave and nobody else can have changed: not checked again.
+
+        It takes a quarter of the time, which counts with ten thousand on record. Raises KeyError, ValueError.
+        """
+        if words.keys() != SESSION_FIELDS.keys():  # written by another version
+            return cls.from_words(words)
+        spec = object.__new__(cls)
+        put = object.__setattr__  # as the frozen dataclass's own __init__ does it
+        tx_cookie, rx_cookie, mtu, addresses = words["tx-cookie"], words["rx-cookie"], words["mtu"], words["address"]
+        put(spec, "name", words["name"])
+        put(spec, "ifname", words["ifname"])
+        put(spec, "session_id", words["id"])
+        put(spec, "peer_session_id", words["peer-id"])
+        put(spec, "tx_cookie", b"" if tx_cookie == "none" else bytes.fromhex(tx_cookie))
+        put(spec, "rx_cookie", b"" if rx_cookie == "none" else bytes.fromhex(rx_cookie))
+        put(spec, "sublayer", Sublayer(words["sublayer"]))
+        put(spec, "sequencing", Sequencing(words["sequencing"]))
+        put(spec, "reorder_timeout_ms", words["reorder-timeout-ms"])
+        put(spec, "vlan", words["vlan"])
+        put(spec, "egress", Egress(words["egress"]))
+        put(spec, "mtu", None if mtu == "auto" else mtu)
+        put(spec, "mac", words["mac"])
+        put(spec, "netns", words["netns"])
+        put(spec, "addresses", tuple(ip_interface(one) for one in addresses) if addresses else ())
+        put(spec, "bridge", words["bridge"])
+        put(spec, "up", words["up"])
+        return spec
+
+    @classmethod
+    def from_words(cls, words: Mapping[str, Any]) -> SessionSpec:
+        """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
+        return cls(**session_fields(words))
+
+
+Spec = TypeVar("Spec", TunnelSpec, SessionSpec)
+
+
+def unchecked(kind: type[Spec], **fields: Any) -> Spec:
+    """A spec that says what something else made, which may be what we refuse: id 0, a cookie of 5 bytes.
+
+    What is left out is the default. dataclasses.replace() checks it again, so nothing of it can be made by us.
+    """
+    spec = object.__new__(kind)
+    for field in dataclasses.fields(kind):
+        default = b"" if field.default is dataclasses.MISSING else field.default
+        object.__setattr__(spec, field.name, fields.get(field.name, default))
+    return spec
+
+
+def as_seen(spec: SessionSpec, **fields: Any) -> SessionSpec:
+    """The spec with these fields as they are seen, not checked as dataclasses.replace() would.
+
+    Whoever has the netdev's namespace may give it a name or an MTU that we refuse, which is to be set right then.
+    """
+    seen = object.__new__(SessionSpec)
+    for name in _SESSION_FIELDS:
+        object.__setattr__(seen, name, getattr(spec, name))
+    for name, value in fields.items():
+        object.__setattr__(seen, name, value)
+    return seen
+
+
+def with_measures(spec: SessionSpec, mtu: int, mac: str | None) -> SessionSpec:
+    """The spec with that MTU and MAC address, which come from a record: dataclasses.replace() would check all of it."""
+    return spec if (spec.mtu, spec.mac) == (mtu, mac) else as_seen(spec, mtu=mtu, mac=mac)
+
+
+def _check_endpoint(address: IPAddress, what: str) -> None:
+    if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
+        raise InvalidValueError(what, f"{address} is not a host's address", "give a unicast address")
+    if isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
+        raise InvalidValueError(what, f"{address} is link-local", f"say on which netdev: {address}%NETDEV")
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        raise InvalidValueError(what, f"{address} is an IPv4 address in disguise", f"give {address.ipv4_mapped}")
+
+
+_SESSION_FIELDS = tuple(field.name for field in dataclasses.fields(SessionSpec))

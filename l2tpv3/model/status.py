@@ -1,0 +1,83 @@
+"""What the manager tells: each tunnel and session as wanted (spec), as seen, and what came of it (condition)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from l2tpv3.model.observed import Counters, TunnelCounters
+from l2tpv3.model.spec import IPAddress, IPInterface, SessionSpec, TunnelSpec
+
+
+class Condition(StrEnum):
+    """Whether a thing that is on record is there.
+
+    UP: it exists (a session: its netdev is there and administratively up). DOWN: it exists, its netdev is set
+    down. MISSING: on record, but the datapath does not have it (a reboot, a dead worker): `l2tpctl restore`
+    brings it back. INCOMPLETE: an add or delete was interrupted half-way: delete it, or restore.
+    """
+
+    UP = "up"
+    DOWN = "down"
+    MISSING = "missing"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetdevState:
+    """A netdev as rtnetlink reports it. mtu in bytes; netns: the name it was found under, None is the caller's."""
+
+    ifname: str
+    ifindex: int
+    mac: str
+    mtu: int
+    up: bool
+    carrier: bool
+    kind: str = ""
+    alias: str = ""
+    bridge: str | None = None
+    netns: str | None = None
+    addresses: tuple[IPInterface, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStatus:
+    """One session. `name` of a foreign one is its id. sublayer in `spec` is not known for a foreign one.
+
+    mtu: what --mtu auto came to, in bytes; None when unknown. netdev: None when it is not there.
+    send_seq, recv_seq: what the datapath does now; a Linux kernel changes its own to follow the peer.
+    notes: what the user should know of it beside that, in sentences; see l2tpv3.reconcile.notes.
+    """
+
+    name: str
+    spec: SessionSpec
+    condition: Condition
+    foreign: bool = False
+    mtu: int | None = None
+    netdev: NetdevState | None = None
+    send_seq: bool = False
+    recv_seq: bool = False
+    counters: Counters = field(default_factory=Counters)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelStatus:
+    """One tunnel with its sessions. `name` of a foreign one is `DATAPATH:ID`, which no name on record can be.
+
+    spec: as wanted. local: the address in use. datapath and reason: what carries it, and why that one. transient: it
+    is not on record any more after a reboot. notes: see l2tpv3.reconcile.notes; those of a session are with the session.
+    """
+
+    name: str
+    spec: TunnelSpec
+    condition: Condition
+    datapath: str
+    reason: str = ""
+    foreign: bool = False
+    transient: bool = False
+    local: IPAddress | None = None
+    counters: TunnelCounters = field(default_factory=TunnelCounters)
+    worker_pid: int | None = None
+    notes: tuple[str, ...] = ()
+    sessions: tuple[SessionStatus, ...] = ()

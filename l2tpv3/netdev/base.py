@@ -1,0 +1,127 @@
+"""The seam to netdevs: what the manager asks of them. place.py does it by rtnetlink, memory.py in dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.status import NetdevState
+from l2tpv3.netdev.belongings import Belongings
+
+LINK_FIELDS = frozenset({"mtu", "mac", "netns", "addresses", "bridge", "up", "ifname"})
+"""SessionSpec fields that concern the netdev alone: no datapath has to know them, but for `mtu` and `ifname`."""
+
+
+def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:
+    """The namespace that the session's netdev belongs in."""
+    return session.netns if session.netns is not None else tunnel.netns
+
+
+class Evidence(NamedTuple):
+    """What is known of a session's netdev beside its mark, which whoever has a namespace may write on a netdev there.
+
+    datapath: what carries it; "" when that is not known. attached, alive: what the datapath reports, see Session; False
+    when it reports no such session. mac: the MAC address on record. homes: other namespaces that it may be in, by what
+    is on record. others: the names, as `attached`, of the netdevs of other sessions that run under the same name and so
+    have the same mark: one that takes the place of another one runs beside it for a while.
+    """
+
+    datapath: str = ""
+    attached: str | None = None
+    alive: bool = False
+    mac: str | None = None
+    homes: tuple[str | None, ...] = ()
+    others: frozenset[str | None] = frozenset()
+
+
+NO_EVIDENCE: Final = Evidence()
+
+
+class Locator(Protocol):
+    """Finds many sessions' netdevs in one look."""
+
+    def find(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, evidence: Evidence = NO_EVIDENCE
+    ) -> NetdevState | None:
+        """By its mark (Places.mark): where it belongs, in evidence.homes and the tunnel's namespace; with enough
+        evidence also in any other that has a name. Of several the one that evidence.attached tells; the newest where
+        that tells nothing. None where it can only be that of another session, see evidence.others."""
+
+    def named(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """A netdev by its name, for those that carry no mark of ours."""
+
+    def at(self, netns: str | None) -> Iterable[NetdevState]:
+        """All netdevs of a namespace; none where there is no such namespace."""
+
+
+class Placer(Protocol):
+    """Puts sessions' netdevs where their specs want them. Specs are resolved: `mtu` is set. Raises L2tpError."""
+
+    def locator(self, *, few: bool = False) -> Locator:
+        """A fresh look at the netdevs. few: only few of them will be looked for."""
+
+    def ifnames(self, netns: str | None) -> set[str]:
+        """The names of all netdevs in a namespace. NotFoundError when there is no such namespace."""
+
+    def check(
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        *,
+        ours: Collection[str] = (),
+        bridges: Collection[str] = (),
+    ) -> None:
+        """That the netdev can go where it is wanted, before anything is touched.
+
+        ours: names that are not in the way. bridges: those that will be there. Raises NotFoundError (namespace,
+        bridge), ConflictError (name taken).
+        """
+
+    def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
+        """That a bridge does not carry the tunnel's own packets; else a session in it would be a loop.
+
+        session: what an error is about. netns: where the bridge is, or is going to be. Raises ConflictError.
+        """
+
+    def place(
+        self,
+        tunnel: TunnelSpec,
+        session: SessionSpec,
+        mark: str,
+        *,
+        adopted: bool,
+        made_as: str | None = None,
+        later: bool = False,
+        homes: tuple[str | None, ...] = (),
+    ) -> None:
+        """Configure a netdev that its datapath has just made or taken over: mark, namespace, MTU, MAC and the rest.
+
+        homes: other namespaces in which one that was taken over may be.
+        made_as: the name that it was made under, when that is not `session.ifname` yet. later: it stays down until
+        `set_up`; such a session has no addresses and no namespace of its own.
+        """
+
+    def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
+        """Set netdevs up that were placed to be so later."""
+
+    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, Belongings]:
+        """What others have configured on sessions' netdevs, by their marks; of those that are there."""
+
+    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
+        """Configure that again on a session's netdev, which is in its place. Gives what could not be, in words."""
+
+    def mark_again(self, tunnel: TunnelSpec, session: SessionSpec, old: str, new: str) -> None:
+        """Put another mark on the netdev that has the old one, if there is one."""
+
+    def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
+        """Mark the netdev `session.ifname` in the tunnel's namespace, changing nothing else. NotFoundError."""
+
+    def change(
+        self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
+    ) -> None:
+        """Change a netdev from what `old` says to what `new` says, touching only what differs.
+
+        seen: which netdev it was when it was looked at; None is the one that is found by its mark. Raises NotFoundError
+        when it is gone.
+        """

@@ -1,0 +1,180 @@
+"""Netdevs of one network namespace through rtnetlink: find, change, move."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from l2tpv3.errors import NoAddressError, NotFoundError, from_errno
+from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP, Link, RouteSocket
+from l2tpv3.linux.netns import open_netns
+from l2tpv3.model.spec import IPInterface
+from l2tpv3.model.status import NetdevState
+
+
+class Netdevs:
+    """rtnetlink in one network namespace (None: the caller's). Use it in a `with` block; it is a socket.
+
+    Every method raises L2tpError: NotFoundError for an absent netdev or bridge, ExistsError for a taken name,
+    NotPermittedError, or RefusedError for what else the kernel says.
+    """
+
+    def __init__(self, netns: str | None) -> None:
+        self.netns = netns
+        with _asking("rtnetlink", "open it"):
+            self._route = RouteSocket(netns)
+
+    def __enter__(self) -> Netdevs:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._route.close()
+
+    def all(self) -> list[NetdevState]:
+        """Every netdev, with its addresses."""
+        with _asking("the netdevs", "list them"):
+            return self._states(self._route.links())
+
+    def dropped(self) -> dict[int, int]:
+        """How many frames each netdev has dropped instead of sending them, by its index."""
+        with _asking("the netdevs", "list their counters"):
+            return self._route.dropped()
+
+    def named(self, ifname: str) -> NetdevState:
+        """One netdev by its name, with its addresses. Raises NotFoundError."""
+        with _asking(f"netdev {ifname}", "find it"):
+            return self._states([self._route.link(ifname)])[0]
+
+    def numbered(self, ifindex: int) -> NetdevState:
+        """One netdev by its index, with its addresses. Raises NotFoundError."""
+        with _asking(f"netdev {ifindex}", "find it"):
+            return self._states([self._route.link(ifindex)])[0]
+
+    def some(self, ifnames: Iterable[str]) -> list[NetdevState]:
+        """Those of the netdevs with these names that are here, with their addresses."""
+        found: list[Link] = []
+        with _asking("the netdevs", "find some"):
+            for ifname in ifnames:
+                try:
+                    found.append(self._route.link(ifname))
+                except OSError as error:
+                    if error.errno != errno.ENODEV:
+                        raise
+            return self._states(found)
+
+    def _states(self, links: Iterable[Link]) -> list[NetdevState]:
+        links = list(links)
+        names = {link.ifindex: link.ifname for link in links}
+        addresses: dict[int, list[IPInterface]] = {}
+        for ifindex, address in self._route.addresses(names):
+            addresses.setdefault(ifindex, []).append(address)
+        none: Sequence[IPInterface] = ()
+        return [
+            NetdevState(
+                ifname=link.ifname,
+                ifindex=link.ifindex,
+                mac=link.mac,
+                mtu=link.mtu,
+                up=link.flags & UP != 0,
+                carrier=link.flags & CARRIER != 0,
+                kind=link.kind,
+                alias=link.alias,
+                bridge=names.get(link.master) or self._name(link.master) if link.master else None,
+                netns=self.netns,
+                addresses=tuple(addresses.get(link.ifindex, none)),
+            )
+            for link in links
+        ]
+
+    def _name(self, ifindex: int) -> str | None:
+        """The name of a bridge that was not asked for, or has just been made."""
+        return next((link.ifname for link in self._route.links() if link.ifindex == ifindex), None)
+
+    def index(self, ifname: str) -> int:
+        """The ifindex of a netdev. Raises NotFoundError."""
+        with _asking(f"netdev {ifname}", "find it"):
+            return self._route.link(ifname).ifindex
+
+    def exists(self, ifname: str) -> bool:
+        """Whether a netdev of that name is here."""
+        try:
+            self.index(ifname)
+        except NotFoundError:
+            return False
+        return True
+
+    def change(self, which: int | str, subject: str, **attributes: Any) -> None:
+        """Set what RouteSocket.set_link can, of a netdev by its index or name, in one request.
+
+        When that is refused they are set one by one, so that the error says which it was.
+        """
+        try:
+            self._route.set_link(which, **attributes)
+        except OSError as refused:
+            for key, value in attributes.items() if len(attributes) > 1 else ():
+                with _asking(subject, _setting({key: value})):
+                    self._route.set_link(which, **{key: value})
+            with _asking(subject, _setting(attributes)):
+                raise refused
+
+    def set_up(self, ifnames: Sequence[str]) -> None:
+        """Set netdevs up by their names."""
+        for ifname, refused in self._route.set_up(ifnames):
+            with _asking(f"netdev {ifname}", _setting({"up": True})):
+                raise refused
+
+    def bridge(self, bridge: str, subject: str) -> int:
+        """The index of a bridge, for `change` to make it a netdev's master. Raises NotFoundError."""
+        try:
+            return self.index(bridge)
+        except NotFoundError as error:
+            remedy = f"`l2tpctl link add {bridge} --type bridge` makes it"
+            raise NotFoundError(subject, f"no bridge {bridge}", remedy, errno=error.errno) from error
+
+    def set_addresses(
+        self, ifindex: int, subject: str, wanted: Sequence[IPInterface], drop: Sequence[IPInterface]
+    ) -> None:
+        """Add the addresses of `wanted` that are not there and remove those of `drop` that are not wanted."""
+        for address in drop:
+            if address not in wanted:
+                with contextlib.suppress(NoAddressError), _asking(subject, f"del address {address}"):
+                    self._route.delete_address(ifindex, address)
+        for address in wanted:
+            with _asking(subject, f"replace address {address}"):
+                self._route.put_address(ifindex, address)
+
+    def move(self, ifindex: int, netns: str, subject: str) -> None:
+        """Move a netdev to another namespace; it arrives down, without addresses."""
+        target = open_netns(netns)
+        try:
+            self.change(ifindex, subject, netns_fd=target)
+        finally:
+            os.close(target)
+
+
+def _setting(attributes: dict[str, Any]) -> str:
+    return f"set its netdev's {', '.join(_attribute(*item) for item in attributes.items())}"
+
+
+def _attribute(name: str, value: object) -> str:
+    if name == "netns_fd":
+        return "netns"
+    if name == "up":
+        return f"state {'up' if value else 'down'}"
+    word = {"alias": "ifalias", "mac": "address"}.get(name, name)
+    return f"{word} {value}"
+
+
+@contextlib.contextmanager
+def _asking(subject: str, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise from_errno(subject, doing, error.errno or 0) from error

@@ -1,0 +1,69 @@
+"""Where this host's records and run-time files are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from l2tpv3.errors import L2tpError, file_error
+from l2tpv3.linux.netns import own_netns
+from l2tpv3.model.ownership import Mark, link_alias
+
+EBPF = "ebpf"
+"""In the runtime directory: where the workers beside the ebpf datapath's programs have their sockets."""
+CARDS = "cards"
+"""In the runtime directory: where the workers of virtual cards have their sockets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """state: survives a reboot (names, wanted specs). runtime: does not (workers' sockets and logs, the lock).
+
+    A pair of places is a host of its own: two `l2tpctl` with different pairs in two network namespaces do not
+    know of each other.
+    """
+
+    state: Path
+    runtime: Path
+
+    @classmethod
+    def from_environment(cls) -> Places:
+        """$L2TPV3_STATE_DIR or /var/lib/l2tpv3, and $L2TPV3_RUNTIME_DIR or /run/l2tpv3.
+
+        In a network namespace of `ip netns` l2tpv3@NAME, beside the machine's own: what is made there is there alone.
+        """
+        own = own_netns()
+        name = "l2tpv3" if own is None else f"l2tpv3@{own}"
+        return cls(
+            Path(os.environ.get("L2TPV3_STATE_DIR") or Path("/var/lib", name)),
+            Path(os.environ.get("L2TPV3_RUNTIME_DIR") or Path("/run", name)),
+        )
+
+    def mark(self, tunnel: str, session: str) -> str:
+        """The ifalias of a session's netdev. See l2tpv3.model.ownership."""
+        return Mark(self.runtime, tunnel, session).alias()
+
+    def link_mark(self, link: str) -> str:
+        """The ifalias of a link's netdev."""
+        return link_alias(self.runtime, link)
+
+    def make(self) -> None:
+        """Create both, for their owner alone. Raises NotPermittedError or RefusedError."""
+        for place in (self.state, self.runtime):
+            try:
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise _place_error(place, error) from error
+
+    def let_through(self) -> None:
+        """Let everyone reach what is in the runtime directory and open to them: the service's socket, nothing else."""
+        try:
+            self.runtime.chmod(self.runtime.stat().st_mode & 0o777 | 0o111)
+        except OSError as error:
+            raise _place_error(self.runtime, error) from error
+
+
+def _place_error(place: Path, error: OSError) -> L2tpError:
+    elsewhere = "set L2TPV3_STATE_DIR and L2TPV3_RUNTIME_DIR to other directories"
+    return file_error(place, "use this directory", error, elsewhere=elsewhere)

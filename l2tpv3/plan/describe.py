@@ -1,0 +1,208 @@
+"""Says what steps do, in words for people: a line for each thing that becomes of a tunnel, session or link.
+
+A line can stand for several steps: a tunnel that is made anew is removed and made with its sessions, and what changes
+of a session may be the datapath's to set and the netdev's. The words fit before the steps are taken (a plan) and after
+(a log). No secrets are in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.record import SessionRecord, TunnelRecord, differing_words, identity
+from l2tpv3.model.spec import SESSION_FIELDS, SessionSpec, session_word
+from l2tpv3.plan.link_phrases import describe_link
+from l2tpv3.plan.link_steps import LinkStep
+from l2tpv3.plan.steps import (
+    AddSession,
+    AddTunnel,
+    AnyStep,
+    DelSession,
+    DelTunnel,
+    ReplaceSession,
+    SetNetdev,
+    SetSession,
+    SetTunnel,
+    Step,
+)
+
+_SECRET = "cookie"
+_OF_UDP = ("local-port", "remote-port", "udp-checksum")
+"""What of a tunnel there is over UDP only: nothing has to be said of it where that comes or goes."""
+_Name = tuple[str, str]
+
+
+def describe(steps: Sequence[AnyStep]) -> list[ToldStep]:
+    """What the steps do, in their order."""
+    return [told for told in describe_each(steps) if told is not None]
+
+
+def describe_each(steps: Sequence[AnyStep]) -> list[ToldStep | None]:
+    """The same, step by step; None for one that is said with an earlier one."""
+    return list(_Description(steps).lines())
+
+
+class _Description:
+    def __init__(self, steps: Sequence[AnyStep]) -> None:
+        self._steps = steps
+        removed = {one.tunnel.spec.name: one.tunnel for one in steps if isinstance(one, DelTunnel)}
+        made = {one.tunnel.spec.name: one.tunnel for one in steps if isinstance(one, AddTunnel)}
+        self._anew = {name: (old, made[name]) for name, old in removed.items() if name in made}
+        whys = (one for one in steps if isinstance(one, DelTunnel) and one.why)
+        self._why = {one.tunnel.spec.name: one.why for one in reversed(list(whys))}
+        self._gone = {_name(one): one for one in steps if isinstance(one, DelSession)}
+        self._again = {_name(one): one for one in steps if isinstance(one, AddSession)}
+        self._set: dict[_Name, list[SetSession | SetNetdev]] = {}
+        for one in steps:
+            if isinstance(one, (SetSession, SetNetdev)):
+                self._set.setdefault(_name(one), []).append(one)
+        self._said: set[object] = set()
+
+    def lines(self) -> Iterator[ToldStep | None]:
+        for step in self._steps:
+            yield describe_link(step) if isinstance(step, LinkStep) else self._line(step)
+
+    def _line(self, step: Step) -> ToldStep | None:
+        name = step.tunnel.spec.name
+        if name in self._anew and isinstance(step, (DelTunnel, AddTunnel)):
+            return self._once(name, _tunnel_anew(*self._anew[name], self._why.get(name, "")))
+        match step:
+            case AddTunnel():
+                return _told("+", step, f"{_ends(step.tunnel)}, {step.tunnel.datapath} datapath")
+            case DelTunnel():
+                count = len(step.tunnel.sessions)
+                return _told("-", step, f"removed, with {sessions(count)}" if count else "removed", interrupts=True)
+            case SetTunnel():
+                return _told("~", step, tunnel_changes(step.old, step.tunnel, step.fields))
+            case AddSession() | ReplaceSession() if name in self._anew and self._comes_along(step):
+                return None
+            case SetSession() | SetNetdev():
+                return self._once(_name(step), self._changed(_name(step)))
+        return self._session(step)
+
+    def _session(self, step: Step) -> ToldStep | None:
+        """A session that is made, removed or made anew."""
+        if isinstance(step, ReplaceSession):
+            return _session_anew(step, step.old)
+        if isinstance(step, (AddSession, DelSession)):
+            gone, again = self._gone.get(_name(step)), self._again.get(_name(step))
+            if gone is not None and again is not None:
+                return self._once(_name(step), _session_anew(again, gone.session))
+        if isinstance(step, AddSession):
+            return _told("+", step, f"id {step.session.spec.session_id}, netdev {step.session.spec.ifname}")
+        if isinstance(step, DelSession):
+            return _told("-", step, "removed", interrupts=True)
+        raise TypeError(step)
+
+    def _once(self, what: object, told: ToldStep) -> ToldStep | None:
+        if what in self._said:
+            return None
+        self._said.add(what)
+        return told
+
+    def _comes_along(self, step: AddSession | ReplaceSession) -> bool:
+        """Whether a session is made again as it was, with its tunnel."""
+        old = self._anew[step.tunnel.spec.name][0].session(step.session.spec.name)
+        return old is not None and not session_changes(old, step.session)
+
+    def _changed(self, name: _Name) -> ToldStep:
+        """A session that changes in place, by whatever steps."""
+        steps = self._set[name]
+        said = dict.fromkeys(part for one in steps for part in _fields(one))
+        return _told("~", steps[0], ", ".join(said))
+
+
+def sessions(count: int) -> str:
+    """`1 session`, `2 sessions`."""
+    return f"{count} session{'' if count == 1 else 's'}"
+
+
+def _name(step: Step) -> _Name:
+    session: SessionRecord = getattr(step, "session")  # noqa: B009 - of several classes
+    return step.tunnel.spec.name, session.spec.name
+
+
+def _ends(tunnel: TunnelRecord) -> str:
+    return f"{tunnel.local} to {tunnel.spec.remote} over {tunnel.spec.encap}"
+
+
+def _tunnel_anew(old: TunnelRecord, new: TunnelRecord, why: str) -> ToldStep:
+    names = {one.spec.name for one in new.sessions}
+    kept = [one.spec.name for one in old.sessions if one.spec.name in names]
+    lost = [one.spec.name for one in old.sessions if one.spec.name not in names]
+    text = f"{tunnel_changes(old, new, differing_words(old, new))}: made anew"
+    text += f" with {sessions(len(kept))}" if kept else ""
+    text += f", without {', '.join(lost)}" if lost else ""
+    return ToldStep(sign="~", tunnel=new.spec.name, text=text, why=why, interrupts=True)
+
+
+def tunnel_changes(old: TunnelRecord, new: TunnelRecord, words: Sequence[str]) -> str:
+    """What these words of a tunnel were and are: `remote 192.0.2.2 → 192.0.2.9`."""
+    was, now = identity(old), identity(new)
+    if words == ("udp-checksum",) and was["udp-checksum"] == now["udp-checksum"]:
+        was = {**was, "udp-checksum": not now["udp-checksum"]}  # as is seen
+    said = [word for word in words if not ("encap" in words and word in _OF_UDP)]
+    return ", ".join(f"{word} {_tunnel_value(was[word])} → {_tunnel_value(now[word])}" for word in said)
+
+
+def _tunnel_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value in (None, 0) else str(value)
+
+
+def _session_anew(step: AddSession | ReplaceSession, old: SessionRecord) -> ToldStep:
+    changes = session_changes(old, step.session)
+    return ToldStep(
+        sign="~",
+        tunnel=step.tunnel.spec.name,
+        session=step.session.spec.name,
+        text=f"{', '.join(changes)}: made anew" if changes else f"made anew{': ' if step.why else ''}{step.why}",
+        why=step.why,
+        interrupts=True,
+    )
+
+
+def session_changes(old: SessionRecord, new: SessionRecord) -> list[str]:
+    """What of a session differs, what it was and is; of cookies only that they do."""
+    fields = [field for field in SESSION_FIELDS.values() if getattr(old.spec, field) != getattr(new.spec, field)]
+    fields += ["mtu"] if old.mtu != new.mtu and "mtu" not in fields else []
+    return [_change(field, *(_field(one, field) for one in (old, new))) for field in fields]
+
+
+def _fields(step: SetSession | SetNetdev) -> list[str]:
+    return [_change(field, _field(step.old, field), _field(step.session, field)) for field in step.fields]
+
+
+def _field(of: SessionRecord | SessionSpec, field: str) -> Any:
+    """The value of a session's field; of `mtu` what it comes to."""
+    if field == "mtu" and of.mtu is not None:
+        return of.mtu
+    return getattr(of.spec if isinstance(of, SessionRecord) else of, field)
+
+
+def _change(field: str, before: object, after: object) -> str:
+    word = session_word(field)
+    return word if _SECRET in field else f"{word} {_value(before)} → {_value(after)}"
+
+
+def _told(sign: str, step: Step, text: str, *, interrupts: bool = False) -> ToldStep:
+    session: SessionRecord | None = getattr(step, "session", None)
+    return ToldStep(
+        sign=sign,
+        tunnel=step.tunnel.spec.name,
+        session=session.spec.name if session is not None else None,
+        text=f"{text}: {step.why}" if step.why else text,
+        why=step.why,
+        interrupts=interrupts,
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

@@ -1,0 +1,111 @@
+"""Says what a change makes of the record where nothing that runs is touched, in words for people.
+
+A tunnel that `down` stopped, or that is missing, is removed or changed without a step that would tell of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from l2tpv3.model.host_records import Edits, Everything
+from l2tpv3.model.links.record import LinkRecord
+from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.record import TunnelRecord, identity
+from l2tpv3.plan.describe import session_changes, sessions, tunnel_changes
+from l2tpv3.plan.link_steps import LinkStep
+from l2tpv3.plan.steps import AddTunnel, AnyStep, DelTunnel, SetTunnel, Step
+
+
+def describe_record(before: Everything, after: Everything, steps: Sequence[AnyStep]) -> list[ToldStep]:
+    """What changes on record and is told by none of the steps."""
+    edits = Edits.between(before, after)
+    if not edits:
+        return []
+    told = set(_told(steps))
+    found: list[ToldStep] = []
+    for name, tunnel in edits.tunnels.items():
+        if (name, None) not in told:
+            found += _tunnel(name, before.tunnels.get(name), tunnel)
+        found += _sessions(name, before.tunnels.get(name), tunnel, told)
+    for link, record in edits.links.items():
+        if link not in told:
+            found += _link(link, before.links.get(link), record)
+    return found
+
+
+def _told(steps: Sequence[AnyStep]) -> Iterator[object]:
+    """The tunnels, sessions and links that steps tell of; a tunnel's are told with it where it comes or goes."""
+    for step in steps:
+        if isinstance(step, LinkStep):
+            yield step.link.spec.name
+        elif isinstance(step, Step):
+            name = step.tunnel.spec.name
+            if isinstance(step, (AddTunnel, DelTunnel)):
+                yield from ((name, one.spec.name) for one in step.tunnel.sessions)
+            session = getattr(step, "session", None)
+            if session is not None:
+                yield name, session.spec.name
+            if isinstance(step, (AddTunnel, DelTunnel, SetTunnel)):
+                yield name, None
+
+
+def _tunnel(name: str, old: TunnelRecord | None, new: TunnelRecord | None) -> Iterator[ToldStep]:
+    def told(sign: str, text: str) -> ToldStep:
+        return ToldStep(sign=sign, tunnel=name, text=text, on_record=True)
+
+    if new is None:
+        assert old is not None
+        count = len(old.sessions)
+        text = f"removed, with {sessions(count)}" if count else "removed"
+        yield told("-", f"{text}; {_state(old)}")
+    elif old is None:
+        waits = ", where it waits" if new.waits else ""
+        ends = f"{new.local} to {new.spec.remote} over {new.spec.encap}"
+        yield told("+", f"{ends}, {new.datapath} datapath, on record{waits}")
+    else:
+        was, now = identity(old), identity(new)
+        words = tuple(word for word, value in was.items() if value != now[word])
+        said = [tunnel_changes(old, new, words)] if words else []
+        if old.boot != new.boot:
+            said.append("made to last" if new.boot is None else "made transient")
+        if old.stopped != new.stopped:
+            said.append("stopped no more" if new.stopped is None else "stopped")
+        if said:
+            yield told("~", ", ".join(said))
+
+
+def _sessions(tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, told: set[object]) -> Iterator[ToldStep]:
+    if old is None or new is None:
+        return  # they come and go with it
+    was = {one.spec.name: one for one in old.sessions}
+    now = {one.spec.name: one for one in new.sessions}
+    for name in sorted({*was, *now}):
+        if (tunnel, name) in told or was.get(name) == now.get(name):
+            continue
+        if name not in now:
+            yield ToldStep(sign="-", tunnel=tunnel, session=name, text=f"removed; {_state(old)}", on_record=True)
+        elif name not in was:
+            spec = now[name].spec
+            text = f"id {spec.session_id}, netdev {spec.ifname}, on record"
+            yield ToldStep(sign="+", tunnel=tunnel, session=name, text=text, on_record=True)
+        elif changes := session_changes(was[name], now[name]):
+            yield ToldStep(sign="~", tunnel=tunnel, session=name, text=", ".join(changes), on_record=True)
+
+
+def _link(name: str, old: LinkRecord | None, new: LinkRecord | None) -> Iterator[ToldStep]:
+    def told(sign: str, text: str) -> ToldStep:
+        return ToldStep(sign=sign, link=name, text=text, on_record=True)
+
+    if new is None:
+        yield told("-", f"removed; {'it was stopped' if old is not None and old.stopped else 'it was not running'}")
+    elif old is None:
+        yield told("+", f"{new.spec.type}, on record")
+    else:
+        was, now = old.spec.to_words(), new.spec.to_words()
+        words = [word for word in now if was.get(word) != now[word]]
+        if words:
+            yield told("~", f"{', '.join(words)} changed")
+
+
+def _state(record: TunnelRecord) -> str:
+    return "it was stopped" if record.stopped is not None else "it was not running"

@@ -1,0 +1,37 @@
+"""The steps of a plan that are about links: inert data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from l2tpv3.links.kinds.base import Below
+from l2tpv3.model.links.record import LinkRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStep:
+    """One thing done to one link. link: as wanted (of a removal: as it was). why: when not plain."""
+
+    link: LinkRecord
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddLink(LinkStep):
+    """Make it. below: the netdevs that it is over."""
+
+    below: Below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelLink(LinkStep):
+    """Remove it; what it was over stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetLink(LinkStep):
+    """Change `words` of it in place. old: as it was. below: the netdevs that both are over."""
+
+    old: LinkRecord
+    below: Below
+    words: tuple[str, ...]

@@ -1,0 +1,91 @@
+"""A plan of everything: links' steps before and after those of the tunnels and sessions that they lie on.
+
+Pure functions, no I/O; plan.py and links/plan.py know the two halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from l2tpv3.model.host_records import Everything
+from l2tpv3.model.record import Records, TunnelRecord
+from l2tpv3.plan.links import LinkChange, plan_links
+from l2tpv3.plan.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, SetNetdev, Step
+from l2tpv3.plan.tunnels import Change, Scope, plan
+
+
+def plan_everything(change: Change) -> tuple[AnyStep, ...]:
+    """The steps in the order in which to take them; () when all is so already. Raises what the halves raise."""
+    steps = plan(change)
+    links = change.links
+    if not (links.old or links.maybe or links.wanted):
+        return steps
+    before, after = plan_links(
+        LinkChange(
+            old=links.old,
+            maybe=links.maybe,
+            wanted=links.wanted,
+            seen=change.world.links,
+            tunnels=_named(change.wanted, change.old),
+            tunnels_old=_named(change.maybe, change.old),
+            renewed=frozenset(_renewed(steps)),
+            late=frozenset(_late(steps)),
+            scope=links.scope,
+        )
+    )
+    return (*before, *steps, *after)
+
+
+def _named(records: Records, others: Records) -> Records:
+    """What sessions' netdevs are called: those on the one, and what is only on the other."""
+    found = {**others, **records}
+    for name, record in records.items():
+        if (other := others.get(name)) is not None and other is not record:
+            found[name] = _with_others(record, other)
+    return found
+
+
+def _with_others(record: TunnelRecord, other: TunnelRecord) -> TunnelRecord:
+    known = {one.spec.name for one in record.sessions}
+    left = tuple(one for one in other.sessions if one.spec.name not in known)
+    return record.with_sessions((*record.sessions, *left)) if left else record
+
+
+def _renewed(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
+    """Sessions whose netdev is made, removed or made anew."""
+    for step in steps:
+        match step:
+            case DelTunnel():
+                yield from ((step.tunnel.spec.name, one.spec.name) for one in step.tunnel.sessions)
+            case DelSession() | ReplaceSession():
+                yield step.tunnel.spec.name, step.session.spec.name
+            case AddSession(adopt=False):
+                yield step.tunnel.spec.name, step.session.spec.name
+
+
+def _late(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
+    """Sessions whose netdev is there, but gets its name or its place."""
+    for step in steps:
+        match step:
+            case SetNetdev(fields=fields) if not {"ifname", "netns", "mtu"}.isdisjoint(fields):
+                yield step.tunnel.spec.name, step.session.spec.name
+            case AddSession(adopt=True):
+                yield step.tunnel.spec.name, step.session.spec.name
+
+
+def touched_links(scope: Scope | None, named: Iterable[str], *known: Everything) -> frozenset[str] | None:
+    """The links that a change is about: the named ones, and what lies on those or on sessions in its scope."""
+    if scope is None:
+        return None
+    found = set(named)
+    over = {(name, one) for each in known for name, record in each.links.items() for one in record.spec.over}
+    while True:
+        more = {name for name, one in over if name not in found and (one in found or _covers(scope, one))}
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
+def _covers(scope: Scope, over: str) -> bool:
+    tunnel, slash, session = over.partition("/")
+    return bool(slash) and ((tunnel, None) in scope or (tunnel, session) in scope)

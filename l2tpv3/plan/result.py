@@ -1,0 +1,53 @@
+"""What a change did, or would do: as data, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.model.host_records import Edits, Everything
+from l2tpv3.model.progress import ToldStep
+from l2tpv3.plan.describe import describe
+from l2tpv3.plan.describe_record import describe_record
+from l2tpv3.plan.steps import AnyStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a change did, or would do. steps: in their order; () when everything was so already. namespaces: made before
+    all of them. lost: what others had configured on netdevs that were made anew, and could not be put back.
+    waiting: what is on record and could not be made yet, by the names that `restore` takes, and why.
+    """
+
+    steps: tuple[AnyStep, ...]
+    before: Everything
+    after: Everything
+    namespaces: tuple[str, ...] = ()
+    lost: tuple[ToldStep, ...] = ()
+    waiting: Mapping[str, L2tpError] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything changes: what runs, or only what is on record of it."""
+        return bool(self.steps or self.namespaces) or bool(Edits.between(self.before, self.after))
+
+    @property
+    def told(self) -> tuple[ToldStep, ...]:
+        """The steps in words, and what changes on record alone."""
+        return (*map(of_namespace, self.namespaces), *describe(self.steps), *self.told_of_record, *self.lost)
+
+    @property
+    def told_of_record(self) -> list[ToldStep]:
+        """What changes on record alone."""
+        return describe_record(self.before, self.after, self.steps)
+
+    @property
+    def in_words(self) -> str:
+        """What was done, for the log; "" when it was nothing."""
+        return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in self.told)
+
+
+def of_namespace(netns: str) -> ToldStep:
+    """That a network namespace is made, before all steps."""
+    return ToldStep(sign="+", netns=netns, text="made")

@@ -1,0 +1,515 @@
+"""From what is on record, what is wanted and what is seen to ordered steps: pure functions, no I/O.
+
+A step does one thing to one tunnel or session. What can change in place is changed in place; what can't is replaced,
+and the new one is made before the old one goes wherever both can exist at once: a tunnel with another id and port is
+there before its predecessor's sessions move over, one at a time.
+
+Of everything there may be two beliefs: what was on record before a change, and what a change that was killed half-way
+was making of it (`maybe`). What can be seen decides; where it can't be seen (the sublayer, in the kernel) and the
+beliefs differ, the session is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from l2tpv3.errors import ExistsError, NotFoundError
+from l2tpv3.model.links.record import Links
+from l2tpv3.model.observation import World
+from l2tpv3.model.observed import Session, Tunnel
+from l2tpv3.model.record import (
+    Records,
+    SessionRecord,
+    TunnelRecord,
+    differing_words,
+    identity,
+    ports,
+    shares_port,
+    standing_session,
+)
+from l2tpv3.model.spec import Encap, SessionSpec, as_seen, session_word
+from l2tpv3.model.status import NetdevState
+from l2tpv3.netdev.base import home
+from l2tpv3.plan.steps import (
+    AddSession,
+    AddTunnel,
+    DelSession,
+    DelTunnel,
+    ReplaceSession,
+    SetNetdev,
+    SetSession,
+    SetTunnel,
+    Step,
+)
+
+InPlace = Mapping[str, frozenset[str]]
+"""Datapath's name → what it changes without interrupting traffic: SessionSpec fields, or words of TUNNEL_WORDS."""
+
+Scope = frozenset[tuple[str, str | None]]
+"""What a change is about: (tunnel, session), or (tunnel, None) for a tunnel with all its sessions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkBeliefs:
+    """The links of a change, as Change has the tunnels. scope: the names of those that it is about."""
+
+    old: Links = field(default_factory=dict)
+    wanted: Links = field(default_factory=dict)
+    maybe: Links = field(default_factory=dict)
+    scope: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Everything that a plan looks at.
+
+    old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
+    links: the same of links, which planning.py looks at.
+    """
+
+    old: Records
+    wanted: Records
+    world: World
+    in_place: InPlace
+    tunnels_in_place: InPlace = field(default_factory=dict)
+    maybe: Records = field(default_factory=dict)
+    scope: Scope | None = None
+    links: LinkBeliefs = field(default_factory=LinkBeliefs)
+
+    def covers(self, tunnel: str, session: str | None = None) -> bool:
+        """Whether the change is about that tunnel as such, or (with `session`) about that session."""
+        return (
+            self.scope is None
+            or (tunnel, None) in self.scope
+            or (session is not None and (tunnel, session) in self.scope)
+        )
+
+
+def plan(change: Change) -> tuple[Step, ...]:
+    """The steps that make of what is seen what is wanted, in the order in which to take them; () when it is so already.
+
+    Raises ExistsError when something else has added a session to a tunnel of ours with an id that is wanted.
+    """
+    names = sorted({*change.old, *change.maybe, *change.wanted})
+    plans = [_TunnelPlan(change, name) for name in names]
+    sets = _in_order([one for one in plans if one.changed_from is not None])
+    doomed = [old for one in plans for old in one.doomed]
+    for one in plans:
+        one.decide(doomed)
+    fresh = [one.wanted for one in plans if one.wanted is not None and (one.must_add or one.changed_from is not None)]
+    before: list[Step] = []
+    middle: list[Step] = []
+    after: list[Step] = []
+    for one in plans:
+        gone = one.doomed if one.wanted is None else [old for old in one.doomed if not _coexist(old, fresh)]
+        before += (DelTunnel(tunnel=old, why=one.why_doomed(old)) for old in gone)
+        before += one.leftovers()
+        middle += one.steps(gone)
+        after += (DelTunnel(tunnel=old, why="its successor is there") for old in one.doomed if old not in gone)
+    removals = [step for step in middle if isinstance(step, DelSession)]
+    rest = [step for step in middle if not isinstance(step, DelSession)]
+    return _untangle([*removals, *before, *sets], rest, after)
+
+
+def _in_order(plans: list[_TunnelPlan]) -> list[SetTunnel]:
+    """The steps of tunnels that change in place, so that each finds its addresses and ports given up by others.
+
+    Where they would have to swap those, one is made anew instead.
+    """
+    steps: list[SetTunnel] = []
+    left = list(plans)
+    while left:
+        free = next((one for one in left if not any(one.waits_for(other) for other in left if other is not one)), None)
+        if free is None:
+            left.pop().make_anew()
+        else:
+            left.remove(free)
+            steps.append(free.set_tunnel())
+    return steps
+
+
+class _TunnelPlan:
+    """One tunnel: what is believed of it, what is wanted, and what of the beliefs is really there."""
+
+    def __init__(self, change: Change, name: str) -> None:
+        self.change, self.name = change, name
+        known = (change.old.get(name), change.maybe.get(name))
+        self.beliefs = [record for record in known if record is not None]
+        self._begun = known[1].sessions if known[1] is not None else ()
+        self.wanted = change.wanted.get(name)
+        whole = change.covers(name)
+        live = [record for record in self.beliefs if change.world.tunnel(record) is not None]
+        self.doomed: list[TunnelRecord] = []
+        for record in live if whole else ():
+            stays = self.wanted is not None and _identical(record, self.wanted, change.world)
+            if not stays and not any(identity(record) == identity(other) for other in self.doomed):
+                self.doomed.append(record)
+        # One that is there but that this name was never known to have is another's: of a tunnel that goes, or foreign.
+        self._there = any(self.wanted is not None and identity(record) == identity(self.wanted) for record in live)
+        self.must_add = False
+        self.changed_from = self._changed_from(known[1]) if whole else None
+        self._seen: dict[int, dict[int, Session]] = {}
+        self._by_name = [{one.spec.name: one for one in record.sessions} for record in self.beliefs]
+
+    def _changed_from(self, begun: TunnelRecord | None) -> TunnelRecord | None:
+        """What the tunnel is, or may be in part, and can be changed from in place; takes it from what goes."""
+        if self.wanted is None:
+            return None
+        settable = self.change.tunnels_in_place.get(self.wanted.datapath, frozenset())
+        for record in self.doomed:
+            if settable.issuperset(differing_words(record, self.wanted)):
+                self.doomed.remove(record)
+                return record
+        # A datapath may be half-way in a change that was cut short, and still say what it was before.
+        if begun is not None and self._there and not self.doomed and identity(begun) != identity(self.wanted):
+            return begun if settable.issuperset(differing_words(begun, self.wanted)) else None
+        return None
+
+    def waits_for(self, other: _TunnelPlan) -> bool:
+        """Whether this one, which changes in place, gets addresses and ports that another one gives up in doing so."""
+        assert self.wanted is not None and other.changed_from is not None
+        return not _coexist(other.changed_from, [self.wanted])
+
+    def make_anew(self) -> None:
+        """It can't change in place: another one that waits for its addresses has those that it gets."""
+        assert self.changed_from is not None
+        self.doomed.append(self.changed_from)
+        self.changed_from = None
+
+    def set_tunnel(self) -> SetTunnel:
+        """The step that changes it in place."""
+        assert self.wanted is not None and self.changed_from is not None
+        old = self.changed_from
+        return SetTunnel(tunnel=self.wanted, old=old, fields=differing_words(old, self.wanted))
+
+    def _find(self, tunnel: Tunnel, session_id: int) -> Session | None:
+        """The session with that id that is there."""
+        key = id(tunnel)  # the world holds it
+        if key not in self._seen:
+            self._seen[key] = {one.session_id: one for one in tunnel.sessions}
+        return self._seen[key].get(session_id)
+
+    def decide(self, doomed: list[TunnelRecord]) -> None:
+        """Whether the tunnel has to be made, given all that go, by whatever name."""
+        wanted = self.wanted
+        if wanted is not None and self.change.covers(self.name):
+            goes = any(identity(wanted) == identity(old) for old in doomed)
+            self.must_add = self.changed_from is None and (goes or not self._there)
+
+    def why_doomed(self, old: TunnelRecord) -> str:
+        """What makes a tunnel that is there go."""
+        if self.wanted is None:
+            return ""
+        return f"{', '.join(differing_words(old, self.wanted))} can't change in place"
+
+    def leftovers(self) -> Iterator[Step]:
+        """Netdevs of sessions whose tunnel died under them (a worker's TAPs) and that are not wanted any more.
+
+        And the tunnel itself where nothing else reaches it; it is made anew where its name is now.
+        """
+        kept = {session.spec.name for session in self.wanted.sessions} if self.wanted else set()
+        done: set[str] = set()
+        lost = [record for record in self.beliefs if (record.datapath, self.name) in self.change.world.lost]
+        if lost and self.change.covers(self.name):
+            yield DelTunnel(tunnel=lost[0], why="it is in a network namespace that has lost its name")
+        for record in self.beliefs:
+            if self.change.world.tunnel(record) is not None:
+                continue
+            for session in record.sessions:
+                name = session.spec.name
+                there = (self.name, name) in self.change.world.netdevs
+                if there and name not in kept | done and self.change.covers(self.name, name):
+                    done.add(name)
+                    yield DelSession(tunnel=record, session=session)
+
+    def steps(self, gone: list[TunnelRecord]) -> Iterator[Step]:
+        """Everything but the removal of tunnels."""
+        wanted = self.wanted
+        if wanted is None:
+            return
+        staying = [old for old in self.doomed if old not in gone]
+        if self.must_add:
+            yield from self._free_names(staying)
+            yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else self._why_missing(wanted))
+            for session in wanted.sessions:
+                moved = self._move(wanted, session, staying)
+                yield from [moved] if moved else self._add(wanted, session, "")
+            return
+        live = self.change.world.tunnel(wanted)
+        if live is None and self.changed_from is not None:
+            live = self.change.world.tunnel(self.changed_from)
+        if live is None:
+            self._refuse_missing(wanted)
+            return
+        yield from self._remove_sessions(wanted, live)
+        for session in wanted.sessions:
+            if self.change.covers(self.name, session.spec.name):
+                yield from self._session(wanted, session, live, staying)
+
+    def _free_names(self, staying: list[TunnelRecord]) -> Iterator[Step]:
+        """Remove sessions that go with a tunnel which stays until its successor is there, if their names are wanted."""
+        assert self.wanted is not None
+        kept = {session.spec.name for session in self.wanted.sessions}
+        needed = {session.spec.ifname for record in self.change.wanted.values() for session in record.sessions}
+        for old in staying:
+            seen = self.change.world.tunnel(old)
+            for session in old.sessions:
+                spec = session.spec
+                if spec.name not in kept and spec.ifname in needed and seen and self._find(seen, spec.session_id):
+                    yield DelSession(tunnel=old, session=session)
+
+    def _why_missing(self, wanted: TunnelRecord) -> str:
+        fault = self.change.world.may_be_carried(wanted)
+        return f"{fault.subject}, which may carry it, {fault.problem}" if fault is not None else "it is not running"
+
+    def _refuse_missing(self, wanted: TunnelRecord) -> None:
+        """A session can't be changed while its tunnel, which is out of scope, is not running; but it can be removed."""
+        if any(self.change.covers(self.name, session.spec.name) for session in wanted.sessions):
+            if (fault := self.change.world.may_be_carried(wanted)) is not None:
+                raise fault
+            remedy = f"`l2tpctl restore {self.name}` brings it back"
+            raise NotFoundError(f"tunnel {self.name}", "it is on record but not running", remedy)
+
+    def _move(self, wanted: TunnelRecord, session: SessionRecord, staying: list[TunnelRecord]) -> Step | None:
+        """From a tunnel that goes, if it is there."""
+        for old, before in self._elsewhere(session.spec.name, staying):
+            why = "its tunnel is made anew"
+            return ReplaceSession(tunnel=wanted, session=session, old_tunnel=old, old=before, why=why)
+        return None
+
+    def _elsewhere(self, name: str, staying: list[TunnelRecord]) -> Iterator[tuple[TunnelRecord, SessionRecord]]:
+        """A session in those tunnels that go, but are still there."""
+        for old in staying:
+            before = old.session(name)
+            seen = self.change.world.tunnel(old)
+            if before is not None and seen is not None and self._find(seen, before.spec.session_id) is not None:
+                yield old, before
+
+    def _add(self, tunnel: TunnelRecord, session: SessionRecord, why: str) -> Iterator[Step]:
+        spec = session.spec
+        netdev = self.change.world.netdevs.get((self.name, spec.name))
+        homes = (netdev.netns,) if netdev is not None else ()
+        yield AddSession(tunnel=tunnel, session=session, adopt=netdev is not None, homes=homes, why=why)
+        mine = [there[spec.name] for there in self._by_name if spec.name in there]
+        if netdev is None or not mine or self.doomed:
+            return
+        # It outlived its worker, and what it has of an earlier state and shall not have any more goes.
+        old = as_seen(_believed(spec, mine, netdev), netns=spec.netns)
+        left = [name for name in ("addresses", "bridge") if getattr(old, name) != getattr(spec, name)]
+        if not set(old.addresses) <= set(spec.addresses) or old.bridge not in (None, spec.bridge):
+            yield SetNetdev(tunnel=tunnel, old=old, session=session, fields=tuple(left))
+
+    def _remove_sessions(self, wanted: TunnelRecord, live: Tunnel) -> Iterator[Step]:
+        kept = {session.spec.name for session in wanted.sessions}
+        ids: set[int] = set()
+        for record in self.beliefs:
+            for session in record.sessions:
+                name, number = session.spec.name, session.spec.session_id
+                if name in kept or number in ids or not self.change.covers(self.name, name):
+                    continue
+                there = self._find(live, number) is not None or (self.name, name) in self.change.world.netdevs
+                if there:
+                    ids.add(number)
+                    yield DelSession(tunnel=wanted, session=session)
+
+    def _session(
+        self, tunnel: TunnelRecord, wanted: SessionRecord, live: Tunnel, staying: list[TunnelRecord]
+    ) -> Iterator[Step]:
+        name, number = wanted.spec.name, wanted.spec.session_id
+        beliefs = [there[name] for there in self._by_name if name in there]
+        others = [one for one in beliefs if one.spec.session_id != number and self._find(live, one.spec.session_id)]
+        seen = self._find(live, number)
+        if seen is None and others:
+            yield self._replace(tunnel, others[0], wanted, "id can't change in place")
+            return
+        if seen is None:
+            moved = self._move(tunnel, wanted, staying)
+            yield from [moved] if moved else self._add(tunnel, wanted, "it is not running" if beliefs else "")
+            return
+        for old, before in self._elsewhere(name, staying):  # killed in between: it is in both, and the name in the old
+            yield DelSession(tunnel=old, session=before, why="its successor is there")
+        for other in others:
+            yield DelSession(tunnel=tunnel, session=other)
+        mine = [one for one in beliefs if one.spec.session_id == number]
+        if not mine and self._was_ours(number):  # another session is giving it up in this same change
+            yield from self._add(tunnel, wanted, "")
+            return
+        if not mine:
+            subject = f"session {self.name}/{name}: --id"
+            problem = f"{number} is the id of a session that something else added ({seen.ifname})"
+            raise ExistsError(subject, problem, "give another one")
+        yield from self._compare(tunnel, wanted, mine, seen)
+
+    def _was_ours(self, number: int) -> bool:
+        return any(one.spec.session_id == number for record in self.beliefs for one in record.sessions)
+
+    def _compare(
+        self, tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], seen: Session
+    ) -> Iterator[Step]:
+        netdev = self.change.world.netdevs.get((self.name, wanted.spec.name))
+        in_place = self.change.in_place.get(tunnel.datapath, frozenset())
+        changed = _changed(wanted, mine, seen)
+        forced = [name for name in changed if name not in in_place and name != "mtu"]
+        if forced:
+            yield self._replace(tunnel, mine[-1], wanted, f"{_words(forced)} can't change in place")
+            return
+        if netdev is None:
+            yield self._replace(tunnel, mine[-1], wanted, "its netdev is gone")
+            return
+        settable = tuple(name for name in changed if name in in_place)
+        if settable:
+            yield SetSession(tunnel=tunnel, old=mine[0], session=wanted, fields=settable)
+        begun = any(one in self._begun for one in mine)
+        if not begun and _is_placed(tunnel, wanted, mine, netdev):
+            return
+        believed = _believed(wanted.spec, mine, netdev)
+        homes = {home(tunnel.spec, one.spec) for one in mine} | {tunnel.spec.netns}
+        if begun and netdev.netns in homes:  # a move may not have been made
+            believed = as_seen(believed, netns=netdev.netns)
+        if netdev.netns not in homes:
+            # Somebody moved it. It is not fetched back, since in a guest's namespace it may be none of ours; and a
+            # bridge that is called so there is another one.
+            believed = as_seen(believed, bridge=wanted.spec.bridge)
+        differing = _netdev_changes(tunnel, believed, standing_session(wanted), netdev)
+        if differing:
+            yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing, netdev=netdev)
+
+    def _replace(self, tunnel: TunnelRecord, old: SessionRecord, new: SessionRecord, why: str) -> Step:
+        return ReplaceSession(tunnel=tunnel, session=new, old_tunnel=tunnel, old=old, why=why)
+
+
+def _identical(record: TunnelRecord, wanted: TunnelRecord, world: World) -> bool:
+    """Whether the tunnel that is there as `record` has it is what is wanted. What can be seen overrules the belief."""
+    seen = world.tunnel(wanted)
+    one, other = identity(record), identity(wanted)
+    if seen is not None and seen.udp_checksum is not None and wanted.spec.encap is Encap.UDP:
+        one["udp-checksum"] = seen.udp_checksum
+    return one == other
+
+
+def _coexist(old: TunnelRecord, fresh: Iterable[TunnelRecord]) -> bool:
+    """Whether a tunnel that is there and tunnels that are to be made can all exist at once."""
+    for new in fresh:
+        if old.spec.netns != new.spec.netns:
+            continue
+        if old.datapath == new.datapath and old.spec.tunnel_id == new.spec.tunnel_id:
+            return False
+        same_port = (old.local, ports(old.spec)[0]) == (new.local, ports(new.spec)[0])
+        if old.spec.encap is new.spec.encap is Encap.UDP and same_port and not shares_port(old, new):
+            return False
+    return True
+
+
+def _changed(wanted: SessionRecord, mine: list[SessionRecord], seen: Session) -> list[str]:
+    """SessionSpec fields, the netdev's left out, in which the session that is there may differ from what is wanted."""
+    spec = wanted.spec
+    changed = [
+        name for name in ("peer_session_id", "tx_cookie", "rx_cookie") if getattr(seen, name) != getattr(spec, name)
+    ]
+    if seen.sublayer not in (None, spec.sublayer) or (
+        seen.sublayer is None and any(one.spec.sublayer is not spec.sublayer for one in mine)
+    ):
+        changed.append("sublayer")
+    # What a kernel sends follows its peer; what it requires does not.
+    if any(one.spec.sequencing is not spec.sequencing for one in mine) or seen.recv_seq != spec.sequencing.recv:
+        changed.append("sequencing")
+    if any(one.spec.reorder_timeout_ms != spec.reorder_timeout_ms for one in mine):
+        changed.append("reorder_timeout_ms")
+    if any((one.spec.vlan is None) != (spec.vlan is None) for one in mine):
+        changed.append("pseudowire type")
+    changed += [
+        name for name in ("vlan", "egress") if any(getattr(one.spec, name) != getattr(spec, name) for one in mine)
+    ]
+    if any(one.mtu != wanted.mtu for one in mine):
+        changed.append("mtu")
+    return changed
+
+
+def _is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], netdev: NetdevState) -> bool:
+    """Whether the netdev is as wanted, as far as a quick look tells: of thousands, most are."""
+    spec = wanted.spec
+    return (
+        (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, wanted.mtu, spec.up, spec.bridge)
+        and spec.mac in (None, netdev.mac)
+        and all(one.spec.addresses == spec.addresses for one in mine)
+        and all(address in netdev.addresses for address in spec.addresses)
+        and home(tunnel.spec, mine[-1].spec) == home(tunnel.spec, spec)
+    )
+
+
+def _believed(spec: SessionSpec, mine: list[SessionRecord], netdev: NetdevState) -> SessionSpec:
+    """The session as its netdev shows it. What nobody on our side asked for (a bridge, addresses) is left out of it."""
+    ours = {address for one in mine for address in one.spec.addresses} | set(spec.addresses)
+    bridges = {one.spec.bridge for one in mine} | {spec.bridge}
+    last = mine[-1].spec
+    bridge = netdev.bridge if spec.bridge is not None or netdev.bridge in bridges else None
+    addresses = tuple(address for address in netdev.addresses if address in ours)
+    if bridge and addresses:  # killed between joining or leaving and the addresses: a spec can't say both
+        bridge, addresses = (None, addresses) if spec.bridge else (bridge, ())
+    return as_seen(
+        last,
+        ifname=netdev.ifname,
+        mtu=netdev.mtu,
+        up=netdev.up,
+        bridge=bridge,
+        addresses=addresses,
+    )
+
+
+def _netdev_changes(
+    tunnel: TunnelRecord, believed: SessionSpec, wanted: SessionSpec, netdev: NetdevState
+) -> tuple[str, ...]:
+    fields = [name for name in ("ifname", "mtu", "up", "bridge") if getattr(believed, name) != getattr(wanted, name)]
+    if wanted.mac is not None and wanted.mac != netdev.mac:
+        fields.append("mac")
+    if set(believed.addresses) != set(wanted.addresses):
+        fields.append("addresses")
+    if home(tunnel.spec, believed) != home(tunnel.spec, wanted):
+        fields.append("netns")
+    return tuple(fields)
+
+
+def _untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple[Step, ...]:
+    """Order what stands in each other's way: a netdev's name, or a session's id, that passes from one to another.
+
+    The session that gives it up is then removed at the beginning and made again in its turn.
+    """
+    claims: dict[tuple[object, ...], int] = {}
+    for index, step in enumerate(middle):
+        for key in _claims(step):
+            claims[key] = index
+    result: list[Step] = []
+    early: list[Step] = []
+    for index, step in enumerate(middle):
+        held = _held(step)
+        if isinstance(step, (ReplaceSession, SetNetdev)) and any(claims.get(key, index) != index for key in held):
+            old_tunnel = step.old_tunnel if isinstance(step, ReplaceSession) else step.tunnel
+            old = step.old if isinstance(step, ReplaceSession) else SessionRecord(spec=step.old, mtu=step.old.mtu or 0)
+            early.append(DelSession(tunnel=old_tunnel, session=old, why="another one takes its name or id"))
+            result.append(AddSession(tunnel=step.tunnel, session=step.session, why=step.why))
+        else:
+            result.append(step)
+    return (*early, *before, *result, *after)
+
+
+def _claims(step: Step) -> Iterator[tuple[object, ...]]:
+    if isinstance(step, (AddSession, ReplaceSession, SetNetdev)):
+        yield from _keys(step.tunnel, step.session.spec)
+
+
+def _held(step: Step) -> Iterator[tuple[object, ...]]:
+    if isinstance(step, ReplaceSession):
+        yield from _keys(step.old_tunnel, step.old.spec)
+    elif isinstance(step, SetNetdev):
+        yield from _keys(step.tunnel, step.old)
+
+
+def _keys(tunnel: TunnelRecord, spec: SessionSpec) -> Iterator[tuple[object, ...]]:
+    yield ("ifname", home(tunnel.spec, spec), spec.ifname)
+    own = None if tunnel.spec.encap is Encap.IP else tunnel.spec.tunnel_id  # over UDP an id is a tunnel's own
+    yield ("id", tunnel.datapath, tunnel.spec.netns, own, spec.session_id)
+
+
+def _words(fields: Iterable[str]) -> str:
+    return ", ".join(session_word(name) for name in fields)

@@ -1,0 +1,1 @@
+"""Changes of this host: look, resolve, plan, take the steps, write down."""

@@ -1,0 +1,334 @@
+"""Notes: what a status tells of a tunnel or a session beside its condition. Each is found by a function of its own.
+
+To add one: write a function that yields sentences, and put it into TUNNEL_NOTES or SESSION_NOTES. A sentence says what
+is wrong, and a remedy that works when it is typed. Nothing in it changes from look to look, as a counter does: each
+change of a note is an event. A function that raises an L2tpError adds nothing, and the others are asked all the same.
+Names of netdevs that others chose may stand in a sentence as they are: what does not print is escaped here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, Protocol
+
+from l2tpv3.errors import L2tpError, NoAddressError, NoRouteError, WorkerError
+from l2tpv3.linux.netlink.bridge import BridgeSeen
+from l2tpv3.linux.netns import netns_identity, same_netns
+from l2tpv3.linux.route_lookup import Route, session_mtu
+from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.netdev.base import home
+from l2tpv3.printable import printable
+from l2tpv3.reconcile.notes.addresses import address_notes
+from l2tpv3.reconcile.notes.bridge_port import bridge_notes
+from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
+from l2tpv3.resolve.route_defaults import measured
+
+_ETHERNET_MTU: Final = 1500
+
+
+class HostFacts(Protocol):
+    """What a note may ask of the host; l2tpv3.reconcile.observer.Observer asks the kernel and the workers once for all notes."""
+
+    def faults(self, datapath: str) -> tuple[WorkerError, ...]:
+        """Why some of a datapath's workers can't be worked with; such a one may carry what no other one has."""
+
+    def lost(self, datapath: str) -> Mapping[str, int]:
+        """Tunnels in network namespaces that have lost their names, with the pids of their workers."""
+
+    def route(self, record: TunnelRecord) -> Route:
+        """The route that a tunnel should have now; see chosen.route_now, whose errors it raises."""
+
+    def leads_into_itself(self, record: TunnelRecord) -> bool:
+        """Whether the route to a tunnel's peer leads through its own session; see outer_path.OuterPaths."""
+
+    def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """A netdev by its name, whoever made it; None where there is none."""
+
+    def owners(self, netns: str | None, address: IPv4Address | IPv6Address) -> Sequence[NetdevState]:
+        """The netdevs of a namespace that have an address."""
+
+    def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
+        """A bridge by its name, with its ports, whoever made it; None where there is none."""
+
+    def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
+        """The session on record whose mark an ifalias is."""
+
+    def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
+        """See l2tpv3.linux.netlink.bridge.dropping_filters."""
+
+    def drops_for_checksums(self, netns: str | None) -> bool:
+        """See l2tpv3.reconcile.notes.udp_checksum.drops_for_checksums."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedAt:
+    """A tunnel on record at one look. seen: as its datapath reports it, None if it does not. status: without notes."""
+
+    record: TunnelRecord
+    seen: Tunnel | None
+    status: TunnelStatus
+    host: HostFacts
+
+
+NotesOfTunnel = Callable[[LookedAt], Iterator[str]]
+NotesOfSession = Callable[[LookedAt, SessionRecord, SessionStatus], Iterator[str]]
+
+
+def tunnel_notes(looked: LookedAt) -> tuple[str, ...]:
+    """All notes of the tunnel itself, in the order of TUNNEL_NOTES."""
+    found: list[str] = []
+    for notes in TUNNEL_NOTES:
+        try:
+            found += map(printable, notes(looked))
+        except L2tpError:
+            continue
+    return tuple(found)
+
+
+def session_notes(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> tuple[str, ...]:
+    """All notes of one of the tunnel's sessions, in the order of SESSION_NOTES."""
+    found: list[str] = []
+    for notes in SESSION_NOTES:
+        try:
+            found += map(printable, notes(looked, record, status))
+        except L2tpError:
+            continue
+    return tuple(found)
+
+
+# -- tunnels -----------------------------------------------------------------------------------------------------------
+
+
+def _why_missing(looked: LookedAt) -> Iterator[str]:
+    """Why a tunnel that is on record is not running, and what brings it back."""
+    record = looked.record
+    if looked.seen is not None:
+        return
+    if record.stopped is not None:
+        yield f"`l2tpctl down` stopped it; {_restore(looked)} brings it back"
+        return
+    faults = looked.host.faults(record.datapath)
+    lost = looked.host.lost(record.datapath).get(record.spec.name)
+    for fault in faults:
+        yield f"{fault.subject} {fault.problem}; it may be this tunnel's: {fault.remedy}"
+    if lost is not None:
+        where = f"worker {lost} has it in a network namespace that lost the name {record.spec.netns}"
+        yield f"{where}; {_restore(looked)}, or `l2tpctl tunnel del {record.spec.name}`, ends that"
+    elif faults:
+        return
+    elif record.datapath == "ebpf" and any(one.netdev is not None for one in looked.status.sessions):
+        yield f"it has no worker: what the kernel's programs move still passes; {_restore(looked)} starts another"
+    elif record.waits:
+        try:
+            looked.host.route(record)
+            yield f"it is not running yet; {_restore(looked)} makes it"
+        except L2tpError as error:
+            yield f"it waits: {error.problem}; {_restore(looked)}, or `l2tpctl watch`, makes it once it can be"
+    elif looked.status.condition is Condition.MISSING:
+        yield f"it is not running; {_restore(looked)} brings it back"
+
+
+def _datapath_notes(looked: LookedAt) -> Iterator[str]:
+    """What the datapath has to say of it."""
+    yield from looked.seen.notes if looked.seen is not None else ()
+
+
+def _strangers(looked: LookedAt) -> Iterator[str]:
+    """Sessions in a tunnel of ours that something else added."""
+    known = {session.spec.session_id for session in looked.record.sessions}
+    for session in looked.seen.sessions if looked.seen is not None else ():
+        if session.session_id not in known:
+            yield f"session id {session.session_id} ({session.ifname}) was added by something else"
+
+
+def _outer_path(looked: LookedAt) -> Iterator[str]:
+    """What has changed under a tunnel that runs: its local address, or the route to its peer."""
+    record, name = looked.record, looked.record.spec.name
+    if looked.seen is None:
+        return
+    try:
+        route = looked.host.route(record)
+    except NoAddressError:
+        if record.spec.local is None:
+            yield f"local address {record.local} is not on this host any more, and there is no other to send from"
+        else:
+            remedy = f"give it back, or `l2tpctl tunnel set {name} --local ADDR`"
+            yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+    except NoRouteError:
+        remedy = f"`ip route get {record.spec.remote}` shows what is missing"
+        yield f"there is no route to {record.spec.remote}, so nothing is sent: {remedy}"
+    else:
+        if route.local != record.local:
+            remedy = f"{_restore(looked)} takes {route.local}, which the route to {record.spec.remote} has now"
+            yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+
+
+def _into_itself(looked: LookedAt) -> Iterator[str]:
+    """Its packets come back into it: nothing reaches the peer until the route leads elsewhere."""
+    if looked.seen is not None and looked.host.leads_into_itself(looked.record):
+        remote = looked.record.spec.remote
+        remedy = f"give {remote} a route of its own (`ip route get {remote}` shows which it has)"
+        yield f"the route to the peer leads through its own session, so nothing arrives there: {remedy}"
+
+
+def _unchecksummed(looked: LookedAt) -> Iterator[str]:
+    """That the peer's packets may have no UDP checksums, which this end asks for."""
+    spec = looked.record.spec
+    if looked.seen is None or not may_miss_them(looked.record, looked.seen):
+        return
+    if looked.host.drops_for_checksums(spec.netns):
+        yield (
+            "nothing was received, and the kernel has dropped UDP packets for missing or wrong checksums: if the peer"
+            f" sends none, switch them on there, or `l2tpctl tunnel set {spec.name} --udp-checksum off` takes such ones"
+        )
+
+
+def _restore(looked: LookedAt) -> str:
+    return f"`l2tpctl restore {looked.record.spec.name}`"
+
+
+TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (
+    _why_missing,
+    _outer_path,
+    _into_itself,
+    _unchecksummed,
+    _datapath_notes,
+    _strangers,
+)
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------------
+
+
+def _session_missing(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """What brings back a session, or a session's netdev, that is gone from a tunnel that runs."""
+    if looked.seen is None or status.condition is not Condition.MISSING:
+        return
+    if not any(one.session_id == record.spec.session_id for one in looked.seen.sessions):
+        yield f"it is not running; {_restore(looked)} makes it again"
+        return
+    place = home(looked.record.spec, record.spec)
+    if place is not None and netns_identity(place) is None:
+        yield f"its netdev is gone, and so is network namespace {place}; {_restore(looked)} once that is there again"
+    else:
+        yield f"its netdev is gone; {_restore(looked)} makes it again"
+
+
+def _moved_away(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """That a netdev is in a namespace where it does not belong, in which it is left."""
+    tunnel, netdev = looked.record.spec, status.netdev
+    if netdev is None or netdev.netns is None or netdev.netns in (home(tunnel, record.spec), tunnel.netns):
+        return
+    keep = f"`l2tpctl session set {tunnel.name} {record.spec.name} --netns {netdev.netns}`"
+    yield f"something moved its netdev to network namespace {netdev.netns}: move it back, or {keep} has it there"
+
+
+def _addresses(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """An address that is of little use, or that another netdev has as well."""
+    netdev = status.netdev
+    if netdev is not None and record.spec.addresses:
+        owners = functools.partial(looked.host.owners, netdev.netns)
+        yield from address_notes(looked.record.spec.name, record.spec, netdev, owners)
+
+
+def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """That frames which no LAN needs are sent in pieces. Those of 1500 bytes are what a LAN's hosts send."""
+    spec, tunnel = record.spec, looked.record.spec
+    if spec.mtu is None or spec.mtu <= _ETHERNET_MTU or looked.seen is None:
+        return
+    route_mtu = looked.host.route(looked.record).mtu
+    shape = (tunnel.encap, tunnel.remote.version, len(spec.tx_cookie), spec.sublayer)
+    fitting = session_mtu(route_mtu, *shape, tagged=spec.vlan is not None)
+    if spec.mtu > fitting:
+        yield (
+            f"frames of its {spec.mtu} bytes go in several packets, since the path takes {route_mtu}: one packet has"
+            f" room for {fitting}; `l2tpctl session set {tunnel.name} {spec.name} --mtu auto` keeps to that"
+        )
+
+
+def _in_a_bridge(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """What becomes of frames in the bridge that its netdev is a port of, whoever put it there."""
+    netdev, host = status.netdev, looked.host
+    bridge = host.bridge(netdev.netns, netdev.bridge) if netdev is not None and netdev.bridge is not None else None
+    if netdev is not None and bridge is not None:
+        dropping = host.dropping_filters(netdev.netns)
+        yield from bridge_notes(looked.record, record, netdev, bridge, host.marked, dropping)
+
+
+def _other_mtu(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """An MTU that was computed from the route, which has room for another one by now."""
+    if looked.seen is None or record.spec.mtu is not None:
+        return
+    route = looked.host.route(looked.record)
+    (session,) = measured(looked.record.with_sessions((record,)), route.mtu).sessions
+    if session.mtu != record.mtu:
+        yield f"its MTU is {record.mtu}, and the route has room for {session.mtu} now; {_restore(looked)} sets that"
+
+
+def _netdev_differs(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """What somebody else has made of the netdev that is not as is wanted of it."""
+    netdev, spec = status.netdev, record.spec
+    if looked.seen is None or netdev is None:
+        return
+    if not same_netns(netdev.netns, home(looked.record.spec, spec)):
+        return  # which _moved_away tells
+    differs = []
+    if netdev.ifname != spec.ifname:
+        differs.append(f"it is called {printable(netdev.ifname)}, not {spec.ifname}")
+    if spec.bridge is not None and netdev.bridge != spec.bridge:
+        instead = f" but of {printable(netdev.bridge)}" if netdev.bridge else ""
+        differs.append(f"it is no port of bridge {spec.bridge}{instead}")
+    if netdev.mtu != record.mtu:
+        differs.append(f"its MTU is {netdev.mtu}, not {record.mtu}")
+    differs += [f"it has no address {address}" for address in spec.addresses if address not in netdev.addresses]
+    if spec.up and not netdev.up:
+        differs.append("it is set down")
+    if differs:
+        yield f"its netdev is not as wanted: {', '.join(differs)}; {_restore(looked)} mends that"
+
+
+def _bridge_down(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """A bridge passes no frames while it is set down."""
+    netdev = status.netdev
+    bridge = looked.host.netdev(netdev.netns, netdev.bridge) if netdev is not None and netdev.bridge else None
+    if bridge is not None and not bridge.up:
+        inside = f" -n {bridge.netns}" if bridge.netns else ""
+        name = printable(bridge.ifname)
+        yield f"bridge {name} is set down: `ip{inside} link set {name} up`"
+
+
+def _nothing_accepted(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """Packets arrive, and all of them are dropped for one reason."""
+    counters = status.counters
+    if counters.rx_packets:
+        return
+    names = f"{looked.record.spec.name} {record.spec.name}"
+    if counters.rx_cookie_discards:
+        yield (
+            f"all {counters.rx_cookie_discards} packets that arrived had another cookie than this session's rx-cookie,"
+            " which has to be the other end's tx-cookie: change it there, or here by"
+            f" `l2tpctl session set {names} --rx-cookie COOKIE`"
+        )
+    elif counters.rx_seq_discards:
+        yield (
+            f"all {counters.rx_seq_discards} packets that arrived had no sequence numbers, or old ones: have the other"
+            f" end number what it sends, or `l2tpctl session set {names} --sequencing none`"
+        )
+
+
+SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (
+    _session_missing,
+    _moved_away,
+    _netdev_differs,
+    _bridge_down,
+    _other_mtu,
+    _addresses,
+    _fragments,
+    _nothing_accepted,
+    _in_a_bridge,
+)

@@ -1,0 +1,78 @@
+"""By which netdevs a tunnel's packets leave this host, and whether they come back into the tunnel that sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Final
+
+from l2tpv3.errors import from_errno
+from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route, route_to
+from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
+from l2tpv3.model.record import Records, TunnelRecord
+from l2tpv3.netdev.base import home
+
+_OVER_ONE: Final = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
+"""Kinds of netdevs that send by the one that IFLA_LINK tells; a veth's is its other end, of whatever namespace."""
+_OVER_PORTS: Final = frozenset({"bridge", "bond", "team"})
+
+_Place = tuple[str | None, str]  # a netdev by its network namespace and name
+
+
+class OuterPaths:
+    """The outer paths of the tunnels of one record, as the routes are now."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    @cached_property
+    def _sessions(self) -> dict[_Place, TunnelRecord]:
+        return {
+            (home(record.spec, one.spec), one.spec.ifname): record
+            for record in self._records.values()
+            for one in record.sessions
+        }
+
+    def leads_into_itself(self, record: TunnelRecord) -> bool:
+        """Whether the route to the tunnel's peer leads through one of its own sessions.
+
+        Also over a bridge, a bond or a VLAN that has such a session beneath it, or through another tunnel whose own
+        route leads into this one. Raises NotFoundError, NotPermittedError (its network namespace), NoRouteError.
+        """
+        seen: set[str] = set()
+        todo = [record]
+        while todo:
+            for place in self._ways_out(todo.pop()):
+                carrier = self._sessions.get(place)
+                if carrier is not None and carrier.spec.name == record.spec.name:
+                    return True
+                if carrier is not None and carrier.spec.name not in seen:
+                    seen.add(carrier.spec.name)
+                    todo.append(carrier)
+        return False
+
+    def _ways_out(self, record: TunnelRecord) -> Iterator[_Place]:
+        """The netdev of the route to a tunnel's peer, and those beneath it."""
+        netns = record.spec.netns
+        try:
+            with RouteSocket(netns) as route:
+                index = read_route(route.request(GET_ROUTE, route_to(record.spec.remote, record.local)))
+                first = route.link(index)
+                links = route.links() if first.kind in _OVER_ONE | _OVER_PORTS else [first]
+        except OSError as error:
+            raise from_errno(f"tunnel {record.spec.name}", "find the way to its peer", error.errno or 0) from error
+        yield from ((netns, one.ifname) for one in _with_those_beneath(first, links))
+
+
+def _with_those_beneath(first: Link, links: list[Link]) -> list[Link]:
+    found, todo = {first.ifindex: first}, [first]
+    while todo:
+        one = todo.pop()
+        for other in links:
+            beneath = (one.kind in _OVER_PORTS and other.master == one.ifindex) or (
+                one.kind in _OVER_ONE and other.ifindex == one.below
+            )
+            if beneath and other.ifindex not in found:
+                found[other.ifindex] = other
+                todo.append(other)
+    return list(found.values())

@@ -1,0 +1,364 @@
+"""Joins what is on record with what datapaths and rtnetlink report, into TunnelStatus and SessionStatus."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+
+from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
+from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
+from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
+from l2tpv3.linux.netns import same_netns
+from l2tpv3.linux.route_lookup import Route
+from l2tpv3.model.observation import World
+from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
+from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
+from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
+from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.netdev.base import Evidence, Locator
+from l2tpv3.netdev.netdevs import Netdevs
+from l2tpv3.paths import Places
+from l2tpv3.reconcile.notes import LookedAt, session_notes, tunnel_notes
+from l2tpv3.reconcile.notes.outer_path import OuterPaths
+from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
+from l2tpv3.resolve.route_defaults import route_now
+
+_HAVE_QUEUES = ("user", "ebpf")
+"""Datapaths whose netdevs hold frames for a process that may not come to take them in time."""
+
+_TELL_FIRST_NAMES = ("kernel",)
+"""Datapaths that tell of a netdev the name that it was made under."""
+
+
+class _Sighting(NamedTuple):
+    """A session on a record, and as its datapath reports it; None where it does not run."""
+
+    record: TunnelRecord
+    session: SessionRecord
+    seen: Session | None
+
+    def identity(self) -> tuple[object, ...]:
+        """Which session it is: a name may stand for one in one record, for another one in another."""
+        record = self.record
+        return record.datapath, record.spec.netns, record.spec.tunnel_id, self.session.spec.session_id
+
+
+class Observer:
+    """One look at everything: each datapath and namespace is asked once, when it is first needed."""
+
+    def __init__(
+        self,
+        datapaths: Mapping[str, Datapath],
+        places: Places,
+        locator: Locator,
+        unfinished: frozenset[tuple[str, str | None]] = frozenset(),
+        records: Records | None = None,
+    ) -> None:
+        """unfinished: what a change was about that was killed half-way. records: all that is on record, for notes."""
+        self._records = records or {}
+        self._outer_paths = OuterPaths(self._records)
+        self._bridges: dict[str | None, Mapping[str, BridgeSeen]] = {}
+        self._owners: dict[str | None, Mapping[IPv4Address | IPv6Address, Sequence[NetdevState]]] = {}
+        self._dropping: dict[str | None, tuple[str, ...]] = {}
+        self._unchecksummed: dict[str | None, bool] = {}
+        self._unfinished = unfinished
+        self._datapaths = datapaths
+        self._places = places
+        self._locator = locator
+        self._seen: dict[tuple[str, str | None], list[Tunnel]] = {}
+        self._by_id: dict[tuple[str, str | None], Mapping[int, Sequence[Tunnel]]] = {}
+        self._faults: dict[str, tuple[WorkerError, ...]] = {}
+        self._not_reached: dict[str, Unreachable] = {}
+        self._queues: dict[str | None, Mapping[int, int]] = {}
+        self._netdevs: dict[tuple[str | None, str], NetdevState | None] = {}
+        self._routes: dict[str, Route | L2tpError] = {}
+        self._marked: dict[str, tuple[TunnelRecord, SessionRecord]] | None = None
+
+    def seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
+        """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
+        key = (datapath, netns)
+        if key not in self._seen:
+            one = self._datapaths.get(datapath)
+            try:
+                self._seen[key] = self._carried(one, netns) if one is not None else []
+            except (NotFoundError, NotPermittedError, UnavailableError):
+                self._seen[key] = []
+        return self._seen[key]
+
+    def _carried(self, datapath: Datapath, netns: str | None) -> list[Tunnel]:
+        if not isinstance(datapath, HasWorkers):
+            return datapath.tunnels(netns)
+        carried = datapath.look(netns)
+        self._faults[datapath.name] = carried.faults
+        return carried.tunnels
+
+    def world(self, *beliefs: Records) -> World:
+        """What is there of the tunnels and sessions on all these records, and beside them.
+
+        What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
+        """
+        records = [record for some in beliefs for record in some.values()]
+        keys = {(record.datapath, record.spec.netns) for record in records}
+        tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
+        world = World(tunnels=tunnels, netdevs=self._netdevs_of(records))
+        missed = {record.datapath for record in records if world.tunnel(record) is None}
+        faults = {name: self.faults(name) for name in missed}
+        lost = frozenset((name, tunnel) for name in missed for tunnel in self.lost(name))
+        return dataclasses.replace(world, faults=faults, lost=lost)
+
+    def _netdevs_of(self, records: Iterable[TunnelRecord]) -> dict[tuple[str, str], NetdevState]:
+        """See World.netdevs."""
+        sightings: dict[tuple[str, str], list[_Sighting]] = {}
+        for record in records:
+            there = _sessions_by_id(self.match(record))
+            for session in record.sessions:
+                one = _Sighting(record, session, there.get(session.spec.session_id))
+                sightings.setdefault((record.spec.name, session.spec.name), []).append(one)
+        found = {key: self._netdev_of(some) for key, some in sightings.items()}
+        return {key: netdev for key, netdev in found.items() if netdev is not None}
+
+    def _netdev_of(self, sightings: Sequence[_Sighting]) -> NetdevState | None:
+        """Of sessions of one name: of the last one that runs; where none runs, what an ended worker left."""
+        running = [one for one in sightings if one.seen is not None]
+        last = running[-1].identity() if running else None
+        mine = [one for one in running if one.identity() == last] or sightings
+        # Two run where one was about to take the other's place: their netdevs have the same mark.
+        others = frozenset(self._attached(one) for one in running if one.identity() != last) - {""}
+        return next((netdev for one in mine if (netdev := self._netdev(one, others)) is not None), None)
+
+    def _netdev(self, sighting: _Sighting, others: frozenset[str | None] = frozenset()) -> NetdevState | None:
+        """A session's netdev. others: see Evidence."""
+        record, session, seen = sighting
+        mark = self._places.mark(record.spec.name, session.spec.name)
+        attached = self._attached(sighting) if others else seen.attached if seen is not None else None
+        evidence = Evidence(record.datapath, attached, alive=seen is not None, mac=session.mac, others=others)
+        return self._locator.find(record.spec, session.spec, mark, evidence)
+
+    def _attached(self, sighting: _Sighting) -> str | None:
+        """See Session.attached; where that tells nothing, the name that the netdev was made under, if one has it."""
+        record, _, seen = sighting
+        if seen is None or seen.attached is not None or record.datapath not in _TELL_FIRST_NAMES:
+            return seen.attached if seen is not None else None
+        return seen.ifname if self.netdev(record.spec.netns, seen.ifname) is not None else None
+
+    def match(self, record: TunnelRecord) -> Tunnel | None:
+        """The tunnel on record as its datapath reports it, None when it does not."""
+        key = (record.datapath, record.spec.netns)
+        if key not in self._by_id:
+            self._by_id[key] = by_tunnel_id(self.seen(*key))
+        return next((seen for seen in self._by_id[key].get(record.spec.tunnel_id, ()) if is_same(record, seen)), None)
+
+    def tunnel(self, record: TunnelRecord) -> TunnelStatus:
+        """The status of a tunnel on record."""
+        seen = self.match(record)
+        condition = Condition.MISSING if seen is None else Condition.UP
+        if (record.spec.name, None) in self._unfinished:
+            condition = Condition.INCOMPLETE
+        there = _sessions_by_id(seen)
+        status = TunnelStatus(
+            name=record.spec.name,
+            spec=record.spec,
+            condition=condition,
+            datapath=record.datapath,
+            reason=record.reason,
+            transient=record.boot is not None,
+            local=record.local,
+            counters=seen.counters if seen is not None else TunnelCounters(),
+            worker_pid=seen.worker_pid if seen is not None else None,
+            sessions=tuple(self._session(record, session, there) for session in record.sessions),
+        )
+        looked = LookedAt(record=record, seen=seen, status=status, host=self)
+        sessions = tuple(
+            dataclasses.replace(one, notes=notes) if (notes := session_notes(looked, session, one)) else one
+            for session, one in zip(record.sessions, status.sessions, strict=True)
+        )
+        return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions)
+
+    def faults(self, datapath: str) -> tuple[WorkerError, ...]:
+        """Why some of a datapath's workers can't be worked with: ask only when a tunnel of it was not found."""
+        return self._faults.get(datapath, ()) + self._unreachable(datapath).strays
+
+    def lost(self, datapath: str) -> Mapping[str, int]:
+        """See Unreachable.lost."""
+        return self._unreachable(datapath).lost
+
+    def _unreachable(self, datapath: str) -> Unreachable:
+        if datapath not in self._not_reached:
+            one = self._datapaths.get(datapath)
+            self._not_reached[datapath] = one.unreachable() if isinstance(one, HasWorkers) else Unreachable()
+        return self._not_reached[datapath]
+
+    def leads_into_itself(self, record: TunnelRecord) -> bool:
+        """See HostFacts.leads_into_itself."""
+        return self._outer_paths.leads_into_itself(record)
+
+    def route(self, record: TunnelRecord) -> Route:
+        """See HostFacts.route."""
+        name = record.spec.name
+        if name not in self._routes:
+            try:
+                self._routes[name] = route_now(record)
+            except L2tpError as error:
+                self._routes[name] = error
+        found = self._routes[name]
+        if isinstance(found, L2tpError):
+            raise found
+        return found
+
+    def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
+        """See HostFacts.netdev."""
+        key = (netns, ifname)
+        if key not in self._netdevs:
+            self._netdevs[key] = self._locator.named(netns, ifname)
+        return self._netdevs[key]
+
+    def owners(self, netns: str | None, address: IPv4Address | IPv6Address) -> Sequence[NetdevState]:
+        """The netdevs of a namespace that have an address."""
+        if netns not in self._owners:
+            found: dict[IPv4Address | IPv6Address, list[NetdevState]] = {}
+            for netdev in self._locator.at(netns):
+                for one in netdev.addresses:
+                    found.setdefault(one.ip, []).append(netdev)
+            self._owners[netns] = found
+        return self._owners[netns].get(address, ())
+
+    def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
+        """A bridge by its name, with its ports, whoever made it; None where there is none."""
+        if netns not in self._bridges:
+            self._bridges[netns] = bridges(netns)
+        return self._bridges[netns].get(ifname)
+
+    def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
+        """See l2tpv3.linux.netlink.bridge.dropping_filters."""
+        if netns not in self._dropping:
+            self._dropping[netns] = dropping_filters(netns)
+        return self._dropping[netns]
+
+    def drops_for_checksums(self, netns: str | None) -> bool:
+        """See l2tpv3.reconcile.notes.udp_checksum.drops_for_checksums."""
+        if netns not in self._unchecksummed:
+            self._unchecksummed[netns] = drops_for_checksums(netns)
+        return self._unchecksummed[netns]
+
+    def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
+        """The session on record whose mark an ifalias is."""
+        if self._marked is None:  # for all at once: in a large bridge each port asks for all the others
+            self._marked = {
+                self._places.mark(name, session.spec.name): (record, session)
+                for name, record in self._records.items()
+                for session in record.sessions
+            }
+        return self._marked.get(alias)
+
+    def _session(self, record: TunnelRecord, session: SessionRecord, there: Mapping[int, Session]) -> SessionStatus:
+        """there: the tunnel's sessions by their ids; looking for each among all takes seconds for ten thousand."""
+        spec = session.spec
+        seen = there.get(spec.session_id)
+        netdev = self._netdev(_Sighting(record, session, seen))
+        if {(record.spec.name, spec.name), (record.spec.name, None)} & self._unfinished:
+            condition = Condition.INCOMPLETE
+        elif seen is None or netdev is None:
+            condition = Condition.MISSING
+        else:
+            condition = Condition.UP if netdev.up else Condition.DOWN
+        status = SessionStatus(name=spec.name, spec=spec, condition=condition, mtu=session.mtu, netdev=netdev)
+        if seen is None:
+            return status
+        counters = seen.counters
+        if netdev is not None and record.datapath in _HAVE_QUEUES:
+            lost = self._dropped(netdev.netns).get(netdev.ifindex, 0)
+            counters = dataclasses.replace(counters, tx_errors=counters.tx_errors + lost)
+        return dataclasses.replace(status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=counters)
+
+    def _dropped(self, netns: str | None) -> Mapping[int, int]:
+        """What the queues of netdevs dropped, by index: no worker sees it."""
+        if netns not in self._queues:
+            try:
+                with Netdevs(netns) as netdevs:
+                    self._queues[netns] = netdevs.dropped()
+            except (NotFoundError, NotPermittedError):
+                self._queues[netns] = {}
+        return self._queues[netns]
+
+    def foreign(self, records: Iterable[TunnelRecord], netns: str | None) -> list[TunnelStatus]:
+        """Tunnels in a namespace that are on no record: something else made them."""
+        known: dict[tuple[str, int], list[TunnelRecord]] = {}
+        for record in records:
+            if same_netns(record.spec.netns, netns):
+                known.setdefault((record.datapath, record.spec.tunnel_id), []).append(record)
+        return [
+            self._foreign(name, seen, netns)
+            for name in self._datapaths
+            for seen in self.seen(name, netns)
+            if not any(is_same(record, seen) for record in known.get((name, seen.tunnel_id), ()))
+        ]
+
+    def _foreign(self, datapath: str, seen: Tunnel, netns: str | None) -> TunnelStatus:
+        udp = seen.encap is Encap.UDP
+        spec = unchecked(
+            TunnelSpec,
+            name=f"id{seen.tunnel_id}",
+            remote=seen.remote,
+            local=seen.local,
+            encap=seen.encap,
+            tunnel_id=seen.tunnel_id,
+            peer_tunnel_id=seen.peer_tunnel_id,
+            local_port=seen.local_port if udp else 1701,
+            remote_port=seen.remote_port if udp else 1701,
+            udp_checksum=seen.udp_checksum is not False,
+            datapath=datapath,
+            netns=netns,
+        )
+        return TunnelStatus(
+            name=f"{datapath}:{seen.tunnel_id}",
+            spec=spec,
+            condition=Condition.UP,
+            datapath=datapath,
+            reason="made by something else",
+            foreign=True,
+            local=seen.local,
+            counters=seen.counters,
+            worker_pid=seen.worker_pid,
+            notes=seen.notes,
+            sessions=tuple(self._foreign_session(one, netns) for one in seen.sessions),
+        )
+
+    def _foreign_session(self, seen: Session, netns: str | None) -> SessionStatus:
+        netdev = self._locator.named(netns, seen.ifname)
+        spec = unchecked(
+            SessionSpec,
+            name=str(seen.session_id),
+            ifname=seen.ifname,
+            session_id=seen.session_id,
+            peer_session_id=seen.peer_session_id,
+            tx_cookie=seen.tx_cookie,
+            rx_cookie=seen.rx_cookie,
+            sublayer=seen.sublayer or Sublayer.DEFAULT,
+            sequencing=_sequencing(seen),
+            reorder_timeout_ms=seen.reorder_timeout_ms,
+            vlan=seen.vlan,
+            egress=seen.egress,
+        )
+        return SessionStatus(
+            name=spec.name,
+            spec=spec,
+            condition=Condition.UP if netdev is None or netdev.up else Condition.DOWN,
+            foreign=True,
+            mtu=netdev.mtu if netdev else None,
+            netdev=netdev,
+            send_seq=seen.send_seq,
+            recv_seq=seen.recv_seq,
+            counters=seen.counters,
+        )
+
+
+def _sessions_by_id(tunnel: Tunnel | None) -> dict[int, Session]:
+    return {one.session_id: one for one in tunnel.sessions} if tunnel is not None else {}
+
+
+def _sequencing(seen: Session) -> Sequencing:
+    if seen.send_seq and seen.recv_seq:
+        return Sequencing.BOTH
+    return Sequencing.SEND if seen.send_seq else Sequencing.RECV if seen.recv_seq else Sequencing.NONE

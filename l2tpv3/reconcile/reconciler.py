@@ -1,0 +1,528 @@
+"""Changes of this host, one at a time: plan, note, take the steps, look again, put on record; or undo.
+
+Before the first step the change is noted in the store. When it fails, what was there is made again by the same
+planning; when it is killed, the next change finds the note and plans from both beliefs. So nothing that a change made
+is lost sight of, and none is ever half on record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
+from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError
+from l2tpv3.links.backends.base import Makers
+from l2tpv3.linux.boot import boot_id, since_boot_s
+from l2tpv3.linux.filelock import exclusive
+from l2tpv3.model.host_records import Edits, Everything
+from l2tpv3.model.links.record import Links
+from l2tpv3.model.observation import World
+from l2tpv3.model.progress import OnStep, ToldStep
+from l2tpv3.model.record import TunnelRecord, resolved, resolved_session
+from l2tpv3.netdev.base import Placer
+from l2tpv3.netdev.configurator import NetdevPlacer
+from l2tpv3.paths import Places
+from l2tpv3.plan.describe import describe, describe_each
+from l2tpv3.plan.link_steps import LinkStep
+from l2tpv3.plan.planner import plan_everything, touched_links
+from l2tpv3.plan.result import Outcome, of_namespace
+from l2tpv3.plan.scope import Left, leave_out, left_of, links_of, note_of, once_done, what_is_made, what_to_undo
+from l2tpv3.plan.steps import AddTunnel, AnyStep
+from l2tpv3.plan.tunnels import Change, LinkBeliefs, Scope
+from l2tpv3.reconcile.executor import Runner
+from l2tpv3.reconcile.link_executor import LinkRunner, MakerOf
+from l2tpv3.reconcile.namespaces import Spaces
+from l2tpv3.reconcile.observer import Observer
+from l2tpv3.resolve.renaming import renamed
+from l2tpv3.store.actor import caller
+from l2tpv3.store.database import AuditEntry, Recorded, Store, unconfirmed
+from l2tpv3.store.journal import Pending, Renaming
+
+ROUNDS = 4
+"""How often a change is planned again when what is seen after its steps is not yet what is wanted."""
+
+_PAUSE_S = 0.05
+_NOT_CONFIRMED = "rolled back, not confirmed in time"
+
+Want = Callable[[Everything], Everything]
+"""From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
+
+
+class Engine:
+    """See the module. One for a pair of places; between calls it holds nothing open but what listens to netdevs."""
+
+    def __init__(
+        self, places: Places, datapaths: Mapping[str, Datapath], placer: Placer, makers: MakerOf | None = None
+    ) -> None:
+        """makers: what makes links of each type; None is this host's."""
+        self.places = places
+        self.store = Store(places.state)
+        self._datapaths = datapaths
+        self._placer = placer
+        self.links = LinkRunner(places.link_mark, makers or Makers(places.runtime))
+        self._runner = Runner(datapaths, placer, places, self.links)
+        self._in_place = {name: one.in_place for name, one in datapaths.items()}
+        self._tunnels_in_place = {name: one.tunnel_in_place for name, one in datapaths.items()}
+        self._spaces = Spaces(places, self.store, real=isinstance(placer, NetdevPlacer))
+
+    def observer(self, recorded: Recorded) -> Observer:
+        """A fresh look at this host."""
+        pending = recorded.pending
+        unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
+        return Observer(self._datapaths, self.places, self._placer.locator(), unfinished, recorded.shown.tunnels)
+
+    def unfinished(self) -> Everything:
+        """What a change was making that was killed half-way, and which may therefore be there; nothing without one."""
+        pending = self.store.pending()
+        return Everything() if pending is None else what_is_made(pending)
+
+    def preview(self, want: Want, scope: Scope | None, *, links: Collection[str] = ()) -> Outcome:
+        """What `change` would do now. Touches nothing; needs no lock, so another change may come between.
+
+        links: of these, and of what lies on what is in the scope.
+        """
+        with _no_collection():
+            recorded = self.store.load()
+            with self._spaces.standing_in():
+                with self._busy():
+                    wanted = want(recorded.everything)
+                steps = plan_everything(self._look(recorded, wanted, scope, links))
+        namespaces = self._spaces.missing(_asked(recorded.everything, wanted, scope))
+        return Outcome(steps=steps, before=recorded.everything, after=wanted, namespaces=namespaces)
+
+    def change(
+        self,
+        want: Want,
+        scope: Scope | None,
+        *,
+        links: Collection[str] = (),
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+        repairs: bool = False,
+        without: Left = (),
+        without_links: Collection[str] = (),
+        verb: str = "",
+    ) -> Outcome:
+        """Make it so within `scope` (None: everything); on any failure, what was there is there again.
+
+        links: of these links, and of what lies on what is in the scope. confirm_s: the change is to be undone unless
+        `confirm` comes within that time; see `expire`. repairs: it only makes again what is on record, and so need not
+        wait for a confirmation that something else awaits. without: tunnels and sessions that are left as they are,
+        whatever is wanted, as are the links `without_links`; both are looked at after `want` was called. verb: how the
+        log calls it, if not by its steps alone.
+        Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
+        for its confirmation.
+        """
+        with self._locked(), _no_collection(), contextlib.ExitStack() as stack:
+            recorded = self._recorded(repairs=repairs)
+            before = recorded.everything
+            with self._spaces.standing_in(repairs=repairs), self._busy():
+                wanted = want(before)
+            meant = _within(wanted, scope, links) if repairs else _asked(before, wanted, scope)
+            namespaces = self._spaces.missing(meant, repairs=repairs)
+            if on_step is not None:
+                for name in namespaces:
+                    on_step(of_namespace(name))
+            stack.enter_context(self._spaces.having(namespaces))
+            change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
+            steps = plan_everything(change)
+            self._refuse_if_carried(steps, change)
+            changed = Edits.between(before, wanted)
+            lost: list[ToldStep] = []
+            if recorded.pending is not None and recorded.pending.deadline is not None:
+                # The note of the unconfirmed change has to stay; this one is on record already and needs none.
+                if changed:
+                    raise unconfirmed(recorded.pending)
+                self._take(change, steps, on_step, lost=lost)
+                return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
+            left = left_of(recorded.pending, without, without_links)
+            if not steps and not changed and recorded.pending == left:
+                return Outcome(steps=(), before=before, after=wanted, namespaces=namespaces)
+            waiting = None
+            if confirm_s is not None and (changed or steps):
+                about = frozenset((name, None) for name in changed.tunnels)
+                deadline = since_boot_s() + confirm_s
+                back = changed.back(before)
+                waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
+            doing = f"{verb}, to be confirmed within {confirm_s:g} s" if waiting is not None else verb
+            self._carry_out(
+                recorded, change, steps, changed, waiting or left, on_step, namespaces=namespaces, lost=lost, verb=doing
+            )
+            return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
+
+    def _carry_out(
+        self,
+        recorded: Recorded,
+        change: Change,
+        steps: tuple[AnyStep, ...],
+        changed: Edits,
+        after: Pending | None,
+        on_step: OnStep | None,
+        *,
+        namespaces: tuple[str, ...] = (),
+        lost: list[ToldStep] | None = None,
+        verb: str = "",
+    ) -> None:
+        """Note it, take the steps, put it on record; on any failure undo it.
+
+        after: what stays noted when it is done: that it waits to be confirmed, or what is left of a killed change.
+        lost: see _take. verb: see change.
+        """
+        lost, before = [] if lost is None else lost, recorded.everything
+        note = note_of(recorded, change, steps, changed)
+        self.store.begin(note)
+        begun: list[AnyStep] = []
+        try:
+            self._take(change, steps, on_step, begun, lost)
+            done = Outcome(
+                steps=steps, before=before, after=before.edited(changed), namespaces=namespaces, lost=tuple(lost)
+            )
+            if on_step is not None:
+                for one in done.told_of_record:
+                    on_step(one)
+            self.store.commit(changed, _audited(verb, done), after)
+            self._runner.tidy({**change.wanted, **before.edited(changed).tunnels})
+        except BaseException as error:
+            with _noting(error):
+                self._undo(change, note, begun)
+                # What a killed change left is as it was, too.
+                self.store.revert(changed.back(before), recorded.pending)
+            raise
+
+    def _take(
+        self,
+        change: Change,
+        steps: tuple[AnyStep, ...],
+        on_step: OnStep | None = None,
+        begun: list[AnyStep] | None = None,
+        lost: list[ToldStep] | None = None,
+    ) -> None:
+        """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
+
+        begun: gets each step before it is taken. lost: gets what others had configured on netdevs and could not be put
+        back, of which `on_step` is told as well.
+        """
+        for attempt in range(ROUNDS):
+            with self._busy():
+                self._runner.take_all(steps, _telling(steps, on_step, begun))
+            world = self._with_links(self.observer(Recorded(tunnels={})).world(change.wanted), change.links.wanted)
+            steps = plan_everything(dataclasses.replace(once_done(change), world=world))
+            if not steps:
+                for one in self._runner.put_back(change.wanted, world.netdevs.keys()):
+                    if lost is not None:
+                        lost.append(one)
+                    if on_step is not None:
+                        on_step(one)
+                return
+            time.sleep(_PAUSE_S * attempt)
+        left = describe(steps)[0]
+        problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
+        raise BusyError(left.subject, problem, "something else may be changing it at the same time")
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for one in (*self._datapaths.values(), self._placer):
+                if isinstance(one, Busy):
+                    stack.enter_context(one.busy())
+            yield
+
+    def _with_links(self, world: World, *known: Links) -> World:
+        """With what is there of these links."""
+        if not any(known):
+            return world
+        return dataclasses.replace(world, links=self.links.seen(*known))
+
+    def _undo(self, change: Change, note: Pending, begun: Collection[AnyStep]) -> None:
+        """Take away what the begun steps made, and make again what they took away; see extent.what_to_undo."""
+        made = note.target.made
+        making = {**change.maybe, **made.tunnels}
+        now = self.observer(Recorded(tunnels={})).world(change.old, making, change.old)
+        back, alone = what_to_undo(change, begun, making, now)
+        names = [step.link.spec.name for step in begun if isinstance(step, LinkStep)]
+        known = [Everything(links=some) for some in (change.links.old, made.links, change.links.wanted)]
+        touched = touched_links(back.scope, names, *known) or frozenset()
+        apart = touched_links(frozenset(alone), (), *known) or frozenset()
+        maybe = {**change.links.maybe, **made.links}
+        links = dataclasses.replace(back.links, maybe=maybe, scope=touched - apart)
+        world = self._with_links(now, links.old, links.maybe)
+        back = dataclasses.replace(back, world=world, links=links)
+        self._take(back, plan_everything(back))
+
+    def _look(self, recorded: Recorded, wanted: Everything, scope: Scope | None, names: Collection[str] = ()) -> Change:
+        """names: links that it is about, beside those that lie on what is in the scope."""
+        maybe = Everything()
+        about: frozenset[str] = frozenset(names)
+        if recorded.pending is not None and recorded.pending.deadline is None:
+            maybe = what_is_made(recorded.pending)
+            scope = None if scope is None else scope | recorded.pending.scope
+            about |= links_of(recorded.pending)
+        links = LinkBeliefs(
+            old=recorded.links,
+            wanted=wanted.links,
+            maybe=maybe.links,
+            scope=touched_links(scope, about, recorded.everything, maybe, wanted),
+        )
+        world = self.observer(recorded).world(recorded.tunnels, maybe.tunnels, wanted.tunnels)
+        return Change(
+            old=recorded.tunnels,
+            maybe=maybe.tunnels,
+            wanted=wanted.tunnels,
+            world=self._with_links(world, recorded.links, maybe.links, wanted.links),
+            in_place=self._in_place,
+            tunnels_in_place=self._tunnels_in_place,
+            scope=scope,
+            links=links,
+        )
+
+    def stop(self) -> Outcome:
+        """Remove everything on record from this host, keeping the record."""
+        with self._locked():
+            recorded = self._recorded()
+            change = self._look(recorded, Everything(), None)
+            steps = plan_everything(change)
+            kept = dataclasses.replace(
+                change, wanted=recorded.tunnels, links=dataclasses.replace(change.links, wanted=recorded.links)
+            )
+            self.store.begin(note_of(recorded, kept, steps, Edits()))
+            self._take(change, steps)
+            outcome = Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
+            # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
+            now = boot_id()
+            tunnels = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
+            links = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.links.items()}
+            self.store.commit(Edits(tunnels=tunnels, links=links), _audited("down", outcome), None)
+            self._runner.tidy({})
+            self._spaces.tidy()
+            return outcome
+
+    def replace_old_workers(self) -> list[L2tpError]:
+        """Have new workers, of this very program, for what is to be restored next; see HasWorkers.replace_old.
+
+        Gives what became of each that was replaced. Raises WorkerError when none can be started: then all go on.
+        """
+        with self._locked():
+            recorded, unfinished = self.store.load(), self.unfinished()
+            known = {*recorded.tunnels, *unfinished.tunnels}
+            datapaths = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
+            ended = [error for one in datapaths for error in one.replace_old(known)]
+            return ended + self.links.replace_old({**unfinished.links, **recorded.links})
+
+    def restore_namespaces(self) -> tuple[str, ...]:
+        """See Manager.restore_namespaces."""
+        with self._locked():
+            names = self._spaces.missing(self.store.load().everything, repairs=True)
+            self._spaces.make(names)
+            return names
+
+    def adopt(self, record: TunnelRecord) -> None:
+        """Put on record what is running already, and mark its netdevs as ours."""
+        with self._locked():
+            recorded = self._recorded()
+            if record.spec.name in recorded.shown.tunnels:
+                raise ExistsError(f"tunnel {record.spec.name}", "exists already", "give another NAME")
+            for session in record.sessions:
+                mark = self.places.mark(record.spec.name, session.spec.name)
+                self._placer.mark(resolved(record), resolved_session(session), mark)
+            what = f"adopt tunnel {record.spec.name} with {len(record.sessions)} sessions"
+            audit = AuditEntry(at=time.time(), who=caller(), what=what)
+            self.store.commit(Edits(tunnels={record.spec.name: record}), audit)
+
+    def rename(self, renaming: Renaming) -> None:
+        """Give a tunnel or session another name, which interrupts nothing.
+
+        It is on record first; what runs follows, or is made to by the next change if this one is killed. Raises
+        NotFoundError, ExistsError, InvalidValueError, ConflictError.
+        """
+        tunnel, session, new = renaming
+        subject = f"tunnel {tunnel}" if session is None else f"session {tunnel}/{session}"
+        with self._locked():
+            recorded = self._recorded()
+            if recorded.pending is not None:
+                problem = "a change of this host was interrupted, and it may be part of that"
+                raise ConflictError(subject, problem, "`l2tpctl restore` finishes it")
+            before = recorded.everything
+            edits = Edits.between(before, renamed(before, renaming))
+            scope = frozenset((name, None) for name in edits.tunnels)
+            note = Pending(scope=scope, before=edits.back(before), target=edits, renaming=renaming)
+            what = f"~ {subject}: renamed to {new}"
+            self.store.commit(edits, AuditEntry(at=time.time(), who=caller(), what=what), note)
+            self._follow_renaming(note, renaming)
+
+    def _follow_renaming(self, note: Pending, renaming: Renaming) -> None:
+        """Have marks and workers say the new name of what has got one on record. The same again does no harm."""
+        tunnel, session, new = renaming
+        now = new if session is None else tunnel
+        old, record = note.before.tunnels.get(tunnel), note.target.tunnels.get(now)
+        if old is not None and record is not None:
+            is_, was = resolved(record), resolved(old)
+            names = {new: session} if session is not None else {one.spec.name: one.spec.name for one in record.sessions}
+            sessions = [resolved_session(one) for one in record.sessions if one.spec.name in names]
+            datapath = self._datapaths.get(record.datapath)
+            if datapath is not None and datapath.tunnel_in_place:
+                with contextlib.suppress(NotFoundError):  # it is not running
+                    datapath.set_tunnel(was, is_, sessions)
+                    for one in sessions if session is not None else ():
+                        datapath.set_session(is_, one)
+            for one in sessions:
+                marks = self.places.mark(tunnel, names[one.name]), self.places.mark(now, one.name)
+                self._placer.mark_again(is_, one, *marks)
+        self.store.forget_pending()
+
+    # -- confirmation --------------------------------------------------------------------------------------------
+
+    def confirm(self) -> bool:
+        """Keep what waits for its confirmation. False when nothing does."""
+        with self._locked():
+            pending = self.store.load().pending
+            if pending is None or pending.deadline is None:
+                return False
+            names = [f"tunnel {name}" for name in sorted(pending.target.tunnels)]
+            names += [f"link {name}" for name in sorted(pending.target.links)]
+            what = f"confirmed: {', '.join(names) or 'what was applied'}"
+            self.store.forget_pending(AuditEntry(at=time.time(), who=caller(), what=what))
+            self._spaces.tidy()
+            return True
+
+    def rollback(self, verb: str = "rolled back") -> Outcome | None:
+        """Undo what waits for its confirmation. None when nothing does. verb: how the log calls it.
+
+        The record is undone first: whatever interrupts the rest, `restore` or the next change finishes it.
+        """
+        with self._locked():
+            recorded = self.store.load()
+            pending = recorded.pending
+            if pending is None or pending.deadline is None:
+                return None
+            before = recorded.everything
+            wanted = before.edited(pending.before)
+            change = self._look(recorded, wanted, pending.scope, links_of(pending))
+            steps = plan_everything(change)
+            note = Pending(scope=pending.scope, before=pending.before, target=pending.before.back(before))
+            done = Outcome(steps=steps, before=before, after=wanted)
+            self.store.commit(pending.before, _audited(verb, done), note)
+            lost: list[ToldStep] = []
+            self._take(change, steps, lost=lost)
+            self._runner.tidy(change.wanted)
+            self.store.forget_pending()
+            self._spaces.tidy()
+            return dataclasses.replace(done, lost=tuple(lost))
+
+    def expire(self) -> Outcome | None:
+        """Undo what was not confirmed in time. None when nothing is due."""
+        pending = self.store.load().pending
+        if pending is None or pending.left_s is None or pending.left_s > 0:
+            return None
+        return self._forget_outlived(pending) if pending.outlived else self.rollback(_NOT_CONFIRMED)
+
+    def unconfirmed_s(self) -> float | None:
+        """Seconds that are left to confirm the change that awaits it, 0 when it is due; None without one."""
+        pending = self.store.load().pending
+        return None if pending is None else pending.left_s
+
+    def _forget_outlived(self, pending: Pending) -> Outcome | None:
+        """The machine went down before a change was confirmed: nothing of it runs, only the record has to be undone.
+
+        So that cannot fail for an address that is not there yet, and `restore` then brings up what was before.
+        """
+        with self._locked():
+            recorded = self.store.load()
+            if recorded.pending != pending:
+                return None
+            names = ", ".join(sorted({*pending.before.tunnels, *pending.before.links}))
+            what = f"rolled back: the machine went down before it was confirmed: {names}"
+            self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), None)
+            return Outcome(steps=(), before=recorded.everything, after=self.store.load().everything)
+
+    def _refuse_if_carried(self, steps: tuple[AnyStep, ...], change: Change) -> None:
+        """Raise WorkerError when a tunnel would be made again that a worker which can't be worked with may carry."""
+        for step in steps:
+            if isinstance(step, AddTunnel):
+                name = step.tunnel.spec.name
+                for record in (change.old.get(name), change.maybe.get(name)):
+                    if record is not None and (fault := change.world.may_be_carried(record)) is not None:
+                        raise fault
+
+    def _recorded(self, *, repairs: bool = False) -> Recorded:
+        """The record for a change to begin with. Every change begins here, so none is made beside an unconfirmed one.
+
+        repairs: the change only makes again what is on record. Raises ConflictError while one waits to be confirmed.
+        """
+        recorded = self.store.load()
+        if recorded.pending is not None and recorded.pending.renaming is not None:
+            self._follow_renaming(recorded.pending, recorded.pending.renaming)
+            recorded = self.store.load()
+        if not repairs and recorded.pending is not None and recorded.pending.deadline is not None:
+            raise unconfirmed(recorded.pending)
+        return recorded
+
+    # -- one at a time -------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.places.make()
+        with exclusive(self.places.runtime):
+            yield
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Thousands of objects are made in a row, and kept: looking for garbage among them takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _audited(verb: str, done: Outcome) -> AuditEntry:
+    """The entry of the log for a change that is done."""
+    what = done.in_words or "nothing but the record"
+    return AuditEntry(at=time.time(), who=caller(), what=f"{verb}: {what}" if verb else what)
+
+
+def _telling(
+    steps: tuple[AnyStep, ...], on_step: OnStep | None, begun: list[AnyStep] | None
+) -> Callable[[AnyStep], None]:
+    """What tells of each step before it is taken, if that is not told with an earlier one, and notes it in `begun`."""
+    said = describe_each(steps) if on_step is not None else ()
+    told = {id(step): one for step, one in zip(steps, said, strict=bool(said)) if one is not None}
+
+    def tell(step: AnyStep) -> None:
+        if begun is not None:
+            begun.append(step)
+        if on_step is not None and (one := told.get(id(step))) is not None:
+            on_step(one)
+
+    return tell
+
+
+def _asked(before: Everything, wanted: Everything, scope: Scope | None) -> Everything:
+    """What somebody asked for just now."""
+    return wanted if scope is None else Edits.between(before, wanted).made
+
+
+def _within(whole: Everything, scope: Scope | None, links: Collection[str]) -> Everything:
+    """What of it a change is about that has that scope, see Engine.change."""
+    if scope is None:
+        return whole
+    tunnels, about = {name for name, _ in scope}, touched_links(scope, links, whole) or ()
+    return Everything(
+        tunnels={name: record for name, record in whole.tunnels.items() if name in tunnels},
+        links={name: record for name, record in whole.links.items() if name in about},
+    )
+
+
+@contextlib.contextmanager
+def _noting(error: BaseException) -> Iterator[None]:
+    """What goes wrong while `error` is being dealt with is added to it as a note, and does not take its place."""
+    try:
+        yield
+    except L2tpError as second:
+        error.add_note(f"and undoing it failed: {second}")

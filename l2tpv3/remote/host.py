@@ -1,0 +1,255 @@
+"""Another host, commanded through its service: what l2tpv3.host.manager.Manager is for this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from l2tpv3.config.toml_writer import state_document
+from l2tpv3.documents import reading
+from l2tpv3.documents.error import error_of
+from l2tpv3.documents.reading import RemoteDid
+from l2tpv3.errors import ExistsError, NotFoundError, PreconditionError, about_session
+from l2tpv3.host.base import foreign_tunnel, no_tunnel
+from l2tpv3.model.desired import Wanted, WantedLink
+from l2tpv3.model.ids import is_name, parse_name
+from l2tpv3.model.progress import Change, News, OnStep, Tell, Turn
+from l2tpv3.model.spec import session_fields
+from l2tpv3.model.status import SessionStatus, TunnelStatus
+from l2tpv3.remote.client import Client
+from l2tpv3.remote.links import RemoteLinks
+from l2tpv3.remote.path import session_path, tunnel_path
+from l2tpv3.remote.requests import CREATE, PAGE, PATCH, as_options, read_change, understood
+from l2tpv3.remote.validate import session_words, tunnel_words
+from l2tpv3.store.database import AuditEntry
+
+if TYPE_CHECKING:
+    from l2tpv3.capture import CaptureOptions
+    from l2tpv3.remote.streams import RemoteCapture
+    from l2tpv3.watch.diff import Happening
+
+_LOG_MAX: Final = 10_000
+
+
+class RemoteManager:
+    """A l2tpv3.host.base.Host. Every method raises L2tpError: the service's own, or why there is no answer."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.links = RemoteLinks(client)
+
+    @property
+    def undoes_unconfirmed(self) -> bool:
+        """True: the service does."""
+        return True
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def tunnels(self, *, netns: str | None = None, secrets: bool = False) -> list[TunnelStatus]:
+        """Every tunnel; netns: another namespace of that host to look for foreign ones in."""
+        found: list[TunnelStatus] = []
+        cursor = None
+        while True:
+            page = self._client.get(
+                "/v1/tunnels", include="sessions", limit=PAGE, cursor=cursor, netns=netns, secrets=_flag(secrets)
+            )
+            with understood(self._client):
+                found += map(reading.read_tunnel, page["tunnels"])
+                cursor = page["next"]
+            if cursor is None:
+                return found
+
+    def tunnel(self, name: str, *, secrets: bool = False) -> TunnelStatus:
+        """One tunnel by name. Raises NotFoundError."""
+        told = self._client.get(tunnel_path(name), include="sessions", secrets=_flag(secrets))
+        with understood(self._client):
+            return reading.read_tunnel(told)
+
+    def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
+        """One session by name. Raises NotFoundError."""
+        told = self._client.get(session_path(tunnel, name), secrets=_flag(secrets))
+        with understood(self._client):
+            return reading.read_session(told)
+
+    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
+        """What is on record, as files would state it in full, secrets included."""
+        told = self._client.get("/v1/state", secrets="true")
+        with understood(self._client):
+            stated = reading.read_state(told)
+        if not names:
+            return stated
+        tunnels = {one.name: one for one in stated if not isinstance(one, WantedLink)}
+        for name in names:
+            if name not in tunnels:
+                raise no_tunnel(name, tunnels)
+        return [tunnels[name] for name in names]
+
+    def capture(self, tunnel: str, session: str, options: CaptureOptions) -> RemoteCapture:
+        """Capture a session's frames there, from now on."""
+        from l2tpv3.remote.streams import RemoteCapture
+
+        return RemoteCapture(self._client, session_path(tunnel, session), options)
+
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+        """What happens there from now on, as it happens; blocks."""
+        from l2tpv3.remote.streams import follow
+
+        return follow(self._client, types, counters_s)
+
+    def audit(self, limit: int = 50) -> list[AuditEntry]:
+        """The last changes, the newest first."""
+        told = self._client.get("/v1/log", limit=min(limit, _LOG_MAX)) if limit else {"entries": []}
+        with understood(self._client):
+            return [reading.read_audit_entry(entry) for entry in reversed(told["entries"])]
+
+    # -- tunnels and sessions ------------------------------------------------------------------------------------
+
+    def add_tunnel(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> TunnelStatus:
+        """Make a tunnel. Raises ExistsError where there is one of that name."""
+        body = tunnel_words(name, words, new=True)
+        if transient:
+            body["transient"] = True
+        try:
+            with as_options(f"tunnel {name}"):
+                made = self._client.change("PUT", tunnel_path(name), body, headers=CREATE)
+        except PreconditionError as error:
+            raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it") from error
+        with understood(self._client):
+            return reading.read_tunnel(made.document)
+
+    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a tunnel."""
+        body = tunnel_words(name, words)
+        if not is_name(name):
+            raise foreign_tunnel(self.tunnel(name).name)
+        with as_options(f"tunnel {name}"):
+            answer = self._client.change("PATCH", tunnel_path(name), body, headers=PATCH)
+        return read_change(self._client, answer)
+
+    def del_tunnel(self, name: str) -> None:
+        """Remove a tunnel."""
+        self._client.change("DELETE", tunnel_path(name))
+
+    def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
+        """Make a session. Raises ExistsError where the tunnel has one of that name."""
+        with about_session(tunnel, name):
+            body = session_words(name, words, new=True)
+        try:
+            with as_options(f"session {tunnel}/{name}"):
+                made = self._client.change("PUT", session_path(tunnel, name), body, headers=CREATE)
+        except PreconditionError as error:
+            remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
+            raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy) from error
+        with understood(self._client):
+            return reading.read_session(made.document)
+
+    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
+        """Change a session."""
+        with about_session(tunnel, name):
+            body = session_words(name, words)
+        with as_options(f"session {tunnel}/{name}"):
+            answer = self._client.change("PATCH", session_path(tunnel, name), body, headers=PATCH)
+        return read_change(self._client, answer)
+
+    def del_session(self, tunnel: str, name: str) -> None:
+        """Remove a session."""
+        self._client.change("DELETE", session_path(tunnel, name))
+
+    # -- all of it -----------------------------------------------------------------------------------------------
+
+    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> RemoteDid:
+        """What `apply` would do now."""
+        return self._did(self._client.post("/v1/plan", state_document(wanted), prune=_flag(prune)))
+
+    def apply(
+        self,
+        wanted: Iterable[Wanted],
+        *,
+        prune: bool = False,
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> RemoteDid:
+        """Make the host what files want; on_step is told of each step before it is taken there."""
+        told = self._client.lines("/v1/apply", state_document(wanted), prune=_flag(prune), confirm_s=confirm_s)
+        return self._did(self._followed(told, on_step=on_step))
+
+    def confirm(self) -> bool:
+        """Keep what waits for its confirmation."""
+        try:
+            self._client.post("/v1/confirm")
+        except NotFoundError:
+            return False
+        return True
+
+    def rollback(self) -> RemoteDid | None:
+        """Undo what waits for its confirmation."""
+        try:
+            return self._did(self._client.post("/v1/rollback"))
+        except NotFoundError:
+            return None
+
+    def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
+        """Put a tunnel that something else made on record."""
+        if name is not None:
+            parse_name(name, "tunnel name")
+        session_fields({"sublayer": sublayer})
+        given = {"foreign": foreign, "name": name, "sublayer": sublayer}
+        told = self._client.post("/v1/adopt", {word: value for word, value in given.items() if value is not None})
+        with understood(self._client):
+            adopted = str(told["name"])
+        return self.tunnel(adopted)
+
+    def down(self) -> RemoteDid:
+        """Remove everything on record from the host, and keep it on record."""
+        return self._did(self._client.post("/v1/down"))
+
+    def restore(
+        self, names: str | Collection[str] | None = None, *, wait_s: float = 0.0, tell: Tell | None = None
+    ) -> list[str]:
+        """Make again what is on record but not there; `tell` is told as it happens there."""
+        names = [names] if isinstance(names, str) else None if names is None else list(names)
+        told = self._client.lines("/v1/restore", tunnel=names, wait_s=wait_s or None)
+        did = self._followed(told, tell=tell)
+        with understood(self._client):
+            return [str(name) for name in did["restored"]]
+
+    # -- shared --------------------------------------------------------------------------------------------------
+
+    def _followed(self, lines: Iterator[Any], *, on_step: OnStep | None = None, tell: Tell | None = None) -> Any:
+        """What came of a change that tells of itself as it comes about; its steps and news are told on."""
+        for line in lines:
+            with understood(self._client):
+                ((kind, told),) = line.items()
+                value = _AS_IT_GOES[kind](told)
+            if kind == "done":
+                return value
+            if kind == "problem":
+                raise value
+            if kind == "step" and on_step is not None:
+                on_step(value)
+            if kind == "news" and tell is not None:
+                tell(value)
+        raise self._client.broken_off()
+
+    def _did(self, document: Any) -> RemoteDid:
+        with understood(self._client):
+            return reading.read_did(document)
+
+
+def _news(document: Mapping[str, Any]) -> News:
+    error = document["error"]
+    told = None if error is None else error_of(error)
+    return News(document["tunnel"], Turn(document["turn"]), told, document.get("link"), document.get("changed", ""))
+
+
+_AS_IT_GOES: dict[str, Callable[[Any], Any]] = {
+    "step": reading.read_step,
+    "news": _news,
+    "problem": error_of,
+    "done": lambda told: told,
+}
+"""What a line of a change that tells of itself may be, and how it is read."""
+
+
+def _flag(value: bool) -> str | None:  # noqa: FBT001 - private, each call names it
+    return "true" if value else None

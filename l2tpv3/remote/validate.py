@@ -1,0 +1,47 @@
+"""Words to be sent: parsed and checked here, so that what can't be meant is told as it is on the host itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from l2tpv3.model.ids import is_name
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address, session_fields, tunnel_fields, unchecked
+
+# Stand in for what was not given: 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
+_REMOTE = {4: parse_address("240.0.0.1", ""), 6: parse_address("100::1", "")}
+_IFNAME = "l2tpeth0"
+
+
+def tunnel_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> dict[str, Any]:
+    """A tunnel's words as JSON has them. Raises InvalidValueError.
+
+    new: it is to be made. Else None stays None, to reset a word, and what can be no name is for the service to judge:
+    it may be that of something that was found.
+    """
+    given = {word: value for word, value in words.items() if value is not None}
+    fields = tunnel_fields({"name": name, **given})
+    local = fields.get("local")
+    fields.setdefault("remote", _REMOTE[local.version if local is not None else 4])
+    spec = TunnelSpec(**fields) if new or is_name(name) else unchecked(TunnelSpec, **fields)
+    return _as_json(given if new else words, spec.to_words())
+
+
+def session_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> dict[str, Any]:
+    """A session's words as JSON has them, cookies in clear; see tunnel_words."""
+    given = {word: value for word, value in words.items() if value is not None}
+    fields = session_fields({"name": name, **given})
+    fields.setdefault("ifname", _IFNAME)
+    spec = SessionSpec(**fields) if new or is_name(name) else unchecked(SessionSpec, **fields)
+    return _as_json(given if new else words, spec.to_words())
+
+
+def link_words(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """The words of a link that is to be made, as JSON has them. Raises InvalidValueError."""
+    given = {word: value for word, value in words.items() if value is not None}
+    return _as_json(given, LinkSpec.from_words({**given, "name": name}).to_words())
+
+
+def _as_json(words: Mapping[str, Any], parsed: Mapping[str, Any]) -> dict[str, Any]:
+    return {word: None if value is None else parsed[word] for word, value in words.items()}

@@ -1,0 +1,168 @@
+"""What the user left open: lowest free ids, free netdev names, random cookies, a datapath."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
+from typing import Any
+
+from l2tpv3.datapath.base import Datapath
+from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, UnavailableError
+from l2tpv3.linux.capabilities import lacking
+from l2tpv3.linux.capabilities import remedy as capabilities_remedy
+from l2tpv3.model import ids
+from l2tpv3.model.spec import (
+    SESSION_FIELDS,
+    Encap,
+    SessionSpec,
+    TunnelSpec,
+    has_udp_checksum,
+    session_fields,
+    tunnel_fields,
+)
+
+AUTO_ORDER = ("kernel", "user")
+"""What `--datapath auto` tries, the better first."""
+NOT_BY_ITSELF = frozenset({"ebpf"})
+"""What it never tries: packets that go past netfilter and IPsec policies are for the user to want."""
+
+
+def choose_datapath(
+    spec: TunnelSpec, datapaths: Mapping[str, Datapath], present: str | None = None
+) -> tuple[Datapath, str]:
+    """The datapath for a tunnel, and one line that says why that one.
+
+    present: the one that was chosen for it before, which `auto` keeps as long as it works: a better one that appears
+    (a kernel module that gets installed) must not change how a tunnel is carried, and which ports can be shared.
+    Raises UnavailableError when the one asked for, or every one, does not work here.
+    """
+    subject = f"tunnel {spec.name}"
+    if spec.datapath != "auto":
+        if spec.datapath not in datapaths:
+            known = ", ".join(("auto", *datapaths))
+            raise InvalidValueError(f"{subject}: --datapath", f"{spec.datapath!r} is unknown", f"give one of {known}")
+        support = datapaths[spec.datapath].probe()
+        if not support.works:
+            problem = f"the {spec.datapath} datapath does not work here: {support.reason}"
+            others = (
+                datapaths[name].probe().works for name in AUTO_ORDER if name in datapaths and name != spec.datapath
+            )
+            raise _does_not_work(subject, problem, "use --datapath auto" if any(others) else "")
+        return datapaths[spec.datapath], "as asked"
+    reasons: list[str] = []
+    first = () if present is None or present in NOT_BY_ITSELF else (present,)
+    order = (*first, *AUTO_ORDER, *(name for name in datapaths if name not in NOT_BY_ITSELF))
+    for name in (name for name in dict.fromkeys(order) if name in datapaths):
+        if name == "kernel" and isinstance(spec.remote, IPv6Address) and spec.remote.scope_id:
+            reasons.append("the kernel's API has no place for a link-local address's netdev")
+            continue
+        support = datapaths[name].probe()
+        if support.works:
+            # What would help is said where somebody asked for that datapath; here the other one works.
+            return datapaths[name], "; ".join(reason.partition(";")[0] for reason in reasons) or support.reason
+        reasons.append(f"no {name} datapath: {support.reason}")
+    raise _does_not_work(subject, "; ".join(reasons) or "no datapath", "")
+
+
+def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
+    """Why no datapath works: for want of privilege, when the caller could not make a netdev with any of them."""
+    if lacking("CAP_NET_ADMIN"):
+        return NotPermittedError(subject, problem, capabilities_remedy("CAP_NET_ADMIN"))
+    return UnavailableError(subject, problem, remedy)
+
+
+def settle_tunnel(
+    name: str, words: Mapping[str, Any], old: TunnelSpec | None, free_id: Callable[[str | None], int]
+) -> TunnelSpec:
+    """A TunnelSpec from the words given. What `old` has of ids and ports stays.
+
+    Else the ids are the lowest free one, and the same as `id`; ports.py chooses the ports, if `port_is_open`. What else
+    the words leave open is the default. free_id: gives the lowest free tunnel id of a namespace. Whether the tunnel
+    can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
+    """
+    given = {word: value for word, value in words.items() if word != "local-port" or value is not None}
+    fields = tunnel_fields({"name": name, **given})
+    if old is not None and "local_port" not in fields and not port_is_open(words, old):
+        fields["local_port"] = old.local_port
+        fields.setdefault("remote_port", old.remote_port)
+    if "tunnel_id" not in fields:
+        if old is not None:
+            fields["tunnel_id"] = old.tunnel_id
+            fields.setdefault("peer_tunnel_id", old.peer_tunnel_id)
+        else:
+            fields["tunnel_id"] = free_id(fields.get("netns"))
+    fields.setdefault("peer_tunnel_id", fields["tunnel_id"])
+    spec = TunnelSpec(**fields)
+    if "udp_checksum" in fields:
+        return spec
+    return dataclasses.replace(spec, udp_checksum=has_udp_checksum(spec.datapath, spec.remote))
+
+
+def port_is_open(words: Mapping[str, Any], old: TunnelSpec | None) -> bool:
+    """Whether a local port has to be chosen: none is given, and there is none from before. Over IP there is none.
+
+    None in the words: it is to be chosen anew.
+    """
+    if words.get("encap", Encap.UDP) != Encap.UDP:
+        return False
+    if "local-port" in words:
+        return words["local-port"] is None
+    return old is None or old.encap is not Encap.UDP
+
+
+def settle_session(
+    name: str,
+    words: Mapping[str, Any],
+    old: SessionSpec | None,
+    free_id: Callable[[], int],
+    free_ifname: Callable[[str | None], str],
+) -> SessionSpec:
+    """A SessionSpec from the words given. What `old` has of ids, netdev name and cookies stays.
+
+    Else they are the lowest free id, the same peer id, l2tpethN, random 64-bit cookies. What else the words leave open
+    is the default. free_id, free_ifname: give the lowest free session id, and netdev name (for the session's netns).
+    Whether the session can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
+    """
+    fields = session_fields({"name": name, **words})
+    if old is not None:
+        if "session_id" not in fields:
+            fields["session_id"] = old.session_id
+            fields.setdefault("peer_session_id", old.peer_session_id)
+        for field in ("ifname", "tx_cookie", "rx_cookie"):
+            fields.setdefault(field, getattr(old, field))
+    if "session_id" not in fields:
+        fields["session_id"] = free_id()
+    fields.setdefault("peer_session_id", fields["session_id"])
+    if fields.get("ifname") is None:
+        fields["ifname"] = free_ifname(fields.get("netns"))
+    for cookie in ("tx_cookie", "rx_cookie"):
+        if cookie not in fields:
+            fields[cookie] = ids.generate_cookie()
+    return SessionSpec(**fields)
+
+
+_DEFAULTS = {
+    field.name: field.default for field in dataclasses.fields(SessionSpec) if field.default is not dataclasses.MISSING
+}
+_STAYING = frozenset({"name", "ifname", "id", "tx-cookie", "rx-cookie"})
+"""Words of a session that stay what they are when they are not given."""
+
+
+def is_settled(words: Mapping[str, Any], old: SessionSpec) -> bool:
+    """Whether settle_session would give `old` back, as far as a quick look tells: False means that it may all the same.
+
+    Thousands of sessions are looked at for each that has changed; parsing a session's words costs ten times as much.
+    """
+    for word, field in SESSION_FIELDS.items():
+        value = getattr(old, field)
+        if word in words:
+            given = words[word]
+            if given != value and not (isinstance(value, bytes) and value and given == value.hex()):
+                return False
+        elif word == "peer-id":
+            if "id" in words and value != old.session_id:
+                return False
+        elif word not in _STAYING and value != _DEFAULTS[field]:
+            return False
+    return words.keys() <= SESSION_FIELDS.keys()

@@ -1,0 +1,194 @@
+"""What can't exist side by side: ids, ports and netdev names of the tunnels and sessions on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+
+from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
+from l2tpv3.linux.netns import same_netns
+from l2tpv3.model.record import SHARES_PORTS, Records, SessionRecord, TunnelRecord, shares_port
+from l2tpv3.model.spec import Egress, Encap
+from l2tpv3.netdev.base import home
+from l2tpv3.resolve.free_ids import FreeNumbers, Identities
+
+
+def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[[str | None], set[int]]) -> None:
+    """That the tunnels `names` can be beside all the others.
+
+    foreign_ids: those that something else has taken, by netns. Raises ExistsError (id), ConflictError (ports).
+    """
+    tunnels = _Tunnels(records)
+    for name in names:
+        record = records[name]
+        number = record.spec.tunnel_id
+        subject = f"tunnel {name}: --id"
+        for other in tunnels.of_the_same_id(record):
+            raise ExistsError(subject, f"{number} is the id of tunnel {other.spec.name}", "give another one")
+        for other in tunnels.at_the_same_port(record):
+            _check_ports(record, other)
+        if number in foreign_ids(record.spec.netns):
+            raise ExistsError(subject, f"{number} is the id of a tunnel that something else made", "give another one")
+
+
+class _Tunnels:
+    """Tunnels by what they can't have in common, so that not each has to be compared with each."""
+
+    def __init__(self, records: Records) -> None:
+        self._netns = Identities()
+        self._by_id: dict[Hashable, list[TunnelRecord]] = {}
+        self._by_ends: dict[Hashable, list[TunnelRecord]] = {}
+        self._by_port: dict[Hashable, dict[str, list[TunnelRecord]]] = {}
+        for record in records.values():
+            spec = record.spec
+            self._by_id.setdefault((self._netns[spec.netns], spec.tunnel_id), []).append(record)
+            if spec.encap is Encap.UDP:
+                port = self._port(record)
+                self._by_ends.setdefault((port, spec.remote), []).append(record)
+                self._by_port.setdefault(port, {}).setdefault(record.datapath, []).append(record)
+
+    def _port(self, record: TunnelRecord) -> Hashable:
+        return self._netns[record.spec.netns], record.local, record.spec.local_port
+
+    def of_the_same_id(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
+        """Others in the same namespace with the same id."""
+        there = self._by_id[self._netns[record.spec.netns], record.spec.tunnel_id]
+        return (other for other in there if other is not record)
+
+    def at_the_same_port(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
+        """Others with the same local UDP port: all to the same address, some of each datapath that can't share it."""
+        if record.spec.encap is not Encap.UDP:
+            return
+        port = self._port(record)
+        yield from (other for other in self._by_ends[port, record.spec.remote] if other is not record)
+        for datapath, there in self._by_port[port].items():
+            if datapath != record.datapath or datapath not in SHARES_PORTS:
+                yield from (other for other in there[:2] if other is not record)
+
+
+def _check_ports(record: TunnelRecord, other: TunnelRecord) -> None:
+    spec, there = record.spec, other.spec
+    if not spec.encap is there.encap is Encap.UDP:
+        return
+    if (record.local, spec.local_port) != (other.local, there.local_port):
+        return
+    subject = f"tunnel {spec.name}"
+    if spec.remote == there.remote and spec.remote_port == there.remote_port:
+        ends = f"{record.local} port {spec.local_port} to {spec.remote} port {spec.remote_port}"
+        problem = f"tunnel {there.name} already joins {ends}"
+        raise ConflictError(subject, problem, "give other ports, or add the session to that tunnel")
+    if not shares_port(record, other):
+        problem = f"port {spec.local_port} of {record.local} is tunnel {there.name}'s"
+        raise ConflictError(subject, problem, "give another --local-port")
+
+
+def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:
+    """That the sessions (tunnel, name) of `touched` can be, and beside all the others.
+
+    Raises ExistsError, ConflictError, UnavailableError.
+    """
+    sessions = _Sessions(records)
+    for tunnel, name in touched:
+        record = records[tunnel]
+        mine = sessions.named.get((tunnel, name))
+        if mine is None:
+            continue
+        _check_place(record, mine)
+        for other, there in sessions.of_the_same_id(record, mine):
+            problem = f"{there.spec.session_id} is the id of session {other.spec.name}/{there.spec.name}"
+            raise ExistsError(f"session {tunnel}/{name}: --id", problem, "give another one")
+        for other, there in sessions.of_the_same_ifname(record, mine):
+            problem = f"netdev {there.spec.ifname} is session {other.spec.name}/{there.spec.name}'s"
+            raise ConflictError(f"session {tunnel}/{name}", problem, "give another --ifname")
+
+
+_Owned = tuple[TunnelRecord, SessionRecord]
+
+
+class _Sessions:
+    """Sessions by what they can't have in common, so that not each has to be compared with each.
+
+    Over UDP an id is a tunnel's own; over IP it is the whole network namespace's, since nothing else in the packet
+    tells sessions apart (RFC 3931 section 4.1.1.1; net/l2tp/l2tp_core.c l2tp_session_register).
+    """
+
+    def __init__(self, records: Records) -> None:
+        self._netns = Identities()
+        self.named: dict[tuple[str, str], SessionRecord] = {}
+        self._by_id: dict[Hashable, list[_Owned]] = {}
+        self._by_ifname: dict[Hashable, list[_Owned]] = {}
+        for name, record in records.items():
+            where = self._netns[record.spec.netns]
+            for session in record.sessions:
+                spec, one = session.spec, (record, session)
+                self.named[name, spec.name] = session
+                for key in (("tunnel", name), ("all", where), (record.spec.encap, where)):
+                    self._by_id.setdefault((*key, spec.session_id), []).append(one)
+                place = self._netns[home(record.spec, spec)]
+                self._by_ifname.setdefault((place, spec.ifname), []).append(one)
+
+    def of_the_same_id(self, record: TunnelRecord, session: SessionRecord) -> Iterator[_Owned]:
+        """Other sessions from which this one could not be told."""
+        where, number = self._netns[record.spec.netns], session.spec.session_id
+        if record.spec.encap is Encap.IP:
+            there = self._by_id["all", where, number]
+        else:
+            there = [
+                *self._by_id["tunnel", record.spec.name, number],
+                *self._by_id.get((Encap.IP, where, number), ()),
+            ]
+        return (one for one in there if one[1] is not session)
+
+    def of_the_same_ifname(self, record: TunnelRecord, session: SessionRecord) -> Iterator[_Owned]:
+        """Others whose netdevs have the same name in the same namespace."""
+        there = self._by_ifname[self._netns[home(record.spec, session.spec)], session.spec.ifname]
+        return (one for one in there if one[1] is not session)
+
+
+def _check_place(record: TunnelRecord, session: SessionRecord) -> None:
+    """That a VLAN netdev's tc filters stay, which a move to another namespace would take off. UnavailableError."""
+    spec = session.spec
+    rewrites = spec.vlan is not None and spec.egress is Egress.REWRITE
+    if record.datapath == "kernel" and rewrites and not same_netns(home(record.spec, spec), record.spec.netns):
+        subject = f"session {record.spec.name}/{spec.name}: --netns"
+        problem = "on the kernel datapath --egress rewrite needs the netdev in the tunnel's network namespace"
+        raise UnavailableError(subject, problem, "use --egress remove, or --datapath user for the tunnel")
+
+
+class FreeSessionIds:
+    """Session ids that are free for a session of a tunnel of `records`; see _Sessions for whose they are."""
+
+    def __init__(self, records: Records) -> None:
+        self._netns = Identities()
+        self._own: dict[str, FreeNumbers] = {}
+        self._all: dict[Hashable, FreeNumbers] = {}
+        self._over_ip: dict[Hashable, FreeNumbers] = {}
+        for record in records.values():
+            for session in record.sessions:
+                self.take(record, session.spec.session_id)
+
+    def _taken_by(self, record: TunnelRecord) -> Iterator[FreeNumbers]:
+        where = self._netns[record.spec.netns]
+        yield self._own.setdefault(record.spec.name, FreeNumbers())
+        yield self._all.setdefault(where, FreeNumbers())
+        if record.spec.encap is Encap.IP:
+            yield self._over_ip.setdefault(where, FreeNumbers())
+
+    def take(self, record: TunnelRecord, number: int) -> None:
+        """A session of that tunnel has it."""
+        for numbers in self._taken_by(record):
+            numbers.take(number)
+
+    def give_back(self, record: TunnelRecord, number: int) -> None:
+        """A session of that tunnel has it no more."""
+        for numbers in self._taken_by(record):
+            numbers.give_back(number)
+        if record.spec.encap is Encap.IP:
+            for numbers in self._own.values():
+                numbers.look_again(number)
+
+    def lowest(self, record: TunnelRecord, what: str) -> int:
+        """The lowest one for a new session. what: the subject of the ConflictError that is raised without any."""
+        where = self._netns[record.spec.netns]
+        if record.spec.encap is Encap.IP:
+            return self._all.setdefault(where, FreeNumbers()).lowest(what)
+        return self._own.setdefault(record.spec.name, FreeNumbers()).lowest(what, self._over_ip.get(where, ()))

@@ -1,0 +1,73 @@
+"""The lowest free number or netdev name, asked for thousands of times: none that is taken is looked at twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Hashable, Iterable, Sequence
+
+from l2tpv3.errors import ConflictError
+from l2tpv3.linux.netns import netns_identity
+from l2tpv3.model.ids import ID_MAX, IFNAME_PREFIX
+
+
+class Identities(dict[str | None, Hashable]):
+    """What tells network namespaces apart, by their names, each looked up once: two names of one have the same."""
+
+    def __missing__(self, netns: str | None) -> Hashable:
+        identity = netns_identity(netns)
+        self[netns] = netns if identity is None else identity  # one that does not exist is only itself
+        return self[netns]
+
+
+class FreeNumbers:
+    """Numbers from 1 to 2^32-1. taken: those that are not free; one that is named twice is given back twice."""
+
+    def __init__(self, taken: Iterable[int] = ()) -> None:
+        self._taken = Counter(taken)
+        self._next = 1  # all below it are taken
+
+    def take(self, number: int) -> None:
+        """It is not free any more."""
+        self._taken[number] += 1
+
+    def give_back(self, number: int) -> None:
+        """It is free again, once whoever else took it has given it back, too."""
+        self._taken[number] -= 1
+        if not self._taken[number]:
+            del self._taken[number]
+            self.look_again(number)
+
+    def look_again(self, number: int) -> None:
+        """It may be free again: what else was taken (see `lowest`) is not."""
+        self._next = max(1, min(self._next, number))
+
+    def lowest(self, what: str, also_taken: Container[int] = ()) -> int:
+        """The lowest one that is free. what: the subject of the ConflictError that is raised when there is none."""
+        while self._next in self._taken or self._next in also_taken:
+            self._next += 1
+        if self._next > ID_MAX:
+            raise ConflictError(what, "every number is taken", "delete something first")
+        return self._next
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._taken
+
+
+class FreeIfnames:
+    """Names of netdevs: l2tpeth0, l2tpeth1 and so on. taken: those that nowhere are free."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._next: dict[Hashable, int] = {}
+
+    def take(self, ifname: str) -> None:
+        """It is not free any more."""
+        self._taken.add(ifname)
+
+    def lowest(self, where: Hashable, names: Sequence[Container[str]]) -> str:
+        """The lowest one that is free in a place. where: what tells the place from others. names: taken there."""
+        number = self._next.get(where, 0)
+        while (ifname := f"{IFNAME_PREFIX}{number}") in self._taken or any(ifname in some for some in names):
+            number += 1
+        self._next[where] = number
+        return ifname

@@ -1,0 +1,288 @@
+"""From words to a whole wanted state: tunnels and sessions (settle.py), and links (links/settle.py) that fit them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from l2tpv3.errors import ConflictError, L2tpError, MissingError
+from l2tpv3.linux.boot import boot_id
+from l2tpv3.linux.netns import same_netns
+from l2tpv3.model.desired import Wanted, WantedLink, WantedTunnel
+from l2tpv3.model.host_records import Everything
+from l2tpv3.model.late import Late
+from l2tpv3.model.links.options import LinkType
+from l2tpv3.model.links.record import LinkRecord, Links, below, place_of, specs_of
+from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.record import Records
+from l2tpv3.netdev.base import home
+from l2tpv3.plan.links import in_order
+from l2tpv3.reconcile.link_executor import LinkRunner
+from l2tpv3.resolve.links import check_links, settle_link
+from l2tpv3.resolve.tunnels import Settler
+
+SettlerOf = Callable[[Everything, Collection[str]], Settler]
+"""What settles tunnels beside what is on record; the names are of bridges that are links."""
+
+_BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
+
+
+class Settling:
+    """Settles against what is on record. Each method gives what shall be on record then, and raises L2tpError.
+
+    unfinished: what a killed change was making. runner: this host's links. host_id: see Store.host_id.
+    """
+
+    def __init__(
+        self,
+        before: Everything,
+        unfinished: Everything,
+        settler: SettlerOf,
+        runner: LinkRunner,
+        host_id: Callable[[], str],
+    ) -> None:
+        self._before, self._unfinished = before, unfinished
+        self._settler_of, self._runner, self._host_id = settler, runner, host_id
+
+    # -- tunnels and sessions ------------------------------------------------------------------------------------
+
+    def tunnel(self, name: str, words: Mapping[str, Any]) -> Everything:
+        """With one tunnel added or changed."""
+        return self._with_tunnels(self._settler().tunnel(name, words))
+
+    def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Everything:
+        """With one session added or changed."""
+        return self._with_tunnels(self._settler().session(tunnel, name, words))
+
+    def without_tunnel(self, name: str) -> Everything:
+        """With one tunnel less. Raises ConflictError when a link is over one of its sessions."""
+        return self._with_tunnels({key: record for key, record in self._before.tunnels.items() if key != name})
+
+    def without_session(self, tunnel: str, name: str) -> Everything:
+        """With one session less. Raises ConflictError when a link is over it."""
+        records = self._before.tunnels
+        return self._with_tunnels({**records, tunnel: records[tunnel].without_session(name)})
+
+    def _settler(self) -> Settler:
+        specs = [one.spec for one in self._before.links.values()]
+        return self._settler_of(self._before, [one.ifname for one in specs if one.type in _BRIDGES])
+
+    def _with_tunnels(self, tunnels: Records) -> Everything:
+        """Links stay where they are, or go along with what they are over."""
+        links = self._before.links
+        if not links:
+            return Everything(tunnels=tunnels)
+        self._refuse_orphaned(tunnels, links)
+        placed = _placed(tunnels, links)
+        check_links(tunnels, placed, list(placed))
+        self._refuse_loops(tunnels, placed)
+        return Everything(tunnels=tunnels, links=placed)
+
+    def _refuse_orphaned(self, tunnels: Records, links: Links) -> None:
+        for name, record in links.items():
+            for one in record.spec.over:
+                tunnel, slash, session = one.partition("/")
+                gone = slash and (tunnel not in tunnels or tunnels[tunnel].session(session) is None)
+                was = self._before.tunnels.get(tunnel)
+                if gone and was is not None and was.session(session) is not None:
+                    remedy = f"`l2tpctl link del {name}`, or `l2tpctl link set {name} --over ...` without it, first"
+                    raise ConflictError(f"session {one}", f"link {name} is over it", remedy)
+
+    # -- links ---------------------------------------------------------------------------------------------------
+
+    def link(self, name: str, words: Mapping[str, Any], *, transient: bool | None = None) -> Everything:
+        """With one link added or changed. transient: None leaves that as it is."""
+        before = self._before
+        record = self._settled(name, words, before.tunnels, before.links)
+        if transient is not None:
+            record = dataclasses.replace(record, boot=boot_id() if transient else None)
+        links = _placed(before.tunnels, {**before.links, name: record})
+        self._refuse_unbridged(before.tunnels, links)
+        self._check(before.tunnels, links, sessions=False)
+        return Everything(tunnels=before.tunnels, links=links)
+
+    def without_link(self, name: str) -> Everything:
+        """With one link less. Raises ConflictError when a link, or a session's bridge, needs it."""
+        links = {key: record for key, record in self._before.links.items() if key != name}
+        for other, record in links.items():
+            if name in record.spec.over:
+                remedy = f"`l2tpctl link del {other}`, or `l2tpctl link set {other} --over ...` without it, first"
+                raise ConflictError(f"link {name}", f"link {other} is over it", remedy)
+        self._refuse_unbridged(self._before.tunnels, links)
+        return Everything(tunnels=self._before.tunnels, links=links)
+
+    def _refuse_unbridged(self, tunnels: Records, links: Links) -> None:
+        """That no session says a bridge by itself which is a link, and which goes, or is one no more."""
+        changed = {name: old for name, old in self._before.links.items() if links.get(name) != old}
+        bridges = [one for one in links.values() if one.spec.type in _BRIDGES]
+        for name, old in changed.items():
+            for tunnel in tunnels.values() if old.spec.type in _BRIDGES else ():
+                for session in tunnel.sessions:
+                    joins = session.spec.bridge, home(tunnel.spec, session.spec)
+                    if _joins(*joins, old) and not any(_joins(*joins, one) for one in bridges):
+                        whose = f"{tunnel.spec.name}/{session.spec.name}"
+                        remedy = f"`l2tpctl session set {whose.replace('/', ' ')} --bridge none` first"
+                        raise ConflictError(f"link {name}", f"session {whose} is a member of it", remedy)
+
+    def _settled(self, name: str, words: Mapping[str, Any], tunnels: Records, links: Links) -> LinkRecord:
+        old = self._before.links.get(name) or self._unfinished.links.get(name)
+        return dataclasses.replace(settle_link(name, words, old, tunnels, links, self._host_id), stopped=None)
+
+    def _check(self, tunnels: Records, links: Links, *, sessions: bool, may_lack: bool = False) -> None:
+        """That those which differ from what is on record can be made, before anything is touched.
+
+        sessions: whether the change also makes sessions' netdevs, and links that do not differ but are gone. may_lack:
+        one that is not there may be over what is not there either.
+        """
+        before = self._before
+        differing = {name: record for name, record in links.items() if record != before.links.get(name)}
+        check_links(tunnels, links, list(differing))
+        self._refuse_loops(tunnels, links)
+        old = before if sessions else Everything(links={k: one for k, one in before.links.items() if k in differing})
+        for name, record in differing.items():
+            others = {other: one for other, one in differing.items() if other != name}  # its own name has to be free
+            coming = Everything(tunnels=tunnels if sessions else {}, links=others)
+            ours = _names(old, self._unfinished, coming) | self._may_lack(record)
+            try:
+                self._runner.check(record, below(record.spec, tunnels, links), ours)
+            except MissingError:
+                if not may_lack or name in self._runner.seen({name: before.links.get(name, record)}).there:
+                    raise
+
+    def _refuse_loops(self, tunnels: Records, links: Links) -> None:
+        """That no bridge of these links carries the packets of a tunnel whose session is to be a port of it."""
+        settler = self._settler()
+        for name, record in links.items():
+            spec = record.resolved
+            for one in spec.over if spec.type in _BRIDGES else ():
+                tunnel, slash, session = one.partition("/")
+                found = tunnels[tunnel].session(session) if slash else None
+                if found is not None and (record, tunnels[tunnel]) != (
+                    self._before.links.get(name),
+                    self._before.tunnels.get(tunnel),
+                ):
+                    settler.check_bridge(tunnels[tunnel], found.spec, spec.ifname)
+
+    def _may_lack(self, record: LinkRecord) -> frozenset[str]:
+        """The members that it has on record already and that are not there now: it waits for them as it did before."""
+        before = self._before.links.get(record.spec.name)
+        if before is None or not record.spec.options.can_lack or before.over_netns != record.over_netns:
+            return frozenset()
+        lacking = self._runner.seen({record.spec.name: record}).lacking.get(record.spec.name, frozenset())
+        return lacking & {*before.spec.over}
+
+    # -- all of it -----------------------------------------------------------------------------------------------
+
+    def all(self, wanted: Iterable[Wanted], *, prune: bool, may_lack: bool = False) -> Everything:
+        """With the wanted tunnels and links added or changed. prune: nothing else stays. may_lack: see Settler.all."""
+        wanted = tuple(wanted)
+        some = {one.name: one for one in wanted if isinstance(one, WantedLink)}
+        kept = {} if prune else self._before.links
+        specs = {one.spec.name: one.spec for one in kept.values()}
+        for name, one in some.items():
+            specs[name] = LinkSpec.from_words({**one.words, "name": name})
+        bridges = [spec.ifname for spec in specs.values() if spec.type in _BRIDGES]
+        settler = self._settler_of(self._before, bridges)
+        tunnels = settler.all([one for one in wanted if isinstance(one, WantedTunnel)], prune=prune, may_lack=may_lack)
+        if not specs:
+            self._refuse_unbridged(tunnels, {})
+            return Everything(tunnels=tunnels)
+        links = dict(kept)
+        for name, one in some.items():
+            links[name] = dataclasses.replace(self._settled(name, one.words, tunnels, links), boot=None)
+        self._refuse_orphaned(tunnels, {name: record for name, record in links.items() if name not in some})
+        placed = _placed(tunnels, links)
+        self._refuse_unbridged(tunnels, placed)
+        check_links(tunnels, placed, list(placed))
+        self._check(tunnels, placed, sessions=True, may_lack=may_lack)
+        return Everything(tunnels=tunnels, links=placed)
+
+    # -- again ---------------------------------------------------------------------------------------------------
+
+    def again(
+        self,
+        names: Collection[str] | None,
+        links: frozenset[str] | None,
+        late: Late,
+        *,
+        tunnels_too: bool = False,
+    ) -> Everything:
+        """What is on record, looked up anew where it was left open; see Settler.again. names, links: only of those.
+
+        late: gets what is not whole yet.
+        """
+        before = self._before
+        tunnels = self._settler().again(names, late, tunnels_too=tunnels_too)
+        chosen = {name for name in before.links if links is None or name in links}
+        started = {
+            name: dataclasses.replace(record, stopped=None) if name in chosen else record
+            for name, record in before.links.items()
+        }
+        placed = _placed(tunnels, started)
+        there = self._runner.seen({name: placed[name] for name in chosen})
+        ours = _names(self._before, self._unfinished, Everything(tunnels=tunnels, links=placed))
+        for name in in_order(specs_of(placed)):
+            if name not in chosen:
+                continue
+            record = placed[name]
+            error = self._why_not(record, name in there.there, late, tunnels, placed, ours)
+            if error is None and (lacking := sorted(there.lacking.get(name, ()))):
+                remedy = "`ip link` shows those that there are"
+                error = MissingError(f"link {name}", f"no netdev {lacking[0]} to be over", remedy)
+            elif error is not None:
+                late.unmade.add(name)
+                ours.discard(record.spec.ifname)
+            if error is not None:
+                late.links[name] = error
+        return Everything(tunnels=tunnels, links=placed)
+
+    def _why_not(
+        self,
+        record: LinkRecord,
+        there: bool,  # noqa: FBT001 - private
+        late: Late,
+        tunnels: Records,
+        links: Links,
+        ours: Collection[str],
+    ) -> L2tpError | None:
+        """Why a link can't be made now; None when it can, or need not be."""
+        spec = record.spec
+        can_lack = spec.options.can_lack
+        for one in spec.over:
+            tunnel, _, session = one.partition("/")
+            if (error := late.sessions.get((tunnel, session))) is not None and not can_lack:
+                return error
+            if one in late.unmade and not can_lack:
+                return MissingError(f"link {spec.name}", f"link {one} is not there to be over")
+        if there or can_lack:
+            return None
+        try:
+            self._runner.check(record, below(spec, tunnels, links), ours)
+        except L2tpError as error:
+            return error
+        return None
+
+
+def _names(*wholes: Everything) -> set[str]:
+    """Of all netdevs of theirs."""
+    return {
+        *(one.spec.ifname for each in wholes for record in each.tunnels.values() for one in record.sessions),
+        *(one.spec.ifname for each in wholes for one in each.links.values()),
+    }
+
+
+def _placed(tunnels: Records, links: Links) -> dict[str, LinkRecord]:
+    """With each link where that is what it is over. Raises InvalidValueError for a circle."""
+    placed = dict(links)
+    for name in in_order(specs_of(links)):
+        record = placed[name]
+        where = place_of(record.spec, tunnels, placed)
+        if where != record.over_netns:
+            placed[name] = dataclasses.replace(record, over_netns=where)
+    return dict(sorted(placed.items()))
+
+
+def _joins(bridge: str | None, netns: str | None, link: LinkRecord) -> bool:
+    """Whether a session in that namespace whose bridge is called so is a member of the link."""
+    return bridge is not None and bridge == link.spec.ifname and same_netns(netns, link.resolved.home)

@@ -1,0 +1,55 @@
+"""What is chosen from a host's surroundings where a specification leaves it open: local address and MTU.
+
+They change under a tunnel: a lease ends, a route leads another way. So what is on record is compared again with what
+would be chosen now, by the same functions wherever that matters: plan, apply, restore and show.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from l2tpv3.errors import NoAddressError
+from l2tpv3.linux.route_lookup import Route, find_route, session_mtu
+from l2tpv3.model.record import SessionRecord, TunnelRecord, resolved
+from l2tpv3.model.spec import Encap, Sublayer
+
+
+def route_now(record: TunnelRecord, *, patience_s: float = 0.0) -> Route:
+    """The route to a tunnel's peer, from the local address that it should have now.
+
+    That is the one on record as long as this host has it, however the routes lead, since the peer knows it. Else,
+    where it was left open, the one that the route to the peer has now. patience_s: see find_route.
+    Raises NoRouteError, NoAddressError (it was given, and is not here), MissingError.
+    """
+    if record.spec.local is not None:
+        return find_route(record.spec, patience_s=patience_s)
+    try:
+        return find_route(resolved(record), patience_s=patience_s)
+    except NoAddressError:
+        return find_route(record.spec)
+
+
+def measured(record: TunnelRecord, route_mtu: int) -> TunnelRecord:
+    """The tunnel with the MTUs that its sessions should have over a route of `route_mtu` bytes.
+
+    Those that were given stay. The same object when all are right.
+    """
+    sizes: dict[tuple[int, Sublayer, bool], int] = {}
+    encap, version = record.spec.encap, record.spec.remote.version
+    sessions = tuple(_measured(one, route_mtu, encap, version, sizes) for one in record.sessions)
+    if all(one is other for one, other in zip(sessions, record.sessions, strict=True)):
+        return record
+    return dataclasses.replace(record, sessions=sessions)
+
+
+def _measured(
+    session: SessionRecord, route_mtu: int, encap: Encap, version: int, sizes: dict[tuple[int, Sublayer, bool], int]
+) -> SessionRecord:
+    """sizes: MTUs by a session's shape, of which thousands of sessions have one."""
+    spec = session.spec
+    if spec.mtu is not None:
+        return session
+    shape = (len(spec.tx_cookie), spec.sublayer, spec.vlan is not None)
+    if shape not in sizes:
+        sizes[shape] = session_mtu(route_mtu, encap, version, shape[0], shape[1], tagged=shape[2])
+    return session if session.mtu == sizes[shape] else dataclasses.replace(session, mtu=sizes[shape])

@@ -1,0 +1,512 @@
+"""From words to records: what the user left open is chosen, what can't work is refused before anything is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from l2tpv3.datapath.base import Datapath
+from l2tpv3.errors import (
+    L2tpError,
+    MissingError,
+    NoAddressError,
+    NotFoundError,
+    NotPermittedError,
+    UnavailableError,
+    about_session,
+)
+from l2tpv3.linux.netns import require_netns
+from l2tpv3.linux.route_lookup import DETECTION_S, Route, find_route, session_mtu
+from l2tpv3.model import ids
+from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.late import WAITED_FOR, Late
+from l2tpv3.model.observed import Tunnel, by_tunnel_id
+from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, resolved
+from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, session_fields
+from l2tpv3.model.status import NetdevState, TunnelStatus
+from l2tpv3.netdev.base import Locator, Placer, home
+from l2tpv3.paths import Places
+from l2tpv3.resolve import allocate, conflicts
+from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers, Identities
+from l2tpv3.resolve.ports import Ports
+from l2tpv3.resolve.route_defaults import measured, route_now
+
+_MANY = 8
+"""Sessions for which listing the netdevs once is quicker than looking for each."""
+_USUAL_MTU = 1500
+"""Of a route, in bytes: Ethernet's."""
+
+
+class Settler:
+    """Settles wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
+
+    def __init__(
+        self,
+        datapaths: Mapping[str, Datapath],
+        placer: Placer,
+        places: Places,
+        records: Records,
+        unfinished: Records | None = None,
+        bridges: Collection[str] = (),
+    ) -> None:
+        """unfinished: what a killed change was making. It may be there and is ours; what it had chosen is kept.
+
+        bridges: those that are links of ours, which are there before any session joins them.
+        """
+        self._datapaths = datapaths
+        self._placer = placer
+        self._places = places
+        self._before = records
+        self._bridges = frozenset(bridges)
+        self._unfinished = unfinished or {}
+        self._records = dict(records)
+        self._without_port: dict[str, bool] = {}  # by name: whether the remote port is left open as well
+        self._ifnames: dict[str | None, set[str]] = {}
+        self._foreign: dict[str | None, set[int]] = {}
+        self._tunnels: dict[tuple[str, str | None], dict[int, list[Tunnel]]] = {}
+        self._netns = Identities()
+        self._free_tunnel_ids: dict[Hashable, FreeNumbers] = {}
+        self._free_session_ids: conflicts.FreeSessionIds | None = None
+        self._free_ifnames: FreeIfnames | None = None
+        self._route_mtu: dict[TunnelSpec, int] = {}
+        self._patience_s = DETECTION_S
+        self._may_lack = False
+        self._macs: set[str] | None = None
+        self._locator: Locator | None = None
+        self._own: dict[tuple[str | None, str | None], set[str]] = {}
+        self._bridged: set[tuple[str, str | None, str]] = set()
+
+    def all(self, wanted: Iterable[WantedTunnel], *, prune: bool, may_lack: bool = False) -> Records:
+        """What is on record with the wanted tunnels added or changed. prune: nothing else stays.
+
+        may_lack: what is not running may lack what it needs of the host (see l2tpv3.model.late), but for what a tunnel's own
+        local address would have to be chosen by; `again` tells what that is.
+        """
+        wanted, self._may_lack = tuple(wanted), may_lack
+        if prune:
+            self._prune({one.name: {session.name for session in one.sessions} for one in wanted})
+        # What has an id keeps it; then the others choose from what is left.
+        for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
+            self._settle_tunnel(one.name, one.words)
+            self._records[one.name] = dataclasses.replace(_started(self._records[one.name]), boot=None)  # it lasts
+        self._choose_ports()
+        self._compare_again()
+        for one in wanted:
+            self._settle_sessions(one.name, {session.name: session.words for session in one.sessions})
+        self._check([one.name for one in wanted], [(one.name, it.name) for one in wanted for it in one.sessions])
+        return dict(sorted(self._records.items()))
+
+    def _prune(self, kept: Mapping[str, set[str]]) -> None:
+        self._records = {
+            name: record.with_sessions(tuple(one for one in record.sessions if one.spec.name in kept[name]))
+            for name, record in self._records.items()
+            if name in kept
+        }
+
+    def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
+        """What is on record with one tunnel added, or changed to what the words say and leave to defaults."""
+        self._settle_tunnel(name, words)
+        self._choose_ports()
+        self._records[name] = _started(self._records[name])
+        self._check([name], [(name, one.spec.name) for one in self._records[name].sessions])
+        return dict(sorted(self._records.items()))
+
+    def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Records:
+        """What is on record with one session added, or changed to what the words say and leave to defaults."""
+        self._settle_session(tunnel, name, words)
+        self._check([], [(tunnel, name)])
+        return self._records
+
+    def _check(self, tunnels: Iterable[str], sessions: Iterable[tuple[str, str]]) -> None:
+        changed = [name for name in tunnels if _itself(self._records[name]) != _itself(self._before.get(name))]
+        conflicts.check_tunnels(self._records, changed, self._foreign_ids)
+        sessions = tuple(sessions)
+        conflicts.check_sessions(self._records, sessions)
+        touched = {tunnel for tunnel, _ in sessions}
+        there, before = _by_name(self._records, touched), _by_name(self._before, touched)
+        same_path = {name for name in touched if _itself(self._before.get(name)) == _itself(self._records[name])}
+        for tunnel, name in sessions:
+            session, old = there.get((tunnel, name)), before.get((tunnel, name))
+            if session is None or session.spec.bridge is None:
+                continue
+            if tunnel not in same_path or old is None or _moves(self._records[tunnel], old.spec, session.spec):
+                self.check_bridge(self._records[tunnel], session.spec, session.spec.bridge)
+
+    def check_bridge(self, tunnel: TunnelRecord, session: SessionSpec, bridge: str) -> None:
+        """That a bridge which the session is to join does not carry its tunnel's own packets. Raises ConflictError."""
+        key = (tunnel.spec.name, home(tunnel.spec, session), bridge)
+        if key not in self._bridged:
+            self._placer.check_bridge(resolved(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
+            self._bridged.add(key)
+
+    def again(self, names: Collection[str] | None, late: Late, *, tunnels_too: bool = False) -> Records:
+        """What is on record, addresses and MTUs looked up anew where they were left open; `names`: only of those.
+
+        late: gets the sessions whose namespace or bridge is not there yet. What a whole tunnel lacks is raised
+        (NoRouteError, NoAddressError, MissingError), or with `tunnels_too` goes there, and its record is marked so.
+        """
+        for key in [key for key in self._records if names is None or key in names]:
+            record = _started(self._records[key])
+            missing = self._missing_places(record)
+            late.sessions |= missing
+            waits = bool(missing) and (tunnels_too or self._records[key].waits)
+            try:
+                self._records[key] = dataclasses.replace(self._as_chosen_now(record), waits=waits)
+            except WAITED_FOR as error:
+                if not tunnels_too:
+                    raise next(iter(missing.values()), error) from error  # one thing after the other
+                late.tunnels[key] = error
+                late.sessions |= {(key, one.spec.name): error for one in record.sessions}
+                self._records[key] = dataclasses.replace(record, waits=True)
+        return self._records
+
+    def _missing_places(self, record: TunnelRecord) -> dict[tuple[str, str], L2tpError]:
+        """What is not there of namespaces and bridges, before anything is made that would have to be undone."""
+        missing: dict[tuple[str, str], L2tpError] = {}
+        for session in record.sessions:
+            spec = session.spec
+            try:
+                names = self._names(home(record.spec, spec))
+                if spec.bridge is not None and spec.bridge not in self._bridges and spec.bridge not in names:
+                    remedy = f"`l2tpctl link add {spec.bridge} --type bridge` makes it"
+                    raise MissingError(f"session {record.spec.name}/{spec.name}", f"no bridge {spec.bridge}", remedy)
+            except MissingError as error:
+                missing[record.spec.name, spec.name] = error
+        return missing
+
+    def _as_chosen_now(self, record: TunnelRecord) -> TunnelRecord:
+        """With the local address, the datapath and the MTUs that would be chosen now, where they were left open.
+
+        A tunnel that runs keeps what it has while there is no route: nothing of it is missing, and routes come back.
+        Another one raises what it lacks: NoRouteError, NoAddressError, MissingError.
+        """
+        live = self._is_live(record)
+        try:
+            fresh = record if live else self._planned(record.spec, record)
+            route = route_now(fresh)
+        except L2tpError:
+            if not live:
+                raise
+            return record
+        if route.local != fresh.local:
+            fresh = dataclasses.replace(fresh, local=route.local)
+        fresh = measured(fresh, route.mtu)
+        if all(one.mac is not None for one in fresh.sessions):
+            return fresh
+        return fresh.with_sessions(tuple(self._with_mac(fresh, one) for one in fresh.sessions))
+
+    def _with_mac(self, tunnel: TunnelRecord, session: SessionRecord) -> SessionRecord:
+        return dataclasses.replace(session, mac=session.spec.mac or self._mac(tunnel, session))
+
+    def _compare_again(self) -> None:
+        """What nothing was said about, but whose surroundings may have changed: as `restore` would have it."""
+        for name, record in self._records.items():
+            if self._before.get(name) == record:
+                with contextlib.suppress(L2tpError):  # which making it will say
+                    self._records[name] = self._as_chosen_now(record)
+
+    def _is_live(self, record: TunnelRecord) -> bool:
+        seen = self._seen(record.datapath, record.spec.netns)
+        return any(is_same(record, one) for one in seen.get(record.spec.tunnel_id, ()))
+
+    def _settle_tunnel(self, name: str, words: Mapping[str, Any]) -> None:
+        old = self._records.get(name)
+        chosen = old or self._unfinished.get(name)
+        like = chosen.spec if chosen else None
+        subject = f"tunnel {name}: --id"
+        spec = allocate.settle_tunnel(name, words, like, lambda netns: self._free_ids(netns).lowest(subject))
+        if allocate.port_is_open(words, chosen.spec if chosen else None):
+            self._without_port[name] = words.get("remote-port") is None
+        elif old is not None and spec == old.spec:
+            return
+        record = self._planned_or_late(spec, old)
+        sessions = tuple(self._measured(record, one.spec, one) for one in record.sessions)
+        self._records[name] = record.with_sessions(sessions)
+        if old is not None and (free := self._free_tunnel_ids.get(self._netns[old.spec.netns])) is not None:
+            free.give_back(old.spec.tunnel_id)
+        if (free := self._free_tunnel_ids.get(self._netns[spec.netns])) is not None:
+            free.take(spec.tunnel_id)
+
+    def _choose_ports(self) -> None:
+        """Those of tunnels that were settled without a local port, now that all that are given are known."""
+        open_ones, self._without_port = self._without_port, {}
+        if not open_ones:
+            return
+        others = {name: record for name, record in self._records.items() if name not in open_ones}
+        ports = Ports(others, {**self._unfinished, **self._before})
+        for name, both in open_ones.items():
+            record = self._records[name]
+            local = ports.lowest_local(record)
+            remote = ports.lowest_remote(record) if both else record.spec.remote_port
+            spec = dataclasses.replace(record.spec, local_port=local, remote_port=remote)
+            self._records[name] = dataclasses.replace(record, spec=spec)
+            ports.add(self._records[name])
+
+    def _free_ids(self, netns: str | None) -> FreeNumbers:
+        """Tunnel ids of a namespace."""
+        where = self._netns[netns]
+        if where not in self._free_tunnel_ids:
+            specs = [record.spec for record in self._records.values()]
+            taken = [spec.tunnel_id for spec in specs if self._netns[spec.netns] == where]
+            self._free_tunnel_ids[where] = FreeNumbers([*taken, *self._foreign_ids(netns)])
+        return self._free_tunnel_ids[where]
+
+    def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
+        """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
+        require_netns(spec.netns)  # one that is made on demand has no route
+        route = self._route_of(spec, old)
+        kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None
+        datapath, reason = allocate.choose_datapath(spec, self._datapaths, kept)
+        if old is not None and datapath.name == kept:
+            reason = old.reason
+        return TunnelRecord(
+            spec=spec,
+            local=route.local,
+            datapath=datapath.name,
+            reason=reason,
+            boot=old.boot if old else None,
+            sessions=old.sessions if old else (),
+        )
+
+    def _planned_or_late(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
+        """As `_planned`; where it may lack what it needs, with the local address that is given, or on record.
+
+        One that is to be chosen depends on the route, as UDP ports depend on it: such a tunnel can't wait, nor can one
+        that runs otherwise than it is to run then, and would be lost sight of.
+        """
+        try:
+            return self._planned(spec, old)
+        except WAITED_FOR as error:
+            if not self._may_lack or (old is not None and self._is_live(old)):
+                raise
+            local = old.local if old is not None and _keeps_address(spec, old.spec) else spec.local
+            if local is None:
+                remedy = "give its local address (`local`, --local): without it, it can't wait for that on record"
+                raise type(error)(error.subject, error.problem, remedy, errno=error.errno) from error
+            datapath, reason = allocate.choose_datapath(spec, self._datapaths)
+            boot, sessions = (old.boot, old.sessions) if old is not None else (None, ())
+            return TunnelRecord(
+                spec=spec, local=local, datapath=datapath.name, reason=reason, boot=boot, sessions=sessions
+            )
+
+    def _route_of(self, spec: TunnelSpec, old: TunnelRecord | None) -> Route:
+        """The route, waiting a moment for a local address that has come just now; not for every tunnel again."""
+        try:
+            if old is not None and _keeps_address(spec, old.spec):
+                return route_now(dataclasses.replace(old, spec=spec), patience_s=self._patience_s)
+            return find_route(spec, patience_s=self._patience_s)
+        except NoAddressError:
+            self._patience_s = 0.0
+            raise
+
+    def _settle_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> None:
+        self._settle_sessions(tunnel, {name: words})
+
+    def _settle_sessions(self, tunnel: str, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Sessions of one tunnel, by name: those that have an id first."""
+        record = self._records[tunnel]
+        there = {one.spec.name: one for one in record.sessions}
+        begun = self._unfinished.get(tunnel)
+        chosen = {**{one.spec.name: one for one in (begun.sessions if begun else ())}, **there}
+        changed = False
+
+        def free_id() -> int:
+            if self._free_session_ids is None:
+                so_far = record.with_sessions(tuple(there.values()))
+                self._free_session_ids = conflicts.FreeSessionIds({**self._records, tunnel: so_far})
+            return self._free_session_ids.lowest(record, f"session {name}: --id")
+
+        for name in sorted(wanted, key=lambda name: "id" not in wanted[name] and name not in there):
+            old, like = there.get(name), chosen.get(name)
+            if old is not None and old.mac is not None and allocate.is_settled(wanted[name], old.spec):
+                continue
+            with about_session(tunnel, name):
+                spec = allocate.settle_session(
+                    name,
+                    wanted[name],
+                    like.spec if like else None,
+                    free_id,
+                    lambda netns: self._free_ifname(record, netns),
+                )
+                if old is not None and old.mac is not None and spec == old.spec:
+                    continue
+                if (old is None or _moves(record, old.spec, spec)) and not (
+                    len(wanted) > _MANY and self._is_plainly_free(record, spec)
+                ):
+                    self._check_place(record, old, spec)
+            there[name] = self._measured(record, spec, like)
+            self._note(record, old.spec if old else None, spec)
+            changed = True
+        if changed:
+            self._records[tunnel] = record.with_sessions(tuple(there.values()))
+
+    def _check_place(self, record: TunnelRecord, old: SessionRecord | None, spec: SessionSpec) -> None:
+        """See Placer.check. A session that is not there may lack its bridge or namespace, where that is allowed."""
+        try:
+            self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
+        except MissingError:
+            if not self._may_lack or (old is not None and self._netdev(record, old) is not None):
+                raise
+
+    def _note(self, tunnel: TunnelRecord, old: SessionSpec | None, new: SessionSpec) -> None:
+        """What a session has taken of ids and names, for those that are settled after it."""
+        if self._free_session_ids is not None:
+            if old is not None:
+                self._free_session_ids.give_back(tunnel, old.session_id)
+            self._free_session_ids.take(tunnel, new.session_id)
+        if self._free_ifnames is not None:
+            self._free_ifnames.take(new.ifname)
+
+    def _is_plainly_free(self, tunnel: TunnelRecord, spec: SessionSpec) -> bool:
+        """Whether the names of all netdevs tell that this one can be there: looking for one takes a request each."""
+        place = home(tunnel.spec, spec)
+        named = spec.ifname in self._names(place) or spec.ifname in self._names(tunnel.spec.netns)
+        return not named and (spec.bridge is None or spec.bridge in self._bridges or spec.bridge in self._names(place))
+
+    def _free_ifname(self, tunnel: TunnelRecord, netns: str | None) -> str:
+        if self._free_ifnames is None:
+            records = (*self._records.values(), *self._before.values())
+            self._free_ifnames = FreeIfnames(one.spec.ifname for record in records for one in record.sessions)
+        places = (tunnel.spec.netns, netns or tunnel.spec.netns)
+        return self._free_ifnames.lowest(places, [self._names(place) for place in places])
+
+    def _ours(self, tunnel: TunnelRecord, spec: SessionSpec) -> set[str]:
+        """Names of netdevs that are our own: whether they are in the way is for clash.py to say."""
+        places = (home(tunnel.spec, spec), tunnel.spec.netns)
+        if places not in self._own:
+            self._own[places] = {
+                one.spec.ifname
+                for record in (*self._before.values(), *self._unfinished.values())
+                if self._is_live(record)
+                for one in record.sessions
+                if home(record.spec, one.spec) in places
+            }
+        return self._own[places]
+
+    def _measured(self, tunnel: TunnelRecord, spec: SessionSpec, old: SessionRecord | None) -> SessionRecord:
+        """old: what that session is on record as, or was about to be."""
+        mtu = spec.mtu if spec.mtu is not None else self._mtu(tunnel, spec)
+        return SessionRecord(spec=spec, mtu=mtu, mac=spec.mac or self._mac(tunnel, old))
+
+    def _mac(self, tunnel: TunnelRecord, old: SessionRecord | None) -> str:
+        """What it has: on record, else (recorded before MAC addresses were) its netdev; else one of its own."""
+        if old is not None and old.mac is not None:
+            return old.mac
+        if old is not None and (netdev := self._netdev(tunnel, old)) is not None:
+            return netdev.mac
+        if self._macs is None:
+            records = (*self._records.values(), *self._before.values(), *self._unfinished.values())
+            self._macs = {one.mac for record in records for one in record.sessions if one.mac is not None}
+        chosen = ids.generate_mac(self._macs)
+        self._macs.add(chosen)
+        return chosen
+
+    def _netdev(self, tunnel: TunnelRecord, session: SessionRecord) -> NetdevState | None:
+        if self._locator is None:
+            self._locator = self._placer.locator()
+        mark = self._places.mark(tunnel.spec.name, session.spec.name)
+        return self._locator.find(tunnel.spec, session.spec, mark)
+
+    def _mtu(self, record: TunnelRecord, spec: SessionSpec) -> int:
+        tunnel = resolved(record)
+        if tunnel not in self._route_mtu:
+            try:
+                self._route_mtu[tunnel] = find_route(tunnel).mtu
+            except WAITED_FOR:
+                if not self._may_lack:
+                    raise
+                self._route_mtu[tunnel] = _USUAL_MTU  # until there is a route; see `again`
+        cookie = len(spec.tx_cookie)
+        shape = (tunnel.encap, tunnel.remote.version, cookie, spec.sublayer)
+        return session_mtu(self._route_mtu[tunnel], *shape, tagged=spec.vlan is not None)
+
+    def _foreign_ids(self, netns: str | None) -> set[int]:
+        """Tunnel ids in a namespace that are taken by what is on no record of ours."""
+        if netns not in self._foreign:
+            known = [*self._before.values(), *self._unfinished.values()]
+            taken: set[int] = set()
+            for name in self._datapaths:
+                ours: dict[int, list[TunnelRecord]] = {}
+                for record in known:
+                    if record.datapath == name:
+                        ours.setdefault(record.spec.tunnel_id, []).append(record)
+                for number, seen in self._seen(name, netns).items():
+                    if not all(any(is_same(record, one) for record in ours.get(number, ())) for one in seen):
+                        taken.add(number)
+            self._foreign[netns] = taken
+        return self._foreign[netns]
+
+    def _seen(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
+        """Tunnels that there are, by their ids."""
+        key = (datapath, netns)
+        if key not in self._tunnels:
+            self._tunnels[key] = {}
+            with contextlib.suppress(NotFoundError, NotPermittedError, UnavailableError, KeyError):
+                self._tunnels[key] = by_tunnel_id(self._datapaths[datapath].tunnels(netns))
+        return self._tunnels[key]
+
+    def _names(self, netns: str | None) -> set[str]:
+        if netns not in self._ifnames:
+            try:
+                self._ifnames[netns] = self._placer.ifnames(netns)
+            except MissingError:
+                if not self._may_lack:
+                    raise
+                self._ifnames[netns] = set()
+        return self._ifnames[netns]
+
+
+def _keeps_address(spec: TunnelSpec, old: TunnelSpec) -> bool:
+    """Whether the local address that was chosen is still a good choice, if this host has it."""
+    return (spec.local, spec.remote, spec.netns) == (old.local, old.remote, old.netns)
+
+
+def _started(record: TunnelRecord) -> TunnelRecord:
+    """As a tunnel that is to run is on record."""
+    started = record.stopped is None and not record.waits
+    return record if started else dataclasses.replace(record, stopped=None, waits=False)
+
+
+def _by_name(records: Records, tunnels: Collection[str]) -> dict[tuple[str, str], SessionRecord]:
+    """The sessions of some tunnels by the names of both."""
+    return {
+        (name, session.spec.name): session for name in tunnels if name in records for session in records[name].sessions
+    }
+
+
+def _itself(tunnel: TunnelRecord | None) -> tuple[object, ...]:
+    """What of a tunnel can clash with others; its sessions are looked at on their own."""
+    return () if tunnel is None else (tunnel.spec, tunnel.local, tunnel.datapath)
+
+
+def _moves(tunnel: TunnelRecord, old: SessionSpec, new: SessionSpec) -> bool:
+    """Whether the netdev comes to be where its name or bridge has to be looked for."""
+    return (home(tunnel.spec, old), old.ifname, old.bridge) != (home(tunnel.spec, new), new.ifname, new.bridge)
+
+
+def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
+    """The record of a foreign tunnel as it is. Raises InvalidValueError when a name of it can't be ours."""
+    spec = dataclasses.replace(status.spec, name=name)
+    fields = session_fields({"sublayer": sublayer})
+    sessions = []
+    for session in status.sessions:
+        netdev = session.netdev
+        own = dataclasses.replace(
+            session.spec,
+            name=session.spec.ifname,
+            mtu=session.mtu,
+            up=netdev.up if netdev else True,
+            bridge=netdev.bridge if netdev else None,
+            addresses=_lasting(netdev) if netdev and netdev.bridge is None else (),
+            **fields,
+        )
+        sessions.append(SessionRecord(spec=own, mtu=session.mtu or 0, mac=netdev.mac if netdev else None))
+    record = TunnelRecord(spec=spec, local=status.local or spec.endpoint, datapath=status.datapath, reason="adopted")
+    return record.with_sessions(tuple(sessions))
+
+
+def _lasting(netdev: NetdevState) -> tuple[IPInterface, ...]:
+    """Its addresses but for those that the kernel gives each netdev by itself."""
+    return tuple(address for address in netdev.addresses if not address.ip.is_link_local)

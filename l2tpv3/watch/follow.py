@@ -1,0 +1,109 @@
+"""Follows what happens on this host, for one reader: looks when the monitor says so, and tells what has changed.
+
+The service does the same for many readers (l2tpv3_api.events); this needs none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from l2tpv3.documents import writing
+from l2tpv3.linux.filelock import held
+from l2tpv3.linux.readable import wait_readable
+from l2tpv3.model.host_status import Look
+from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.status import SessionStatus
+from l2tpv3.paths import Places
+from l2tpv3.watch import EARLY, Monitor
+from l2tpv3.watch.diff import Happening, History, targets
+
+_SETTLE_S: Final = 0.03
+_SETTLE_ROUNDS: Final = 30
+_AGAIN_S: Final = 0.5
+_Pairs = list[tuple[str, SessionStatus]]
+
+
+def follow(
+    look: Callable[[], Look],
+    places: Places,
+    *,
+    types: Collection[str] = (),
+    counters_s: float | None = None,
+) -> Iterator[Happening]:
+    """What happens from now on, as it happens. Blocks; ends never.
+
+    types: only these. counters_s: all sessions' and links' counters so often, as happenings of type `counters`,
+    too. Raises OSError where nobody may listen, L2tpError where looking fails.
+    """
+    monitor = Monitor(places)
+    try:
+        yield from _Follower(look, places, monitor, counters_s).happenings(frozenset(types))
+    finally:
+        monitor.close()
+
+
+class _Follower:
+    def __init__(self, look: Callable[[], Look], places: Places, monitor: Monitor, counters_s: float | None) -> None:
+        self._look, self._places, self._monitor = look, places, monitor
+        self._every_s = counters_s
+        self._history = History()
+        self._dirty_at: float | None = 0.0  # when to look: of time.monotonic()
+        self._again_at: float | None = None
+        self._counters_at = 0.0
+        self._before: tuple[_Pairs, Sequence[LinkStatus], float] | None = None
+
+    def happenings(self, types: frozenset[str]) -> Iterator[Happening]:
+        while True:
+            self._wait()
+            now = time.monotonic()
+            if any(at is not None and now >= at for at in (self._dirty_at, self._again_at)):
+                self._settle()
+                self._dirty_at = None
+                if self._again_at is not None and now >= self._again_at:
+                    self._again_at = None
+                look = self._look()
+                happened = self._history.happened(look.tunnels, look.links)
+                yield from (one for one in happened if not types or one.type in types)
+                if self._monitor.aim(targets(look.tunnels, look.links)):
+                    self._dirty_at = now  # what is heard only from now on may have changed since the look
+            if self._every_s is not None and now >= self._counters_at:
+                self._counters_at = now + self._every_s
+                yield self._counters(now)
+
+    def _wait(self) -> None:
+        counters_at = None if self._every_s is None else self._counters_at
+        due = [at for at in (self._dirty_at, self._again_at, counters_at) if at is not None]
+        timeout = max(0.0, min(due) - time.monotonic()) if due else None
+        if not wait_readable([self._monitor], timeout):
+            return
+        changes = self._monitor.read()
+        if changes:
+            self._dirty_at = time.monotonic()
+        if changes & EARLY:
+            self._again_at = time.monotonic() + _AGAIN_S
+
+    def _settle(self) -> None:
+        """Wait for a change that is half-way, unless it takes long."""
+        for _ in range(_SETTLE_ROUNDS):
+            time.sleep(_SETTLE_S)
+            if not held(self._places.runtime):
+                return
+
+    def _counters(self, now: float) -> Happening:
+        look = self._look()
+        pairs = [(tunnel.name, session) for tunnel in look.tunnels for session in tunnel.sessions]
+        before, links_before, then = self._before or ([], (), None)
+        interval_s = None if then is None else round(now - then, 3)
+        self._before = (pairs, look.links, now)
+        document = writing.stats_document(
+            pairs,
+            time=datetime.now(UTC),
+            interval_s=interval_s,
+            before=before,
+            links=look.links,
+            links_before=links_before,
+        )
+        return Happening("counters", document)
