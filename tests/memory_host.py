@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import L2tpError, RefusedError
 from l2tpv3.model.desired import Wanted
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import NetdevState
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.memory_links import memory_maker
 
 BRIDGES = frozenset({(None, "br0"), (None, "br1")})

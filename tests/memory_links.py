@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable
 
 from l2tpv3.links.backends.base import LinkMaker
-from l2tpv3.links.backends.memory import MemoryMaker
 from l2tpv3.model.links.spec import LinkSpec
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.links import MemoryMaker
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 NICS = ("eth0", "eth1", "eth2")
 

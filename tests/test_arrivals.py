@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from l2tpv3.linux.arrivals import POLL_S, Arrivals
 from l2tpv3.linux.netns import inside
-from l2tpv3.watch.wait import POLL_S, Arrivals
 from tests.hosts import Host
 
 pytestmark = pytest.mark.root

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.model.desired import WantedSession, WantedTunnel
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 
 @pytest.fixture

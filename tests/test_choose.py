@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.datapath.base import Datapath, Support
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import UnavailableError
 from l2tpv3.model.desired import WantedTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.resolve import allocate
+from l2tpv3.testing.datapath import MemoryDatapath
 from tests.test_plan import session_words
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import NoRouteError, RefusedError
 from l2tpv3.model.desired import WantedSession, WantedTunnel
 from l2tpv3.model.spec import TunnelSpec
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.here import Here, netdevs
 from tests.hosts import Host, Hosts
 from tests.watching import eventually, said, watch

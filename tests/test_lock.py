@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import LockedError
 from l2tpv3.linux import filelock
 from l2tpv3.linux.filelock import exclusive
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 _HOLD = """
 import fcntl, os, sys

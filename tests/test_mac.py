@@ -11,9 +11,9 @@ import pytest
 
 from l2tpv3 import Manager, Places
 from l2tpv3.config import dump
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.model import ids
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.here import Here
 from tests.hosts import Hosts
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import (
     ConflictError,
     ExistsError,
@@ -18,11 +17,12 @@ from l2tpv3.errors import (
     NotFoundError,
     RefusedError,
 )
-from l2tpv3.links.backends.memory import MemoryMaker
 from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.progress import News, Turn
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.links import MemoryMaker
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.memory_links import memory_maker
 
 PEER = {"remote": "127.0.0.2"}

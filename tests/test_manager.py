@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import (
     ConflictError,
     ExistsError,
@@ -20,8 +19,9 @@ from l2tpv3.errors import (
 )
 from l2tpv3.model.desired import WantedSession, WantedTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
-from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.store.actor import acting_for
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 PEER = {"remote": "127.0.0.2"}
 

@@ -12,14 +12,14 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.metrics.host import LINK_COUNTERS, Family, exposition, families, labels
 from l2tpv3.model.links.observed import COUNTERS
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.status import Condition, NetdevState
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 

@@ -9,8 +9,9 @@ import pytest
 
 from l2tpv3.errors import InvalidValueError, NoAddressError
 from l2tpv3.linux.netns import inside
-from l2tpv3.linux.route_lookup import find_route, session_mtu
+from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.spec import Encap, Sublayer, TunnelSpec
+from l2tpv3.resolve.route import find_route
 from tests.datapath.user.ends import wait_until
 from tests.forged import ECHO_4, ECHO_6, learnt_mtu, too_long
 from tests.hosts import UNDERLAY, Host, Hosts

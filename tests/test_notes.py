@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.progress import News
-from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.reconcile import notes
 from l2tpv3.reconcile.notes import LookedAt
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.watching import eventually

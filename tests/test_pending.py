@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, RefusedError
 from l2tpv3.model.desired import WantedTunnel
 from l2tpv3.model.spec import TunnelSpec, parse_address
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 PEER = {"remote": "127.0.0.2"}
 OTHER = {"remote": "127.0.0.3", "local-port": 1703}

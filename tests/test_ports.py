@@ -10,11 +10,11 @@ import pytest
 
 from l2tpv3 import Manager, Places
 from l2tpv3.datapath.base import Support
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.model.desired import WantedTunnel
 from l2tpv3.model.progress import News
 from l2tpv3.model.spec import TunnelSpec
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 LOCAL = "127.17.1.1"  # nobody else's: a port of it is taken when a test takes it
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from l2tpv3.linux.arrivals import Arrivals
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.model.host_status import Look
 from l2tpv3.paths import Places
 from l2tpv3.watch.follow import follow
-from l2tpv3.watch.wait import Arrivals
 from l2tpv3.worker.pool import Workers
 from tests.hosts import Host
 

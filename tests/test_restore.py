@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Condition, Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, MissingError, NoAddressError, NoRouteError, RefusedError
 from l2tpv3.linux.boot import boot_id, since_boot_s
 from l2tpv3.linux.filelock import exclusive
 from l2tpv3.model.desired import WantedTunnel
 from l2tpv3.model.host_records import Edits
 from l2tpv3.model.progress import News, Turn
-from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.store.database import AuditEntry, Store
 from l2tpv3.store.journal import Pending
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.here import Here
 from tests.hosts import Host, Hosts
 

@@ -11,11 +11,11 @@ import pytest
 
 from l2tpv3 import Manager, Places
 from l2tpv3.datapath.base import TUNNEL_WORDS
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.desired import WantedSession, WantedTunnel
-from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.plan.steps import SetTunnel
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host
 

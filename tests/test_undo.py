@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError
 from l2tpv3.model.desired import WantedSession, WantedTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import NO_EVIDENCE, Evidence
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.here import Here
 from tests.hosts import Host as RealHost
 from tests.hosts import end

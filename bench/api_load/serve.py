@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.model.desired import WantedSession, WantedTunnel
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from l2tpv3_api.limits import Limits
 from l2tpv3_api.server.assemble import serve
 from l2tpv3_api.settings import Settings

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.user import UserDatapath
-from l2tpv3.linux.route_lookup import session_mtu
+from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, parse_address
 from l2tpv3.paths import Places
 from pace.field import INNER, OUTER, Field

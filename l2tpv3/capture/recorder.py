@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from l2tpv3.capture.options import CaptureOptions, Side
 from l2tpv3.capture.pcapng import Direction, LinkType, Statistics
 from l2tpv3.capture.session_filter import Flow, everything, session_program
 from l2tpv3.errors import MissingError, NotFoundError, RefusedError, UnavailableError, from_errno
+from l2tpv3.linux.libc import checked, libc
 from l2tpv3.linux.netns import inside
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.model.spec import Encap
@@ -118,9 +118,7 @@ class Recording:
     def _bind(sock: socket.socket, ifindex: int) -> None:
         """By index. Python binds by name only, which can't mean all, and has the kernel look for modules."""
         address = _address.pack(socket.AF_PACKET, socket.htons(_ALL), ifindex, 0, 0, 0, bytes(8))
-        if ctypes.CDLL(None, use_errno=True).bind(sock.fileno(), address, len(address)):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+        checked(libc.bind(sock.fileno(), address, len(address)))
 
     def __enter__(self) -> Self:
         return self

@@ -10,9 +10,9 @@ from l2tpv3.config.reader import EnoughError, Findings, ReadTunnel
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.netns import netns_identity, netns_path
 from l2tpv3.model.links.options import LinkType
+from l2tpv3.model.links.order import in_order
 from l2tpv3.model.source import Source
 from l2tpv3.model.spec import Encap, SessionSpec
-from l2tpv3.plan.links import in_order
 
 
 def find_clashes(tunnels: Iterable[ReadTunnel], links: Iterable[ReadLink], findings: Findings) -> None:

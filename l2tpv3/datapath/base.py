@@ -1,12 +1,11 @@
 """The seam: what a datapath is. The contract suite in tests/contract holds what each promises.
 
 A datapath makes tunnels and sessions exist and reports them. Each session appears as an ethernet netdev; giving
-that addresses, a bridge or another namespace is not its business (l2tpv3.netdev), nor are names (l2tpv3.store.database).
+that addresses, a bridge or another namespace is not its business (l2tpv3.netdev), nor are names (l2tpv3.store).
 """
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from l2tpv3.errors import L2tpError, WorkerError
 from l2tpv3.model.observed import Tunnel
-from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.spec import CircuitKey, SessionSpec, TunnelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +143,6 @@ class DependsOnSurroundings(Datapath, Protocol):
         """
 
 
-CircuitKey = tuple[str | None, int, int]
-"""A session by its tunnel's network namespace, tunnel id and session id."""
-
-
 class ToldCircuit(NamedTuple):
     """up: what the far end is told of the circuit behind a session. heard: what it told last; None for nothing yet."""
 
@@ -165,14 +160,6 @@ class TellsCircuits(Protocol):
         What is heard shows as the carrier of the session's netdev. False: the far end says that it is down, or was
         heard before and says nothing any more.
         """
-
-
-def unanswered(pid: int) -> WorkerError:
-    """The error about a worker that does not answer in time. pid: 0 when it is not known."""
-    who = f"worker {pid}" if pid else "a worker"
-    end = f"`kill -9 {pid}`" if pid else "`kill -9`"
-    remedy = f"`l2tpctl watch` sees to it; else end it with {end} and `l2tpctl restore`: the netdevs stay"
-    return WorkerError(who, "does not answer", remedy, errno=errno.ETIMEDOUT, pid=pid)
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from l2tpv3.datapath.base import CircuitKey, Datapath, HasWorkers, Support, TellsCircuits, ToldCircuit
+from l2tpv3.datapath.base import Datapath, HasWorkers, Support, TellsCircuits, ToldCircuit
 from l2tpv3.errors import ExistsError
 from l2tpv3.host.base import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.host.links import ManagedLinks
@@ -19,6 +19,7 @@ from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.links.record import FollowingPort, following_ports
 from l2tpv3.model.progress import Change, News, OnStep, Tell, Turn
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, differing_words
+from l2tpv3.model.spec import CircuitKey
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import Placer
 from l2tpv3.paths import Places

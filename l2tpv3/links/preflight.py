@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterable, Mapping
 
 from l2tpv3.errors import ConflictError, InvalidValueError, MissingError
-from l2tpv3.links.kinds.base import Attributes, Below
+from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.kinds.lacp import check_lacp
 from l2tpv3.links.rtnetlink import LinkSocket
 from l2tpv3.model.links.options import LinkType
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.netdevs import Netdevs
 

@@ -200,7 +200,7 @@ def _nested(value: Any) -> Attributes:
 
 
 def _legible(text: bytes) -> str:
-    """What pyroute2 leaves as it is since it is not UTF-8, names and aliases; see l2tpv3.linux.netlink.rtnetlink.Link."""
+    """What pyroute2 leaves as it is since it is not UTF-8, names and aliases; see linux.netlink.rtnetlink.Link."""
     return text.rstrip(b"\0").decode("utf-8", "backslashreplace")
 
 

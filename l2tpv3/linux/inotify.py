@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
 from typing import Final
+
+from l2tpv3.linux.libc import checked, libc
 
 MODIFY: Final = 0x2
 MOVED: Final = 0x40 | 0x80
@@ -22,19 +23,12 @@ class Inotify:
     """Close it. Raises OSError: EMFILE when the user's inotify instances are used up."""
 
     def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd: int = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._fd = checked(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         self._directories: dict[int, Path] = {}
-
-    def _checked(self, result: int) -> int:
-        if result < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        return result
 
     def watch(self, directory: Path, mask: int) -> None:
         """Tell of what happens to the files in it. mask: MODIFY, CREATE ... OSError: ENOENT when it is not there."""
-        added = self._checked(self._libc.inotify_add_watch(self._fd, os.fsencode(directory), mask))
+        added = checked(libc.inotify_add_watch(self._fd, os.fsencode(directory), mask))
         self._directories[added] = directory
 
     def fileno(self) -> int:

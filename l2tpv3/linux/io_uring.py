@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
-from l2tpv3.worker.sandbox.privileges import libc
+from l2tpv3.linux.libc import libc
 
 COUNT: Final = 128
 """Reads or writes that one call can have."""

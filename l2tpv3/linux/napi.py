@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from l2tpv3.linux.libc import checked, libc
+
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432  # the same number on every architecture, from Linux 5.2 on
 _SIOCGIFHWADDR = 0x8927  # which a TAP's file answers, too (drivers/net/tun.c)
 _RECENT: Final = 64
@@ -89,13 +91,9 @@ def _is_ours(folder: int, tun: int, ifname: str) -> bool:
 
 def _mount() -> int:
     """A sysfs that is mounted nowhere: the file of its root. Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
 
     def call(number: int, *arguments: object) -> int:
-        result: int = libc.syscall(ctypes.c_long(number), *arguments)
-        if result < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        return result
+        return checked(libc.syscall(ctypes.c_long(number), *arguments))
 
     context = call(_FSOPEN, b"sysfs", ctypes.c_ulong(_CLOEXEC))
     try:

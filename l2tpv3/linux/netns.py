@@ -199,8 +199,6 @@ def _libc(name: str, *arguments: int) -> None:
     if hasattr(os, name):  # Python 3.12
         getattr(os, name)(*arguments)
         return
-    import ctypes
+    from l2tpv3.linux.libc import checked, libc
 
-    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    checked(getattr(libc, name)(*arguments))

@@ -12,15 +12,14 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
 from l2tpv3.errors import UnavailableError, from_errno
 from l2tpv3.linux.capabilities import remedy
+from l2tpv3.linux.libc import checked, libc
 from l2tpv3.linux.netns import NETNS_DIR, aside, is_named
 
 _MS_BIND, _MS_REC, _MS_SHARED, _MNT_DETACH = 0x1000, 0x4000, 0x100000, 2  # linux/mount.h
 _CLONE_FS, _CLONE_NEWNS = 0x200, 0x20000  # linux/sched.h
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def make_netns(netns: str, furnish: Callable[[], None]) -> None:
@@ -152,6 +151,4 @@ def _mount(source: str, target: str, flags: int) -> None:
 
 
 def _call(name: str, *arguments: object) -> None:
-    if getattr(_LIBC, name)(*arguments):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    checked(getattr(libc, name)(*arguments))

@@ -7,8 +7,8 @@ import errno
 from struct import Struct
 from typing import Final
 
-from l2tpv3.datapath.user.forwarding.buffers import Slots
-from l2tpv3.worker.sandbox.privileges import libc
+from l2tpv3.linux.libc import libc
+from l2tpv3.linux.slots import Slots
 
 COUNT: Final = 32
 """Datagrams that one call takes at most."""

@@ -8,8 +8,8 @@ from array import array
 from struct import Struct
 from typing import Final
 
-from l2tpv3.datapath.user.forwarding.buffers import BATCH, Slots, address_of
-from l2tpv3.worker.sandbox.privileges import libc
+from l2tpv3.linux.libc import libc
+from l2tpv3.linux.slots import BATCH, Slots, address_of
 
 SOL_UDP, UDP_SEGMENT = 17, 103  # linux/udp.h, Linux 4.18
 _DONTWAIT: Final = 0x40

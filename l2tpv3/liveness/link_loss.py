@@ -11,12 +11,13 @@ import contextlib
 import time
 from typing import Protocol
 
-from l2tpv3.datapath.base import CircuitKey, ToldCircuit
+from l2tpv3.datapath.base import ToldCircuit
 from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.linux.netlink.multicast import Overrun
 from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP, RouteSocket
 from l2tpv3.liveness.link_loss_rules import Cable
 from l2tpv3.model.links.record import FollowingPort
+from l2tpv3.model.spec import CircuitKey
 from l2tpv3.watch.netdev_events import LinkListener
 
 

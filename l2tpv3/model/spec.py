@@ -316,3 +316,12 @@ def _check_endpoint(address: IPAddress, what: str) -> None:
 
 
 _SESSION_FIELDS = tuple(field.name for field in dataclasses.fields(SessionSpec))
+
+
+def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:
+    """The namespace that the session's netdev belongs in."""
+    return session.netns if session.netns is not None else tunnel.netns
+
+
+CircuitKey = tuple[str | None, int, int]
+"""A session by its tunnel's network namespace, tunnel id and session id."""

@@ -66,7 +66,7 @@ class TunnelStatus:
     """One tunnel with its sessions. `name` of a foreign one is `DATAPATH:ID`, which no name on record can be.
 
     spec: as wanted. local: the address in use. datapath and reason: what carries it, and why that one. transient: it
-    is not on record any more after a reboot. notes: see l2tpv3.reconcile.notes; those of a session are with the session.
+    is not on record any more after a reboot. notes: see reconcile.notes; those of a session are with the session.
     """
 
     name: str

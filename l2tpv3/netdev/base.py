@@ -13,11 +13,6 @@ LINK_FIELDS = frozenset({"mtu", "mac", "netns", "addresses", "bridge", "up", "if
 """SessionSpec fields that concern the netdev alone: no datapath has to know them, but for `mtu` and `ifname`."""
 
 
-def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:
-    """The namespace that the session's netdev belongs in."""
-    return session.netns if session.netns is not None else tunnel.netns
-
-
 class Evidence(NamedTuple):
     """What is known of a session's netdev beside its mark, which whoever has a namespace may write on a netdev there.
 

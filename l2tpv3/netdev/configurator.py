@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from l2tpv3.errors import ConflictError, MissingError, NotFoundError, NotPermittedError, RefusedError, from_errno
 from l2tpv3.linux.netlink.socket_cache import Kept
 from l2tpv3.linux.netns import inside, same_netns
-from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, home
 from l2tpv3.model.status import NetdevState
-from l2tpv3.netdev.base import Evidence, home
+from l2tpv3.netdev.base import Evidence
 from l2tpv3.netdev.belongings import Belongings, put_back, read
 from l2tpv3.netdev.locator import NetdevLocator
 from l2tpv3.netdev.netdevs import Netdevs

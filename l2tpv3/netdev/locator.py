@@ -15,9 +15,9 @@ from typing import Final
 
 from l2tpv3.errors import NotFoundError, NotPermittedError
 from l2tpv3.linux.netns import NETNS_DIR
-from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, home
 from l2tpv3.model.status import NetdevState
-from l2tpv3.netdev.base import NO_EVIDENCE, Evidence, home
+from l2tpv3.netdev.base import NO_EVIDENCE, Evidence
 from l2tpv3.netdev.netdevs import Netdevs
 
 _KINDS: Final = {"user": ("tun",), "ebpf": ("veth",), "kernel": ("", "vlan")}

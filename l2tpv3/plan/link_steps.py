@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from l2tpv3.links.kinds.base import Below
 from l2tpv3.model.links.record import LinkRecord
+from l2tpv3.model.links.spec import Below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,13 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from l2tpv3.errors import InvalidValueError, MissingError
-from l2tpv3.links.kinds.base import Below
+from l2tpv3.errors import MissingError
 from l2tpv3.links.kinds.bridge import stp_runs
 from l2tpv3.model.links.observed import LinksSeen, MemberState
 from l2tpv3.model.links.options import BondOptions, BridgeOptions
+from l2tpv3.model.links.order import in_order
 from l2tpv3.model.links.record import LinkRecord, Links, below, specs_of
-from l2tpv3.model.links.spec import COMMON, LinkSpec
+from l2tpv3.model.links.spec import COMMON, Below, LinkSpec
 from l2tpv3.model.record import Records
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
@@ -241,32 +241,3 @@ def _in_place(spec: LinkSpec, word: str) -> bool:
 
 def _place(record: LinkRecord, word: str) -> str | None:
     return record.over_netns if word == "over-netns" else record.resolved.home
-
-
-_SHOWN_MAX = 8  # links of a circle
-
-
-def in_order(specs: Mapping[str, LinkSpec]) -> list[str]:
-    """Links' names, each after those that it is over. Raises InvalidValueError for a circle."""
-    done: dict[str, None] = {}
-    for first in sorted(specs):
-        path: dict[
-            str, Iterator[str]
-        ] = {}  # from `first` down, each with those beneath it that are still to be visited
-        name: str | None = None if first in done else first
-        while name is not None or path:
-            if name is None:  # all beneath the last of the path are done
-                done.setdefault(path.popitem()[0])
-            elif name in path:
-                names = list(path)
-                names = names[names.index(name) :]
-                circle = " over ".join((*names[:_SHOWN_MAX], *(["…"] if len(names) > _SHOWN_MAX else []), name))
-                problem = f"goes round in a circle: {circle}"
-                raise InvalidValueError(f"link {name}: --over", problem, "leave one of them out")
-            else:
-                path[name] = iter(specs[name].over)
-            name = None
-            if path:
-                beneath = next(reversed(path.values()))
-                name = next((one for one in beneath if one in specs and one not in done), None)
-    return list(done)

@@ -28,9 +28,8 @@ from l2tpv3.model.record import (
     shares_port,
     standing_session,
 )
-from l2tpv3.model.spec import Encap, SessionSpec, as_seen, session_word
+from l2tpv3.model.spec import Encap, SessionSpec, as_seen, home, session_word
 from l2tpv3.model.status import NetdevState
-from l2tpv3.netdev.base import home
 from l2tpv3.plan.steps import (
     AddSession,
     AddTunnel,

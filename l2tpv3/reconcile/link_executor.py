@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection
 from l2tpv3.errors import L2tpError
 from l2tpv3.links.backends.base import LinkMaker, Relays
 from l2tpv3.links.inventory import Sight
-from l2tpv3.links.kinds.base import Below
 from l2tpv3.model.links.observed import LinksSeen, LinkState
 from l2tpv3.model.links.record import LinkRecord, Links
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
 MakerOf = Callable[[LinkSpec], LinkMaker]

@@ -17,7 +17,7 @@ from l2tpv3.linux.netns import inside, is_named, netns_identity, standing_in
 from l2tpv3.linux.netns_mount import make_netns, unname_netns
 from l2tpv3.model.host_records import Everything
 from l2tpv3.model.ownership import netns_alias
-from l2tpv3.netdev.base import home
+from l2tpv3.model.spec import home
 from l2tpv3.paths import Places
 from l2tpv3.store.database import Store
 

@@ -11,7 +11,6 @@ from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
-from l2tpv3.linux.route_lookup import Route
 from l2tpv3.model.observation import World
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
@@ -23,6 +22,7 @@ from l2tpv3.paths import Places
 from l2tpv3.reconcile.notes import LookedAt, session_notes, tunnel_notes
 from l2tpv3.reconcile.notes.outer_path import OuterPaths
 from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
+from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import route_now
 
 _HAVE_QUEUES = ("user", "ebpf")

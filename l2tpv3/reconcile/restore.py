@@ -8,18 +8,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from l2tpv3.errors import L2tpError, LockedError, WorkerError
+from l2tpv3.linux.arrivals import Arrivals
 from l2tpv3.model.host_records import Everything
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.progress import News, Tell, ToldStep, Turn
-from l2tpv3.netdev.base import home
+from l2tpv3.model.spec import home
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.planner import touched_links
 from l2tpv3.plan.result import Outcome
 from l2tpv3.plan.steps import AnyStep
 from l2tpv3.reconcile.reconciler import Engine
 from l2tpv3.resolve.resolver import Settling
-from l2tpv3.watch.wait import Arrivals
 
 _REFUSED_MAX: Final = 16  # each is found by trying once more
 

@@ -1,1 +1,1 @@
-"""Another host's tunnels through its service: RemoteManager is a l2tpv3.host.base.Host. httpx is imported in client.py."""
+"""Another host's tunnels through its service: RemoteManager is a host.base.Host. Only client.py imports httpx."""

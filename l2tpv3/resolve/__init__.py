@@ -1,1 +1,1 @@
-"""From what is asked for and what is on record to the new record: pure functions, but for questions to the kernel about routes."""
+"""From what is asked for and what is on record to the new record. Pure, but for questions about routes."""

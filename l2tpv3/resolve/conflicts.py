@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
 from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.record import SHARES_PORTS, Records, SessionRecord, TunnelRecord, shares_port
-from l2tpv3.model.spec import Egress, Encap
-from l2tpv3.netdev.base import home
+from l2tpv3.model.spec import Egress, Encap, home
 from l2tpv3.resolve.free_ids import FreeNumbers, Identities
 
 

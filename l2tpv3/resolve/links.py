@@ -9,11 +9,11 @@ from typing import Any
 from l2tpv3.errors import ConflictError, InvalidValueError
 from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.links.options import LinkType, PortCarrier, PortOptions
+from l2tpv3.model.links.order import in_order
 from l2tpv3.model.links.record import LinkRecord, Links, below, place_of, specs_of
 from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from l2tpv3.model.record import Records
-from l2tpv3.netdev.base import home
-from l2tpv3.plan.links import in_order
+from l2tpv3.model.spec import home
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/proc/sys/kernel/hostname")
 

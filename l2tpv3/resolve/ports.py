@@ -8,10 +8,10 @@ from collections.abc import Hashable
 
 from l2tpv3.errors import ConflictError
 from l2tpv3.linux.netns import inside, netns_identity
-from l2tpv3.linux.route_lookup import socket_address
 from l2tpv3.model.record import SHARES_PORTS, Records, TunnelRecord
 from l2tpv3.model.spec import UDP_PORT, Encap, IPAddress
 from l2tpv3.resolve.free_ids import Identities
+from l2tpv3.resolve.route import socket_address
 
 _PORT_MAX = 65535
 

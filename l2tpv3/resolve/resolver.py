@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from l2tpv3.errors import ConflictError, L2tpError, MissingError
 from l2tpv3.linux.boot import boot_id
@@ -12,13 +12,13 @@ from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.desired import Wanted, WantedLink, WantedTunnel
 from l2tpv3.model.host_records import Everything
 from l2tpv3.model.late import Late
+from l2tpv3.model.links.observed import LinksSeen
 from l2tpv3.model.links.options import LinkType
+from l2tpv3.model.links.order import in_order
 from l2tpv3.model.links.record import LinkRecord, Links, below, place_of, specs_of
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.record import Records
-from l2tpv3.netdev.base import home
-from l2tpv3.plan.links import in_order
-from l2tpv3.reconcile.link_executor import LinkRunner
+from l2tpv3.model.spec import home
 from l2tpv3.resolve.links import check_links, settle_link
 from l2tpv3.resolve.tunnels import Settler
 
@@ -28,10 +28,20 @@ SettlerOf = Callable[[Everything, Collection[str]], Settler]
 _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
 
 
+class LinksThere(Protocol):
+    """What is asked of a host about its links: l2tpv3.reconcile.link_executor.LinkRunner answers for the real one."""
+
+    def seen(self, *known: Links) -> LinksSeen:
+        """A look at links. known: what may be there, the likeliest first."""
+
+    def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
+        """That a link can be made over these netdevs. Raises L2tpError."""
+
+
 class Settling:
     """Settles against what is on record. Each method gives what shall be on record then, and raises L2tpError.
 
-    unfinished: what a killed change was making. runner: this host's links. host_id: see Store.host_id.
+    unfinished: what a killed change was making. there: asked what is there of links. host_id: see Store.host_id.
     """
 
     def __init__(
@@ -39,11 +49,11 @@ class Settling:
         before: Everything,
         unfinished: Everything,
         settler: SettlerOf,
-        runner: LinkRunner,
+        there: LinksThere,
         host_id: Callable[[], str],
     ) -> None:
         self._before, self._unfinished = before, unfinished
-        self._settler_of, self._runner, self._host_id = settler, runner, host_id
+        self._settler_of, self._there, self._host_id = settler, there, host_id
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
@@ -145,9 +155,9 @@ class Settling:
             coming = Everything(tunnels=tunnels if sessions else {}, links=others)
             ours = _names(old, self._unfinished, coming) | self._may_lack(record)
             try:
-                self._runner.check(record, below(record.spec, tunnels, links), ours)
+                self._there.check(record, below(record.spec, tunnels, links), ours)
             except MissingError:
-                if not may_lack or name in self._runner.seen({name: before.links.get(name, record)}).there:
+                if not may_lack or name in self._there.seen({name: before.links.get(name, record)}).there:
                     raise
 
     def _refuse_loops(self, tunnels: Records, links: Links) -> None:
@@ -169,7 +179,7 @@ class Settling:
         before = self._before.links.get(record.spec.name)
         if before is None or not record.spec.options.can_lack or before.over_netns != record.over_netns:
             return frozenset()
-        lacking = self._runner.seen({record.spec.name: record}).lacking.get(record.spec.name, frozenset())
+        lacking = self._there.seen({record.spec.name: record}).lacking.get(record.spec.name, frozenset())
         return lacking & {*before.spec.over}
 
     # -- all of it -----------------------------------------------------------------------------------------------
@@ -220,7 +230,7 @@ class Settling:
             for name, record in before.links.items()
         }
         placed = _placed(tunnels, started)
-        there = self._runner.seen({name: placed[name] for name in chosen})
+        there = self._there.seen({name: placed[name] for name in chosen})
         ours = _names(self._before, self._unfinished, Everything(tunnels=tunnels, links=placed))
         for name in in_order(specs_of(placed)):
             if name not in chosen:
@@ -258,7 +268,7 @@ class Settling:
         if there or can_lack:
             return None
         try:
-            self._runner.check(record, below(spec, tunnels, links), ours)
+            self._there.check(record, below(spec, tunnels, links), ours)
         except L2tpError as error:
             return error
         return None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 
 from l2tpv3.errors import NoAddressError
-from l2tpv3.linux.route_lookup import Route, find_route, session_mtu
+from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.record import SessionRecord, TunnelRecord, resolved
 from l2tpv3.model.spec import Encap, Sublayer
+from l2tpv3.resolve.route import Route, find_route
 
 
 def route_now(record: TunnelRecord, *, patience_s: float = 0.0) -> Route:

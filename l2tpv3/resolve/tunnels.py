@@ -18,19 +18,20 @@ from l2tpv3.errors import (
     about_session,
 )
 from l2tpv3.linux.netns import require_netns
-from l2tpv3.linux.route_lookup import DETECTION_S, Route, find_route, session_mtu
 from l2tpv3.model import ids
 from l2tpv3.model.desired import WantedTunnel
 from l2tpv3.model.late import WAITED_FOR, Late
+from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Tunnel, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, resolved
-from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, session_fields
+from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, session_fields
 from l2tpv3.model.status import NetdevState, TunnelStatus
-from l2tpv3.netdev.base import Locator, Placer, home
+from l2tpv3.netdev.base import Locator, Placer
 from l2tpv3.paths import Places
 from l2tpv3.resolve import allocate, conflicts
 from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers, Identities
 from l2tpv3.resolve.ports import Ports
+from l2tpv3.resolve.route import DETECTION_S, Route, find_route
 from l2tpv3.resolve.route_defaults import measured, route_now
 
 _MANY = 8
@@ -81,7 +82,7 @@ class Settler:
     def all(self, wanted: Iterable[WantedTunnel], *, prune: bool, may_lack: bool = False) -> Records:
         """What is on record with the wanted tunnels added or changed. prune: nothing else stays.
 
-        may_lack: what is not running may lack what it needs of the host (see l2tpv3.model.late), but for what a tunnel's own
+        may_lack: what is not running may lack what it needs of the host (see model.late), but for what a tunnel's own
         local address would have to be chosen by; `again` tells what that is.
         """
         wanted, self._may_lack = tuple(wanted), may_lack

@@ -72,7 +72,7 @@ _unpack_u32 = Struct("!I").unpack_from
 class Framing:
     """How one direction of a session is laid out on the wire: encapsulation, cookie length in bytes, sublayer.
 
-    encap: "udp" or "ip". cookie_length: 0, 4 or 8 bytes. sublayer: "default" or "none". (The StrEnums of l2tpv3.model.spec
+    encap: "udp" or "ip". cookie_length: 0, 4 or 8 bytes. sublayer: "default" or "none". (The StrEnums of model.spec
     are such strings.) Anything else raises EncodeError. Inert and hashable. A session's two directions differ when
     their cookies have different lengths.
     """

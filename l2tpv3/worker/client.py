@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Any, Final
 
-from l2tpv3.datapath.base import unanswered
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError, RefusedError, WorkerError
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.worker import protocol
+from l2tpv3.worker.faults import unanswered
 from l2tpv3.worker.messages import ANSWER_MAX, FDS_MAX, BadMessage, Unpacker, pack
 
 TIMEOUT_S: Final = 10.0

@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from l2tpv3.datapath.base import unanswered
 from l2tpv3.errors import L2tpError, UnavailableError, WorkerError, from_errno
 from l2tpv3.linux import filelock
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.worker.client import TIMEOUT_S, Client, bad_answer
+from l2tpv3.worker.faults import unanswered
 from l2tpv3.worker.program import digest
 from l2tpv3.worker.protocol import QUIT
 from l2tpv3.worker.strays import Stray, netdevs_of, pid_at
@@ -37,7 +37,7 @@ CONNECT_TIMEOUT_S: Final = 0.5
 LOOK_TIMEOUT_S: Final = 3.0
 """How long a look waits for workers that do not answer; for LOOK_AGAIN_S after that it does not wait for them."""
 LOOK_AGAIN_S: Final = 2.0
-_PROGRAM: Final = Path(__file__).with_name("process.py").resolve()
+_PROGRAM: Final = Path(__file__).parents[1].resolve() / "worker_process.py"
 
 
 @dataclass(slots=True)

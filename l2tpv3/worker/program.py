@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - a worker does without pathlib
-_PACKAGES: Final = ("worker", "datapath/user", "links/relay", "linux", "wire")
+_PARTS: Final = ("worker", "datapath/user", "links/relay", "linux", "wire", "worker_process.py")
 """Of l2tpv3: what a worker imports is in these."""
 
 
@@ -30,7 +30,9 @@ def digest() -> str:
 
 def _sources() -> Iterator[str]:
     """The paths of the source files, from the package's folder on."""
-    for package in _PACKAGES:
+    for package in _PARTS:
+        if package.endswith(".py"):
+            yield package
         for folder, _, names in os.walk(f"{_PACKAGE}/{package}"):
             inner = folder.removeprefix(f"{_PACKAGE}/")
             yield from (f"{inner}/{name}" for name in names if name.endswith(".py"))

@@ -9,10 +9,10 @@ import socket
 from struct import Struct
 from typing import Final, NamedTuple
 
-from l2tpv3.datapath.user.handlers import Answer, Fields, Requests
 from l2tpv3.worker.loop import Loop
 from l2tpv3.worker.messages import FDS_MAX, REQUEST_MAX, BadMessage, Unpacker, pack
 from l2tpv3.worker.protocol import HELLO, PROTOCOL, QUIT, BadFieldError, check_request
+from l2tpv3.worker.requests import Answer, Fields, Requests
 
 _CHUNK: Final = 64 * 1024
 _FD_SPACE: Final = socket.CMSG_SPACE(FDS_MAX * 4)

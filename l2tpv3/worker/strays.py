@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from l2tpv3.errors import NotPermittedError, WorkerError
 
 _PROC: Final = Path("/proc")
-_PROGRAMS: Final = (b"/l2tpv3/worker/process.py", b"/l2tpv3/datapath/user/worker.py")
+_PROGRAMS: Final = (b"/l2tpv3/worker_process.py", b"/l2tpv3/datapath/user/worker.py")
 """The second is that of versions before 1.0, the workers of which may still run after an upgrade."""
 _LOG: Final = 2  # standard error
 _PATIENCE_S: Final = 5.0

@@ -9,8 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.memory_links import memory_makers

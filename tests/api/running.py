@@ -29,8 +29,8 @@ _PROGRAM = """
 import sys
 from l2tpv3 import Manager, Places
 from l2tpv3.cli import main
-from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.memory_links import memory_makers
 memory = MemoryDatapath()
 placer = MemoryPlacer(memory, frozenset({(None, "br0")}))

@@ -10,9 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import PreconditionError
 from l2tpv3.model.observed import Counters
+from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3_api.http.etag import Conditions, Tagger
 
 PEER = {"remote": "127.0.0.2"}

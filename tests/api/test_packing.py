@@ -13,9 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.model.desired import WantedSession, WantedTunnel
 from l2tpv3.model.observed import Counters
+from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import OpenGuard
 from l2tpv3_api.http.negotiation import takes_gzip

@@ -6,8 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.model.spec import TunnelSpec
+from l2tpv3.testing.datapath import MemoryDatapath
 
 PEER = {"remote": "127.0.0.2"}
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from l2tpv3.cli import main
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.host.manager import Manager
 from l2tpv3.model import ids
-from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.paths import Places
 from l2tpv3.store import database
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from tests.memory_links import memory_maker
 
 

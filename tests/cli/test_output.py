@@ -26,8 +26,8 @@ def record(tmp_path: Path) -> dict[str, str]:
     where = {"L2TPV3_STATE_DIR": str(tmp_path / "state"), "L2TPV3_RUNTIME_DIR": str(tmp_path / "run")}
     program = """
 from l2tpv3.config import load
-from l2tpv3.datapath.memory import MemoryDatapath
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from l2tpv3.host.manager import Manager
 from l2tpv3.paths import Places
 datapath = MemoryDatapath()

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2tpv3.config import DATAPATHS, ConfigError, Problem, config_files, load
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.desired import WantedLink, WantedSession, WantedTunnel
-from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.paths import Places
 from l2tpv3.resolve import allocate
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 
 BROKEN = Path(__file__).parent / "broken"
 TUNNEL = '[tunnel.a]\nremote = "127.0.0.2"\n'

@@ -12,9 +12,9 @@ import pytest
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.kernel import KernelDatapath
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.paths import Places
+from l2tpv3.testing.datapath import MemoryDatapath
 
 
 @dataclass(frozen=True)

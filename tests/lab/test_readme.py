@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.linux.route_lookup import session_mtu
+from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.spec import Encap, Sublayer
 from tests.hosts import Host, Hosts
 from tests.points import is_full

@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.links.backends.memory import MemoryMaker
 from l2tpv3.model.links.observed import LinksSeen
+from l2tpv3.model.links.order import in_order
 from l2tpv3.model.links.record import LinkRecord, Links, below, place_of, specs_of
 from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
-from l2tpv3.plan.links import LinkChange, in_order, plan_links
+from l2tpv3.plan.links import LinkChange, plan_links
 from l2tpv3.reconcile.link_executor import LinkRunner
+from l2tpv3.testing.links import MemoryMaker
 
 NICS = ("n0", "n1", "n2")
 NAMES = ("la", "lb", "lc", "ld")

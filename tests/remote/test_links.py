@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from l2tpv3 import Manager, Places
 from l2tpv3.config.toml_writer import state_document
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.documents import reading, writing
 from l2tpv3.errors import L2tpError
 from l2tpv3.host.base import Host
@@ -23,10 +22,11 @@ from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.progress import News, ToldStep
 from l2tpv3.model.status import Condition
-from l2tpv3.netdev.memory import MemoryPlacer
 from l2tpv3.remote.client import Client
 from l2tpv3.remote.host import RemoteManager
 from l2tpv3.remote.target import Target
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import OpenGuard
 from tests.api.served import served

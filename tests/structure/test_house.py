@@ -15,39 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "l2tpv3"
 
-# From the bottom to the top. A room imports from rows below its own, and from nobody beside it: so no datapath knows
-# another (but for the one that is put beside the user datapath's workers), and the wire library knows nothing. The
-# package itself (l2tpv3/__init__.py) is the shop window: it shows all.
-FLOORS: list[set[str]] = [
-    {"capabilities", "wire", "marks", "printable"},
-    {"errors", "readable"},
-    {"read_file"},
-    {"told", "ids", "late", "netns", "lock", "source", "migrations", "whoami", "boot", "extras", "spelling"},
-    {"arrivals", "places", "words", "naming", "free_ids", "tasks"},
-    {"spec", "netlink"},
-    {"state", "mtu", "monitor"},
-    {"status", "records", "datapath.base"},
-    {"datapath.kernel", "datapath.user", "datapath.memory"},
-    {"datapath.ebpf"},
-    {"link", "capture", "chosen"},
-    {"links", "outer_path"},
-    {"wanted", "everything", "look", "bridging", "addressing", "unchecksummed"},
-    {"config", "pending", "world", "steps"},
-    {"store"},
-    {"report", "metrics", "choose", "clash", "ports", "plan", "run", "surroundings"},
-    {"notes"},
-    {"observe", "planning", "differences", "extent", "renaming", "describe", "spaces"},
-    {"describe_record"},
-    {"outcome", "settle", "follow"},
-    {"settling", "engine"},
-    {"restore"},
-    {"host"},
-    {"managed_links", "cables"},
-    {"manager"},
-    {"interop", "supervise", "remote"},
-    {"cli"},
+PACKAGES = [
+    *("printable", "errors", "spelling", "optional_packages"),
+    *("wire", "linux", "contrib"),
+    *("model", "paths"),
+    *("netdev", "worker", "datapath", "links", "worker_process"),
+    *("store", "resolve", "plan", "documents", "config", "reconcile"),
+    *("capture", "metrics", "watch"),
+    *("host", "liveness", "formats", "remote"),
+    *("cli", "testing"),
 ]
-_FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+"""From the bottom to the top: each imports only from those before it. l2tpv3/__init__.py is the shop window of all."""
 
 _SOURCES = sorted(PACKAGE.rglob("*.py"))
 
@@ -56,10 +34,9 @@ def _module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _room(module: str) -> str:
-    """`l2tpv3.worker.process` is of the room `datapath.user`, `l2tpv3.wire.data` of `wire`."""
-    parts = module.split(".")[1:]
-    return ".".join(parts[:2]) if parts[:1] == ["datapath"] else ".".join(parts[:1])
+def _package(module: str) -> str:
+    """`l2tpv3.datapath.user.handlers` is of the package `datapath`; "" is l2tpv3 itself."""
+    return module.split(".")[1] if "." in module else ""
 
 
 def _imports(path: Path) -> Iterator[str]:
@@ -84,25 +61,25 @@ def _tracked() -> list[Path]:
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
 
 
-def test_every_room_has_its_floor() -> None:
-    rooms = {_room(_module(path)) for path in _SOURCES} - {"", "datapath"}
-    assert rooms <= set(_FLOOR), "give new rooms a floor in FLOORS"
+def test_packages_import_one_way() -> None:
+    place = {name: number for number, name in enumerate(PACKAGES)}
+    assert {_package(_module(path)) for path in _SOURCES} - {""} == set(PACKAGES), "PACKAGES lists each package"
+    wrong = []
+    for path in _SOURCES:
+        own = _package(_module(path))
+        theirs = {name for name in _imports(path) if name.split(".")[0] == "l2tpv3"} if own else ()
+        wrong += [f"{_module(path)}: {name}" for name in theirs if _is_above(place, _package(name), own)]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", _SOURCES, ids=_module)
-def test_no_room_imports_a_higher_one(path: Path) -> None:
-    room = _room(_module(path))
-    if room in ("", "datapath"):
-        return
-    theirs = {_room(name) for name in _imports(path) if name.split(".")[0] == "l2tpv3"} - {room}
-    wrong = {other for other in theirs if other == "" or _FLOOR[other] >= _FLOOR[room]}
-    assert not wrong, f"{room} imports {sorted(wrong)}"
+def _is_above(place: dict[str, int], package: str, own: str) -> bool:
+    return package != own and place.get(package, len(place)) > place[own]
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "wire").glob("*.py")), ids=_module)
-def test_the_wire_library_does_no_input_or_output(path: Path) -> None:
+def test_the_wire_library_does_no_input_or_output() -> None:
     forbidden = {"socket", "os", "time", "asyncio", "select", "selectors", "subprocess", "threading", "io", "logging"}
-    assert not {name.split(".")[0] for name in _imports(path)} & forbidden
+    for path in (PACKAGE / "wire").glob("*.py"):
+        assert not {name.split(".")[0] for name in _imports(path)} & forbidden, path
 
 
 @pytest.mark.parametrize("program", ["import l2tpv3", "from l2tpv3.cli import main; main(['--help'])"])
@@ -143,8 +120,8 @@ def _attributes(path: Path) -> set[str]:
     ("forbidden", "instead", "allowed"),
     [
         ("select.select", "wait_readable(): select(2) takes no descriptor above 1023", set()),
-        ("os.umask", "a mode at creation: the umask is that of all threads", {"l2tpv3/worker/process.py"}),
-        ("os.chdir", "absolute paths: the folder is that of all threads", {"l2tpv3/worker/process.py"}),
+        ("os.umask", "a mode at creation: the umask is that of all threads", {"l2tpv3/worker_process.py"}),
+        ("os.chdir", "absolute paths: the folder is that of all threads", {"l2tpv3/worker_process.py"}),
     ],
 )
 def test_what_goes_wrong_in_a_process_of_many_threads_or_files(forbidden: str, instead: str, allowed: set[str]) -> None:
@@ -152,12 +129,17 @@ def test_what_goes_wrong_in_a_process_of_many_threads_or_files(forbidden: str, i
     assert using <= allowed, f"use {instead}"
 
 
-@pytest.mark.parametrize("path", [path for path in _PROGRAMS if path.parts[len(ROOT.parts)] in ("l2tpv3", "api")])
-def test_no_program_that_is_run_is_waited_for_without_a_limit(path: Path) -> None:
+def test_no_program_that_is_run_is_waited_for_without_a_limit() -> None:
+    products = [path for path in _PROGRAMS if path.parts[len(ROOT.parts)] in ("l2tpv3", "api")]
+    assert not [f"{path}:{line}" for path in products for line in _waits_endlessly(path)], "give it a timeout"
+
+
+def _waits_endlessly(path: Path) -> list[int]:
+    """The lines where a program waits for another one without a limit."""
     tree = ast.parse(path.read_text())
     awaited = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Await)}  # within asyncio.timeout()
     waiting = {f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output")}
-    endless = [
+    return [
         node.lineno
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
@@ -166,7 +148,6 @@ def test_no_program_that_is_run_is_waited_for_without_a_limit(path: Path) -> Non
         and id(node) not in awaited
         and "timeout" not in {keyword.arg for keyword in node.keywords}
     ]
-    assert not endless, "give it a timeout"
 
 
 def test_no_tracked_file_speaks_of_the_workplace() -> None:
@@ -187,11 +168,12 @@ def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
     assert not [path for path in _tracked() if path.stem in drawers]
 
 
-@pytest.mark.parametrize("path", _SOURCES, ids=_module)
-def test_public_names_have_docstrings(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    bare = [] if ast.get_docstring(tree) or not tree.body else ["the module"]
-    bare += [name for name, node in _public(tree) if not ast.get_docstring(node)]
+def test_public_names_have_docstrings() -> None:
+    bare = []
+    for path in _SOURCES:
+        tree = ast.parse(path.read_text())
+        bare += [] if ast.get_docstring(tree) or not tree.body else [f"{_module(path)}: the module"]
+        bare += [f"{_module(path)}: {name}" for name, node in _public(tree) if not ast.get_docstring(node)]
     assert not bare
 
 

@@ -14,12 +14,12 @@ from l2tpv3.datapath.ebpf.session_map import PRIORITIES, Sessions, maps_of, of_p
 from l2tpv3.datapath.ebpf.veth import all_ends
 from l2tpv3.linux.bpf import syscall
 from l2tpv3.linux.ethtool import Offload, is_on
+from l2tpv3.linux.ipv6 import advertised_mtu
 from l2tpv3.linux.netlink.fib import GET_ROUTE, read_mtu, read_route, route_to
 from l2tpv3.linux.netlink.message import NLM_F_CREATE, NLM_F_REPLACE
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netlink.tc import NEW_FILTER, NEW_QDISC, Side, clsact
 from l2tpv3.linux.netlink.tc_bpf import DEL_FILTER, IPV4, IPV6, run, stop
-from l2tpv3.linux.route_lookup import advertised_mtu
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import TunnelSpec
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, CircuitKey, Support, ToldCircuit, Unreachable
+from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, Support, ToldCircuit, Unreachable
 from l2tpv3.datapath.user import tap
 from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
@@ -19,7 +19,7 @@ from l2tpv3.linux.capabilities import lacking, remedy
 from l2tpv3.linux.netns import named_netns, netns_identity, open_netns
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.ownership import Mark
-from l2tpv3.model.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
+from l2tpv3.model.spec import CircuitKey, Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 from l2tpv3.paths import Places
 from l2tpv3.worker.client import Client, bad_answer
 from l2tpv3.worker.pool import Crew, Workers

@@ -1,14 +1,9 @@
-"""What a worker does when it is asked: its tunnels and sessions, made, changed, reported, removed; cards: cards.py.
-
-Each request comes as a message's fields with the open files that came along, and answers with fields and open files.
-A request that fails changes nothing.
-"""
+"""What a worker does when it is asked about tunnels and sessions: make, change, report and remove them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from l2tpv3.datapath.user.circuit_status import Circuits, Wanted
 from l2tpv3.datapath.user.feedback import OwnPackets
@@ -18,26 +13,13 @@ from l2tpv3.datapath.user.forwarding.tap_port import TapPort
 from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
-from l2tpv3.links.relay.handlers import Cards
 from l2tpv3.linux.io_uring import Ring
-from l2tpv3.worker import protocol
 from l2tpv3.worker.loop import Loop
 from l2tpv3.worker.messages import FDS_MAX
+from l2tpv3.worker.requests import Answer, Fields, Operation, Refused
 
 _LAST_ROUNDS: Final = 16
 """How often what waits at a socket is taken before it is closed; each time takes many packets."""
-
-Fields = dict[str, Any]
-Answer = tuple[Fields, list[int]]
-"""The answer's fields, and files to send with it, which are closed here afterwards."""
-
-
-class Refused(Exception):
-    """The request can't be met; `slug` is that of the l2tpv3.errors class which the caller raises."""
-
-    def __init__(self, slug: str, problem: str) -> None:
-        super().__init__(problem)
-        self.slug = slug
 
 
 class WorkerTunnel:
@@ -51,18 +33,15 @@ class WorkerTunnel:
         self.sessions: dict[int, WorkerSession] = {}
 
 
-class Requests:
-    """All that one worker carries. `on_empty` is called when the last of it is gone."""
+class Tunnels:
+    """The tunnels that one worker carries. on_empty: called when the last is gone; says whether the worker ends."""
 
-    def __init__(
-        self, loop: Loop, ring: Ring | None, on_empty: Callable[[], None], on_quit: Callable[[], None]
-    ) -> None:
+    def __init__(self, loop: Loop, ring: Ring | None, on_empty: Callable[[], bool]) -> None:
         self._loop = loop
         self._ring = ring
         self._on_empty = on_empty
-        self._on_quit = on_quit
         self._tunnels: dict[tuple[tuple[int, int], int], WorkerTunnel] = {}
-        self._operations: dict[str, Callable[[Fields, list[int]], Answer]] = {
+        self.operations: dict[str, Operation] = {
             "report": self._report,
             "summary": self._summary,
             "find_session": self._find_session,
@@ -74,38 +53,13 @@ class Requests:
             "del_sessions": self._del_sessions,
             "del_tunnel": self._del_tunnel,
             "circuits": self._keep_circuits,
-            "quit": self._quit,
-            "nothing": lambda message, fds: ({}, []),
         }
         self._circuits = Circuits(loop)
-        self._cards = Cards(loop, self._check_empty)
-        self._operations |= self._cards.operations
 
     @property
     def empty(self) -> bool:
-        """Whether there is no tunnel and no card."""
-        return not self._tunnels and self._cards.empty
-
-    def _check_empty(self) -> None:
-        if self.empty:
-            self._on_empty()
-
-    def answer(self, message: Fields, fds: list[int]) -> Answer:
-        """Do what a message asks. Takes the files over. Never raises: what is wrong is in the answer."""
-        op = str(message.pop("op", None))
-        try:
-            protocol.check_request(op, message)
-            fields, files = self._operations[op](message, fds)
-        except Refused as error:
-            return {"ok": False, "error": error.slug, "problem": str(error)}, []
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return {"ok": False, "error": "refused", "problem": f"bad request: {error}"}, []
-        except OSError as error:
-            return {"ok": False, "error": "refused", "problem": f"the worker failed: {error.strerror or error}"}, []
-        finally:
-            for fd in fds:  # those that were used were taken out of the list
-                os.close(fd)
-        return {"ok": True} | fields, files
+        """Whether there is no tunnel."""
+        return not self._tunnels
 
     def _tunnel(self, message: Fields) -> WorkerTunnel:
         device, inode = message["netns"]
@@ -251,8 +205,7 @@ class Requests:
             raise Refused("busy", f"{len(tunnel.sessions)} sessions are left")
         del self._tunnels[tunnel.settings.netns, tunnel.settings.tunnel_id]
         self._leave(tunnel.carrier)
-        self._check_empty()
-        return {"quits": self.empty}, []
+        return {"quits": self.empty and self._on_empty()}, []
 
     def _keep_circuits(self, message: Fields, fds: list[int]) -> Answer:
         """told: for all sessions that tell of their circuits, with other workers too: which, whether it is up, and what
@@ -267,11 +220,6 @@ class Requests:
                 keys[session] = [device, inode, tunnel_id, session_id]
         self._circuits.keep(wanted)
         return {"heard": [[*key, self._circuits.heard(session)] for session, key in keys.items()]}, []
-
-    def _quit(self, message: Fields, fds: list[int]) -> Answer:
-        """End; the netdevs stay."""
-        self._on_quit()
-        return {}, []
 
     def _find_session(self, message: Fields, fds: list[int]) -> Answer:
         """Which tunnels of a namespace and encapsulation have a session with that id."""

@@ -8,10 +8,9 @@ from typing import Protocol, runtime_checkable
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.links.inventory import Sight
-from l2tpv3.links.kinds.base import Below
 from l2tpv3.model.links.observed import LinkState
 from l2tpv3.model.links.options import LinkType
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 
 
 class LinkMaker(Protocol):

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.links.inventory import Sight
 from l2tpv3.links.kinds import kind_of
-from l2tpv3.links.kinds.base import Attributes, Below
+from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.kinds.lacp import check_lacp
 from l2tpv3.links.preflight import check_name, check_over
 from l2tpv3.links.rtnetlink import LinkSocket
 from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.links.observed import LinkState, MemberState, counters_of
 from l2tpv3.model.links.options import BondOptions, BridgeOptions, MemberVlans
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.ownership import session_in
 from l2tpv3.netdev.netdevs import Netdevs
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.links.inventory import Sight
-from l2tpv3.links.kinds.base import Attributes, Below
+from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.preflight import check_over
 from l2tpv3.links.rtnetlink import PROMISC, LinkSocket, Redirect
 from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.observed import LinkState
 from l2tpv3.model.links.options import PortCarrier, PortOptions
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 
 
 class PortMaker:

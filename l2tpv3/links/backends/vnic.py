@@ -21,13 +21,13 @@ from l2tpv3.datapath.user.tap import open_tun
 from l2tpv3.errors import L2tpError, NotFoundError, RefusedError, from_errno
 from l2tpv3.links.backends.netdev import find_netdev, spare_name
 from l2tpv3.links.inventory import Sight
-from l2tpv3.links.kinds.base import Attributes, Below
+from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.preflight import check_name, check_over
 from l2tpv3.links.relay.card import PACKET_AUXDATA, SOL_PACKET, VNET_HEADER
 from l2tpv3.links.rtnetlink import LinkSocket
 from l2tpv3.linux.netns import inside, netns_identity, same_netns
 from l2tpv3.model.links.observed import LinkState, counters_of
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.netdev.netdevs import Netdevs
 from l2tpv3.paths import CARDS
 from l2tpv3.worker.client import bad_answer

@@ -13,9 +13,6 @@ Own = TypeVar("Own", bound=Options)
 Attributes = dict[str, Any]
 """By pyroute2's names for IPRoute.link(): the attribute's, in lower case without IFLA_."""
 
-Below = Mapping[str, str]
-"""What a link is over, as LinkSpec.over names it → the netdev's name."""
-
 
 class Kind(Generic[Own]):
     """One type.

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 from l2tpv3.datapath.user.forwarding.tap_port import TapPort
 from l2tpv3.links.relay.card import Card
 from l2tpv3.worker.loop import Loop
-
-Fields = dict[str, Any]
-Answer = tuple[Fields, list[int]]
+from l2tpv3.worker.requests import Answer, Fields, Operation
 
 
 class Cards:
-    """All cards of a worker. on_empty: called when the last one is gone."""
+    """All cards of a worker. on_empty: called when the last one is gone; says whether the worker ends."""
 
-    def __init__(self, loop: Loop, on_empty: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, on_empty: Callable[[], bool]) -> None:
         self._loop = loop
         self._on_empty = on_empty
         self._cards: dict[str, tuple[Card, TapPort]] = {}
         self._nics: dict[tuple[int, int, int], dict[bytes, Card]] = {}
-        self.operations: dict[str, Callable[[Fields, list[int]], Answer]] = {
+        self.operations: dict[str, Operation] = {
             "add_card": self._add,
             "del_card": self._delete,
             "cards": self._report,

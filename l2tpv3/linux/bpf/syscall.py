@@ -14,6 +14,7 @@ import struct
 from typing import Final
 
 from l2tpv3.errors import UnavailableError
+from l2tpv3.linux.libc import checked, libc
 
 _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _LOAD = 0, 1, 2, 3, 4, 5  # enum bpf_cmd
@@ -26,8 +27,6 @@ _NAME_BYTES: Final = 16
 _LOG_BYTES: Final = 1 << 18
 _LICENSE: Final = b"Dual MIT/GPL\0"
 """What the kernel asks for some helpers, of the program: the project's own licence with the kernel's beside it."""
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def available() -> bool:
@@ -174,8 +173,5 @@ def _call(command: int, attributes: bytes) -> int:
     if number is None:
         raise UnavailableError("eBPF", f"bpf(2) has no number that is known for {platform.machine()}")
     buffer = ctypes.create_string_buffer(attributes, _ATTRIBUTES_BYTES)
-    result = _libc.syscall(ctypes.c_long(number), ctypes.c_long(command), buffer, ctypes.c_long(_ATTRIBUTES_BYTES))
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return int(result)
+    size = ctypes.c_long(_ATTRIBUTES_BYTES)
+    return checked(libc.syscall(ctypes.c_long(number), ctypes.c_long(command), buffer, size))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import Final, NamedTuple
 
 from l2tpv3.linux.netlink.message import Answer, attribute, attributes, u32, unsigned
 from l2tpv3.linux.netlink.rtnetlink import LINK_HEADER
-from l2tpv3.model.fields import IPAddress
 
+IPAddress = IPv4Address | IPv6Address
 GET_ROUTE: Final = 26  # RTM_GETROUTE
 _ROUTE: Final = Struct("=BBBBBBBBI")  # struct rtmsg
 _OUT, _TARGET, _SOURCE, _METRICS, _CACHE = 4, 1, 2, 8, 12  # RTA_OIF, RTA_DST, RTA_SRC, RTA_METRICS, RTA_CACHEINFO

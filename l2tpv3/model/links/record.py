@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from l2tpv3.datapath.base import CircuitKey
 from l2tpv3.errors import MissingError
-from l2tpv3.links.kinds.base import Below
 from l2tpv3.model.links.options import PortCarrier, PortOptions
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.record import Records
-from l2tpv3.netdev.base import home
+from l2tpv3.model.spec import CircuitKey, home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,3 +170,7 @@ COMMON: Words = {
     "up": switch("up"),
 }
 """The words that every type has."""
+
+
+Below = Mapping[str, str]
+"""What a link is over, as LinkSpec.over names it → the netdev's name."""

@@ -17,22 +17,23 @@ from typing import Final, Protocol
 from l2tpv3.errors import L2tpError, NoAddressError, NoRouteError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen
 from l2tpv3.linux.netns import netns_identity, same_netns
-from l2tpv3.linux.route_lookup import Route, session_mtu
+from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.model.spec import home
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
-from l2tpv3.netdev.base import home
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes.addresses import address_notes
 from l2tpv3.reconcile.notes.bridge_port import bridge_notes
 from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
+from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import measured
 
 _ETHERNET_MTU: Final = 1500
 
 
 class HostFacts(Protocol):
-    """What a note may ask of the host; l2tpv3.reconcile.observer.Observer asks the kernel and the workers once for all notes."""
+    """What a note may ask of the host; reconcile.observer.Observer asks the kernel and workers once for all notes."""
 
     def faults(self, datapath: str) -> tuple[WorkerError, ...]:
         """Why some of a datapath's workers can't be worked with; such a one may carry what no other one has."""

@@ -10,7 +10,7 @@ from l2tpv3.errors import from_errno
 from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route, route_to
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.model.record import Records, TunnelRecord
-from l2tpv3.netdev.base import home
+from l2tpv3.model.spec import home
 
 _OVER_ONE: Final = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 """Kinds of netdevs that send by the one that IFLA_LINK tells; a veth's is its other end, of whatever namespace."""

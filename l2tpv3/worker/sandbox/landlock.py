@@ -12,7 +12,7 @@ import os
 from struct import Struct
 from typing import Final
 
-from l2tpv3.worker.sandbox.privileges import libc
+from l2tpv3.linux.libc import libc
 
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446  # the same on every architecture
 _CREATE_RULESET_VERSION = 1

@@ -13,6 +13,8 @@ import platform
 import resource
 from typing import Final
 
+from l2tpv3.linux.libc import libc
+
 _PR_SET_DUMPABLE, _PR_SET_NAME, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 4, 15, 24, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAP_SETGID, _CAP_SETUID = 6, 7
@@ -27,8 +29,6 @@ FILES_MAX: Final = 65536
 """Open files that a worker may have: one for each session, tunnel and control connection."""
 LOG_MAX: Final = 64 * 1024
 """Bytes of a worker's log at most: it is in memory (/run), and a worker that was taken over can still write to it."""
-
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def set_process_name(name: str) -> None:

@@ -13,8 +13,8 @@ import platform
 from struct import Struct
 from typing import Final
 
+from l2tpv3.linux.libc import libc
 from l2tpv3.linux.tap import TUNGETIFF, TUNSETCARRIER, TUNSETPERSIST
-from l2tpv3.worker.sandbox.privileges import libc
 
 _FIONBIO = 0x5421
 

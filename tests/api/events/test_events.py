@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError
 from l2tpv3.model.desired import WantedSession, WantedTunnel
 from l2tpv3.model.observed import Counters
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import OpenGuard
 from l2tpv3_api.events.apply_progress import Progress

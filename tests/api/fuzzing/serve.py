@@ -13,9 +13,9 @@ import uvicorn
 from starlette.requests import HTTPConnection
 
 from l2tpv3 import Manager, Places
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import UnauthenticatedError
-from l2tpv3.netdev.memory import MemoryPlacer
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryPlacer
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.identity import EVERYTHING, Identity
 from tests.memory_links import memory_makers

@@ -13,7 +13,7 @@ import pytest
 
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.linux.netns import inside
-from l2tpv3.linux.route_lookup import session_mtu
+from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.bench import Bench, joined_hosts

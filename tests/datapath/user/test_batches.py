@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Taken, read_each
-from l2tpv3.datapath.user.forwarding.buffers import BATCH, ReceiveLayout, Slots
+from l2tpv3.datapath.user.forwarding.buffers import FrameSlots, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.receiver import Carrier
 from l2tpv3.datapath.user.forwarding.session import FRAME_OVERHEAD
 from l2tpv3.datapath.user.handlers import kind_of
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings
+from l2tpv3.linux.slots import BATCH, Slots
 from l2tpv3.wire.data import Buffer, Framing, decode, encode
 
 MTU = 9000
@@ -240,7 +241,7 @@ def test_sessions_that_take_turns_have_their_own_headers_in_batches_of_any_size(
 @settings(max_examples=200, deadline=None)
 def test_numbers_are_those_of_one_packet_after_the_other(ns: int, count: int, frame: int) -> None:
     framing = Framing("udp", 4, "default")
-    slots = Slots()
+    slots = FrameSlots()
     slots.put_headers(encode(framing, 5, b"", b"abcd"), count, 0, numbered=True)
     slots.number(ns, count, 0)
     packets = [bytes(slots.view[start - 16 : start]) for start in slots.starts[:count]]

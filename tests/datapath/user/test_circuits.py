@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from l2tpv3.datapath.base import CircuitKey, ToldCircuit
+from l2tpv3.datapath.base import ToldCircuit
 from l2tpv3.datapath.user.circuit_status import SILENT_S
-from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.model.spec import CircuitKey, Encap, SessionSpec, Sublayer, TunnelSpec
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 from tests.datapath.user.test_kernel_peer import kernel_session, kernel_tunnel, kernel_up
 from tests.datapath.user.test_qemu_peer import PORT, qemu

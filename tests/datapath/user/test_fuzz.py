@@ -18,12 +18,13 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Taken
-from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout, Slots
+from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout
 from l2tpv3.datapath.user.forwarding.receiver import Carrier
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings
+from l2tpv3.linux.slots import Slots
 from l2tpv3.wire.data import Buffer, Framing, encode
 
 SEED = 20061

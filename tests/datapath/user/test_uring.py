@@ -12,9 +12,10 @@ from itertools import cycle, islice
 import pytest
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Reader
-from l2tpv3.datapath.user.forwarding.buffers import BATCH, HEADROOM, ReceiveLayout, Slots, address_of
+from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout
 from l2tpv3.linux.io_uring import Ring, files, open_ring, requests
-from l2tpv3.worker.sandbox.privileges import libc
+from l2tpv3.linux.libc import libc
+from l2tpv3.linux.slots import BATCH, HEADROOM, Slots, address_of
 
 
 @pytest.fixture

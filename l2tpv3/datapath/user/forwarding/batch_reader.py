@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from l2tpv3.datapath.user.forwarding.buffers import Slots
 from l2tpv3.linux.io_uring import Ring, are_refused, files
+from l2tpv3.linux.slots import Slots
 
 _FILLED: Final = 0.75
 """How full a batch has to be for the next one to be asked for by io_uring: to ask in vain takes a third of the time of

@@ -6,25 +6,16 @@ the slots already, and one struct.Struct that reads the headers of all packets o
 
 from __future__ import annotations
 
-import ctypes
 from functools import cached_property
 from struct import Struct
 from typing import Final
 
-from l2tpv3.linux.io_uring import READ, WRITE, requests
+from l2tpv3.linux.io_uring import WRITE, requests
+from l2tpv3.linux.slots import Slots, address_of
 from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer
-
-BATCH: Final = 64
-"""Frames that are moved at most before the others have their turn; also UDP_MAX_SEGMENTS of Linux before 6.10."""
-
-LONGEST: Final = 65536 + 64
-"""Bytes that a slot can take: more than any frame or packet, so that none is ever cut."""
 
 RUN_MAX: Final = 128
 """Packets that the kernel hands over together at most: a run that another program's UDP_SEGMENT made, uncut."""
-
-HEADROOM: Final = 32
-"""Bytes before a frame in a slot of its own: more than the longest header (20)."""
 
 PAYLOAD_MAX: Final = 65400
 """Bytes of a batch that is sent in one call: what one UDP datagram over IPv4 may hold (65507), and some to spare."""
@@ -32,48 +23,13 @@ PAYLOAD_MAX: Final = 65400
 _LOW = bytes(range(256)) * 2  # a slice of it is a run of low bytes of sequence numbers
 
 
-def address_of(buffer: bytearray | memoryview) -> int:
-    """Where a buffer lies in memory, from where it does not move any more."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-
-
-class Slots:
-    """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory.
-
-    room: bytes in each. starts: where each begins in the buffer.
-    """
-
-    stride: Final = HEADROOM + LONGEST
-    room: Final = LONGEST
+class FrameSlots(Slots):
+    """Slots whose frames get an L2TPv3 header in front of them."""
 
     def __init__(self) -> None:
-        self.buffer = bytearray(BATCH * self.stride)
-        self.view = view = memoryview(self.buffer)
-        self.address = address_of(self.view)
-        self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
-        self.slots = [[view[start : start + LONGEST]] for start in self.starts]
+        super().__init__()
         self._headers = b"", 0, False
         self._headed = 0  # in front of how many frames they are
-
-    @cached_property
-    def reads(self) -> bytes:
-        """Requests to a Ring that fill them, one after the other."""
-        return requests(READ, [self.address + start for start in self.starts], [LONGEST] * BATCH)
-
-    def move(self, place: int, to: int, length: int) -> None:
-        """Have what lies in one slot lie in an earlier one."""
-        start, end = self.starts[place], self.starts[to]
-        self.view[end : end + length] = self.view[start : start + length]
-
-    def column(self, offset: int, count: int) -> bytes:
-        """Of the first `count` frames, the byte at `offset` of each."""
-        first = HEADROOM + offset
-        return bytes(self.buffer[first : first + (count - 1) * self.stride + 1 : self.stride])
-
-    def put_column(self, offset: int, values: bytes) -> None:
-        """Write over the byte at `offset` (below 0: before the frame) of the first slots, one value each."""
-        first = HEADROOM + offset
-        self.buffer[first : first + (len(values) - 1) * self.stride + 1 : self.stride] = values
 
     def put_headers(self, prefix: bytes, count: int, end: int, *, numbered: bool) -> None:
         """Have the first `count` frames preceded by `prefix`, `end` bytes before where they were read; they stay as
@@ -102,7 +58,7 @@ class Slots:
         self.put_column(offset + 3, _LOW[ns & 0xFF : (ns & 0xFF) + count])
 
 
-FRAMES: Final = Slots()
+FRAMES: Final = FrameSlots()
 """For all sessions of a worker: frames are sent before the next are read."""
 
 

@@ -9,13 +9,14 @@ from functools import lru_cache
 from typing import Final
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Reader
-from l2tpv3.datapath.user.forwarding.buffers import BATCH, HEADROOM, RUN_MAX, ReceiveLayout, Slots
+from l2tpv3.datapath.user.forwarding.buffers import RUN_MAX, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.sender import Outlet
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.heard import Heard
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.linux.io_uring import Ring
 from l2tpv3.linux.recvmmsg import Inbox, available
+from l2tpv3.linux.slots import BATCH, HEADROOM, Slots
 from l2tpv3.wire.data import CONTROL, Buffer, classify_ip, classify_udp
 
 _RECEIVE: Final = Slots()  # one for all: packets are done with before the next are read

@@ -15,10 +15,11 @@ from operator import length_hint
 from typing import Final, TypeVar
 
 from l2tpv3.datapath.user.feedback import OwnPackets
-from l2tpv3.datapath.user.forwarding.buffers import BATCH, FRAMES, HEADROOM, LONGEST, PAYLOAD_MAX, ReceiveLayout
+from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.sender import Failed, Outlet
 from l2tpv3.datapath.user.forwarding.tap_port import Port
 from l2tpv3.datapath.user.settings import SessionSettings
+from l2tpv3.linux.slots import BATCH, HEADROOM, LONGEST
 from l2tpv3.wire.data import (
     BAD_COOKIE,
     S_BIT,

@@ -14,8 +14,9 @@ from struct import Struct
 from typing import Final, Protocol
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Reader, Taken
-from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout, Slots
+from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout
 from l2tpv3.linux.io_uring import Ring, are_refused, files
+from l2tpv3.linux.slots import Slots
 from l2tpv3.linux.tap import TUNGETIFF, TUNSETCARRIER, TUNSETPERSIST
 from l2tpv3.wire.data import Buffer
 
@@ -71,8 +72,10 @@ class Port(Protocol):
         """Whether the netdev merges frames that are written to it (IFF_NAPI)."""
 
     def ifname(self) -> str | None:
-        """The netdev's present name, wherever it is; None when it is gone. See l2tpv3.linux.netlink.rtnetlink.Link for a name
-        that is not UTF-8."""
+        """The netdev's present name, wherever it is; None when it is gone.
+
+        See l2tpv3.linux.netlink.rtnetlink.Link for a name that is not UTF-8.
+        """
 
     def persist(self) -> None:
         """From now on the netdev stays when the file is closed."""

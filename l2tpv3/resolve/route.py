@@ -1,4 +1,4 @@
-"""The route to a peer: which local address it uses, and what MTU is left for frames inside the tunnel."""
+"""The route to a peer: which local address it uses, and which MTU."""
 
 from __future__ import annotations
 
@@ -7,24 +7,16 @@ import socket
 import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from pathlib import Path
 
 from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, from_errno
+from l2tpv3.linux.ipv6 import MTU_MAX, address_flags, advertised_mtu
 from l2tpv3.linux.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.spec import MTU_MIN, Encap, IPAddress, Sublayer, TunnelSpec
+from l2tpv3.model.spec import IPAddress, TunnelSpec
 
-_ETHERNET_HEADER = 14
-_VLAN_TAG = 4
-_UDP_HEADER = 8
-_IP_HEADER = {4: 20, 6: 40}
-_L2TP_HEADER = {Encap.UDP: 8, Encap.IP: 4}
-_SUBLAYER = {Sublayer.DEFAULT: 4, Sublayer.NONE: 0}
 _IP_MTU = 14  # linux/in.h
 _IPV6_MTU = 24  # linux/in6.h
-_ETHERNET_MTU = 1500
-_MTU_MAX = 65535
 _DAD_FAILED, _TENTATIVE = 0x08, 0x40  # linux/if_addr.h
 _DETECTION_POLL_S = 0.02
 
@@ -102,17 +94,8 @@ def _most(tunnel: TunnelSpec, link: Link) -> int:
     A socket says more while an IPsec policy waits for its keys: it has a stand-in for a route then, the MTU of which is
     the loopback device's (net/xfrm/xfrm_policy.c xfrm_create_dummy_bundle()).
     """
-    bound = advertised_mtu(tunnel.netns, link.ifname) if tunnel.remote.version == 6 else _MTU_MAX
+    bound = advertised_mtu(tunnel.netns, link.ifname) if tunnel.remote.version == 6 else MTU_MAX
     return min(link.mtu, bound)
-
-
-def advertised_mtu(netns: str | None, ifname: str) -> int:
-    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu); 65535 if none."""
-    try:
-        with inside(netns):
-            return int(Path(f"/proc/sys/net/ipv6/conf/{ifname}/mtu").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return _MTU_MAX
 
 
 def _unreachable(subject: str, tunnel: TunnelSpec, error: OSError) -> L2tpError:
@@ -148,18 +131,6 @@ def _bind(probe: socket.socket, subject: str, local: IPAddress, netns: str | Non
             time.sleep(_DETECTION_POLL_S)
 
 
-def address_flags(address: IPAddress, netns: str | None) -> int:
-    """The flags (IFA_F_*, linux/if_addr.h) of an IPv6 address of a network namespace; 0 where it is not there."""
-    wanted = address.packed.hex()
-    with inside(netns):
-        try:
-            lines = Path("/proc/thread-self/net/if_inet6").read_text("ascii").splitlines()
-        except OSError:
-            return 0
-    found = [line.split() for line in lines]
-    return next((int(words[4], 16) for words in found if words[0] == wanted), 0)
-
-
 def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[str, int] | tuple[str, int, int, int]:
     """What bind() and connect() take, an IPv6 scope looked up in `netns`. Raises NotFoundError (no such netdev)."""
     if not isinstance(address, IPv6Address):
@@ -173,27 +144,3 @@ def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[st
     except OSError as error:
         raise MissingError(f"address {address}", f"there is no netdev {scope}", errno=errno.ENODEV) from error
     return str(address).partition("%")[0], port, 0, index
-
-
-def overhead(encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False) -> int:
-    """Bytes around the payload of a frame: outer IP, UDP, L2TPv3 header, cookie, sublayer, inner ethernet header.
-
-    version: of the outer IP, 4 or 6. cookie_length: of the cookie that is sent. tagged: every frame carries a VLAN tag.
-    As net/l2tp/l2tp_eth.c l2tp_eth_adjust_mtu() counts it; it makes no allowance for a tag.
-    """
-    udp = _UDP_HEADER if encap is Encap.UDP else 0
-    frame = _ETHERNET_HEADER + (_VLAN_TAG if tagged else 0)
-    return _IP_HEADER[version] + udp + _L2TP_HEADER[encap] + cookie_length + _SUBLAYER[sublayer] + frame
-
-
-def session_mtu(
-    route_mtu: int, encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False
-) -> int:
-    """The MTU of a session's netdev in bytes: without `tagged` the kernel's own figure for the same session.
-
-    A route too small for any frame gives what an ethernet underlay would, as the kernel does; the outer
-    packets are then fragmented.
-    """
-    around = overhead(encap, version, cookie_length, sublayer, tagged=tagged)
-    mtu = route_mtu - around
-    return mtu if MTU_MIN <= mtu <= 65535 else _ETHERNET_MTU - around

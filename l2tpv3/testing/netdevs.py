@@ -6,18 +6,18 @@ import dataclasses
 from collections.abc import Collection, Hashable, Sequence
 from typing import Protocol
 
-from l2tpv3.datapath.memory import MemoryDatapath
 from l2tpv3.errors import ConflictError, MissingError, NotFoundError
-from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, home
 from l2tpv3.model.status import NetdevState
-from l2tpv3.netdev.base import NO_EVIDENCE, Evidence, home
+from l2tpv3.netdev.base import NO_EVIDENCE, Evidence
 from l2tpv3.netdev.belongings import Belongings
+from l2tpv3.testing.datapath import MemoryDatapath
 
 _Home = tuple[str | None, str]
 
 
 class Masters(Protocol):
-    """What netdevs can be members of, beside the bridges that are simply there: links (l2tpv3/links/backends/memory.py)."""
+    """What netdevs can be members of, beside the bridges that are simply there: links (l2tpv3/testing/links.py)."""
 
     def bridge(self, ifname: str) -> Hashable | None:
         """The bridge of that name; one that was made anew is another one. None: there is none."""

@@ -1,8 +1,9 @@
-"""The worker process: it moves frames, and can do nothing else. Run as `python -I -S process.py RUNTIME/worker-N`.
+"""The worker process: it moves frames, and can do nothing else.
 
-It starts with three open files: the bound control socket as standard input; a pipe as standard output, into which it
-writes one line, `ready` or why it could not start; its log as standard error. The order is what matters: become its
-own session, import everything, drop everything, and only then listen and read.
+It is run as `python -I -S worker_process.py RUNTIME/worker-N`, and starts with three open files: the bound control socket
+as standard input; a pipe as standard output, into which it writes one line, `ready` or why it could not start; its log as
+standard error. The order is what matters: become its own session, import everything, drop everything, and only then
+listen and read.
 """
 
 from __future__ import annotations
@@ -56,10 +57,12 @@ def _prepare(control: int) -> Callable[[], None]:
     import socket
     import time
 
-    from l2tpv3.datapath.user.handlers import Requests
+    from l2tpv3.datapath.user.handlers import Tunnels
+    from l2tpv3.links.relay.handlers import Cards
     from l2tpv3.linux.io_uring import open_ring
     from l2tpv3.worker import program
     from l2tpv3.worker.loop import Loop
+    from l2tpv3.worker.requests import Requests
     from l2tpv3.worker.sandbox import landlock, privileges, seccomp
     from l2tpv3.worker.server import About, Server
 
@@ -80,7 +83,12 @@ def _prepare(control: int) -> Callable[[], None]:
     def end() -> None:
         server.end_when_answered()
 
-    requests = Requests(loop, ring, on_empty=end, on_quit=end)
+    def ends_when_empty() -> bool:
+        if requests.empty:
+            end()
+        return requests.empty
+
+    requests = Requests(end, Tunnels(loop, ring, ends_when_empty), Cards(loop, ends_when_empty))
     server = Server(listener, loop, requests, about)
     loop.at(time.monotonic() + IDLE_S, lambda _now: end() if requests.empty else None)
     gc.collect()
@@ -106,5 +114,5 @@ class _FailureLog:
 
 if __name__ == "__main__":
     # Without site-packages (-S) this project's own place is not on the path; the standard library goes first.
-    sys.path.append(__file__.rsplit("/", 3)[0])
+    sys.path.append(__file__.rsplit("/", 2)[0])
     main()

@@ -8,11 +8,10 @@ from typing import Protocol
 
 from l2tpv3.errors import ConflictError, ExistsError, MissingError, NotFoundError
 from l2tpv3.links.inventory import Sight
-from l2tpv3.links.kinds.base import Below
 from l2tpv3.links.kinds.bridge import stp_runs
 from l2tpv3.model.links.observed import LinkState, MemberState
 from l2tpv3.model.links.options import AliasOptions, BondOptions, BridgeOptions
-from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.status import NetdevState
 
 Beneath = Callable[[str], Hashable | None]
@@ -20,7 +19,7 @@ Beneath = Callable[[str], Hashable | None]
 
 
 class Guests(Protocol):
-    """Netdevs of sessions, which join bridges by themselves, and change their names (l2tpv3/netdev/memory.py)."""
+    """Netdevs of sessions, which join bridges by themselves, and change their names (l2tpv3/testing/netdevs.py)."""
 
     def all(self) -> list[NetdevState]:
         """Every one that is there."""
@@ -86,12 +85,12 @@ class MemoryMaker:
     # -- for sessions that join by themselves ---------------------------------------------------------------------
 
     def bridge(self, ifname: str) -> Hashable | None:
-        """See l2tpv3.netdev.memory.Masters."""
+        """See l2tpv3.testing.netdevs.Masters."""
         found = self._netdev(ifname)
         return found if isinstance(found, _Made) and isinstance(found.spec.options, _BRIDGES) else None
 
     def release(self, ifname: str) -> None:
-        """See l2tpv3.netdev.memory.Masters."""
+        """See l2tpv3.testing.netdevs.Masters."""
         which = self._netdev(ifname)
         for one in self._made.values():
             if one.spec.options.loose and one.spec.options.exclusive:

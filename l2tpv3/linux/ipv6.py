@@ -1,0 +1,33 @@
+"""What the kernel tells of IPv6 on a netdev in files."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Final
+
+from l2tpv3.linux.netns import inside
+
+MTU_MAX: Final = 65535
+"""Bytes: the most that an IP packet's length can say."""
+
+
+def advertised_mtu(netns: str | None, ifname: str) -> int:
+    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu); 65535 if none."""
+    try:
+        with inside(netns):
+            return int(Path(f"/proc/sys/net/ipv6/conf/{ifname}/mtu").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return MTU_MAX
+
+
+def address_flags(address: IPv4Address | IPv6Address, netns: str | None) -> int:
+    """The flags (IFA_F_*, linux/if_addr.h) of an IPv6 address of a network namespace; 0 where it is not there."""
+    wanted = address.packed.hex()
+    with inside(netns):
+        try:
+            lines = Path("/proc/thread-self/net/if_inet6").read_text("ascii").splitlines()
+        except OSError:
+            return 0
+    found = [line.split() for line in lines]
+    return next((int(words[4], 16) for words in found if words[0] == wanted), 0)

@@ -1,0 +1,18 @@
+"""The C library, for the calls that Python has no function for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Final
+
+libc: Final = ctypes.CDLL(None, use_errno=True)
+"""Its errno is ctypes.get_errno()'s."""
+
+
+def checked(result: int) -> int:
+    """What a call has given, if that is not below 0. Raises OSError with the call's errno."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

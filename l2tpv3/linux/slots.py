@@ -1,0 +1,60 @@
+"""Room in memory for many packets, each at its own place, so that one call into the kernel reads or writes them."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cached_property
+from typing import Final
+
+from l2tpv3.linux.io_uring import READ, requests
+
+BATCH: Final = 64
+"""Frames that are moved at most before the others have their turn; also UDP_MAX_SEGMENTS of Linux before 6.10."""
+
+LONGEST: Final = 65536 + 64
+"""Bytes that a slot can take: more than any frame or packet, so that none is ever cut."""
+
+HEADROOM: Final = 32
+"""Bytes before a frame in a slot of its own: more than the longest header (20)."""
+
+
+def address_of(buffer: bytearray | memoryview) -> int:
+    """Where a buffer lies in memory, from where it does not move any more."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+class Slots:
+    """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory.
+
+    room: bytes in each. starts: where each begins in the buffer.
+    """
+
+    stride: Final = HEADROOM + LONGEST
+    room: Final = LONGEST
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(BATCH * self.stride)
+        self.view = view = memoryview(self.buffer)
+        self.address = address_of(self.view)
+        self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
+        self.slots = [[view[start : start + LONGEST]] for start in self.starts]
+
+    @cached_property
+    def reads(self) -> bytes:
+        """Requests to a Ring that fill them, one after the other."""
+        return requests(READ, [self.address + start for start in self.starts], [LONGEST] * BATCH)
+
+    def move(self, place: int, to: int, length: int) -> None:
+        """Have what lies in one slot lie in an earlier one."""
+        start, end = self.starts[place], self.starts[to]
+        self.view[end : end + length] = self.view[start : start + length]
+
+    def column(self, offset: int, count: int) -> bytes:
+        """Of the first `count` frames, the byte at `offset` of each."""
+        first = HEADROOM + offset
+        return bytes(self.buffer[first : first + (count - 1) * self.stride + 1 : self.stride])
+
+    def put_column(self, offset: int, values: bytes) -> None:
+        """Write over the byte at `offset` (below 0: before the frame) of the first slots, one value each."""
+        first = HEADROOM + offset
+        self.buffer[first : first + (len(values) - 1) * self.stride + 1 : self.stride] = values

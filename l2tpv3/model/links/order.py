@@ -1,0 +1,36 @@
+"""In which order links can be made: each after those that it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.model.links.spec import LinkSpec
+
+_SHOWN_MAX = 8
+
+
+def in_order(specs: Mapping[str, LinkSpec]) -> list[str]:
+    """Links' names, each after those that it is over. Raises InvalidValueError for a circle."""
+    done: dict[str, None] = {}
+    for first in sorted(specs):
+        path: dict[
+            str, Iterator[str]
+        ] = {}  # from `first` down, each with those beneath it that are still to be visited
+        name: str | None = None if first in done else first
+        while name is not None or path:
+            if name is None:  # all beneath the last of the path are done
+                done.setdefault(path.popitem()[0])
+            elif name in path:
+                names = list(path)
+                names = names[names.index(name) :]
+                circle = " over ".join((*names[:_SHOWN_MAX], *(["…"] if len(names) > _SHOWN_MAX else []), name))
+                problem = f"goes round in a circle: {circle}"
+                raise InvalidValueError(f"link {name}: --over", problem, "leave one of them out")
+            else:
+                path[name] = iter(specs[name].over)
+            name = None
+            if path:
+                beneath = next(reversed(path.values()))
+                name = next((one for one in beneath if one in specs and one not in done), None)
+    return list(done)

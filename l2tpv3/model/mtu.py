@@ -1,0 +1,37 @@
+"""How much of a packet's room is left for a frame: arithmetic."""
+
+from __future__ import annotations
+
+from l2tpv3.model.spec import MTU_MIN, Encap, Sublayer
+
+_ETHERNET_HEADER = 14
+_VLAN_TAG = 4
+_UDP_HEADER = 8
+_IP_HEADER = {4: 20, 6: 40}
+_L2TP_HEADER = {Encap.UDP: 8, Encap.IP: 4}
+_SUBLAYER = {Sublayer.DEFAULT: 4, Sublayer.NONE: 0}
+_ETHERNET_MTU = 1500
+
+
+def overhead(encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False) -> int:
+    """Bytes around the payload of a frame: outer IP, UDP, L2TPv3 header, cookie, sublayer, inner ethernet header.
+
+    version: of the outer IP, 4 or 6. cookie_length: of the cookie that is sent. tagged: every frame carries a VLAN tag.
+    As net/l2tp/l2tp_eth.c l2tp_eth_adjust_mtu() counts it; it makes no allowance for a tag.
+    """
+    udp = _UDP_HEADER if encap is Encap.UDP else 0
+    frame = _ETHERNET_HEADER + (_VLAN_TAG if tagged else 0)
+    return _IP_HEADER[version] + udp + _L2TP_HEADER[encap] + cookie_length + _SUBLAYER[sublayer] + frame
+
+
+def session_mtu(
+    route_mtu: int, encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False
+) -> int:
+    """The MTU of a session's netdev in bytes: without `tagged` the kernel's own figure for the same session.
+
+    A route too small for any frame gives what an ethernet underlay would, as the kernel does; the outer
+    packets are then fragmented.
+    """
+    around = overhead(encap, version, cookie_length, sublayer, tagged=tagged)
+    mtu = route_mtu - around
+    return mtu if MTU_MIN <= mtu <= 65535 else _ETHERNET_MTU - around

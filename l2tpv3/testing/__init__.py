@@ -1,0 +1,1 @@
+"""A host in memory, for tests and benchmarks: tunnels, netdevs and links that are only remembered."""
