@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from l2tpv3.model.observed import Counters, TunnelCounters
     from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
     from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
-    from l2tpv3.paths import Places
+    from l2tpv3.paths import Paths
 
 _HOMES = {
     "L2tpError": "errors",
     "Manager": "manager",
-    "Places": "places",
+    "Paths": "places",
     "Encap": "spec",
     "Sequencing": "spec",
     "SessionSpec": "spec",
@@ -36,7 +36,7 @@ __all__ = [
     "L2tpError",
     "Manager",
     "NetdevState",
-    "Places",
+    "Paths",
     "Sequencing",
     "SessionSpec",
     "SessionStatus",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from l2tpv3.errors import L2tpError, file_error
 from l2tpv3.linux.netns import own_netns
-from l2tpv3.model.ownership import Mark, link_alias
+from l2tpv3.model.ownership import OwnerTag, link_alias
 
 EBPF = "ebpf"
 """In the runtime directory: where the workers beside the ebpf datapath's programs have their sockets."""
@@ -17,7 +17,7 @@ CARDS = "cards"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Paths:
     """state: survives a reboot (names, wanted specs). runtime: does not (workers' sockets and logs, the lock).
 
     A pair of places is a host of its own: two `l2tpctl` with different pairs in two network namespaces do not
@@ -28,7 +28,7 @@ class Places:
     runtime: Path
 
     @classmethod
-    def from_environment(cls) -> Places:
+    def from_environment(cls) -> Paths:
         """$L2TPV3_STATE_DIR or /var/lib/l2tpv3, and $L2TPV3_RUNTIME_DIR or /run/l2tpv3.
 
         In a network namespace of `ip netns` l2tpv3@NAME, beside the machine's own: what is made there is there alone.
@@ -42,7 +42,7 @@ class Places:
 
     def mark(self, tunnel: str, session: str) -> str:
         """The ifalias of a session's netdev. See l2tpv3.model.ownership."""
-        return Mark(self.runtime, tunnel, session).alias()
+        return OwnerTag(self.runtime, tunnel, session).alias()
 
     def link_mark(self, link: str) -> str:
         """The ifalias of a link's netdev."""

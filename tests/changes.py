@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.picture import picture
@@ -50,7 +50,7 @@ class Bench:
     def call(self, work: Callable[[Manager], object]) -> None:
         """With a fresh manager, as a command has it."""
         with inside(self.host.netns):
-            work(Manager(Places(self.host.state_dir, self.host.runtime_dir)))
+            work(Manager(Paths(self.host.state_dir, self.host.runtime_dir)))
 
     def picture(self) -> str:
         """Of the host; an idle worker has its time to end."""
@@ -71,13 +71,13 @@ class Bench:
                 for one in status.sessions
             ]
 
-    def tunnel(self, name: str, number: int, *sessions: WantedSession, **words: Any) -> WantedTunnel:
+    def tunnel(self, name: str, number: int, *sessions: DesiredSession, **words: Any) -> DesiredTunnel:
         """A wanted tunnel whose words are all given."""
         own: dict[str, Any] = {"remote": self.peer, "id": number, "local-port": 1700 + number}
-        return WantedTunnel(name=name, words={**own, "datapath": self.datapath, **words}, sessions=sessions)
+        return DesiredTunnel(name=name, words={**own, "datapath": self.datapath, **words}, sessions=sessions)
 
 
-def session(name: str, number: int, **words: Any) -> WantedSession:
+def session(name: str, number: int, **words: Any) -> DesiredSession:
     """A wanted session whose words are all given."""
     own = {
         "id": number,
@@ -86,7 +86,7 @@ def session(name: str, number: int, **words: Any) -> WantedSession:
         "rx-cookie": b"abcdefgh",
         "mac": f"02:00:5e:00:53:{number:02x}",
     }
-    return WantedSession(name=name, words={**own, **{key.replace("_", "-"): value for key, value in words.items()}})
+    return DesiredSession(name=name, words={**own, **{key.replace("_", "-"): value for key, value in words.items()}})
 
 
 Change = Callable[[Manager], object]
@@ -101,12 +101,12 @@ class Scenario:
     back: Change
 
 
-def link(name: str, **words: Any) -> WantedLink:
+def link(name: str, **words: Any) -> DesiredLink:
     """A wanted link."""
-    return WantedLink(name=name, words=words)
+    return DesiredLink(name=name, words=words)
 
 
-def to(*wanted: Wanted) -> Change:
+def to(*wanted: Desired) -> Change:
     """Apply with prune."""
     return lambda manager: manager.apply(wanted, prune=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.linux.netns import inside
 from tests.hosts import Host
 
@@ -16,7 +16,7 @@ class Here:
 
     def __init__(self, host: Host, manager: Manager | None = None) -> None:
         self.host = host
-        self.places = Places(host.state_dir, host.runtime_dir)
+        self.places = Paths(host.state_dir, host.runtime_dir)
         self.manager = manager or Manager(self.places)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

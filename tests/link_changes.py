@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 from l2tpv3 import Manager
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
-from l2tpv3.model.desired import Wanted, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredTunnel
 from tests.changes import Bench, Change, Scenario, between, link, session, then, to
 
 
-def _tunnel(bench: Bench, number: int = 1) -> WantedTunnel:
+def _tunnel(bench: Bench, number: int = 1) -> DesiredTunnel:
     """number: its id, and its port's."""
     return bench.tunnel("siteb", number, session("lan", 1), session("two", 2), session("three", 3))
 
 
-def _netdevs(bench: Bench) -> list[Wanted]:
+def _netdevs(bench: Bench) -> list[Desired]:
     """Links that are netdevs of the kernel's."""
     return [
         link("hub", type="bridge", over=["nic0", "siteb/lan"], isolated=["siteb/lan"], address=["10.9.0.1/24"]),
@@ -25,7 +25,7 @@ def _netdevs(bench: Bench) -> list[Wanted]:
     ]
 
 
-def _port_and_card(bench: Bench) -> list[Wanted]:
+def _port_and_card(bench: Bench) -> list[Desired]:
     """A port between a NIC and a session, and a virtual card."""
     return [
         link("wire", type="port", over=["nic2", "siteb/lan"], carrier="follow"),
@@ -33,7 +33,7 @@ def _port_and_card(bench: Bench) -> list[Wanted]:
     ]
 
 
-def _all_types(bench: Bench) -> list[Wanted]:
+def _all_types(bench: Bench) -> list[Desired]:
     return [
         bench.tunnel("siteb", 1, *(session(name, n) for n, name in enumerate(("lan", "two", "three", "four"), 1))),
         link("hub", type="bridge", over=["nic0", "siteb/two"]),
@@ -199,7 +199,7 @@ def _confirm(bench: Bench) -> Scenario:
     return Scenario(start, lambda manager: manager.confirm(), then(lambda manager: manager.rollback(), start))
 
 
-def _of_modules(bench: Bench) -> list[Wanted]:
+def _of_modules(bench: Bench) -> list[Desired]:
     """Links of the types that many kernels lack."""
     return [
         link("bond", type="bond", over=["nic0", "siteb/lan"], address=["10.9.0.1/24"]),

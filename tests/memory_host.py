@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3.model.desired import Wanted
+from l2tpv3.model.desired import Desired
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import NetdevState
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.memory_links import memory_maker
 
 BRIDGES = frozenset({(None, "br0"), (None, "br1")})
@@ -57,13 +57,13 @@ class Host:
 
     def __init__(self, directory: Path) -> None:
         self.memory = MemoryDatapath()
-        self.placer = MemoryPlacer(self.memory, BRIDGES)
+        self.placer = MemoryConfigurator(self.memory, BRIDGES)
         self.maker = memory_maker(self.placer)
         self.countdown = Countdown()
         datapath: Any = Breaking(self.memory, self.countdown)
         placer: Any = Breaking(self.placer, self.countdown)
         maker: Any = Breaking(self.maker, self.countdown)
-        self.manager = Manager(Places(directory / "state", directory / "run"), [datapath], placer, lambda _: maker)
+        self.manager = Manager(Paths(directory / "state", directory / "run"), [datapath], placer, lambda _: maker)
 
     def picture(self) -> Any:
         """Everything that can be seen, but for what counts up (ifindex, made-up MAC addresses)."""
@@ -109,7 +109,7 @@ def host() -> Iterator[Host]:
         yield Host(Path(directory))
 
 
-def try_apply(one: Host, wanted: tuple[Wanted, ...], *, prune: bool = True) -> bool:
+def try_apply(one: Host, wanted: tuple[Desired, ...], *, prune: bool = True) -> bool:
     """False when the state can't be (clashing ids, ports or names): that has to be said before anything is touched."""
     before = one.picture(), one.seen()
     try:

@@ -19,10 +19,10 @@ from l2tpv3.model.observed import Counters, Tunnel, TunnelCounters
 from l2tpv3.model.record import TunnelRecord
 from l2tpv3.netdev.locator import NetdevLocator
 from l2tpv3.netdev.netdevs import Netdevs
-from l2tpv3.paths import CARDS, EBPF, Places
+from l2tpv3.paths import CARDS, EBPF, Paths
 from l2tpv3.store.database import Store
-from l2tpv3.store.journal import Pending
-from l2tpv3.worker.pool import Workers
+from l2tpv3.store.journal import PendingChange
+from l2tpv3.worker.pool import WorkerPool
 from tests.hosts import Host
 from tests.wiring import wiring
 
@@ -32,7 +32,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
 
     Left out: counters, pids, interface indices, what the kernel makes up (link-local addresses, unasked MACs).
     """
-    places = Places(host.state_dir, host.runtime_dir)
+    places = Paths(host.state_dir, host.runtime_dir)
     lines: list[str] = []
     with inside(host.netns):
         recorded = Store(places.state).load()
@@ -56,14 +56,14 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"socket {text}" for text in _sockets(netns)]
     expected = {tunnel.worker_pid for tunnel in (*seen["user"], *seen["ebpf"])} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
-    Workers(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
+    WorkerPool(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
     files = [*_names(places.runtime), *_names(places.state)]
     files += [f"{folder}/{name}" for folder in (CARDS, EBPF) for name in _names(places.runtime / folder)]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)
 
 
-def _plain_pending(pending: Pending | None) -> Pending | None:
+def _plain_pending(pending: PendingChange | None) -> PendingChange | None:
     """Without the time that it has left."""
     return pending if pending is None or pending.deadline is None else dataclasses.replace(pending, deadline=0.0)
 
@@ -75,7 +75,7 @@ def _plain_record(record: TunnelRecord) -> TunnelRecord:
     )
 
 
-def _macs(records: Iterable[TunnelRecord], places: Places) -> Iterator[str]:
+def _macs(records: Iterable[TunnelRecord], places: Paths) -> Iterator[str]:
     """Whether netdevs have the MAC addresses that are on record."""
     locator = NetdevLocator()
     for record in records:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Manager, Places
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3 import Manager, Paths
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Manager:
     memory = MemoryDatapath()
-    made = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory))
+    made = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], MemoryConfigurator(memory))
     made.add_tunnel("siteb", {"remote": "127.0.0.2", "local": "127.17.1.2"})
     made.add_session("siteb", "lan", {})
     return made
@@ -44,7 +44,7 @@ def test_deletions_of_what_runs_are_in_the_past(manager: Manager) -> None:
 
 def test_what_is_removed_beside_what_changes_is_named_as_well(manager: Manager) -> None:
     manager.down()
-    manager.apply([WantedTunnel(name="sitec", words={"remote": "127.0.0.3", "local": "127.17.1.2"})], prune=True)
+    manager.apply([DesiredTunnel(name="sitec", words={"remote": "127.0.0.3", "local": "127.17.1.2"})], prune=True)
     added, removed = _said(manager).removeprefix("apply: ").split("; ", 1)
     assert added.startswith("+ tunnel sitec: 127.17.1.2 to 127.0.0.3")
     assert removed == "- tunnel siteb: removed, with 1 session; it was stopped"
@@ -52,12 +52,12 @@ def test_what_is_removed_beside_what_changes_is_named_as_well(manager: Manager) 
 
 def test_how_a_change_came_about(manager: Manager) -> None:
     words = {"remote": "127.0.0.2", "local": "127.17.1.2"}
-    wanted = [WantedTunnel(name="siteb", words=words, sessions=(WantedSession(name="lan", words={"mtu": 1300}),))]
+    wanted = [DesiredTunnel(name="siteb", words=words, sessions=(DesiredSession(name="lan", words={"mtu": 1300}),))]
     manager.apply(wanted, confirm_s=60)
     assert _said(manager).startswith("apply, to be confirmed within 60 s: ~ session siteb/lan: mtu ")
     manager.confirm()
     assert _said(manager) == "confirmed: tunnel siteb"
-    wanted[0] = WantedTunnel(name="siteb", words=words, sessions=(WantedSession(name="lan", words={"mtu": 1200}),))
+    wanted[0] = DesiredTunnel(name="siteb", words=words, sessions=(DesiredSession(name="lan", words={"mtu": 1200}),))
     manager.apply(wanted, confirm_s=60)
     manager.rollback()
     assert _said(manager) == "rolled back: ~ session siteb/lan: mtu 1200 → 1300"

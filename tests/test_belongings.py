@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.desired import WantedLink, WantedSession, WantedTunnel
-from l2tpv3.netdev.configurator import NetdevPlacer
-from l2tpv3.netdev.safekeeping import FOLDER, Safekeeping
+from l2tpv3.model.desired import DesiredLink, DesiredSession, DesiredTunnel
+from l2tpv3.netdev.configurator import RtnetlinkConfigurator
+from l2tpv3.netdev.safekeeping import FOLDER, ForeignSettingsStore
 from tests.here import Here
 from tests.hosts import Host
 
@@ -118,7 +118,7 @@ def test_what_can_not_be_put_back_is_named(underlay: tuple[Host, Host]) -> None:
     assert "lost with its netdev: netdev over0" in here.audit(1)[0].what
 
 
-class FailingOnce(NetdevPlacer):
+class FailingOnce(RtnetlinkConfigurator):
     """A placer that fails to put back, as if it were killed there, the first time."""
 
     failed = False
@@ -135,7 +135,7 @@ def test_an_interrupted_change_and_the_way_back_lose_nothing(underlay: tuple[Hos
     here = _made(host, "user", address=["10.9.0.1/24"])
     _configure(host)
     before = _configuration(host)
-    failing = Here(host, Manager(Places(host.state_dir, host.runtime_dir), placer=FailingOnce()))
+    failing = Here(host, Manager(Paths(host.state_dir, host.runtime_dir), placer=FailingOnce()))
     with pytest.raises(KeyboardInterrupt):
         failing.set_tunnel("t", {"id": 7})
     assert here.tunnel("t").spec.tunnel_id == 1
@@ -146,7 +146,7 @@ def test_files_that_are_not_ours_are_nothing(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
     for name, content in (("a@b", b"[{}]"), ("c@d", b"\xff"), ("e@f", b'{"x": 1}'), ("g", b"")):
         (tmp_path / FOLDER / name).write_bytes(content)
-    kept = Safekeeping(tmp_path)
+    kept = ForeignSettingsStore(tmp_path)
     assert kept.names() == {("a", "b"), ("c", "d"), ("e", "f")}
     assert [kept.get(*name) for name in sorted(kept.names())] == [[], [], []]
 
@@ -155,12 +155,12 @@ def test_what_a_port_had_set_goes_with_the_port(underlay: tuple[Host, Host]) -> 
     host, _ = underlay
     here = Here(host)
     host.ip("link", "add", "nic8", "type", "veth", "peer", "nic9")
-    lan = WantedSession(name="lan", words={"ifname": "lan0"})
+    lan = DesiredSession(name="lan", words={"ifname": "lan0"})
     one, two = (
-        WantedTunnel(name="t", words={"remote": "10.99.0.2", "datapath": "user", "id": number}, sessions=(lan,))
+        DesiredTunnel(name="t", words={"remote": "10.99.0.2", "datapath": "user", "id": number}, sessions=(lan,))
         for number in (1, 2)
     )
-    here.apply([one, WantedLink(name="wire", words={"type": "port", "over": ["nic8", "t/lan"]})])
+    here.apply([one, DesiredLink(name="wire", words={"type": "port", "over": ["nic8", "t/lan"]})])
     assert _has_ipv6(host) is False
     here.apply([two], prune=True)
     assert _has_ipv6(host) is True

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from l2tpv3.datapath.base import Datapath, Support
 from l2tpv3.errors import UnavailableError
-from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.resolve import allocate
 from l2tpv3.testing.datapath import MemoryDatapath
@@ -78,6 +78,6 @@ def test_auto_never_chooses_the_ebpf_datapath_nor_asks_whether_it_works() -> Non
 def test_udp_checksums_that_nothing_is_said_of(words: dict[str, Any], checksum: bool) -> None:  # noqa: FBT001
     spec = _settled(**words)
     assert spec.udp_checksum is checksum
-    stated = WantedTunnel.from_specs(spec)
+    stated = DesiredTunnel.from_specs(spec)
     assert _settled(**stated.words) == spec, "what is exported gives the same again"
     assert ("udp-checksum" in stated.words) is ("udp-checksum" in words), "a default is not stated"

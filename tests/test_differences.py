@@ -12,7 +12,7 @@ from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
-from l2tpv3.watch.diff import Happening, History, targets
+from l2tpv3.watch.diff import ChangeDetector, Event, targets
 
 NETDEV = NetdevState(ifname="pw0", ifindex=5, mac="02:00:00:00:00:01", mtu=1400, up=True, carrier=True, netns="x")
 
@@ -36,9 +36,9 @@ def link(name: str = "br7", **changes: object) -> LinkStatus:
 
 def told(*looks: list[TunnelStatus]) -> list[tuple[str, str, str]]:
     """Type, change and name of what is told after all looks but the first."""
-    history = History()
+    history = ChangeDetector()
     assert history.happened(looks[0]) == []
-    found: list[Happening] = [one for look in looks[1:] for one in history.happened(look)]
+    found: list[Event] = [one for look in looks[1:] for one in history.happened(look)]
     assert "secretly" not in str(found) and b"secretly".hex() not in str(found)
     return [(one.type, one.data["change"], str(one.data.get("name", one.data.get("tunnel")))) for one in found]
 
@@ -103,14 +103,14 @@ def test_what_has_to_be_heard() -> None:
     ],
 )
 def test_what_happened_to_links(looks: list[list[LinkStatus]], expected: list[str]) -> None:
-    history = History()
+    history = ChangeDetector()
     assert history.happened([], looks[0]) == []
     found = history.happened([], looks[1])
     assert [(one.type, one.data["change"]) for one in found] == [("link", change) for change in expected]
 
 
 def test_links_come_after_what_they_are_over_and_go_before() -> None:
-    history = History()
+    history = ChangeDetector()
     history.happened([])
     both = [one.type for one in history.happened([tunnel(session())], [link()])]
     assert both == ["tunnel", "session", "link"]

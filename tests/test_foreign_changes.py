@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts
 
@@ -20,7 +20,7 @@ NETDEV_CHANGES = [
 L2TP_CHANGES = ["l2tp del session tunnel_id 2 session_id 3", "l2tp del tunnel tunnel_id 3"]
 
 
-def _wanted(peer: str, datapath: str) -> list[WantedTunnel]:
+def _wanted(peer: str, datapath: str) -> list[DesiredTunnel]:
     """The last session of the first tunnel is down: the kernel announces fewer changes of such a netdev."""
     found = []
     for tunnel in range(TUNNELS):
@@ -29,10 +29,10 @@ def _wanted(peer: str, datapath: str) -> list[WantedTunnel]:
             address = [f"10.{tunnel}.{number}.1/24"]
             is_down = (tunnel, number) == (0, SESSIONS - 1)
             words = {"id": number + 1, "ifname": f"pw{tunnel}x{number}", "mtu": 1400, "address": address}
-            sessions.append(WantedSession(name=f"s{number}", words={**words, "up": not is_down}))
+            sessions.append(DesiredSession(name=f"s{number}", words={**words, "up": not is_down}))
         port = 5000 + tunnel
         words = {"remote": peer, "id": tunnel + 1, "local-port": port, "remote-port": port, "datapath": datapath}
-        found.append(WantedTunnel(name=f"t{tunnel}", words=words, sessions=tuple(sessions)))
+        found.append(DesiredTunnel(name=f"t{tunnel}", words=words, sessions=tuple(sessions)))
     return found
 
 

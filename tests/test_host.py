@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places
+from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, RefusedError
-from l2tpv3.netdev.configurator import NetdevPlacer
+from l2tpv3.netdev.configurator import RtnetlinkConfigurator
 from tests.here import Here, leftovers, netdevs
 from tests.hosts import Host, Hosts
 from tests.memory_host import Breaking, Countdown
@@ -134,9 +134,9 @@ def test_taken_netdev_names_and_ids_are_conflicts(here: Here) -> None:
 def test_an_add_that_fails_leaves_nothing(pair: tuple[Here, Here], datapath: str, fails_at: int) -> None:
     host = pair[0].host
     countdown = Countdown()
-    places = Places(host.state_dir, host.runtime_dir)
+    places = Paths(host.state_dir, host.runtime_dir)
     kinds: list[Any] = [KernelDatapath() if datapath == "kernel" else UserDatapath(places)]
-    placer: Any = Breaking(NetdevPlacer(), countdown)
+    placer: Any = Breaking(RtnetlinkConfigurator(), countdown)
     manager = Manager(places, [Breaking(kinds[0], countdown)], placer)
     here = Here(host, manager)
     countdown.at = fails_at

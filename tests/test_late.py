@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places
+from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.errors import NoRouteError, RefusedError
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import TunnelSpec
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here, netdevs
 from tests.hosts import Host, Hosts
 from tests.watching import eventually, said, watch
@@ -145,8 +145,8 @@ class Refusing(MemoryDatapath):
 
 def test_what_time_does_not_mend_undoes_all_of_it(tmp_path: Path) -> None:
     memory = Refusing()
-    manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory))
-    tunnel = functools.partial(WantedTunnel, sessions=(WantedSession(name="lan", words={}),))
+    manager = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], MemoryConfigurator(memory))
+    tunnel = functools.partial(DesiredTunnel, sessions=(DesiredSession(name="lan", words={}),))
     wanted = [
         tunnel(name="a", words={"remote": "127.0.0.2"}),
         tunnel(name="b", words={"remote": "127.0.0.3", "local": "192.0.2.77"}),

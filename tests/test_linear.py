@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.memory_host import Host, host
 
 FEW, MANY = 60, 240
@@ -40,26 +40,26 @@ def _steps(call: Callable[[], object]) -> int:
     return count
 
 
-def _sessions(number: int, **words: object) -> tuple[WantedSession, ...]:
-    return tuple(WantedSession(name=f"s{one}", words={"mtu": 1400, **words}) for one in range(number))
+def _sessions(number: int, **words: object) -> tuple[DesiredSession, ...]:
+    return tuple(DesiredSession(name=f"s{one}", words={"mtu": 1400, **words}) for one in range(number))
 
 
-def _one_tunnel(size: int, **words: object) -> tuple[WantedTunnel, ...]:
-    return (WantedTunnel(name="t", words={"remote": "127.0.0.2", **words}, sessions=_sessions(size)),)
+def _one_tunnel(size: int, **words: object) -> tuple[DesiredTunnel, ...]:
+    return (DesiredTunnel(name="t", words={"remote": "127.0.0.2", **words}, sessions=_sessions(size)),)
 
 
-def _tunnels(size: int, **words: object) -> tuple[WantedTunnel, ...]:
+def _tunnels(size: int, **words: object) -> tuple[DesiredTunnel, ...]:
     return tuple(
-        WantedTunnel(name=f"t{one}", words={"remote": f"127.0.1.{one + 1}", **words}, sessions=_sessions(1))
+        DesiredTunnel(name=f"t{one}", words={"remote": f"127.0.1.{one + 1}", **words}, sessions=_sessions(1))
         for one in range(size)
     )
 
 
-def _to_one_peer(size: int) -> tuple[WantedTunnel, ...]:
-    return tuple(WantedTunnel(name=f"t{one}", words={"remote": "127.0.0.2", "encap": "ip"}) for one in range(size))
+def _to_one_peer(size: int) -> tuple[DesiredTunnel, ...]:
+    return tuple(DesiredTunnel(name=f"t{one}", words={"remote": "127.0.0.2", "encap": "ip"}) for one in range(size))
 
 
-WANTED: dict[str, Callable[[int], tuple[WantedTunnel, ...]]] = {
+WANTED: dict[str, Callable[[int], tuple[DesiredTunnel, ...]]] = {
     "sessions of a tunnel": _one_tunnel,
     "sessions of a tunnel over IP": lambda size: _one_tunnel(size, encap="ip"),
     "tunnels": _tunnels,
@@ -68,7 +68,7 @@ WANTED: dict[str, Callable[[int], tuple[WantedTunnel, ...]]] = {
 }
 
 
-def _plan(one: Host, wanted: tuple[WantedTunnel, ...]) -> int:
+def _plan(one: Host, wanted: tuple[DesiredTunnel, ...]) -> int:
     return _steps(lambda: one.manager.plan(wanted))
 
 
@@ -90,7 +90,7 @@ def test_so_does_changing_all_that_is_there(kind: str) -> None:
             one.manager.apply(WANTED[kind](size))
             more = WANTED[kind](size + 1)
             changed = tuple(
-                WantedTunnel(name=it.name, words=it.words, sessions=_sessions(len(it.sessions), vlan=5)) for it in more
+                DesiredTunnel(name=it.name, words=it.words, sessions=_sessions(len(it.sessions), vlan=5)) for it in more
             )
             steps.append(_plan(one, changed))
     assert steps[1] < 1.3 * MANY / FEW * steps[0], steps

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import LockedError
 from l2tpv3.linux import filelock
 from l2tpv3.linux.filelock import exclusive
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 
 _HOLD = """
 import fcntl, os, sys
@@ -73,7 +73,7 @@ def test_restore_waits_for_it_once_however_many_tunnels_there_are(
                 raise AssertionError("the lock is held")
 
     def manager(memory: MemoryDatapath) -> Manager:
-        return Manager(Places(tmp_path / "state", runtime), [memory], MemoryPlacer(memory))
+        return Manager(Paths(tmp_path / "state", runtime), [memory], MemoryConfigurator(memory))
 
     before = manager(MemoryDatapath())
     for number in range(3):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.config import dump
 from l2tpv3.model import ids
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import Hosts
 
@@ -23,7 +23,7 @@ DATAPATHS = ["user", pytest.param("kernel", marks=pytest.mark.kernel_l2tp)]
 
 
 def make(folder: Path, memory: MemoryDatapath) -> Manager:
-    return Manager(Places(folder / "state", folder / "run"), [memory], MemoryPlacer(memory))
+    return Manager(Paths(folder / "state", folder / "run"), [memory], MemoryConfigurator(memory))
 
 
 def mac(manager: Manager | Here, session: str = "lan") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places
+from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.errors import (
     ConflictError,
     ExistsError,
@@ -17,21 +17,21 @@ from l2tpv3.errors import (
     NotFoundError,
     RefusedError,
 )
-from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from l2tpv3.model.links.spec import LinkSpec
-from l2tpv3.model.progress import News, Turn
+from l2tpv3.model.progress import RestoreEvent, RestoreOutcome
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.links import MemoryMaker
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.links import MemoryBackend
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.memory_links import memory_maker
 
 PEER = {"remote": "127.0.0.2"}
 
 
 class Maker:
-    """A MemoryMaker that refuses to make or change a link whose name is in `fails`."""
+    """A MemoryBackend that refuses to make or change a link whose name is in `fails`."""
 
-    def __init__(self, inner: MemoryMaker) -> None:
+    def __init__(self, inner: MemoryBackend) -> None:
         self.inner, self.fails = inner, ""
 
     def __getattr__(self, name: str) -> Any:
@@ -59,11 +59,11 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     memory = MemoryDatapath()
-    placer = MemoryPlacer(memory)
+    placer = MemoryConfigurator(memory)
     nics = {"eth0": 1, "eth1": 2, "eth2": 3}
 
     maker = Maker(memory_maker(placer, nics))
-    manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, lambda _: maker)
+    manager = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], placer, lambda _: maker)
     return Bench(manager, maker, memory, nics)
 
 
@@ -74,16 +74,16 @@ def manager(bench: Bench) -> Manager:
     return bench.manager
 
 
-def link(name: str, **words: Any) -> WantedLink:
-    return WantedLink(name=name, words={word.replace("_", "-"): value for word, value in words.items()})
+def link(name: str, **words: Any) -> DesiredLink:
+    return DesiredLink(name=name, words={word.replace("_", "-"): value for word, value in words.items()})
 
 
-def tunnel(*sessions: WantedSession) -> WantedTunnel:
-    return WantedTunnel(name="site", words=PEER, sessions=sessions)
+def tunnel(*sessions: DesiredSession) -> DesiredTunnel:
+    return DesiredTunnel(name="site", words=PEER, sessions=sessions)
 
 
-def session(name: str, **words: Any) -> WantedSession:
-    return WantedSession(name=name, words={"ifname": f"{name}0", **words})
+def session(name: str, **words: Any) -> DesiredSession:
+    return DesiredSession(name=name, words={"ifname": f"{name}0", **words})
 
 
 def test_a_link_over_a_nic_and_a_session(manager: Manager) -> None:
@@ -180,7 +180,7 @@ def test_a_session_joins_a_bridge_that_is_a_link_by_either_end(manager: Manager)
 
 def test_all_at_once_and_nothing_the_second_time(bench: Bench) -> None:
     manager = bench.manager
-    wanted: list[Wanted] = [
+    wanted: list[Desired] = [
         link("v5", type="vlan", id=5, over=["br0"]),
         link("br0", type="bridge", over=["eth1", "site/lan"]),
         tunnel(session("lan"), session("own", bridge="br1")),
@@ -201,7 +201,7 @@ def test_all_at_once_and_nothing_the_second_time(bench: Bench) -> None:
 
 def test_a_step_that_fails_undoes_all(bench: Bench) -> None:
     manager = bench.manager
-    start: list[Wanted] = [tunnel(session("lan")), link("br0", type="bridge", over=["site/lan"], priority=1)]
+    start: list[Desired] = [tunnel(session("lan")), link("br0", type="bridge", over=["site/lan"], priority=1)]
     manager.apply(start, prune=True)
     before = (manager.stated(), [dataclasses.replace(one, netdev=None) for one in manager.links.all()])
     bench.maker.fails = "v5"
@@ -244,13 +244,13 @@ def test_after_a_reboot_links_come_without_what_is_late(manager: Manager, bench:
     manager.links.add("v5", {"type": "vlan", "id": 5, "over": ["eth2"]})
     manager.down()
     late = bench.nics.pop("eth1"), bench.nics.pop("eth2")
-    news: list[News] = []
+    news: list[RestoreEvent] = []
     with pytest.raises(MissingError, match="no netdev eth"):
         manager.restore(tell=news.append)
     assert manager.links.get("br0").over == ("lan0",)
     assert manager.links.get("br0").notes == ("eth1 is not there",)
     assert manager.links.get("v5").condition is Condition.MISSING
-    assert News("site", Turn.RESTORED) in news
+    assert RestoreEvent("site", RestoreOutcome.RESTORED) in news
     bench.nics["eth1"], bench.nics["eth2"] = late
     assert manager.restore() == ["link br0", "link v5"]
     assert set(manager.links.get("br0").over) == {"eth1", "lan0"}
@@ -306,9 +306,9 @@ def test_a_links_address_is_its_hosts_own_and_stays(tmp_path: Path) -> None:
     """Two records on one machine, as in two network namespaces; both bridges may be on one pseudowire."""
 
     def make(folder: str) -> Manager:
-        placer = MemoryPlacer(memory := MemoryDatapath())
+        placer = MemoryConfigurator(memory := MemoryDatapath())
         maker = memory_maker(placer)
-        return Manager(Places(tmp_path / folder, tmp_path / folder / "run"), [memory], placer, lambda _: maker)
+        return Manager(Paths(tmp_path / folder, tmp_path / folder / "run"), [memory], placer, lambda _: maker)
 
     hosts = [make("a"), make("b")]
     macs = [one.links.add("lan", {"type": "bridge"}).mac for one in hosts]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places
+from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.errors import (
     ConflictError,
     ExistsError,
@@ -17,11 +17,11 @@ from l2tpv3.errors import (
     PreconditionError,
     RefusedError,
 )
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.store.actor import acting_for
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 
 PEER = {"remote": "127.0.0.2"}
 
@@ -50,7 +50,7 @@ def manager(tmp_path: Path, memory: MemoryDatapath) -> Manager:
 
 def make(tmp_path: Path, memory: MemoryDatapath) -> Manager:
     bridges = frozenset({(None, "br0")})
-    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory, bridges))
+    return Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], MemoryConfigurator(memory, bridges))
 
 
 def test_defaults(manager: Manager) -> None:
@@ -169,7 +169,7 @@ def test_setting_a_tunnel_brings_its_sessions_along(manager: Manager) -> None:
 def test_checksums_keep_to_the_default_of_the_datapath_and_the_peer(tmp_path: Path) -> None:
     ebpf, memory = MemoryDatapath(), MemoryDatapath()
     ebpf.name = "ebpf"
-    manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory, ebpf], MemoryPlacer(memory))
+    manager = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory, ebpf], MemoryConfigurator(memory))
 
     def checksum() -> bool:
         return manager.tunnel("siteb").spec.udp_checksum
@@ -191,7 +191,7 @@ def test_checksums_keep_to_the_default_of_the_datapath_and_the_peer(tmp_path: Pa
         manager.set_tunnel("siteb", words)
         assert checksum() is expected, words
         assert not manager.plan(manager.stated()).steps
-    wanted = [WantedTunnel(name="siteb", words={**PEER, "id": 9, "peer-id": 7, "datapath": "ebpf"})]
+    wanted = [DesiredTunnel(name="siteb", words={**PEER, "id": 9, "peer-id": 7, "datapath": "ebpf"})]
     assert not manager.plan(wanted).steps, "a file that says nothing of them does not differ"
     manager.put_tunnel("siteb", {**PEER, "datapath": "memory"})
     assert checksum()
@@ -199,8 +199,8 @@ def test_checksums_keep_to_the_default_of_the_datapath_and_the_peer(tmp_path: Pa
 
 @pytest.mark.parametrize("step", ["add_session", "place"])
 def test_a_session_add_that_fails_leaves_nothing(tmp_path: Path, memory: MemoryDatapath, step: str) -> None:
-    datapath, placer = Failing(memory), Failing(MemoryPlacer(memory))
-    manager = Manager(Places(tmp_path / "s", tmp_path / "r"), [datapath], placer)  # type: ignore[list-item, arg-type]
+    datapath, placer = Failing(memory), Failing(MemoryConfigurator(memory))
+    manager = Manager(Paths(tmp_path / "s", tmp_path / "r"), [datapath], placer)  # type: ignore[list-item, arg-type]
     manager.add_tunnel("siteb", PEER)
     datapath.fails = placer.fails = step
     with pytest.raises(RefusedError, match="injected"):
@@ -212,7 +212,7 @@ def test_a_session_add_that_fails_leaves_nothing(tmp_path: Path, memory: MemoryD
 
 def test_a_tunnel_add_that_fails_leaves_nothing(tmp_path: Path, memory: MemoryDatapath) -> None:
     datapath = Failing(memory)
-    manager = Manager(Places(tmp_path / "s", tmp_path / "r"), [datapath], MemoryPlacer(memory))  # type: ignore[list-item]
+    manager = Manager(Paths(tmp_path / "s", tmp_path / "r"), [datapath], MemoryConfigurator(memory))  # type: ignore[list-item]
     datapath.fails = "add_tunnel"
     with pytest.raises(RefusedError, match="injected"):
         manager.add_tunnel("siteb", PEER)
@@ -221,8 +221,8 @@ def test_a_tunnel_add_that_fails_leaves_nothing(tmp_path: Path, memory: MemoryDa
 
 @pytest.mark.parametrize("words", [{"tx-cookie": "none"}, {"mtu": 1400, "sequencing": "send"}])
 def test_a_set_that_fails_leaves_what_was(tmp_path: Path, memory: MemoryDatapath, words: dict[str, object]) -> None:
-    placer = Failing(MemoryPlacer(memory))
-    manager = Manager(Places(tmp_path / "s", tmp_path / "r"), [memory], placer)  # type: ignore[arg-type]
+    placer = Failing(MemoryConfigurator(memory))
+    manager = Manager(Paths(tmp_path / "s", tmp_path / "r"), [memory], placer)  # type: ignore[arg-type]
     manager.add_tunnel("siteb", PEER)
     before = manager.add_session("siteb", "lan", {"mtu": 1300})
 
@@ -435,9 +435,9 @@ def test_the_log_names_whom_a_thread_acts_for(manager: Manager) -> None:
 
 
 def test_ids_pass_from_one_session_to_another_in_one_change(manager: Manager) -> None:
-    def wanted(**ids: int) -> list[WantedTunnel]:
-        sessions = (WantedSession(name=name, words={"id": number}) for name, number in ids.items())
-        return [WantedTunnel(name="siteb", words=PEER, sessions=tuple(sessions))]
+    def wanted(**ids: int) -> list[DesiredTunnel]:
+        sessions = (DesiredSession(name=name, words={"id": number}) for name, number in ids.items())
+        return [DesiredTunnel(name="siteb", words=PEER, sessions=tuple(sessions))]
 
     manager.apply(wanted(a=1, b=2))
     for ids in ({"a": 2, "b": 1}, {"a": 2, "b": 9, "c": 1}, {"a": 1, "b": 2, "c": 9}):

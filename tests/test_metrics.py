@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.metrics.host import LINK_COUNTERS, Family, exposition, families, labels
 from l2tpv3.model.links.observed import COUNTERS
 from l2tpv3.model.links.spec import LinkSpec
@@ -19,7 +19,7 @@ from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.status import Condition, NetdevState
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -39,7 +39,7 @@ def parsed(text: str, *, openmetrics: bool) -> Samples:
 @pytest.fixture
 def manager(tmp_path: Path) -> Manager:
     memory = MemoryDatapath()
-    manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory))
+    manager = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], MemoryConfigurator(memory))
     manager.add_tunnel("siteb", {"remote": "127.0.0.2"})
     manager.add_session("siteb", "lan", {"ifname": "pw0", "mtu": "1400", "tx-cookie": "00112233"})
     manager.add_session("siteb", "dmz", {"up": False})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Places
+from l2tpv3 import Paths
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.observed import Session, Tunnel
 from l2tpv3.model.record import SessionRecord, TunnelRecord
@@ -63,7 +63,7 @@ def _session(number: int, ifname: str, attached: str | None) -> Session:
     return Session(session_id=number, peer_session_id=number, ifname=ifname, attached=attached)
 
 
-def _netdev(host: Host, places: Places, ifname: str, *, marked: bool = True) -> None:
+def _netdev(host: Host, places: Paths, ifname: str, *, marked: bool = True) -> None:
     host.ip(*TAP.format(ifname).split())
     if marked:
         host.ip("link", "set", ifname, "alias", places.mark("t", "lan"))
@@ -72,7 +72,7 @@ def _netdev(host: Host, places: Places, ifname: str, *, marked: bool = True) -> 
 def _found(host: Host, datapath: Reports, old: Any, new: Any, *, wanted: Any) -> str | None:
     """The name of the session's netdev, by the record, by what a killed change was making, and by what is wanted."""
     with inside(host.netns):
-        places = Places(host.state_dir, host.runtime_dir)
+        places = Paths(host.state_dir, host.runtime_dir)
         datapaths: dict[str, Any] = {datapath.name: datapath}
         world = Observer(datapaths, places, NetdevLocator()).world(old, new, wanted)
     netdev = world.netdevs.get(("t", "lan"))
@@ -87,7 +87,7 @@ def test_the_netdev_of_two_sessions_of_one_name_is_that_of_the_wanted_one(
     """The new one is made in the tunnel's namespace, wherever it is going to be."""
     host, inner = hosts.add("a", "inner")
     elsewhere = home == "inner"
-    places = Places(host.state_dir, host.runtime_dir)
+    places = Paths(host.state_dir, host.runtime_dir)
     old, new = (_record(number, "user", inner.netns if elsewhere else None) for number in (OLD, NEW))
     for ifname in sorted(("lan", "l2tpnew5"), key=lambda name: name == made_last):
         _netdev(inner if elsewhere and ifname == "lan" else host, places, ifname)
@@ -102,7 +102,7 @@ def test_the_netdev_of_two_sessions_of_one_name_is_that_of_the_wanted_one(
 
 def test_a_netdev_that_has_no_mark_yet_leaves_the_other_sessions_alone(hosts: Hosts) -> None:
     (host,) = hosts.add("a")
-    places = Places(host.state_dir, host.runtime_dir)
+    places = Paths(host.state_dir, host.runtime_dir)
     old, new = (_record(number, "user", None) for number in (OLD, NEW))
     _netdev(host, places, "lan")
     _netdev(host, places, "l2tpnew5", marked=False)
@@ -120,7 +120,7 @@ def test_where_only_first_names_are_told_one_that_is_there_is_the_sessions(
     """As the kernel tells them. The netdevs stand for l2tp_eth's, which not every kernel makes."""
     monkeypatch.setitem(locator._KINDS, "kernel", ("tun",))
     (host,) = hosts.add("a")
-    places = Places(host.state_dir, host.runtime_dir)
+    places = Paths(host.state_dir, host.runtime_dir)
     old, new = (_record(number, "kernel", None) for number in (OLD, NEW))
     _netdev(host, places, "lan")
     _netdev(host, places, "l2tpnew5", marked=False)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places
+from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.progress import News
+from l2tpv3.model.progress import RestoreEvent
 from l2tpv3.reconcile import notes
 from l2tpv3.reconcile.notes import LookedAt
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.watching import eventually
@@ -28,7 +28,7 @@ PEER = {"remote": "127.0.0.2"}
 
 
 def make(folder: Path, memory: MemoryDatapath) -> Manager:
-    return Manager(Places(folder / "state", folder / "run"), [memory], MemoryPlacer(memory))
+    return Manager(Paths(folder / "state", folder / "run"), [memory], MemoryConfigurator(memory))
 
 
 def restored_by(note: str) -> str:
@@ -155,7 +155,7 @@ def test_what_was_chosen_from_the_surroundings_is_compared_by_all_alike(
     a.ip("link", "set", UNDERLAY, "mtu", "1300")
     assert [bool(one.notes) for one in here.tunnel("t").sessions] == [True, False]
     assert here.plan(wanted).changes
-    told: list[News] = []
+    told: list[RestoreEvent] = []
     here.restore(tell=told.append)
     assert [one.changed for one in told] == [f"session auto: mtu {mtu} → {mtu - 200}"]
     assert (here.session("t", "auto").mtu, here.session("t", "auto").notes) == (mtu - 200, ())

@@ -6,7 +6,7 @@ import pytest
 
 from l2tpv3.errors import ConflictError
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import TunnelSpec, parse_address
 from l2tpv3.netdev.underlay import way_through
 from tests.here import Here
@@ -65,10 +65,10 @@ def test_add_set_apply_and_links_refuse_it(host: Here) -> None:
     host.add_session("t", "lan", {})
     with pytest.raises(ConflictError, match=message):
         host.set_session("t", "lan", {"bridge": "br0"})
-    wanted = WantedTunnel(
+    wanted = DesiredTunnel(
         name="t",
         words={"remote": "10.1.0.2", "datapath": "user"},
-        sessions=(WantedSession(name="lan", words={"bridge": "br0"}),),
+        sessions=(DesiredSession(name="lan", words={"bridge": "br0"}),),
     )
     with pytest.raises(ConflictError, match=message):
         host.apply([wanted])

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places
+from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, RefusedError
-from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.spec import TunnelSpec, parse_address
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 
 PEER = {"remote": "127.0.0.2"}
 OTHER = {"remote": "127.0.0.3", "local-port": 1703}
@@ -24,7 +24,7 @@ class Killed(BaseException):
 
 
 def make(folder: Path, memory: MemoryDatapath, bridges: frozenset[tuple[str | None, str]] = frozenset()) -> Manager:
-    return Manager(Places(folder / "state", folder / "run"), [memory], MemoryPlacer(memory, bridges))
+    return Manager(Paths(folder / "state", folder / "run"), [memory], MemoryConfigurator(memory, bridges))
 
 
 def add_foreign(memory: MemoryDatapath) -> str:
@@ -46,7 +46,7 @@ CHANGES: dict[str, Callable[[Manager, str], Any]] = {
     "put_session": lambda manager, _: manager.put_session("t", "new", {}),
     "set_session": lambda manager, _: manager.set_session("t", "s", {"mtu": 1200}),
     "del_session": lambda manager, _: manager.del_session("t", "s"),
-    "apply": lambda manager, _: manager.apply([WantedTunnel(name="new", words=OTHER)]),
+    "apply": lambda manager, _: manager.apply([DesiredTunnel(name="new", words=OTHER)]),
     "adopt": lambda manager, foreign: manager.adopt(foreign),
     "down": lambda manager, _: manager.down(),
     "restore": lambda manager, _: manager.restore(),
@@ -65,9 +65,9 @@ def test_nothing_makes_an_unconfirmed_change_permanent(tmp_path: Path, name: str
     foreign = add_foreign(memory)
     before = manager.records()
     (stated,) = manager.stated()
-    assert isinstance(stated, WantedTunnel)
+    assert isinstance(stated, DesiredTunnel)
     manager.apply(
-        [WantedTunnel(name="t", words={**stated.words, "remote-port": 1777}, sessions=stated.sessions)], confirm_s=900
+        [DesiredTunnel(name="t", words={**stated.words, "remote-port": 1777}, sessions=stated.sessions)], confirm_s=900
     )
     refused = False
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from tests.hosts import Host
 
 _PRINT = "from l2tpv3 import Places; p = Places.from_environment(); print(p.state, p.runtime)"
@@ -17,11 +17,11 @@ _PRINT = "from l2tpv3 import Places; p = Places.from_environment(); print(p.stat
 def test_the_environment_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("L2TPV3_STATE_DIR", raising=False)
     monkeypatch.delenv("L2TPV3_RUNTIME_DIR", raising=False)
-    assert Places.from_environment() == Places(Path("/var/lib/l2tpv3"), Path("/run/l2tpv3"))
+    assert Paths.from_environment() == Paths(Path("/var/lib/l2tpv3"), Path("/run/l2tpv3"))
     monkeypatch.setenv("L2TPV3_STATE_DIR", "/a")
-    assert Places.from_environment() == Places(Path("/a"), Path("/run/l2tpv3"))
+    assert Paths.from_environment() == Paths(Path("/a"), Path("/run/l2tpv3"))
     monkeypatch.setenv("L2TPV3_RUNTIME_DIR", "/b")
-    assert Places.from_environment() == Places(Path("/a"), Path("/b"))
+    assert Paths.from_environment() == Paths(Path("/a"), Path("/b"))
 
 
 @pytest.mark.root

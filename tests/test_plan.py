@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.memory_host import host, try_apply
 
 session_words = st.fixed_dictionaries(
@@ -41,14 +41,14 @@ tunnel_words = st.fixed_dictionaries(
 
 
 @st.composite
-def wanted_states(draw: st.DrawFn) -> tuple[WantedTunnel, ...]:
+def wanted_states(draw: st.DrawFn) -> tuple[DesiredTunnel, ...]:
     tunnels = []
     for name in draw(st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3)):
         sessions = tuple(
-            WantedSession(name=one, words=draw(session_words))
+            DesiredSession(name=one, words=draw(session_words))
             for one in draw(st.lists(st.sampled_from(["x", "y", "z"]), unique=True, max_size=3))
         )
-        tunnels.append(WantedTunnel(name=name, words=draw(tunnel_words), sessions=sessions))
+        tunnels.append(DesiredTunnel(name=name, words=draw(tunnel_words), sessions=sessions))
     return tuple(tunnels)
 
 
@@ -58,7 +58,7 @@ SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 @SLOW
 @given(first=wanted_states(), second=wanted_states(), prune=st.booleans())
 def test_apply_reaches_what_is_wanted_and_a_second_plan_is_empty(
-    first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...], *, prune: bool
+    first: tuple[DesiredTunnel, ...], second: tuple[DesiredTunnel, ...], *, prune: bool
 ) -> None:
     with host() as one:
         try_apply(one, first)
@@ -88,7 +88,7 @@ def test_apply_reaches_what_is_wanted_and_a_second_plan_is_empty(
 @SLOW
 @given(wanted_states(), wanted_states(), st.integers(1, 25))
 def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
-    first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...], break_at: int
+    first: tuple[DesiredTunnel, ...], second: tuple[DesiredTunnel, ...], break_at: int
 ) -> None:
     with host() as one:
         try_apply(one, first)
@@ -110,7 +110,7 @@ def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
 
 @SLOW
 @given(wanted_states(), st.data())
-def test_what_was_lost_is_found_and_made_again(wanted: tuple[WantedTunnel, ...], data: st.DataObject) -> None:
+def test_what_was_lost_is_found_and_made_again(wanted: tuple[DesiredTunnel, ...], data: st.DataObject) -> None:
     with host() as one:
         if not try_apply(one, wanted):
             return
@@ -130,7 +130,7 @@ def test_what_was_lost_is_found_and_made_again(wanted: tuple[WantedTunnel, ...],
 
 @SLOW
 @given(wanted_states(), wanted_states())
-def test_a_plan_tells_no_secrets(first: tuple[WantedTunnel, ...], second: tuple[WantedTunnel, ...]) -> None:
+def test_a_plan_tells_no_secrets(first: tuple[DesiredTunnel, ...], second: tuple[DesiredTunnel, ...]) -> None:
     from l2tpv3.plan.describe import describe
 
     with host() as one:
@@ -149,9 +149,9 @@ def test_a_plan_tells_no_secrets(first: tuple[WantedTunnel, ...], second: tuple[
 def test_a_name_passes_on_from_a_tunnel_that_is_made_anew_beside_its_predecessor(other: dict[str, object]) -> None:
     """The predecessor stays until the successor is there, but a session of it that goes can't keep a wanted name."""
     name = {"ifname": "lan1"}
-    first = WantedTunnel(name="a", words={"remote": "127.0.0.2"}, sessions=(WantedSession(name="y", words=name),))
-    second = WantedTunnel(
-        name="a", words={"remote": "127.0.0.2", "id": 2, **other}, sessions=(WantedSession(name="x", words=name),)
+    first = DesiredTunnel(name="a", words={"remote": "127.0.0.2"}, sessions=(DesiredSession(name="y", words=name),))
+    second = DesiredTunnel(
+        name="a", words={"remote": "127.0.0.2", "id": 2, **other}, sessions=(DesiredSession(name="x", words=name),)
     )
     with host() as one:
         one.manager.apply((first,))

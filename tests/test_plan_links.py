@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from l2tpv3 import Condition
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from l2tpv3.model.links.record import LinkRecord, below
 from l2tpv3.model.record import resolved, resolved_session
 from tests.memory_host import Host, host, try_apply
@@ -41,12 +41,12 @@ _MOST = {"bridge": (0, 3), "alias": (0, 1), "port": (2, 2)}
 
 
 @st.composite
-def wanted_states(draw: st.DrawFn) -> tuple[Wanted, ...]:
+def wanted_states(draw: st.DrawFn) -> tuple[Desired, ...]:
     """Tunnels with sessions, and links over those, over NICs and over links whose names come before theirs.
 
     A netdev is a member of one at most; but now and then a session says a bridge itself, whoever else has it.
     """
-    wanted: list[Wanted] = []
+    wanted: list[Desired] = []
     free = [*NICS]
     for number, name in enumerate(TUNNELS):
         if not draw(st.integers(0, 3)):
@@ -59,11 +59,11 @@ def wanted_states(draw: st.DrawFn) -> tuple[Wanted, ...]:
                 words["bridge"] = draw(st.sampled_from([None, None, None, "br0", "la", "lb"]))
                 if words["bridge"] is None and draw(st.booleans()):
                     words["ifname"] += "2"
-                sessions.append(WantedSession(name=session, words=words))
+                sessions.append(DesiredSession(name=session, words=words))
                 free.append(f"{name}/{session}")
         remote = {"remote": "127.0.0.2", "id": draw(st.sampled_from([number + 1, number + 5]))}
         ports = {"local-port": 1701 + number, "remote-port": 1701}
-        wanted.append(WantedTunnel(name=name, words={**remote, **ports}, sessions=tuple(sessions)))
+        wanted.append(DesiredTunnel(name=name, words={**remote, **ports}, sessions=tuple(sessions)))
     for name in LINKS:
         words = draw(types) if draw(st.integers(0, 2)) else {}
         least, most = _MOST.get(words.get("type", ""), (1, 1))
@@ -78,7 +78,7 @@ def wanted_states(draw: st.DrawFn) -> tuple[Wanted, ...]:
             free.append(name)
             words |= draw(more_words)
             words |= {"ifname": f"{name}-net"} if draw(st.booleans()) else {}
-        wanted.append(WantedLink(name=name, words=words))
+        wanted.append(DesiredLink(name=name, words=words))
     return tuple(draw(st.permutations(wanted)))
 
 
@@ -88,7 +88,7 @@ SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 @SLOW
 @given(first=wanted_states(), second=wanted_states(), gone=st.sets(st.sampled_from(LINKS)), prune=st.booleans())
 def test_apply_reaches_what_is_wanted_and_a_second_plan_is_empty(
-    first: tuple[Wanted, ...], second: tuple[Wanted, ...], gone: set[str], *, prune: bool
+    first: tuple[Desired, ...], second: tuple[Desired, ...], gone: set[str], *, prune: bool
 ) -> None:
     with host() as one:
         try_apply(one, first)
@@ -107,15 +107,15 @@ def lose(one: Host, names: set[str]) -> None:
             one.maker.remove(status.spec, one.manager.places.link_mark(status.name))
 
 
-def assert_is_there(one: Host, wanted: tuple[Wanted, ...], *, prune: bool) -> None:
+def assert_is_there(one: Host, wanted: tuple[Desired, ...], *, prune: bool) -> None:
     links = {status.name: status for status in one.manager.links.all()}
     records = {name: LinkRecord(spec=status.spec) for name, status in links.items()}
     recorded = one.manager.records()
-    names = {link.name for link in wanted if isinstance(link, WantedLink)}
+    names = {link.name for link in wanted if isinstance(link, DesiredLink)}
     assert names <= set(links)
     if prune:
         assert names == set(links)
-        assert set(recorded) == {tunnel.name for tunnel in wanted if isinstance(tunnel, WantedTunnel)}
+        assert set(recorded) == {tunnel.name for tunnel in wanted if isinstance(tunnel, DesiredTunnel)}
     for status in links.values():
         spec = status.spec
         assert status.condition is (Condition.UP if spec.up or status.netdev is None else Condition.DOWN)
@@ -135,7 +135,7 @@ def assert_is_there(one: Host, wanted: tuple[Wanted, ...], *, prune: bool) -> No
 @SLOW
 @given(first=wanted_states(), second=wanted_states(), break_at=st.integers(1, 25))
 def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
-    first: tuple[Wanted, ...], second: tuple[Wanted, ...], break_at: int
+    first: tuple[Desired, ...], second: tuple[Desired, ...], break_at: int
 ) -> None:
     with host() as one:
         try_apply(one, first)
@@ -156,7 +156,7 @@ def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
 @SLOW
 @given(first=wanted_states(), second=wanted_states(), third=wanted_states(), killed_at=st.integers(1, 25))
 def test_after_a_change_that_was_killed_any_other_one_leads_to_what_it_wants(
-    first: tuple[Wanted, ...], second: tuple[Wanted, ...], third: tuple[Wanted, ...], killed_at: int
+    first: tuple[Desired, ...], second: tuple[Desired, ...], third: tuple[Desired, ...], killed_at: int
 ) -> None:
     with host() as one:
         try_apply(one, first)
@@ -178,7 +178,7 @@ def test_after_a_change_that_was_killed_any_other_one_leads_to_what_it_wants(
         assert one.memory.tunnels(None) == []
 
 
-def can_be(one: Host, wanted: tuple[Wanted, ...]) -> bool:
+def can_be(one: Host, wanted: tuple[Desired, ...]) -> bool:
     """Whether it contradicts itself, or what is there, in nothing."""
     try:
         one.manager.plan(wanted, prune=True)
@@ -189,7 +189,9 @@ def can_be(one: Host, wanted: tuple[Wanted, ...]) -> bool:
 
 @SLOW
 @given(wanted=wanted_states(), gone=st.sets(st.sampled_from(LINKS)), data=st.data())
-def test_what_was_lost_is_found_and_made_again(wanted: tuple[Wanted, ...], gone: set[str], data: st.DataObject) -> None:
+def test_what_was_lost_is_found_and_made_again(
+    wanted: tuple[Desired, ...], gone: set[str], data: st.DataObject
+) -> None:
     with host() as one:
         if not try_apply(one, wanted):
             return

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.datapath.base import Support
-from l2tpv3.model.desired import WantedTunnel
-from l2tpv3.model.progress import News
+from l2tpv3.model.desired import DesiredTunnel
+from l2tpv3.model.progress import RestoreEvent
 from l2tpv3.model.spec import TunnelSpec
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 
 LOCAL = "127.17.1.1"  # nobody else's: a port of it is taken when a test takes it
 
@@ -40,7 +40,7 @@ class Machine:
     """A host with a kernel and a user datapath in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self.places = Places(folder / "state", folder / "run")
+        self.places = Paths(folder / "state", folder / "run")
         self.kernel, self.user = Fake("kernel"), Fake("user")
         self.boot()
 
@@ -49,7 +49,7 @@ class Machine:
         for one in (self.kernel, self.user):
             one._tunnels.clear()
             one._sessions.clear()
-        self.manager = Manager(self.places, [self.kernel, self.user], MemoryPlacer(self.user))
+        self.manager = Manager(self.places, [self.kernel, self.user], MemoryConfigurator(self.user))
 
     def add(self, name: str, remote: str, **words: object) -> tuple[int, int]:
         """Make a tunnel. Its ports."""
@@ -109,8 +109,8 @@ def test_a_port_of_another_program_is_not_chosen(machine: Machine) -> None:
 def test_files_without_ports_change_nothing_that_was_chosen(machine: Machine) -> None:
     words = {"remote": "127.0.0.2", "local": LOCAL, "id": 7}
     files = [
-        WantedTunnel(name="left-open", words=words),
-        WantedTunnel(name="stated", words={"remote": "127.0.0.3", "local": LOCAL, "local-port": 1701}),
+        DesiredTunnel(name="left-open", words=words),
+        DesiredTunnel(name="stated", words={"remote": "127.0.0.3", "local": LOCAL, "local-port": 1701}),
     ]
     machine.manager.apply(files)
     assert machine.ports("stated") == (1701, 1701)
@@ -133,7 +133,7 @@ def test_the_chosen_datapath_is_kept_when_a_better_one_appears(machine: Machine)
     machine.add("b", "127.0.0.3")
     machine.boot()
     machine.kernel.works = True
-    told: list[News] = []
+    told: list[RestoreEvent] = []
     assert machine.manager.restore(tell=told.append) == ["a", "b"]
     assert [one.changed for one in told] == ["", ""]
     machine.manager.set_tunnel("a", {"remote": "127.0.0.4"})
@@ -144,7 +144,7 @@ def test_restore_falls_back_to_a_datapath_that_works_and_says_so(machine: Machin
     machine.add("a", "127.0.0.2")
     machine.boot()
     machine.kernel.works = False
-    told: list[News] = []
+    told: list[RestoreEvent] = []
     assert machine.manager.restore(tell=told.append) == ["a"]
     assert machine.manager.records()["a"].datapath == "user"
     assert told[0].changed.startswith("datapath kernel → user (no kernel datapath: kernel is missing")

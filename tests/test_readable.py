@@ -13,10 +13,10 @@ import pytest
 
 from l2tpv3.linux.arrivals import Arrivals
 from l2tpv3.linux.readable import wait_readable
-from l2tpv3.model.host_status import Look
-from l2tpv3.paths import Places
+from l2tpv3.model.host_status import HostStatus
+from l2tpv3.paths import Paths
 from l2tpv3.watch.follow import follow
-from l2tpv3.worker.pool import Workers
+from l2tpv3.worker.pool import WorkerPool
 from tests.hosts import Host
 
 MANY = 1100
@@ -70,11 +70,11 @@ def test_whatever_waits_here_does_so_above_1023(netns: Callable[[str], Host]) ->
     with Arrivals([host.netns]) as arrivals:
         arrivals.wait(0.01)
     host.runtime_dir.mkdir(parents=True, exist_ok=True)
-    workers = Workers(host.runtime_dir)
+    workers = WorkerPool(host.runtime_dir)
     with workers.locked(), workers.start() as client:
         assert client.request("worker", "nothing") is not None
     mode = next(host.runtime_dir.glob("worker-*.sock")).stat().st_mode
     assert mode & 0o777 == 0o600
     assert workers.quit_all() == 1
-    places = Places(host.state_dir, host.runtime_dir)
-    assert next(follow(lambda: Look(tunnels=(), links=()), places, counters_s=1.0)).type == "counters"
+    places = Paths(host.state_dir, host.runtime_dir)
+    assert next(follow(lambda: HostStatus(tunnels=(), links=()), places, counters_s=1.0)).type == "counters"

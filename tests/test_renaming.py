@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import ExistsError, InvalidValueError, NotFoundError
 from l2tpv3.linux.netns import inside
-from l2tpv3.netdev.configurator import NetdevPlacer
+from l2tpv3.netdev.configurator import RtnetlinkConfigurator
 from tests.here import Here
 from tests.hosts import Host
 
@@ -62,7 +62,7 @@ def test_links_over_it_say_the_new_name(here: Here) -> None:
     assert not here.plan(here.stated(), prune=True).changes
 
 
-class Killed(NetdevPlacer):
+class Killed(RtnetlinkConfigurator):
     """A placer that is interrupted before it marks anything."""
 
     def mark_again(self, *_: Any) -> None:
@@ -71,7 +71,7 @@ class Killed(NetdevPlacer):
 
 def test_what_was_interrupted_is_done_by_the_next_change(here: Here) -> None:
     before = _seen(here, "siteb")
-    killed = Here(here.host, Manager(Places(here.host.state_dir, here.host.runtime_dir), placer=Killed()))
+    killed = Here(here.host, Manager(Paths(here.host.state_dir, here.host.runtime_dir), placer=Killed()))
     with pytest.raises(KeyboardInterrupt):
         killed.rename_tunnel("siteb", "main")
     here.restore()

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Condition, Manager, Places
+from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.errors import ConflictError, MissingError, NoAddressError, NoRouteError, RefusedError
 from l2tpv3.linux.boot import boot_id, since_boot_s
 from l2tpv3.linux.filelock import exclusive
-from l2tpv3.model.desired import WantedTunnel
-from l2tpv3.model.host_records import Edits
-from l2tpv3.model.progress import News, Turn
+from l2tpv3.model.desired import DesiredTunnel
+from l2tpv3.model.host_records import RecordDelta
+from l2tpv3.model.progress import RestoreEvent, RestoreOutcome
 from l2tpv3.store.database import AuditEntry, Store
-from l2tpv3.store.journal import Pending
+from l2tpv3.store.journal import PendingChange
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import Host, Hosts
 
@@ -31,13 +31,13 @@ BRIDGE = frozenset({(None, "br0")})
 
 
 def make(folder: Path, memory: MemoryDatapath, bridges: frozenset[tuple[str | None, str]] = BRIDGE) -> Manager:
-    return Manager(Places(folder / "state", folder / "run"), [memory], MemoryPlacer(memory, bridges))
+    return Manager(Paths(folder / "state", folder / "run"), [memory], MemoryConfigurator(memory, bridges))
 
 
-def wanted(mtu: int) -> list[WantedTunnel]:
-    from l2tpv3.model.desired import WantedSession
+def wanted(mtu: int) -> list[DesiredTunnel]:
+    from l2tpv3.model.desired import DesiredSession
 
-    return [WantedTunnel(name="siteb", words=PEER, sessions=(WantedSession(name="lan", words={"mtu": mtu}),))]
+    return [DesiredTunnel(name="siteb", words=PEER, sessions=(DesiredSession(name="lan", words={"mtu": mtu}),))]
 
 
 class AsAfterAReboot:
@@ -68,7 +68,7 @@ def test_undoing_it_does_not_depend_on_addresses_that_are_there(tmp_path: Path) 
     before = make(tmp_path, MemoryDatapath())
     before.apply(wanted(1400))
     before.apply(
-        [*wanted(1300), WantedTunnel(name="new", words={"remote": "127.0.0.3", "local-port": 5})], confirm_s=3600
+        [*wanted(1300), DesiredTunnel(name="new", words={"remote": "127.0.0.3", "local-port": 5})], confirm_s=3600
     )
     AsAfterAReboot(tmp_path)
     after = make(tmp_path, MemoryDatapath(), frozenset())
@@ -79,7 +79,7 @@ def test_undoing_it_does_not_depend_on_addresses_that_are_there(tmp_path: Path) 
     unreachable = dataclasses.replace(record.spec, local=type(record.local)("192.0.2.77"))
     store.begin(
         dataclasses.replace(
-            pending, before=Edits(tunnels={"siteb": dataclasses.replace(record, spec=unreachable), "new": None})
+            pending, before=RecordDelta(tunnels={"siteb": dataclasses.replace(record, spec=unreachable), "new": None})
         )
     )
     with pytest.raises(NoAddressError):
@@ -104,7 +104,7 @@ def test_what_awaits_its_confirmation_can_be_restored_and_still_be_undone(tmp_pa
 
 
 def test_a_deadline_is_counted_since_boot(tmp_path: Path) -> None:
-    pending = Pending(scope=frozenset(), before=Edits(), target=Edits(), deadline=since_boot_s() + 60)
+    pending = PendingChange(scope=frozenset(), before=RecordDelta(), target=RecordDelta(), deadline=since_boot_s() + 60)
     assert pending.left_s == 0, "without a boot it is of an earlier program, and due"
     manager = make(tmp_path, MemoryDatapath())
     manager.apply(wanted(1300), confirm_s=1.0)
@@ -123,16 +123,16 @@ def test_one_that_waits_is_in_no_others_way(tmp_path: Path) -> None:
     before.add_tunnel("b", {"remote": "127.0.0.3", "local-port": 5})
     memory = MemoryDatapath()
     after = make(tmp_path, memory, frozenset())
-    news: list[News] = []
+    news: list[RestoreEvent] = []
     with pytest.raises(MissingError, match="a/lan: no bridge br0"):
         after.restore(wait_s=1, tell=news.append)
-    assert [(one.tunnel, one.turn) for one in news] == [("b", Turn.RESTORED), ("a", Turn.WAITING)]
+    assert [(one.tunnel, one.turn) for one in news] == [("b", RestoreOutcome.RESTORED), ("a", RestoreOutcome.WAITING)]
     there = {tunnel.tunnel_id: [one.session_id for one in tunnel.sessions] for tunnel in memory.tunnels(None)}
     assert there == {1: [2], 2: []}, "nor in that of its own tunnel's other sessions"
     assert [one.condition for one in after.tunnel("a").sessions] == [Condition.MISSING, Condition.UP]
     complete = make(tmp_path, memory)
     assert complete.restore(tell=news.append) == ["a"]
-    assert news[-1] == News("a", Turn.RESTORED)
+    assert news[-1] == RestoreEvent("a", RestoreOutcome.RESTORED)
     assert [one.condition for one in complete.tunnel("a").sessions] == [Condition.UP] * 2
     assert complete.restore() == []
 
@@ -167,7 +167,7 @@ def test_what_is_taken_down_or_deleted_meanwhile_is_left_alone(tmp_path: Path, n
     for number, name in enumerate("abcd", start=2):
         before.add_tunnel(name, {"remote": f"127.0.0.{number}", "local-port": number})
     after = make(tmp_path, Broken())
-    news: list[News] = []
+    news: list[RestoreEvent] = []
     restored: list[str] = []
     with exclusive(after.places.runtime):
         thread = threading.Thread(
@@ -176,12 +176,14 @@ def test_what_is_taken_down_or_deleted_meanwhile_is_left_alone(tmp_path: Path, n
         thread.start()
         store = Store(tmp_path / "state")
         stopped = dataclasses.replace(store.tunnels()["b"], stopped=boot_id())
-        store.commit(Edits(tunnels={"b": stopped, "d": None}), AuditEntry(at=0.0, who="another", what="down and del"))
+        store.commit(
+            RecordDelta(tunnels={"b": stopped, "d": None}), AuditEntry(at=0.0, who="another", what="down and del")
+        )
         time.sleep(0.1)
         assert thread.is_alive()
     thread.join(10)
     assert not thread.is_alive()
-    assert [(one.tunnel, one.turn) for one in news] == [(name, Turn.RESTORED) for name in restored]
+    assert [(one.tunnel, one.turn) for one in news] == [(name, RestoreOutcome.RESTORED) for name in restored]
     assert restored == [name for name in names if name == "c"]
     conditions = {one.name: one.condition for one in after.tunnels()}
     assert conditions == {"a": "missing", "b": "missing", "c": "up" if restored else "missing"}
@@ -195,12 +197,12 @@ def test_what_was_taken_down_is_in_no_others_way(tmp_path: Path) -> None:
         before.add_tunnel(name, {"remote": f"127.0.0.{number}", "local-port": number})
     store = Store(tmp_path / "state")
     stopped = dataclasses.replace(store.tunnels()["c"], stopped=boot_id())
-    store.commit(Edits(tunnels={"c": stopped}), AuditEntry(at=0.0, who="another", what="down"))
+    store.commit(RecordDelta(tunnels={"c": stopped}), AuditEntry(at=0.0, who="another", what="down"))
     after = make(tmp_path, Broken())
-    news: list[News] = []
+    news: list[RestoreEvent] = []
     with pytest.raises(RefusedError, match="tunnel b: the kernel says no"):
         after.restore(["a", "b", "c", "d"], tell=news.append, stopped=False)
-    assert {(one.tunnel, one.turn) for one in news} == {("a", Turn.RESTORED), ("d", Turn.RESTORED)}
+    assert {(one.tunnel, one.turn) for one in news} == {("a", RestoreOutcome.RESTORED), ("d", RestoreOutcome.RESTORED)}
 
 
 # -- on hosts ----------------------------------------------------------------------------------------------------------

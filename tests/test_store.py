@@ -20,14 +20,14 @@ import pytest
 
 from l2tpv3.errors import L2tpError, NotPermittedError, RefusedError
 from l2tpv3.linux.boot import boot_id
-from l2tpv3.model.host_records import Edits
+from l2tpv3.model.host_records import RecordDelta
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.store import migrations
 from l2tpv3.store.database import AUDIT_KEPT, AuditEntry, Store
-from l2tpv3.store.journal import Pending
+from l2tpv3.store.journal import PendingChange
 
 SESSION = SessionRecord(
     spec=SessionSpec(name="lan", ifname="lan0", tx_cookie=b"12345678"), mtu=1438, mac="02:00:5e:00:53:01"
@@ -56,7 +56,7 @@ def test_reading_nothing_makes_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
-    Store(tmp_path).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    Store(tmp_path).commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
     assert Store(tmp_path).tunnels() == {"siteb": TUNNEL}
     assert Store(tmp_path).audit(5) == [ENTRY]
 
@@ -65,9 +65,9 @@ def test_links_come_back_and_go(tmp_path: Path) -> None:
     store = Store(tmp_path)
     there = {"br0": LINK, "t": dataclasses.replace(LINK, boot=boot_id(), stopped=boot_id())}
     earlier = dataclasses.replace(LINK, boot="another-boot")
-    store.commit(Edits(links={**there, "earlier": earlier}), ENTRY)
+    store.commit(RecordDelta(links={**there, "earlier": earlier}), ENTRY)
     assert Store(tmp_path).load().links == there
-    store.commit(Edits(links={"br0": None, "t": dataclasses.replace(LINK, stopped="another-boot")}), ENTRY)
+    store.commit(RecordDelta(links={"br0": None, "t": dataclasses.replace(LINK, stopped="another-boot")}), ENTRY)
     assert Store(tmp_path).load().links == {"t": LINK}
 
 
@@ -78,7 +78,7 @@ def test_one_session_of_many_is_one_row(tmp_path: Path) -> None:
         )
     )
     store = Store(tmp_path)
-    store.commit(Edits(tunnels={"siteb": many}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": many}), ENTRY)
     other = SessionRecord(spec=dataclasses.replace(many.sessions[3].spec, mac="02:00:5e:00:53:01"), mtu=1300)
     changed = many.with_session(other).without_session("s9")
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
@@ -87,31 +87,31 @@ def test_one_session_of_many_is_one_row(tmp_path: Path) -> None:
         "CREATE TRIGGER a AFTER INSERT ON session BEGIN INSERT INTO touched VALUES (new.name); END;"
         "CREATE TRIGGER b AFTER DELETE ON session BEGIN INSERT INTO touched VALUES (old.name); END;"
     )
-    store.commit(Edits(tunnels={"siteb": changed}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": changed}), ENTRY)
     assert {name for (name,) in database.execute("SELECT name FROM touched")} == {other.spec.name, "s9"}
     assert store.tunnels() == {"siteb": changed}
 
 
 def test_a_tunnel_that_goes_takes_its_sessions_along(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
-    store.commit(Edits(tunnels={"siteb": None}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": None}), ENTRY)
     assert store.tunnels() == {}
-    store.commit(Edits(tunnels={"siteb": TUNNEL.with_sessions(())}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": TUNNEL.with_sessions(())}), ENTRY)
     assert store.tunnels()["siteb"].sessions == ()
 
 
 def test_a_pending_change_is_kept_until_it_is_done(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    pending = Pending(
+    pending = PendingChange(
         scope=frozenset({("siteb", None), ("sitec", "lan")}),
-        before=Edits(tunnels={"siteb": None}, links={"br0": LINK}),
-        target=Edits(tunnels={"siteb": TUNNEL}, links={"br0": None, "br1": LINK}),
+        before=RecordDelta(tunnels={"siteb": None}, links={"br0": LINK}),
+        target=RecordDelta(tunnels={"siteb": TUNNEL}, links={"br0": None, "br1": LINK}),
     )
     store.begin(pending)
     assert store.load().pending == pending
     waiting = dataclasses.replace(pending, deadline=99.5)
-    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY, waiting)
+    store.commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY, waiting)
     assert store.load().pending == waiting
     store.forget_pending()
     assert store.load().pending is None
@@ -121,16 +121,16 @@ def test_transient_tunnels_end_with_their_boot(tmp_path: Path) -> None:
     store = Store(tmp_path)
     now = dataclasses.replace(TUNNEL, boot=boot_id())
     earlier = dataclasses.replace(TUNNEL, spec=dataclasses.replace(TUNNEL.spec, name="sitec"), boot="another-boot")
-    store.commit(Edits(tunnels={"siteb": now, "sitec": earlier}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": now, "sitec": earlier}), ENTRY)
     assert store.tunnels() == {"siteb": now}
 
 
 def test_files_are_the_owners_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
     database.execute("SELECT * FROM tunnel").fetchall()  # an open reader keeps -wal and -shm in place
-    store.commit(Edits(tunnels={"siteb": None}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": None}), ENTRY)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     database.close()
     assert set(modes) >= {"l2tpv3.db", "l2tpv3.db-wal"}
@@ -149,9 +149,9 @@ def test_a_torn_file_is_a_typed_error(tmp_path: Path, content: bytes) -> None:
 def test_what_is_transient_is_swept_once_its_boot_is_over(tmp_path: Path) -> None:
     store = Store(tmp_path)
     gone = dataclasses.replace(TUNNEL, boot="another-boot")
-    store.commit(Edits(tunnels={"gone": gone, "siteb": TUNNEL}), ENTRY)
+    store.commit(RecordDelta(tunnels={"gone": gone, "siteb": TUNNEL}), ENTRY)
     assert list(store.tunnels()) == ["siteb"]
-    store.commit(Edits(), ENTRY)
+    store.commit(RecordDelta(), ENTRY)
     with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
         rows = database.execute("SELECT tunnel FROM session UNION ALL SELECT name FROM tunnel").fetchall()
     database.close()
@@ -161,17 +161,17 @@ def test_what_is_transient_is_swept_once_its_boot_is_over(tmp_path: Path) -> Non
 def test_what_was_stopped_in_another_boot_is_not_stopped(tmp_path: Path) -> None:
     store = Store(tmp_path)
     now = dataclasses.replace(TUNNEL, stopped=boot_id())
-    store.commit(Edits(tunnels={"then": dataclasses.replace(TUNNEL, stopped="another-boot"), "now": now}), ENTRY)
+    store.commit(RecordDelta(tunnels={"then": dataclasses.replace(TUNNEL, stopped="another-boot"), "now": now}), ENTRY)
     assert {name: one.stopped for name, one in store.tunnels().items()} == {"then": None, "now": boot_id()}
 
 
 def test_a_torn_log_loses_only_what_was_being_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
     reader = sqlite3.connect(tmp_path / "l2tpv3.db")
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM tunnel").fetchall()  # nothing is checkpointed while this one reads
-    store.commit(Edits(tunnels={"siteb": None}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": None}), ENTRY)
     log, database = (tmp_path / "l2tpv3.db-wal").read_bytes(), (tmp_path / "l2tpv3.db").read_bytes()
     torn = tmp_path / "torn"
     torn.mkdir()
@@ -183,7 +183,7 @@ def test_a_torn_log_loses_only_what_was_being_written(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
     database = sqlite3.connect(tmp_path / "l2tpv3.db")
     database.execute("PRAGMA user_version = 99")
     database.close()
@@ -221,21 +221,23 @@ def test_a_file_of_the_second_version_is_brought_up_to_date(tmp_path: Path) -> N
     database.commit()
     database.close()
     waiting = Store(tmp_path).load().pending
-    assert waiting is not None and waiting.target == Edits(tunnels={"siteb": TUNNEL.with_sessions((WITHOUT_MAC,))})
+    assert waiting is not None and waiting.target == RecordDelta(
+        tunnels={"siteb": TUNNEL.with_sessions((WITHOUT_MAC,))}
+    )
     _assert_brought_up_to_date(tmp_path)
 
 
 def _assert_brought_up_to_date(folder: Path) -> None:
     """What those versions did not have is left open; from then on it is kept."""
     assert Store(folder).tunnels() == {"siteb": TUNNEL.with_sessions((WITHOUT_MAC,))}
-    Store(folder).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    Store(folder).commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
     assert Store(folder).tunnels() == {"siteb": TUNNEL}
     assert Store(folder).audit(1) == [ENTRY]
 
 
 # -- locks: POSIX drops all that a process has on a file when it closes any descriptor of it ---------------------------
 
-_PENDING = Pending(scope=frozenset(), before=Edits(), target=Edits())
+_PENDING = PendingChange(scope=frozenset(), before=RecordDelta(), target=RecordDelta())
 _CALLS: dict[str, Callable[[Store], object]] = {
     "load": Store.load,
     "host_id": Store.host_id,
@@ -244,8 +246,8 @@ _CALLS: dict[str, Callable[[Store], object]] = {
     "namespaces": Store.namespaces,
     "audit": lambda store: store.audit(1),
     "begin": lambda store: store.begin(_PENDING),
-    "commit": lambda store: store.commit(Edits(), ENTRY),
-    "revert": lambda store: store.revert(Edits()),
+    "commit": lambda store: store.commit(RecordDelta(), ENTRY),
+    "revert": lambda store: store.revert(RecordDelta()),
     "forget_pending": Store.forget_pending,
     "keep_namespace": lambda store: store.keep_namespace("inner"),
     "forget_namespace": lambda store: store.forget_namespace("inner"),
@@ -272,7 +274,7 @@ def test_every_method_that_opens_the_record_is_tried() -> None:
 @pytest.mark.parametrize("name", _CALLS)
 def test_what_one_thread_does_leaves_the_locks_of_another(tmp_path: Path, name: str) -> None:
     store = Store(tmp_path)
-    store.commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    store.commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
     reader = sqlite3.connect(tmp_path / "l2tpv3.db")
     reader.execute("SELECT name FROM tunnel").fetchall()
     before = _locks_of(tmp_path / "l2tpv3.db")
@@ -312,7 +314,7 @@ class Interrupted(Store):
 def test_no_commit_is_lost_beside_a_thread_and_a_process_that_read(tmp_path: Path) -> None:
     """The other process, if it takes ours for gone, removes the log that the commit is about to be written to."""
     store = Store(tmp_path)
-    store.commit(Edits(), ENTRY)
+    store.commit(RecordDelta(), ENTRY)
     others: list[subprocess.Popen[bytes]] = []
 
     def meanwhile() -> None:
@@ -321,7 +323,7 @@ def test_no_commit_is_lost_beside_a_thread_and_a_process_that_read(tmp_path: Pat
         others.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         assert others[0].stdout is not None and others[0].stdout.readline() == b"reading\n"
 
-    Interrupted(tmp_path, meanwhile).commit(Edits(tunnels={"siteb": TUNNEL}), ENTRY)
+    Interrupted(tmp_path, meanwhile).commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
     others[0].communicate(b"\n", timeout=60)
     assert store.tunnels() == {"siteb": TUNNEL}
     with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
@@ -338,7 +340,7 @@ def test_threads_that_make_the_record_at_once_lose_nothing(tmp_path: Path) -> No
         record = dataclasses.replace(TUNNEL, spec=dataclasses.replace(TUNNEL.spec, name=name))
         start.wait(60)
         try:
-            Store(tmp_path).commit(Edits(tunnels={name: record}), ENTRY)
+            Store(tmp_path).commit(RecordDelta(tunnels={name: record}), ENTRY)
         except BaseException as error:
             errors.append(error)
 
@@ -368,7 +370,7 @@ def test_why_it_can_not_be_written(
 ) -> None:
     """Absent: the system says it; there: SQLite, in words of its own."""
     if not absent:
-        Store(tmp_path).commit(Edits(), ENTRY)
+        Store(tmp_path).commit(RecordDelta(), ENTRY)
 
     def refuse(*_: object, **__: object) -> None:
         if absent:
@@ -422,12 +424,12 @@ def test_a_disk_that_is_read_only_or_full_is_named(tmp_path: Path) -> None:
 
 def test_the_audit_trail_keeps_the_last_changes_only(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.commit(Edits(), ENTRY)
+    store.commit(RecordDelta(), ENTRY)
     with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
         rows = [(float(number), "root (uid 0)", f"change {number}") for number in range(AUDIT_KEPT + 50)]
         database.executemany("INSERT INTO audit VALUES (?, ?, ?)", rows)
     database.close()
-    store.commit(Edits(), dataclasses.replace(ENTRY, what="the last one"))
+    store.commit(RecordDelta(), dataclasses.replace(ENTRY, what="the last one"))
     kept = store.audit(1 << 70)
     assert len(kept) == AUDIT_KEPT
     assert (kept[0].what, kept[-1].what) == ("the last one", "change 51")
@@ -440,7 +442,7 @@ def test_each_record_has_an_id_of_its_own_for_good(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = store.host_id()
     assert not list(tmp_path.iterdir())
-    store.commit(Edits(), ENTRY)
+    store.commit(RecordDelta(), ENTRY)
     assert first == store.host_id() == Store(tmp_path).host_id()
     (tmp_path / "other").mkdir()
     assert Store(tmp_path / "other").host_id() != first

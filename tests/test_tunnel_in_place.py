@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.datapath.base import TUNNEL_WORDS
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.plan.steps import SetTunnel
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host
 
@@ -90,7 +90,7 @@ def test_undoing_a_change_is_in_place_as_well(
     ifindex = a.session("t", "lan").netdev.ifindex
     (wanted,) = a.stated()
     words = {**wanted.words, "local-port": 1802, "remote": "10.99.0.99"}
-    outcome = a.apply([WantedTunnel(name="t", words=words, sessions=wanted.sessions)], confirm_s=600)
+    outcome = a.apply([DesiredTunnel(name="t", words=words, sessions=wanted.sessions)], confirm_s=600)
     assert [one.text for one in outcome.told] == ["remote 10.99.0.2 → 10.99.0.99, local-port 1701 → 1802"]
     assert not outcome.told[0].interrupts
     a.rollback()
@@ -130,14 +130,14 @@ class InPlace(MemoryDatapath):
 @pytest.fixture
 def manager(tmp_path: Path) -> Manager:
     memory = InPlace()
-    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory))
+    return Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], MemoryConfigurator(memory))
 
 
-def _hub(**remotes: str) -> list[WantedTunnel]:
-    session = WantedSession(name="s", words={})
+def _hub(**remotes: str) -> list[DesiredTunnel]:
+    session = DesiredSession(name="s", words={})
     words = {"local": "127.17.1.1", "local-port": 1701}
     return [
-        WantedTunnel(name=name, words={**words, "id": number, "remote": remote}, sessions=(session,))
+        DesiredTunnel(name=name, words={**words, "id": number, "remote": remote}, sessions=(session,))
         for number, (name, remote) in enumerate(remotes.items(), start=1)
     ]
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import NO_EVIDENCE, Evidence
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import Host as RealHost
 from tests.hosts import end
@@ -76,7 +76,7 @@ class Workers(MemoryDatapath):
         super().del_tunnel(tunnel)
 
 
-class Netdevs(MemoryPlacer):
+class Netdevs(MemoryConfigurator):
     """Finds netdevs that nobody carries, too."""
 
     def __init__(self, workers: Workers) -> None:
@@ -97,7 +97,7 @@ class Host:
         self.workers, self.countdown = Workers(), Countdown()
         placer = Netdevs(self.workers)
         datapath: Any = Breaking(self.workers, self.countdown)
-        self.manager = Manager(Places(folder / "state", folder / "run"), [datapath], Breaking(placer, self.countdown))
+        self.manager = Manager(Paths(folder / "state", folder / "run"), [datapath], Breaking(placer, self.countdown))
         for number, (name, count) in enumerate(sessions.items(), start=1):
             words = {"remote": f"127.0.0.{number + 1}", "local-port": 5000 + number}
             self.manager.add_tunnel(name, words)
@@ -130,17 +130,17 @@ def change(manager: Manager, what: str, name: str) -> None:
         case "tunnel":
             manager.add_tunnel("new", {"remote": "127.0.0.9", "local-port": 6000})
         case "apply":
-            some = WantedSession(name="s0", words={"mtu": 1200, "address": ["10.9.0.1/24"]})
-            more = WantedSession(name="more", words={})
+            some = DesiredSession(name="s0", words={"mtu": 1200, "address": ["10.9.0.1/24"]})
+            more = DesiredSession(name="more", words={})
             words = {"remote": "127.0.0.9", "local-port": 6000}
             manager.apply(
                 [
-                    WantedTunnel(name="a", words=words, sessions=(more,)),
+                    DesiredTunnel(name="a", words=words, sessions=(more,)),
                     *(
-                        WantedTunnel.from_specs(one.spec, [])
+                        DesiredTunnel.from_specs(one.spec, [])
                         if not one.sessions
-                        else WantedTunnel(
-                            name=one.spec.name, words=WantedTunnel.from_specs(one.spec).words, sessions=(some, more)
+                        else DesiredTunnel(
+                            name=one.spec.name, words=DesiredTunnel.from_specs(one.spec).words, sessions=(some, more)
                         )
                         for one in manager.records().values()
                     ),

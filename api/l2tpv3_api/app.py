@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import Depends, FastAPI
 
-from l2tpv3_api.auth.base import Guard
+from l2tpv3_api.auth.base import Authenticator
 from l2tpv3_api.http import problems
 from l2tpv3_api.http.methods import Methods
 from l2tpv3_api.http.packing import Packed
@@ -19,7 +19,7 @@ from l2tpv3_api.schemas import openapi
 from l2tpv3_api.service.service import Service
 
 
-def create_app(service: Service, *, guard: Guard) -> FastAPI:
+def create_app(service: Service, *, guard: Authenticator) -> FastAPI:
     """An ASGI app that serves `service` to whom `guard` lets in."""
 
     @contextlib.asynccontextmanager

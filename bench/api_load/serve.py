@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from l2tpv3 import Manager, Places
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3 import Manager, Paths
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3_api.limits import Limits
 from l2tpv3_api.server.assemble import serve
 from l2tpv3_api.settings import Settings
@@ -19,14 +19,14 @@ from l2tpv3_api.settings import Settings
 
 def main(folder: Path, tunnels: int, sessions: int) -> None:
     """Serve until SIGTERM. The rate is not limited: what is measured is what it can."""
-    places = Places(folder / "state", folder / "run")
+    places = Paths(folder / "state", folder / "run")
     memory = MemoryDatapath()
-    manager = Manager(places, [memory], MemoryPlacer(memory))
+    manager = Manager(places, [memory], MemoryConfigurator(memory))
     manager.apply(
-        WantedTunnel(
+        DesiredTunnel(
             name=f"t{number}",
             words={"remote": "127.0.0.2", "local-port": 10_000 + number},
-            sessions=tuple(WantedSession(name=f"s{one}") for one in range(sessions)),
+            sessions=tuple(DesiredSession(name=f"s{one}") for one in range(sessions)),
         )
         for number in range(tunnels)
     )

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from l2tpv3.links.backends.base import Makers
-from l2tpv3.links.backends.vnic import VnicMaker
+from l2tpv3.links.backends.base import LinkBackends
+from l2tpv3.links.backends.vnic import VnicBackend
 from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from pace.field import INNER, Field
 from pace.sides import Joined, Side
@@ -31,11 +31,11 @@ class Card(Side):
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as folder, contextlib.ExitStack() as stack:
             _ip(f"netns add {guest}")
             stack.callback(_ip, f"netns del {guest}")
-            maker = Makers(Path(folder))(spec := LinkSpec.from_words(words | {"address": f"{INNER[0]}/24"}))
+            maker = LinkBackends(Path(folder))(spec := LinkSpec.from_words(words | {"address": f"{INNER[0]}/24"}))
             maker.make(spec, {"u0": "u0"}, "l2tpv3 link/card0 bench", derived_mac("bench", "card0"))
             stack.callback(maker.remove, spec, "l2tpv3 link/card0 bench")
             _ip(f"-n {over.hosts[1]} addr add {INNER[1]}/24 dev u0")
-            workers = tuple(maker.workers()) if isinstance(maker, VnicMaker) else ()
+            workers = tuple(maker.workers()) if isinstance(maker, VnicBackend) else ()
             yield Joined((guest, over.hosts[1]), ("card0", "u0"), workers)
 
 

@@ -14,7 +14,7 @@ from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, parse_address
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from pace.field import INNER, OUTER, Field
 
 _COOKIES = (bytes(range(8)), bytes(range(16, 24)))
@@ -60,7 +60,7 @@ class Ours(Side):
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as folder, contextlib.ExitStack() as stack:
             workers: list[int] = []
             for number in (0, 1):
-                places = Places(Path(folder), Path(folder) / f"run{number}")
+                places = Paths(Path(folder), Path(folder) / f"run{number}")
                 datapath = EbpfDatapath(places) if self.programs else UserDatapath(places)
                 tunnel = self._tunnel(over, number)
                 datapath.add_tunnel(tunnel)

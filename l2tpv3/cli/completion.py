@@ -30,10 +30,10 @@ def sessions(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def tokens(incomplete: str) -> list[str]:
     """Names of the service's tokens."""
-    from l2tpv3.paths import Places
+    from l2tpv3.paths import Paths
     from l2tpv3_api.auth.tokens import Tokens
 
-    return _matching(incomplete, lambda: (token.name for token in Tokens(Places.from_environment().state).all()))
+    return _matching(incomplete, lambda: (token.name for token in Tokens(Paths.from_environment().state).all()))
 
 
 def netns(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -111,10 +111,10 @@ def _on_record(ctx: typer.Context) -> dict[str, list[str]]:
     if aim is not None:
         return _on_record_there(aim)
     # The record, not the manager: it needs no netlink, which makes the difference between 60 ms and 200 ms.
-    from l2tpv3.paths import Places
+    from l2tpv3.paths import Paths
     from l2tpv3.store.database import Store
 
-    on_record = Store(Places.from_environment().state).tunnels()
+    on_record = Store(Paths.from_environment().state).tunnels()
     return {name: [session.spec.name for session in tunnel.sessions] for name, tunnel in on_record.items()}
 
 
@@ -131,10 +131,10 @@ def _links(ctx: typer.Context) -> dict[str, tuple[str, Sequence[str]]]:
         client = aim.client(connect_s=_THERE_S, read_s=_THERE_S, tries=1)
         there = client.get("/v1/links", limit=_THERE_MAX)["links"]
         return {one["name"]: (one["type"], one["over"]) for one in there}
-    from l2tpv3.paths import Places
+    from l2tpv3.paths import Paths
     from l2tpv3.store.database import Store
 
-    on_record = Store(Places.from_environment().state).load().links
+    on_record = Store(Paths.from_environment().state).load().links
     return {name: (one.spec.type, one.spec.over) for name, one in on_record.items()}
 
 

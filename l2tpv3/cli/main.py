@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from l2tpv3.cli.target import Aim
     from l2tpv3.host.base import Host
     from l2tpv3.host.manager import Manager
-    from l2tpv3.remote.host import RemoteManager
+    from l2tpv3.remote.host import RemoteHost
 
 PROGRAM = "l2tpctl"
 COMPLETING = "_L2TPCTL_COMPLETE"
@@ -40,7 +40,7 @@ class Invocation:
     def __init__(self, manager: Manager | None = None) -> None:
         self._manager = manager
         self._aim: Aim | None = None
-        self._remote: RemoteManager | None = None
+        self._remote: RemoteHost | None = None
 
     def aim(self, aim: Aim | None) -> None:
         """Command the host that --host says; None: this one."""

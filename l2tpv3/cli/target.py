@@ -12,7 +12,7 @@ from l2tpv3.errors import InvalidValueError, UnavailableError
 
 if TYPE_CHECKING:
     from l2tpv3.remote.client import Client
-    from l2tpv3.remote.host import RemoteManager
+    from l2tpv3.remote.host import RemoteHost
 
 HostOption = Annotated[
     str | None,
@@ -54,12 +54,12 @@ class Aim:
             raise InvalidValueError(f"--{name.replace('_', '-')}", "is of no use without --host", "give --host")
         return None
 
-    def connect(self) -> RemoteManager:
+    def connect(self) -> RemoteHost:
         """That host. Raises InvalidValueError, UnavailableError; whether it answers is seen when it is asked."""
         client = self.client()
-        from l2tpv3.remote.host import RemoteManager
+        from l2tpv3.remote.host import RemoteHost
 
-        return RemoteManager(client)
+        return RemoteHost(client)
 
     def client(self, **limits: Any) -> Client:
         """What asks its service. limits: Client's."""

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from l2tpv3.config.suggestions import unknown_key
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.model.desired import WantedLink
-from l2tpv3.model.links.fields import Word
+from l2tpv3.model.desired import DesiredLink
+from l2tpv3.model.links.fields import Field
 from l2tpv3.model.links.options import LinkType, options_type
 from l2tpv3.model.links.spec import COMMON, LinkSpec
 from l2tpv3.model.source import Source
@@ -29,7 +29,7 @@ class Note(Protocol):
 class ReadLink:
     """A link from a file beside the spec that its words make: for what compares them."""
 
-    wanted: WantedLink
+    wanted: DesiredLink
     spec: LinkSpec
 
 
@@ -57,7 +57,7 @@ class LinkTable:
             key = self._source.of(word) if given else self._source
             self._wrong(key, error.problem, error.remedy, clash=given or not found)
             return None
-        return ReadLink(WantedLink(name=self._name, words=words, source=self._source), spec)
+        return ReadLink(DesiredLink(name=self._name, words=words, source=self._source), spec)
 
     def words(self, type_: LinkType | None) -> dict[str, Any]:
         """The words that are good, in LinkSpec.to_words' form; the others are noted. type_: where none is given.
@@ -69,7 +69,7 @@ class LinkTable:
             type_ = self._type(self._content["type"])
         if type_ is None:
             return {}
-        known: dict[str, Word] = {**COMMON, **options_type(type_).words}
+        known: dict[str, Field] = {**COMMON, **options_type(type_).words}
         words: dict[str, Any] = {"type": str(type_)} if stated else {}
         for key, value in self._content.items():
             if key == "type":

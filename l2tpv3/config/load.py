@@ -13,7 +13,7 @@ from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.reader import EnoughError, Findings, Reader, ReadTunnel
 from l2tpv3.errors import from_errno
-from l2tpv3.model.desired import Wanted
+from l2tpv3.model.desired import Desired
 
 CONFIG_DIR = "/etc/l2tpv3"
 """Where files are when $L2TPV3_CONFIG_DIR does not say."""
@@ -27,7 +27,7 @@ def load(
     *,
     warn: Callable[[Problem], None] | None = None,
     datapaths: Collection[str] = DATAPATHS,
-) -> list[Wanted]:
+) -> list[Desired]:
     """The tunnels of all the files, in the order of files and of each file, and then the links.
 
     warn: is called with what is doubtful but no error, when there is none. datapaths: the words that `datapath` may

@@ -14,7 +14,7 @@ from l2tpv3.config.secrets import CREDENTIAL, find_cookie
 from l2tpv3.config.suggestions import unknown_key
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.source import Source
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address, session_fields, tunnel_fields
@@ -65,9 +65,9 @@ class Findings:
 class ReadTunnel:
     """A tunnel from a file beside the specs that its good words make, the rest defaults: for what compares them."""
 
-    wanted: WantedTunnel
+    wanted: DesiredTunnel
     spec: TunnelSpec
-    sessions: tuple[tuple[WantedSession, SessionSpec], ...]
+    sessions: tuple[tuple[DesiredSession, SessionSpec], ...]
 
 
 class Reader:
@@ -147,10 +147,12 @@ class Reader:
         read = [self._session(key, value, here.of(key)) for key, value in tables.items()]
         sessions = tuple(session for session in read if session is not None)
         given = _canonical(spec.to_words(), words)
-        wanted = WantedTunnel(name=name, words=given, sessions=tuple(session for session, _ in sessions), source=source)
+        wanted = DesiredTunnel(
+            name=name, words=given, sessions=tuple(session for session, _ in sessions), source=source
+        )
         return ReadTunnel(wanted, spec, sessions)
 
-    def _session(self, name: str, content: object, source: Source) -> tuple[WantedSession, SessionSpec] | None:
+    def _session(self, name: str, content: object, source: Source) -> tuple[DesiredSession, SessionSpec] | None:
         if not isinstance(content, dict):
             self._table(content, source, f"[{source.table.key}.NAME]")
             return None
@@ -160,7 +162,7 @@ class Reader:
         if len(set(spec.addresses)) < len(spec.addresses):
             self._findings.add(source.of("address"), "an address is given twice", "give each once")
         canonical = {**spec.to_words(), "tx-cookie": spec.tx_cookie, "rx-cookie": spec.rx_cookie}
-        return WantedSession(name=name, words=_canonical(canonical, words), source=source), spec
+        return DesiredSession(name=name, words=_canonical(canonical, words), source=source), spec
 
     def _table(self, value: object, source: Source, heading: str) -> dict[str, Any]:
         if isinstance(value, dict):

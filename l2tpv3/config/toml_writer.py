@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from l2tpv3.model import ids
-from l2tpv3.model.desired import Wanted, WantedLink, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
 from l2tpv3.model.source import format_path, format_text
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
@@ -14,7 +14,7 @@ Pair = tuple[TunnelSpec, Sequence[SessionSpec]]
 """A tunnel with its sessions, as they are on record."""
 
 
-def dump(wanted: Iterable[Wanted | Pair]) -> str:
+def dump(wanted: Iterable[Desired | Pair]) -> str:
     """TOML that `load` reads as the same tunnels and links, each in their order; words in spec.py's.
 
     A pair is stated in full, whatever is chosen when it is not given included (see wanted.py). Cookies are in it:
@@ -23,12 +23,12 @@ def dump(wanted: Iterable[Wanted | Pair]) -> str:
     return "\n".join(block for one in wanted for block in _blocks(one))
 
 
-def state_document(wanted: Iterable[Wanted]) -> dict[str, Any]:
+def state_document(wanted: Iterable[Desired]) -> dict[str, Any]:
     """What `dump` writes, as the JSON-ready document that its TOML is read as: cookies as hex digits, in clear."""
     document: dict[str, Any] = {"tunnel": {}}
     for one in wanted:
         words = _json_words(one.words)
-        if isinstance(one, WantedLink):
+        if isinstance(one, DesiredLink):
             document.setdefault("link", {})[one.name] = words
         else:
             sessions = {it.name: _json_words(it.words) for it in one.sessions}
@@ -41,11 +41,11 @@ def _json_words(words: Mapping[str, Any]) -> dict[str, Any]:
     return {word: ids.format_cookie(value) if isinstance(value, bytes) else value for word, value in stated.items()}
 
 
-def _blocks(one: Wanted | Pair) -> Iterator[str]:
-    if isinstance(one, WantedLink):
+def _blocks(one: Desired | Pair) -> Iterator[str]:
+    if isinstance(one, DesiredLink):
         yield _table(("link", one.name), one.words)
         return
-    wanted = one if isinstance(one, WantedTunnel) else WantedTunnel.from_specs(*one)
+    wanted = one if isinstance(one, DesiredTunnel) else DesiredTunnel.from_specs(*one)
     yield _table(("tunnel", wanted.name), wanted.words)
     for session in wanted.sessions:
         yield _table(("tunnel", wanted.name, "session", session.name), session.words)

@@ -133,7 +133,7 @@ class HasWorkers(Protocol):
 
 
 @runtime_checkable
-class DependsOnSurroundings(Datapath, Protocol):
+class Refreshable(Datapath, Protocol):
     """A datapath whose sessions depend on more than their specification: on routes, netdevs, IPsec policies."""
 
     def outdated(self, tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
@@ -143,7 +143,7 @@ class DependsOnSurroundings(Datapath, Protocol):
         """
 
 
-class ToldCircuit(NamedTuple):
+class SignalledCircuit(NamedTuple):
     """up: what the far end is told of the circuit behind a session. heard: what it told last; None for nothing yet."""
 
     up: bool
@@ -151,10 +151,10 @@ class ToldCircuit(NamedTuple):
 
 
 @runtime_checkable
-class TellsCircuits(Protocol):
+class SignalsCircuits(Protocol):
     """What a datapath offers as well that can tell the far end of a session whether what is attached to it works."""
 
-    def circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
+    def circuits(self, told: Mapping[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
         """Have these told, at once and on and on, and no others. Gives what is heard, of those that are carried.
 
         What is heard shows as the carrier of the session's netdev. False: the far end says that it is down, or was

@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.model import ids
-from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from l2tpv3.model.links.options import LinkType, options_type
 from l2tpv3.model.links.spec import COMMON, LinkSpec
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.observed import Counters, TunnelCounters
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.progress import StepText
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
     UDP_PORT,
@@ -58,7 +58,7 @@ class Hidden(bytes):
 class RemoteDid:
     """What a change did on another host: a l2tpv3.host.base.Did."""
 
-    told: tuple[ToldStep, ...]
+    told: tuple[StepText, ...]
     changes: bool
 
 
@@ -124,9 +124,9 @@ def read_did(document: Mapping[str, Any]) -> RemoteDid:
     return RemoteDid(told=tuple(map(read_step, document["steps"])), changes=document["changes"])
 
 
-def read_step(document: Mapping[str, Any]) -> ToldStep:
+def read_step(document: Mapping[str, Any]) -> StepText:
     """What report.step_dict said of a step."""
-    return ToldStep(**_known(ToldStep, document))
+    return StepText(**_known(StepText, document))
 
 
 def read_audit_entry(document: Mapping[str, Any]) -> AuditEntry:
@@ -135,17 +135,17 @@ def read_audit_entry(document: Mapping[str, Any]) -> AuditEntry:
     return AuditEntry(at=at, who=document["who"], what=document["what"])
 
 
-def read_state(document: Mapping[str, Any]) -> list[Wanted]:
+def read_state(document: Mapping[str, Any]) -> list[Desired]:
     """What a file that has this shape wants (state_document's inverse): cookies as bytes, the rest as it is."""
-    found: list[Wanted] = []
+    found: list[Desired] = []
     for name, table in document.get("tunnel", {}).items():
         sessions = tuple(
-            WantedSession(name=one, words=_stated_session(words)) for one, words in table.get("session", {}).items()
+            DesiredSession(name=one, words=_stated_session(words)) for one, words in table.get("session", {}).items()
         )
         words = {word: table[word] for word in _TUNNEL_WORDS if word in table}
-        found.append(WantedTunnel(name=name, words=words, sessions=sessions))
+        found.append(DesiredTunnel(name=name, words=words, sessions=sessions))
     for name, table in document.get("link", {}).items():
-        found.append(WantedLink(name=name, words=_link_words(table)))
+        found.append(DesiredLink(name=name, words=_link_words(table)))
     return found
 
 

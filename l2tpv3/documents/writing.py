@@ -15,7 +15,7 @@ from typing import Any
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.progress import StepText
 from l2tpv3.model.spec import Encap, Sequencing
 from l2tpv3.model.status import NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.store.database import AuditEntry
@@ -255,12 +255,12 @@ def _netdev(netdev: NetdevState) -> dict[str, Any]:
     }
 
 
-def plan_document(steps: Iterable[ToldStep]) -> dict[str, Any]:
+def plan_document(steps: Iterable[StepText]) -> dict[str, Any]:
     """The document that `plan --json` and `apply --json` print: the steps in their order."""
     return {"schema": PLAN_SCHEMA, "steps": [step_dict(step) for step in steps]}
 
 
-def step_dict(step: ToldStep) -> dict[str, Any]:
+def step_dict(step: StepText) -> dict[str, Any]:
     """One step, JSON-ready."""
     return dataclasses.asdict(step)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from l2tpv3.formats.draft import Complaints, Draft, Place, name_from, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 
 VLAN_MAX = 4094
 """IEEE 802.1Q."""
@@ -69,7 +69,7 @@ class Bridge:
 class Bridges:
     """All that files say of bridges, by network namespace (None: the files' own) and name."""
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: Warnings) -> None:
         self._complaints = complaints
         self._made: dict[tuple[str | None, str], Bridge] = {}
         self._ports: dict[tuple[str | None, str], Port] = {}  # of bridges that were not made, as far as is known

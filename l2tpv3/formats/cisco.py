@@ -11,14 +11,14 @@ command reference's text was out of reach when this was written.
 
 from __future__ import annotations
 
-from l2tpv3.formats.mirror import FarSession, FarTunnel, Told, refuse_link_local, refuse_one_sided_cookies
+from l2tpv3.formats.mirror import MirroredSession, MirroredTunnel, Told, refuse_link_local, refuse_one_sided_cookies
 from l2tpv3.model.spec import Sequencing, Sublayer
 
 TOOL = "Cisco IOS"
 _PORT_MTU = 1500
 
 
-def tell(far: FarTunnel) -> Told:
+def tell(far: MirroredTunnel) -> Told:
     """The other end as IOS commands, LOCAL-INTERFACE and the ports left to be filled in. Raises InvalidValueError."""
     _check(far)
     name = f"l2tpv3-{far.spec.name}"
@@ -41,7 +41,7 @@ def tell(far: FarTunnel) -> Told:
     return Told(tuple(lines), tuple(notes))
 
 
-def _check(far: FarTunnel) -> None:
+def _check(far: MirroredTunnel) -> None:
     refuse_link_local(far, TOOL)
     if far.udp:
         raise far.refuse("it is over UDP, and static sessions of Cisco IOS are over IP", "--encap ip")
@@ -62,7 +62,7 @@ def _class(name: str, *, sequenced: bool) -> str:
     return f"{name}-sequenced" if sequenced else name
 
 
-def _xconnect(far: FarTunnel, session: FarSession, name: str) -> list[str]:
+def _xconnect(far: MirroredTunnel, session: MirroredSession, name: str) -> list[str]:
     spec = session.spec
     pw_class = _class(name, sequenced=spec.sequencing is Sequencing.BOTH)
     # On a subinterface it is an ethernet VLAN pseudowire; the router writes its own number into what comes in.

@@ -13,7 +13,7 @@ from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.reader import Findings, ReadTunnel
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.source import KeyPath, Source
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
@@ -52,7 +52,7 @@ class Draft:
         self.places[word] = place
 
 
-class Complaints:
+class Warnings:
     """What is wrong (problems), and what is lost but no error (warnings), in another tool's files."""
 
     def __init__(self) -> None:
@@ -92,8 +92,8 @@ def name_from(text: str, taken: Container[str], fallback: str) -> str:
 
 
 def finish(
-    drafts: list[Draft], complaints: Complaints, files: list[Path], warn: Callable[[Problem], None] | None
-) -> list[Wanted]:
+    drafts: list[Draft], complaints: Warnings, files: list[Path], warn: Callable[[Problem], None] | None
+) -> list[Desired]:
     """The drafts as wanted tunnels and links that say everything: what they leave out has the foreign tool's default.
 
     Ids of ours clash as they do in files of ours. Raises ConfigError with all complaints.
@@ -117,7 +117,7 @@ def finish(
     return [*(read.wanted for read in reads), *(link.wanted for link in links)]
 
 
-def _warn_of_netdevs_left_down(tunnels: list[Draft], complaints: Complaints) -> None:
+def _warn_of_netdevs_left_down(tunnels: list[Draft], complaints: Warnings) -> None:
     """Say once that a tool leaves netdevs down: none of its lines says so."""
     sessions = [session for draft in tunnels for session in draft.sessions]
     left = [one for one in sessions if one.words.get("up") is False and "up" not in one.places]
@@ -127,7 +127,7 @@ def _warn_of_netdevs_left_down(tunnels: list[Draft], complaints: Complaints) -> 
         complaints.warn(left[0].place, problem, "take that out to have it up")
 
 
-def _tunnel(draft: Draft, complaints: Complaints) -> ReadTunnel | None:
+def _tunnel(draft: Draft, complaints: Warnings) -> ReadTunnel | None:
     source = _source(draft, ("tunnel", draft.name))
     sessions = [read for one in draft.sessions if (read := _session(one, source, complaints)) is not None]
     if "remote" not in draft.words:
@@ -139,34 +139,34 @@ def _tunnel(draft: Draft, complaints: Complaints) -> ReadTunnel | None:
     except InvalidValueError as error:
         _blame(error, draft, complaints)
         return None
-    stated = WantedTunnel.from_specs(spec)
-    wanted = WantedTunnel(
+    stated = DesiredTunnel.from_specs(spec)
+    wanted = DesiredTunnel(
         name=draft.name, words=stated.words, sessions=tuple(wanted for wanted, _ in sessions), source=source
     )
     return ReadTunnel(wanted, spec, tuple(sessions))
 
 
-def _session(draft: Draft, tunnel: Source, complaints: Complaints) -> tuple[WantedSession, SessionSpec] | None:
+def _session(draft: Draft, tunnel: Source, complaints: Warnings) -> tuple[DesiredSession, SessionSpec] | None:
     source = _source(draft, (*tunnel.path, "session", draft.name))
     try:
         spec = SessionSpec.from_words({"name": draft.name, "ifname": _IFNAME, **draft.words})
     except InvalidValueError as error:
         _blame(error, draft, complaints)
         return None
-    words = dict(WantedSession.from_spec(spec).words)
+    words = dict(DesiredSession.from_spec(spec).words)
     if "ifname" not in draft.words:
         del words["ifname"]
-    return WantedSession(name=draft.name, words=words, source=source), spec
+    return DesiredSession(name=draft.name, words=words, source=source), spec
 
 
-def _link(draft: Draft, complaints: Complaints) -> ReadLink | None:
+def _link(draft: Draft, complaints: Warnings) -> ReadLink | None:
     try:
         spec = LinkSpec.from_words({"name": draft.name, **draft.words})
     except InvalidValueError as error:
         _blame(error, draft, complaints)
         return None
     source = _source(draft, ("link", draft.name))
-    return ReadLink(WantedLink(name=draft.name, words=spec.stated_words(), source=source), spec)
+    return ReadLink(DesiredLink(name=draft.name, words=spec.stated_words(), source=source), spec)
 
 
 def _source(draft: Draft, path: KeyPath) -> Source:
@@ -177,7 +177,7 @@ def _source(draft: Draft, path: KeyPath) -> Source:
     return Source(draft.place.file, path, line_of)
 
 
-def _blame(error: InvalidValueError, draft: Draft, complaints: Complaints) -> None:
+def _blame(error: InvalidValueError, draft: Draft, complaints: Warnings) -> None:
     """Note what spec.py refuses at the line of the word that it is about."""
     _, _, subject = error.subject.rpartition("--")
     mentioned = [subject, *re.findall(r"--([a-z-]+)", f"{error.problem} {error.remedy}")]

@@ -10,11 +10,11 @@ from pathlib import Path
 from l2tpv3.config.document import FILE_MAX
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.formats.draft import Complaints, finish
+from l2tpv3.formats.draft import Warnings, finish
 from l2tpv3.formats.names import IMPORT_FORMATS
 from l2tpv3.formats.recognise import recognise
 from l2tpv3.linux.read_file import read_file
-from l2tpv3.model.desired import Wanted
+from l2tpv3.model.desired import Desired
 
 _MODULES = {
     "iproute2": "iproute2_script",
@@ -28,7 +28,7 @@ _MODULES = {
 
 def import_files(
     format_: str, paths: Iterable[str | os.PathLike[str]], *, warn: Callable[[Problem], None] | None = None
-) -> list[Wanted]:
+) -> list[Desired]:
     """The tunnels of files, and the bridges over them, read as one: networkd's files belong together.
 
     format_: one of IMPORT_FORMATS. Raises ConfigError with all that is wrong; `warn` is called with what is only left
@@ -50,20 +50,20 @@ def import_files(
 
 def import_from(
     format_: str, text: str, source: str | os.PathLike[str], *, warn: Callable[[Problem], None] | None = None
-) -> list[Wanted]:
+) -> list[Desired]:
     """As import_files, of one text. source: the file that messages name; it is not read."""
     return import_texts(format_, [(Path(source), text)], warn=warn)
 
 
 def import_texts(
     format_: str, texts: list[tuple[Path, str]], *, warn: Callable[[Problem], None] | None = None
-) -> list[Wanted]:
+) -> list[Desired]:
     """As import_files, of pairs of the file that messages name and its text. The files are not read."""
     if format_ not in IMPORT_FORMATS:
         raise InvalidValueError("--from", f"{format_!r} is unknown", f"give one of {', '.join(IMPORT_FORMATS)}")
     if not texts:
         raise InvalidValueError("import", "no file is given", "name one")
-    complaints = Complaints()
+    complaints = Warnings()
     drafts = import_module(f"l2tpv3.formats.{_MODULES[format_]}").read(texts, complaints)
     if not drafts:
         for file, text in texts:

@@ -22,7 +22,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class FarSession:
+class MirroredSession:
     """A session seen from the other end.
 
     spec: tx is what that end sends; its mtu is None unless this end's was given. mtu: what is in use at this end, in
@@ -39,12 +39,12 @@ class FarSession:
 
 
 @dataclass(frozen=True, slots=True)
-class FarTunnel:
+class MirroredTunnel:
     """A tunnel seen from the other end: in spec, `local` is that end's address. name: what this end calls it."""
 
     name: str
     spec: TunnelSpec
-    sessions: tuple[FarSession, ...]
+    sessions: tuple[MirroredSession, ...]
 
     @property
     def local(self) -> IPAddress:
@@ -62,7 +62,7 @@ class FarTunnel:
             remedy = f"`l2tpctl tunnel set {self.name} {remedy}` first"
         return InvalidValueError(f"tunnel {self.name}", problem, remedy)
 
-    def refuse_session(self, session: FarSession, problem: str, remedy: str) -> InvalidValueError:
+    def refuse_session(self, session: MirroredSession, problem: str, remedy: str) -> InvalidValueError:
         """As refuse, for a session: `--OPTIONS` are `l2tpctl session set`'s."""
         name = session.spec.name
         if remedy.startswith("--"):
@@ -70,7 +70,7 @@ class FarTunnel:
         return InvalidValueError(f"tunnel {self.name}: session {name}", problem, remedy)
 
 
-def far_end(tunnel: TunnelStatus, name: str | None = None) -> FarTunnel:
+def far_end(tunnel: TunnelStatus, name: str | None = None) -> MirroredTunnel:
     """What `tunnel` is at its other end. The session's netdev keeps its name there; name: the tunnel's, if another."""
     ours = tunnel.spec
     spec = dataclasses.replace(
@@ -85,7 +85,7 @@ def far_end(tunnel: TunnelStatus, name: str | None = None) -> FarTunnel:
         datapath="auto",
         netns=None,
     )
-    return FarTunnel(tunnel.name, spec, tuple(_far_session(session) for session in tunnel.sessions))
+    return MirroredTunnel(tunnel.name, spec, tuple(_far_session(session) for session in tunnel.sessions))
 
 
 def mirrored(session: SessionStatus) -> Sequencing:
@@ -99,7 +99,7 @@ def waits(session: SessionStatus) -> bool:
     return bool(session.spec.reorder_timeout_ms) and mirrored(session).recv
 
 
-def _far_session(session: SessionStatus) -> FarSession:
+def _far_session(session: SessionStatus) -> MirroredSession:
     ours = session.spec
     theirs = mirrored(session)
     spec = dataclasses.replace(
@@ -117,19 +117,19 @@ def _far_session(session: SessionStatus) -> FarSession:
         up=True,
     )
     mtu = session.netdev.mtu if session.netdev else session.mtu
-    return FarSession(spec, ours.mtu if ours.mtu is not None else mtu)
+    return MirroredSession(spec, ours.mtu if ours.mtu is not None else mtu)
 
 
 # -- what several formats can't say ---------------------------------------------------------------------------------
 
 
-def refuse_link_local(far: FarTunnel, tool: str) -> None:
+def refuse_link_local(far: MirroredTunnel, tool: str) -> None:
     """Raise when an address has a scope, which `tool` has no words for."""
     if any("%" in str(address) for address in (far.local, far.spec.remote)):
         raise far.refuse(f"its addresses are link-local, which {tool} has no words for", "use --as l2tpctl")
 
 
-def refuse_cookies(far: FarTunnel, tool: str) -> None:
+def refuse_cookies(far: MirroredTunnel, tool: str) -> None:
     """Raise when a session has a cookie: what the other end sends without it is dropped here."""
     for session in far.sessions:
         if session.spec.tx_cookie or session.spec.rx_cookie:
@@ -137,7 +137,7 @@ def refuse_cookies(far: FarTunnel, tool: str) -> None:
             raise far.refuse_session(session, problem, "--tx-cookie none --rx-cookie none")
 
 
-def refuse_one_sided_cookies(far: FarTunnel, tool: str) -> None:
+def refuse_one_sided_cookies(far: MirroredTunnel, tool: str) -> None:
     """Raise when a session's cookies differ in length."""
     for session in far.sessions:
         lengths = len(session.spec.rx_cookie), len(session.spec.tx_cookie)
@@ -146,21 +146,21 @@ def refuse_one_sided_cookies(far: FarTunnel, tool: str) -> None:
             raise far.refuse_session(session, problem, "give both 16 hex digits, or none")
 
 
-def refuse_many_sessions(far: FarTunnel, tool: str, why: str) -> None:
+def refuse_many_sessions(far: MirroredTunnel, tool: str, why: str) -> None:
     """Raise when there is more than one session."""
     if len(far.sessions) > 1:
         problem = f"it has {len(far.sessions)} sessions, and {tool} can have one in a tunnel: {why}"
         raise far.refuse(problem, "give each session a tunnel with ids and ports of its own")
 
 
-def refuse_no_checksums_over_ipv6(far: FarTunnel, tool: str) -> None:
+def refuse_no_checksums_over_ipv6(far: MirroredTunnel, tool: str) -> None:
     """Raise when we send without UDP checksums over IPv6, which a peer has to be told to accept (RFC 6935)."""
     if far.udp and far.spec.remote.version == 6 and not far.spec.udp_checksum:
         problem = f"it has no UDP checksums, and {tool} takes nothing without them over IPv6"
         raise far.refuse(problem, "--udp-checksum on")
 
 
-def refuse_numbers_required(far: FarTunnel, tool: str) -> None:
+def refuse_numbers_required(far: MirroredTunnel, tool: str) -> None:
     """Raise when we take numbered packets only, and `tool` would send none."""
     for session in far.sessions:
         if session.spec.sequencing.send:

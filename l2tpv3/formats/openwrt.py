@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from l2tpv3.formats.draft import Complaints, Draft, Place, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, quoted
 from l2tpv3.formats.iproute2.script import Script
 
 _TUNNEL = ("tunnel_id", "peer_tunnel_id", "encap", "udp_sport", "udp_dport")
@@ -41,7 +41,7 @@ class _Section:
         return [(word, place) for name, value, place in self.options if name == key for word in value.split()]
 
 
-def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
+def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The tunnels of the files, named tID, with sessions sID, and the bridges that have them as ports."""
     sections = [section for file, text in texts for section in _sections(file, text, complaints)]
     script = Script(complaints)
@@ -62,7 +62,7 @@ def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
     return script.finished()
 
 
-def _sections(file: Path, text: str, complaints: Complaints) -> Iterator[_Section]:
+def _sections(file: Path, text: str, complaints: Warnings) -> Iterator[_Section]:
     section: _Section | None = None
     for number, line in enumerate(text.split("\n"), start=1):
         place = Place(file, number)
@@ -90,7 +90,7 @@ def _netdev(section: _Section) -> str:
     return f"{'l2v3' if section.get('peeraddr') else 'l2tpv3'}-{section.name}"
 
 
-def _interface(section: _Section, netdev: str, complaints: Complaints) -> Iterator[list[str]]:
+def _interface(section: _Section, netdev: str, complaints: Warnings) -> Iterator[list[str]]:
     """The commands that its handler runs."""
     tunnel = ["ip", "l2tp", "add", "tunnel"]
     session = ["ip", "l2tp", "add", "session", "name", netdev, "tunnel_id", section.get("tunnel_id")]

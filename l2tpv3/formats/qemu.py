@@ -14,8 +14,8 @@ from __future__ import annotations
 import shlex
 
 from l2tpv3.formats.mirror import (
-    FarSession,
-    FarTunnel,
+    MirroredSession,
+    MirroredTunnel,
     Told,
     refuse_link_local,
     refuse_many_sessions,
@@ -30,7 +30,7 @@ _FRAME_MAX = 2048
 _ETHERNET_HEADER = 14
 
 
-def tell(far: FarTunnel) -> Told:
+def tell(far: MirroredTunnel) -> Told:
     """The other end as shell commands: a TAP named as the netdev here, and a QEMU that stays. InvalidValueError."""
     _check(far)
     lines: list[list[str]] = []
@@ -57,7 +57,7 @@ def tell(far: FarTunnel) -> Told:
     return Told(("# counter=on is the 4-byte sublayer", *map(shlex.join, [*lines, qemu])), tuple(notes))
 
 
-def _check(far: FarTunnel) -> None:
+def _check(far: MirroredTunnel) -> None:
     refuse_link_local(far, TOOL)
     if not far.sessions:
         raise far.refuse("it has no sessions, and to QEMU a tunnel is its session's backend", "add one first")
@@ -75,7 +75,7 @@ def _check(far: FarTunnel) -> None:
             raise far.refuse_session(session, "its netdev's name has a comma in it, QEMU's separator", "--ifname NAME")
 
 
-def _l2tpv3(far: FarTunnel, session: FarSession, number: int) -> str:
+def _l2tpv3(far: MirroredTunnel, session: MirroredSession, number: int) -> str:
     spec = session.spec
     words = [f"l2tpv3,id=l{number}", f"src={far.local}", f"dst={far.spec.remote}"]
     words += ["ipv6=on"] if far.spec.remote.version == 6 else []

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from l2tpv3.errors import ForeignError, NotFoundError
-from l2tpv3.model.desired import Wanted
+from l2tpv3.model.desired import Desired
 from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import Change, OnStep, Tell, ToldStep
+from l2tpv3.model.progress import ChangeResult, OnStep, StepText, Tell
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.spelling import did_you_mean
 from l2tpv3.store.database import AuditEntry
@@ -16,7 +16,7 @@ from l2tpv3.store.database import AuditEntry
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.pcapng import Statistics
-    from l2tpv3.watch.diff import Happening
+    from l2tpv3.watch.diff import Event
 
 
 class Capture(Protocol):
@@ -40,7 +40,7 @@ class Did(Protocol):
     """What a change of a whole state did, or would do."""
 
     @property
-    def told(self) -> tuple[ToldStep, ...]:
+    def told(self) -> tuple[StepText, ...]:
         """Its steps in their order; () when nothing that runs had to change."""
 
     @property
@@ -63,7 +63,7 @@ class LinkHost(Protocol):
     def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
         """Make a link and put it on record."""
 
-    def set(self, name: str, words: Mapping[str, Any]) -> Change:
+    def set(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a link; None resets a word."""
 
     def delete(self, name: str) -> None:
@@ -95,13 +95,13 @@ class Host(Protocol):
     def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
         """One session by name."""
 
-    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
+    def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Capture:
         """Capture a session's frames from now on."""
 
-    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Event]:
         """What happens from now on, as it happens; blocks. types: only these. counters_s: counters so often, too."""
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
@@ -110,7 +110,7 @@ class Host(Protocol):
     def add_tunnel(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> TunnelStatus:
         """Make a tunnel and put it on record."""
 
-    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
+    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a tunnel; None resets a word."""
 
     def del_tunnel(self, name: str) -> None:
@@ -119,18 +119,18 @@ class Host(Protocol):
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
         """Make a session and its netdev, and put it on record."""
 
-    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
+    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a session; None resets a word."""
 
     def del_session(self, tunnel: str, name: str) -> None:
         """Remove a session and its netdev."""
 
-    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> Did:
+    def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Did:
         """What `apply` would do now. Touches nothing."""
 
     def apply(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[Desired],
         *,
         prune: bool = False,
         confirm_s: float | None = None,

@@ -7,16 +7,16 @@ from typing import Any
 
 from l2tpv3.errors import ExistsError
 from l2tpv3.host.base import no_link
-from l2tpv3.model.host_records import Everything
+from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.links.joined import link_status
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.spec import COMMON
 from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import Change
+from l2tpv3.model.progress import ChangeResult
 from l2tpv3.plan.link_steps import DelLink
 from l2tpv3.plan.result import Outcome
-from l2tpv3.reconcile.reconciler import Engine
-from l2tpv3.resolve.resolver import Settling
+from l2tpv3.reconcile.reconciler import Reconciler
+from l2tpv3.resolve.resolver import Resolver
 from l2tpv3.store.database import Recorded
 
 LinkCheck = Callable[[LinkRecord | None], None]
@@ -26,7 +26,7 @@ LinkCheck = Callable[[LinkRecord | None], None]
 class ManagedLinks:
     """Every method raises L2tpError. words: by LinkSpec.to_words' keys without `name`: only those that are given."""
 
-    def __init__(self, engine: Engine, settling: Callable[[Everything], Settling]) -> None:
+    def __init__(self, engine: Reconciler, settling: Callable[[HostRecords], Resolver]) -> None:
         self._engine, self._settling = engine, settling
 
     def all(self) -> list[LinkStatus]:
@@ -62,7 +62,7 @@ class ManagedLinks:
     def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
         """Make a link and put it on record; when that fails nothing is left of it."""
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             if name in whole.links:
                 raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link set {name}` changes it")
             return self._settling(whole).link(name, words, transient=transient)
@@ -72,20 +72,20 @@ class ManagedLinks:
 
     def put(
         self, name: str, words: Mapping[str, Any], *, transient: bool | None = None, check: LinkCheck | None = None
-    ) -> Change:
+    ) -> ChangeResult:
         """Make a link, or change it to what the words say, whatever it was. Words left out take their default."""
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             if check is not None:
                 check(whole.links.get(name))
             return self._settling(whole).link(name, words, transient=transient)
 
         return _change(self._engine.change(want, frozenset(), links=(name,)), name)
 
-    def set(self, name: str, words: Mapping[str, Any], *, check: LinkCheck | None = None) -> Change:
+    def set(self, name: str, words: Mapping[str, Any], *, check: LinkCheck | None = None) -> ChangeResult:
         """Change a link, in place where that can be; None resets a word."""
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             old = _record(whole, name)
             if check is not None:
                 check(old)
@@ -96,7 +96,7 @@ class ManagedLinks:
     def delete(self, name: str, *, check: LinkCheck | None = None) -> None:
         """Remove a link; what it is over stays."""
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             if name not in whole.links and name in self._engine.unfinished().links:
                 return whole  # whoever made it was killed half-way: it goes as nothing wants it
             old = _record(whole, name)
@@ -107,7 +107,7 @@ class ManagedLinks:
         self._engine.change(want, frozenset(), links=(name,))
 
 
-def _record(whole: Everything, name: str) -> LinkRecord:
+def _record(whole: HostRecords, name: str) -> LinkRecord:
     if name not in whole.links:
         raise no_link(name, whole.links)
     return whole.links[name]
@@ -121,7 +121,7 @@ def _merged(old: LinkRecord, words: Mapping[str, Any]) -> dict[str, Any]:
     return {**stated, **words}
 
 
-def _change(outcome: Outcome, name: str) -> Change:
+def _change(outcome: Outcome, name: str) -> ChangeResult:
     forced = [step for step in outcome.steps if isinstance(step, DelLink) and step.link.spec.name == name and step.why]
     made = name not in outcome.before.links
-    return Change(recreated=True, why=forced[0].why, made=made) if forced else Change(made=made)
+    return ChangeResult(recreated=True, why=forced[0].why, made=made) if forced else ChangeResult(made=made)

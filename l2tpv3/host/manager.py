@@ -6,32 +6,32 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from l2tpv3.datapath.base import Datapath, HasWorkers, Support, TellsCircuits, ToldCircuit
+from l2tpv3.datapath.base import Datapath, HasWorkers, SignalledCircuit, SignalsCircuits, Support
 from l2tpv3.errors import ExistsError
 from l2tpv3.host.base import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.host.links import ManagedLinks
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.linux.filelock import held
-from l2tpv3.model.desired import Wanted, WantedLink, WantedTunnel
-from l2tpv3.model.host_records import Everything
-from l2tpv3.model.host_status import Look
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
+from l2tpv3.model.host_records import HostRecords
+from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.links.record import FollowingPort, following_ports
-from l2tpv3.model.progress import Change, News, OnStep, Tell, Turn
+from l2tpv3.model.progress import ChangeResult, OnStep, RestoreEvent, RestoreOutcome, Tell
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, differing_words
 from l2tpv3.model.spec import CircuitKey
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
-from l2tpv3.netdev.base import Placer
-from l2tpv3.paths import Places
+from l2tpv3.netdev.base import NetdevConfigurator
+from l2tpv3.paths import Paths
 from l2tpv3.plan.result import Outcome
 from l2tpv3.plan.steps import AddTunnel, DelTunnel, ReplaceSession
-from l2tpv3.reconcile.link_executor import MakerOf
+from l2tpv3.reconcile.link_executor import BackendOf
 from l2tpv3.reconcile.observer import Observer
-from l2tpv3.reconcile.reconciler import Engine
-from l2tpv3.reconcile.refresh import Surroundings
+from l2tpv3.reconcile.reconciler import Reconciler
+from l2tpv3.reconcile.refresh import Refresher
 from l2tpv3.reconcile.restore import Restorer, beneath, is_link_key, link_key, link_of
-from l2tpv3.resolve.resolver import Settling
-from l2tpv3.resolve.tunnels import Settler, adopted
+from l2tpv3.resolve.resolver import Resolver
+from l2tpv3.resolve.tunnels import TunnelResolver, adopted
 from l2tpv3.store.database import AuditEntry, Recorded
 from l2tpv3.store.journal import Renaming
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.recorder import Recording
     from l2tpv3.model.links.options import LinkType
-    from l2tpv3.watch.diff import Happening
+    from l2tpv3.watch.diff import Event
 
 TunnelCheck = Callable[[TunnelRecord | None], None]
 SessionCheck = Callable[[SessionRecord | None], None]
@@ -57,18 +57,18 @@ class Manager:
 
     def __init__(
         self,
-        places: Places | None = None,
+        places: Paths | None = None,
         datapaths: Sequence[Datapath] | None = None,
-        placer: Placer | None = None,
-        makers: MakerOf | None = None,
+        placer: NetdevConfigurator | None = None,
+        makers: BackendOf | None = None,
     ) -> None:
         """makers: what makes links of each type; None is this host's."""
-        places = places or Places.from_environment()
+        places = places or Paths.from_environment()
         self.places = places
         self._datapaths = {one.name: one for one in (_shipped(places) if datapaths is None else datapaths)}
         self._placer = placer or _shipped_placer()
-        self._engine = Engine(places, self._datapaths, self._placer, makers)
-        self._surroundings = Surroundings(places, self._engine.store, self._datapaths)
+        self._engine = Reconciler(places, self._datapaths, self._placer, makers)
+        self._surroundings = Refresher(places, self._engine.store, self._datapaths)
         self.links = ManagedLinks(self._engine, self._settling)
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -80,10 +80,10 @@ class Manager:
         """
         return self._tunnels(self._engine.store.load(), netns)
 
-    def look(self, *, netns: str | None = None) -> Look:
+    def look(self, *, netns: str | None = None) -> HostStatus:
         """Tunnels and links at one moment; netns as for `tunnels`. Links cost nothing where there are none."""
         recorded = self._engine.store.load()
-        return Look(tunnels=self._tunnels(recorded, netns), links=self.links.among(recorded))
+        return HostStatus(tunnels=self._tunnels(recorded, netns), links=self.links.among(recorded))
 
     def _tunnels(self, recorded: Recorded, netns: str | None) -> list[TunnelStatus]:
         records, observer = recorded.shown.tunnels, self._engine.observer(recorded)
@@ -126,7 +126,7 @@ class Manager:
             raise no_session(tunnel, session, (one.name for one in status.sessions))
         return Recording(status, found, options)
 
-    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Event]:
         """What happens from now on, whoever does it; see l2tpv3.watch.follow. Blocks, and never ends by itself."""
         from l2tpv3.watch.follow import follow
 
@@ -151,7 +151,7 @@ class Manager:
         """What is on record, secrets included."""
         return self._engine.store.tunnels()
 
-    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
+    def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
         recorded = self._engine.store.load()
         records = recorded.tunnels
@@ -161,8 +161,8 @@ class Manager:
         chosen = [records[name] for name in (names or records)]
         links = {} if names else recorded.links
         return [
-            *(WantedTunnel.from_specs(one.spec, [session.spec for session in one.sessions]) for one in chosen),
-            *(WantedLink.from_spec(one.spec) for one in links.values()),
+            *(DesiredTunnel.from_specs(one.spec, [session.spec for session in one.sessions]) for one in chosen),
+            *(DesiredLink.from_spec(one.spec) for one in links.values()),
         ]
 
     @property
@@ -182,7 +182,7 @@ class Manager:
         transient: it does not survive a reboot.
         """
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             if name in whole.tunnels:
                 raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it")
             return _lasting(self._settling(whole).tunnel(name, words), name, transient)
@@ -192,13 +192,13 @@ class Manager:
 
     def put_tunnel(
         self, name: str, words: Mapping[str, Any], *, transient: bool | None = None, check: TunnelCheck | None = None
-    ) -> Change:
+    ) -> ChangeResult:
         """Make a tunnel, or change it to what the words say, whatever it was. Its sessions are left alone.
 
         Words left out take their default; `id` and ports keep their values. transient: None leaves that as it is.
         """
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             if check is not None:
                 check(whole.tunnels.get(name))
             settled = self._settling(whole).tunnel(name, words)
@@ -206,17 +206,17 @@ class Manager:
 
         return _change(self._engine.change(want, frozenset({(name, None)})), name)
 
-    def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> Change:
+    def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> ChangeResult:
         """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions.
 
         What has its default keeps to that, which for `udp-checksum` is another one with another datapath or peer.
         """
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             old = self._record(whole.tunnels, name)
             if check is not None:
                 check(old)
-            merged = _merged(WantedTunnel.from_specs(old.spec).words, words)
+            merged = _merged(DesiredTunnel.from_specs(old.spec).words, words)
             if "local-port" in words and words["local-port"] is None:
                 merged["local-port"] = None  # to be chosen anew
             return self._settling(whole).tunnel(name, merged)
@@ -226,7 +226,7 @@ class Manager:
     def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             if name not in whole.tunnels and name in self._engine.unfinished().tunnels:
                 return whole  # whoever made it was killed half-way: it goes as nothing wants it
             old = self._record(whole.tunnels, name)
@@ -251,7 +251,7 @@ class Manager:
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
         """Make a session and its netdev, and put it on record; when that fails nothing is left of it."""
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             record = self._record(whole.tunnels, tunnel)
             if record.session(name) is not None:
                 remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
@@ -263,13 +263,13 @@ class Manager:
 
     def put_session(
         self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
-    ) -> Change:
+    ) -> ChangeResult:
         """Make a session and its netdev, or change it to what the words say, whatever it was.
 
         Words left out take their default; `id`, `ifname` and cookies keep their value.
         """
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             record = self._record(whole.tunnels, tunnel)
             if check is not None:
                 check(record.session(name))
@@ -279,13 +279,13 @@ class Manager:
 
     def set_session(
         self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
-    ) -> Change:
+    ) -> ChangeResult:
         """Change a session: in place where the netdev and the datapath allow it, else it is made anew.
 
         None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
         """
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             old = _session_record(self._record(whole.tunnels, tunnel), name)
             if check is not None:
                 check(old)
@@ -296,7 +296,7 @@ class Manager:
     def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
         """Remove a session and its netdev; it is true when this returns."""
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             record = self._record(whole.tunnels, tunnel)
             begun = self._engine.unfinished().tunnels.get(tunnel)
             if record.session(name) is None and begun is not None and begun.session(name) is not None:
@@ -310,14 +310,14 @@ class Manager:
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> Outcome:
+    def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Outcome:
         """What `apply` would do now. Touches nothing."""
         wanted = tuple(wanted)
         return self._engine.preview(lambda whole: self._settling(whole).all(wanted, prune=prune), None)
 
     def apply(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[Desired],
         *,
         prune: bool = False,
         confirm_s: float | None = None,
@@ -337,12 +337,12 @@ class Manager:
         return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, verb="apply")
 
     def _apply_what_can_be(
-        self, wanted: tuple[Wanted, ...], *, prune: bool, confirm_s: float | None, on_step: OnStep | None
+        self, wanted: tuple[Desired, ...], *, prune: bool, confirm_s: float | None, on_step: OnStep | None
     ) -> Outcome:
         late = Late()
         without: set[tuple[str, str | None]] = set()
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             put = self._settling(whole).all(wanted, prune=prune, may_lack=True)
             settled = self._settling(put).again(None, None, late, tunnels_too=True)
             for error in late.links.values():
@@ -420,7 +420,7 @@ class Manager:
         if names is None and stopped:
             for ended in self._engine.replace_old_workers():
                 if tell is not None:
-                    tell(News(ended.subject, Turn.FAILED, ended))
+                    tell(RestoreEvent(ended.subject, RestoreOutcome.FAILED, ended))
         if names is not None:
             recorded = self._engine.store.load()
             names = [names] if isinstance(names, str) else list(names)
@@ -430,7 +430,7 @@ class Manager:
         heeded = [name for name in self._surroundings.heed(names) if name not in restored]
         if tell is not None:
             for name in heeded:
-                tell(News(name, Turn.RESTORED))
+                tell(RestoreEvent(name, RestoreOutcome.RESTORED))
         return sorted([*restored, *heeded])
 
     def heed(self) -> list[str]:
@@ -524,24 +524,24 @@ class Manager:
         recorded = self._engine.store.load()
         return following_ports(recorded.tunnels, recorded.links)
 
-    def tell_circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
-        """Have far ends told whether what is attached here works; see TellsCircuits.circuits."""
+    def tell_circuits(self, told: Mapping[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
+        """Have far ends told whether what is attached here works; see SignalsCircuits.circuits."""
         heard: dict[CircuitKey, bool | None] = {}
         for one in self._datapaths.values():
-            if isinstance(one, TellsCircuits):
+            if isinstance(one, SignalsCircuits):
                 heard |= one.circuits(told)
         return heard
 
     # -- shared --------------------------------------------------------------------------------------------------
 
-    def _settling(self, whole: Everything) -> Settling:
+    def _settling(self, whole: HostRecords) -> Resolver:
         unfinished = self._engine.unfinished()
 
-        def settler(before: Everything, bridges: Collection[str]) -> Settler:
+        def settler(before: HostRecords, bridges: Collection[str]) -> TunnelResolver:
             places = self._engine.places
-            return Settler(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
+            return TunnelResolver(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
 
-        return Settling(whole, unfinished, settler, self._engine.links, self._engine.store.host_id)
+        return Resolver(whole, unfinished, settler, self._engine.links, self._engine.store.host_id)
 
     def _key(self, recorded: Recorded, name: str) -> str:
         """A tunnel or a link as the Restorer calls it. Raises NotFoundError, ForeignError."""
@@ -569,7 +569,7 @@ def _lacks_netdev(record: TunnelRecord, observer: Observer) -> bool:
     return any(one is None or one.attached == "" for one in sessions)
 
 
-def _lasting(whole: Everything, tunnel: str, transient: bool) -> Everything:  # noqa: FBT001 - private
+def _lasting(whole: HostRecords, tunnel: str, transient: bool) -> HostRecords:  # noqa: FBT001 - private
     """With that tunnel made to last, or not to survive this boot."""
     record = dataclasses.replace(whole.tunnels[tunnel], boot=boot_id() if transient else None)
     return dataclasses.replace(whole, tunnels={**whole.tunnels, tunnel: record})
@@ -580,7 +580,7 @@ def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, A
     return {word: value for word, value in {**present, **words}.items() if value is not None and word != "name"}
 
 
-def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change:
+def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> ChangeResult:
     before = outcome.before.tunnels.get(tunnel)
     made = before is None or (session is not None and before.session(session) is None)
     forced = [step.why for step in outcome.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
@@ -588,10 +588,10 @@ def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change
     if before is not None and after is not None and any(isinstance(step, AddTunnel) for step in outcome.steps):
         forced = [f"{', '.join(differing_words(before, after))} can't change in place"] if forced else []
     lost = tuple(f"{one.subject}: {one.text}" for one in outcome.lost)
-    return Change(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
+    return ChangeResult(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
 
 
-def _shipped(places: Places) -> list[Datapath]:
+def _shipped(places: Paths) -> list[Datapath]:
     from l2tpv3.datapath.ebpf import EbpfDatapath
     from l2tpv3.datapath.kernel import KernelDatapath
     from l2tpv3.datapath.user import UserDatapath
@@ -599,10 +599,10 @@ def _shipped(places: Places) -> list[Datapath]:
     return [KernelDatapath(), UserDatapath(places), EbpfDatapath(places)]
 
 
-def _shipped_placer() -> Placer:
-    from l2tpv3.netdev.configurator import NetdevPlacer
+def _shipped_placer() -> NetdevConfigurator:
+    from l2tpv3.netdev.configurator import RtnetlinkConfigurator
 
-    return NetdevPlacer()
+    return RtnetlinkConfigurator()
 
 
 def _session_record(record: TunnelRecord, name: str) -> SessionRecord:

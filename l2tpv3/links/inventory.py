@@ -17,7 +17,7 @@ from l2tpv3.netdev.netdevs import Netdevs
 _One = TypeVar("_One")
 
 
-class Sight:
+class NetdevInventory:
     """What is there, as of when it was first asked for. A namespace that is gone, or not ours to enter, has nothing."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ _IOVEC = Struct("=QQ")
 _LENGTH_AT, _CONTROLLEN_AT = 56 // 4, 40 // 8
 
 
-class Inbox:
+class BatchReceiver:
     """Reads into slots. Only where available() says so. failed: the errno of the last call that failed."""
 
     def __init__(self, slots: Slots) -> None:

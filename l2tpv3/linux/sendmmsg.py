@@ -22,7 +22,7 @@ _IOV_AT, _IOVLEN_AT = 16 // 8, 24 // 8
 _STRIDE_AT: Final = 16 // 2
 
 
-class Outbox:
+class BatchSender:
     """Packets that lie in the first of some slots. Only where available() says so."""
 
     def __init__(self, slots: Slots) -> None:

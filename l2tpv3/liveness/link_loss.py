@@ -11,11 +11,11 @@ import contextlib
 import time
 from typing import Protocol
 
-from l2tpv3.datapath.base import ToldCircuit
+from l2tpv3.datapath.base import SignalledCircuit
 from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.linux.netlink.multicast import Overrun
 from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP, RouteSocket
-from l2tpv3.liveness.link_loss_rules import Cable
+from l2tpv3.liveness.link_loss_rules import LinkLossRules
 from l2tpv3.model.links.record import FollowingPort
 from l2tpv3.model.spec import CircuitKey
 from l2tpv3.watch.netdev_events import LinkListener
@@ -27,17 +27,17 @@ class Telling(Protocol):
     def following_ports(self) -> list[FollowingPort]:
         """The ports on record that follow their far end."""
 
-    def tell_circuits(self, told: dict[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
-        """See TellsCircuits.circuits."""
+    def tell_circuits(self, told: dict[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
+        """See SignalsCircuits.circuits."""
 
 
-class Cables:
+class LinkLoss:
     """Those of a host. Call `look` when the record has changed, `step` every second and when a file is readable."""
 
     def __init__(self, host: Telling) -> None:
         self._host = host
         self._ports: dict[str, FollowingPort] = {}
-        self._cables: dict[str, Cable] = {}
+        self._cables: dict[str, LinkLossRules] = {}
         self._heard: dict[CircuitKey, bool | None] = {}
         self._listeners: dict[str | None, LinkListener] = {}
         self._silent = False
@@ -50,7 +50,7 @@ class Cables:
                 with contextlib.suppress(L2tpError):  # the NIC may be gone
                     _set(old, up=True)
         self._ports = ports
-        self._cables = {name: self._cables.get(name) or Cable() for name in ports}
+        self._cables = {name: self._cables.get(name) or LinkLossRules() for name in ports}
         self._heard = {port.key: self._heard.get(port.key) for port in ports.values()}
         self._listen()
 
@@ -85,7 +85,7 @@ class Cables:
             up, carrier = _state(port)
             self._cables[name].look(up=up, carrier=carrier, now=now)
         told = {
-            port.key: ToldCircuit(up=not self._cables[name].lost, heard=self._heard[port.key])
+            port.key: SignalledCircuit(up=not self._cables[name].lost, heard=self._heard[port.key])
             for name, port in self._ports.items()
         }
         self._heard |= self._host.tell_circuits(told)

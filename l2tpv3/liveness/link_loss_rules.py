@@ -17,7 +17,7 @@ SETTLE_S: Final = 8.0
 
 
 @dataclass(slots=True)
-class Cable:
+class LinkLossRules:
     """One NIC. lost: what the far end is told. held: we have set it down, or whoever was here before did."""
 
     lost: bool = False

@@ -22,9 +22,9 @@ from typing import Final
 from l2tpv3.errors import BusyError, L2tpError, NotPermittedError, WorkerError
 from l2tpv3.host.manager import Manager
 from l2tpv3.linux.tasks import Tasks
-from l2tpv3.liveness.link_loss import Cables
-from l2tpv3.model.progress import News, Tell, Turn
-from l2tpv3.paths import CARDS, EBPF, Places
+from l2tpv3.liveness.link_loss import LinkLoss
+from l2tpv3.model.progress import RestoreEvent, RestoreOutcome, Tell
+from l2tpv3.paths import CARDS, EBPF, Paths
 from l2tpv3.reconcile.restore import news_of
 
 LOOK_S: Final = 1.0
@@ -43,12 +43,12 @@ class Supervisor:
     """Call `run`. complain: told of errors that are no single tunnel's or link's."""
 
     def __init__(
-        self, manager: Manager, places: Places | None = None, *, tell: Tell, complain: Callable[[L2tpError], None]
+        self, manager: Manager, places: Paths | None = None, *, tell: Tell, complain: Callable[[L2tpError], None]
     ) -> None:
         self._manager = manager
-        self._places = places or Places.from_environment()
+        self._places = places or Paths.from_environment()
         self._tell, self._complain = tell, complain
-        self._cables = Cables(manager)
+        self._cables = LinkLoss(manager)
         self._tasks = Tasks(complain)
         self._complained = self._unheeded = self._unseen = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
@@ -136,7 +136,7 @@ class Supervisor:
         try:
             self._manager.restore(names, tell=self._tell_once, stopped=False)
         except L2tpError as error:
-            self._tell_once(news_of(names[0] if len(names) == 1 else "", Turn.FAILED, error))
+            self._tell_once(news_of(names[0] if len(names) == 1 else "", RestoreOutcome.FAILED, error))
 
     def _follow(self) -> None:
         """Links of NICs that follow those of a far end."""
@@ -153,7 +153,7 @@ class Supervisor:
         """Sessions that depend on routes, netdevs and policies, which may be others now."""
         try:
             for name in self._manager.heed():
-                self._tell(News(name, Turn.RESTORED))
+                self._tell(RestoreEvent(name, RestoreOutcome.RESTORED))
             self._unheeded = ""
         except BusyError:
             return  # next time
@@ -205,9 +205,9 @@ class Supervisor:
             return
         except PermissionError:  # root's own l2tpctl started it, and in our unit we may not end another user's
             error = NotPermittedError(who, "does not answer and can't be ended from here", f"`kill -9 {pid}`")
-        self._tell_once(News(who, Turn.FAILED, error))
+        self._tell_once(RestoreEvent(who, RestoreOutcome.FAILED, error))
 
-    def _tell_once(self, news: News) -> None:
+    def _tell_once(self, news: RestoreEvent) -> None:
         """One that can't be brought back says so once, not at each try."""
         text = str(news.error or "")
         if not text or self._told.get(news.subject) != text:

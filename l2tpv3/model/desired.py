@@ -18,7 +18,7 @@ CHOSEN_SESSION_WORDS = frozenset({"id", "ifname", "tx-cookie", "rx-cookie"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedSession:
+class DesiredSession:
     """A session as a file wants it.
 
     words: by SessionSpec.to_words' keys without `name`, as `session_fields` takes them; those that a file gave are
@@ -30,7 +30,7 @@ class WantedSession:
     source: Source | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def from_spec(cls, spec: SessionSpec) -> WantedSession:
+    def from_spec(cls, spec: SessionSpec) -> DesiredSession:
         """What states `spec` in full: fixed defaults are left out, but for the sublayer, which ends must agree on."""
         words = {**spec.to_words(), "tx-cookie": spec.tx_cookie, "rx-cookie": spec.rx_cookie}
         default = SessionSpec(name=spec.name, ifname=spec.ifname).to_words()
@@ -39,16 +39,16 @@ class WantedSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedTunnel:
-    """A tunnel as a file wants it. words: by TunnelSpec.to_words' keys without `name`; see WantedSession."""
+class DesiredTunnel:
+    """A tunnel as a file wants it. words: by TunnelSpec.to_words' keys without `name`; see DesiredSession."""
 
     name: str
     words: Mapping[str, Any] = field(default_factory=dict)
-    sessions: tuple[WantedSession, ...] = ()
+    sessions: tuple[DesiredSession, ...] = ()
     source: Source | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def from_specs(cls, spec: TunnelSpec, sessions: Iterable[SessionSpec] = ()) -> WantedTunnel:
+    def from_specs(cls, spec: TunnelSpec, sessions: Iterable[SessionSpec] = ()) -> DesiredTunnel:
         """What states a tunnel and its sessions in full: fixed defaults are left out, ends, ids and ports are not."""
         checksum = has_udp_checksum(spec.datapath, spec.remote)
         default = TunnelSpec(name=spec.name, remote=spec.remote, udp_checksum=checksum).to_words()
@@ -58,12 +58,12 @@ class WantedTunnel:
         return cls(
             name=spec.name,
             words=_stated(spec.to_words(), default, always),
-            sessions=tuple(WantedSession.from_spec(session) for session in sessions),
+            sessions=tuple(DesiredSession.from_spec(session) for session in sessions),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedLink:
+class DesiredLink:
     """A link as a file wants it. words: by LinkSpec.to_words' keys without `name`, `type` among them."""
 
     name: str
@@ -71,12 +71,12 @@ class WantedLink:
     source: Source | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def from_spec(cls, spec: LinkSpec) -> WantedLink:
+    def from_spec(cls, spec: LinkSpec) -> DesiredLink:
         """What states `spec` in full: defaults are left out."""
         return cls(name=spec.name, words=spec.stated_words())
 
 
-Wanted = WantedTunnel | WantedLink
+Desired = DesiredTunnel | DesiredLink
 
 
 def _stated(words: Mapping[str, Any], default: Mapping[str, Any], always: Iterable[str]) -> dict[str, Any]:

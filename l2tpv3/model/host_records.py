@@ -13,26 +13,26 @@ _One = TypeVar("_One")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Everything:
+class HostRecords:
     """Tunnels with their sessions, and links, each by name."""
 
     tunnels: Records = field(default_factory=dict)
     links: Links = field(default_factory=dict)
 
-    def edited(self, edits: Edits) -> Everything:
+    def edited(self, edits: RecordDelta) -> HostRecords:
         """With those edits made."""
-        return Everything(tunnels=_edited(self.tunnels, edits.tunnels), links=_edited(self.links, edits.links))
+        return HostRecords(tunnels=_edited(self.tunnels, edits.tunnels), links=_edited(self.links, edits.links))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edits:
+class RecordDelta:
     """What becomes of some tunnels and links, by name. None: removed."""
 
     tunnels: Mapping[str, TunnelRecord | None] = field(default_factory=dict)
     links: Mapping[str, LinkRecord | None] = field(default_factory=dict)
 
     @classmethod
-    def between(cls, old: Everything, new: Everything) -> Edits:
+    def between(cls, old: HostRecords, new: HostRecords) -> RecordDelta:
         """What makes `new` of `old`."""
         return cls(tunnels=_differing(old.tunnels, new.tunnels), links=_differing(old.links, new.links))
 
@@ -40,13 +40,13 @@ class Edits:
         return bool(self.tunnels or self.links)
 
     @property
-    def made(self) -> Everything:
+    def made(self) -> HostRecords:
         """What is there after them, as far as they tell."""
-        return Everything().edited(self)
+        return HostRecords().edited(self)
 
-    def back(self, before: Everything) -> Edits:
+    def back(self, before: HostRecords) -> RecordDelta:
         """What undoes them. before: what they were made to."""
-        return Edits(
+        return RecordDelta(
             tunnels={name: before.tunnels.get(name) for name in self.tunnels},
             links={name: before.links.get(name) for name in self.links},
         )

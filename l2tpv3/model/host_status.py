@@ -10,7 +10,7 @@ from l2tpv3.model.status import TunnelStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class HostStatus:
     """tunnels: as Manager.tunnels gives them. links: as ManagedLinks.all does."""
 
     tunnels: Sequence[TunnelStatus] = ()

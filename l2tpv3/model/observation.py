@@ -13,7 +13,7 @@ from l2tpv3.model.status import NetdevState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Observation:
     """tunnels: (datapath, netns) → tunnel id → Tunnel. netdevs: (tunnel name, session name) → its netdev.
 
     faults: of a datapath, why some of its workers can't be worked with; what those carry is not in `tunnels`.

@@ -15,7 +15,7 @@ from typing import NamedTuple
 _ALIAS_MAX = 250  # IFALIASZ is 256
 
 
-class Mark(NamedTuple):
+class OwnerTag(NamedTuple):
     """Whose netdev it is. session None: any session of that tunnel. The runtime directory tells hosts apart that share
     a namespace or a machine; a digest of it stands for one that is too long."""
 
@@ -32,8 +32,8 @@ class Mark(NamedTuple):
     @staticmethod
     def is_of(runtime: Path, alias: str) -> bool:
         """Whether it is the mark of any session of the host with that runtime directory."""
-        head, slash, _ = alias.removesuffix(Mark(runtime, "")._tail()).partition("/")
-        return head.startswith("l2tpv3 ") and bool(slash) and alias.endswith(Mark(runtime, "")._tail())
+        head, slash, _ = alias.removesuffix(OwnerTag(runtime, "")._tail()).partition("/")
+        return head.startswith("l2tpv3 ") and bool(slash) and alias.endswith(OwnerTag(runtime, "")._tail())
 
     def fits(self, alias: str) -> bool:
         """Whether a netdev with that ifalias is meant."""

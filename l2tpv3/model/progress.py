@@ -10,7 +10,7 @@ from l2tpv3.errors import L2tpError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldStep:
+class StepText:
     """A step of a plan in words; no secrets are in it.
 
     sign: + - or ~. tunnel: None where it is about the link `link`, or the network namespace `netns`. session: None
@@ -38,12 +38,12 @@ class ToldStep:
         return f"tunnel {self.tunnel}" if self.session is None else f"session {self.tunnel}/{self.session}"
 
 
-OnStep = Callable[[ToldStep], None]
+OnStep = Callable[[StepText], None]
 """Told of each step before it is taken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeResult:
     """What became of a tunnel or session. recreated: it could not be done in place, so traffic was interrupted.
 
     why: what forced that. made: it was not there before. lost: what others had configured on netdevs that were made
@@ -56,7 +56,7 @@ class Change:
     lost: tuple[str, ...] = ()
 
 
-class Turn(StrEnum):
+class RestoreOutcome(StrEnum):
     """What came of a tunnel: it is there again, it is waited for, or it can't be brought back."""
 
     RESTORED = "restored"
@@ -65,14 +65,14 @@ class Turn(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class RestoreEvent:
     """Something that `restore` has to tell. error: why it waits or failed. link: what it is about, if no tunnel.
 
     changed: what of a restored tunnel is not as it was before ("datapath user → kernel: ..."), or "".
     """
 
     tunnel: str
-    turn: Turn
+    turn: RestoreOutcome
     error: L2tpError | None = None
     link: str | None = None
     changed: str = ""
@@ -83,5 +83,5 @@ class News:
         return f"tunnel {self.tunnel}" if self.link is None else f"link {self.link}"
 
 
-Tell = Callable[[News], None]
+Tell = Callable[[RestoreEvent], None]
 """Told of each tunnel's turns, when they happen; of one reason to wait once."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import NetdevState
-from l2tpv3.netdev.belongings import Belongings
+from l2tpv3.netdev.belongings import ForeignSettings
 
 LINK_FIELDS = frozenset({"mtu", "mac", "netns", "addresses", "bridge", "up", "ifname"})
 """SessionSpec fields that concern the netdev alone: no datapath has to know them, but for `mtu` and `ifname`."""
@@ -50,7 +50,7 @@ class Locator(Protocol):
         """All netdevs of a namespace; none where there is no such namespace."""
 
 
-class Placer(Protocol):
+class NetdevConfigurator(Protocol):
     """Puts sessions' netdevs where their specs want them. Specs are resolved: `mtu` is set. Raises L2tpError."""
 
     def locator(self, *, few: bool = False) -> Locator:
@@ -100,10 +100,10 @@ class Placer(Protocol):
     def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
         """Set netdevs up that were placed to be so later."""
 
-    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, Belongings]:
+    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, ForeignSettings]:
         """What others have configured on sessions' netdevs, by their marks; of those that are there."""
 
-    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
+    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: ForeignSettings) -> list[str]:
         """Configure that again on a session's netdev, which is in its place. Gives what could not be, in words."""
 
     def mark_again(self, tunnel: TunnelSpec, session: SessionSpec, old: str, new: str) -> None:

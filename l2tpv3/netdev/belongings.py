@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from l2tpv3.linux import sysctls
 from l2tpv3.linux.netlink import bridge_port, configured
-from l2tpv3.linux.netlink.configured import Kind, Thing
+from l2tpv3.linux.netlink.configured import ConfiguredItem, ItemKind
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import SessionSpec
@@ -24,14 +24,14 @@ _OURS: Final = "l2tpv3 "
 
 
 @dataclass(frozen=True, slots=True)
-class Belongings:
+class ForeignSettings:
     """What one netdev had. index: the netdev's. master: what it was a port of, by name, if that is not on record.
 
     sysctls: those that differ from a new netdev's, by name. bound: what goes with it, in words.
     """
 
     index: int
-    things: tuple[Thing, ...] = ()
+    things: tuple[ConfiguredItem, ...] = ()
     master: str | None = None
     port: bridge_port.Port | None = None
     sysctls: dict[str, str] = field(default_factory=dict)
@@ -48,27 +48,29 @@ class Belongings:
             "bound": list(self.bound),
         }
 
-    def without_setting(self, name: str) -> Belongings:
+    def without_setting(self, name: str) -> ForeignSettings:
         """The same but for one of the sysctls, by its name there."""
         return dataclasses.replace(self, sysctls={key: value for key, value in self.sysctls.items() if key != name})
 
     @classmethod
-    def from_words(cls, words: Mapping[str, Any]) -> Belongings:
+    def from_words(cls, words: Mapping[str, Any]) -> ForeignSettings:
         """The inverse of to_words. Raises KeyError, TypeError or ValueError for anything else."""
-        things = tuple(Thing(Kind(kind), str(text), bytes.fromhex(body)) for kind, text, body in words["things"])
+        things = tuple(
+            ConfiguredItem(ItemKind(kind), str(text), bytes.fromhex(body)) for kind, text, body in words["things"]
+        )
         port = None if words["port"] is None else bridge_port.Port.from_words(words["port"])
         settings = {str(name): str(value) for name, value in words["sysctls"].items()}
         return cls(words["index"], things, words["master"], port, settings, tuple(words["bound"]))
 
 
-def read(netns: str | None, netdevs: Mapping[int, SessionSpec]) -> dict[int, Belongings]:
+def read(netns: str | None, netdevs: Mapping[int, SessionSpec]) -> dict[int, ForeignSettings]:
     """What others have configured on netdevs of a network namespace, by index. Raises OSError, NotFoundError.
 
     netdevs: by index, with what we have configured on each, which is left out.
     """
     with inside(netns), RouteSocket() as route:
         links = {link.ifindex: link for link in route.links()}
-        found = {index: Belongings(index) for index in netdevs if index in links}
+        found = {index: ForeignSettings(index) for index in netdevs if index in links}
         numbers = bridge_port.vlans(route) if any(links[index].master for index in found) else {}
         for index, one in found.items():
             link, master = links[index], links.get(links[index].master)
@@ -77,7 +79,7 @@ def read(netns: str | None, netdevs: Mapping[int, SessionSpec]) -> dict[int, Bel
                 port = bridge_port.read(route, index, numbers)
                 one = dataclasses.replace(one, master=None if on_record else master.ifname, port=port)
             found[index] = dataclasses.replace(one, sysctls=sysctls.changed(link.ifname))
-        things: dict[int, list[Thing]] = {index: [] for index in found}
+        things: dict[int, list[ConfiguredItem]] = {index: [] for index in found}
         for index, thing in (*configured.addresses(route), *configured.neighbours(route)):
             if index in things and not _is_ours(thing, netdevs[index], links[index].mac):
                 things[index].append(thing)
@@ -94,21 +96,21 @@ def read(netns: str | None, netdevs: Mapping[int, SessionSpec]) -> dict[int, Bel
     }
 
 
-def _is_ours(thing: Thing, session: SessionSpec, mac: str) -> bool:
+def _is_ours(thing: ConfiguredItem, session: SessionSpec, mac: str) -> bool:
     """Whether it is on record, or the kernel's own: a port's bridge knows the port's own MAC address."""
-    if thing.kind is Kind.FDB:
+    if thing.kind is ItemKind.FDB:
         return configured.mac_of(thing) == mac
-    return thing.kind is Kind.ADDRESS and thing.text in map(str, session.addresses)
+    return thing.kind is ItemKind.ADDRESS and thing.text in map(str, session.addresses)
 
 
-def put_back(netns: str | None, ifname: str, belongings: Belongings) -> list[str]:
+def put_back(netns: str | None, ifname: str, belongings: ForeignSettings) -> list[str]:
     """Configure on a netdev, which is up, what another one had. What could not be, in words. Raises OSError."""
     lost = list(belongings.bound)
     with inside(netns), RouteSocket() as route:
         index = route.link(ifname).ifindex
         lost += _join(route, index, belongings)
         lost += sysctls.set_again(ifname, belongings.sysctls)
-        left: Sequence[Thing] = sorted(belongings.things, key=lambda one: list(Kind).index(one.kind))
+        left: Sequence[ConfiguredItem] = sorted(belongings.things, key=lambda one: list(ItemKind).index(one.kind))
         while left:  # a route may need another one first, by which its gateway is reached
             refused = [one for one in left if not _configure(route, one, belongings.index, index)]
             if len(refused) == len(left):
@@ -117,7 +119,7 @@ def put_back(netns: str | None, ifname: str, belongings: Belongings) -> list[str
     return lost + [one.text for one in left]
 
 
-def _join(route: RouteSocket, index: int, belongings: Belongings) -> list[str]:
+def _join(route: RouteSocket, index: int, belongings: ForeignSettings) -> list[str]:
     lost = []
     try:
         if belongings.master is not None:
@@ -132,7 +134,7 @@ def _join(route: RouteSocket, index: int, belongings: Belongings) -> list[str]:
     return lost
 
 
-def _configure(route: RouteSocket, thing: Thing, old: int, new: int) -> bool:
+def _configure(route: RouteSocket, thing: ConfiguredItem, old: int, new: int) -> bool:
     try:
         configured.configure(route, thing, old, new)
     except FileExistsError:

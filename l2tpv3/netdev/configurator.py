@@ -9,12 +9,12 @@ import socket
 from collections.abc import Collection, Iterator, Sequence
 
 from l2tpv3.errors import ConflictError, MissingError, NotFoundError, NotPermittedError, RefusedError, from_errno
-from l2tpv3.linux.netlink.socket_cache import Kept
+from l2tpv3.linux.netlink.socket_cache import SocketCache
 from l2tpv3.linux.netns import inside, same_netns
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, home
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import Evidence
-from l2tpv3.netdev.belongings import Belongings, put_back, read
+from l2tpv3.netdev.belongings import ForeignSettings, put_back, read
 from l2tpv3.netdev.locator import NetdevLocator
 from l2tpv3.netdev.netdevs import Netdevs
 from l2tpv3.netdev.underlay import way_through
@@ -23,11 +23,11 @@ _AT_ONCE = 32
 """Netdevs that are set up by one call: their acknowledgements fit into a socket's buffer."""
 
 
-class NetdevPlacer:
+class RtnetlinkConfigurator:
     """The Placer protocol over rtnetlink."""
 
     def __init__(self) -> None:
-        self._kept = Kept(Netdevs)
+        self._kept = SocketCache(Netdevs)
 
     def busy(self) -> contextlib.AbstractContextManager[None]:
         """See l2tpv3.linux.netlink.socket_cache: for the length of the block a socket for each namespace stays open."""
@@ -132,14 +132,14 @@ class NetdevPlacer:
                 for start in range(0, len(ifnames), _AT_ONCE):
                     netdevs.set_up(ifnames[start : start + _AT_ONCE])
 
-    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, Belongings]:
+    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, ForeignSettings]:
         """See Placer.belongings."""
         locator = NetdevLocator(few=len(sessions) == 1)
         places: dict[str | None, dict[int, tuple[str, SessionSpec]]] = {}
         for tunnel, session, mark in sessions:
             if (state := locator.find(tunnel, session, mark)) is not None:
                 places.setdefault(state.netns, {})[state.ifindex] = mark, session
-        found: dict[str, Belongings] = {}
+        found: dict[str, ForeignSettings] = {}
         for netns, netdevs in places.items():
             try:
                 told = read(netns, {index: session for index, (_, session) in netdevs.items()})
@@ -148,7 +148,7 @@ class NetdevPlacer:
             found |= {netdevs[index][0]: one for index, one in told.items()}
         return found
 
-    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
+    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: ForeignSettings) -> list[str]:
         """See Placer.put_back."""
         try:
             return put_back(home(tunnel, session), session.ifname, belongings)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import from_errno
-from l2tpv3.netdev.belongings import Belongings
+from l2tpv3.netdev.belongings import ForeignSettings
 
 FOLDER: Final = "belongings"
 """In the runtime directory."""
@@ -21,7 +21,7 @@ _SIZE_MAX: Final = 64 << 20
 """Bytes of a file that is still read: a netdev with a hundred thousand routes."""
 
 
-class Safekeeping:
+class ForeignSettingsStore:
     """What is kept of sessions' netdevs, by the names of tunnel and session."""
 
     def __init__(self, runtime: Path) -> None:
@@ -35,7 +35,7 @@ class Safekeeping:
             return set()
         return {(one[0], one[1]) for one in found if len(one) == 2}
 
-    def keep(self, tunnel: str, session: str, belongings: Belongings) -> None:
+    def keep(self, tunnel: str, session: str, belongings: ForeignSettings) -> None:
         """Keep this until `forget`, beside what is kept of earlier netdevs and was not put back yet.
 
         Raises RefusedError or NotPermittedError.
@@ -51,11 +51,11 @@ class Safekeeping:
         except OSError as error:
             raise from_errno(str(path), "write this file", error.errno or 0) from error
 
-    def get(self, tunnel: str, session: str) -> list[Belongings]:
+    def get(self, tunnel: str, session: str) -> list[ForeignSettings]:
         """What is kept, of each netdev that the session has had; nothing of a file that is not ours."""
         try:
             with self._path(tunnel, session).open("rb") as file:
-                return [Belongings.from_words(one) for one in json.loads(file.read(_SIZE_MAX))]
+                return [ForeignSettings.from_words(one) for one in json.loads(file.read(_SIZE_MAX))]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return []
 

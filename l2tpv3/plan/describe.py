@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import SessionRecord, TunnelRecord, differing_words, identity
 from l2tpv3.model.spec import SESSION_FIELDS, SessionSpec, session_word
 from l2tpv3.plan.link_phrases import describe_link
@@ -34,12 +34,12 @@ _OF_UDP = ("local-port", "remote-port", "udp-checksum")
 _Name = tuple[str, str]
 
 
-def describe(steps: Sequence[AnyStep]) -> list[ToldStep]:
+def describe(steps: Sequence[AnyStep]) -> list[StepText]:
     """What the steps do, in their order."""
     return [told for told in describe_each(steps) if told is not None]
 
 
-def describe_each(steps: Sequence[AnyStep]) -> list[ToldStep | None]:
+def describe_each(steps: Sequence[AnyStep]) -> list[StepText | None]:
     """The same, step by step; None for one that is said with an earlier one."""
     return list(_Description(steps).lines())
 
@@ -60,11 +60,11 @@ class _Description:
                 self._set.setdefault(_name(one), []).append(one)
         self._said: set[object] = set()
 
-    def lines(self) -> Iterator[ToldStep | None]:
+    def lines(self) -> Iterator[StepText | None]:
         for step in self._steps:
             yield describe_link(step) if isinstance(step, LinkStep) else self._line(step)
 
-    def _line(self, step: Step) -> ToldStep | None:
+    def _line(self, step: Step) -> StepText | None:
         name = step.tunnel.spec.name
         if name in self._anew and isinstance(step, (DelTunnel, AddTunnel)):
             return self._once(name, _tunnel_anew(*self._anew[name], self._why.get(name, "")))
@@ -82,7 +82,7 @@ class _Description:
                 return self._once(_name(step), self._changed(_name(step)))
         return self._session(step)
 
-    def _session(self, step: Step) -> ToldStep | None:
+    def _session(self, step: Step) -> StepText | None:
         """A session that is made, removed or made anew."""
         if isinstance(step, ReplaceSession):
             return _session_anew(step, step.old)
@@ -96,7 +96,7 @@ class _Description:
             return _told("-", step, "removed", interrupts=True)
         raise TypeError(step)
 
-    def _once(self, what: object, told: ToldStep) -> ToldStep | None:
+    def _once(self, what: object, told: StepText) -> StepText | None:
         if what in self._said:
             return None
         self._said.add(what)
@@ -107,7 +107,7 @@ class _Description:
         old = self._anew[step.tunnel.spec.name][0].session(step.session.spec.name)
         return old is not None and not session_changes(old, step.session)
 
-    def _changed(self, name: _Name) -> ToldStep:
+    def _changed(self, name: _Name) -> StepText:
         """A session that changes in place, by whatever steps."""
         steps = self._set[name]
         said = dict.fromkeys(part for one in steps for part in _fields(one))
@@ -128,14 +128,14 @@ def _ends(tunnel: TunnelRecord) -> str:
     return f"{tunnel.local} to {tunnel.spec.remote} over {tunnel.spec.encap}"
 
 
-def _tunnel_anew(old: TunnelRecord, new: TunnelRecord, why: str) -> ToldStep:
+def _tunnel_anew(old: TunnelRecord, new: TunnelRecord, why: str) -> StepText:
     names = {one.spec.name for one in new.sessions}
     kept = [one.spec.name for one in old.sessions if one.spec.name in names]
     lost = [one.spec.name for one in old.sessions if one.spec.name not in names]
     text = f"{tunnel_changes(old, new, differing_words(old, new))}: made anew"
     text += f" with {sessions(len(kept))}" if kept else ""
     text += f", without {', '.join(lost)}" if lost else ""
-    return ToldStep(sign="~", tunnel=new.spec.name, text=text, why=why, interrupts=True)
+    return StepText(sign="~", tunnel=new.spec.name, text=text, why=why, interrupts=True)
 
 
 def tunnel_changes(old: TunnelRecord, new: TunnelRecord, words: Sequence[str]) -> str:
@@ -153,9 +153,9 @@ def _tunnel_value(value: object) -> str:
     return "none" if value in (None, 0) else str(value)
 
 
-def _session_anew(step: AddSession | ReplaceSession, old: SessionRecord) -> ToldStep:
+def _session_anew(step: AddSession | ReplaceSession, old: SessionRecord) -> StepText:
     changes = session_changes(old, step.session)
-    return ToldStep(
+    return StepText(
         sign="~",
         tunnel=step.tunnel.spec.name,
         session=step.session.spec.name,
@@ -188,9 +188,9 @@ def _change(field: str, before: object, after: object) -> str:
     return word if _SECRET in field else f"{word} {_value(before)} → {_value(after)}"
 
 
-def _told(sign: str, step: Step, text: str, *, interrupts: bool = False) -> ToldStep:
+def _told(sign: str, step: Step, text: str, *, interrupts: bool = False) -> StepText:
     session: SessionRecord | None = getattr(step, "session", None)
-    return ToldStep(
+    return StepText(
         sign=sign,
         tunnel=step.tunnel.spec.name,
         session=session.spec.name if session is not None else None,

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from l2tpv3.model.host_records import Edits, Everything
+from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import LinkRecord
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import TunnelRecord, identity
 from l2tpv3.plan.describe import session_changes, sessions, tunnel_changes
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.steps import AddTunnel, AnyStep, DelTunnel, SetTunnel, Step
 
 
-def describe_record(before: Everything, after: Everything, steps: Sequence[AnyStep]) -> list[ToldStep]:
+def describe_record(before: HostRecords, after: HostRecords, steps: Sequence[AnyStep]) -> list[StepText]:
     """What changes on record and is told by none of the steps."""
-    edits = Edits.between(before, after)
+    edits = RecordDelta.between(before, after)
     if not edits:
         return []
     told = set(_told(steps))
-    found: list[ToldStep] = []
+    found: list[StepText] = []
     for name, tunnel in edits.tunnels.items():
         if (name, None) not in told:
             found += _tunnel(name, before.tunnels.get(name), tunnel)
@@ -49,9 +49,9 @@ def _told(steps: Sequence[AnyStep]) -> Iterator[object]:
                 yield name, None
 
 
-def _tunnel(name: str, old: TunnelRecord | None, new: TunnelRecord | None) -> Iterator[ToldStep]:
-    def told(sign: str, text: str) -> ToldStep:
-        return ToldStep(sign=sign, tunnel=name, text=text, on_record=True)
+def _tunnel(name: str, old: TunnelRecord | None, new: TunnelRecord | None) -> Iterator[StepText]:
+    def told(sign: str, text: str) -> StepText:
+        return StepText(sign=sign, tunnel=name, text=text, on_record=True)
 
     if new is None:
         assert old is not None
@@ -74,7 +74,7 @@ def _tunnel(name: str, old: TunnelRecord | None, new: TunnelRecord | None) -> It
             yield told("~", ", ".join(said))
 
 
-def _sessions(tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, told: set[object]) -> Iterator[ToldStep]:
+def _sessions(tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, told: set[object]) -> Iterator[StepText]:
     if old is None or new is None:
         return  # they come and go with it
     was = {one.spec.name: one for one in old.sessions}
@@ -83,18 +83,18 @@ def _sessions(tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, t
         if (tunnel, name) in told or was.get(name) == now.get(name):
             continue
         if name not in now:
-            yield ToldStep(sign="-", tunnel=tunnel, session=name, text=f"removed; {_state(old)}", on_record=True)
+            yield StepText(sign="-", tunnel=tunnel, session=name, text=f"removed; {_state(old)}", on_record=True)
         elif name not in was:
             spec = now[name].spec
             text = f"id {spec.session_id}, netdev {spec.ifname}, on record"
-            yield ToldStep(sign="+", tunnel=tunnel, session=name, text=text, on_record=True)
+            yield StepText(sign="+", tunnel=tunnel, session=name, text=text, on_record=True)
         elif changes := session_changes(was[name], now[name]):
-            yield ToldStep(sign="~", tunnel=tunnel, session=name, text=", ".join(changes), on_record=True)
+            yield StepText(sign="~", tunnel=tunnel, session=name, text=", ".join(changes), on_record=True)
 
 
-def _link(name: str, old: LinkRecord | None, new: LinkRecord | None) -> Iterator[ToldStep]:
-    def told(sign: str, text: str) -> ToldStep:
-        return ToldStep(sign=sign, link=name, text=text, on_record=True)
+def _link(name: str, old: LinkRecord | None, new: LinkRecord | None) -> Iterator[StepText]:
+    def told(sign: str, text: str) -> StepText:
+        return StepText(sign=sign, link=name, text=text, on_record=True)
 
     if new is None:
         yield told("-", f"removed; {'it was stopped' if old is not None and old.stopped else 'it was not running'}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.progress import StepText
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
 
-def describe_link(step: LinkStep) -> ToldStep:
+def describe_link(step: LinkStep) -> StepText:
     """What the step does."""
     spec = step.link.spec
     match step:
@@ -23,8 +23,8 @@ def describe_link(step: LinkStep) -> ToldStep:
     raise TypeError(step)
 
 
-def _told(sign: str, step: LinkStep, text: str, *, interrupts: bool = False) -> ToldStep:
-    return ToldStep(
+def _told(sign: str, step: LinkStep, text: str, *, interrupts: bool = False) -> StepText:
+    return StepText(
         sign=sign,
         link=step.link.spec.name,
         text=f"{text}: {step.why}" if step.why else text,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from l2tpv3.model.host_records import Everything
+from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.plan.links import LinkChange, plan_links
 from l2tpv3.plan.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, SetNetdev, Step
-from l2tpv3.plan.tunnels import Change, Scope, plan
+from l2tpv3.plan.tunnels import PlanInput, Scope, plan
 
 
-def plan_everything(change: Change) -> tuple[AnyStep, ...]:
+def plan_everything(change: PlanInput) -> tuple[AnyStep, ...]:
     """The steps in the order in which to take them; () when all is so already. Raises what the halves raise."""
     steps = plan(change)
     links = change.links
@@ -73,7 +73,7 @@ def _late(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
                 yield step.tunnel.spec.name, step.session.spec.name
 
 
-def touched_links(scope: Scope | None, named: Iterable[str], *known: Everything) -> frozenset[str] | None:
+def touched_links(scope: Scope | None, named: Iterable[str], *known: HostRecords) -> frozenset[str] | None:
     """The links that a change is about: the named ones, and what lies on those or on sessions in its scope."""
     if scope is None:
         return None

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.model.host_records import Edits, Everything
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.host_records import HostRecords, RecordDelta
+from l2tpv3.model.progress import StepText
 from l2tpv3.plan.describe import describe
 from l2tpv3.plan.describe_record import describe_record
 from l2tpv3.plan.steps import AnyStep
@@ -21,24 +21,24 @@ class Outcome:
     """
 
     steps: tuple[AnyStep, ...]
-    before: Everything
-    after: Everything
+    before: HostRecords
+    after: HostRecords
     namespaces: tuple[str, ...] = ()
-    lost: tuple[ToldStep, ...] = ()
+    lost: tuple[StepText, ...] = ()
     waiting: Mapping[str, L2tpError] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
         """Whether anything changes: what runs, or only what is on record of it."""
-        return bool(self.steps or self.namespaces) or bool(Edits.between(self.before, self.after))
+        return bool(self.steps or self.namespaces) or bool(RecordDelta.between(self.before, self.after))
 
     @property
-    def told(self) -> tuple[ToldStep, ...]:
+    def told(self) -> tuple[StepText, ...]:
         """The steps in words, and what changes on record alone."""
         return (*map(of_namespace, self.namespaces), *describe(self.steps), *self.told_of_record, *self.lost)
 
     @property
-    def told_of_record(self) -> list[ToldStep]:
+    def told_of_record(self) -> list[StepText]:
         """What changes on record alone."""
         return describe_record(self.before, self.after, self.steps)
 
@@ -48,6 +48,6 @@ class Outcome:
         return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in self.told)
 
 
-def of_namespace(netns: str) -> ToldStep:
+def of_namespace(netns: str) -> StepText:
     """That a network namespace is made, before all steps."""
-    return ToldStep(sign="+", netns=netns, text="made")
+    return StepText(sign="+", netns=netns, text="made")

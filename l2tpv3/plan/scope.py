@@ -5,20 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 
-from l2tpv3.model.host_records import Edits, Everything
+from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import LinkRecord
-from l2tpv3.model.observation import World
+from l2tpv3.model.observation import Observation
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.plan.steps import AnyStep, Step
-from l2tpv3.plan.tunnels import Change, LinkBeliefs
+from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput
 from l2tpv3.store.database import Recorded
-from l2tpv3.store.journal import Pending
+from l2tpv3.store.journal import PendingChange
 
 Left = Collection[tuple[str, str | None]]
 """What a change leaves as it is: sessions by tunnel and name, and whole tunnels, of which no session is named."""
 
 
-def leave_out(change: Change, sessions: Left, links: Collection[str]) -> Change:
+def leave_out(change: PlanInput, sessions: Left, links: Collection[str]) -> PlanInput:
     """The change as if there were no such tunnels, sessions and links: neither on record, nor wanted."""
     if links:
         beliefs = (
@@ -42,23 +42,23 @@ def leave_out(change: Change, sessions: Left, links: Collection[str]) -> Change:
     return dataclasses.replace(change, old=less[0], maybe=less[1], wanted=less[2])
 
 
-def once_done(change: Change) -> Change:
+def once_done(change: PlanInput) -> PlanInput:
     """The same change once its steps were taken: what can't be seen is what was wanted."""
     links = dataclasses.replace(change.links, old=change.links.wanted, maybe={})
     return dataclasses.replace(change, old=change.wanted, maybe={}, links=links)
 
 
-def what_is_made(pending: Pending) -> Everything:
+def what_is_made(pending: PendingChange) -> HostRecords:
     """What was being made by a change that is under way, or was killed; nothing of one that is done."""
-    return Everything() if pending.deadline is not None else pending.target.made
+    return HostRecords() if pending.deadline is not None else pending.target.made
 
 
-def links_of(pending: Pending) -> frozenset[str]:
+def links_of(pending: PendingChange) -> frozenset[str]:
     """The links that it is about."""
     return frozenset({*pending.before.links, *pending.target.links})
 
 
-def note_of(recorded: Recorded, change: Change, steps: tuple[AnyStep, ...], changed: Edits) -> Pending:
+def note_of(recorded: Recorded, change: PlanInput, steps: tuple[AnyStep, ...], changed: RecordDelta) -> PendingChange:
     """What has to be known of a change to find everything that it may have made: only what it is about."""
     unfinished = recorded.pending is not None and recorded.pending.deadline is None
     about: set[tuple[str, str | None]] = set(recorded.pending.scope) if unfinished and recorded.pending else set()
@@ -71,20 +71,20 @@ def note_of(recorded: Recorded, change: Change, steps: tuple[AnyStep, ...], chan
     about |= {(name, None) for name in changed.tunnels if change.covers(name)}
     links |= {name for name in changed.links if change.links.scope is None or name in change.links.scope}
     names = {name for name, _ in about}
-    return Pending(
+    return PendingChange(
         scope=frozenset(about),
-        before=Edits(
+        before=RecordDelta(
             tunnels={name: _narrow(change.old.get(name), about) for name in names},
             links={name: change.links.old.get(name) for name in links},
         ),
-        target=Edits(
+        target=RecordDelta(
             tunnels={name: _narrow(_begun(change, name), about) for name in names},
             links={name: _begun_link(change.links, name) for name in links},
         ),
     )
 
 
-def _begun(change: Change, name: str) -> TunnelRecord | None:
+def _begun(change: PlanInput, name: str) -> TunnelRecord | None:
     """What a change makes of a tunnel; what it leaves as it is on record is what a killed one was making of that."""
     old, wanted, maybe = change.old.get(name), change.wanted.get(name), change.maybe.get(name)
     if wanted is None or maybe is None:
@@ -99,12 +99,12 @@ def _begun(change: Change, name: str) -> TunnelRecord | None:
     return (wanted if changes else maybe).with_sessions(tuple(sessions.values()))
 
 
-def _begun_link(links: LinkBeliefs, name: str) -> LinkRecord | None:
+def _begun_link(links: LinkPlanInput, name: str) -> LinkRecord | None:
     wanted, maybe = links.wanted.get(name), links.maybe.get(name)
     return maybe if maybe is not None and wanted == links.old.get(name) else wanted or maybe
 
 
-def left_of(pending: Pending | None, sessions: Left, links: Collection[str]) -> Pending | None:
+def left_of(pending: PendingChange | None, sessions: Left, links: Collection[str]) -> PendingChange | None:
     """What of a killed change is still to be found once another change is done that left out these.
 
     None when that is nothing: what was not left out is as the other change wants it.
@@ -120,13 +120,13 @@ def left_of(pending: Pending | None, sessions: Left, links: Collection[str]) -> 
         return None
     names = {name for name, _ in about}
     before, target = (
-        Edits(
+        RecordDelta(
             tunnels={name: _narrow(edits.tunnels.get(name), about) for name in names},
             links={name: edits.links.get(name) for name in those},
         )
         for edits in (pending.before, pending.target)
     )
-    return Pending(scope=frozenset(about), before=before, target=target)
+    return PendingChange(scope=frozenset(about), before=before, target=target)
 
 
 def _narrow(record: TunnelRecord | None, about: set[tuple[str, str | None]]) -> TunnelRecord | None:
@@ -137,8 +137,8 @@ def _narrow(record: TunnelRecord | None, about: set[tuple[str, str | None]]) -> 
 
 
 def what_to_undo(
-    change: Change, begun: Collection[AnyStep], made: Records, now: World
-) -> tuple[Change, set[tuple[str, str]]]:
+    change: PlanInput, begun: Collection[AnyStep], made: Records, now: Observation
+) -> tuple[PlanInput, set[tuple[str, str]]]:
     """The change that undoes one of which these steps were begun: what it made goes, what was there before it stays.
 
     What ran is wanted again as it was. Of what did not run a netdev may have been there all the same: a worker that
@@ -184,13 +184,13 @@ def _subject(step: Step) -> tuple[str, str | None]:
     return step.tunnel.spec.name, session.spec.name if session is not None else None
 
 
-def _carried(records: Collection[TunnelRecord], world: World) -> set[str] | None:
+def _carried(records: Collection[TunnelRecord], world: Observation) -> set[str] | None:
     """The names of the sessions that run of a tunnel, as any of these records; None when the tunnel does not."""
     alive = [one for record in records if (one := what_is_alive(record, world)) is not None]
     return {one.spec.name for record in alive for one in record.sessions} if alive else None
 
 
-def what_is_alive(record: TunnelRecord, world: World) -> TunnelRecord | None:
+def what_is_alive(record: TunnelRecord, world: Observation) -> TunnelRecord | None:
     """What of a record is running; None when its tunnel is not."""
     seen = world.tunnel(record)
     if seen is None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from l2tpv3.errors import ExistsError, NotFoundError
 from l2tpv3.model.links.record import Links
-from l2tpv3.model.observation import World
+from l2tpv3.model.observation import Observation
 from l2tpv3.model.observed import Session, Tunnel
 from l2tpv3.model.record import (
     Records,
@@ -50,7 +50,7 @@ Scope = frozenset[tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkBeliefs:
+class LinkPlanInput:
     """The links of a change, as Change has the tunnels. scope: the names of those that it is about."""
 
     old: Links = field(default_factory=dict)
@@ -60,7 +60,7 @@ class LinkBeliefs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class PlanInput:
     """Everything that a plan looks at.
 
     old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
@@ -69,12 +69,12 @@ class Change:
 
     old: Records
     wanted: Records
-    world: World
+    world: Observation
     in_place: InPlace
     tunnels_in_place: InPlace = field(default_factory=dict)
     maybe: Records = field(default_factory=dict)
     scope: Scope | None = None
-    links: LinkBeliefs = field(default_factory=LinkBeliefs)
+    links: LinkPlanInput = field(default_factory=LinkPlanInput)
 
     def covers(self, tunnel: str, session: str | None = None) -> bool:
         """Whether the change is about that tunnel as such, or (with `session`) about that session."""
@@ -85,7 +85,7 @@ class Change:
         )
 
 
-def plan(change: Change) -> tuple[Step, ...]:
+def plan(change: PlanInput) -> tuple[Step, ...]:
     """The steps that make of what is seen what is wanted, in the order in which to take them; () when it is so already.
 
     Raises ExistsError when something else has added a session to a tunnel of ours with an id that is wanted.
@@ -131,7 +131,7 @@ def _in_order(plans: list[_TunnelPlan]) -> list[SetTunnel]:
 class _TunnelPlan:
     """One tunnel: what is believed of it, what is wanted, and what of the beliefs is really there."""
 
-    def __init__(self, change: Change, name: str) -> None:
+    def __init__(self, change: PlanInput, name: str) -> None:
         self.change, self.name = change, name
         known = (change.old.get(name), change.maybe.get(name))
         self.beliefs = [record for record in known if record is not None]
@@ -378,7 +378,7 @@ class _TunnelPlan:
         return ReplaceSession(tunnel=tunnel, session=new, old_tunnel=tunnel, old=old, why=why)
 
 
-def _identical(record: TunnelRecord, wanted: TunnelRecord, world: World) -> bool:
+def _identical(record: TunnelRecord, wanted: TunnelRecord, world: Observation) -> bool:
     """Whether the tunnel that is there as `record` has it is what is wanted. What can be seen overrules the belief."""
     seen = world.tunnel(wanted)
     one, other = identity(record), identity(wanted)

@@ -11,12 +11,12 @@ from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError, about_session
 from l2tpv3.linux.sysctls import DISABLE_IPV6
 from l2tpv3.model.links.options import PortOptions
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
-from l2tpv3.netdev.base import Placer
-from l2tpv3.netdev.safekeeping import Safekeeping
-from l2tpv3.paths import Places
+from l2tpv3.netdev.base import NetdevConfigurator
+from l2tpv3.netdev.safekeeping import ForeignSettingsStore
+from l2tpv3.paths import Paths
 from l2tpv3.plan.link_steps import DelLink, LinkStep, SetLink
 from l2tpv3.plan.steps import (
     AddSession,
@@ -30,18 +30,20 @@ from l2tpv3.plan.steps import (
     SetTunnel,
 )
 from l2tpv3.printable import printable
-from l2tpv3.reconcile.link_executor import LinkRunner
+from l2tpv3.reconcile.link_executor import LinkExecutor
 
 
-class Runner:
+class Executor:
     """Takes steps on one host."""
 
-    def __init__(self, datapaths: Mapping[str, Datapath], placer: Placer, places: Places, links: LinkRunner) -> None:
+    def __init__(
+        self, datapaths: Mapping[str, Datapath], placer: NetdevConfigurator, places: Paths, links: LinkExecutor
+    ) -> None:
         self._datapaths = datapaths
         self._placer = placer
         self._links = links
         self._places = places
-        self._safekeeping = Safekeeping(places.runtime)
+        self._safekeeping = ForeignSettingsStore(places.runtime)
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
         self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
 
@@ -95,7 +97,7 @@ class Runner:
             for name in kept - known:
                 self._safekeeping.forget(*name)
 
-    def put_back(self, records: Records, netdevs: Collection[tuple[str, str]]) -> Iterator[ToldStep]:
+    def put_back(self, records: Records, netdevs: Collection[tuple[str, str]]) -> Iterator[StepText]:
         """Configure again what is kept of netdevs that were made anew, perhaps by a change that was killed.
 
         netdevs: the sessions whose netdevs are there. Gives what could not be configured.
@@ -115,7 +117,7 @@ class Runner:
                     lost[f"what others had configured ({error})"] = None
             self._safekeeping.forget(*name)
             if lost:
-                yield ToldStep(
+                yield StepText(
                     sign="-",
                     tunnel=name[0],
                     session=name[1],

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.links.backends.base import LinkMaker, Relays
-from l2tpv3.links.inventory import Sight
+from l2tpv3.links.backends.base import LinkBackend, Relays
+from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.model.links.observed import LinksSeen, LinkState
 from l2tpv3.model.links.record import LinkRecord, Links
 from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
-MakerOf = Callable[[LinkSpec], LinkMaker]
+BackendOf = Callable[[LinkSpec], LinkBackend]
 
 
-class LinkRunner:
+class LinkExecutor:
     """Takes steps on one host. mark: from a link's name to its mark. maker: what makes links of a spec's type."""
 
-    def __init__(self, mark: Callable[[str], str], maker: MakerOf) -> None:
+    def __init__(self, mark: Callable[[str], str], maker: BackendOf) -> None:
         self._mark, self._maker = mark, maker
 
     def take(self, step: LinkStep) -> None:
@@ -38,7 +38,7 @@ class LinkRunner:
         there: dict[str, LinkState] = {}
         lacking: dict[str, frozenset[str]] = {}
         ours = {name for links in known for name in links}
-        sight = Sight()
+        sight = NetdevInventory()
         for links in known:
             for name, record in links.items():
                 spec = record.resolved
@@ -65,6 +65,6 @@ class LinkRunner:
         return maker if isinstance(maker, Relays) else None
 
     def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
-        """That it can be made; see LinkMaker.check."""
+        """That it can be made; see LinkBackend.check."""
         spec = record.resolved
         self._maker(spec).check(spec, below, self._mark(spec.name), ours=ours)

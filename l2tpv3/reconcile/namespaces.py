@@ -15,10 +15,10 @@ from l2tpv3.errors import L2tpError
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside, is_named, netns_identity, standing_in
 from l2tpv3.linux.netns_mount import make_netns, unname_netns
-from l2tpv3.model.host_records import Everything
+from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.ownership import netns_alias
 from l2tpv3.model.spec import home
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.store.database import Store
 
 _LOOPBACK: Final = 1  # its index, in every namespace
@@ -28,10 +28,10 @@ _FALLBACKS: Final = frozenset(
 """What the kernel itself puts into each new namespace (net.core.fb_tunnels_only_for_init_net)."""
 
 
-class Spaces:
+class NamespacesOnDemand:
     """Those of one record. Whoever changes that holds its lock meanwhile."""
 
-    def __init__(self, places: Places, store: Store, *, real: bool) -> None:
+    def __init__(self, places: Paths, store: Store, *, real: bool) -> None:
         """real: False where netdevs are pretended; then no namespace is made, either."""
         self._store = store
         self._real = real
@@ -47,7 +47,7 @@ class Spaces:
         with standing_in(lambda name: self._real and (made is None or name in made)):
             yield
 
-    def missing(self, wanted: Everything, *, repairs: bool = False) -> tuple[str, ...]:
+    def missing(self, wanted: HostRecords, *, repairs: bool = False) -> tuple[str, ...]:
         """The namespaces that have to be made for the netdevs of these. repairs: as for `standing_in`."""
         if not self._real:
             return ()
@@ -91,7 +91,7 @@ class Spaces:
                 return
             recorded = self._store.load()
             pending = recorded.pending
-            begun = (Everything().edited(pending.before), pending.target.made) if pending is not None else ()
+            begun = (HostRecords().edited(pending.before), pending.target.made) if pending is not None else ()
             waiting = set[str]().union(*map(named, begun))
             used, on_record = waiting | named(running(recorded.everything)), waiting | named(recorded.everything)
             for name in sorted(made - used):
@@ -132,7 +132,7 @@ def _of_processes() -> Iterator[tuple[int, int]]:
                 yield status.st_dev, status.st_ino
 
 
-def homes(whole: Everything) -> set[str]:
+def homes(whole: HostRecords) -> set[str]:
     """The namespaces, by name, that netdevs of these are to be in."""
     records = whole.tunnels.values()
     sessions = (home(record.spec, one.spec) for record in records for one in record.sessions)
@@ -140,16 +140,16 @@ def homes(whole: Everything) -> set[str]:
     return {name for name in (*sessions, *links) if name is not None}
 
 
-def named(whole: Everything) -> set[str]:
+def named(whole: HostRecords) -> set[str]:
     """All namespaces that these name."""
     tunnels = (record.spec.netns for record in whole.tunnels.values())
     beneath = (one.over_netns for one in whole.links.values())
     return homes(whole) | {name for name in (*tunnels, *beneath) if name is not None}
 
 
-def running(whole: Everything) -> Everything:
+def running(whole: HostRecords) -> HostRecords:
     """Without what `down` has stopped."""
-    return Everything(
+    return HostRecords(
         tunnels={name: record for name, record in whole.tunnels.items() if record.stopped is None},
         links={name: record for name, record in whole.links.items() if record.stopped is None},
     )

@@ -11,14 +11,14 @@ from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
-from l2tpv3.model.observation import World
+from l2tpv3.model.observation import Observation
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import Evidence, Locator
 from l2tpv3.netdev.netdevs import Netdevs
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.reconcile.notes import LookedAt, session_notes, tunnel_notes
 from l2tpv3.reconcile.notes.outer_path import OuterPaths
 from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
@@ -51,7 +51,7 @@ class Observer:
     def __init__(
         self,
         datapaths: Mapping[str, Datapath],
-        places: Places,
+        places: Paths,
         locator: Locator,
         unfinished: frozenset[tuple[str, str | None]] = frozenset(),
         records: Records | None = None,
@@ -94,7 +94,7 @@ class Observer:
         self._faults[datapath.name] = carried.faults
         return carried.tunnels
 
-    def world(self, *beliefs: Records) -> World:
+    def world(self, *beliefs: Records) -> Observation:
         """What is there of the tunnels and sessions on all these records, and beside them.
 
         What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
@@ -102,7 +102,7 @@ class Observer:
         records = [record for some in beliefs for record in some.values()]
         keys = {(record.datapath, record.spec.netns) for record in records}
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
-        world = World(tunnels=tunnels, netdevs=self._netdevs_of(records))
+        world = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records))
         missed = {record.datapath for record in records if world.tunnel(record) is None}
         faults = {name: self.faults(name) for name in missed}
         lost = frozenset((name, tunnel) for name in missed for tunnel in self.lost(name))

@@ -15,32 +15,32 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError
-from l2tpv3.links.backends.base import Makers
+from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.linux.boot import boot_id, since_boot_s
 from l2tpv3.linux.filelock import exclusive
-from l2tpv3.model.host_records import Edits, Everything
+from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import Links
-from l2tpv3.model.observation import World
-from l2tpv3.model.progress import OnStep, ToldStep
+from l2tpv3.model.observation import Observation
+from l2tpv3.model.progress import OnStep, StepText
 from l2tpv3.model.record import TunnelRecord, resolved, resolved_session
-from l2tpv3.netdev.base import Placer
-from l2tpv3.netdev.configurator import NetdevPlacer
-from l2tpv3.paths import Places
+from l2tpv3.netdev.base import NetdevConfigurator
+from l2tpv3.netdev.configurator import RtnetlinkConfigurator
+from l2tpv3.paths import Paths
 from l2tpv3.plan.describe import describe, describe_each
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.planner import plan_everything, touched_links
 from l2tpv3.plan.result import Outcome, of_namespace
 from l2tpv3.plan.scope import Left, leave_out, left_of, links_of, note_of, once_done, what_is_made, what_to_undo
 from l2tpv3.plan.steps import AddTunnel, AnyStep
-from l2tpv3.plan.tunnels import Change, LinkBeliefs, Scope
-from l2tpv3.reconcile.executor import Runner
-from l2tpv3.reconcile.link_executor import LinkRunner, MakerOf
-from l2tpv3.reconcile.namespaces import Spaces
+from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput, Scope
+from l2tpv3.reconcile.executor import Executor
+from l2tpv3.reconcile.link_executor import BackendOf, LinkExecutor
+from l2tpv3.reconcile.namespaces import NamespacesOnDemand
 from l2tpv3.reconcile.observer import Observer
 from l2tpv3.resolve.renaming import renamed
 from l2tpv3.store.actor import caller
 from l2tpv3.store.database import AuditEntry, Recorded, Store, unconfirmed
-from l2tpv3.store.journal import Pending, Renaming
+from l2tpv3.store.journal import PendingChange, Renaming
 
 ROUNDS = 4
 """How often a change is planned again when what is seen after its steps is not yet what is wanted."""
@@ -48,26 +48,30 @@ ROUNDS = 4
 _PAUSE_S = 0.05
 _NOT_CONFIRMED = "rolled back, not confirmed in time"
 
-Want = Callable[[Everything], Everything]
+Want = Callable[[HostRecords], HostRecords]
 """From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
 
 
-class Engine:
+class Reconciler:
     """See the module. One for a pair of places; between calls it holds nothing open but what listens to netdevs."""
 
     def __init__(
-        self, places: Places, datapaths: Mapping[str, Datapath], placer: Placer, makers: MakerOf | None = None
+        self,
+        places: Paths,
+        datapaths: Mapping[str, Datapath],
+        placer: NetdevConfigurator,
+        makers: BackendOf | None = None,
     ) -> None:
         """makers: what makes links of each type; None is this host's."""
         self.places = places
         self.store = Store(places.state)
         self._datapaths = datapaths
         self._placer = placer
-        self.links = LinkRunner(places.link_mark, makers or Makers(places.runtime))
-        self._runner = Runner(datapaths, placer, places, self.links)
+        self.links = LinkExecutor(places.link_mark, makers or LinkBackends(places.runtime))
+        self._runner = Executor(datapaths, placer, places, self.links)
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
         self._tunnels_in_place = {name: one.tunnel_in_place for name, one in datapaths.items()}
-        self._spaces = Spaces(places, self.store, real=isinstance(placer, NetdevPlacer))
+        self._spaces = NamespacesOnDemand(places, self.store, real=isinstance(placer, RtnetlinkConfigurator))
 
     def observer(self, recorded: Recorded) -> Observer:
         """A fresh look at this host."""
@@ -75,10 +79,10 @@ class Engine:
         unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
         return Observer(self._datapaths, self.places, self._placer.locator(), unfinished, recorded.shown.tunnels)
 
-    def unfinished(self) -> Everything:
+    def unfinished(self) -> HostRecords:
         """What a change was making that was killed half-way, and which may therefore be there; nothing without one."""
         pending = self.store.pending()
-        return Everything() if pending is None else what_is_made(pending)
+        return HostRecords() if pending is None else what_is_made(pending)
 
     def preview(self, want: Want, scope: Scope | None, *, links: Collection[str] = ()) -> Outcome:
         """What `change` would do now. Touches nothing; needs no lock, so another change may come between.
@@ -131,8 +135,8 @@ class Engine:
             change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
             steps = plan_everything(change)
             self._refuse_if_carried(steps, change)
-            changed = Edits.between(before, wanted)
-            lost: list[ToldStep] = []
+            changed = RecordDelta.between(before, wanted)
+            lost: list[StepText] = []
             if recorded.pending is not None and recorded.pending.deadline is not None:
                 # The note of the unconfirmed change has to stay; this one is on record already and needs none.
                 if changed:
@@ -147,7 +151,7 @@ class Engine:
                 about = frozenset((name, None) for name in changed.tunnels)
                 deadline = since_boot_s() + confirm_s
                 back = changed.back(before)
-                waiting = Pending(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
+                waiting = PendingChange(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
             doing = f"{verb}, to be confirmed within {confirm_s:g} s" if waiting is not None else verb
             self._carry_out(
                 recorded, change, steps, changed, waiting or left, on_step, namespaces=namespaces, lost=lost, verb=doing
@@ -157,14 +161,14 @@ class Engine:
     def _carry_out(
         self,
         recorded: Recorded,
-        change: Change,
+        change: PlanInput,
         steps: tuple[AnyStep, ...],
-        changed: Edits,
-        after: Pending | None,
+        changed: RecordDelta,
+        after: PendingChange | None,
         on_step: OnStep | None,
         *,
         namespaces: tuple[str, ...] = (),
-        lost: list[ToldStep] | None = None,
+        lost: list[StepText] | None = None,
         verb: str = "",
     ) -> None:
         """Note it, take the steps, put it on record; on any failure undo it.
@@ -195,11 +199,11 @@ class Engine:
 
     def _take(
         self,
-        change: Change,
+        change: PlanInput,
         steps: tuple[AnyStep, ...],
         on_step: OnStep | None = None,
         begun: list[AnyStep] | None = None,
-        lost: list[ToldStep] | None = None,
+        lost: list[StepText] | None = None,
     ) -> None:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
 
@@ -231,20 +235,20 @@ class Engine:
                     stack.enter_context(one.busy())
             yield
 
-    def _with_links(self, world: World, *known: Links) -> World:
+    def _with_links(self, world: Observation, *known: Links) -> Observation:
         """With what is there of these links."""
         if not any(known):
             return world
         return dataclasses.replace(world, links=self.links.seen(*known))
 
-    def _undo(self, change: Change, note: Pending, begun: Collection[AnyStep]) -> None:
+    def _undo(self, change: PlanInput, note: PendingChange, begun: Collection[AnyStep]) -> None:
         """Take away what the begun steps made, and make again what they took away; see extent.what_to_undo."""
         made = note.target.made
         making = {**change.maybe, **made.tunnels}
         now = self.observer(Recorded(tunnels={})).world(change.old, making, change.old)
         back, alone = what_to_undo(change, begun, making, now)
         names = [step.link.spec.name for step in begun if isinstance(step, LinkStep)]
-        known = [Everything(links=some) for some in (change.links.old, made.links, change.links.wanted)]
+        known = [HostRecords(links=some) for some in (change.links.old, made.links, change.links.wanted)]
         touched = touched_links(back.scope, names, *known) or frozenset()
         apart = touched_links(frozenset(alone), (), *known) or frozenset()
         maybe = {**change.links.maybe, **made.links}
@@ -253,22 +257,24 @@ class Engine:
         back = dataclasses.replace(back, world=world, links=links)
         self._take(back, plan_everything(back))
 
-    def _look(self, recorded: Recorded, wanted: Everything, scope: Scope | None, names: Collection[str] = ()) -> Change:
+    def _look(
+        self, recorded: Recorded, wanted: HostRecords, scope: Scope | None, names: Collection[str] = ()
+    ) -> PlanInput:
         """names: links that it is about, beside those that lie on what is in the scope."""
-        maybe = Everything()
+        maybe = HostRecords()
         about: frozenset[str] = frozenset(names)
         if recorded.pending is not None and recorded.pending.deadline is None:
             maybe = what_is_made(recorded.pending)
             scope = None if scope is None else scope | recorded.pending.scope
             about |= links_of(recorded.pending)
-        links = LinkBeliefs(
+        links = LinkPlanInput(
             old=recorded.links,
             wanted=wanted.links,
             maybe=maybe.links,
             scope=touched_links(scope, about, recorded.everything, maybe, wanted),
         )
         world = self.observer(recorded).world(recorded.tunnels, maybe.tunnels, wanted.tunnels)
-        return Change(
+        return PlanInput(
             old=recorded.tunnels,
             maybe=maybe.tunnels,
             wanted=wanted.tunnels,
@@ -283,19 +289,19 @@ class Engine:
         """Remove everything on record from this host, keeping the record."""
         with self._locked():
             recorded = self._recorded()
-            change = self._look(recorded, Everything(), None)
+            change = self._look(recorded, HostRecords(), None)
             steps = plan_everything(change)
             kept = dataclasses.replace(
                 change, wanted=recorded.tunnels, links=dataclasses.replace(change.links, wanted=recorded.links)
             )
-            self.store.begin(note_of(recorded, kept, steps, Edits()))
+            self.store.begin(note_of(recorded, kept, steps, RecordDelta()))
             self._take(change, steps)
             outcome = Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
             # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
             now = boot_id()
             tunnels = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.tunnels.items()}
             links = {name: dataclasses.replace(one, stopped=now) for name, one in recorded.links.items()}
-            self.store.commit(Edits(tunnels=tunnels, links=links), _audited("down", outcome), None)
+            self.store.commit(RecordDelta(tunnels=tunnels, links=links), _audited("down", outcome), None)
             self._runner.tidy({})
             self._spaces.tidy()
             return outcome
@@ -330,7 +336,7 @@ class Engine:
                 self._placer.mark(resolved(record), resolved_session(session), mark)
             what = f"adopt tunnel {record.spec.name} with {len(record.sessions)} sessions"
             audit = AuditEntry(at=time.time(), who=caller(), what=what)
-            self.store.commit(Edits(tunnels={record.spec.name: record}), audit)
+            self.store.commit(RecordDelta(tunnels={record.spec.name: record}), audit)
 
     def rename(self, renaming: Renaming) -> None:
         """Give a tunnel or session another name, which interrupts nothing.
@@ -346,14 +352,14 @@ class Engine:
                 problem = "a change of this host was interrupted, and it may be part of that"
                 raise ConflictError(subject, problem, "`l2tpctl restore` finishes it")
             before = recorded.everything
-            edits = Edits.between(before, renamed(before, renaming))
+            edits = RecordDelta.between(before, renamed(before, renaming))
             scope = frozenset((name, None) for name in edits.tunnels)
-            note = Pending(scope=scope, before=edits.back(before), target=edits, renaming=renaming)
+            note = PendingChange(scope=scope, before=edits.back(before), target=edits, renaming=renaming)
             what = f"~ {subject}: renamed to {new}"
             self.store.commit(edits, AuditEntry(at=time.time(), who=caller(), what=what), note)
             self._follow_renaming(note, renaming)
 
-    def _follow_renaming(self, note: Pending, renaming: Renaming) -> None:
+    def _follow_renaming(self, note: PendingChange, renaming: Renaming) -> None:
         """Have marks and workers say the new name of what has got one on record. The same again does no harm."""
         tunnel, session, new = renaming
         now = new if session is None else tunnel
@@ -402,10 +408,10 @@ class Engine:
             wanted = before.edited(pending.before)
             change = self._look(recorded, wanted, pending.scope, links_of(pending))
             steps = plan_everything(change)
-            note = Pending(scope=pending.scope, before=pending.before, target=pending.before.back(before))
+            note = PendingChange(scope=pending.scope, before=pending.before, target=pending.before.back(before))
             done = Outcome(steps=steps, before=before, after=wanted)
             self.store.commit(pending.before, _audited(verb, done), note)
-            lost: list[ToldStep] = []
+            lost: list[StepText] = []
             self._take(change, steps, lost=lost)
             self._runner.tidy(change.wanted)
             self.store.forget_pending()
@@ -424,7 +430,7 @@ class Engine:
         pending = self.store.load().pending
         return None if pending is None else pending.left_s
 
-    def _forget_outlived(self, pending: Pending) -> Outcome | None:
+    def _forget_outlived(self, pending: PendingChange) -> Outcome | None:
         """The machine went down before a change was confirmed: nothing of it runs, only the record has to be undone.
 
         So that cannot fail for an address that is not there yet, and `restore` then brings up what was before.
@@ -438,7 +444,7 @@ class Engine:
             self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), None)
             return Outcome(steps=(), before=recorded.everything, after=self.store.load().everything)
 
-    def _refuse_if_carried(self, steps: tuple[AnyStep, ...], change: Change) -> None:
+    def _refuse_if_carried(self, steps: tuple[AnyStep, ...], change: PlanInput) -> None:
         """Raise WorkerError when a tunnel would be made again that a worker which can't be worked with may carry."""
         for step in steps:
             if isinstance(step, AddTunnel):
@@ -503,17 +509,17 @@ def _telling(
     return tell
 
 
-def _asked(before: Everything, wanted: Everything, scope: Scope | None) -> Everything:
+def _asked(before: HostRecords, wanted: HostRecords, scope: Scope | None) -> HostRecords:
     """What somebody asked for just now."""
-    return wanted if scope is None else Edits.between(before, wanted).made
+    return wanted if scope is None else RecordDelta.between(before, wanted).made
 
 
-def _within(whole: Everything, scope: Scope | None, links: Collection[str]) -> Everything:
+def _within(whole: HostRecords, scope: Scope | None, links: Collection[str]) -> HostRecords:
     """What of it a change is about that has that scope, see Engine.change."""
     if scope is None:
         return whole
     tunnels, about = {name for name, _ in scope}, touched_links(scope, links, whole) or ()
-    return Everything(
+    return HostRecords(
         tunnels={name: record for name, record in whole.tunnels.items() if name in tunnels},
         links={name: record for name, record in whole.links.items() if name in about},
     )

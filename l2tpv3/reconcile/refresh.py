@@ -5,23 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 
-from l2tpv3.datapath.base import Datapath, DependsOnSurroundings, HasWorkers
+from l2tpv3.datapath.base import Datapath, HasWorkers, Refreshable
 from l2tpv3.errors import NotFoundError, NotPermittedError
 from l2tpv3.linux.filelock import exclusive
 from l2tpv3.model.record import resolved, standing_session
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.store.database import Store
 
 LOCK_TIMEOUT_S = 120.0
 
 
-class Surroundings:
+class Refresher:
     """Call `heed` now and then."""
 
-    def __init__(self, places: Places, store: Store, datapaths: Mapping[str, Datapath]) -> None:
+    def __init__(self, places: Paths, store: Store, datapaths: Mapping[str, Datapath]) -> None:
         self._places, self._store = places, store
-        self._datapaths = {name: one for name, one in datapaths.items() if isinstance(one, DependsOnSurroundings)}
+        self._datapaths = {name: one for name, one in datapaths.items() if isinstance(one, Refreshable)}
 
     def heed(self, names: Collection[str] | None = None, *, timeout_s: float = LOCK_TIMEOUT_S) -> list[str]:
         """Do it, without interrupting anything. Gives the names of the tunnels.

@@ -9,17 +9,17 @@ from typing import Final
 
 from l2tpv3.errors import L2tpError, LockedError, WorkerError
 from l2tpv3.linux.arrivals import Arrivals
-from l2tpv3.model.host_records import Everything
+from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.links.record import Links
-from l2tpv3.model.progress import News, Tell, ToldStep, Turn
+from l2tpv3.model.progress import RestoreEvent, RestoreOutcome, StepText, Tell
 from l2tpv3.model.spec import home
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.planner import touched_links
 from l2tpv3.plan.result import Outcome
 from l2tpv3.plan.steps import AnyStep
-from l2tpv3.reconcile.reconciler import Engine
-from l2tpv3.resolve.resolver import Settling
+from l2tpv3.reconcile.reconciler import Reconciler
+from l2tpv3.resolve.resolver import Resolver
 
 _REFUSED_MAX: Final = 16  # each is found by trying once more
 
@@ -33,8 +33,8 @@ class Restorer:
 
     def __init__(
         self,
-        engine: Engine,
-        settling: Callable[[Everything], Settling],
+        engine: Reconciler,
+        settling: Callable[[HostRecords], Resolver],
         tell: Tell | None = None,
         *,
         stopped: bool = True,
@@ -70,7 +70,7 @@ class Restorer:
         if self._failed:
             *others, (_, first) = reversed(self._failed.items())
             for name, error in reversed(others):
-                self._tell(news_of(name, Turn.FAILED, error))
+                self._tell(news_of(name, RestoreOutcome.FAILED, error))
             raise first
         return sorted(self._restored)
 
@@ -85,7 +85,7 @@ class Restorer:
         for name, error in waiting.items():
             if (name, str(error)) not in self._told:
                 self._told.add((name, str(error)))
-                self._tell(news_of(name, Turn.WAITING, error))
+                self._tell(news_of(name, RestoreOutcome.WAITING, error))
 
     def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
         """Those that are to be waited for. All at once, else those that look ready, else one by one: quick when well.
@@ -170,7 +170,7 @@ class Restorer:
         scope = None if tunnels is None else frozenset((name, None) for name in tunnels)
         late = Late(sessions=dict(refused))
 
-        def want(whole: Everything) -> Everything:
+        def want(whole: HostRecords) -> HostRecords:
             asked = _keys(whole) if names is None else names
             left = [name for name in asked if self._is_asked_for(whole, name)]
             if len(left) < len(asked):
@@ -196,16 +196,18 @@ class Restorer:
         for name in sorted(done | set(map(_subject, outcome.steps))):
             self._restored.add(name)
             if name not in waiting:
-                self._tell(dataclasses.replace(news_of(name, Turn.RESTORED), changed=_what_changed(outcome, name)))
+                self._tell(
+                    dataclasses.replace(news_of(name, RestoreOutcome.RESTORED), changed=_what_changed(outcome, name))
+                )
         return waiting
 
-    def _note_begun(self, step: ToldStep) -> None:
+    def _note_begun(self, step: StepText) -> None:
         if step.link is not None:
             self._begun.add(link_key(step.link))
         elif step.tunnel:
             self._begun.add(step.tunnel)
 
-    def _is_asked_for(self, whole: Everything, name: str) -> bool:
+    def _is_asked_for(self, whole: HostRecords, name: str) -> bool:
         record = whole.links.get(link_of(name)) if is_link_key(name) else whole.tunnels.get(name)
         return self._stopped or (record is not None and record.stopped is None)
 
@@ -240,7 +242,7 @@ def beneath(links: Links, key: str) -> Iterator[str]:
             yield from beneath(links, link_key(one))
 
 
-def _keys(whole: Everything) -> list[str]:
+def _keys(whole: HostRecords) -> list[str]:
     return [*whole.tunnels, *map(link_key, whole.links)]
 
 
@@ -271,9 +273,9 @@ def _what_changed(outcome: Outcome, name: str) -> str:
     return ", ".join(said)
 
 
-def news_of(name: str, turn: Turn, error: L2tpError | None = None) -> News:
+def news_of(name: str, turn: RestoreOutcome, error: L2tpError | None = None) -> RestoreEvent:
     """What became of a tunnel, or of a link as `link_key` has it."""
-    return News("", turn, error, link_of(name)) if is_link_key(name) else News(name, turn, error)
+    return RestoreEvent("", turn, error, link_of(name)) if is_link_key(name) else RestoreEvent(name, turn, error)
 
 
 class _FewerError(Exception):

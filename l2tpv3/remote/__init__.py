@@ -1,1 +1,1 @@
-"""Another host's tunnels through its service: RemoteManager is a host.base.Host. Only client.py imports httpx."""
+"""Another host's tunnels through its service: RemoteHost is a host.base.Host. Only client.py imports httpx."""

@@ -11,9 +11,9 @@ from l2tpv3.documents.error import error_of
 from l2tpv3.documents.reading import RemoteDid
 from l2tpv3.errors import ExistsError, NotFoundError, PreconditionError, about_session
 from l2tpv3.host.base import foreign_tunnel, no_tunnel
-from l2tpv3.model.desired import Wanted, WantedLink
+from l2tpv3.model.desired import Desired, DesiredLink
 from l2tpv3.model.ids import is_name, parse_name
-from l2tpv3.model.progress import Change, News, OnStep, Tell, Turn
+from l2tpv3.model.progress import ChangeResult, OnStep, RestoreEvent, RestoreOutcome, Tell
 from l2tpv3.model.spec import session_fields
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.remote.client import Client
@@ -26,12 +26,12 @@ from l2tpv3.store.database import AuditEntry
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.remote.streams import RemoteCapture
-    from l2tpv3.watch.diff import Happening
+    from l2tpv3.watch.diff import Event
 
 _LOG_MAX: Final = 10_000
 
 
-class RemoteManager:
+class RemoteHost:
     """A l2tpv3.host.base.Host. Every method raises L2tpError: the service's own, or why there is no answer."""
 
     def __init__(self, client: Client) -> None:
@@ -71,14 +71,14 @@ class RemoteManager:
         with understood(self._client):
             return reading.read_session(told)
 
-    def stated(self, names: Collection[str] = ()) -> list[Wanted]:
+    def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """What is on record, as files would state it in full, secrets included."""
         told = self._client.get("/v1/state", secrets="true")
         with understood(self._client):
             stated = reading.read_state(told)
         if not names:
             return stated
-        tunnels = {one.name: one for one in stated if not isinstance(one, WantedLink)}
+        tunnels = {one.name: one for one in stated if not isinstance(one, DesiredLink)}
         for name in names:
             if name not in tunnels:
                 raise no_tunnel(name, tunnels)
@@ -90,7 +90,7 @@ class RemoteManager:
 
         return RemoteCapture(self._client, session_path(tunnel, session), options)
 
-    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Happening]:
+    def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Event]:
         """What happens there from now on, as it happens; blocks."""
         from l2tpv3.remote.streams import follow
 
@@ -117,7 +117,7 @@ class RemoteManager:
         with understood(self._client):
             return reading.read_tunnel(made.document)
 
-    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> Change:
+    def set_tunnel(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a tunnel."""
         body = tunnel_words(name, words)
         if not is_name(name):
@@ -143,7 +143,7 @@ class RemoteManager:
         with understood(self._client):
             return reading.read_session(made.document)
 
-    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Change:
+    def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a session."""
         with about_session(tunnel, name):
             body = session_words(name, words)
@@ -157,13 +157,13 @@ class RemoteManager:
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def plan(self, wanted: Iterable[Wanted], *, prune: bool = False) -> RemoteDid:
+    def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> RemoteDid:
         """What `apply` would do now."""
         return self._did(self._client.post("/v1/plan", state_document(wanted), prune=_flag(prune)))
 
     def apply(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[Desired],
         *,
         prune: bool = False,
         confirm_s: float | None = None,
@@ -236,10 +236,12 @@ class RemoteManager:
             return reading.read_did(document)
 
 
-def _news(document: Mapping[str, Any]) -> News:
+def _news(document: Mapping[str, Any]) -> RestoreEvent:
     error = document["error"]
     told = None if error is None else error_of(error)
-    return News(document["tunnel"], Turn(document["turn"]), told, document.get("link"), document.get("changed", ""))
+    return RestoreEvent(
+        document["tunnel"], RestoreOutcome(document["turn"]), told, document.get("link"), document.get("changed", "")
+    )
 
 
 _AS_IT_GOES: dict[str, Callable[[Any], Any]] = {

@@ -8,7 +8,7 @@ from typing import Any
 from l2tpv3.documents import reading
 from l2tpv3.errors import ExistsError, PreconditionError
 from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import Change
+from l2tpv3.model.progress import ChangeResult
 from l2tpv3.remote.client import Client
 from l2tpv3.remote.path import link_path
 from l2tpv3.remote.requests import CREATE, PAGE, PATCH, as_options, read_change, understood
@@ -52,7 +52,7 @@ class RemoteLinks:
         with understood(self._client):
             return reading.read_link(made.document)
 
-    def set(self, name: str, words: Mapping[str, Any]) -> Change:
+    def set(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a link. Its type says what the words mean, and is known there: they are sent as they are."""
         with as_options(f"link {name}"):
             answer = self._client.change("PATCH", link_path(name), dict(words), headers=PATCH)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.model.progress import Change
+from l2tpv3.model.progress import ChangeResult
 from l2tpv3.remote.client import Answer, Client
 
 CREATE: Final = {"If-None-Match": "*"}
@@ -26,11 +26,11 @@ def understood(client: Client) -> Iterator[None]:
         raise client.not_understood(error) from error
 
 
-def read_change(client: Client, answer: Answer) -> Change:
+def read_change(client: Client, answer: Answer) -> ChangeResult:
     """What came of a change of one thing."""
     with understood(client):
         change = answer.document["change"]
-        return Change(recreated=change["recreated"], why=change["why"], lost=tuple(change.get("lost", ())))
+        return ChangeResult(recreated=change["recreated"], why=change["why"], lost=tuple(change.get("lost", ())))
 
 
 @contextlib.contextmanager

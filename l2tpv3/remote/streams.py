@@ -12,7 +12,7 @@ from l2tpv3.capture import CaptureOptions, pcapng
 from l2tpv3.capture.pcapng import Statistics
 from l2tpv3.errors import UnreachableError
 from l2tpv3.remote.client import Client, plain
-from l2tpv3.watch.diff import Happening
+from l2tpv3.watch.diff import Event
 
 _SILENCE_S: Final = 45.0  # the service says something every 15 s, if only that it is still there
 _GIVE_UP_S: Final = 60.0
@@ -64,7 +64,7 @@ class RemoteCapture:
         self._stack.close()
 
 
-def follow(client: Client, types: Collection[str], counters_s: float | None) -> Iterator[Happening]:
+def follow(client: Client, types: Collection[str], counters_s: float | None) -> Iterator[Event]:
     """What happens on another host from now on. Never ends by itself.
 
     When the connection breaks it is made again, and goes on where it was; `reset` says that something was missed.
@@ -93,7 +93,7 @@ def follow(client: Client, types: Collection[str], counters_s: float | None) -> 
         pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
 
-def _events(lines: Iterable[str]) -> Iterator[tuple[str, Happening | None]]:
+def _events(lines: Iterable[str]) -> Iterator[tuple[str, Event | None]]:
     """Events of a stream (HTML standard, section 9.2.6) with their ids; None where there is nothing but an id."""
     fields: dict[str, str] = {}
     for line in lines:
@@ -102,7 +102,7 @@ def _events(lines: Iterable[str]) -> Iterator[tuple[str, Happening | None]]:
             fields[name] = value.removeprefix(" ")
             continue
         text = fields.get("data")
-        yield fields.get("id", ""), None if text is None else Happening(fields.get("event", ""), _document(text))
+        yield fields.get("id", ""), None if text is None else Event(fields.get("event", ""), _document(text))
         fields = {}
 
 

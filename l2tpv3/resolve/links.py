@@ -18,7 +18,7 @@ from l2tpv3.model.spec import home
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/proc/sys/kernel/hostname")
 
 
-def settle_link(
+def resolve_link(
     name: str,
     words: Mapping[str, Any],
     old: LinkRecord | None,

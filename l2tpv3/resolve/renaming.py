@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from l2tpv3.errors import ExistsError, NotFoundError
-from l2tpv3.model.host_records import Everything
+from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.ids import parse_name
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.store.journal import Renaming
 
 
-def renamed(whole: Everything, renaming: Renaming) -> Everything:
+def renamed(whole: HostRecords, renaming: Renaming) -> HostRecords:
     """What is on record once the tunnel or session has its new name, which links that are over it say as well.
 
     Raises NotFoundError, ExistsError, InvalidValueError (the new name).
@@ -41,7 +41,7 @@ def renamed(whole: Everything, renaming: Renaming) -> Everything:
         tunnels = {**whole.tunnels, tunnel: record.without_session(session).with_session(again)}
         names = {f"{tunnel}/{session}": f"{tunnel}/{new}"}
     links = {name: _link(one, names) for name, one in whole.links.items()}
-    return Everything(tunnels=dict(sorted(tunnels.items())), links=links)
+    return HostRecords(tunnels=dict(sorted(tunnels.items())), links=links)
 
 
 def _link(record: LinkRecord, names: Mapping[str, str]) -> LinkRecord:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from l2tpv3.errors import ConflictError, L2tpError, MissingError
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.linux.netns import same_netns
-from l2tpv3.model.desired import Wanted, WantedLink, WantedTunnel
-from l2tpv3.model.host_records import Everything
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
+from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.late import Late
 from l2tpv3.model.links.observed import LinksSeen
 from l2tpv3.model.links.options import LinkType
@@ -19,17 +19,17 @@ from l2tpv3.model.links.record import LinkRecord, Links, below, place_of, specs_
 from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.record import Records
 from l2tpv3.model.spec import home
-from l2tpv3.resolve.links import check_links, settle_link
-from l2tpv3.resolve.tunnels import Settler
+from l2tpv3.resolve.links import check_links, resolve_link
+from l2tpv3.resolve.tunnels import TunnelResolver
 
-SettlerOf = Callable[[Everything, Collection[str]], Settler]
+SettlerOf = Callable[[HostRecords, Collection[str]], TunnelResolver]
 """What settles tunnels beside what is on record; the names are of bridges that are links."""
 
 _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
 
 
 class LinksThere(Protocol):
-    """What is asked of a host about its links: l2tpv3.reconcile.link_executor.LinkRunner answers for the real one."""
+    """What is asked of a host about its links: l2tpv3.reconcile.link_executor.LinkExecutor answers for the real one."""
 
     def seen(self, *known: Links) -> LinksSeen:
         """A look at links. known: what may be there, the likeliest first."""
@@ -38,7 +38,7 @@ class LinksThere(Protocol):
         """That a link can be made over these netdevs. Raises L2tpError."""
 
 
-class Settling:
+class Resolver:
     """Settles against what is on record. Each method gives what shall be on record then, and raises L2tpError.
 
     unfinished: what a killed change was making. there: asked what is there of links. host_id: see Store.host_id.
@@ -46,8 +46,8 @@ class Settling:
 
     def __init__(
         self,
-        before: Everything,
-        unfinished: Everything,
+        before: HostRecords,
+        unfinished: HostRecords,
         settler: SettlerOf,
         there: LinksThere,
         host_id: Callable[[], str],
@@ -57,37 +57,37 @@ class Settling:
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
-    def tunnel(self, name: str, words: Mapping[str, Any]) -> Everything:
+    def tunnel(self, name: str, words: Mapping[str, Any]) -> HostRecords:
         """With one tunnel added or changed."""
         return self._with_tunnels(self._settler().tunnel(name, words))
 
-    def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Everything:
+    def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> HostRecords:
         """With one session added or changed."""
         return self._with_tunnels(self._settler().session(tunnel, name, words))
 
-    def without_tunnel(self, name: str) -> Everything:
+    def without_tunnel(self, name: str) -> HostRecords:
         """With one tunnel less. Raises ConflictError when a link is over one of its sessions."""
         return self._with_tunnels({key: record for key, record in self._before.tunnels.items() if key != name})
 
-    def without_session(self, tunnel: str, name: str) -> Everything:
+    def without_session(self, tunnel: str, name: str) -> HostRecords:
         """With one session less. Raises ConflictError when a link is over it."""
         records = self._before.tunnels
         return self._with_tunnels({**records, tunnel: records[tunnel].without_session(name)})
 
-    def _settler(self) -> Settler:
+    def _settler(self) -> TunnelResolver:
         specs = [one.spec for one in self._before.links.values()]
         return self._settler_of(self._before, [one.ifname for one in specs if one.type in _BRIDGES])
 
-    def _with_tunnels(self, tunnels: Records) -> Everything:
+    def _with_tunnels(self, tunnels: Records) -> HostRecords:
         """Links stay where they are, or go along with what they are over."""
         links = self._before.links
         if not links:
-            return Everything(tunnels=tunnels)
+            return HostRecords(tunnels=tunnels)
         self._refuse_orphaned(tunnels, links)
         placed = _placed(tunnels, links)
         check_links(tunnels, placed, list(placed))
         self._refuse_loops(tunnels, placed)
-        return Everything(tunnels=tunnels, links=placed)
+        return HostRecords(tunnels=tunnels, links=placed)
 
     def _refuse_orphaned(self, tunnels: Records, links: Links) -> None:
         for name, record in links.items():
@@ -101,7 +101,7 @@ class Settling:
 
     # -- links ---------------------------------------------------------------------------------------------------
 
-    def link(self, name: str, words: Mapping[str, Any], *, transient: bool | None = None) -> Everything:
+    def link(self, name: str, words: Mapping[str, Any], *, transient: bool | None = None) -> HostRecords:
         """With one link added or changed. transient: None leaves that as it is."""
         before = self._before
         record = self._settled(name, words, before.tunnels, before.links)
@@ -110,9 +110,9 @@ class Settling:
         links = _placed(before.tunnels, {**before.links, name: record})
         self._refuse_unbridged(before.tunnels, links)
         self._check(before.tunnels, links, sessions=False)
-        return Everything(tunnels=before.tunnels, links=links)
+        return HostRecords(tunnels=before.tunnels, links=links)
 
-    def without_link(self, name: str) -> Everything:
+    def without_link(self, name: str) -> HostRecords:
         """With one link less. Raises ConflictError when a link, or a session's bridge, needs it."""
         links = {key: record for key, record in self._before.links.items() if key != name}
         for other, record in links.items():
@@ -120,7 +120,7 @@ class Settling:
                 remedy = f"`l2tpctl link del {other}`, or `l2tpctl link set {other} --over ...` without it, first"
                 raise ConflictError(f"link {name}", f"link {other} is over it", remedy)
         self._refuse_unbridged(self._before.tunnels, links)
-        return Everything(tunnels=self._before.tunnels, links=links)
+        return HostRecords(tunnels=self._before.tunnels, links=links)
 
     def _refuse_unbridged(self, tunnels: Records, links: Links) -> None:
         """That no session says a bridge by itself which is a link, and which goes, or is one no more."""
@@ -137,7 +137,7 @@ class Settling:
 
     def _settled(self, name: str, words: Mapping[str, Any], tunnels: Records, links: Links) -> LinkRecord:
         old = self._before.links.get(name) or self._unfinished.links.get(name)
-        return dataclasses.replace(settle_link(name, words, old, tunnels, links, self._host_id), stopped=None)
+        return dataclasses.replace(resolve_link(name, words, old, tunnels, links, self._host_id), stopped=None)
 
     def _check(self, tunnels: Records, links: Links, *, sessions: bool, may_lack: bool = False) -> None:
         """That those which differ from what is on record can be made, before anything is touched.
@@ -149,10 +149,10 @@ class Settling:
         differing = {name: record for name, record in links.items() if record != before.links.get(name)}
         check_links(tunnels, links, list(differing))
         self._refuse_loops(tunnels, links)
-        old = before if sessions else Everything(links={k: one for k, one in before.links.items() if k in differing})
+        old = before if sessions else HostRecords(links={k: one for k, one in before.links.items() if k in differing})
         for name, record in differing.items():
             others = {other: one for other, one in differing.items() if other != name}  # its own name has to be free
-            coming = Everything(tunnels=tunnels if sessions else {}, links=others)
+            coming = HostRecords(tunnels=tunnels if sessions else {}, links=others)
             ours = _names(old, self._unfinished, coming) | self._may_lack(record)
             try:
                 self._there.check(record, below(record.spec, tunnels, links), ours)
@@ -184,20 +184,20 @@ class Settling:
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def all(self, wanted: Iterable[Wanted], *, prune: bool, may_lack: bool = False) -> Everything:
+    def all(self, wanted: Iterable[Desired], *, prune: bool, may_lack: bool = False) -> HostRecords:
         """With the wanted tunnels and links added or changed. prune: nothing else stays. may_lack: see Settler.all."""
         wanted = tuple(wanted)
-        some = {one.name: one for one in wanted if isinstance(one, WantedLink)}
+        some = {one.name: one for one in wanted if isinstance(one, DesiredLink)}
         kept = {} if prune else self._before.links
         specs = {one.spec.name: one.spec for one in kept.values()}
         for name, one in some.items():
             specs[name] = LinkSpec.from_words({**one.words, "name": name})
         bridges = [spec.ifname for spec in specs.values() if spec.type in _BRIDGES]
         settler = self._settler_of(self._before, bridges)
-        tunnels = settler.all([one for one in wanted if isinstance(one, WantedTunnel)], prune=prune, may_lack=may_lack)
+        tunnels = settler.all([one for one in wanted if isinstance(one, DesiredTunnel)], prune=prune, may_lack=may_lack)
         if not specs:
             self._refuse_unbridged(tunnels, {})
-            return Everything(tunnels=tunnels)
+            return HostRecords(tunnels=tunnels)
         links = dict(kept)
         for name, one in some.items():
             links[name] = dataclasses.replace(self._settled(name, one.words, tunnels, links), boot=None)
@@ -206,7 +206,7 @@ class Settling:
         self._refuse_unbridged(tunnels, placed)
         check_links(tunnels, placed, list(placed))
         self._check(tunnels, placed, sessions=True, may_lack=may_lack)
-        return Everything(tunnels=tunnels, links=placed)
+        return HostRecords(tunnels=tunnels, links=placed)
 
     # -- again ---------------------------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class Settling:
         late: Late,
         *,
         tunnels_too: bool = False,
-    ) -> Everything:
+    ) -> HostRecords:
         """What is on record, looked up anew where it was left open; see Settler.again. names, links: only of those.
 
         late: gets what is not whole yet.
@@ -231,7 +231,7 @@ class Settling:
         }
         placed = _placed(tunnels, started)
         there = self._there.seen({name: placed[name] for name in chosen})
-        ours = _names(self._before, self._unfinished, Everything(tunnels=tunnels, links=placed))
+        ours = _names(self._before, self._unfinished, HostRecords(tunnels=tunnels, links=placed))
         for name in in_order(specs_of(placed)):
             if name not in chosen:
                 continue
@@ -245,7 +245,7 @@ class Settling:
                 ours.discard(record.spec.ifname)
             if error is not None:
                 late.links[name] = error
-        return Everything(tunnels=tunnels, links=placed)
+        return HostRecords(tunnels=tunnels, links=placed)
 
     def _why_not(
         self,
@@ -274,7 +274,7 @@ class Settling:
         return None
 
 
-def _names(*wholes: Everything) -> set[str]:
+def _names(*wholes: HostRecords) -> set[str]:
     """Of all netdevs of theirs."""
     return {
         *(one.spec.ifname for each in wholes for record in each.tunnels.values() for one in record.sessions),

@@ -19,15 +19,15 @@ from l2tpv3.errors import (
 )
 from l2tpv3.linux.netns import require_netns
 from l2tpv3.model import ids
-from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Tunnel, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, resolved
 from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, session_fields
 from l2tpv3.model.status import NetdevState, TunnelStatus
-from l2tpv3.netdev.base import Locator, Placer
-from l2tpv3.paths import Places
+from l2tpv3.netdev.base import Locator, NetdevConfigurator
+from l2tpv3.paths import Paths
 from l2tpv3.resolve import allocate, conflicts
 from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers, Identities
 from l2tpv3.resolve.ports import Ports
@@ -40,14 +40,14 @@ _USUAL_MTU = 1500
 """Of a route, in bytes: Ethernet's."""
 
 
-class Settler:
+class TunnelResolver:
     """Settles wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
 
     def __init__(
         self,
         datapaths: Mapping[str, Datapath],
-        placer: Placer,
-        places: Places,
+        placer: NetdevConfigurator,
+        places: Paths,
         records: Records,
         unfinished: Records | None = None,
         bridges: Collection[str] = (),
@@ -79,7 +79,7 @@ class Settler:
         self._own: dict[tuple[str | None, str | None], set[str]] = {}
         self._bridged: set[tuple[str, str | None, str]] = set()
 
-    def all(self, wanted: Iterable[WantedTunnel], *, prune: bool, may_lack: bool = False) -> Records:
+    def all(self, wanted: Iterable[DesiredTunnel], *, prune: bool, may_lack: bool = False) -> Records:
         """What is on record with the wanted tunnels added or changed. prune: nothing else stays.
 
         may_lack: what is not running may lack what it needs of the host (see model.late), but for what a tunnel's own

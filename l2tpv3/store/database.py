@@ -25,13 +25,13 @@ from typing import Final, Literal
 
 from l2tpv3.errors import ConflictError, L2tpError, RefusedError, file_error
 from l2tpv3.linux.boot import boot_id
-from l2tpv3.model.host_records import Edits, Everything
+from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import LinkRecord, Links
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.store import migrations
-from l2tpv3.store.journal import Pending
+from l2tpv3.store.journal import PendingChange
 
 AUDIT_KEPT = 10_000
 """So many of the last changes stay in the audit trail: as many as the service gives in one answer."""
@@ -43,20 +43,20 @@ class Recorded:
 
     tunnels: Records
     links: Links = field(default_factory=dict)
-    pending: Pending | None = None
+    pending: PendingChange | None = None
 
     @property
-    def everything(self) -> Everything:
+    def everything(self) -> HostRecords:
         """The tunnels and links."""
-        return Everything(tunnels=self.tunnels, links=self.links)
+        return HostRecords(tunnels=self.tunnels, links=self.links)
 
     @property
-    def shown(self) -> Everything:
+    def shown(self) -> HostRecords:
         """What is on record, and what a change that was killed half-way was about to add."""
         if self.pending is None or self.pending.deadline is not None:
             return self.everything
         begun = self.pending.target.made
-        return Everything(tunnels={**begun.tunnels, **self.tunnels}, links={**begun.links, **self.links})
+        return HostRecords(tunnels={**begun.tunnels, **self.tunnels}, links={**begun.links, **self.links})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ AS_IT_IS: Final = "as it is"
 """Of the note of a change: it stays; see Store.commit."""
 
 
-def unconfirmed(pending: Pending) -> ConflictError:
+def unconfirmed(pending: PendingChange) -> ConflictError:
     """The error about a change that can't be made while another one awaits its confirmation."""
     problem = f"a change waits for its confirmation, {pending.left_s or 0:.0f} s left"
     return ConflictError("this host", problem, "`l2tpctl confirm` keeps it, `l2tpctl rollback` undoes it")
@@ -102,7 +102,7 @@ class Store:
         """Every tunnel on record by name, in the order of names."""
         return self.load().tunnels
 
-    def pending(self) -> Pending | None:
+    def pending(self) -> PendingChange | None:
         """The pending change alone: quick, however much is on record."""
         with self._errors():
             if not self._path.exists():
@@ -118,7 +118,7 @@ class Store:
             with self._opened_to_read() as db:
                 return str(db.execute("SELECT id FROM host").fetchone()[0])
 
-    def begin(self, pending: Pending) -> None:
+    def begin(self, pending: PendingChange) -> None:
         """Note a change before its first step.
 
         Raises ConflictError while another one awaits its confirmation, whose note would be lost.
@@ -129,7 +129,9 @@ class Store:
                 raise unconfirmed(there)
             _write_pending(db, pending)
 
-    def commit(self, edits: Edits, audit: AuditEntry, pending: Pending | Literal["as it is"] | None = AS_IT_IS) -> None:
+    def commit(
+        self, edits: RecordDelta, audit: AuditEntry, pending: PendingChange | Literal["as it is"] | None = AS_IT_IS
+    ) -> None:
         """What a change made of some tunnels and links, all at once.
 
         pending: what is noted from then on: a change that awaits its confirmation, or what of a killed one is still to
@@ -143,7 +145,7 @@ class Store:
                 _write_pending(db, pending)
             _write_audit(db, audit)
 
-    def revert(self, before: Edits, pending: Pending | None = None) -> None:
+    def revert(self, before: RecordDelta, pending: PendingChange | None = None) -> None:
         """The change that was begun is undone: `before` is what there was of all that it would have changed.
 
         pending: as for `commit`.
@@ -346,7 +348,7 @@ def _read_links(db: sqlite3.Connection) -> dict[str, LinkRecord]:
     }
 
 
-def _write(db: sqlite3.Connection, edits: Edits) -> None:
+def _write(db: sqlite3.Connection, edits: RecordDelta) -> None:
     for name, tunnel in edits.tunnels.items():
         _write_tunnel(db, name, tunnel)
     for name, link in edits.links.items():
@@ -369,12 +371,12 @@ def _write_audit(db: sqlite3.Connection, audit: AuditEntry) -> None:
     db.execute("DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?", (AUDIT_KEPT,))
 
 
-def _read_pending(db: sqlite3.Connection) -> Pending | None:
+def _read_pending(db: sqlite3.Connection) -> PendingChange | None:
     row = db.execute("SELECT change FROM pending").fetchone()
-    return None if row is None else Pending.from_words(json.loads(row[0]))
+    return None if row is None else PendingChange.from_words(json.loads(row[0]))
 
 
-def _write_pending(db: sqlite3.Connection, pending: Pending | None) -> None:
+def _write_pending(db: sqlite3.Connection, pending: PendingChange | None) -> None:
     db.execute("DELETE FROM pending")
     if pending is not None:
         db.execute("INSERT INTO pending (change) VALUES (?)", (json.dumps(pending.to_words()),))

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from l2tpv3.linux.boot import boot_id, since_boot_s
-from l2tpv3.model.host_records import Edits
+from l2tpv3.model.host_records import RecordDelta
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.record import SessionRecord, TunnelRecord
@@ -24,7 +24,7 @@ class Renaming(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class PendingChange:
     """A change that has begun. target: what it makes of all that it is about. before: what that was.
 
     scope: what of tunnels and sessions, see plan.Scope; of links, those in `target`. deadline: of a change that is done
@@ -34,8 +34,8 @@ class Pending:
     """
 
     scope: frozenset[tuple[str, str | None]]
-    before: Edits
-    target: Edits
+    before: RecordDelta
+    target: RecordDelta
     deadline: float | None = None
     boot: str | None = None
     renaming: Renaming | None = None
@@ -66,10 +66,10 @@ class Pending:
         }
 
     @classmethod
-    def from_words(cls, words: Mapping[str, Any]) -> Pending:
+    def from_words(cls, words: Mapping[str, Any]) -> PendingChange:
         """The inverse of to_words. What is older than a word has None, or nothing, for it."""
         before, target = (
-            Edits(
+            RecordDelta(
                 tunnels={name: _from_words(record) for name, record in words[key].items()},
                 links={name: _link(record) for name, record in words.get(f"links_{key}", {}).items()},
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from l2tpv3.errors import ConflictError, ExistsError, MissingError, NotFoundError
-from l2tpv3.links.inventory import Sight
+from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.links.kinds.bridge import stp_runs
 from l2tpv3.model.links.observed import LinkState, MemberState
 from l2tpv3.model.links.options import AliasOptions, BondOptions, BridgeOptions
@@ -42,8 +42,8 @@ class _Made:
     primary: Hashable | None = None
 
 
-class MemoryMaker:
-    """The LinkMaker protocol in dictionaries. beneath: netdevs that are no links. guests: those that are sessions'."""
+class MemoryBackend:
+    """The LinkBackend protocol in dictionaries. beneath: netdevs that are no links. guests: those that are sessions'."""
 
     def __init__(self, beneath: Beneath, guests: Guests | None = None) -> None:
         self._beneath, self._guests = beneath, guests
@@ -96,10 +96,10 @@ class MemoryMaker:
             if one.spec.options.loose and one.spec.options.exclusive:
                 one.over.pop(which, None)
 
-    # -- LinkMaker --------------------------------------------------------------------------------------------------
+    # -- LinkBackend --------------------------------------------------------------------------------------------------
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
-        """See LinkMaker.check."""
+        """See LinkBackend.check."""
         ours = set(ours)
         made = self._there().get(mark)
         mine = made is not None and made.spec.ifname == spec.ifname
@@ -110,7 +110,7 @@ class MemoryMaker:
                 raise MissingError(f"link {spec.name}", f"no netdev {below[name]} to be over", "make it first")
 
     def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.make."""
+        """See LinkBackend.make."""
         if mark in self._there() or (spec.ifname and self._netdev(spec.ifname) is not None):
             raise ExistsError(f"link {spec.name}", "exists already")
         self._indices += 1
@@ -135,7 +135,7 @@ class MemoryMaker:
         made.primary = self._netdev(below[primary]) if primary is not None else None
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.change."""
+        """See LinkBackend.change."""
         made = self._there().get(mark)
         if made is None:
             raise NotFoundError(f"link {new.name}", "its netdev is gone", "`l2tpctl restore` makes it again")
@@ -144,8 +144,8 @@ class MemoryMaker:
         if new.options.loose:
             self._layer(made, new, below)
 
-    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
-        """See LinkMaker.find."""
+    def find(self, spec: LinkSpec, mark: str, sight: NetdevInventory | None = None) -> LinkState | None:
+        """See LinkBackend.find."""
         made = self._there().get(mark)
         if made is None:
             return None
@@ -174,12 +174,12 @@ class MemoryMaker:
         joined = [one.ifname for one in guests if one.bridge == made.spec.ifname and one.ifname not in members]
         return LinkState(netdev=netdev, over=(*made.over.values(), *joined), words=words, members=members)
 
-    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
-        """See LinkMaker.lacking."""
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: NetdevInventory) -> frozenset[str]:
+        """See LinkBackend.lacking."""
         return frozenset(one for one in ifnames if self._netdev(one) is None)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
-        """See LinkMaker.remove."""
+        """See LinkBackend.remove."""
         self._there().pop(mark, None)
 
 

@@ -10,7 +10,7 @@ from l2tpv3.errors import ConflictError, MissingError, NotFoundError
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, home
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import NO_EVIDENCE, Evidence
-from l2tpv3.netdev.belongings import Belongings
+from l2tpv3.netdev.belongings import ForeignSettings
 from l2tpv3.testing.datapath import MemoryDatapath
 
 _Home = tuple[str | None, str]
@@ -26,7 +26,7 @@ class Masters(Protocol):
         """That netdev is a member of a link no more, if it was."""
 
 
-class MemoryPlacer:
+class MemoryConfigurator:
     """The Placer and Locator protocols beside a MemoryDatapath. bridges: (netns, name) of those that exist.
 
     masters: links that can have members; set by whoever makes them.
@@ -40,7 +40,7 @@ class MemoryPlacer:
         self._indices = 0
         self.masters: Masters | None = None
 
-    def locator(self, *, few: bool = False) -> MemoryPlacer:
+    def locator(self, *, few: bool = False) -> MemoryConfigurator:
         """See Placer.locator."""
         return self
 
@@ -168,11 +168,11 @@ class MemoryPlacer:
             if (one.netns, one.ifname) in names:
                 self._placed[mark] = dataclasses.replace(one, up=True, carrier=True)
 
-    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, Belongings]:
+    def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, ForeignSettings]:
         """See Placer.belongings: nobody else configures these netdevs."""
         return {}
 
-    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: Belongings) -> list[str]:
+    def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: ForeignSettings) -> list[str]:
         """See Placer.put_back."""
         return []
 

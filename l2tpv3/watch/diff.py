@@ -17,14 +17,14 @@ from l2tpv3.watch import Targets
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Event:
     """type: tunnel, session, link or worker. data: what is told of it, JSON-ready and without secrets."""
 
     type: str
     data: dict[str, Any]
 
 
-class History:
+class ChangeDetector:
     """Compares each look with the one before. The first is where it begins: nothing has happened yet."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class History:
         self._links: dict[str, LinkStatus] = {}
         self._bereft: dict[str, int] = {}  # tunnels whose worker died: its pid
 
-    def happened(self, tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus] = ()) -> list[Happening]:
+    def happened(self, tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus] = ()) -> list[Event]:
         """What did between the look that it was given last and this one."""
         before, now = self._before, {one.name: one for one in tunnels}
         links_before, links_now = self._links, {one.name: one for one in links}
@@ -47,7 +47,7 @@ class History:
             *_links_there(links_before, links_now),
         ]
 
-    def _workers(self, before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -> Iterator[Happening]:
+    def _workers(self, before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -> Iterator[Event]:
         """A worker that died leaves its netdevs; one that was ended, because its tunnel was, leaves none.
 
         So a netdev that is the same as before while the worker is not tells a death from a change.
@@ -65,8 +65,8 @@ class History:
             del self._bereft[name]
 
 
-def _worker(tunnel: str, pid: int, change: str) -> Happening:
-    return Happening("worker", {"change": change, "tunnel": tunnel, "pid": pid})
+def _worker(tunnel: str, pid: int, change: str) -> Event:
+    return Event("worker", {"change": change, "tunnel": tunnel, "pid": pid})
 
 
 def _outlived(before: TunnelStatus, now: TunnelStatus) -> bool:
@@ -78,7 +78,7 @@ def _outlived(before: TunnelStatus, now: TunnelStatus) -> bool:
     )
 
 
-def _gone(before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -> Iterator[Happening]:
+def _gone(before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -> Iterator[Event]:
     for name, tunnel in before.items():
         left = {one.name for one in now[name].sessions} if name in now else set()
         for session in tunnel.sessions:
@@ -88,7 +88,7 @@ def _gone(before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -
             yield _tunnel("vanished", tunnel)
 
 
-def _there(before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -> Iterator[Happening]:
+def _there(before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) -> Iterator[Event]:
     for name, tunnel in now.items():
         old = before.get(name)
         if old is None:
@@ -104,11 +104,11 @@ def _there(before: Mapping[str, TunnelStatus], now: Mapping[str, TunnelStatus]) 
                 yield _session("changed", name, session)
 
 
-def _links_gone(before: Mapping[str, LinkStatus], now: Mapping[str, LinkStatus]) -> Iterator[Happening]:
+def _links_gone(before: Mapping[str, LinkStatus], now: Mapping[str, LinkStatus]) -> Iterator[Event]:
     yield from (_link("vanished", link) for name, link in before.items() if name not in now)
 
 
-def _links_there(before: Mapping[str, LinkStatus], now: Mapping[str, LinkStatus]) -> Iterator[Happening]:
+def _links_there(before: Mapping[str, LinkStatus], now: Mapping[str, LinkStatus]) -> Iterator[Event]:
     for name, link in now.items():
         if name not in before:
             yield _link("appeared", link)
@@ -128,17 +128,17 @@ def _of_session(one: SessionStatus) -> tuple[object, ...]:
     return one.spec, one.condition, one.foreign, one.mtu, one.netdev, one.send_seq, one.recv_seq, one.notes
 
 
-def _tunnel(change: str, status: TunnelStatus) -> Happening:
-    return Happening("tunnel", {"change": change, "name": status.name, "document": tunnel_document(status)})
+def _tunnel(change: str, status: TunnelStatus) -> Event:
+    return Event("tunnel", {"change": change, "name": status.name, "document": tunnel_document(status)})
 
 
-def _session(change: str, tunnel: str, status: SessionStatus) -> Happening:
+def _session(change: str, tunnel: str, status: SessionStatus) -> Event:
     document = writing.session_dict(tunnel, status)
-    return Happening("session", {"change": change, "tunnel": tunnel, "name": status.name, "document": document})
+    return Event("session", {"change": change, "tunnel": tunnel, "name": status.name, "document": document})
 
 
-def _link(change: str, status: LinkStatus) -> Happening:
-    return Happening("link", {"change": change, "name": status.name, "document": writing.link_dict(status)})
+def _link(change: str, status: LinkStatus) -> Event:
+    return Event("link", {"change": change, "name": status.name, "document": writing.link_dict(status)})
 
 
 def tunnel_document(status: TunnelStatus) -> dict[str, Any]:

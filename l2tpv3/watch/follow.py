@@ -13,12 +13,12 @@ from typing import Final
 from l2tpv3.documents import writing
 from l2tpv3.linux.filelock import held
 from l2tpv3.linux.readable import wait_readable
-from l2tpv3.model.host_status import Look
+from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import SessionStatus
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.watch import EARLY, Monitor
-from l2tpv3.watch.diff import Happening, History, targets
+from l2tpv3.watch.diff import ChangeDetector, Event, targets
 
 _SETTLE_S: Final = 0.03
 _SETTLE_ROUNDS: Final = 30
@@ -27,12 +27,12 @@ _Pairs = list[tuple[str, SessionStatus]]
 
 
 def follow(
-    look: Callable[[], Look],
-    places: Places,
+    look: Callable[[], HostStatus],
+    places: Paths,
     *,
     types: Collection[str] = (),
     counters_s: float | None = None,
-) -> Iterator[Happening]:
+) -> Iterator[Event]:
     """What happens from now on, as it happens. Blocks; ends never.
 
     types: only these. counters_s: all sessions' and links' counters so often, as happenings of type `counters`,
@@ -46,16 +46,18 @@ def follow(
 
 
 class _Follower:
-    def __init__(self, look: Callable[[], Look], places: Places, monitor: Monitor, counters_s: float | None) -> None:
+    def __init__(
+        self, look: Callable[[], HostStatus], places: Paths, monitor: Monitor, counters_s: float | None
+    ) -> None:
         self._look, self._places, self._monitor = look, places, monitor
         self._every_s = counters_s
-        self._history = History()
+        self._history = ChangeDetector()
         self._dirty_at: float | None = 0.0  # when to look: of time.monotonic()
         self._again_at: float | None = None
         self._counters_at = 0.0
         self._before: tuple[_Pairs, Sequence[LinkStatus], float] | None = None
 
-    def happenings(self, types: frozenset[str]) -> Iterator[Happening]:
+    def happenings(self, types: frozenset[str]) -> Iterator[Event]:
         while True:
             self._wait()
             now = time.monotonic()
@@ -92,7 +94,7 @@ class _Follower:
             if not held(self._places.runtime):
                 return
 
-    def _counters(self, now: float) -> Happening:
+    def _counters(self, now: float) -> Event:
         look = self._look()
         pairs = [(tunnel.name, session) for tunnel in look.tunnels for session in tunnel.sessions]
         before, links_before, then = self._before or ([], (), None)
@@ -106,4 +108,4 @@ class _Follower:
             links=look.links,
             links_before=links_before,
         )
-        return Happening("counters", document)
+        return Event("counters", document)

@@ -17,7 +17,7 @@ from l2tpv3.linux import inotify
 from l2tpv3.linux.inotify import Inotify
 from l2tpv3.linux.netlink.multicast import Overrun
 from l2tpv3.linux.netns import NETNS_DIR, netns_path
-from l2tpv3.paths import CARDS, EBPF, Places
+from l2tpv3.paths import CARDS, EBPF, Paths
 from l2tpv3.watch.l2tp_events import L2tpListener
 from l2tpv3.watch.netdev_events import LinkListener
 
@@ -62,7 +62,7 @@ class Monitor:
     absent, the rest works.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Paths) -> None:
         self._places = places
         self._sockets = (places.runtime, places.runtime / EBPF, places.runtime / CARDS)
         self._poll = select.epoll()

@@ -41,7 +41,7 @@ _PROGRAM: Final = Path(__file__).parents[1].resolve() / "worker_process.py"
 
 
 @dataclass(slots=True)
-class Crew:
+class LiveWorkers:
     """The workers that live at one moment. clients: connections to those that can be worked with.
 
     faults: why the others can't be; each has the pid of its worker (0: unknown). listening: by the names of their
@@ -131,7 +131,7 @@ class Crew:
         return ended
 
 
-class Workers:
+class WorkerPool:
     """The workers whose sockets are in `runtime`."""
 
     def __init__(self, runtime: Path) -> None:
@@ -150,7 +150,7 @@ class Workers:
             yield
 
     @contextlib.contextmanager
-    def live(self, *, clear: bool = False) -> Iterator[Crew]:
+    def live(self, *, clear: bool = False) -> Iterator[LiveWorkers]:
         """All workers that live, for a `with` block. Takes no more than some seconds, whatever they do.
 
         clear: remove what dead ones left; only under `locked`, since a worker that is being started looks dead too.
@@ -168,9 +168,9 @@ class Workers:
             finally:
                 self._remember_hung(crew)
 
-    def _look(self, stack: contextlib.ExitStack) -> tuple[Crew, list[Path]]:
+    def _look(self, stack: contextlib.ExitStack) -> tuple[LiveWorkers, list[Path]]:
         """Those that live, and the sockets of those that do not."""
-        crew, dead = Crew(), []
+        crew, dead = LiveWorkers(), []
         now = time.monotonic()
         self._hung = {name: known for name, known in self._hung.items() if now < known[1]}
         for path in self._sockets():
@@ -192,7 +192,7 @@ class Workers:
         dead += [Path(client.path) for client in crew.greet_all()]
         return crew, dead
 
-    def _remember_hung(self, crew: Crew) -> None:
+    def _remember_hung(self, crew: LiveWorkers) -> None:
         again = time.monotonic() + LOOK_AGAIN_S
         silent = {fault.pid for fault in crew.faults if fault.errno == errno.ETIMEDOUT}
         for name, pid in crew.listening.items():
@@ -209,7 +209,7 @@ class Workers:
             faulty = {fault.pid: fault.errno == errno.EPROTONOSUPPORT for fault in crew.faults}
             return {client.pid: True for client in crew.clients} | faulty
 
-    def strays(self, crew: Crew) -> list[Stray]:
+    def strays(self, crew: LiveWorkers) -> list[Stray]:
         """Workers of this runtime directory to which no socket leads any more."""
         return find_strays(self.runtime, crew.listening)
 
@@ -237,7 +237,7 @@ class Workers:
                 *(_ending(one.pid, "had lost its control socket", partial(self.end_stray, one)) for one in strays),
             ]
 
-    def _end(self, pid: int, crew: Crew, marked: Collection[str] | None) -> None:
+    def _end(self, pid: int, crew: LiveWorkers, marked: Collection[str] | None) -> None:
         """End a worker of another version, in the one word that all of them know. Raises WorkerError."""
         strange: set[str] = set(netdevs_of(pid) or ()) - set(marked) if marked is not None else set()
         if strange:
@@ -370,7 +370,7 @@ class Workers:
             return len(crew.clients)
 
 
-def _of_before(crew: Crew, known: Collection[str]) -> Iterator[Client]:
+def _of_before(crew: LiveWorkers, known: Collection[str]) -> Iterator[Client]:
     """Those that run another program than this one, and carry only tunnels and cards that are known."""
     present, names = digest(), dict[Client, set[str]]()
     for client, answer in crew.ask_all("summary"):

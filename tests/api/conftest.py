@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from tests.memory_links import memory_makers
 
 
@@ -25,12 +25,12 @@ def memory() -> MemoryDatapath:
 @pytest.fixture
 def manager(tmp_path: Path, memory: MemoryDatapath) -> Manager:
     """A manager with a bridge br0, and NICs eth0 to eth2."""
-    placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
-    return Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, memory_makers(placer))
+    placer = MemoryConfigurator(memory, frozenset({(None, "br0")}))
+    return Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], placer, memory_makers(placer))
 
 
 @pytest.fixture
 def client(manager: Manager) -> Iterator[TestClient]:
     """Someone who may do everything."""
-    with TestClient(create_app(Service(manager), guard=OpenGuard())) as one:
+    with TestClient(create_app(Service(manager), guard=AllowAll())) as one:
         yield one

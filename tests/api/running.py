@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from l2tpv3 import Places
+from l2tpv3 import Paths
 from l2tpv3_api.auth.identity import scopes
 from l2tpv3_api.auth.tokens import Tokens
 
@@ -30,10 +30,10 @@ import sys
 from l2tpv3 import Manager, Places
 from l2tpv3.cli import main
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.memory_links import memory_makers
 memory = MemoryDatapath()
-placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
+placer = MemoryConfigurator(memory, frozenset({(None, "br0")}))
 manager = Manager(Places.from_environment(), [memory], placer, memory_makers(placer))
 sys.exit(main(sys.argv[1:], manager=manager))
 """
@@ -44,7 +44,7 @@ class Running:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.places = Places(home / "state", home / "run")
+        self.places = Paths(home / "state", home / "run")
         self.unix = self.places.runtime / "api.sock"
         self.log = home / "log"
         self.tokens = Tokens(self.places.state)

@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
-from l2tpv3.model.host_status import Look
+from l2tpv3.model.host_status import HostStatus
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.events import counter_sampler, watcher
 from l2tpv3_api.service import service as service_module
 from tests.api.served import reading, served
@@ -63,9 +63,9 @@ def test_events_and_counters_begin_again(
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_S", 0.05)
     look = manager.look
-    with served(create_app(Service(manager), guard=OpenGuard())) as url, reading(url, **params) as reader:
+    with served(create_app(Service(manager), guard=AllowAll())) as url, reading(url, **params) as reader:
 
-        def fails(**words: object) -> Look:
+        def fails(**words: object) -> HostStatus:
             raise TypeError("nobody expected this")
 
         monkeypatch.setattr(manager, "look", fails)

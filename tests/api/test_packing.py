@@ -13,11 +13,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.observed import Counters
 from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.http.negotiation import takes_gzip
 from tests.api.served import LIMIT_S, Reader, served
 
@@ -26,14 +26,14 @@ NAMES = tuple(f"s{number}" for number in range(40))
 
 @pytest.fixture
 def many(manager: Manager) -> Manager:
-    sessions = tuple(WantedSession(name=name) for name in NAMES)
-    manager.apply([WantedTunnel(name="a", words={"remote": "127.0.0.2"}, sessions=sessions)])
+    sessions = tuple(DesiredSession(name=name) for name in NAMES)
+    manager.apply([DesiredTunnel(name="a", words={"remote": "127.0.0.2"}, sessions=sessions)])
     return manager
 
 
 @pytest.fixture
 def url(many: Manager) -> Iterator[str]:
-    with served(create_app(Service(many), guard=OpenGuard())) as address:
+    with served(create_app(Service(many), guard=AllowAll())) as address:
         yield address
 
 

@@ -12,7 +12,7 @@ import pytest
 from l2tpv3 import Manager
 from l2tpv3_api import Service
 from l2tpv3_api.auth.identity import EVERYTHING, Identity
-from l2tpv3_api.service.single_flight import Shared
+from l2tpv3_api.service.single_flight import SingleFlight
 
 WHO = Identity("tester", EVERYTHING)
 
@@ -29,7 +29,7 @@ def test_whoever_asks_during_a_run_shares_the_next() -> None:
             await gate.wait()
             return this
 
-        shared = Shared(make)
+        shared = SingleFlight(make)
         first = asyncio.create_task(shared.get())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -57,7 +57,7 @@ def test_an_error_is_everyones_and_the_next_run_another() -> None:
                 raise answer
             return str(answer)
 
-        shared = Shared(make)
+        shared = SingleFlight(make)
         both = await asyncio.gather(shared.get(), shared.get(), return_exceptions=True)
         assert [type(one) for one in both] == [ValueError, ValueError]
         assert await shared.get() == "fine"

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.auth.identity import CHANGING, READING, Identity
 
 COOKIE = "0123456789abcdef"
@@ -21,7 +21,7 @@ TOML = {"Accept": "application/toml"}
 @pytest.fixture
 def writer(manager: Manager) -> Iterator[TestClient]:
     """Someone who may change things and not see cookies."""
-    guard = OpenGuard(Identity("alice (group l2tpv3)", CHANGING))
+    guard = AllowAll(Identity("alice (group l2tpv3)", CHANGING))
     with TestClient(create_app(Service(manager), guard=guard)) as one:
         yield one
 
@@ -69,7 +69,7 @@ def test_cookies_are_for_those_who_may_see_them(client: TestClient, writer: Test
 
 
 def test_readers_change_nothing(manager: Manager) -> None:
-    guard = OpenGuard(Identity("bob", READING))
+    guard = AllowAll(Identity("bob", READING))
     manager.add_tunnel("a", {"remote": "127.0.0.2"})
     with TestClient(create_app(Service(manager), guard=guard)) as reader:
         for method, path in (
@@ -111,10 +111,10 @@ def test_what_is_rolled_back_or_never_confirmed_goes(client: TestClient) -> None
 
 def test_a_service_that_starts_again_undoes_what_nobody_confirmed(client: TestClient, manager: Manager) -> None:
     manager.apply([], confirm_s=1)
-    from l2tpv3.model.desired import WantedTunnel
+    from l2tpv3.model.desired import DesiredTunnel
 
-    manager.apply([WantedTunnel(name="a", words={"remote": "127.0.0.2"})], confirm_s=0.3)
-    with TestClient(create_app(Service(manager), guard=OpenGuard())) as another:
+    manager.apply([DesiredTunnel(name="a", words={"remote": "127.0.0.2"})], confirm_s=0.3)
+    with TestClient(create_app(Service(manager), guard=AllowAll())) as another:
         _until_gone(another)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.capture import CaptureOptions, Side, libpcap
 from l2tpv3.capture.pcapng import packets
 from l2tpv3.capture.recorder import Recording
@@ -34,7 +34,7 @@ class Pair:
         for here, there, (tx, rx), last in ((self.a, self.b, COOKIES, 1), (self.b, self.a, COOKIES[::-1], 2)):
             with inside(here.netns):  # new netdevs have no IPv6, which would send frames by itself
                 Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
-            manager = Manager(Places(here.state_dir, here.runtime_dir))
+            manager = Manager(Paths(here.state_dir, here.runtime_dir))
             words: dict[str, Any] = {"remote": there.address(family), "local": here.address(family), "encap": encap}
             ports = {} if encap == "ip" else {"local-port": "5001", "remote-port": "5001"}
             manager.add_tunnel("t", words | ports | {"netns": here.netns, "datapath": datapath})
@@ -43,7 +43,7 @@ class Pair:
                 session = {"id": str(ids[0]), "peer-id": str(ids[1]), "tx-cookie": tx, "rx-cookie": rx, "mtu": "1400"}
                 address = {"address": [f"10.9.{number}.{last}/24"]}
                 manager.add_session("t", name, session | address | {"ifname": f"pw{number}"})
-        self.manager = Manager(Places(self.a.state_dir, self.a.runtime_dir))
+        self.manager = Manager(Paths(self.a.state_dir, self.a.runtime_dir))
         for number in (1, 2):  # ARP is over then; and on a machine with much to do the first may be late
             assert any(self.a.ping(f"10.9.{number}.2", check=False) for _ in range(10))
 

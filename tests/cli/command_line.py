@@ -15,10 +15,10 @@ import pytest
 from l2tpv3.cli import main
 from l2tpv3.host.manager import Manager
 from l2tpv3.model import ids
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.store import database
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.memory_links import memory_maker
 
 
@@ -52,10 +52,10 @@ class CommandLine:
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.datapath = MemoryDatapath()
-        self.placer = MemoryPlacer(self.datapath, frozenset({(None, "br0")}))
+        self.placer = MemoryConfigurator(self.datapath, frozenset({(None, "br0")}))
         self.nics = {"eth0": 1, "eth1": 2, "eth2": 3}
         self.maker = memory_maker(self.placer, self.nics)
-        places = Places(folder / "state", folder / "run")
+        places = Paths(folder / "state", folder / "run")
         self.manager = Manager(places, [self.datapath], self.placer, lambda _: self.maker)
         self._capture = capture
         self.results: list[tuple[str, Result]] = []

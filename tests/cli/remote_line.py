@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from l2tpv3.cli import main
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from tests.cli.command_line import CommandLine
 
 LIMIT_S = 30
@@ -31,7 +31,7 @@ class RemoteLine(CommandLine):
 
     def app(self) -> FastAPI:
         """What serves the manager, to anyone."""
-        return create_app(Service(self.manager), guard=OpenGuard())
+        return create_app(Service(self.manager), guard=AllowAll())
 
     def _main(self, words: list[str]) -> int:
         return main(["--host", self.url, *words])

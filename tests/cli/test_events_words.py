@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from l2tpv3.cli.commands.events import _documents, _what_changed
-from l2tpv3.watch.diff import History
+from l2tpv3.watch.diff import ChangeDetector
 from tests.cli.command_line import CommandLine
 
 
 def test_a_change_says_what_changed(siteb: CommandLine) -> None:
-    manager, history = siteb.manager, History()
+    manager, history = siteb.manager, ChangeDetector()
     known: dict[tuple[str, ...], dict[str, Any]] = _documents(manager)
 
     def said() -> list[str]:

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from l2tpv3.capture.pcapng import packets
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import served
 from tests.capture.test_recording import Pair
 from tests.cli.command_line import CommandLine
@@ -47,7 +47,7 @@ def line(request: pytest.FixtureRequest, pair: Pair) -> Iterator[Line]:
         if request.param == "here":
             yield start
         else:
-            with served(create_app(Service(pair.manager), guard=OpenGuard())) as url:
+            with served(create_app(Service(pair.manager), guard=AllowAll())) as url:
                 yield lambda *words: start(*words, url=url)
     finally:
         for process in started:

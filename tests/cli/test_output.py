@@ -27,11 +27,11 @@ def record(tmp_path: Path) -> dict[str, str]:
     program = """
 from l2tpv3.config import load
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3.host.manager import Manager
 from l2tpv3.paths import Places
 datapath = MemoryDatapath()
-manager = Manager(Places.from_environment(), [datapath], MemoryPlacer(datapath, frozenset()))
+manager = Manager(Places.from_environment(), [datapath], MemoryConfigurator(datapath, frozenset()))
 manager.add_tunnel("siteb", {"remote": "127.0.0.2"})
 manager.add_session("siteb", "lan", {"netns": "büro→"})
 manager.set_session("siteb", "lan", {"mtu": "1300"})

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from l2tpv3.config import DATAPATHS, ConfigError, Problem, config_files, load
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError
 from l2tpv3.host.manager import Manager
-from l2tpv3.model.desired import WantedLink, WantedSession, WantedTunnel
-from l2tpv3.paths import Places
+from l2tpv3.model.desired import DesiredLink, DesiredSession, DesiredTunnel
+from l2tpv3.paths import Paths
 from l2tpv3.resolve import allocate
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 
 BROKEN = Path(__file__).parent / "broken"
 TUNNEL = '[tunnel.a]\nremote = "127.0.0.2"\n'
@@ -32,9 +32,9 @@ def write(folder: Path, text: str, name: str = "a.toml", mode: int = 0o600) -> P
     return path
 
 
-def tunnel(path: Path) -> WantedTunnel:
+def tunnel(path: Path) -> DesiredTunnel:
     (only,) = load([path])
-    assert isinstance(only, WantedTunnel)
+    assert isinstance(only, DesiredTunnel)
     return only
 
 
@@ -76,11 +76,11 @@ wan = { mtu = 1400, address = ["10.1.0.1/24", "2001:db8:1::1/64"], sequencing = 
 remote = "127.0.0.3"
 """
     siteb, other = load([write(tmp_path, text)])
-    assert siteb == WantedTunnel(
+    assert siteb == DesiredTunnel(
         name="siteb",
         words={"remote": "2001:db8::2", "id": 16, "peer-id": 32, "udp-checksum": "off", "local-port": 5000},
         sessions=(
-            WantedSession(
+            DesiredSession(
                 name="lan",
                 words={
                     "tx-cookie": bytes.fromhex("0123456789abcdef"),
@@ -91,13 +91,13 @@ remote = "127.0.0.3"
                     "up": False,
                 },
             ),
-            WantedSession(
+            DesiredSession(
                 name="wan",
                 words={"mtu": 1400, "address": ["10.1.0.1/24", "2001:db8:1::1/64"], "sequencing": "both"},
             ),
         ),
     )
-    assert other == WantedTunnel(name="other", words={"remote": "127.0.0.3"})
+    assert other == DesiredTunnel(name="other", words={"remote": "127.0.0.3"})
     source = siteb.sessions[1].source
     assert source is not None
     assert (source.key, str(source)) == ("tunnel.siteb.session.wan", f"{tmp_path}/a.toml:18")
@@ -135,7 +135,7 @@ def test_what_loads_is_taken_by_the_manager(tmp_path: Path) -> None:
 
 def _manager(folder: Path) -> Manager:
     memory = MemoryDatapath()
-    return Manager(Places(folder / "state", folder / "run"), [memory], MemoryPlacer(memory))
+    return Manager(Paths(folder / "state", folder / "run"), [memory], MemoryConfigurator(memory))
 
 
 # -- cookies -------------------------------------------------------------------------------------------------------
@@ -366,11 +366,11 @@ def _apart(parts: tuple[str, str]) -> tuple[str, str]:
     return parts[0], parts[1] if "remote" in parts[1] else A + parts[1]
 
 
-def _load_apart(folder: Path, text: str) -> WantedTunnel:
+def _load_apart(folder: Path, text: str) -> DesiredTunnel:
     return tunnel(write(folder, text, "apart.toml"))
 
 
-def _add(manager: Manager, wanted: WantedTunnel) -> None:
+def _add(manager: Manager, wanted: DesiredTunnel) -> None:
     if wanted.name not in {status.name for status in manager.tunnels()}:
         manager.add_tunnel(wanted.name, wanted.words)
     for session in wanted.sessions:
@@ -430,7 +430,7 @@ remote = "127.0.0.2"
 session.lan = {}
 """
     words = {"type": "bridge", "over": ["eth1", "a/lan"], "up": False, "mtu": 1400}
-    assert load([write(tmp_path, text)])[1:] == [WantedLink(name="br0", words=words)]
+    assert load([write(tmp_path, text)])[1:] == [DesiredLink(name="br0", words=words)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from l2tpv3.config import dump, load
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
-from l2tpv3.model.desired import Wanted, WantedSession, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
 
 IDS = st.integers(1, 2**32 - 1)
@@ -106,7 +106,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("written") / "written.toml"
 
 
-def read_back(file: Path, text: str) -> list[Wanted]:
+def read_back(file: Path, text: str) -> list[Desired]:
     file.write_text(text, "utf-8")
     return load([file])
 
@@ -121,7 +121,7 @@ def test_specs_are_stated_in_full(file: Path, given_pairs: list[tuple[TunnelSpec
             [SessionSpec.from_words({"name": session.name, **session.words}) for session in tunnel.sessions],
         )
         for tunnel in read
-        if isinstance(tunnel, WantedTunnel)
+        if isinstance(tunnel, DesiredTunnel)
     ] == given_pairs
 
 
@@ -130,16 +130,16 @@ def test_specs_are_stated_in_full(file: Path, given_pairs: list[tuple[TunnelSpec
 def test_any_choice_of_words_reads_back(
     file: Path, data: st.DataObject, given_pairs: list[tuple[TunnelSpec, list[SessionSpec]]]
 ) -> None:
-    wanted = [_some(data, WantedTunnel.from_specs(*pair)) for pair in given_pairs]
+    wanted = [_some(data, DesiredTunnel.from_specs(*pair)) for pair in given_pairs]
     text = dump(wanted)
     assert read_back(file, text) == wanted
     assert dump(load([file])) == text
 
 
-def _some(data: st.DataObject, tunnel: WantedTunnel) -> WantedTunnel:
+def _some(data: st.DataObject, tunnel: DesiredTunnel) -> DesiredTunnel:
     """The same with some words left out."""
 
-    def some(words: WantedTunnel | WantedSession, *keep: str) -> dict[str, object]:
+    def some(words: DesiredTunnel | DesiredSession, *keep: str) -> dict[str, object]:
         left = data.draw(st.sets(st.sampled_from(sorted(words.words))))
         return {word: value for word, value in words.words.items() if word in keep or word not in left}
 

@@ -13,7 +13,7 @@ from l2tpv3.datapath.base import Datapath
 from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.testing.datapath import MemoryDatapath
 
 
@@ -39,13 +39,13 @@ class Candidate:
 
 
 def _user(folder: Path) -> Datapath:
-    places = Places(folder / "state", folder / "runtime")
+    places = Paths(folder / "state", folder / "runtime")
     places.make()
     return UserDatapath(places)
 
 
 def _ebpf(folder: Path) -> Datapath:
-    places = Places(folder / "state", folder / "runtime")
+    places = Paths(folder / "state", folder / "runtime")
     places.make()
     return EbpfDatapath(places)
 

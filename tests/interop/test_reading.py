@@ -15,7 +15,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.formats.importer import import_files, import_from, import_texts
 from l2tpv3.formats.names import IMPORT_FORMATS
 from l2tpv3.formats.peer import commands
-from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import TunnelStatus
 from tests.interop.field_files import OPENWRT, ROUTEROS
@@ -340,10 +340,10 @@ def test_in_full(tmp_path: Path, format_: str, texts: list[str], means: str, lef
     assert load([ours]) == wanted
 
 
-def only_tunnel(format_: str, text: str) -> WantedTunnel:
+def only_tunnel(format_: str, text: str) -> DesiredTunnel:
     """The one tunnel of a text."""
     (wanted,) = import_from(format_, text, "f")
-    assert isinstance(wanted, WantedTunnel)
+    assert isinstance(wanted, DesiredTunnel)
     return wanted
 
 
@@ -452,7 +452,7 @@ def test_files_that_can_not_be_read(tmp_path: Path) -> None:
 # -- our own output comes back ---------------------------------------------------------------------------------------
 
 
-def _back(seen: TunnelStatus, format_: str) -> WantedTunnel:
+def _back(seen: TunnelStatus, format_: str) -> DesiredTunnel:
     try:
         text = "".join(f"{line}\n" for line in commands(seen, format_).lines)
     except InvalidValueError:
@@ -482,7 +482,7 @@ def test_what_we_tell_is_what_we_read(format_: str, data: st.DataObject) -> None
     seen = data.draw(tunnels(one_way=False, **can.get(format_, {})))
     wanted = _back(seen, format_)
     spec = mirrored(seen.spec)
-    expected = WantedTunnel.from_specs(spec, [mirrored_session(session.spec) for session in seen.sessions])
+    expected = DesiredTunnel.from_specs(spec, [mirrored_session(session.spec) for session in seen.sessions])
     left = {"udp-checksum"} if spec.encap is Encap.IP or format_ in ("vyos", "ql2tpd") else set()
     assert without(wanted.words, left) == without(expected.words, left | _ports(spec.encap))
     for ours, theirs in zip(wanted.sessions, expected.sessions, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from l2tpv3.liveness.link_loss_rules import SETTLE_S, Cable
+from l2tpv3.liveness.link_loss_rules import SETTLE_S, LinkLossRules
 
 NEGOTIATES_S = 3.0
 
@@ -16,7 +16,7 @@ NEGOTIATES_S = 3.0
 class Nic:
     """A NIC that takes NEGOTIATES_S to have a link, and what is heard of the other end."""
 
-    cable: Cable = field(default_factory=Cable)
+    cable: LinkLossRules = field(default_factory=LinkLossRules)
     plugged: bool = True
     up: bool = True
     heard: bool | None = None
@@ -110,7 +110,7 @@ def test_whatever_happens_it_comes_to_rest_as_the_cables_are(seed: int) -> None:
         one = rng.choice((pair.a, pair.b))
         one.plug(pair.now, plugged=rng.random() < 0.5)
         if rng.random() < 0.2:
-            one.cable = Cable()  # what looks after it is started anew
+            one.cable = LinkLossRules()  # what looks after it is started anew
         pair.run(rng.choice((0.25, 1, 5, 20)))
     pair.a.plug(pair.now, plugged=True)
     pair.b.plug(pair.now, plugged=True)
@@ -134,7 +134,7 @@ def test_what_somebody_else_set_down_is_told_and_left_alone() -> None:
 
 
 def test_an_end_that_says_nothing_changes_nothing() -> None:
-    cable = Cable()
+    cable = LinkLossRules()
     cable.look(up=True, carrier=True, now=0.0)
     assert cable.follow(far=None, now=0.0) is None
     cable.look(up=True, carrier=False, now=1.0)
@@ -143,7 +143,7 @@ def test_an_end_that_says_nothing_changes_nothing() -> None:
 
 
 def test_a_link_that_does_not_come_up_in_time_is_told() -> None:
-    cable = Cable(held=True)
+    cable = LinkLossRules(held=True)
     cable.look(up=False, carrier=False, now=0.0)
     assert not cable.lost, "an end that we set down is not told of"
     assert cable.follow(far=True, now=0.0) is True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.links.backends.base import Makers
+from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
 
@@ -24,7 +24,7 @@ class Bench:
     def __init__(self, netns: Callable[[str], Host]) -> None:
         self.netns = netns
         self.host, self.provider = netns("h"), netns("p")
-        self.makers = Makers(self.host.runtime_dir)
+        self.makers = LinkBackends(self.host.runtime_dir)
         self.host.ip_batch([f"link add n0 type veth peer name w0 netns {self.provider.netns}", "link set n0 up"])
         self.provider.ip_batch(["addr add 10.9.0.1/24 dev w0", "link set w0 up"])
 

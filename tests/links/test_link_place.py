@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingError
-from l2tpv3.links.backends.base import Makers
+from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
 from tests.watching import eventually
 
-maker_of = Makers(Path("/run/test"))
+maker_of = LinkBackends(Path("/run/test"))
 
 
 class Bench:

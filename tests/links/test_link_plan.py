@@ -20,8 +20,8 @@ from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 from l2tpv3.plan.links import LinkChange, plan_links
-from l2tpv3.reconcile.link_executor import LinkRunner
-from l2tpv3.testing.links import MemoryMaker
+from l2tpv3.reconcile.link_executor import LinkExecutor
+from l2tpv3.testing.links import MemoryBackend
 
 NICS = ("n0", "n1", "n2")
 NAMES = ("la", "lb", "lc", "ld")
@@ -41,8 +41,8 @@ class World:
     def __init__(self, sessions: set[str]) -> None:
         self._numbers = itertools.count()
         self.netdevs: dict[str, Hashable] = {name: next(self._numbers) for name in NICS}
-        self.maker = MemoryMaker(self.netdevs.get)
-        self.runner = LinkRunner(lambda name: f"mark {name}", lambda _: self.maker)
+        self.maker = MemoryBackend(self.netdevs.get)
+        self.runner = LinkExecutor(lambda name: f"mark {name}", lambda _: self.maker)
         self.sessions: set[str] = set()
         self.make_sessions(sessions, frozenset())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.errors import ConflictError, L2tpError
-from l2tpv3.links.backends.base import Makers
+from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.spec import LinkSpec
 from tests.hosts import Host
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.root
 _SOL_PACKET, _PACKET_AUXDATA, _VLAN_VALID = 263, 8, 0x10
 _AUXDATA = struct.Struct("=IIIHHHH")
 
-maker_of = Makers(Path("/run/test"))
+maker_of = LinkBackends(Path("/run/test"))
 _FROM = bytes.fromhex("020000000001")
 FRAMES = {
     "LACP": bytes.fromhex("0180c2000002") + _FROM + b"\x88\x09\x01\x01" + bytes(range(108)),

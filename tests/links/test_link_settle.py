@@ -12,7 +12,7 @@ from l2tpv3.model.links.record import LinkRecord, following_ports
 from l2tpv3.model.links.spec import derived_mac
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address
-from l2tpv3.resolve.links import check_links, machine_id, settle_link
+from l2tpv3.resolve.links import check_links, machine_id, resolve_link
 
 
 def _host_id() -> str:
@@ -31,7 +31,7 @@ def settled(*many: dict[str, Any], there: Records | None = None) -> dict[str, Li
     there = tunnels() if there is None else there
     made: dict[str, LinkRecord] = {}
     for words in many:
-        made[words["name"]] = settle_link(words["name"], words, made.get(words["name"]), there, made, _host_id)
+        made[words["name"]] = resolve_link(words["name"], words, made.get(words["name"]), there, made, _host_id)
     check_links(there, made, made)
     return made
 
@@ -79,14 +79,14 @@ def test_a_session_joins_one_bridge_only() -> None:
 
 
 def test_the_mac_is_derived_once_and_kept_until_one_is_given() -> None:
-    first = settle_link("mv0", MV, None, {}, {}, _host_id)
+    first = resolve_link("mv0", MV, None, {}, {}, _host_id)
     assert first.mac == derived_mac(f"{machine_id()} a host", "mv0")
     moved = LinkRecord(spec=first.spec, mac="02:00:00:00:00:05")  # chosen on another machine, whose disk this was
-    assert settle_link("mv0", MV, moved, {}, {}, _host_id).mac == moved.mac
-    given = settle_link("mv0", MV | {"mac": "02:00:00:00:00:06"}, moved, {}, {}, _host_id)
+    assert resolve_link("mv0", MV, moved, {}, {}, _host_id).mac == moved.mac
+    given = resolve_link("mv0", MV | {"mac": "02:00:00:00:00:06"}, moved, {}, {}, _host_id)
     assert given.mac == "02:00:00:00:00:06"
-    assert settle_link("mv0", MV, given, {}, {}, _host_id).mac == first.mac
-    assert settle_link("v", {"type": "vlan", "over": "eth0", "id": 1}, None, {}, {}, _host_id).mac is None
+    assert resolve_link("mv0", MV, given, {}, {}, _host_id).mac == first.mac
+    assert resolve_link("v", {"type": "vlan", "over": "eth0", "id": 1}, None, {}, {}, _host_id).mac is None
 
 
 def test_a_link_over_a_session_follows_it_into_its_namespace() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import ConflictError, L2tpError
-from l2tpv3.links.backends.vnic import VnicMaker
+from l2tpv3.links.backends.vnic import VnicBackend
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.spec import LinkSpec
 from tests.hosts import Host
@@ -30,7 +30,7 @@ class Bench:
     def __init__(self, netns: Callable[[str], Host]) -> None:
         self.netns = netns
         self.host, self.wire = netns("h"), netns("w")
-        self.maker = VnicMaker(self.host.runtime_dir)
+        self.maker = VnicBackend(self.host.runtime_dir)
         lines = [f"link add n{n} type veth peer name w{n} netns {self.wire.netns}" for n in range(2)]
         self.host.ip_batch([*lines, "addr add 10.9.0.1/24 dev n0", "link set n0 up"])
         self.wire.ip_batch(["addr add 10.9.0.2/24 dev w0", "link set w0 up", "link set w1 up"])

@@ -10,7 +10,7 @@ import pytest
 from l2tpv3.linux.netlink.multicast import Overrun
 from l2tpv3.linux.netns import inside
 from l2tpv3.linux.readable import wait_readable
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.watch import Change, Monitor, Targets
 from l2tpv3.watch.netdev_events import LinkListener
 from tests.hosts import Host
@@ -39,7 +39,7 @@ def host(underlay: tuple[Host, Host]) -> Host:
 
 @pytest.fixture
 def monitor(host: Host) -> Iterator[Monitor]:
-    places = Places(host.state_dir, host.runtime_dir)
+    places = Paths(host.state_dir, host.runtime_dir)
     places.make()
     monitor = Monitor(places)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2tpv3.linux.netlink.compiled_parser import Layouts
+from l2tpv3.linux.netlink.compiled_parser import CompiledParser
 from l2tpv3.linux.netlink.message import NLA_F_NESTED, Span, attribute, attributes, unsigned
 
 values = st.lists(st.tuples(st.integers(1, 5), st.binary(max_size=9)), max_size=6)
@@ -24,7 +24,7 @@ def _walked(datagram: bytes, found: dict[int, Span], kind: int) -> bytes | None:
 def test_layouts_give_what_a_walk_gives(
     messages: list[tuple[list[tuple[int, bytes]], list[tuple[int, bytes]], bytes]],
 ) -> None:
-    layouts = Layouts([(1,), (9, 1)], [(2,), (3,), (9, 2)])
+    layouts = CompiledParser([(1,), (9, 1)], [(2,), (3,), (9, 2)])
     for plain, inner, rest in messages * 2:
         datagram = b"before" + _packed(plain) + attribute(9 | NLA_F_NESTED, _packed(inner)) + rest
         found = attributes(datagram, 6, len(datagram))

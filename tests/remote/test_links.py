@@ -11,24 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.config.toml_writer import state_document
 from l2tpv3.documents import reading, writing
 from l2tpv3.errors import L2tpError
 from l2tpv3.host.base import Host
-from l2tpv3.model.desired import WantedLink
+from l2tpv3.model.desired import DesiredLink
 from l2tpv3.model.links.observed import COUNTERS
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import News, ToldStep
+from l2tpv3.model.progress import RestoreEvent, StepText
 from l2tpv3.model.status import Condition
 from l2tpv3.remote.client import Client
-from l2tpv3.remote.host import RemoteManager
+from l2tpv3.remote.host import RemoteHost
 from l2tpv3.remote.target import Target
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import served
 from tests.memory_links import memory_makers
 from tests.remote.status_values import COUNTS, NAMES, NETDEVS, TEXTS
@@ -83,7 +83,8 @@ def test_a_status_is_read_back_as_it_was(status: LinkStatus) -> None:
 
 def test_a_state_is_read_back_as_it_was() -> None:
     wanted = [
-        WantedLink.from_spec(LinkSpec.from_words({**words, "name": f"l{number}"})) for number, words in enumerate(WORDS)
+        DesiredLink.from_spec(LinkSpec.from_words({**words, "name": f"l{number}"}))
+        for number, words in enumerate(WORDS)
     ]
     assert reading.read_state(over_the_wire(state_document(wanted))) == wanted
 
@@ -91,16 +92,16 @@ def test_a_state_is_read_back_as_it_was() -> None:
 @pytest.fixture(params=["local", "remote"])
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     memory = MemoryDatapath()
-    placer = MemoryPlacer(memory)
+    placer = MemoryConfigurator(memory)
     makers = memory_makers(placer)
-    manager = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], placer, makers)
+    manager = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], placer, makers)
     manager.add_tunnel("siteb", {"remote": "127.0.0.2"})
     manager.add_session("siteb", "lan", {"ifname": "lan0"})
     if request.param == "local":
         yield manager
         return
-    with served(create_app(Service(manager), guard=OpenGuard())) as url:
-        yield RemoteManager(Client(Target(url=url, base=url)))
+    with served(create_app(Service(manager), guard=AllowAll())) as url:
+        yield RemoteHost(Client(Target(url=url, base=url)))
 
 
 def test_a_link_comes_changes_and_goes(host: Host) -> None:
@@ -154,15 +155,15 @@ def test_refusals_read_the_same(host: Host, what: str) -> None:
 
 
 def test_whole_states_steps_and_news(host: Host) -> None:
-    wanted = [*host.stated(), WantedLink(name="br7", words={"type": "bridge", "over": ["siteb/lan"]})]
+    wanted = [*host.stated(), DesiredLink(name="br7", words={"type": "bridge", "over": ["siteb/lan"]})]
     (planned, *_) = host.plan(wanted).told
     assert planned.subject == "link br7"
-    steps: list[ToldStep] = []
+    steps: list[StepText] = []
     did = host.apply(wanted, on_step=steps.append)
     assert did.changes and tuple(steps) == did.told
     assert host.stated() == wanted
     assert host.stated(["siteb"]) == wanted[:1]
     host.down()
-    news: list[News] = []
+    news: list[RestoreEvent] = []
     assert host.restore(tell=news.append) == ["link br7", "siteb"]
     assert {one.subject for one in news} == {"link br7", "tunnel siteb"}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from l2tpv3.config.toml_writer import state_document
 from l2tpv3.documents import reading, writing
 from l2tpv3.errors import NotPermittedError
-from l2tpv3.model.desired import WantedTunnel
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.desired import DesiredTunnel
+from l2tpv3.model.progress import StepText
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.store.database import AuditEntry
 from tests.remote.status_values import IDS, NAMES, TEXTS, sessions, tunnels
@@ -70,7 +70,7 @@ def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> N
 @QUICKLY
 @given(
     st.builds(
-        ToldStep,
+        StepText,
         sign=st.sampled_from("+-~"),
         tunnel=NAMES,
         session=st.none() | NAMES,
@@ -79,7 +79,7 @@ def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> N
         interrupts=st.booleans(),
     )
 )
-def test_a_step(step: ToldStep) -> None:
+def test_a_step(step: StepText) -> None:
     did = reading.read_did(over_the_wire(writing.plan_document([step]) | {"changes": True}))
     assert (did.told, did.changes) == ((step,), True)
 
@@ -96,8 +96,8 @@ def test_an_entry_of_the_log(second: int, micro: int, text: str) -> None:
 @given(st.lists(tunnels().filter(lambda one: not one.foreign), max_size=3, unique_by=lambda one: one.name), IDS)
 def test_what_is_wanted(statuses: list[TunnelStatus], number: int) -> None:
     wanted = [
-        WantedTunnel.from_specs(one.spec, {session.name: session.spec for session in one.sessions}.values())
+        DesiredTunnel.from_specs(one.spec, {session.name: session.spec for session in one.sessions}.values())
         for one in statuses
     ]
-    wanted.append(WantedTunnel(name="with.few-words", words={"remote": "192.0.2.9", "id": number}))
+    wanted.append(DesiredTunnel(name="with.few-words", words={"remote": "192.0.2.9", "id": number}))
     assert reading.read_state(over_the_wire(state_document(wanted))) == wanted

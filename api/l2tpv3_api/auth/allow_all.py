@@ -11,7 +11,7 @@ from l2tpv3_api.auth.identity import EVERYTHING, Identity
 NOBODY_IN_PARTICULAR: Final = Identity("anyone", EVERYTHING, "open")
 
 
-class OpenGuard:
+class AllowAll:
     """Takes every request for one from `identity`."""
 
     def __init__(self, identity: Identity = NOBODY_IN_PARTICULAR) -> None:

@@ -16,7 +16,7 @@ from l2tpv3_api.auth.proxied import sign_of_proxy
 from l2tpv3_api.auth.tokens import Tokens
 
 
-class Doorkeeper:
+class CredentialAuthenticator:
     """Implements Guard. What a request says in so many words (Authorization) goes before who sent it.
 
     network_names: what this host is called on the network; see sign_of_proxy.

@@ -12,7 +12,7 @@ from l2tpv3.errors import NotPermittedError
 from l2tpv3_api.auth.identity import Identity, Scope
 
 
-class Guard(Protocol):
+class Authenticator(Protocol):
     """Tells who a request is from. create_app is given one, and keeps it as `app.state.guard`."""
 
     async def identify(self, request: HTTPConnection) -> Identity:
@@ -40,7 +40,7 @@ async def identity_of(request: HTTPConnection) -> Identity:
     known = getattr(request.state, "identity", None)
     if isinstance(known, Identity):
         return known
-    guard: Guard = request.app.state.guard
+    guard: Authenticator = request.app.state.guard
     identity = await guard.identify(request)
     request.state.identity = identity
     return identity

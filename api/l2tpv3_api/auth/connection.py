@@ -16,7 +16,7 @@ STATE: Final = "l2tpv3_client"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Connection:
     """peer: of a unix socket. address: of TCP. certificate: verified, as SSLSocket.getpeercert() has it.
 
     server_name: what the client's TLS asked for (SNI), in lower case. proxy: it came by the socket for a proxy, so that
@@ -58,10 +58,10 @@ class Client:
         return self.address or ("a proxy" if self.proxy else "a unix socket")
 
 
-_UNKNOWN: Final = Client()
+_UNKNOWN: Final = Connection()
 
 
-def client_of(request: HTTPConnection) -> Client:
+def client_of(request: HTTPConnection) -> Connection:
     """The client of a request; one of whom nothing is known where another server than ours took it."""
     found = request.scope.get("state", {}).get(STATE)
-    return found if isinstance(found, Client) else _UNKNOWN
+    return found if isinstance(found, Connection) else _UNKNOWN

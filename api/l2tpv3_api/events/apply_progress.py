@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from l2tpv3.documents import writing
 from l2tpv3.errors import L2tpError
-from l2tpv3.model.progress import ToldStep
+from l2tpv3.model.progress import StepText
 from l2tpv3_api.events.event import EventType
 from l2tpv3_api.events.hub import Hub
 
@@ -41,7 +41,7 @@ class Progress:
         else:
             self._tell("failed", steps=self._steps, slug="error", detail=f"unexpected {type(error).__name__}")
 
-    def __call__(self, step: ToldStep) -> None:
+    def __call__(self, step: StepText) -> None:
         """A step is about to be taken."""
         self._steps += 1
         self._tell("step", number=self._steps, step=writing.step_dict(step))

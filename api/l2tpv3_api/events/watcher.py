@@ -16,9 +16,9 @@ from l2tpv3.errors import L2tpError
 from l2tpv3.linux.filelock import held
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import TunnelStatus
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.watch import EARLY, Monitor
-from l2tpv3.watch.diff import History, targets
+from l2tpv3.watch.diff import ChangeDetector, targets
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.service.failing import Failing
 
@@ -57,13 +57,13 @@ class Looker(Protocol):
 class Watcher:
     """start() and stop() it in the running loop; it attaches itself to the hub."""
 
-    def __init__(self, looker: Looker, hub: Hub, places: Places, failing: Failing | None = None) -> None:
+    def __init__(self, looker: Looker, hub: Hub, places: Paths, failing: Failing | None = None) -> None:
         self._looker, self._hub, self._places = looker, hub, places
         self._failing = failing or Failing()
         self._dirty = asyncio.Event()
         self._subscribed = asyncio.Event()
         self._looked = asyncio.Event()
-        self._history = History()
+        self._history = ChangeDetector()
         self._task: asyncio.Task[None] | None = None
         self._monitor: Monitor | None = None
         self._again: asyncio.TimerHandle | None = None

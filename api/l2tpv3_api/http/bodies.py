@@ -14,7 +14,7 @@ from l2tpv3.config.document import Document
 from l2tpv3.config.reader import EnoughError, Findings, Reader
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
-from l2tpv3.model.desired import Wanted
+from l2tpv3.model.desired import Desired
 from l2tpv3.model.links.fields import fields
 from l2tpv3.model.links.options import LinkType, options_type
 from l2tpv3.model.links.spec import COMMON, LinkSpec
@@ -59,7 +59,7 @@ async def read_table(request: Request, *kinds: str) -> dict[str, Any]:
 
 async def read_state(
     request: Request, datapaths: Collection[str], processes: BodyProcesses, threads: Executor | None = None
-) -> list[Wanted]:
+) -> list[Desired]:
     """A body that is a whole wanted state, JSON shaped as files are, or a file itself. Raises InvalidValueError.
 
     processes: parses the large ones. threads: in which the others are parsed; None: asyncio's own.

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from l2tpv3.errors import BusyError, InvalidValueError
-from l2tpv3.model.desired import Wanted
+from l2tpv3.model.desired import Desired
 from l2tpv3_api.http import faults
 from l2tpv3_api.http.faults import BodyError, TooLargeError
 from l2tpv3_api.http.state_body import parse_state
@@ -37,7 +37,7 @@ class BodyProcesses:
         self._memory_bytes, self._cpu_s = memory_bytes, cpu_s
         self._one = asyncio.Semaphore(1)
 
-    async def parse(self, data: bytes, kind: str, datapaths: Collection[str]) -> list[Wanted]:
+    async def parse(self, data: bytes, kind: str, datapaths: Collection[str]) -> list[Desired]:
         """As parse_state. Raises what it does; TooLargeError where a limit was reached, BusyError."""
         try:
             async with asyncio.timeout(WAIT_S), self._one:
@@ -45,7 +45,7 @@ class BodyProcesses:
         except TimeoutError:
             raise BusyError("body", f"was not read within {WAIT_S:g} s, as others were", "send it again") from None
 
-    async def _parse(self, data: bytes, kind: str, datapaths: Collection[str]) -> list[Wanted]:
+    async def _parse(self, data: bytes, kind: str, datapaths: Collection[str]) -> list[Desired]:
         arguments = kind, ",".join(datapaths), str(self._memory_bytes), str(self._cpu_s)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", __name__, *arguments),
@@ -64,11 +64,11 @@ class BodyProcesses:
         return await asyncio.to_thread(_result, said)
 
 
-def _result(said: bytes) -> list[Wanted]:
+def _result(said: bytes) -> list[Desired]:
     """What the process found. It runs this very code, as this user: its pickle is as good as our own."""
     kind, value = pickle.loads(said)
     if kind == "wanted":
-        wanted: list[Wanted] = value
+        wanted: list[Desired] = value
         return wanted
     (subject, problem, remedy), found = value
     error: type[InvalidValueError] = getattr(faults, kind)

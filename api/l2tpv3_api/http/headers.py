@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from l2tpv3_api.auth.connection import Client, client_of
+from l2tpv3_api.auth.connection import Connection, client_of
 from l2tpv3_api.server.rejections import RefusedRequest, forbidden, malformed, misdirected
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -89,7 +89,7 @@ class Site:
     def __init__(self, host_names: Iterable[str] = ()) -> None:
         self._names = network_names(host_names) | {"localhost"}
 
-    def check(self, scope: Scope, client: Client) -> None:
+    def check(self, scope: Scope, client: Connection) -> None:
         """Raises RefusedRequest: 421 for a wrong Host, 403 for a request that another site's page makes."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -97,7 +97,7 @@ class Site:
             self._check_host(host, client)
         self._check_origin(scope, headers, host, client)
 
-    def _check_host(self, host: str, client: Client) -> None:
+    def _check_host(self, host: str, client: Connection) -> None:
         """DNS rebinding makes a browser believe that this service belongs to a name of the attacker's.
 
         An address can't be rebound; over TLS, the name is that of the certificate, which the browser has checked.
@@ -109,7 +109,7 @@ class Site:
             return
         raise misdirected(f"{name!r} is not a name of this service", "use its address, or start it with --host-name")
 
-    def _check_origin(self, scope: Scope, headers: Headers, host: str, client: Client) -> None:
+    def _check_origin(self, scope: Scope, headers: Headers, host: str, client: Connection) -> None:
         if _is_navigation(scope, headers):
             return
         site = headers.get("sec-fetch-site")

@@ -13,7 +13,7 @@ from l2tpv3.config.document import Document, read_sent
 from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.reader import EnoughError, Findings, Reader, ReadTunnel
-from l2tpv3.model.desired import Wanted, WantedTunnel
+from l2tpv3.model.desired import Desired, DesiredTunnel
 from l2tpv3.model.source import Source
 from l2tpv3_api.http.faults import BodyError, ClashError, Fault, MalformedError, fault
 from l2tpv3_api.http.json_table import parse_table
@@ -24,7 +24,7 @@ TOML: Final = "application/toml"
 _BODY: Final = Path("body")
 
 
-def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Wanted]:
+def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Desired]:
     """The tunnels and links of a body. kind: JSON or TOML. datapaths: what a tunnel's `datapath` may be.
 
     Takes time in proportion to the body. Raises MalformedError, BodyError, ClashError.
@@ -50,7 +50,7 @@ def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Want
     ]
 
 
-def _without_places(tunnel: WantedTunnel) -> WantedTunnel:
+def _without_places(tunnel: DesiredTunnel) -> DesiredTunnel:
     """Where in the body it is was for what may be wrong with it, and would keep the whole text in memory."""
     sessions = tuple(dataclasses.replace(session, source=None) for session in tunnel.sessions)
     return dataclasses.replace(tunnel, sessions=sessions, source=None)

@@ -16,7 +16,7 @@ from l2tpv3.host.manager import Manager
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import Change
+from l2tpv3.model.progress import ChangeResult
 from l2tpv3_api.http import bodies, paging
 from l2tpv3_api.http.etag import Conditions, Tagger
 from l2tpv3_api.http.faults import ClashError, fault
@@ -107,7 +107,7 @@ async def put_link(
     words = await asyncio.to_thread(bodies.link_words, link, table, faults=faults)
     check = _check(service.tagger, conditions, link)
 
-    def put(manager: Manager) -> Change:
+    def put(manager: Manager) -> ChangeResult:
         return manager.links.put(link, words, transient=transient, check=check)
 
     return await _changed(service, who, link, table, put)
@@ -150,14 +150,14 @@ async def delete_link(link: LinkName, service: Serving, who: Writer, conditions:
 
 
 async def _changed(
-    service: Serving, who: Writer, link: str, words: dict[str, Any], change: Callable[[Manager], Change]
+    service: Serving, who: Writer, link: str, words: dict[str, Any], change: Callable[[Manager], ChangeResult]
 ) -> Response:
     """Make the change, and answer with what became of it, seen before anything else changes it.
 
     words: were checked by themselves; they may not go with those on record, or with what the link is over.
     """
 
-    def work(manager: Manager) -> tuple[Change, LinkStatus]:
+    def work(manager: Manager) -> tuple[ChangeResult, LinkStatus]:
         return change(manager), manager.links.get(link)
 
     try:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from l2tpv3.documents import writing
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
-from l2tpv3.model.progress import Change
+from l2tpv3.model.progress import ChangeResult
 from l2tpv3.model.record import SessionRecord
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3_api.http import bodies, paging
@@ -156,7 +156,7 @@ async def put_session(
     words = await asyncio.to_thread(bodies.session_words, session, table, service.manager.datapath_words)
     check = _check(service.tagger, conditions, tunnel, session)
 
-    def put(manager: Manager) -> Change:
+    def put(manager: Manager) -> ChangeResult:
         return manager.put_session(tunnel, session, words, check=check)
 
     return await _changed(service, who, tunnel, session, table, put)
@@ -181,7 +181,7 @@ async def patch_session(
     words = await asyncio.to_thread(bodies.session_patch, session, table, service.manager.datapath_words)
     check = _check(service.tagger, conditions, tunnel, session)
 
-    def change(manager: Manager) -> Change:
+    def change(manager: Manager) -> ChangeResult:
         return manager.set_session(tunnel, session, words, check=check)
 
     return await _changed(service, who, tunnel, session, table, change, patch=True)
@@ -208,7 +208,7 @@ async def _changed(
     tunnel: str,
     session: str,
     words: dict[str, Any],
-    change: Callable[[Manager], Change],
+    change: Callable[[Manager], ChangeResult],
     *,
     patch: bool = False,
 ) -> Response:
@@ -217,7 +217,7 @@ async def _changed(
     patch: words that were checked by themselves may not go with those on record.
     """
 
-    def work(manager: Manager) -> tuple[Change, SessionStatus]:
+    def work(manager: Manager) -> tuple[ChangeResult, SessionStatus]:
         return change(manager), manager.session(tunnel, session)
 
     try:

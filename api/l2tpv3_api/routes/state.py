@@ -12,8 +12,8 @@ from starlette.responses import Response
 from l2tpv3.config.toml_writer import dump, state_document
 from l2tpv3.documents import writing
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, NotPermittedError
-from l2tpv3.model.desired import Wanted, WantedLink, WantedSession, WantedTunnel
-from l2tpv3.model.progress import News, ToldStep
+from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
+from l2tpv3.model.progress import RestoreEvent, StepText
 from l2tpv3_api.auth.identity import Scope
 from l2tpv3_api.events.apply_progress import Progress
 from l2tpv3_api.http import bodies
@@ -23,7 +23,7 @@ from l2tpv3_api.http.state_body import JSON, TOML
 from l2tpv3_api.routes.dependencies import Conditional, Reader, Serving, Writer, answer, unchanged
 from l2tpv3_api.routes.queries import Prune
 from l2tpv3_api.schemas import examples, responses
-from l2tpv3_api.service.progress_stream import LINES, WAIT_MAX_S, Narrator, both, patiently, told_in_lines
+from l2tpv3_api.service.progress_stream import LINES, WAIT_MAX_S, ProgressStream, both, patiently, told_in_lines
 from l2tpv3_api.service.snapshot import encode, tunnel_document
 
 CONFIRM_MAX_S: Final = 86400.0
@@ -76,14 +76,14 @@ async def get_state(
     return response
 
 
-def _without_cookies(one: Wanted) -> Wanted:
-    if isinstance(one, WantedLink):
+def _without_cookies(one: Desired) -> Desired:
+    if isinstance(one, DesiredLink):
         return one
     sessions = tuple(
-        WantedSession(name=it.name, words={word: value for word, value in it.words.items() if word not in _COOKIES})
+        DesiredSession(name=it.name, words={word: value for word, value in it.words.items() if word not in _COOKIES})
         for it in one.sessions
     )
-    return WantedTunnel(name=one.name, words=one.words, sessions=sessions)
+    return DesiredTunnel(name=one.name, words=one.words, sessions=sessions)
 
 
 @router.post(
@@ -121,7 +121,7 @@ async def apply(
     wanted = await bodies.read_state(request, service.manager.datapath_words, service.applied)
     _check_prune(wanted, prune=prune)
 
-    async def change(narrator: Narrator | None) -> dict[str, Any]:
+    async def change(narrator: ProgressStream | None) -> dict[str, Any]:
         def work(manager: Any) -> Any:
             with Progress(service.hub, who.name) as progress:
                 on_step = both(progress, narrator.step) if narrator is not None else progress
@@ -136,7 +136,7 @@ async def apply(
     return told_in_lines(change) if preferred(request, JSON, LINES) == LINES else answer(await change(None))
 
 
-def _check_prune(wanted: list[Wanted], *, prune: bool) -> None:
+def _check_prune(wanted: list[Desired], *, prune: bool) -> None:
     if prune and not wanted:
         problem = "there is neither tunnel nor link in the body, so all would be removed"
         raise ConflictError("prune", problem, "/v1/down stops everything")
@@ -151,7 +151,7 @@ def _fitting() -> Iterator[None]:
         raise ClashError(error.subject, error.problem, error.remedy, ()) from error
 
 
-def _plan(steps: tuple[ToldStep, ...], *, changes: bool) -> dict[str, Any]:
+def _plan(steps: tuple[StepText, ...], *, changes: bool) -> dict[str, Any]:
     return writing.plan_document(steps) | {"changes": changes}
 
 
@@ -218,9 +218,9 @@ async def restore(
     ] = 0,
 ) -> Response:
     """Make again what is on record and not running; what runs is left alone."""
-    news: list[News] = []
+    news: list[RestoreEvent] = []
 
-    async def change(narrator: Narrator | None) -> dict[str, Any]:
+    async def change(narrator: ProgressStream | None) -> dict[str, Any]:
         tell = both(news.append, narrator.news) if narrator is not None else news.append
         if wait_s:
             restored = await patiently(service, who, lambda manager: manager.restore(tunnel, wait_s=wait_s, tell=tell))
@@ -231,7 +231,7 @@ async def restore(
     return told_in_lines(change) if preferred(request, JSON, LINES) == LINES else answer(await change(None))
 
 
-def _news(news: News) -> dict[str, Any]:
+def _news(news: RestoreEvent) -> dict[str, Any]:
     told = {"why": str(news.error or ""), "changed": news.changed}
     return {"tunnel": news.tunnel, "link": news.link, "turn": news.turn.value, **told}
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from l2tpv3.documents import writing
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
-from l2tpv3.model.progress import Change
+from l2tpv3.model.progress import ChangeResult
 from l2tpv3.model.record import TunnelRecord
 from l2tpv3.model.status import TunnelStatus
 from l2tpv3_api.http import bodies, paging
@@ -148,7 +148,7 @@ async def put_tunnel(
     words = await asyncio.to_thread(bodies.tunnel_words, tunnel, table, service.manager.datapath_words, faults=faults)
     check = _check(service.tagger, conditions, tunnel)
 
-    def put(manager: Manager) -> Change:
+    def put(manager: Manager) -> ChangeResult:
         return manager.put_tunnel(tunnel, words, transient=transient, check=check)
 
     return await _changed(service, who, tunnel, table, put)
@@ -193,7 +193,7 @@ async def _changed(
     who: Writer,
     tunnel: str,
     words: dict[str, Any],
-    change: Callable[[Manager], Change],
+    change: Callable[[Manager], ChangeResult],
     *,
     patch: bool = False,
 ) -> Response:
@@ -202,7 +202,7 @@ async def _changed(
     patch: words that were checked by themselves may not go with those on record.
     """
 
-    def work(manager: Manager) -> tuple[Change, TunnelStatus]:
+    def work(manager: Manager) -> tuple[ChangeResult, TunnelStatus]:
         return change(manager), manager.tunnel(tunnel)
 
     try:

@@ -13,8 +13,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from l2tpv3.errors import NotPermittedError
-from l2tpv3_api.auth.base import Guard
-from l2tpv3_api.auth.connection import Client, client_of
+from l2tpv3_api.auth.base import Authenticator
+from l2tpv3_api.auth.connection import Connection, client_of
 from l2tpv3_api.auth.identity import Identity
 from l2tpv3_api.auth.rate_limit import Rates
 from l2tpv3_api.http.headers import Site
@@ -32,13 +32,13 @@ STREAMS: Final = re.compile(r"/v1/events|/v1/tunnels/[^/]+/sessions/[^/]+/captur
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 
-class Gate:
+class Admission:
     """ASGI around the app. still_good: whether an identity, once let in, may go on (streams outlive their check)."""
 
     def __init__(
         self,
         app: ASGIApp,
-        guard: Guard,
+        guard: Authenticator,
         *,
         limits: Limits,
         site: Site,
@@ -77,7 +77,7 @@ class Gate:
         except ClientGoneError:
             self._refusals.count("gone", str(client))
 
-    async def _identify(self, request: HTTPConnection, client: Client) -> Identity | None:
+    async def _identify(self, request: HTTPConnection, client: Connection) -> Identity | None:
         """Who asks, and whether that one asks too often. None: a stranger, who may see what is public: nothing in /v1.
 
         The routes ask for scopes themselves; this holds should one forget to.

@@ -14,15 +14,15 @@ from fastapi import FastAPI
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3_api import logs
-from l2tpv3_api.auth.authenticator import Doorkeeper
+from l2tpv3_api.auth.authenticator import CredentialAuthenticator
 from l2tpv3_api.auth.certificates import Certificates
 from l2tpv3_api.auth.local_users import LocalUsers
 from l2tpv3_api.auth.tokens import Tokens
 from l2tpv3_api.http.headers import SecurityHeaders, Site, network_names
 from l2tpv3_api.server.access_log import AccessLog
-from l2tpv3_api.server.admission import Gate
+from l2tpv3_api.server.admission import Admission
 from l2tpv3_api.server.refusals import Refusals
 from l2tpv3_api.server.server import Server
 from l2tpv3_api.server.sockets import is_at, refuse_plain, tcp_sockets, unix_socket
@@ -35,7 +35,7 @@ _GRACE_S: Final = 3
 _NOTE_USED_TICKS: Final = 60
 
 
-def serve(manager: Manager, places: Places, settings: Settings) -> None:
+def serve(manager: Manager, places: Paths, settings: Settings) -> None:
     """Serve `manager` until SIGTERM or Ctrl-C. Raises L2tpError when it can't be started."""
     from l2tpv3_api.app import create_app
     from l2tpv3_api.service.service import Service
@@ -43,7 +43,7 @@ def serve(manager: Manager, places: Places, settings: Settings) -> None:
     _raise_file_limit()
     places.make()
     places.let_through()
-    guard = Doorkeeper(
+    guard = CredentialAuthenticator(
         Tokens(places.state),
         LocalUsers(others_read=settings.others_read),
         Certificates(settings.clients),
@@ -60,7 +60,7 @@ def serve(manager: Manager, places: Places, settings: Settings) -> None:
 
 def put_together(
     app: FastAPI,
-    guard: Doorkeeper,
+    guard: CredentialAuthenticator,
     sockets: list[socket.socket],
     settings: Settings,
     *,
@@ -69,7 +69,7 @@ def put_together(
     """The server of an app, with its gate, headers and log around it; `app.state.refusals` counts what it refuses."""
     refusals = Refusals()
     app.state.refusals = refusals
-    gate = Gate(
+    gate = Admission(
         app,
         guard,
         limits=settings.limits,

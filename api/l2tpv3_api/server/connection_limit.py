@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from l2tpv3_api.auth.connection import Client
+from l2tpv3_api.auth.connection import Connection
 from l2tpv3_api.limits import Limits
 
 _RESERVE = 32  # for root, when everyone else has taken all there are
 
 
-class Census:
+class ConnectionLimit:
     """Counts connections from accept(2) to their end, TLS handshakes included."""
 
     def __init__(self, limits: Limits) -> None:
@@ -23,7 +23,7 @@ class Census:
         """How many there are."""
         return self._by_key.total()
 
-    def admit(self, client: Client) -> str:
+    def admit(self, client: Connection) -> str:
         """Count one more. Gives why not where there are too many; empty where it is in."""
         privileged = client.peer is not None and client.peer.uid in (0, os.geteuid())
         if self.total >= self._limits.connections + (_RESERVE if privileged else 0):
@@ -33,7 +33,7 @@ class Census:
         self._by_key[client.key] += 1
         return ""
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Connection) -> None:
         """One that was admitted has ended."""
         self._by_key[client.key] -= 1
         if not self._by_key[client.key]:

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from typing import Final
 
 from l2tpv3.errors import BusyError
-from l2tpv3_api.auth.connection import Client
+from l2tpv3_api.auth.connection import Connection
 from l2tpv3_api.auth.peercred import peer_of
 from l2tpv3_api.http.headers import SECURITY
 from l2tpv3_api.http.problems import MEDIA_TYPE, problem_document
 from l2tpv3_api.limits import Limits
-from l2tpv3_api.server.connection_limit import Census
+from l2tpv3_api.server.connection_limit import ConnectionLimit
 from l2tpv3_api.server.protocol import Protocol
 from l2tpv3_api.server.refusals import Refusals
 
@@ -30,7 +30,7 @@ _PAUSE_S: Final = 0.2
 _FULL: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _TOO_MANY: Final = BusyError("service", "has too many connections", "try again in some seconds")
 
-MakeProtocol = Callable[[Client, Callable[[], None]], Protocol]
+MakeProtocol = Callable[[Connection, Callable[[], None]], Protocol]
 """Gives the protocol of a client's connection; the callable is to be called when it has ended."""
 
 
@@ -47,7 +47,7 @@ class Listener:
         sock: socket.socket,
         make_protocol: MakeProtocol,
         *,
-        census: Census,
+        census: ConnectionLimit,
         limits: Limits,
         refusals: Refusals,
         tls: ssl.SSLContext | None = None,
@@ -97,7 +97,7 @@ class Listener:
         connection.settimeout(0)
         host = str(address[0]) if isinstance(address, tuple) else ""
         peer = None if self._proxy else peer_of(connection)
-        client = Client(peer=peer, address=host, encrypted=self.tls is not None, proxy=self._proxy)
+        client = Connection(peer=peer, address=host, encrypted=self.tls is not None, proxy=self._proxy)
         why_not = self._census.admit(client)
         if why_not:
             self._refusals.count(why_not, str(client))
@@ -110,7 +110,7 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, connection: socket.socket, client: Client) -> None:
+    async def _serve(self, connection: socket.socket, client: Connection) -> None:
         protocol = self._make_protocol(client, lambda: self._census.leave(client))
         timeouts = {} if self.tls is None else {"ssl_handshake_timeout": self._limits.handshake_s}
         try:

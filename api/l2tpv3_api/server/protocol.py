@@ -18,7 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from l2tpv3_api.auth.connection import STATE, Client
+from l2tpv3_api.auth.connection import STATE, Connection
 from l2tpv3_api.http.headers import SECURITY
 from l2tpv3_api.http.problems import MEDIA_TYPE, problem_document
 from l2tpv3_api.limits import Limits
@@ -40,7 +40,7 @@ class Protocol(H11Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         *,
-        client: Client,
+        client: Connection,
         limits: Limits,
         refusals: Refusals,
         on_end: Callable[[Protocol], None],
@@ -168,11 +168,11 @@ class Protocol(H11Protocol):
                 self.transport.write_eof()
 
 
-def _with_tls(client: Client, transport: asyncio.Transport) -> Client:
+def _with_tls(client: Connection, transport: asyncio.Transport) -> Connection:
     tls = transport.get_extra_info("ssl_object")
     if tls is None:
         return client
-    return Client(
+    return Connection(
         peer=client.peer,
         address=client.address,
         encrypted=True,

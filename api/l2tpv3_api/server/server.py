@@ -18,9 +18,9 @@ from typing import Final
 import uvicorn
 
 from l2tpv3.errors import L2tpError, RefusedError
-from l2tpv3_api.auth.connection import Client
+from l2tpv3_api.auth.connection import Connection
 from l2tpv3_api.limits import Limits
-from l2tpv3_api.server.connection_limit import Census
+from l2tpv3_api.server.connection_limit import ConnectionLimit
 from l2tpv3_api.server.listener import Listener
 from l2tpv3_api.server.protocol import Protocol
 from l2tpv3_api.server.refusals import Refusals
@@ -58,7 +58,7 @@ class Server(uvicorn.Server):
         self._proxy_path = proxy_path
         self._sockets, self._limits, self._refusals = sockets, limits, refusals
         self._make_tls, self._on_reload, self._every_tick, self._on_stop = make_tls, on_reload, every_tick, on_stop
-        self.census = Census(limits)
+        self.census = ConnectionLimit(limits)
         self._open: set[Protocol] = set()
         self._listeners: list[Listener] = []
         self._notify = Notify()
@@ -118,7 +118,7 @@ class Server(uvicorn.Server):
         """Handle signals in the loop; unlike uvicorn's own, SIGTERM is no failure afterwards."""
         yield
 
-    def _make_protocol(self, client: Client, on_end: Callable[[], None]) -> Protocol:
+    def _make_protocol(self, client: Connection, on_end: Callable[[], None]) -> Protocol:
         def ended(protocol: Protocol) -> None:
             self._open.discard(protocol)
             on_end()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from l2tpv3.documents import writing
 from l2tpv3.errors import BusyError, L2tpError, RefusedError
 from l2tpv3.host.manager import Manager
-from l2tpv3.model.progress import News, ToldStep
+from l2tpv3.model.progress import RestoreEvent, StepText
 from l2tpv3.store.actor import acting_for
 from l2tpv3_api.auth.identity import Identity
 from l2tpv3_api.http.problems import problem_document
@@ -35,18 +35,18 @@ WAIT_MAX_S: Final = 3600.0
 _log = logging.getLogger(__name__)
 
 
-class Narrator:
+class ProgressStream:
     """What a change is told to tell to, from any thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    def step(self, step: ToldStep) -> None:
+    def step(self, step: StepText) -> None:
         """A step is about to be taken."""
         self.tell("step", writing.step_dict(step))
 
-    def news(self, news: News) -> None:
+    def news(self, news: RestoreEvent) -> None:
         """A tunnel or link was restored, is waited for, or can't be restored."""
         error = None if news.error is None else problem_document(news.error)
         told = {"turn": news.turn.value, "error": error, "changed": news.changed}
@@ -62,13 +62,13 @@ class Narrator:
         self._loop.call_soon_threadsafe(self.lines.put_nowait, None)
 
 
-def told_in_lines(change: Callable[[Narrator], Awaitable[Any]]) -> Stream:
+def told_in_lines(change: Callable[[ProgressStream], Awaitable[Any]]) -> Stream:
     """The answer that tells of `change`, which is given what to tell to, and gives what is done at last."""
     return Stream(_lines(change), media_type=LINES)
 
 
-async def _lines(change: Callable[[Narrator], Awaitable[Any]]) -> AsyncGenerator[bytes, None]:
-    narrator = Narrator()
+async def _lines(change: Callable[[ProgressStream], Awaitable[Any]]) -> AsyncGenerator[bytes, None]:
+    narrator = ProgressStream()
     task = asyncio.create_task(_follow(change, narrator))
     try:
         while (line := await narrator.lines.get()) is not None:
@@ -77,7 +77,7 @@ async def _lines(change: Callable[[Narrator], Awaitable[Any]]) -> AsyncGenerator
         task.cancel()  # it only waits: whatever it waits for is shielded
 
 
-async def _follow(change: Callable[[Narrator], Awaitable[Any]], narrator: Narrator) -> None:
+async def _follow(change: Callable[[ProgressStream], Awaitable[Any]], narrator: ProgressStream) -> None:
     try:
         narrator.tell("done", await change(narrator))
     except L2tpError as error:

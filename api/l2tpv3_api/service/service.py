@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from l2tpv3.host.manager import Manager
-from l2tpv3.model.desired import Wanted
+from l2tpv3.model.desired import Desired
 from l2tpv3.store.actor import acting_for
 from l2tpv3_api.auth.identity import Identity
 from l2tpv3_api.events.counter_sampler import Sampler
@@ -20,7 +20,7 @@ from l2tpv3_api.events.watcher import Watcher
 from l2tpv3_api.http.body_process import BodyProcesses
 from l2tpv3_api.http.etag import Tagger
 from l2tpv3_api.service.failing import Failing
-from l2tpv3_api.service.single_flight import Shared
+from l2tpv3_api.service.single_flight import SingleFlight
 from l2tpv3_api.service.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -60,8 +60,8 @@ class Service:
         self._turn = asyncio.Lock()
         self._looked_at = 0.0  # in the loop's time
         self._changes: set[asyncio.Task[object]] = set()
-        self._looks: dict[str | None, Shared[Snapshot]] = {}
-        self._stated: Shared[list[Wanted]] = Shared(self._state)
+        self._looks: dict[str | None, SingleFlight[Snapshot]] = {}
+        self._stated: SingleFlight[list[Desired]] = SingleFlight(self._state)
         self.patience = asyncio.Semaphore(_PATIENT_MAX)
         self._unconfirmed = asyncio.Event()
         self._awaited = False  # that a confirmation is waited for was seen, or told
@@ -97,7 +97,7 @@ class Service:
         if netns not in self._looks:
             for idle in [one for one, shared in self._looks.items() if shared.idle and one is not None]:
                 del self._looks[idle]
-            self._looks[netns] = Shared(lambda begin: self._look(netns, begin))
+            self._looks[netns] = SingleFlight(lambda begin: self._look(netns, begin))
         return await self._looks[netns].get()
 
     async def _look(self, netns: str | None, begin: Callable[[], None]) -> Snapshot:
@@ -105,11 +105,11 @@ class Service:
             begin()
             return await self.read(lambda manager: Snapshot(manager.look(netns=netns)))
 
-    async def stated(self) -> list[Wanted]:
+    async def stated(self) -> list[Desired]:
         """What is on record, as files would state it, cookies included; shared as looks are."""
         return await self._stated.get()
 
-    async def _state(self, begin: Callable[[], None]) -> list[Wanted]:
+    async def _state(self, begin: Callable[[], None]) -> list[Desired]:
         begin()
         return await self.read(lambda manager: manager.stated())
 

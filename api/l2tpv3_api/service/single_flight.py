@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Shared(Generic[T]):
+class SingleFlight(Generic[T]):
     """Calls `make` for many. Whoever asks while it runs waits for the next run, which all of those share.
 
     make: takes what it calls when it really begins, which may be after some waiting: until then others may join.

@@ -14,7 +14,7 @@ import orjson
 
 from l2tpv3.documents import writing
 from l2tpv3.host.base import no_link, no_session, no_tunnel
-from l2tpv3.model.host_status import Look
+from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3_api.http.paging import Key
@@ -27,7 +27,7 @@ _LOOKED_THROUGH: Final = 20  # so many take as long to look through as one takes
 class Snapshot:
     """look: as Manager.look gives it. at: when, in seconds since the epoch. Threads may share it."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: HostStatus) -> None:
         self.at = time.time()
         self.tunnels = tuple(look.tunnels)
         self.links = tuple(look.links)

@@ -22,8 +22,8 @@ from l2tpv3.printable import printable
 if TYPE_CHECKING:
     from l2tpv3.config import Problem
     from l2tpv3.host.base import Did
-    from l2tpv3.model.desired import Wanted
-    from l2tpv3.model.progress import ToldStep
+    from l2tpv3.model.desired import Desired
+    from l2tpv3.model.progress import StepText
 
 STEPS_SHOWN = 20
 """How many steps of a kind (made, changed, removed) `apply` prints."""
@@ -63,10 +63,10 @@ def check(
 
     Every problem is told at once, with file, line and remedy.
     """
-    from l2tpv3.model.desired import WantedTunnel
+    from l2tpv3.model.desired import DesiredTunnel
 
     wanted = _load(files, prune=False)
-    tunnels = [one for one in wanted if isinstance(one, WantedTunnel)]
+    tunnels = [one for one in wanted if isinstance(one, DesiredTunnel)]
     counts = [_count(len(tunnels), "tunnel"), _count(sum(len(one.sessions) for one in tunnels), "session")]
     if links := len(wanted) - len(tunnels):
         counts.append(_count(links, "link"))
@@ -272,7 +272,7 @@ def log(
         print(f"{at}  {printable(entry.who)}  {printable(entry.what)}")
 
 
-def _load(files: list[str] | None, *, prune: bool) -> list[Wanted]:
+def _load(files: list[str] | None, *, prune: bool) -> list[Desired]:
     from l2tpv3.config import config_files, load
 
     paths = [Path(file) for file in files or ()] or config_files()
@@ -295,7 +295,7 @@ def _seconds(text: str, what: str) -> float:
     return value
 
 
-def _line(step: ToldStep) -> str:
+def _line(step: StepText) -> str:
     line = printable(f"{step.sign} {step.subject}: {step.text}")
     return line + ("  [interrupts its traffic]" if step.interrupts else "")
 
@@ -310,7 +310,7 @@ class StepLines:
         self._most = most
         self._seen: Counter[tuple[str, bool]] = Counter()
 
-    def tell(self, step: ToldStep) -> None:
+    def tell(self, step: StepText) -> None:
         """Print a step on stderr, if it is among the first of its kind."""
         kind = (step.sign, step.interrupts)
         self._seen[kind] += 1

@@ -17,7 +17,7 @@ from l2tpv3.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from l2tpv3.host.base import Host
-    from l2tpv3.watch.diff import Happening
+    from l2tpv3.watch.diff import Event
 
 EXAMPLES = """
 l2tpctl events
@@ -99,7 +99,7 @@ def _documents(host: Host) -> dict[tuple[str, ...], dict[str, Any]]:
     return known | {("link", link.name): writing.link_dict(link) for link in host.links.all()}
 
 
-def _what_changed(known: dict[tuple[str, ...], dict[str, Any]], happening: Happening) -> str:
+def _what_changed(known: dict[tuple[str, ...], dict[str, Any]], happening: Event) -> str:
     """` (mtu 1438 → 1300)`: what an event of a change is about, by what was known before; that is kept up to date."""
     document: dict[str, Any] | None = happening.data.get("document")
     if document is None:
@@ -126,7 +126,7 @@ def _flat(document: dict[str, Any], above: str = "") -> dict[str, str]:
     return flat
 
 
-def _in_words(happening: Happening) -> str:
+def _in_words(happening: Event) -> str:
     data: dict[str, Any] = happening.data
     document: dict[str, Any] = data.get("document", {})
     match happening.type:

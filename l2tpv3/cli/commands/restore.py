@@ -13,7 +13,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
-    from l2tpv3.model.progress import News
+    from l2tpv3.model.progress import RestoreEvent
 
 EXAMPLES = {
     "restore": """
@@ -95,13 +95,13 @@ def wait_seconds(text: str) -> float:
     return value
 
 
-def tell(news: News) -> None:
+def tell(news: RestoreEvent) -> None:
     """Print what became of a tunnel or link on stderr."""
-    from l2tpv3.model.progress import Turn
+    from l2tpv3.model.progress import RestoreOutcome
 
-    if news.turn is Turn.RESTORED:
+    if news.turn is RestoreOutcome.RESTORED:
         print(f"{news.subject}: restored{', ' if news.changed else ''}{news.changed}", file=sys.stderr)
-    elif news.turn is Turn.WAITING:
+    elif news.turn is RestoreOutcome.WAITING:
         print(f"{news.subject}: waiting: {news.error}", file=sys.stderr)
     else:
         print(f"l2tpctl: {news.error}", file=sys.stderr)

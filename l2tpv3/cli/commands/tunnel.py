@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from l2tpv3.host.base import Host
     from l2tpv3.host.manager import Manager
-    from l2tpv3.model.progress import Change
+    from l2tpv3.model.progress import ChangeResult
     from l2tpv3.model.status import TunnelStatus
 
 EXAMPLES = {
@@ -233,7 +233,7 @@ def tell_nothing(subject: str, command: str, words: Mapping[str, Any]) -> None:
         print(f"{subject}: nothing to change; `l2tpctl {command} set --help` lists the options", file=sys.stderr)
 
 
-def tell_change(subject: str, change: Change) -> None:
+def tell_change(subject: str, change: ChangeResult) -> None:
     """Say on stderr when a change interrupted traffic, and what forced that."""
     if change.recreated:
         print(f"{subject}: made anew, traffic was interrupted: {change.why}", file=sys.stderr)

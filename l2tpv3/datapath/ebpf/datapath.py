@@ -17,7 +17,7 @@ from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
-from l2tpv3.paths import EBPF, Places
+from l2tpv3.paths import EBPF, Paths
 
 _FORGONE: Final = frozenset({"gro", "napi"})
 """What the worker does without: programs can't take apart what the kernel has merged for its socket, and what it writes
@@ -31,7 +31,7 @@ class EbpfDatapath:
     in_place = UserDatapath.in_place
     tunnel_in_place = UserDatapath.tunnel_in_place
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Paths) -> None:
         self._runtime = places.runtime
         self._worker = UserDatapath(dataclasses.replace(places, runtime=places.runtime / EBPF), forgone=_FORGONE)
 
@@ -120,7 +120,7 @@ class EbpfDatapath:
             wires.make(tunnel, session, self._runtime)
 
     def outdated(self, tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
-        """See DependsOnSurroundings.outdated: packets come in where no program is; or IPsec policies, or a
+        """See Refreshable.outdated: packets come in where no program is; or IPsec policies, or a
         locked MTU of the route, came or went."""
         from l2tpv3.datapath.ebpf import session as wires
 

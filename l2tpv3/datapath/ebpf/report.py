@@ -9,7 +9,7 @@ from functools import cached_property
 
 from l2tpv3.datapath.ebpf import names, underlay
 from l2tpv3.datapath.ebpf.session_entry import DISBELIEVES, RECEIVES, SENDS, Entry, key
-from l2tpv3.datapath.ebpf.session_map import Sessions, of_lower
+from l2tpv3.datapath.ebpf.session_map import SessionMap, of_lower
 from l2tpv3.datapath.ebpf.veth import all_ends
 from l2tpv3.datapath.user.offloads import MISSING
 from l2tpv3.errors import from_errno
@@ -37,7 +37,7 @@ class _Look:
         self._unread = False  # whether some of what they do can't be told
         self._lowers = {one.ifname: one for one in ends}
         self._names = {one.ifindex: one.ifname for one in ends}
-        self._maps: dict[int, list[Sessions]] = {4: [], 6: []}
+        self._maps: dict[int, list[SessionMap]] = {4: [], 6: []}
 
     def tunnels(self, tunnels: list[Tunnel]) -> Iterator[Tunnel]:
         for tunnel in tunnels:

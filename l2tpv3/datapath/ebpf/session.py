@@ -23,7 +23,7 @@ from l2tpv3.datapath.ebpf.offload import differ, tasks
 from l2tpv3.datapath.ebpf.programs.encapsulate import Outgoing, transmit
 from l2tpv3.datapath.ebpf.programs.redirect import backhaul, guard
 from l2tpv3.datapath.ebpf.session_entry import DISBELIEVES, RECEIVES, SENDS, Entry, key
-from l2tpv3.datapath.ebpf.session_map import PRIORITY, Sessions, create, of_lower
+from l2tpv3.datapath.ebpf.session_map import PRIORITY, SessionMap, create, of_lower
 from l2tpv3.datapath.ebpf.underlay import (
     attach,
     detach,
@@ -124,7 +124,7 @@ def _lower(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime
     return there
 
 
-def _find(route: RouteSocket, tunnel: TunnelSpec, lower: Pair | None, out: Link | None) -> Sessions | None:
+def _find(route: RouteSocket, tunnel: TunnelSpec, lower: Pair | None, out: Link | None) -> SessionMap | None:
     """The map of the namespace, by way of the programs that use it: where one is likely to be, else anywhere."""
     version = tunnel.remote.version
     if lower is not None and (found := of_lower(route, lower.ifindex, version)) is not None:
@@ -142,7 +142,7 @@ def _lower_ends(route: RouteSocket) -> dict[tuple[int, int], Pair]:
     return {ids: one for one in veth.all_ends(route) if (ids := names.ids_of_lower(one.ifname)) is not None}
 
 
-def _put(sessions: Sessions, tunnel: TunnelSpec, session: SessionSpec, lower: int, ours: int) -> None:
+def _put(sessions: SessionMap, tunnel: TunnelSpec, session: SessionSpec, lower: int, ours: int) -> None:
     """The session's entry, with what it has counted."""
     where = key(tunnel, session.session_id)
     before = sessions.get(where)
@@ -217,7 +217,7 @@ def _where_it_is(tunnel: TunnelSpec, remove: Callable[[RouteSocket], bool]) -> b
         return False
 
 
-def _detach_if_empty(route: RouteSocket, sessions: Sessions) -> None:
+def _detach_if_empty(route: RouteSocket, sessions: SessionMap) -> None:
     if sessions.empty:
         detach(route, sessions.version)
 

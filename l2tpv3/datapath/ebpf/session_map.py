@@ -26,13 +26,13 @@ _MOST: Final = 1 << 16
 _NAMES: Final = {version: f"l2tpv3_{version}_{session_entry.LAYOUT}" for version in (4, 6)}
 
 
-class Sessions:
+class SessionMap:
     """An open map. Use it in a `with` block. Methods raise OSError."""
 
     def __init__(self, version: int, fd: int) -> None:
         self.version, self.fd = version, fd
 
-    def __enter__(self) -> Sessions:
+    def __enter__(self) -> SessionMap:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,13 +64,13 @@ class Sessions:
         return syscall.first_key(self.fd, session_entry.key_bytes(self.version)) is None
 
 
-def create(version: int) -> Sessions:
+def create(version: int) -> SessionMap:
     """A new map, without entries. Raises OSError."""
     size = session_entry.key_bytes(version)
-    return Sessions(version, syscall.create_map(_NAMES[version], size, session_entry.VALUE.size, _MOST))
+    return SessionMap(version, syscall.create_map(_NAMES[version], size, session_entry.VALUE.size, _MOST))
 
 
-def of_lower(route: RouteSocket, ifindex: int, version: int) -> Sessions | None:
+def of_lower(route: RouteSocket, ifindex: int, version: int) -> SessionMap | None:
     """The map that the program on the netdev under a session's uses; None if there is none, or of the other version.
 
     Raises OSError.
@@ -98,11 +98,11 @@ def maps_of(program: int) -> list[int]:
         os.close(fd)
 
 
-def of_program(number: int, version: int) -> Sessions | None:
+def of_program(number: int, version: int) -> SessionMap | None:
     """The map that a program uses, by its id; None if there is none, or of the other version. Raises OSError."""
     for one in maps_of(number):
         fd = syscall.map_by_id(one)
         if syscall.map_name(fd) == _NAMES[version]:
-            return Sessions(version, fd)
+            return SessionMap(version, fd)
         os.close(fd)
     return None

@@ -10,7 +10,7 @@ from typing import Final
 from l2tpv3.datapath.ebpf import names
 from l2tpv3.datapath.ebpf.programs.decapsulate import receive
 from l2tpv3.datapath.ebpf.session_entry import local_of
-from l2tpv3.datapath.ebpf.session_map import PRIORITIES, Sessions, maps_of, of_program, running
+from l2tpv3.datapath.ebpf.session_map import PRIORITIES, SessionMap, maps_of, of_program, running
 from l2tpv3.datapath.ebpf.veth import all_ends
 from l2tpv3.linux.bpf import syscall
 from l2tpv3.linux.ethtool import Offload, is_on
@@ -57,7 +57,7 @@ def _is_ethernet(link: Link) -> bool:
     return link.ifname != _LOOPBACK and len(link.mac) == _MAC_TEXT
 
 
-def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
+def attach(route: RouteSocket, link: Link, sessions: SessionMap) -> None:
     """Have the receiving program take the sessions' packets that come in by a netdev. Raises OSError.
 
     So they are at all others that have an address, when it is new there: a route may come to lead over one of those.
@@ -71,7 +71,7 @@ def attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
         _attach(route, one, sessions)
 
 
-def _attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
+def _attach(route: RouteSocket, link: Link, sessions: SessionMap) -> None:
     with contextlib.suppress(FileExistsError):
         route.make(NEW_QDISC, clsact(link.ifindex))
     program = syscall.load("l2tpv3", receive(sessions.version, sessions.fd))
@@ -83,13 +83,13 @@ def _attach(route: RouteSocket, link: Link, sessions: Sessions) -> None:
         os.close(program)
 
 
-def is_attached(route: RouteSocket, link: Link, sessions: Sessions) -> bool:
+def is_attached(route: RouteSocket, link: Link, sessions: SessionMap) -> bool:
     """Whether packets that come in by a netdev are taken. Raises OSError."""
     number = _receiving(route, link, sessions.version)
     return number is not None and syscall.map_id(sessions.fd) in maps_of(number)
 
 
-def watched_by(route: RouteSocket, link: Link, version: int) -> Sessions | None:
+def watched_by(route: RouteSocket, link: Link, version: int) -> SessionMap | None:
     """The map whose sessions' packets are taken when they come in by a netdev. Raises OSError."""
     number = _receiving(route, link, version)
     return of_program(number, version) if number is not None else None

@@ -18,7 +18,7 @@ from l2tpv3.linux.netlink import veth
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netlink.veth import Pair
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.ownership import Mark
+from l2tpv3.model.ownership import OwnerTag
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 
 _UNDER: Final = "under "
@@ -42,7 +42,7 @@ def lower_end(route: RouteSocket, tunnel_id: int, session_id: int) -> Pair | Non
 
 def is_ours(end: Pair, tunnel: str, runtime: Path) -> bool:
     """Whether a lower end is of a tunnel of that name of this host."""
-    return not end.alias or Mark(runtime, tunnel).fits(end.alias.removeprefix(_UNDER))
+    return not end.alias or OwnerTag(runtime, tunnel).fits(end.alias.removeprefix(_UNDER))
 
 
 def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
@@ -55,7 +55,7 @@ def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: 
             raise
         subject, problem = f"session {session.name}", f"netdev {session.ifname} exists"
         raise ConflictError(subject, problem, "give another --ifname", errno=error.errno) from error
-    mark = Mark(runtime, tunnel.name, session.name).alias()
+    mark = OwnerTag(runtime, tunnel.name, session.name).alias()
     try:
         route.set_link(session.ifname, alias=mark)
         route.set_link(name, alias=f"{_UNDER}{mark}")
@@ -67,7 +67,7 @@ def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: 
 
 def mark(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
     """Have the lower end say the tunnel's present name. Raises OSError."""
-    alias = Mark(runtime, tunnel.name, session.name).alias()
+    alias = OwnerTag(runtime, tunnel.name, session.name).alias()
     route.set_link(names.lower(tunnel.tunnel_id, session.session_id), alias=f"{_UNDER}{alias}")
 
 

@@ -16,7 +16,7 @@ from l2tpv3.datapath.kernel.genl import FamilyMissing, L2tpSocket
 from l2tpv3.datapath.kernel.uapi import Command
 from l2tpv3.errors import BusyError, L2tpError, UnavailableError
 from l2tpv3.linux import modules
-from l2tpv3.linux.netlink.socket_cache import Kept
+from l2tpv3.linux.netlink.socket_cache import SocketCache
 from l2tpv3.model.observed import Session, Tunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
@@ -53,7 +53,7 @@ class KernelDatapath:
     tunnel_in_place: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
-        self._kept = Kept(L2tpSocket)
+        self._kept = SocketCache(L2tpSocket)
         self._busy = _Busy()
 
     @contextlib.contextmanager
@@ -253,7 +253,7 @@ class _Busy(threading.local):
 
 
 @contextlib.contextmanager
-def _open(kept: Kept[L2tpSocket], netns: str | None, subject: str) -> Iterator[L2tpSocket]:
+def _open(kept: SocketCache[L2tpSocket], netns: str | None, subject: str) -> Iterator[L2tpSocket]:
     """A socket in `netns`, loading the modules if that is what it takes. Raises UnavailableError about `subject`."""
     try:
         netlink = kept.take(netns)
@@ -267,7 +267,9 @@ def _open(kept: Kept[L2tpSocket], netns: str | None, subject: str) -> Iterator[L
         kept.put_back(netns, netlink)
 
 
-def _opened_by_loading(kept: Kept[L2tpSocket], netns: str | None, subject: str, missing: FamilyMissing) -> L2tpSocket:
+def _opened_by_loading(
+    kept: SocketCache[L2tpSocket], netns: str | None, subject: str, missing: FamilyMissing
+) -> L2tpSocket:
     for module in modules.NEEDED:
         if problem := modules.load(module):
             raise UnavailableError(subject, problem) from missing
@@ -281,7 +283,7 @@ def _opened_by_loading(kept: Kept[L2tpSocket], netns: str | None, subject: str, 
 
 
 @contextlib.contextmanager
-def _open_existing(kept: Kept[L2tpSocket], tunnel: TunnelSpec, subject: str) -> Iterator[L2tpSocket]:
+def _open_existing(kept: SocketCache[L2tpSocket], tunnel: TunnelSpec, subject: str) -> Iterator[L2tpSocket]:
     """A socket where `tunnel` should exist. Without the family it does not: NotFoundError, and nothing is loaded."""
     try:
         netlink = kept.take(tunnel.netns)

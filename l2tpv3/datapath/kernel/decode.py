@@ -16,13 +16,13 @@ from l2tpv3.datapath.kernel.uapi import (
     Attribute,
     EncapType,
 )
-from l2tpv3.linux.netlink.compiled_parser import Layouts
+from l2tpv3.linux.netlink.compiled_parser import CompiledParser
 from l2tpv3.linux.netlink.message import Answer, Span, attributes, unsigned
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.spec import Encap, IPAddress
 
 _STATS_NAMES = tuple(STATISTICS.values())
-_SESSIONS = Layouts(
+_SESSIONS = CompiledParser(
     [
         (Attribute.CONN_ID,),
         (Attribute.SESSION_ID,),

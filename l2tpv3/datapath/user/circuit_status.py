@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final, NamedTuple
 
-from l2tpv3.datapath.user.forwarding.receiver import Carrier
+from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.wire.circuit_status import CircuitStatus, read_circuit_status
 from l2tpv3.worker.loop import Loop
@@ -23,23 +23,23 @@ SILENT_S: Final = 5.5
 """After so long a silence the far end counts as down: five messages in a row were lost, or it is not there."""
 
 
-class Wanted(NamedTuple):
+class CircuitConfig(NamedTuple):
     """How a session's circuit is to be told. ccid: the far end's tunnel id. up: what it is told.
 
     heard: what an earlier worker heard of it last.
     """
 
-    carrier: Carrier
+    carrier: TunnelReceiver
     encap: str
     ccid: int
     up: bool
     heard: bool | None
 
 
-class Circuit:
+class CircuitStatusSender:
     """That of one session. heard: what the far end told; None while it never did."""
 
-    def __init__(self, session: WorkerSession, wanted: Wanted) -> None:
+    def __init__(self, session: WorkerSession, wanted: CircuitConfig) -> None:
         self.wanted = wanted
         self.heard: bool | None = None
         self._session = session
@@ -80,15 +80,15 @@ class Circuit:
             self._session.port.set_carrier(up=True)
 
 
-class Circuits:
+class CircuitStatusSenders:
     """Those of a worker, by their session."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._all: dict[WorkerSession, Circuit] = {}
+        self._all: dict[WorkerSession, CircuitStatusSender] = {}
         self._ticking = False
 
-    def keep(self, wanted: Mapping[WorkerSession, Wanted]) -> None:
+    def keep(self, wanted: Mapping[WorkerSession, CircuitConfig]) -> None:
         """Have these and no others; tell at once what is new."""
         for session in self._all.keys() - wanted.keys():
             self.forget(session)
@@ -96,7 +96,7 @@ class Circuits:
             circuit = self._all.get(session)
             news = circuit is None or circuit.wanted.up is not one.up
             if circuit is None:
-                circuit = self._all[session] = Circuit(session, one)
+                circuit = self._all[session] = CircuitStatusSender(session, one)
                 one.carrier.on_control = partial(self._hear, one.carrier, one.encap)
             circuit.wanted = one
             if news:
@@ -115,7 +115,7 @@ class Circuits:
         if (circuit := self._all.pop(session, None)) is not None:
             circuit.end()
 
-    def move(self, session: WorkerSession, carrier: Carrier, encap: str, ccid: int) -> None:
+    def move(self, session: WorkerSession, carrier: TunnelReceiver, encap: str, ccid: int) -> None:
         """The session has another socket, or the far end another id; what was heard of its circuit still holds."""
         if (circuit := self._all.get(session)) is not None:
             circuit.wanted = circuit.wanted._replace(carrier=carrier, encap=encap, ccid=ccid)
@@ -129,7 +129,7 @@ class Circuits:
         if self._ticking:
             self._loop.at(now + EVERY_S, self._tick)
 
-    def _hear(self, carrier: Carrier, encap: str, payload: memoryview) -> None:
+    def _hear(self, carrier: TunnelReceiver, encap: str, payload: memoryview) -> None:
         status = read_circuit_status(payload, encap)
         session = carrier.sessions.get(status.session_id) if status is not None else None
         circuit = self._all.get(session) if session is not None else None

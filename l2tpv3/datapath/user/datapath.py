@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, Support, ToldCircuit, Unreachable
+from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, SignalledCircuit, Support, Unreachable
 from l2tpv3.datapath.user import tap
 from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
@@ -18,11 +18,11 @@ from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.capabilities import lacking, remedy
 from l2tpv3.linux.netns import named_netns, netns_identity, open_netns
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
-from l2tpv3.model.ownership import Mark
+from l2tpv3.model.ownership import OwnerTag
 from l2tpv3.model.spec import CircuitKey, Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from l2tpv3.worker.client import Client, bad_answer
-from l2tpv3.worker.pool import Crew, Workers
+from l2tpv3.worker.pool import LiveWorkers, WorkerPool
 from l2tpv3.worker.strays import netdevs_of
 
 _Summary = dict[str, Any]
@@ -31,11 +31,11 @@ _Summary = dict[str, Any]
 class UserDatapath:
     """Pseudowires through TAPs and sockets, moved by worker processes whose control sockets are in places.runtime."""
 
-    def __init__(self, places: Places, *, forgone: frozenset[str] = frozenset()) -> None:
+    def __init__(self, places: Paths, *, forgone: frozenset[str] = frozenset()) -> None:
         """forgone: what its workers do without; see offloads.py."""
         self._forgone = forgone
         self._runtime = places.runtime
-        self._workers = Workers(places.runtime)
+        self._workers = WorkerPool(places.runtime)
 
     name = "user"
     in_place = frozenset(
@@ -90,8 +90,8 @@ class UserDatapath:
         """See HasWorkers.workers."""
         return self._workers.answering()
 
-    def circuits(self, told: Mapping[CircuitKey, ToldCircuit]) -> dict[CircuitKey, bool | None]:
-        """See TellsCircuits.circuits. What a worker carries that does not answer is left out."""
+    def circuits(self, told: Mapping[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
+        """See SignalsCircuits.circuits. What a worker carries that does not answer is left out."""
         keys: dict[tuple[int, int, int, int], CircuitKey] = {}
         for key in told:
             with contextlib.suppress(NotFoundError):
@@ -159,7 +159,7 @@ class UserDatapath:
             self.add_session(new, session, adopt=True)
 
     @contextlib.contextmanager
-    def _blaming_strays(self, crew: Crew) -> Iterator[None]:
+    def _blaming_strays(self, crew: LiveWorkers) -> Iterator[None]:
         """Where something is taken in the block (a port, a netdev), say so of a worker that may have it."""
         try:
             yield
@@ -183,7 +183,7 @@ class UserDatapath:
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. Without a worker that has it, what a dead one left is removed."""
         subject = f"tunnel {tunnel.name}"
-        mark = Mark(self._runtime, tunnel.name)
+        mark = OwnerTag(self._runtime, tunnel.name)
         with self._workers.locked(), self._workers.live(clear=True) as crew:
             homes = _homes(tunnel, crew)
             for client, key in homes:
@@ -204,7 +204,7 @@ class UserDatapath:
         with self._workers.locked(), self._workers.live(clear=True) as crew:
             client, key = _require(tunnel, crew)
             _check_session_free(tunnel, session, client, crew, key)
-            mark = Mark(self._runtime, tunnel.name, session.name)
+            mark = OwnerTag(self._runtime, tunnel.name, session.name)
             with self._blaming_strays(crew):
                 tun, adopted = self._adopt(tunnel, session, mark, homes) if adopt else None, True
             if tun is None:
@@ -223,7 +223,9 @@ class UserDatapath:
                 if tun >= 0:
                     os.close(tun)
 
-    def _adopt(self, tunnel: TunnelSpec, session: SessionSpec, mark: Mark, homes: tuple[str | None, ...]) -> int | None:
+    def _adopt(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: OwnerTag, homes: tuple[str | None, ...]
+    ) -> int | None:
         """Its TAP's file. Where the worker died while the session was made anew there are two: the other one goes.
 
         One in a namespace where the session never was is left alone: anybody there may have marked it.
@@ -263,7 +265,7 @@ class UserDatapath:
                     return
                 except NotFoundError:
                     pass
-            mark = Mark(self._runtime, tunnel.name, session.name)
+            mark = OwnerTag(self._runtime, tunnel.name, session.name)
             leftovers = tap.find(mark, [session.netns, tunnel.netns])
             if not leftovers and home is None:
                 leftovers = tap.find(mark, [], elsewhere=True)
@@ -273,7 +275,7 @@ class UserDatapath:
                 raise NotFoundError(subject, f"no session with id {number}")
             self._remove_left(subject, leftovers, crew)
 
-    def _remove_left(self, subject: str, left: list[tap.Found], crew: Crew) -> None:
+    def _remove_left(self, subject: str, left: list[tap.FoundTap], crew: LiveWorkers) -> None:
         """Remove TAPs that nobody carries: a successor of that name has such a mark too, and keeps its own.
 
         A worker that has lost its control socket and, by this, its last TAP is ended.
@@ -318,7 +320,7 @@ def is_lost(words: _Summary) -> bool:
     return identity not in map(netns_identity, named_netns())
 
 
-def _summaries(crew: Crew) -> list[tuple[Client, _Summary]]:
+def _summaries(crew: LiveWorkers) -> list[tuple[Client, _Summary]]:
     """Every tunnel and its client, of the workers that can be worked with."""
     return [(client, words) for client, answer in crew.ask_all("summary") for words in answer["tunnels"]]
 
@@ -375,12 +377,12 @@ _Home = tuple[Client, dict[str, Any]]
 """The worker that carries a tunnel, and the fields that name the tunnel in a request."""
 
 
-def _home(tunnel: TunnelSpec, crew: Crew) -> _Home | None:
+def _home(tunnel: TunnelSpec, crew: LiveWorkers) -> _Home | None:
     """The worker that carries the tunnel. Raises as `_homes` does."""
     return next(iter(_homes(tunnel, crew)), None)
 
 
-def _homes(tunnel: TunnelSpec, crew: Crew) -> list[_Home]:
+def _homes(tunnel: TunnelSpec, crew: LiveWorkers) -> list[_Home]:
     """Where the tunnel is carried: in its network namespace, and where its namespace has lost its name.
 
     Such a namespace lives as long as a worker has sockets in it; there may be another one of its name by now. Raises
@@ -405,7 +407,7 @@ def _homes(tunnel: TunnelSpec, crew: Crew) -> list[_Home]:
     return here + lost
 
 
-def _require(tunnel: TunnelSpec, crew: Crew) -> tuple[Client, dict[str, Any]]:
+def _require(tunnel: TunnelSpec, crew: LiveWorkers) -> tuple[Client, dict[str, Any]]:
     home = _home(tunnel, crew)
     if home is None:
         raise NotFoundError(f"tunnel {tunnel.name}", f"no tunnel with id {tunnel.tunnel_id}")
@@ -413,7 +415,7 @@ def _require(tunnel: TunnelSpec, crew: Crew) -> tuple[Client, dict[str, Any]]:
 
 
 def _check_session_free(
-    tunnel: TunnelSpec, session: SessionSpec, home: Client, crew: Crew, key: dict[str, Any]
+    tunnel: TunnelSpec, session: SessionSpec, home: Client, crew: LiveWorkers, key: dict[str, Any]
 ) -> None:
     """Raise ExistsError when the session id is taken: in its tunnel, or over IP in the network namespace."""
     ask = {"netns": key["netns"], "encap": tunnel.encap.value, "session_id": session.session_id}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from l2tpv3.datapath.user.circuit_status import Circuits, Wanted
+from l2tpv3.datapath.user.circuit_status import CircuitConfig, CircuitStatusSenders
 from l2tpv3.datapath.user.feedback import OwnPackets
-from l2tpv3.datapath.user.forwarding.receiver import Carrier
+from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.forwarding.tap_port import TapPort
 from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
@@ -27,7 +27,7 @@ class WorkerTunnel:
 
     __slots__ = ("carrier", "sessions", "settings")
 
-    def __init__(self, settings: TunnelSettings, carrier: Carrier) -> None:
+    def __init__(self, settings: TunnelSettings, carrier: TunnelReceiver) -> None:
         self.settings = settings
         self.carrier = carrier
         self.sessions: dict[int, WorkerSession] = {}
@@ -54,7 +54,7 @@ class Tunnels:
             "del_tunnel": self._del_tunnel,
             "circuits": self._keep_circuits,
         }
-        self._circuits = Circuits(loop)
+        self._circuits = CircuitStatusSenders(loop)
 
     @property
     def empty(self) -> bool:
@@ -86,7 +86,7 @@ class Tunnels:
         self._tunnels[key] = WorkerTunnel(settings, carrier)
         return {}, []
 
-    def _carrier(self, message: Fields, settings: TunnelSettings, fds: list[int]) -> Carrier:
+    def _carrier(self, message: Fields, settings: TunnelSettings, fds: list[int]) -> TunnelReceiver:
         """The socket of a tunnel with these settings: one that is shared, else the one that came along."""
         carrier = self._carrier_to_share(settings)
         if carrier is None:
@@ -94,7 +94,7 @@ class Tunnels:
                 raise ValueError("a tunnel comes with one socket")
             offloads = Offloads(*message["offloads"])
             ring = self._ring if offloads.uring else None
-            carrier = Carrier(settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local)
+            carrier = TunnelReceiver(settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local)
             fds.clear()
             self._loop.watch(carrier.fd, carrier.receive_packets, lone=carrier.receive_packet)
         return carrier
@@ -117,7 +117,7 @@ class Tunnels:
             self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
         return {}, []
 
-    def _move(self, tunnel: WorkerTunnel, encap: str, carrier: Carrier) -> None:
+    def _move(self, tunnel: WorkerTunnel, encap: str, carrier: TunnelReceiver) -> None:
         """Have a tunnel's sessions reached through another socket."""
         old = tunnel.carrier
         for _ in range(_LAST_ROUNDS):  # what has come by the old one
@@ -132,14 +132,14 @@ class Tunnels:
             carrier.take_counts(old)
         self._leave(old)
 
-    def _leave(self, carrier: Carrier) -> None:
+    def _leave(self, carrier: TunnelReceiver) -> None:
         """A tunnel uses a socket no more."""
         carrier.users -= 1
         if not carrier.users:
             self._loop.forget(carrier.fd)
             carrier.close()
 
-    def _carrier_to_share(self, settings: TunnelSettings) -> Carrier | None:
+    def _carrier_to_share(self, settings: TunnelSettings) -> TunnelReceiver | None:
         if settings.encap == "ip":
             for tunnel in self._tunnels.values():
                 if tunnel.settings.encap == "ip" and tunnel.settings.same_path == settings.same_path:
@@ -216,7 +216,9 @@ class Tunnels:
             session = tunnel.sessions.get(session_id) if tunnel is not None else None
             if tunnel is not None and session is not None and not session.gone:
                 encap, ccid = tunnel.settings.encap, tunnel.settings.peer_tunnel_id
-                wanted[session] = Wanted(tunnel.carrier, encap, ccid, bool(up), None if heard is None else bool(heard))
+                wanted[session] = CircuitConfig(
+                    tunnel.carrier, encap, ccid, bool(up), None if heard is None else bool(heard)
+                )
                 keys[session] = [device, inode, tunnel_id, session_id]
         self._circuits.keep(wanted)
         return {"heard": [[*key, self._circuits.heard(session)] for session, key in keys.items()]}, []
@@ -271,7 +273,7 @@ def _without(tunnel: WorkerTunnel) -> list[str]:
     return words + ([] if carrier.ring is not None and all(port.many for port in ports) else ["uring"])
 
 
-def _tunnel_counters(carrier: Carrier) -> Fields:
+def _tunnel_counters(carrier: TunnelReceiver) -> Fields:
     return {
         "rx_unknown_session": carrier.rx_unknown_session,
         "rx_control": carrier.rx_control,

@@ -23,7 +23,7 @@ from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, NotPermittedE
 from l2tpv3.linux.napi import make_threaded
 from l2tpv3.linux.netns import inside, named_netns, same_netns
 from l2tpv3.linux.tap import TUNSETPERSIST
-from l2tpv3.model.ownership import Mark
+from l2tpv3.model.ownership import OwnerTag
 
 TUN_DEVICE: Final = "/dev/net/tun"
 
@@ -39,7 +39,7 @@ Half of the usual 1,000: as much throughput, with half the delay.
 """
 
 
-class Found(NamedTuple):
+class FoundTap(NamedTuple):
     """A TAP with our mark: where it is, and what it is called there now."""
 
     netns: str | None
@@ -47,7 +47,7 @@ class Found(NamedTuple):
     ifname: str
 
 
-def create(netns: str | None, ifname: str, mark: Mark, mac: str | None = None, *, merging: bool) -> int:
+def create(netns: str | None, ifname: str, mark: OwnerTag, mac: str | None = None, *, merging: bool) -> int:
     """Make a TAP, down, and give its open file. It vanishes when that is closed, until it is made persistent.
 
     mac: its MAC address, which it has as soon as it has the mark; None is one that the kernel makes up.
@@ -117,12 +117,12 @@ def _attach(tun: int, ifname: str, flags: int = 0) -> None:
     fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(os.fsencode(ifname), _IFF_TAP | _IFF_NO_PI | flags))
 
 
-def find(mark: Mark, places: Iterable[str | None], *, elsewhere: bool = False) -> list[Found]:
+def find(mark: OwnerTag, places: Iterable[str | None], *, elsewhere: bool = False) -> list[FoundTap]:
     """The TAPs with that mark in these network namespaces; one that does not exist is passed over.
 
     elsewhere: then also in all others that have a name, as far as they may be entered.
     """
-    found: list[Found] = []
+    found: list[FoundTap] = []
     seen: list[str | None] = []
     places = list(places)
     for number, netns in enumerate([*places, *(_everywhere() if elsewhere else ())]):
@@ -140,7 +140,7 @@ def find(mark: Mark, places: Iterable[str | None], *, elsewhere: bool = False) -
         except OSError as error:
             raise from_errno(f"network namespace {netns}", "list its netdevs", error.errno or 0) from error
         seen.append(netns)
-        found += [Found(netns, link.ifindex, link.ifname) for link in links if mark.fits(link.alias)]
+        found += [FoundTap(netns, link.ifindex, link.ifname) for link in links if mark.fits(link.alias)]
     return found
 
 
@@ -149,7 +149,7 @@ def all_marked(runtime: Path) -> set[str]:
     found: set[str] = set()
     for netns in _everywhere():
         with contextlib.suppress(L2tpError, OSError), inside(netns):
-            found |= {link.ifname for link in rtnetlink.links("tun") if Mark.is_of(runtime, link.alias)}
+            found |= {link.ifname for link in rtnetlink.links("tun") if OwnerTag.is_of(runtime, link.alias)}
     return found
 
 
@@ -158,7 +158,7 @@ def _everywhere() -> list[str | None]:
     return [None, *named_netns()]
 
 
-def attach(found: Found, subject: str, *, merging: bool) -> int | None:
+def attach(found: FoundTap, subject: str, *, merging: bool) -> int | None:
     """An open file of a TAP that was found; None when it has vanished since, or is of a kind that we never make.
 
     Raises ConflictError when it is in use.
@@ -185,7 +185,7 @@ def attach(found: Found, subject: str, *, merging: bool) -> int | None:
         return None
 
 
-def is_attached(found: Found, subject: str) -> bool:
+def is_attached(found: FoundTap, subject: str) -> bool:
     """Whether a process has a TAP that was found."""
     try:
         tun = attach(found, subject, merging=False)
@@ -196,7 +196,7 @@ def is_attached(found: Found, subject: str) -> bool:
     return False
 
 
-def remove(found: Found) -> None:
+def remove(found: FoundTap) -> None:
     """Remove a TAP that was found; nothing happens when it has vanished since. Raises NotPermittedError."""
     try:
         with inside(found.netns):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from l2tpv3.formats.draft import Complaints, Place, quoted
+from l2tpv3.formats.draft import Place, Warnings, quoted
 from l2tpv3.formats.lines import logical_lines
 
 _IFACE = re.compile(r"^\s*iface\s+\S+", re.MULTILINE)
@@ -47,7 +47,7 @@ def is_interfaces(text: str) -> bool:
     return bool(_IFACE.search(text))
 
 
-def interfaces_lines(file: Path, text: str, complaints: Complaints) -> Iterator[tuple[Place, str]]:
+def interfaces_lines(file: Path, text: str, complaints: Warnings) -> Iterator[tuple[Place, str]]:
     """Its commands, a line each."""
     for stanza in _stanzas(file, text):
         yield from _commands(stanza, complaints)
@@ -71,7 +71,7 @@ def _stanzas(file: Path, text: str) -> Iterator[_Stanza]:
         yield stanza
 
 
-def _commands(stanza: _Stanza, complaints: Complaints) -> Iterator[tuple[Place, str]]:
+def _commands(stanza: _Stanza, complaints: Warnings) -> Iterator[tuple[Place, str]]:
     """pre-up, the interface itself, then up and post-up, as `ifup` does it."""
     name = shlex.quote(stanza.ifname)
     own = {key: value for key, value, _ in stanza.options}

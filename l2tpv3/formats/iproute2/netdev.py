@@ -12,7 +12,7 @@ from typing import Any
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.formats.bridges import Bridge, Bridges, no_vlans, parse_vlans
-from l2tpv3.formats.draft import Complaints, Draft, Place, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, quoted
 
 _WITH_VALUE = {
     *("name", "link", "address", "broadcast", "mtu", "netns", "master", "vrf", "txqueuelen", "txqlen", "qlen"),
@@ -67,7 +67,7 @@ def parse_link(words: list[str]) -> LinkRequest:
 class Netdevs:
     """The netdevs that a script has made so far: those of sessions, by namespace (None: its own) and name; bridges."""
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: Warnings) -> None:
         self._complaints = complaints
         self.sessions: dict[tuple[str | None, str], Draft] = {}
         self.bridges = Bridges(complaints)

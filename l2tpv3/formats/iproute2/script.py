@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.formats.draft import Complaints, Draft, Place, name_from, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 from l2tpv3.formats.iproute2.command import TUNNEL_ID_WORDS, Request, parse, session_words, tunnel_words
 from l2tpv3.formats.iproute2.interfaces_file import interfaces_lines, is_interfaces
 from l2tpv3.formats.iproute2.netdev import Netdevs
@@ -41,7 +41,7 @@ _TRACE = re.compile(r"\++ ")  # what `sh -x` puts before each command that it ru
 _IN_WORD = re.compile(r"[./:=,@]")  # what stands around a netdev's name in net.ipv4.conf.NAME.forwarding and the like
 
 
-def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
+def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The tunnels of the files, named tID, with sessions sID, and the bridges that they make."""
     script = Script(complaints)
     for file, text in texts:
@@ -50,7 +50,7 @@ def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
     return script.finished()
 
 
-def _lines(file: Path, text: str, complaints: Complaints) -> Iterator[tuple[Place, str]]:
+def _lines(file: Path, text: str, complaints: Warnings) -> Iterator[tuple[Place, str]]:
     """The commands of a file, a line each, in the order in which they run."""
     if is_interfaces(text):
         return interfaces_lines(file, text, complaints)
@@ -60,7 +60,7 @@ def _lines(file: Path, text: str, complaints: Complaints) -> Iterator[tuple[Plac
             logical_lines(file, text))  # fmt: skip
 
 
-def _commands(line: str, place: Place, complaints: Complaints) -> list[tuple[str, list[str]]]:
+def _commands(line: str, place: Place, complaints: Warnings) -> list[tuple[str, list[str]]]:
     """The commands of a line as words, each with what separates it from the one before.
 
     What a quote goes on in the next line of is of interest only with l2tp in it.
@@ -85,7 +85,7 @@ def _commands(line: str, place: Place, complaints: Complaints) -> list[tuple[str
 class Script:
     """What a script has made so far."""
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: Warnings) -> None:
         self.complaints = complaints
         self.netdevs = Netdevs(complaints)
         self._tunnels: dict[tuple[str | None, int], Draft] = {}

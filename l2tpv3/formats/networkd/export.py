@@ -15,8 +15,8 @@ they say that is easily missed:
 from __future__ import annotations
 
 from l2tpv3.formats.mirror import (
-    FarSession,
-    FarTunnel,
+    MirroredSession,
+    MirroredTunnel,
     Told,
     refuse_cookies,
     refuse_link_local,
@@ -28,7 +28,7 @@ TOOL = "systemd-networkd"
 FOLDER = "/etc/systemd/network"
 
 
-def tell(far: FarTunnel) -> Told:
+def tell(far: MirroredTunnel) -> Told:
     """The other end as files, each headed by a comment with its path. Raises InvalidValueError."""
     refuse_link_local(far, TOOL)
     refuse_cookies(far, TOOL)
@@ -45,7 +45,7 @@ def tell(far: FarTunnel) -> Told:
     return Told(tuple(lines), tuple(notes))
 
 
-def _netdev(far: FarTunnel) -> list[str]:
+def _netdev(far: MirroredTunnel) -> list[str]:
     spec = far.spec
     lines = [
         "[NetDev]",
@@ -78,14 +78,14 @@ def _netdev(far: FarTunnel) -> list[str]:
     return lines
 
 
-def _network(session: FarSession) -> list[str]:
+def _network(session: MirroredSession) -> list[str]:
     lines = ["[Match]", f"Name={session.spec.ifname}", ""]
     if session.mtu is not None:
         lines += ["[Link]", f"MTUBytes={session.mtu}", ""]
     return [*lines, "[Network]", "# Address= or Bridge= goes here"]
 
 
-def _name(far: FarTunnel) -> str:
+def _name(far: MirroredTunnel) -> str:
     """What networkd takes for the tunnel's name: a netdev's, though there is none, and none of a session."""
     name = far.spec.name
     taken = {session.spec.ifname for session in far.sessions}

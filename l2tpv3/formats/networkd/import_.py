@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from l2tpv3.formats.bridges import Bridges
-from l2tpv3.formats.draft import Complaints, Draft, Place, name_from, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 from l2tpv3.formats.networkd.match import GLOB, match_section, name_patterns
 
 _YES, _NO = {"1", "yes", "y", "true", "t", "on"}, {"0", "no", "n", "false", "f", "off"}
@@ -43,7 +43,7 @@ class _Section:
         return next((value for name, value, _ in reversed(self.settings) if name == key), "")
 
 
-def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
+def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The tunnels of the files, and the bridges that they make."""
     units = [unit for file, text in texts for unit in _units(list(_sections(file, text, complaints)))]
     drafts: list[Draft] = []
@@ -70,7 +70,7 @@ def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
 # -- files as sections -------------------------------------------------------------------------------------------------
 
 
-def _sections(file: Path, text: str, complaints: Complaints) -> Iterator[_Section]:
+def _sections(file: Path, text: str, complaints: Warnings) -> Iterator[_Section]:
     section: _Section | None = None
     for number, line in _logical_lines(text):
         place = Place(file, number)
@@ -120,7 +120,7 @@ def _units(sections: list[_Section]) -> list[list[_Section]]:
 # -- .netdev -----------------------------------------------------------------------------------------------------------
 
 
-def _tunnel(unit: list[_Section], taken: set[str], complaints: Complaints) -> Draft:
+def _tunnel(unit: list[_Section], taken: set[str], complaints: Warnings) -> Draft:
     head = next(section for section in unit if section.name == "NetDev")
     draft = Draft(name_from(head.last("Name"), taken, "tunnel"), head.place)
     draft.words["encap"] = "udp"
@@ -148,7 +148,7 @@ def _tunnel(unit: list[_Section], taken: set[str], complaints: Complaints) -> Dr
     return draft
 
 
-def _local(draft: Draft, value: str, place: Place, complaints: Complaints) -> None:
+def _local(draft: Draft, value: str, place: Place, complaints: Warnings) -> None:
     address, at, _ = value.partition("@")
     if address in ("", "auto", "static", "dynamic"):
         if at or address in ("static", "dynamic"):
@@ -158,7 +158,7 @@ def _local(draft: Draft, value: str, place: Place, complaints: Complaints) -> No
     draft.set("local", address, place)
 
 
-def _finish(draft: Draft, checksum: bool, none: dict[str, bool], complaints: Complaints) -> None:  # noqa: FBT001
+def _finish(draft: Draft, checksum: bool, none: dict[str, bool], complaints: Warnings) -> None:  # noqa: FBT001
     demanded = ["id", "peer-id"]
     if draft.words["encap"] == "ip":
         draft.words = {word: value for word, value in draft.words.items() if not word.endswith("-port")}
@@ -174,13 +174,13 @@ def _finish(draft: Draft, checksum: bool, none: dict[str, bool], complaints: Com
             complaints.add(draft.place, f"{key}= is missing, which networkd demands", "give it")
 
 
-def _flag(key: str, value: str, place: Place, complaints: Complaints) -> bool:
+def _flag(key: str, value: str, place: Place, complaints: Warnings) -> bool:
     if value.lower() not in _YES | _NO:
         complaints.add(place, f"{key}={quoted(value)} is neither yes nor no", "give one of them")
     return value.lower() in _YES
 
 
-def _session(section: _Section, taken: set[str], complaints: Complaints) -> Draft:
+def _session(section: _Section, taken: set[str], complaints: Warnings) -> Draft:
     draft = Draft(name_from(section.last("Name"), taken, "session"), section.place)
     draft.words |= {"tx-cookie": b"", "rx-cookie": b"", "sublayer": "default"}
     for key, value, place in section.settings:
@@ -199,7 +199,7 @@ def _session(section: _Section, taken: set[str], complaints: Complaints) -> Draf
 _BRIDGE_SWITCHES = {"STP": "stp", "VLANFiltering": "vlan-filtering", "MulticastSnooping": "igmp-snooping"}
 
 
-def _bridge(unit: list[_Section], bridges: Bridges, complaints: Complaints) -> None:
+def _bridge(unit: list[_Section], bridges: Bridges, complaints: Warnings) -> None:
     """A .netdev of kind bridge."""
     head = next(section for section in unit if section.name == "NetDev")
     draft = bridges.add(None, head.last("Name"), head.place).draft
@@ -221,7 +221,7 @@ def _bridge(unit: list[_Section], bridges: Bridges, complaints: Complaints) -> N
 class _Networks:
     """The .network files in networkd's order. To each netdev the first that matches is applied, and no other."""
 
-    def __init__(self, units: list[list[_Section]], bridges: Bridges, complaints: Complaints) -> None:
+    def __init__(self, units: list[list[_Section]], bridges: Bridges, complaints: Warnings) -> None:
         self._units, self._bridges, self._complaints = units, bridges, complaints
 
     def apply(self, sessions: dict[str, Draft]) -> None:

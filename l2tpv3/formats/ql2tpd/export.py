@@ -9,8 +9,8 @@ and on over IPv6. Addresses have a port also over IP, where it is not used. Cook
 from __future__ import annotations
 
 from l2tpv3.formats.mirror import (
-    FarSession,
-    FarTunnel,
+    MirroredSession,
+    MirroredTunnel,
     Told,
     refuse_cookies,
     refuse_link_local,
@@ -22,7 +22,7 @@ from l2tpv3.model.spec import IPAddress, Sequencing
 TOOL = "ql2tpd"
 
 
-def tell(far: FarTunnel) -> Told:
+def tell(far: MirroredTunnel) -> Told:
     """The other end as ql2tpd.toml. Raises InvalidValueError."""
     refuse_link_local(far, TOOL)
     refuse_no_checksums_over_ipv6(far, TOOL)
@@ -51,7 +51,7 @@ def tell(far: FarTunnel) -> Told:
     return Told(tuple(lines), tuple(notes))
 
 
-def _session(table: str, session: FarSession) -> list[str]:
+def _session(table: str, session: MirroredSession) -> list[str]:
     spec = session.spec
     lines = [
         f"[{table}.session.{format_key(spec.name)}]",

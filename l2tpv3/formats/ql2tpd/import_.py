@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from l2tpv3.config.toml_lines import LineIndex
-from l2tpv3.formats.draft import Complaints, Draft, Place, name_from, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 
 _ENDPOINT = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
@@ -16,7 +16,7 @@ _CONTROL = {"window_size", "retry_timeout", "max_retries", "host_name", "framing
 """Of the control protocol, which neither ql2tpd nor this project runs."""
 
 
-def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
+def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The tunnels of the files."""
     drafts: list[Draft] = []
     for file, text in texts:
@@ -28,7 +28,7 @@ def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
 class _Reader:
     """Reads one file."""
 
-    def __init__(self, file: Path, text: str, complaints: Complaints) -> None:
+    def __init__(self, file: Path, text: str, complaints: Warnings) -> None:
         self._file, self._text, self._complaints = file, text, complaints
         self._lines = LineIndex(text)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from l2tpv3.formats.mirror import (
-    FarSession,
-    FarTunnel,
+    MirroredSession,
+    MirroredTunnel,
     Told,
     refuse_link_local,
     refuse_many_sessions,
@@ -23,14 +23,14 @@ TOOL = "RouterOS"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # anything else would need the quoting of RouterOS's scripts
 
 
-def tell(far: FarTunnel) -> Told:
+def tell(far: MirroredTunnel) -> Told:
     """The other end as one command. Raises InvalidValueError."""
     _check(far)
     notes = ("this takes RouterOS 7.1 or later, and unmanaged-mode, which came after it",)
     return Told(tuple(_line(far, session) for session in far.sessions), notes)
 
 
-def _check(far: FarTunnel) -> None:
+def _check(far: MirroredTunnel) -> None:
     refuse_link_local(far, TOOL)
     if not far.sessions:
         raise far.refuse("it has no sessions, and to RouterOS a tunnel is its session's interface", "add one first")
@@ -45,7 +45,7 @@ def _check(far: FarTunnel) -> None:
             raise far.refuse_session(session, "it has sequencing, and RouterOS has none", "--sequencing none")
 
 
-def _line(far: FarTunnel, session: FarSession) -> str:
+def _line(far: MirroredTunnel, session: MirroredSession) -> str:
     spec = session.spec
     words = {
         "name": spec.ifname if _PLAIN.fullmatch(spec.ifname) else f"l2tp-ether{far.spec.tunnel_id}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from l2tpv3.formats.bridges import Bridges
-from l2tpv3.formats.draft import Complaints, Draft, Place, name_from, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 from l2tpv3.formats.lines import logical_lines
 from l2tpv3.model.spec import UDP_PORT
 
@@ -38,7 +38,7 @@ class _Item:
     place: Place
 
 
-def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
+def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The interfaces of the files, each a tunnel with one session, both named for it, and the bridges over them."""
     items = [item for file, text in texts for item in _items(file, text, complaints)]
     items = [item for item in items if item.words.get("disabled") != "yes" or item.menu == "/interface l2tp-ether"]
@@ -55,7 +55,7 @@ def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
     return [*tunnels.values(), *bridges.finished(tunnels.values(), sessions)]
 
 
-def _items(file: Path, text: str, complaints: Complaints) -> Iterator[_Item]:
+def _items(file: Path, text: str, complaints: Warnings) -> Iterator[_Item]:
     menu = ""
     for place, line in logical_lines(file, text, glue=""):
         try:
@@ -72,7 +72,7 @@ def _items(file: Path, text: str, complaints: Complaints) -> Iterator[_Item]:
             yield _Item(menu, {key: value for key, equals, value in pairs if equals}, place)
 
 
-def _interface(item: _Item, tunnels: dict[str, Draft], complaints: Complaints) -> None:
+def _interface(item: _Item, tunnels: dict[str, Draft], complaints: Warnings) -> None:
     words, place = item.words, item.place
     ifname = words.get("name", f"l2tp-ether{len(tunnels) + 1}")
     if words.get("unmanaged-mode") != "yes":
@@ -111,7 +111,7 @@ def _interface(item: _Item, tunnels: dict[str, Draft], complaints: Complaints) -
             complaints.add(place, f"{key} of {quoted(ifname)} is missing", "give it")
 
 
-def _join_bridges(items: list[_Item], bridges: Bridges, complaints: Complaints) -> None:
+def _join_bridges(items: list[_Item], bridges: Bridges, complaints: Warnings) -> None:
     horizons: dict[str, set[str]] = {}
     for item in items:
         if item.menu == "/interface bridge" and "name" in item.words:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from l2tpv3.formats.mirror import (
-    FarTunnel,
+    MirroredTunnel,
     Told,
     refuse_cookies,
     refuse_link_local,
@@ -27,7 +27,7 @@ _ID_MAX = 429_496_729  # the interface definition's, a digit short of 32 bits
 _MTU_MIN, _MTU_MAX = 68, 16_000
 
 
-def tell(far: FarTunnel) -> Told:
+def tell(far: MirroredTunnel) -> Told:
     """The other end as commands for configuration mode. Raises InvalidValueError."""
     _check(far)
     notes = ["type these in configuration mode (`configure`), then `commit` and `save`"]
@@ -56,7 +56,7 @@ def tell(far: FarTunnel) -> Told:
     return Told(tuple(lines), tuple(notes))
 
 
-def _check(far: FarTunnel) -> None:
+def _check(far: MirroredTunnel) -> None:
     refuse_link_local(far, TOOL)
     if not far.sessions:
         raise far.refuse("it has no sessions, and to VyOS a tunnel is its session's interface", "add a session first")

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 
 from l2tpv3.formats.bridges import Bridges, Port, no_vlans, parse_vlans
-from l2tpv3.formats.draft import Complaints, Draft, Place, name_from, quoted
+from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 
 _WORDS = {
     "encapsulation": "encap",
@@ -37,7 +37,7 @@ _Path = tuple[list[str], Place]
 """Words from `l2tpv3` or `bridge` down to a value."""
 
 
-def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
+def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The interfaces of the files, each a tunnel with one session, both named for it."""
     interfaces = _Interfaces(complaints)
     for file, text in texts:
@@ -50,7 +50,7 @@ def read(texts: list[tuple[Path, str]], complaints: Complaints) -> list[Draft]:
 # -- both forms as paths -----------------------------------------------------------------------------------------------
 
 
-def _commands(file: Path, text: str, complaints: Complaints) -> list[_Path]:
+def _commands(file: Path, text: str, complaints: Warnings) -> list[_Path]:
     paths = []
     other_system = False
     for number, line in enumerate(text.split("\n"), start=1):
@@ -71,7 +71,7 @@ def _commands(file: Path, text: str, complaints: Complaints) -> list[_Path]:
     return paths
 
 
-def _braces(file: Path, text: str, complaints: Complaints) -> list[_Path]:
+def _braces(file: Path, text: str, complaints: Warnings) -> list[_Path]:
     text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
     paths: list[_Path] = []
     stack: list[list[str]] = []
@@ -96,7 +96,7 @@ def _braces(file: Path, text: str, complaints: Complaints) -> list[_Path]:
     return paths
 
 
-def _split(line: str, place: Place, complaints: Complaints, *, only_if: str) -> list[str]:
+def _split(line: str, place: Place, complaints: Warnings, *, only_if: str) -> list[str]:
     try:
         return shlex.split(line, comments=True)
     except ValueError:
@@ -109,7 +109,7 @@ def _split(line: str, place: Place, complaints: Complaints, *, only_if: str) -> 
 
 
 class _Interfaces:
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: Warnings) -> None:
         self._complaints = complaints
         self._tunnels: dict[str, Draft] = {}
         self._seen: dict[str, set[str]] = {}

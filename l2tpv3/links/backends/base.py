@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.links.inventory import Sight
+from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.model.links.observed import LinkState
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.links.spec import Below, LinkSpec
 
 
-class LinkMaker(Protocol):
+class LinkBackend(Protocol):
     """Makes links of some types. mark: whose it is (marks.py). below: of everything in `over`. Raises L2tpError."""
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
@@ -29,10 +29,10 @@ class LinkMaker(Protocol):
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
         """Change it in place to what `new` says. Raises NotFoundError when it is gone."""
 
-    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
+    def find(self, spec: LinkSpec, mark: str, sight: NetdevInventory | None = None) -> LinkState | None:
         """The link as it is now; None when it is not there. sight: a look that others share; None is one of its own."""
 
-    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: NetdevInventory) -> frozenset[str]:
         """Those of these netdevs that are not there to be over."""
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
@@ -41,7 +41,7 @@ class LinkMaker(Protocol):
 
 @runtime_checkable
 class Relays(Protocol):
-    """What a LinkMaker offers as well whose links are moved by processes of its own."""
+    """What a LinkBackend offers as well whose links are moved by processes of its own."""
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not."""
@@ -50,29 +50,29 @@ class Relays(Protocol):
         """As HasWorkers.replace_old, of links with these marks."""
 
 
-class Makers:
+class LinkBackends:
     """What makes links of each type on one host. runtime: its run-time directory."""
 
     def __init__(self, runtime: Path) -> None:
         self._runtime = runtime
-        self._made: dict[str, LinkMaker] = {}
+        self._made: dict[str, LinkBackend] = {}
 
-    def __call__(self, spec: LinkSpec) -> LinkMaker:
+    def __call__(self, spec: LinkSpec) -> LinkBackend:
         """What makes links of that type; imported when it is first asked for."""
         name = {LinkType.PORT: "port", LinkType.VNIC: "vnic"}.get(spec.type, "netdev")
         if name not in self._made:
             self._made[name] = self._make(name)
         return self._made[name]
 
-    def _make(self, name: str) -> LinkMaker:
+    def _make(self, name: str) -> LinkBackend:
         if name == "port":
-            from l2tpv3.links.backends.port import PortMaker
+            from l2tpv3.links.backends.port import PortBackend
 
-            return PortMaker()
+            return PortBackend()
         if name == "vnic":
-            from l2tpv3.links.backends.vnic import VnicMaker
+            from l2tpv3.links.backends.vnic import VnicBackend
 
-            return VnicMaker(self._runtime)
-        from l2tpv3.links.backends.netdev import NetdevMaker
+            return VnicBackend(self._runtime)
+        from l2tpv3.links.backends.netdev import NetdevBackend
 
-        return NetdevMaker()
+        return NetdevBackend()

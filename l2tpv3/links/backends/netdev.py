@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from l2tpv3.errors import L2tpError, NotFoundError
-from l2tpv3.links.inventory import Sight
+from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.links.kinds import kind_of
 from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.kinds.lacp import check_lacp
@@ -24,11 +24,11 @@ _UP = 0x1  # IFF_UP
 _ETHERNET_MTU = 1500  # a bridge's that has no members
 
 
-class NetdevMaker:
-    """The LinkMaker of those types that are netdevs of the kernel's."""
+class NetdevBackend:
+    """The LinkBackend of those types that are netdevs of the kernel's."""
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
-        """See LinkMaker.check."""
+        """See LinkBackend.check."""
         ours = set(ours)
         check_name(spec, mark, ours=ours)
         check_over(spec, below, mark, ours=ours)
@@ -36,7 +36,7 @@ class NetdevMaker:
     # -- making --------------------------------------------------------------------------------------------------
 
     def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.make. Members that are not there yet are left out: `change` takes them in when they are."""
+        """See LinkBackend.make. Members that are not there yet are left out: `change` takes them in when they are."""
         try:
             self._make(spec, below, mark, mac)
         except BaseException:
@@ -102,7 +102,7 @@ class NetdevMaker:
     # -- changing ------------------------------------------------------------------------------------------------
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.change. A new member joins before others leave."""
+        """See LinkBackend.change. A new member joins before others leave."""
         subject = f"link {new.name}"
         kind = kind_of(new)
         found = find_netdev(new, mark)
@@ -136,9 +136,9 @@ class NetdevMaker:
 
     # -- seeing and removing -------------------------------------------------------------------------------------
 
-    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
-        """See LinkMaker.find: wherever it has moved, and whatever it is called."""
-        sight = sight or Sight()
+    def find(self, spec: LinkSpec, mark: str, sight: NetdevInventory | None = None) -> LinkState | None:
+        """See LinkBackend.find: wherever it has moved, and whatever it is called."""
+        sight = sight or NetdevInventory()
         found = find_netdev(spec, mark, sight)
         state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
         if found is None or state is None:
@@ -162,12 +162,12 @@ class NetdevMaker:
             members=dict(_members(spec, one, under)),
         )
 
-    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
-        """See LinkMaker.lacking."""
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: NetdevInventory) -> frozenset[str]:
+        """See LinkBackend.lacking."""
         return sight.lacking(spec.over_netns, ifnames)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
-        """See LinkMaker.remove. Its members stay, and are up."""
+        """See LinkBackend.remove. Its members stay, and are up."""
         found = find_netdev(spec, mark)
         if found is None:
             return
@@ -181,12 +181,14 @@ class NetdevMaker:
                     home.set(member, subject, state="up")
 
 
-def find_netdev(spec: LinkSpec, mark: str, sight: Sight | None = None) -> tuple[str | None, Attributes] | None:
+def find_netdev(
+    spec: LinkSpec, mark: str, sight: NetdevInventory | None = None
+) -> tuple[str | None, Attributes] | None:
     """Where a link's netdev is, and what it is like: by its mark, or by the name that it had before it got one.
 
     Bridges and bonds never leave their namespace (NETIF_F_NETNS_LOCAL); a virtual card is its worker's.
     """
-    sight = sight or Sight()
+    sight = sight or NetdevInventory()
     found = sight.marked((spec.home, spec.over_netns), mark, spare_name(mark))
     if found is None and not spec.options.loose and not spec.options.relayed and spec.options.own_netdev:
         found = sight.moved(spec.over_netns, kind_of(spec).driver, mark)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from l2tpv3.errors import L2tpError, NotFoundError
-from l2tpv3.links.inventory import Sight
+from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.preflight import check_over
 from l2tpv3.links.rtnetlink import PROMISC, LinkSocket, Redirect
@@ -23,15 +23,15 @@ from l2tpv3.model.links.options import PortCarrier, PortOptions
 from l2tpv3.model.links.spec import Below, LinkSpec
 
 
-class PortMaker:
-    """The LinkMaker of ports. They have no netdev: a filter's priority tells whose it is."""
+class PortBackend:
+    """The LinkBackend of ports. They have no netdev: a filter's priority tells whose it is."""
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
-        """See LinkMaker.check."""
+        """See LinkBackend.check."""
         check_over(spec, below, mark, ours=ours)
 
     def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.make."""
+        """See LinkBackend.make."""
         try:
             with LinkSocket(spec.over_netns) as socket:
                 _wire(socket, spec, below, mark)
@@ -41,15 +41,15 @@ class PortMaker:
             raise
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.change. Over other netdevs it is made anew; whether it follows is nothing of the kernel's."""
+        """See LinkBackend.change. Over other netdevs it is made anew; whether it follows is nothing of the kernel's."""
         with LinkSocket(new.over_netns) as socket:
             ends = _wire(socket, new, below, mark)
             if _follows(old) and not _follows(new):
                 _set_up(socket, ends, new)
 
-    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
-        """See LinkMaker.find. Counters: what each of the two has received."""
-        links = (sight or Sight()).links(spec.over_netns)
+    def find(self, spec: LinkSpec, mark: str, sight: NetdevInventory | None = None) -> LinkState | None:
+        """See LinkBackend.find. Counters: what each of the two has received."""
+        links = (sight or NetdevInventory()).links(spec.over_netns)
         if not links:
             return None
         with LinkSocket(spec.over_netns) as socket:
@@ -68,12 +68,12 @@ class PortMaker:
             notes=told,
         )
 
-    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
-        """See LinkMaker.lacking."""
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: NetdevInventory) -> frozenset[str]:
+        """See LinkBackend.lacking."""
         return sight.lacking(spec.over_netns, ifnames)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
-        """See LinkMaker.remove."""
+        """See LinkBackend.remove."""
         with contextlib.suppress(NotFoundError), LinkSocket(spec.over_netns) as socket:
             links = socket.all()
             wired = socket.redirected(links, _priority(mark))

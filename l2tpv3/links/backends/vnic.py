@@ -20,7 +20,7 @@ from typing import Any, Final
 from l2tpv3.datapath.user.tap import open_tun
 from l2tpv3.errors import L2tpError, NotFoundError, RefusedError, from_errno
 from l2tpv3.links.backends.netdev import find_netdev, spare_name
-from l2tpv3.links.inventory import Sight
+from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.preflight import check_name, check_over
 from l2tpv3.links.relay.card import PACKET_AUXDATA, SOL_PACKET, VNET_HEADER
@@ -31,7 +31,7 @@ from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.netdev.netdevs import Netdevs
 from l2tpv3.paths import CARDS
 from l2tpv3.worker.client import bad_answer
-from l2tpv3.worker.pool import Workers
+from l2tpv3.worker.pool import WorkerPool
 
 # linux/if_tun.h
 _TUNSETIFF, _TUNSETPERSIST, _TUNSETOFFLOAD, _TUNSETVNETHDRSZ = 0x400454CA, 0x400454CB, 0x400454D0, 0x400454D8
@@ -47,20 +47,20 @@ _VLAN_TAG_PRESENT: Final = 0xFFFFF000 + 48  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESE
 _BUFFER_BYTES: Final = 8 << 20
 
 
-class VnicMaker:
-    """The LinkMaker of virtual cards. runtime: where their worker's socket is."""
+class VnicBackend:
+    """The LinkBackend of virtual cards. runtime: where their worker's socket is."""
 
     def __init__(self, runtime: Path) -> None:
-        self._workers = Workers(runtime / CARDS)
+        self._workers = WorkerPool(runtime / CARDS)
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
-        """See LinkMaker.check."""
+        """See LinkBackend.check."""
         ours = set(ours)
         check_name(spec, mark, ours=ours)
         check_over(spec, below, mark, ours=ours)
 
     def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.make."""
+        """See LinkBackend.make."""
         assert mac is not None  # VnicOptions.own_mac
         subject = f"link {spec.name}"
         try:
@@ -109,7 +109,7 @@ class VnicMaker:
             client.request(subject, "add_card", [tap, *packets], **words)
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """See LinkMaker.change. Its netdev stays, whatever it is over."""
+        """See LinkBackend.change. Its netdev stays, whatever it is over."""
         assert mac is not None
         subject = f"link {new.name}"
         found = find_netdev(new, mark)
@@ -138,9 +138,9 @@ class VnicMaker:
         finally:
             os.close(tap)
 
-    def find(self, spec: LinkSpec, mark: str, sight: Sight | None = None) -> LinkState | None:
-        """See LinkMaker.find. over: () while no worker carries it."""
-        sight = sight or Sight()
+    def find(self, spec: LinkSpec, mark: str, sight: NetdevInventory | None = None) -> LinkState | None:
+        """See LinkBackend.find. over: () while no worker carries it."""
+        sight = sight or NetdevInventory()
         found = find_netdev(spec, mark, sight)
         state = sight.states(found[0]).get(found[1]["index"]) if found is not None else None
         if found is None or state is None:
@@ -159,12 +159,12 @@ class VnicMaker:
         over = {} if nic is None else {nic["ifname"]: nic["mtu"]}
         return LinkState(netdev=state, over=tuple(over), mtus=over, counters=counters, worker_pid=pid)
 
-    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: Sight) -> frozenset[str]:
-        """See LinkMaker.lacking."""
+    def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: NetdevInventory) -> frozenset[str]:
+        """See LinkBackend.lacking."""
         return sight.lacking(spec.over_netns, ifnames)
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
-        """See LinkMaker.remove."""
+        """See LinkBackend.remove."""
         subject = f"link {spec.name}"
         tap = self._let_go(mark, subject, keep=False)
         if tap is not None:
@@ -294,7 +294,7 @@ def _attach_filter(packets: socket.socket, mac: bytes, *, tagged: bool) -> None:
     )
 
 
-def _nic(netns: str | None, nic: Sequence[int], sight: Sight) -> Attributes | None:
+def _nic(netns: str | None, nic: Sequence[int], sight: NetdevInventory) -> Attributes | None:
     """The NIC, if it is still there."""
     *place, index = nic
     return sight.links(netns).get(index) if tuple(place) == (netns_identity(netns) or (0, 0)) else None

@@ -30,7 +30,7 @@ class _Layout(NamedTuple):
     pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
-class Layouts:
+class CompiledParser:
     """Reads certain attributes of messages: `numbers` of 1, 2, 4 or 8 bytes as int, `texts` as bytes.
 
     `read` gives them in that order, those that are absent (or, of numbers, have another width) as None.

@@ -46,7 +46,7 @@ _IFNAME, _LOWER, _LOWER_NETNS, _TCA_KIND = 3, 5, 37, 1
 _USUAL_SCHEDULERS: Final = frozenset({"noqueue", "mq", "pfifo_fast", "fq_codel", "fq", "pfifo", "cake", "sfq"})
 
 
-class Kind(StrEnum):
+class ItemKind(StrEnum):
     """What can be configured again on another netdev."""
 
     ADDRESS = "address"
@@ -55,30 +55,30 @@ class Kind(StrEnum):
     FDB = "bridge entry"
 
 
-class Thing(NamedTuple):
+class ConfiguredItem(NamedTuple):
     """Something that is configured on a netdev. text: for people. body: of the message that tells it."""
 
-    kind: Kind
+    kind: ItemKind
     text: str
     body: bytes
 
 
-_REQUESTS: Final[Mapping[Kind, tuple[int, int]]] = {
-    Kind.ADDRESS: (20, NLM_F_CREATE | NLM_F_REPLACE),
-    Kind.ROUTE: (24, NLM_F_CREATE | NLM_F_EXCL),
-    Kind.NEIGHBOUR: (28, NLM_F_CREATE | NLM_F_REPLACE),
-    Kind.FDB: (28, NLM_F_CREATE | NLM_F_REPLACE),
+_REQUESTS: Final[Mapping[ItemKind, tuple[int, int]]] = {
+    ItemKind.ADDRESS: (20, NLM_F_CREATE | NLM_F_REPLACE),
+    ItemKind.ROUTE: (24, NLM_F_CREATE | NLM_F_EXCL),
+    ItemKind.NEIGHBOUR: (28, NLM_F_CREATE | NLM_F_REPLACE),
+    ItemKind.FDB: (28, NLM_F_CREATE | NLM_F_REPLACE),
 }
 
 
-def configure(route: RouteSocket, thing: Thing, old: int, new: int) -> None:
+def configure(route: RouteSocket, thing: ConfiguredItem, old: int, new: int) -> None:
     """Configure on the netdev with index `new` what was on the one with index `old`. Raises OSError."""
     kind, flags = _REQUESTS[thing.kind]
     body = {
-        Kind.ADDRESS: _address_for,
-        Kind.ROUTE: _route_for,
-        Kind.NEIGHBOUR: _neighbour_for,
-        Kind.FDB: _neighbour_for,
+        ItemKind.ADDRESS: _address_for,
+        ItemKind.ROUTE: _route_for,
+        ItemKind.NEIGHBOUR: _neighbour_for,
+        ItemKind.FDB: _neighbour_for,
     }[thing.kind](thing.body, old, new)
     route.request(kind, body, flags)
 
@@ -92,7 +92,7 @@ def _bodies(answer: Answer) -> Iterator[bytes]:
 # -- addresses -----------------------------------------------------------------------------------------------------
 
 
-def addresses(route: RouteSocket) -> Iterator[tuple[int, Thing]]:
+def addresses(route: RouteSocket) -> Iterator[tuple[int, ConfiguredItem]]:
     """Every address, with the index of its netdev, but for those that the kernel makes from others. Raises OSError."""
     for body in _bodies(route.dump(_GET_ADDR, _ADDR.pack(0, 0, 0, 0, 0))):
         family, length, flags, _, index = _ADDR.unpack_from(body)
@@ -101,7 +101,7 @@ def addresses(route: RouteSocket) -> Iterator[tuple[int, Thing]]:
         if span is None or (family == socket.AF_INET6 and flags & _TEMPORARY):
             continue
         value = body[slice(*span)]
-        yield index, Thing(Kind.ADDRESS, str(ip_interface((value, length))), body)
+        yield index, ConfiguredItem(ItemKind.ADDRESS, str(ip_interface((value, length))), body)
 
 
 def _address_for(body: bytes, _old: int, new: int) -> bytes:
@@ -115,7 +115,7 @@ def _address_for(body: bytes, _old: int, new: int) -> bytes:
 # -- routes --------------------------------------------------------------------------------------------------------
 
 
-def routes(route: RouteSocket, netdevs: Collection[int]) -> Iterator[tuple[int, Thing]]:
+def routes(route: RouteSocket, netdevs: Collection[int]) -> Iterator[tuple[int, ConfiguredItem]]:
     """The routes by any of these netdevs, but for those that the kernel makes itself. Raises OSError."""
     for family in (socket.AF_INET, socket.AF_INET6):
         header = _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -129,7 +129,7 @@ def routes(route: RouteSocket, netdevs: Collection[int]) -> Iterator[tuple[int, 
                 for index in _netdevs_of(body) & {*netdevs}:
                     if (index, body) not in seen:
                         seen.add((index, body))
-                        yield index, Thing(Kind.ROUTE, _route_text(body), body)
+                        yield index, ConfiguredItem(ItemKind.ROUTE, _route_text(body), body)
 
 
 def _netdevs_of(body: bytes) -> set[int]:
@@ -189,7 +189,7 @@ def _route_for(body: bytes, old: int, new: int) -> bytes:
 # -- neighbours, and what a bridge has learnt by hand ----------------------------------------------------------------
 
 
-def neighbours(route: RouteSocket) -> Iterator[tuple[int, Thing]]:
+def neighbours(route: RouteSocket) -> Iterator[tuple[int, ConfiguredItem]]:
     """Every neighbour, proxy and entry of a bridge that somebody has configured for good. Raises OSError."""
     for family, flags in ((0, 0), (0, _PROXY_FLAG), (socket.AF_BRIDGE, 0)):
         for body in _bodies(route.dump(_GET_NEIGHBOUR, _NEIGHBOUR.pack(family, 0, 0, flags, 0))):
@@ -199,7 +199,10 @@ def neighbours(route: RouteSocket) -> Iterator[tuple[int, Thing]]:
             if not index or (bridged and _NDA_MASTER not in found):
                 continue
             if state & _PERMANENT or (bridged and state & _STATIC) or has & _PROXY_FLAG:
-                yield index, Thing(Kind.FDB if bridged else Kind.NEIGHBOUR, _neighbour_text(body), body)
+                yield (
+                    index,
+                    ConfiguredItem(ItemKind.FDB if bridged else ItemKind.NEIGHBOUR, _neighbour_text(body), body),
+                )
 
 
 def _neighbour_text(body: bytes) -> str:
@@ -219,7 +222,7 @@ def _neighbour_for(body: bytes, _old: int, new: int) -> bytes:
     return _NEIGHBOUR.pack(family, new, state, flags, kind) + rest
 
 
-def mac_of(thing: Thing) -> str:
+def mac_of(thing: ConfiguredItem) -> str:
     """The MAC address that a neighbour or an entry of a bridge has; "" for none."""
     span = attributes(thing.body, _NEIGHBOUR.size, len(thing.body)).get(_NDA_LLADDR)
     return thing.body[slice(*span)].hex(":") if span else ""

@@ -12,7 +12,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from struct import Struct
 from typing import Final, NamedTuple
 
-from l2tpv3.linux.netlink.compiled_parser import Layouts
+from l2tpv3.linux.netlink.compiled_parser import CompiledParser
 from l2tpv3.linux.netlink.message import (
     NLA_F_NESTED,
     NLM_F_CREATE,
@@ -251,10 +251,10 @@ def _address_body(ifindex: int, address: IPv4Interface | IPv6Interface) -> bytes
     return body + attribute(_IFA_LOCAL, address.ip.packed) + attribute(_IFA_ADDRESS, address.ip.packed)
 
 
-_link_layouts = Layouts(
+_link_layouts = CompiledParser(
     [(_MTU,), (_MASTER,), (_BELOW,)], [(_IFNAME,), (_ADDRESS,), (_IFALIAS,), (_LINKINFO, _INFO_KIND)]
 )
-_address_layouts = Layouts([], [(_IFA_ADDRESS,), (_IFA_LOCAL,)])
+_address_layouts = CompiledParser([], [(_IFA_ADDRESS,), (_IFA_LOCAL,)])
 
 
 def read_links(answer: Answer) -> Iterator[Link]:

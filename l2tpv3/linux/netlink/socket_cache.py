@@ -18,7 +18,7 @@ class Closable(Protocol):
 _T = TypeVar("_T", bound=Closable)
 
 
-class Kept(Generic[_T]):
+class SocketCache(Generic[_T]):
     """Sockets by network namespace. make: opens one in a namespace (None: the calling thread's).
 
     Outside of `open` each use has a socket of its own. Every thread has its own, too, so that answers don't mix; in the

@@ -18,7 +18,7 @@ Format = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Field:
     """One word. in_place: whether it changes while the link carries traffic; else the link is made anew."""
 
     field: str
@@ -27,16 +27,16 @@ class Word:
     in_place: bool = True
 
 
-Words = Mapping[str, Word]
+Words = Mapping[str, Field]
 """By the word, as it is typed: `forward-delay-ms`."""
 
 
-def choice(kind: type[Choice], *, in_place: bool = True, field: str) -> Word:
+def choice(kind: type[Choice], *, in_place: bool = True, field: str) -> Field:
     """One of an enumeration's values."""
-    return Word(field, choice_parser(kind), str, in_place)
+    return Field(field, choice_parser(kind), str, in_place)
 
 
-def number(field: str, low: int, high: int, *, unit: str = "", in_place: bool = True) -> Word:
+def number(field: str, low: int, high: int, *, unit: str = "", in_place: bool = True) -> Field:
     """A whole number within bounds, both included."""
 
     def parse(value: Any, what: str) -> int:
@@ -45,15 +45,15 @@ def number(field: str, low: int, high: int, *, unit: str = "", in_place: bool = 
             raise InvalidValueError(what, f"{value!r} is out of range", f"give {low} to {high}{unit and f' {unit}'}")
         return int(text)
 
-    return Word(field, parse, in_place=in_place)
+    return Field(field, parse, in_place=in_place)
 
 
-def switch(field: str) -> Word:
+def switch(field: str) -> Field:
     """`on` or `off`, true or false."""
-    return Word(field, parse_switch)
+    return Field(field, parse_switch)
 
 
-def texts(field: str, parse_one: Callable[[str, str], Any], *, in_place: bool = True) -> Word:
+def texts(field: str, parse_one: Callable[[str, str], Any], *, in_place: bool = True) -> Field:
     """A list of texts; one text is a list of those that commas separate."""
 
     def parse(value: Any, what: str) -> tuple[Any, ...]:
@@ -65,7 +65,7 @@ def texts(field: str, parse_one: Callable[[str, str], Any], *, in_place: bool = 
             raise InvalidValueError(what, f"{value!r} names one twice", "name each once")
         return found
 
-    return Word(field, parse, lambda value: [str(item) for item in value], in_place)
+    return Field(field, parse, lambda value: [str(item) for item in value], in_place)
 
 
 def fields(words: Mapping[str, Any], table: Words, what: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
-from l2tpv3.model.links.fields import Word, Words, choice, fields, number, switch, texts
+from l2tpv3.model.links.fields import Field, Words, choice, fields, number, switch, texts
 
 
 class LinkType(StrEnum):
@@ -273,7 +273,7 @@ class BondOptions(_Options):
         "min-links": number("min_links", 0, 255),
         "arp-interval-ms": number("arp_interval_ms", 0, 60_000, unit="ms"),
         "arp-target": texts("arp_targets", _ipv4, in_place=False),
-        "primary": Word("primary", lambda value, what: None if value is None else _device(str(value), what)),
+        "primary": Field("primary", lambda value, what: None if value is None else _device(str(value), what)),
     }
 
     def __post_init__(self) -> None:

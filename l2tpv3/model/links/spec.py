@@ -11,7 +11,7 @@ from typing import Any
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
 from l2tpv3.model.fields import IPInterface, optional, parse_interface, parse_text
-from l2tpv3.model.links.fields import Word, Words, fields, number, switch, texts
+from l2tpv3.model.links.fields import Field, Words, fields, number, switch, texts
 from l2tpv3.model.links.options import LinkType, Options, options_type, parse_options
 from l2tpv3.model.spec import MTU_MAX, MTU_MIN
 
@@ -157,11 +157,11 @@ def _device(text: str, what: str) -> str:
 
 COMMON: Words = {
     "over": texts("over", _device),
-    "ifname": Word("ifname", parse_text),
-    "over-netns": Word("over_netns", optional(parse_text), in_place=False),
-    "netns": Word("netns", optional(parse_text), in_place=False),
-    "mac": Word("mac", optional(_mac)),
-    "mtu": Word(
+    "ifname": Field("ifname", parse_text),
+    "over-netns": Field("over_netns", optional(parse_text), in_place=False),
+    "netns": Field("netns", optional(parse_text), in_place=False),
+    "mac": Field("mac", optional(_mac)),
+    "mtu": Field(
         "mtu",
         lambda value, what: None if value in (None, "auto") else _mtu.parse(value, what),
         lambda value: "auto" if value is None else value,

@@ -13,7 +13,7 @@ import pytest
 
 from l2tpv3.capture.pcapng import packets
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.auth.identity import CHANGING, Identity
 from tests.api.served import LIMIT_S, served
 from tests.capture.test_recording import Pair
@@ -31,7 +31,7 @@ def pair(underlay: tuple[Host, Host]) -> Pair:
 
 @pytest.fixture
 def url(pair: Pair) -> Iterator[str]:
-    with served(create_app(Service(pair.manager), guard=OpenGuard())) as address:
+    with served(create_app(Service(pair.manager), guard=AllowAll())) as address:
         yield address
 
 
@@ -80,13 +80,13 @@ def test_what_can_not_be_captured(url: str) -> None:
 
 
 def test_who_may_not_see_cookies_may_not_capture(pair: Pair) -> None:
-    guard = OpenGuard(Identity("someone", CHANGING))
+    guard = AllowAll(Identity("someone", CHANGING))
     with served(create_app(Service(pair.manager), guard=guard)) as url:
         assert httpx.get(url + PATH).status_code == 403
 
 
 def test_it_ends_with_the_service(pair: Pair) -> None:
-    with served(create_app(Service(pair.manager), guard=OpenGuard())) as url:
+    with served(create_app(Service(pair.manager), guard=AllowAll())) as url:
         client = httpx.Client(timeout=LIMIT_S)
         with client.stream("GET", url + PATH) as response:
             pair.a.ping("10.9.1.2")

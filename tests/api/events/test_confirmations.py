@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from l2tpv3 import Manager
-from l2tpv3.model.desired import WantedTunnel
+from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import LIMIT_S, reading, served
 
 STATE = {"tunnel": {"a": {"remote": "127.0.0.2"}}}
@@ -18,7 +18,7 @@ STATE = {"tunnel": {"a": {"remote": "127.0.0.2"}}}
 
 @pytest.fixture
 def url(manager: Manager) -> Iterator[str]:
-    with served(create_app(Service(manager), guard=OpenGuard())) as address:
+    with served(create_app(Service(manager), guard=AllowAll())) as address:
         yield address
 
 
@@ -46,7 +46,7 @@ def test_what_somebody_confirmed_or_undid(url: str, path: str, change: str) -> N
 
 
 def test_what_another_program_did(url: str, manager: Manager) -> None:
-    manager.apply([WantedTunnel(name="a", words={"remote": "127.0.0.2"})], confirm_s=600)
+    manager.apply([DesiredTunnel(name="a", words={"remote": "127.0.0.2"})], confirm_s=600)
     with reading(url, types="confirmation") as reader:
         assert httpx.get(f"{url}/v1/confirmation").json()["awaited"]
         manager.confirm()

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import ConflictError
-from l2tpv3.model.desired import WantedSession, WantedTunnel
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.observed import Counters
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.events.apply_progress import Progress
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.routes import events as route
@@ -32,7 +32,7 @@ def service(manager: Manager) -> Service:
 
 @pytest.fixture
 def url(service: Service) -> Iterator[str]:
-    with served(create_app(service, guard=OpenGuard())) as address:
+    with served(create_app(service, guard=AllowAll())) as address:
         yield address
 
 
@@ -79,7 +79,7 @@ def test_links_as_a_get_would_tell_them(url: str, manager: Manager) -> None:
 
 def test_a_change_that_another_process_makes(url: str, memory: MemoryDatapath, tmp_path: Path) -> None:
     """As an l2tpctl beside the service would: only the record is shared (and here the datapath, being in memory)."""
-    beside = Manager(Places(tmp_path / "state", tmp_path / "run"), [memory], MemoryPlacer(memory))
+    beside = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], MemoryConfigurator(memory))
     with reading(url, types="tunnel") as events:
         beside.add_tunnel("siteb", {"remote": "127.0.0.2"})
         assert events.next("tunnel", name="siteb").data["change"] == "appeared"
@@ -146,8 +146,8 @@ def test_what_can_not_be_meant(url: str, params: dict[str, str]) -> None:
 
 
 def test_an_apply_step_by_step(url: str, service: Service, manager: Manager) -> None:
-    sessions = (WantedSession(name="lan"),)
-    wanted = [WantedTunnel(name="siteb", words={"remote": "127.0.0.2"}, sessions=sessions)]
+    sessions = (DesiredSession(name="lan"),)
+    wanted = [DesiredTunnel(name="siteb", words={"remote": "127.0.0.2"}, sessions=sessions)]
     with reading(url, types="apply") as events:
         with Progress(service.hub, "alice") as progress:
             manager.apply(wanted, on_step=progress)
@@ -155,7 +155,7 @@ def test_an_apply_step_by_step(url: str, service: Service, manager: Manager) -> 
         assert [one["state"] for one in told] == ["began", "step", "step", "done"]
         assert {(one["id"], one["who"]) for one in told} == {(progress.id, "alice")}
         assert told[2]["step"]["session"] == "lan" and told[2]["step"]["sign"] == "+"
-        taken = [WantedTunnel(name="x", words={"remote": "127.0.0.2", "local-port": 1701})]
+        taken = [DesiredTunnel(name="x", words={"remote": "127.0.0.2", "local-port": 1701})]
         with pytest.raises(ConflictError), Progress(service.hub, "alice") as progress:
             manager.apply(taken, on_step=progress)
         assert events.next("apply", state="failed").data["slug"] == "conflict"
@@ -165,7 +165,7 @@ def test_a_slow_reader_costs_others_nothing(manager: Manager) -> None:
     """It reads nothing while more is told than is kept; it learns of that, and the one beside it misses nothing."""
     service = Service(manager, Hub(ring_events=200, ring_bytes=1 << 20))
     text = "x" * 20_000  # 20 MB in all: sockets' buffers hold some of it
-    with served(create_app(service, guard=OpenGuard())) as url, reading(url) as quick:
+    with served(create_app(service, guard=AllowAll())) as url, reading(url) as quick:
         address = urlsplit(url)
         with socket.create_connection((address.hostname, address.port), LIMIT_S) as slow:
             slow.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -194,7 +194,7 @@ def test_silence_is_broken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_streams_end_with_their_clients_and_with_the_service(service: Service) -> None:
-    with served(create_app(service, guard=OpenGuard())) as url:
+    with served(create_app(service, guard=AllowAll())) as url:
         with reading(url), reading(url):
             assert service.hub.subscribers == 2
         wait_until_subscribers(service, 0)

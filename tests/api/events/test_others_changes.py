@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import MissingError
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import reading, served
 from tests.hosts import Host
 
@@ -27,12 +27,12 @@ def host(underlay: tuple[Host, Host]) -> Host:
 
 @pytest.fixture
 def manager(host: Host) -> Manager:
-    return Manager(Places(host.state_dir, host.runtime_dir))
+    return Manager(Paths(host.state_dir, host.runtime_dir))
 
 
 @pytest.fixture
 def url(manager: Manager) -> Iterator[str]:
-    with served(create_app(Service(manager), guard=OpenGuard())) as address:
+    with served(create_app(Service(manager), guard=AllowAll())) as address:
         yield address
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import uvicorn
 from starlette.requests import HTTPConnection
 
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.errors import UnauthenticatedError
 from l2tpv3.testing.datapath import MemoryDatapath
-from l2tpv3.testing.netdevs import MemoryPlacer
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.identity import EVERYTHING, Identity
 from tests.memory_links import memory_makers
@@ -37,8 +37,8 @@ class TokenGuard:
 def main(port: int, folder: Path) -> None:
     """Serve until SIGTERM. The tunnel and the link that the examples name are there to begin with."""
     memory = MemoryDatapath()
-    placer = MemoryPlacer(memory, frozenset({(None, "br0")}))
-    manager = Manager(Places(folder / "state", folder / "run"), [memory], placer, memory_makers(placer))
+    placer = MemoryConfigurator(memory, frozenset({(None, "br0")}))
+    manager = Manager(Paths(folder / "state", folder / "run"), [memory], placer, memory_makers(placer))
     manager.add_tunnel("siteb", {"remote": "192.0.2.2"})
     manager.add_session("siteb", "lan", {})
     manager.links.add("br0", {"type": "bridge", "over": ["eth0"], "ifname": "br7"})

@@ -12,13 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from l2tpv3 import Manager
 from l2tpv3_api import Service, create_app
-from l2tpv3_api.auth.allow_all import OpenGuard
+from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import reading, served
 
 
 @pytest.fixture
 def url(manager: Manager) -> Iterator[str]:
-    with served(create_app(Service(manager), guard=OpenGuard())) as address:
+    with served(create_app(Service(manager), guard=AllowAll())) as address:
         yield address
 
 

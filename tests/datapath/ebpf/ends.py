@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from l2tpv3.datapath.ebpf import EbpfDatapath, names
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from tests.datapath.user.ends import End, wait_until
 from tests.hosts import UNDERLAY, Host
 
@@ -30,11 +30,11 @@ class EbpfEnd(End):
     def on(cls, host: Host) -> EbpfEnd:
         """The ebpf datapath of a host. Its new netdevs have no IPv6, which would send frames by itself."""
         without_ipv6(host)
-        return cls(host, EbpfDatapath(Places(host.state_dir, host.runtime_dir)))
+        return cls(host, EbpfDatapath(Paths(host.state_dir, host.runtime_dir)))
 
     def again(self) -> EbpfDatapath:  # type: ignore[override]
         """The datapath as another command would see it."""
-        return EbpfDatapath(Places(self.host.state_dir, self.host.runtime_dir))
+        return EbpfDatapath(Paths(self.host.state_dir, self.host.runtime_dir))
 
     def tunnel(self, remote: Host, *, family: int = 4, **changes: Any) -> TunnelSpec:
         """A tunnel to another host, without UDP checksums: programs give none."""

@@ -15,7 +15,7 @@ from l2tpv3.datapath.ebpf import EbpfDatapath, names
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.bpf import syscall
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from tests.datapath.ebpf.ends import EbpfEnd, acquainted
 from tests.datapath.ebpf.test_fallback import kill
 from tests.datapath.user.ends import mirrored, passes, session, wait_until
@@ -316,7 +316,7 @@ def test_what_a_killed_command_left_half_made(ends: Ends) -> None:
 def elsewhere(end: EbpfEnd) -> EbpfEnd:
     """The same host with another run-time directory, which knows nothing of the first."""
     folder = end.host.runtime_dir.parent / "run2"
-    return EbpfEnd(dataclasses.replace(end.host), EbpfDatapath(Places(folder, folder)))
+    return EbpfEnd(dataclasses.replace(end.host), EbpfDatapath(Paths(folder, folder)))
 
 
 def test_two_runtime_directories_share_a_namespace(ends: Ends) -> None:

@@ -14,7 +14,7 @@ from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.observed import Counters, Session, Tunnel
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, parse_address
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 from tests.contract.frames import collect, frame, on_one_cpu, packet_socket
 from tests.hosts import Host
 
@@ -33,11 +33,11 @@ class End:
         """The user datapath of a host. Its new netdevs have no IPv6, which would send frames by itself."""
         with inside(host.netns):
             Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
-        return cls(host, UserDatapath(Places(host.state_dir, host.runtime_dir)))
+        return cls(host, UserDatapath(Paths(host.state_dir, host.runtime_dir)))
 
     def again(self) -> UserDatapath:
         """The datapath as another command would see it."""
-        return UserDatapath(Places(self.host.state_dir, self.host.runtime_dir))
+        return UserDatapath(Paths(self.host.state_dir, self.host.runtime_dir))
 
     def tunnel(self, remote: Host, *, family: int = 4, **changes: Any) -> TunnelSpec:
         """A tunnel to another host."""

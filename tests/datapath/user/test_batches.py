@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Taken, read_each
 from l2tpv3.datapath.user.forwarding.buffers import FrameSlots, ReceiveLayout
-from l2tpv3.datapath.user.forwarding.receiver import Carrier
+from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import FRAME_OVERHEAD
 from l2tpv3.datapath.user.handlers import kind_of
 from l2tpv3.datapath.user.offloads import Offloads
@@ -98,7 +98,8 @@ class Pair:
         one.connect(other.getsockname())
         other.connect(one.getsockname())
         self.near, self.far = (
-            Carrier("udp", each.detach(), mode, ipv4=True) for each, mode in zip((one, other), modes, strict=True)
+            TunnelReceiver("udp", each.detach(), mode, ipv4=True)
+            for each, mode in zip((one, other), modes, strict=True)
         )
         self.sources: dict[int, Wire] = {}
         self.targets: dict[int, Wire] = {}

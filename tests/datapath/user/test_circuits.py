@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from l2tpv3.datapath.base import ToldCircuit
+from l2tpv3.datapath.base import SignalledCircuit
 from l2tpv3.datapath.user.circuit_status import SILENT_S
 from l2tpv3.model.spec import CircuitKey, Encap, SessionSpec, Sublayer, TunnelSpec
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
@@ -36,15 +36,15 @@ def test_what_one_end_tells_is_the_others_carrier(
     a.add(near, one, two)
     b.add(far, mirrored(one), mirrored(two))
     here, there = key(near, one), key(far, mirrored(one))
-    assert b.datapath.circuits({there: ToldCircuit(up=True)}) == {there: None}
-    assert a.datapath.circuits({here: ToldCircuit(up=False)}) == {here: None}
+    assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: None}
+    assert a.datapath.circuits({here: SignalledCircuit(up=False)}) == {here: None}
     wait_until(lambda: not has_carrier(b, one), "it is told")
     assert has_carrier(a, one) and has_carrier(b, two), "of that session and that end alone"
-    assert b.datapath.circuits({there: ToldCircuit(up=True)}) == {there: False}
+    assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: False}
     passes(a.place(two), b.place(two), [60, 1414])
-    a.datapath.circuits({here: ToldCircuit(up=True)})
+    a.datapath.circuits({here: SignalledCircuit(up=True)})
     wait_until(lambda: has_carrier(b, one), "and told again")
-    assert b.datapath.circuits({there: ToldCircuit(up=True)}) == {there: True}
+    assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: True}
     passes(a.place(one), b.place(one), [60, 1414])
     assert a.datapath.circuits({}) == {}, "nothing is told any more"
     wait_until(lambda: not has_carrier(b, one), "a silent one counts as down", SILENT_S + 2)
@@ -59,14 +59,14 @@ def test_it_is_said_again_and_again_and_what_an_earlier_worker_heard_holds(ends:
     a.add(near, one)
     b.add(far, mirrored(one))
     here, there = key(near, one), key(far, mirrored(one))
-    a.datapath.circuits({here: ToldCircuit(up=False)})
+    a.datapath.circuits({here: SignalledCircuit(up=False)})
     time.sleep(0.2)  # nobody listens yet
-    assert b.datapath.circuits({there: ToldCircuit(up=True)}) == {there: None}
+    assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: None}
     wait_until(lambda: not has_carrier(b, one), "the next second", 2)
     b.datapath.circuits({})
     a.datapath.circuits({})
     assert has_carrier(b, one)
-    assert b.datapath.circuits({there: ToldCircuit(up=True, heard=False)}) == {there: False}
+    assert b.datapath.circuits({there: SignalledCircuit(up=True, heard=False)}) == {there: False}
     assert not has_carrier(b, one), "as it was before this worker"
 
 
@@ -75,7 +75,7 @@ def test_a_session_that_goes_takes_its_circuit_along(ends: tuple[End, End]) -> N
     one = session()
     near = a.tunnel(b.host)
     a.add(near, one)
-    told = {key(near, one): ToldCircuit(up=True), ("l2tpv3-no-such", 1, 1): ToldCircuit(up=True)}
+    told = {key(near, one): SignalledCircuit(up=True), ("l2tpv3-no-such", 1, 1): SignalledCircuit(up=True)}
     assert a.datapath.circuits(told) == {key(near, one): None}
     a.datapath.del_session(near, one)
     assert a.datapath.circuits(told) == {}
@@ -88,7 +88,7 @@ def test_a_session_that_goes_takes_its_circuit_along(ends: tuple[End, End]) -> N
 def _tell_often(a: End, tunnel: TunnelSpec, one: SessionSpec) -> None:
     """More than any socket's buffer holds that nobody reads."""
     for number in range(400):
-        a.datapath.circuits({key(tunnel, one): ToldCircuit(up=number % 2 == 0)})
+        a.datapath.circuits({key(tunnel, one): SignalledCircuit(up=number % 2 == 0)})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 from l2tpv3.errors import NotFoundError, RefusedError
 from l2tpv3.worker.client import Client
 from l2tpv3.worker.messages import REQUEST_MAX, BadMessage, Unpacker, pack
-from l2tpv3.worker.pool import Workers
+from l2tpv3.worker.pool import WorkerPool
 from l2tpv3.worker.protocol import OPERATIONS, PROTOCOL
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 
@@ -53,7 +53,7 @@ def busy(ends: tuple[End, End]) -> Iterator[tuple[End, Client]]:
     (pid,) = a.host.workers()
     wait_until(lambda: open_files(pid) == 7, "earlier connections are closed")  # 3, epoll, listener, TAP, UDP
     before = open_files(pid)
-    with Workers(a.host.runtime_dir).live() as crew:
+    with WorkerPool(a.host.runtime_dir).live() as crew:
         (client,) = crew.clients
         assert client.pid == pid
         yield a, client

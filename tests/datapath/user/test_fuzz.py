@@ -19,7 +19,7 @@ import pytest
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Taken
 from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout
-from l2tpv3.datapath.user.forwarding.receiver import Carrier
+from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
 from l2tpv3.datapath.user.offloads import Offloads
@@ -100,7 +100,7 @@ class Bench:
     """A carrier of one encapsulation with a session for each framing and kind of sequencing, and valid packets."""
 
     def __init__(self, encap: str) -> None:
-        self.carrier = Carrier(encap, socket.socket(type=socket.SOCK_DGRAM).detach(), Offloads(), ipv4=False)
+        self.carrier = TunnelReceiver(encap, socket.socket(type=socket.SOCK_DGRAM).detach(), Offloads(), ipv4=False)
         self.timers: list[tuple[float, object]] = []
         self.sinks: list[Sink] = []
         self.tagged_sinks: list[Sink] = []

@@ -19,7 +19,7 @@ from l2tpv3.datapath.user import tap as netdev
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError, UnavailableError, WorkerError
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import Encap
-from l2tpv3.worker.pool import Workers
+from l2tpv3.worker.pool import WorkerPool
 from tests.contract.frames import frame, packet_socket
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 from tests.hosts import PREFIX, runs
@@ -136,7 +136,7 @@ def test_quitting_leaves_the_netdevs(ends: tuple[End, End]) -> None:
     near, one = a.tunnel(b.host), session()
     a.add(near, one)
     (pid,) = a.host.workers()
-    assert Workers(a.host.runtime_dir).quit_all() == 1
+    assert WorkerPool(a.host.runtime_dir).quit_all() == 1
     assert not runs(pid)
     assert "pw1" in a.ifindexes()
     assert sorted(a.host.runtime_dir.iterdir()) == []
@@ -157,7 +157,7 @@ def test_the_worker_ends_with_its_last_tunnel(ends: tuple[End, End]) -> None:
 
 def test_a_worker_that_got_no_tunnel_ends(ends: tuple[End, End]) -> None:
     a, _ = ends
-    workers = Workers(a.host.runtime_dir)
+    workers = WorkerPool(a.host.runtime_dir)
     with workers.locked():
         workers.start().close()
     wait_until(lambda: not a.host.workers(), "the worker ended", 20)
@@ -359,9 +359,9 @@ def test_runtime_directories_with_long_paths(ends: tuple[End, End]) -> None:
     a, b = ends
     long = a.host.folder / ("x" * 100) / ("y" * 50)
     from l2tpv3.datapath.user import UserDatapath
-    from l2tpv3.paths import Places
+    from l2tpv3.paths import Paths
 
-    datapath = UserDatapath(Places(long, long))
+    datapath = UserDatapath(Paths(long, long))
     near, one = a.tunnel(b.host), session()
     datapath.add_tunnel(near)
     datapath.add_session(near, one)

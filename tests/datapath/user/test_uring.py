@@ -11,7 +11,7 @@ from itertools import cycle, islice
 
 import pytest
 
-from l2tpv3.datapath.user.forwarding.batch_reader import Reader
+from l2tpv3.datapath.user.forwarding.batch_reader import BatchReader
 from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout
 from l2tpv3.linux.io_uring import Ring, files, open_ring, requests
 from l2tpv3.linux.libc import libc
@@ -86,7 +86,7 @@ def test_errors_are_results(ring: Ring) -> None:
 
 def test_a_reader_takes_by_one_call_once_much_came(ring: Ring, ends: tuple[socket.socket, socket.socket]) -> None:
     near, far = ends
-    reader, slots = Reader(far.fileno(), ring), Slots()
+    reader, slots = BatchReader(far.fileno(), ring), Slots()
     sent = [os.urandom(100 + number % 3) for number in range(200)]
     found: list[bytes] = []
     for each in sent:
@@ -110,10 +110,10 @@ class Told:
         return self.answers.pop(0)
 
 
-def filled(ends: tuple[socket.socket, socket.socket], *answers: list[int]) -> tuple[Reader, Slots]:
+def filled(ends: tuple[socket.socket, socket.socket], *answers: list[int]) -> tuple[BatchReader, Slots]:
     """A reader that asks its ring next, which gives these answers."""
     near, far = ends
-    reader, slots = Reader(far.fileno(), Told(*answers)), Slots()  # type: ignore[arg-type]
+    reader, slots = BatchReader(far.fileno(), Told(*answers)), Slots()  # type: ignore[arg-type]
     for _ in range(8):
         near.send(b"before")
     assert len(reader.read(slots, 8)[0]) == 8

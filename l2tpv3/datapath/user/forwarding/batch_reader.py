@@ -32,7 +32,7 @@ def read_each(read: Callable[[list[memoryview]], int], slots: Slots, most: int) 
     return lengths, 0
 
 
-class Reader:
+class BatchReader:
     """Of one file, non-blocking."""
 
     def __init__(self, fd: int, ring: Ring | None) -> None:

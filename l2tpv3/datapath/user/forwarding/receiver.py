@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from l2tpv3.datapath.user.forwarding.batch_reader import Reader
+from l2tpv3.datapath.user.forwarding.batch_reader import BatchReader
 from l2tpv3.datapath.user.forwarding.buffers import RUN_MAX, ReceiveLayout
-from l2tpv3.datapath.user.forwarding.sender import Outlet
+from l2tpv3.datapath.user.forwarding.sender import TunnelSender
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.heard import Heard
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.linux.io_uring import Ring
-from l2tpv3.linux.recvmmsg import Inbox, available
+from l2tpv3.linux.recvmmsg import BatchReceiver, available
 from l2tpv3.linux.slots import BATCH, HEADROOM, Slots
 from l2tpv3.wire.data import CONTROL, Buffer, classify_ip, classify_udp
 
@@ -25,7 +25,7 @@ _VIEW: Final = _RECEIVE.slots[0][0]
 _IPV4_HEADER: Final = 20
 _PLAIN_IPV4: Final = b"\x45"  # version 4, a header without options
 _AFTER_IPV4: Final = [start + _IPV4_HEADER for start in _RECEIVE.starts]
-_INBOX: Final = Inbox(_RECEIVE) if available() else None
+_INBOX: Final = BatchReceiver(_RECEIVE) if available() else None
 _MIXED_AFTER: Final = 32  # packets that came alone, less those that did not, after which many are asked for at once
 _MIXED_MIN: Final = 3  # datagrams that one call gave; with fewer, one at a time is quicker again
 _MIXED_MAX: Final = 6  # packets in a datagram, on average, from which on one datagram at a time is quicker again
@@ -36,7 +36,7 @@ _ROUNDS: Final = 3
 _SOL_UDP, _UDP_GRO = 17, 104  # linux/udp.h, Linux 5.0
 
 
-class Carrier:
+class TunnelReceiver:
     """A connected socket: UDP, or raw IP of protocol 115. Counts what belongs to no session; see TunnelCounters.
 
     sessions: by the session id in the packet, ours. users: how many tunnels share it (over UDP one). on_control: gets
@@ -50,7 +50,7 @@ class Carrier:
         self._socket.settimeout(0)
         self.fd = fd
         self.ring = ring
-        self._reader = Reader(fd, ring)
+        self._reader = BatchReader(fd, ring)
         self.users = 0
         self.sessions: dict[int, WorkerSession] = {}
         self.rx_unknown_session = self.rx_control = self.rx_invalid = 0
@@ -62,7 +62,7 @@ class Carrier:
         self._skip = _IPV4_HEADER if ipv4 and not udp else 0
         self._recvmsg_into = self._socket.recvmsg_into
         self.heard = Heard(lambda: sum(session.rx_packets for session in self.sessions.values()))
-        self.outlet = Outlet(self._socket, self.heard, segment=udp and offloads.gso, many=offloads.mmsg)
+        self.outlet = TunnelSender(self._socket, self.heard, segment=udp and offloads.gso, many=offloads.mmsg)
         self._inbox = _INBOX if offloads.mmsg else None
         self.merges = udp and offloads.gro and self._merge()
         self.receive_packets = self._receive_merged if self.merges else self._receive_each
@@ -71,7 +71,7 @@ class Carrier:
         """Close the socket."""
         self._socket.close()
 
-    def take_counts(self, of: Carrier) -> None:
+    def take_counts(self, of: TunnelReceiver) -> None:
         """Add what another socket of the same tunnel has counted."""
         self.rx_unknown_session += of.rx_unknown_session
         self.rx_control += of.rx_control
@@ -138,7 +138,7 @@ class Carrier:
                 self._mixed += 1
                 self.receive(_VIEW, _VIEW, length)
 
-    def _receive_mixed(self, inbox: Inbox) -> None:
+    def _receive_mixed(self, inbox: BatchReceiver) -> None:
         """As _receive_merged, for packets that mostly come alone: many datagrams with one call."""
         datagrams = inbox.receive(self.fd)
         if datagrams is None:

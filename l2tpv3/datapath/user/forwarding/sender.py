@@ -16,7 +16,7 @@ from typing import Final
 
 from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX
 from l2tpv3.datapath.user.heard import Heard
-from l2tpv3.linux.sendmmsg import SOL_UDP, UDP_SEGMENT, Outbox, available
+from l2tpv3.linux.sendmmsg import SOL_UDP, UDP_SEGMENT, BatchSender, available
 
 _SO_NO_CHECK, _UDP_NO_CHECK6_TX = 11, 101
 
@@ -35,10 +35,10 @@ Failed = tuple[int, int]
 _NONE: Final[Failed] = (0, 0)
 _Control = list[tuple[int, int, bytes]]
 
-_OUTBOX: Final = Outbox(FRAMES) if available() else None
+_OUTBOX: Final = BatchSender(FRAMES) if available() else None
 
 
-class Outlet:
+class TunnelSender:
     """Sends the packets of all sessions of a tunnel. What was not sent is told, in packets and bytes, never raised.
 
     An ICMP error to an earlier packet is told by the kernel instead of sending (ECONNREFUSED): then once more.
@@ -86,7 +86,7 @@ class Outlet:
 
         return self._send_in_runs(lengths, cut, apart)
 
-    def _send_apart(self, box: Outbox, begin: int, lengths: array[int], start: int, end: int) -> Failed:
+    def _send_apart(self, box: BatchSender, begin: int, lengths: array[int], start: int, end: int) -> Failed:
         failed = lost = 0
         while start < end:
             sent = box.send(self._fd, start, end - start)

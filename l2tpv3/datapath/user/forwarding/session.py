@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX, ReceiveLayout
-from l2tpv3.datapath.user.forwarding.sender import Failed, Outlet
+from l2tpv3.datapath.user.forwarding.sender import Failed, TunnelSender
 from l2tpv3.datapath.user.forwarding.tap_port import Port
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.linux.slots import BATCH, HEADROOM, LONGEST
@@ -62,7 +62,9 @@ class WorkerSession:
     `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
     """
 
-    def __init__(self, settings: SessionSettings, encap: str, port: Port, outlet: Outlet, schedule: Schedule) -> None:
+    def __init__(
+        self, settings: SessionSettings, encap: str, port: Port, outlet: TunnelSender, schedule: Schedule
+    ) -> None:
         """Raises EncodeError when the settings can't be put on the wire."""
         self.port = port
         self.gone = False
@@ -106,7 +108,7 @@ class WorkerSession:
         # Of packets that deliver and deliver_run may be given: the shortest, the longest; none where numbers matter.
         self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
 
-    def move(self, encap: str, outlet: Outlet) -> None:
+    def move(self, encap: str, outlet: TunnelSender) -> None:
         """Go on through another socket, with whatever headers that takes; sequence numbers go on."""
         self._encap, self._outlet = encap, outlet
         self._batch = BATCH

@@ -13,7 +13,7 @@ from functools import partial
 from struct import Struct
 from typing import Final, Protocol
 
-from l2tpv3.datapath.user.forwarding.batch_reader import Reader, Taken
+from l2tpv3.datapath.user.forwarding.batch_reader import BatchReader, Taken
 from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout
 from l2tpv3.linux.io_uring import Ring, are_refused, files
 from l2tpv3.linux.slots import Slots
@@ -97,7 +97,7 @@ class TapPort:
         """ring: what to move many frames at once with."""
         os.set_blocking(fd, False)
         self.fd = fd
-        self._reader = Reader(fd, ring)
+        self._reader = BatchReader(fd, ring)
         self.read_many: Callable[[Slots, int], Taken] = self._reader.read
         self._ring = ring
         self._files = files(fd) if ring is not None else None
