@@ -18,7 +18,7 @@ from tests.test_plan import session_words
 
 
 def _settle(words: dict[str, Any], old: SessionSpec | None) -> SessionSpec:
-    return allocate.settle_session("x", words, old, lambda: 1, lambda _: "l2tpeth0")
+    return allocate.resolve_session("x", words, old, lambda: 1, lambda _: "l2tpeth0")
 
 
 @given(session_words, session_words, st.booleans())
@@ -48,7 +48,7 @@ class Named(MemoryDatapath):
 
 
 def _settled(**words: Any) -> TunnelSpec:
-    return allocate.settle_tunnel("t", words, None, lambda _: 1)
+    return allocate.resolve_tunnel("t", words, None, lambda _: 1)
 
 
 def test_auto_never_chooses_the_ebpf_datapath_nor_asks_whether_it_works() -> None:

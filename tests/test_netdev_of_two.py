@@ -74,8 +74,8 @@ def _found(host: Host, datapath: Reports, old: Any, new: Any, *, wanted: Any) ->
     with inside(host.netns):
         places = Paths(host.state_dir, host.runtime_dir)
         datapaths: dict[str, Any] = {datapath.name: datapath}
-        world = Observer(datapaths, places, NetdevLocator()).world(old, new, wanted)
-    netdev = world.netdevs.get(("t", "lan"))
+        observation = Observer(datapaths, places, NetdevLocator()).observation(old, new, wanted)
+    netdev = observation.netdevs.get(("t", "lan"))
     return netdev.ifname if netdev is not None else None
 
 

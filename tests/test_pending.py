@@ -51,7 +51,7 @@ CHANGES: dict[str, Callable[[Manager, str], Any]] = {
     "down": lambda manager, _: manager.down(),
     "restore": lambda manager, _: manager.restore(),
     "restore_namespaces": lambda manager, _: manager.restore_namespaces(),
-    "heed": lambda manager, _: manager.heed(),
+    "heed": lambda manager, _: manager.refresh(),
     "add_link": lambda manager, _: manager.links.add("br0", {"type": "bridge"}),
 }
 
@@ -87,8 +87,8 @@ def killed(manager: Manager, change: Callable[[], Any]) -> None:
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    engine = manager._engine
-    engine.store.commit = engine._undo = die  # type: ignore[method-assign]
+    reconciler = manager._reconciler
+    reconciler.store.commit = reconciler._undo = die  # type: ignore[method-assign]
     with pytest.raises(Killed):
         change()
 

@@ -26,12 +26,12 @@ LinkCheck = Callable[[LinkRecord | None], None]
 class ManagedLinks:
     """Every method raises L2tpError. words: by LinkSpec.to_words' keys without `name`: only those that are given."""
 
-    def __init__(self, engine: Reconciler, settling: Callable[[HostRecords], Resolver]) -> None:
-        self._engine, self._settling = engine, settling
+    def __init__(self, reconciler: Reconciler, settling: Callable[[HostRecords], Resolver]) -> None:
+        self._reconciler, self._resolver = reconciler, settling
 
     def all(self) -> list[LinkStatus]:
         """Every link on record, by name."""
-        return self.among(self._engine.store.load())
+        return self.among(self._reconciler.store.load())
 
     def among(self, recorded: Recorded) -> list[LinkStatus]:
         """Every link of what is on record, by name."""
@@ -39,7 +39,7 @@ class ManagedLinks:
 
     def get(self, name: str) -> LinkStatus:
         """One link by name. Raises NotFoundError."""
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         links = recorded.shown.links
         if name not in links:
             raise no_link(name, links)
@@ -47,7 +47,7 @@ class ManagedLinks:
 
     def relayed(self) -> list[LinkStatus]:
         """Those on record that a process of ours carries."""
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         links = {name: record for name, record in recorded.shown.links.items() if record.spec.options.relayed}
         return self._look(recorded, links)
 
@@ -56,7 +56,7 @@ class ManagedLinks:
         unfinished: Collection[str] = pending.target.links if pending and pending.deadline is None else ()
         if not links:
             return []
-        seen = self._engine.links.seen(links)
+        seen = self._reconciler.links.seen(links)
         return [link_status(record, seen, unfinished) for _, record in sorted(links.items())]
 
     def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
@@ -65,9 +65,9 @@ class ManagedLinks:
         def want(whole: HostRecords) -> HostRecords:
             if name in whole.links:
                 raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link set {name}` changes it")
-            return self._settling(whole).link(name, words, transient=transient)
+            return self._resolver(whole).link(name, words, transient=transient)
 
-        self._engine.change(want, frozenset(), links=(name,))
+        self._reconciler.change(want, frozenset(), links=(name,))
         return self.get(name)
 
     def put(
@@ -78,9 +78,9 @@ class ManagedLinks:
         def want(whole: HostRecords) -> HostRecords:
             if check is not None:
                 check(whole.links.get(name))
-            return self._settling(whole).link(name, words, transient=transient)
+            return self._resolver(whole).link(name, words, transient=transient)
 
-        return _change(self._engine.change(want, frozenset(), links=(name,)), name)
+        return _change(self._reconciler.change(want, frozenset(), links=(name,)), name)
 
     def set(self, name: str, words: Mapping[str, Any], *, check: LinkCheck | None = None) -> ChangeResult:
         """Change a link, in place where that can be; None resets a word."""
@@ -89,22 +89,22 @@ class ManagedLinks:
             old = _record(whole, name)
             if check is not None:
                 check(old)
-            return self._settling(whole).link(name, _merged(old, words))
+            return self._resolver(whole).link(name, _merged(old, words))
 
-        return _change(self._engine.change(want, frozenset(), links=(name,)), name)
+        return _change(self._reconciler.change(want, frozenset(), links=(name,)), name)
 
     def delete(self, name: str, *, check: LinkCheck | None = None) -> None:
         """Remove a link; what it is over stays."""
 
         def want(whole: HostRecords) -> HostRecords:
-            if name not in whole.links and name in self._engine.unfinished().links:
+            if name not in whole.links and name in self._reconciler.unfinished().links:
                 return whole  # whoever made it was killed half-way: it goes as nothing wants it
             old = _record(whole, name)
             if check is not None:
                 check(old)
-            return self._settling(whole).without_link(name)
+            return self._resolver(whole).without_link(name)
 
-        self._engine.change(want, frozenset(), links=(name,))
+        self._reconciler.change(want, frozenset(), links=(name,))
 
 
 def _record(whole: HostRecords, name: str) -> LinkRecord:

@@ -67,9 +67,9 @@ class Manager:
         self.places = places
         self._datapaths = {one.name: one for one in (_shipped(places) if datapaths is None else datapaths)}
         self._placer = placer or _shipped_placer()
-        self._engine = Reconciler(places, self._datapaths, self._placer, makers)
-        self._surroundings = Refresher(places, self._engine.store, self._datapaths)
-        self.links = ManagedLinks(self._engine, self._settling)
+        self._reconciler = Reconciler(places, self._datapaths, self._placer, makers)
+        self._refresher = Refresher(places, self._reconciler.store, self._datapaths)
+        self.links = ManagedLinks(self._reconciler, self._resolver)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -78,15 +78,15 @@ class Manager:
 
         netns: another namespace to look for foreign ones in. secrets: whoever has this host has the cookies, too.
         """
-        return self._tunnels(self._engine.store.load(), netns)
+        return self._tunnels(self._reconciler.store.load(), netns)
 
     def look(self, *, netns: str | None = None) -> HostStatus:
         """Tunnels and links at one moment; netns as for `tunnels`. Links cost nothing where there are none."""
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         return HostStatus(tunnels=self._tunnels(recorded, netns), links=self.links.among(recorded))
 
     def _tunnels(self, recorded: Recorded, netns: str | None) -> list[TunnelStatus]:
-        records, observer = recorded.shown.tunnels, self._engine.observer(recorded)
+        records, observer = recorded.shown.tunnels, self._reconciler.observer(recorded)
         found = [observer.tunnel(record) for record in records.values()]
         for place in dict.fromkeys([netns, *(record.spec.netns for record in records.values()), None]):
             found += (one for one in observer.foreign(records.values(), place) if one not in found)
@@ -94,10 +94,10 @@ class Manager:
 
     def tunnel(self, name: str, *, secrets: bool = True) -> TunnelStatus:
         """One tunnel by name; foreign ones too. Raises NotFoundError."""
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         record = recorded.shown.tunnels.get(name)
         if record is not None:
-            return self._engine.observer(recorded).tunnel(record)
+            return self._reconciler.observer(recorded).tunnel(record)
         tunnels = self.tunnels()
         for status in tunnels:
             if status.name == name:
@@ -106,10 +106,10 @@ class Manager:
 
     def session(self, tunnel: str, name: str, *, secrets: bool = True) -> SessionStatus:
         """One session by name. Raises NotFoundError."""
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         record = recorded.tunnels.get(tunnel)
         if record is not None and (session := record.session(name)) is not None:
-            return self._engine.observer(recorded).tunnel(record.with_sessions((session,))).sessions[0]
+            return self._reconciler.observer(recorded).tunnel(record.with_sessions((session,))).sessions[0]
         sessions = self.tunnel(tunnel).sessions
         for status in sessions:
             if status.name == name:
@@ -149,11 +149,11 @@ class Manager:
 
     def records(self) -> Records:
         """What is on record, secrets included."""
-        return self._engine.store.tunnels()
+        return self._reconciler.store.tunnels()
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         records = recorded.tunnels
         for name in names:
             if name not in records:
@@ -172,7 +172,7 @@ class Manager:
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """Who changed what when: the last changes, the newest first."""
-        return self._engine.store.audit(limit)
+        return self._reconciler.store.audit(limit)
 
     # -- tunnels -------------------------------------------------------------------------------------------------
 
@@ -185,9 +185,9 @@ class Manager:
         def want(whole: HostRecords) -> HostRecords:
             if name in whole.tunnels:
                 raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it")
-            return _lasting(self._settling(whole).tunnel(name, words), name, transient)
+            return _lasting(self._resolver(whole).tunnel(name, words), name, transient)
 
-        self._engine.change(want, frozenset({(name, None)}))
+        self._reconciler.change(want, frozenset({(name, None)}))
         return self.tunnel(name)
 
     def put_tunnel(
@@ -201,10 +201,10 @@ class Manager:
         def want(whole: HostRecords) -> HostRecords:
             if check is not None:
                 check(whole.tunnels.get(name))
-            settled = self._settling(whole).tunnel(name, words)
+            settled = self._resolver(whole).tunnel(name, words)
             return settled if transient is None else _lasting(settled, name, transient)
 
-        return _change(self._engine.change(want, frozenset({(name, None)})), name)
+        return _change(self._reconciler.change(want, frozenset({(name, None)})), name)
 
     def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> ChangeResult:
         """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions.
@@ -219,32 +219,32 @@ class Manager:
             merged = _merged(DesiredTunnel.from_specs(old.spec).words, words)
             if "local-port" in words and words["local-port"] is None:
                 merged["local-port"] = None  # to be chosen anew
-            return self._settling(whole).tunnel(name, merged)
+            return self._resolver(whole).tunnel(name, merged)
 
-        return _change(self._engine.change(want, frozenset({(name, None)})), name)
+        return _change(self._reconciler.change(want, frozenset({(name, None)})), name)
 
     def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
 
         def want(whole: HostRecords) -> HostRecords:
-            if name not in whole.tunnels and name in self._engine.unfinished().tunnels:
+            if name not in whole.tunnels and name in self._reconciler.unfinished().tunnels:
                 return whole  # whoever made it was killed half-way: it goes as nothing wants it
             old = self._record(whole.tunnels, name)
             if check is not None:
                 check(old)
-            return self._settling(whole).without_tunnel(name)
+            return self._resolver(whole).without_tunnel(name)
 
-        self._engine.change(want, frozenset({(name, None)}))
+        self._reconciler.change(want, frozenset({(name, None)}))
 
     def rename_tunnel(self, name: str, new: str) -> None:
         """Give a tunnel another name, on record, in links and marks, and interrupt nothing."""
         self._record(self.records(), name)
-        self._engine.rename(Renaming(name, None, new))
+        self._reconciler.rename(Renaming(name, None, new))
 
     def rename_session(self, tunnel: str, name: str, new: str) -> None:
         """Give a session another name, on record, in links and marks, and interrupt nothing."""
         _session_record(self._record(self.records(), tunnel), name)
-        self._engine.rename(Renaming(tunnel, name, new))
+        self._reconciler.rename(Renaming(tunnel, name, new))
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
@@ -256,9 +256,9 @@ class Manager:
             if record.session(name) is not None:
                 remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
                 raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy)
-            return self._settling(whole).session(tunnel, name, words)
+            return self._resolver(whole).session(tunnel, name, words)
 
-        self._engine.change(want, frozenset({(tunnel, name)}))
+        self._reconciler.change(want, frozenset({(tunnel, name)}))
         return self.session(tunnel, name)
 
     def put_session(
@@ -273,9 +273,9 @@ class Manager:
             record = self._record(whole.tunnels, tunnel)
             if check is not None:
                 check(record.session(name))
-            return self._settling(whole).session(tunnel, name, words)
+            return self._resolver(whole).session(tunnel, name, words)
 
-        return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
+        return _change(self._reconciler.change(want, frozenset({(tunnel, name)})), tunnel, name)
 
     def set_session(
         self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
@@ -289,31 +289,31 @@ class Manager:
             old = _session_record(self._record(whole.tunnels, tunnel), name)
             if check is not None:
                 check(old)
-            return self._settling(whole).session(tunnel, name, _merged(old.spec.to_words(), words))
+            return self._resolver(whole).session(tunnel, name, _merged(old.spec.to_words(), words))
 
-        return _change(self._engine.change(want, frozenset({(tunnel, name)})), tunnel, name)
+        return _change(self._reconciler.change(want, frozenset({(tunnel, name)})), tunnel, name)
 
     def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
         """Remove a session and its netdev; it is true when this returns."""
 
         def want(whole: HostRecords) -> HostRecords:
             record = self._record(whole.tunnels, tunnel)
-            begun = self._engine.unfinished().tunnels.get(tunnel)
+            begun = self._reconciler.unfinished().tunnels.get(tunnel)
             if record.session(name) is None and begun is not None and begun.session(name) is not None:
                 return whole  # see del_tunnel
             old = _session_record(record, name)
             if check is not None:
                 check(old)
-            return self._settling(whole).without_session(tunnel, name)
+            return self._resolver(whole).without_session(tunnel, name)
 
-        self._engine.change(want, frozenset({(tunnel, name)}))
+        self._reconciler.change(want, frozenset({(tunnel, name)}))
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Outcome:
         """What `apply` would do now. Touches nothing."""
         wanted = tuple(wanted)
-        return self._engine.preview(lambda whole: self._settling(whole).all(wanted, prune=prune), None)
+        return self._reconciler.preview(lambda whole: self._resolver(whole).all(wanted, prune=prune), None)
 
     def apply(
         self,
@@ -333,8 +333,8 @@ class Manager:
         wanted = tuple(wanted)
         if may_wait:
             return self._apply_what_can_be(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
-        want = lambda whole: self._settling(whole).all(wanted, prune=prune)  # noqa: E731
-        return self._engine.change(want, None, confirm_s=confirm_s, on_step=on_step, verb="apply")
+        want = lambda whole: self._resolver(whole).all(wanted, prune=prune)  # noqa: E731
+        return self._reconciler.change(want, None, confirm_s=confirm_s, on_step=on_step, verb="apply")
 
     def _apply_what_can_be(
         self, wanted: tuple[Desired, ...], *, prune: bool, confirm_s: float | None, on_step: OnStep | None
@@ -343,15 +343,15 @@ class Manager:
         without: set[tuple[str, str | None]] = set()
 
         def want(whole: HostRecords) -> HostRecords:
-            put = self._settling(whole).all(wanted, prune=prune, may_lack=True)
-            settled = self._settling(put).again(None, None, late, tunnels_too=True)
+            put = self._resolver(whole).all(wanted, prune=prune, may_lack=True)
+            settled = self._resolver(put).again(None, None, late, tunnels_too=True)
             for error in late.links.values():
                 if not isinstance(error, WAITED_FOR):
                     raise error
             without.update(late.sessions, ((name, None) for name in late.tunnels))
             return settled
 
-        outcome = self._engine.change(
+        outcome = self._reconciler.change(
             want,
             None,
             confirm_s=confirm_s,
@@ -367,19 +367,19 @@ class Manager:
 
     def confirm(self) -> bool:
         """Keep what waits for its confirmation. False when nothing does."""
-        return self._engine.confirm()
+        return self._reconciler.confirm()
 
     def rollback(self) -> Outcome | None:
         """Undo what waits for its confirmation. None when nothing does."""
-        return self._engine.rollback()
+        return self._reconciler.rollback()
 
     def expire(self) -> Outcome | None:
         """Undo what was not confirmed in time. None when nothing is due."""
-        return self._engine.expire()
+        return self._reconciler.expire()
 
     def unconfirmed_s(self) -> float | None:
         """Seconds that are left to confirm the change that awaits it; None without one."""
-        return self._engine.unconfirmed_s()
+        return self._reconciler.unconfirmed_s()
 
     def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
         """Put a tunnel that something else made on record, with its sessions; its traffic is not touched.
@@ -391,12 +391,12 @@ class Manager:
         if not status.foreign:
             raise ExistsError(f"tunnel {foreign}", "is on record already")
         name = name or f"t{status.spec.tunnel_id}"
-        self._engine.adopt(adopted(status, name, sublayer))
+        self._reconciler.adopt(adopted(status, name, sublayer))
         return self.tunnel(name)
 
     def down(self) -> Outcome:
         """Remove everything of ours that runs, and keep it on record: `restore` brings it back."""
-        return self._engine.stop()
+        return self._reconciler.stop()
 
     def restore(
         self,
@@ -416,36 +416,36 @@ class Manager:
         leaves alone what `down` stopped, and names that are on record no more. Gives the names of what was brought
         back. Raises the first error, after all the others have been tried.
         """
-        self._engine.expire()
+        self._reconciler.expire()
         if names is None and stopped:
-            for ended in self._engine.replace_old_workers():
+            for ended in self._reconciler.replace_old_workers():
                 if tell is not None:
                     tell(RestoreEvent(ended.subject, RestoreOutcome.FAILED, ended))
         if names is not None:
-            recorded = self._engine.store.load()
+            recorded = self._reconciler.store.load()
             names = [names] if isinstance(names, str) else list(names)
             keys = [self._key(recorded, name) for name in names] if stopped else names
             names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
-        restored = Restorer(self._engine, self._settling, tell, stopped=stopped).restore(names, wait_s)
-        heeded = [name for name in self._surroundings.heed(names) if name not in restored]
+        restored = Restorer(self._reconciler, self._resolver, tell, stopped=stopped).restore(names, wait_s)
+        heeded = [name for name in self._refresher.refresh(names) if name not in restored]
         if tell is not None:
             for name in heeded:
                 tell(RestoreEvent(name, RestoreOutcome.RESTORED))
         return sorted([*restored, *heeded])
 
-    def heed(self) -> list[str]:
+    def refresh(self) -> list[str]:
         """Have sessions heed routes, netdevs and IPsec policies as they are now, where they depend on more of them than
         the kernel sees to. `restore` does so, too. Interrupts nothing; gives the tunnels' names. Raises BusyError while
         another change is under way.
         """
-        return self._surroundings.heed(timeout_s=0)
+        return self._refresher.refresh(timeout_s=0)
 
     def restore_namespaces(self) -> tuple[str, ...]:
         """Make the network namespaces again that were made on demand and are gone, without what belongs into them.
 
         For units, which may not make any themselves (`restore` does where it may). Gives their names.
         """
-        return self._engine.restore_namespaces()
+        return self._reconciler.restore_namespaces()
 
     def orphans(self, known: Collection[str] = ()) -> dict[str, int | None]:
         """Tunnels and virtual cards (`link NAME`) with a worker: its pid; None where the netdevs are there, but nobody
@@ -454,9 +454,9 @@ class Manager:
         That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
         netdevs as well, unless they were taken down. Tunnels that wait on record (TunnelRecord.waits) count, too.
         """
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         unconfirmed = recorded.pending is not None and recorded.pending.deadline is not None
-        observer = self._engine.observer(recorded)
+        observer = self._reconciler.observer(recorded)
         found: dict[str, int | None] = {}
         for record in recorded.tunnels.values():
             if record.waits and record.stopped is None and not unconfirmed:
@@ -468,7 +468,7 @@ class Manager:
                 found[status.name] = status.worker_pid
             elif record.stopped is None and (
                 status.condition is Condition.MISSING
-                or (status.condition is Condition.INCOMPLETE and not held(self._engine.places.runtime))
+                or (status.condition is Condition.INCOMPLETE and not held(self._reconciler.places.runtime))
             ):
                 there = [one.netdev for one in status.sessions if one.netdev]
                 lost = there
@@ -487,8 +487,8 @@ class Manager:
         That is what deleting a netdev leaves. One that was moved to where it can't be seen does not count, nor does
         what `down` stopped, or a change is about that is under way or was killed.
         """
-        recorded = self._engine.store.load()
-        observer = self._engine.observer(recorded)
+        recorded = self._reconciler.store.load()
+        observer = self._reconciler.observer(recorded)
         if recorded.pending is not None:
             return set()
         return {
@@ -503,7 +503,7 @@ class Manager:
         hung = any(one.worker_pid is None for one in cards) and not all(self._card_workers().values())
         for status in cards:
             netdev = status.netdev
-            changing = status.condition is Condition.INCOMPLETE and held(self._engine.places.runtime)
+            changing = status.condition is Condition.INCOMPLETE and held(self._reconciler.places.runtime)
             if status.worker_pid is not None:
                 found[link_key(status.name)] = status.worker_pid
             elif netdev is not None and not changing and not (hung and (netdev.carrier or not netdev.up)):
@@ -511,7 +511,7 @@ class Manager:
         return found
 
     def _card_workers(self) -> dict[int, bool]:
-        return self._engine.links.workers(self._engine.store.load().shown.links)
+        return self._reconciler.links.workers(self._reconciler.store.load().shown.links)
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
@@ -521,7 +521,7 @@ class Manager:
 
     def following_ports(self) -> list[FollowingPort]:
         """The ports on record whose NIC follows the link of their far end's; see l2tpv3.liveness.link_loss."""
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         return following_ports(recorded.tunnels, recorded.links)
 
     def tell_circuits(self, told: Mapping[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
@@ -534,14 +534,14 @@ class Manager:
 
     # -- shared --------------------------------------------------------------------------------------------------
 
-    def _settling(self, whole: HostRecords) -> Resolver:
-        unfinished = self._engine.unfinished()
+    def _resolver(self, whole: HostRecords) -> Resolver:
+        unfinished = self._reconciler.unfinished()
 
-        def settler(before: HostRecords, bridges: Collection[str]) -> TunnelResolver:
-            places = self._engine.places
+        def tunnel_resolver(before: HostRecords, bridges: Collection[str]) -> TunnelResolver:
+            places = self._reconciler.places
             return TunnelResolver(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
 
-        return Resolver(whole, unfinished, settler, self._engine.links, self._engine.store.host_id)
+        return Resolver(whole, unfinished, tunnel_resolver, self._reconciler.links, self._reconciler.store.host_id)
 
     def _key(self, recorded: Recorded, name: str) -> str:
         """A tunnel or a link as the Restorer calls it. Raises NotFoundError, ForeignError."""

@@ -149,10 +149,10 @@ class Supervisor:
         else:
             self._complained = ""
 
-    def _heed(self) -> None:
+    def _refresh(self) -> None:
         """Sessions that depend on routes, netdevs and policies, which may be others now."""
         try:
-            for name in self._manager.heed():
+            for name in self._manager.refresh():
                 self._tell(RestoreEvent(name, RestoreOutcome.RESTORED))
             self._unheeded = ""
         except BusyError:
@@ -186,7 +186,7 @@ class Supervisor:
             workers = {}
         silent = {pid for pid, answers in workers.items() if not answers}
         if not silent:  # which would have to be waited for once more
-            self._heed()
+            self._refresh()
             self._bare = self._without_netdevs() if workers else set()
         self._asked = time.monotonic()
         for pid in silent - self._workers.keys():

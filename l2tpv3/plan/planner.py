@@ -25,7 +25,7 @@ def plan_everything(change: PlanInput) -> tuple[AnyStep, ...]:
             old=links.old,
             maybe=links.maybe,
             wanted=links.wanted,
-            seen=change.world.links,
+            seen=change.observation.links,
             tunnels=_named(change.wanted, change.old),
             tunnels_old=_named(change.maybe, change.old),
             renewed=frozenset(_renewed(steps)),

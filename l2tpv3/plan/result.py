@@ -35,10 +35,10 @@ class Outcome:
     @property
     def told(self) -> tuple[StepText, ...]:
         """The steps in words, and what changes on record alone."""
-        return (*map(of_namespace, self.namespaces), *describe(self.steps), *self.told_of_record, *self.lost)
+        return (*map(of_namespace, self.namespaces), *describe(self.steps), *self.steps_on_record, *self.lost)
 
     @property
-    def told_of_record(self) -> list[StepText]:
+    def steps_on_record(self) -> list[StepText]:
         """What changes on record alone."""
         return describe_record(self.before, self.after, self.steps)
 

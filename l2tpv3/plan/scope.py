@@ -153,13 +153,13 @@ def what_to_undo(
     alone: set[tuple[str, str]] = set()
     for name in names:
         beliefs = [records[name] for records in (change.old, change.maybe) if name in records]
-        running = [alive for one in beliefs if (alive := what_is_alive(one, change.world)) is not None]
+        running = [alive for one in beliefs if (alive := what_is_alive(one, change.observation)) is not None]
         ran = {one.spec.name for one in running[0].sessions} if running else set()
         outlived = {
             one.spec.name: one
             for record in reversed(beliefs)
             for one in record.sessions
-            if (name, one.spec.name) in change.world.netdevs and one.spec.name not in ran
+            if (name, one.spec.name) in change.observation.netdevs and one.spec.name not in ran
         }
         carried = _carried([*beliefs, *([made[name]] if name in made else [])], now)
         if not running and outlived and carried is None:  # its tunnel could not be made
@@ -173,9 +173,9 @@ def what_to_undo(
             wanted[name] = base.with_sessions((*base.sessions, *kept))
     links = dataclasses.replace(
         change.links,
-        wanted={name: record for name, record in change.links.old.items() if name in change.world.links.there},
+        wanted={name: record for name, record in change.links.old.items() if name in change.observation.links.there},
     )
-    back = dataclasses.replace(change, maybe=made, wanted=wanted, world=now, scope=frozenset(about), links=links)
+    back = dataclasses.replace(change, maybe=made, wanted=wanted, observation=now, scope=frozenset(about), links=links)
     return leave_out(back, alone, ()), alone
 
 
@@ -184,15 +184,15 @@ def _subject(step: Step) -> tuple[str, str | None]:
     return step.tunnel.spec.name, session.spec.name if session is not None else None
 
 
-def _carried(records: Collection[TunnelRecord], world: Observation) -> set[str] | None:
+def _carried(records: Collection[TunnelRecord], observation: Observation) -> set[str] | None:
     """The names of the sessions that run of a tunnel, as any of these records; None when the tunnel does not."""
-    alive = [one for record in records if (one := what_is_alive(record, world)) is not None]
+    alive = [one for record in records if (one := what_is_alive(record, observation)) is not None]
     return {one.spec.name for record in alive for one in record.sessions} if alive else None
 
 
-def what_is_alive(record: TunnelRecord, world: Observation) -> TunnelRecord | None:
+def what_is_alive(record: TunnelRecord, observation: Observation) -> TunnelRecord | None:
     """What of a record is running; None when its tunnel is not."""
-    seen = world.tunnel(record)
+    seen = observation.tunnel(record)
     if seen is None:
         return None
     ids = {one.session_id for one in seen.sessions}

@@ -69,7 +69,7 @@ class PlanInput:
 
     old: Records
     wanted: Records
-    world: Observation
+    observation: Observation
     in_place: InPlace
     tunnels_in_place: InPlace = field(default_factory=dict)
     maybe: Records = field(default_factory=dict)
@@ -138,10 +138,10 @@ class _TunnelPlan:
         self._begun = known[1].sessions if known[1] is not None else ()
         self.wanted = change.wanted.get(name)
         whole = change.covers(name)
-        live = [record for record in self.beliefs if change.world.tunnel(record) is not None]
+        live = [record for record in self.beliefs if change.observation.tunnel(record) is not None]
         self.doomed: list[TunnelRecord] = []
         for record in live if whole else ():
-            stays = self.wanted is not None and _identical(record, self.wanted, change.world)
+            stays = self.wanted is not None and _identical(record, self.wanted, change.observation)
             if not stays and not any(identity(record) == identity(other) for other in self.doomed):
                 self.doomed.append(record)
         # One that is there but that this name was never known to have is another's: of a tunnel that goes, or foreign.
@@ -209,15 +209,15 @@ class _TunnelPlan:
         """
         kept = {session.spec.name for session in self.wanted.sessions} if self.wanted else set()
         done: set[str] = set()
-        lost = [record for record in self.beliefs if (record.datapath, self.name) in self.change.world.lost]
+        lost = [record for record in self.beliefs if (record.datapath, self.name) in self.change.observation.lost]
         if lost and self.change.covers(self.name):
             yield DelTunnel(tunnel=lost[0], why="it is in a network namespace that has lost its name")
         for record in self.beliefs:
-            if self.change.world.tunnel(record) is not None:
+            if self.change.observation.tunnel(record) is not None:
                 continue
             for session in record.sessions:
                 name = session.spec.name
-                there = (self.name, name) in self.change.world.netdevs
+                there = (self.name, name) in self.change.observation.netdevs
                 if there and name not in kept | done and self.change.covers(self.name, name):
                     done.add(name)
                     yield DelSession(tunnel=record, session=session)
@@ -235,9 +235,9 @@ class _TunnelPlan:
                 moved = self._move(wanted, session, staying)
                 yield from [moved] if moved else self._add(wanted, session, "")
             return
-        live = self.change.world.tunnel(wanted)
+        live = self.change.observation.tunnel(wanted)
         if live is None and self.changed_from is not None:
-            live = self.change.world.tunnel(self.changed_from)
+            live = self.change.observation.tunnel(self.changed_from)
         if live is None:
             self._refuse_missing(wanted)
             return
@@ -252,20 +252,20 @@ class _TunnelPlan:
         kept = {session.spec.name for session in self.wanted.sessions}
         needed = {session.spec.ifname for record in self.change.wanted.values() for session in record.sessions}
         for old in staying:
-            seen = self.change.world.tunnel(old)
+            seen = self.change.observation.tunnel(old)
             for session in old.sessions:
                 spec = session.spec
                 if spec.name not in kept and spec.ifname in needed and seen and self._find(seen, spec.session_id):
                     yield DelSession(tunnel=old, session=session)
 
     def _why_missing(self, wanted: TunnelRecord) -> str:
-        fault = self.change.world.may_be_carried(wanted)
+        fault = self.change.observation.may_be_carried(wanted)
         return f"{fault.subject}, which may carry it, {fault.problem}" if fault is not None else "it is not running"
 
     def _refuse_missing(self, wanted: TunnelRecord) -> None:
         """A session can't be changed while its tunnel, which is out of scope, is not running; but it can be removed."""
         if any(self.change.covers(self.name, session.spec.name) for session in wanted.sessions):
-            if (fault := self.change.world.may_be_carried(wanted)) is not None:
+            if (fault := self.change.observation.may_be_carried(wanted)) is not None:
                 raise fault
             remedy = f"`l2tpctl restore {self.name}` brings it back"
             raise NotFoundError(f"tunnel {self.name}", "it is on record but not running", remedy)
@@ -281,13 +281,13 @@ class _TunnelPlan:
         """A session in those tunnels that go, but are still there."""
         for old in staying:
             before = old.session(name)
-            seen = self.change.world.tunnel(old)
+            seen = self.change.observation.tunnel(old)
             if before is not None and seen is not None and self._find(seen, before.spec.session_id) is not None:
                 yield old, before
 
     def _add(self, tunnel: TunnelRecord, session: SessionRecord, why: str) -> Iterator[Step]:
         spec = session.spec
-        netdev = self.change.world.netdevs.get((self.name, spec.name))
+        netdev = self.change.observation.netdevs.get((self.name, spec.name))
         homes = (netdev.netns,) if netdev is not None else ()
         yield AddSession(tunnel=tunnel, session=session, adopt=netdev is not None, homes=homes, why=why)
         mine = [there[spec.name] for there in self._by_name if spec.name in there]
@@ -307,7 +307,7 @@ class _TunnelPlan:
                 name, number = session.spec.name, session.spec.session_id
                 if name in kept or number in ids or not self.change.covers(self.name, name):
                     continue
-                there = self._find(live, number) is not None or (self.name, name) in self.change.world.netdevs
+                there = self._find(live, number) is not None or (self.name, name) in self.change.observation.netdevs
                 if there:
                     ids.add(number)
                     yield DelSession(tunnel=wanted, session=session)
@@ -346,7 +346,7 @@ class _TunnelPlan:
     def _compare(
         self, tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], seen: Session
     ) -> Iterator[Step]:
-        netdev = self.change.world.netdevs.get((self.name, wanted.spec.name))
+        netdev = self.change.observation.netdevs.get((self.name, wanted.spec.name))
         in_place = self.change.in_place.get(tunnel.datapath, frozenset())
         changed = _changed(wanted, mine, seen)
         forced = [name for name in changed if name not in in_place and name != "mtu"]
@@ -378,9 +378,9 @@ class _TunnelPlan:
         return ReplaceSession(tunnel=tunnel, session=new, old_tunnel=tunnel, old=old, why=why)
 
 
-def _identical(record: TunnelRecord, wanted: TunnelRecord, world: Observation) -> bool:
+def _identical(record: TunnelRecord, wanted: TunnelRecord, observation: Observation) -> bool:
     """Whether the tunnel that is there as `record` has it is what is wanted. What can be seen overrules the belief."""
-    seen = world.tunnel(wanted)
+    seen = observation.tunnel(wanted)
     one, other = identity(record), identity(wanted)
     if seen is not None and seen.udp_checksum is not None and wanted.spec.encap is Encap.UDP:
         one["udp-checksum"] = seen.udp_checksum

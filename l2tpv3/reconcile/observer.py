@@ -94,7 +94,7 @@ class Observer:
         self._faults[datapath.name] = carried.faults
         return carried.tunnels
 
-    def world(self, *beliefs: Records) -> Observation:
+    def observation(self, *beliefs: Records) -> Observation:
         """What is there of the tunnels and sessions on all these records, and beside them.
 
         What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
@@ -102,11 +102,11 @@ class Observer:
         records = [record for some in beliefs for record in some.values()]
         keys = {(record.datapath, record.spec.netns) for record in records}
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
-        world = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records))
-        missed = {record.datapath for record in records if world.tunnel(record) is None}
+        observation = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records))
+        missed = {record.datapath for record in records if observation.tunnel(record) is None}
         faults = {name: self.faults(name) for name in missed}
         lost = frozenset((name, tunnel) for name in missed for tunnel in self.lost(name))
-        return dataclasses.replace(world, faults=faults, lost=lost)
+        return dataclasses.replace(observation, faults=faults, lost=lost)
 
     def _netdevs_of(self, records: Iterable[TunnelRecord]) -> dict[tuple[str, str], NetdevState]:
         """See World.netdevs."""

@@ -186,7 +186,7 @@ class Reconciler:
                 steps=steps, before=before, after=before.edited(changed), namespaces=namespaces, lost=tuple(lost)
             )
             if on_step is not None:
-                for one in done.told_of_record:
+                for one in done.steps_on_record:
                     on_step(one)
             self.store.commit(changed, _audited(verb, done), after)
             self._runner.tidy({**change.wanted, **before.edited(changed).tunnels})
@@ -213,10 +213,12 @@ class Reconciler:
         for attempt in range(ROUNDS):
             with self._busy():
                 self._runner.take_all(steps, _telling(steps, on_step, begun))
-            world = self._with_links(self.observer(Recorded(tunnels={})).world(change.wanted), change.links.wanted)
-            steps = plan_everything(dataclasses.replace(once_done(change), world=world))
+            observation = self._with_links(
+                self.observer(Recorded(tunnels={})).observation(change.wanted), change.links.wanted
+            )
+            steps = plan_everything(dataclasses.replace(once_done(change), observation=observation))
             if not steps:
-                for one in self._runner.put_back(change.wanted, world.netdevs.keys()):
+                for one in self._runner.put_back(change.wanted, observation.netdevs.keys()):
                     if lost is not None:
                         lost.append(one)
                     if on_step is not None:
@@ -235,17 +237,17 @@ class Reconciler:
                     stack.enter_context(one.busy())
             yield
 
-    def _with_links(self, world: Observation, *known: Links) -> Observation:
+    def _with_links(self, observation: Observation, *known: Links) -> Observation:
         """With what is there of these links."""
         if not any(known):
-            return world
-        return dataclasses.replace(world, links=self.links.seen(*known))
+            return observation
+        return dataclasses.replace(observation, links=self.links.seen(*known))
 
     def _undo(self, change: PlanInput, note: PendingChange, begun: Collection[AnyStep]) -> None:
         """Take away what the begun steps made, and make again what they took away; see extent.what_to_undo."""
         made = note.target.made
         making = {**change.maybe, **made.tunnels}
-        now = self.observer(Recorded(tunnels={})).world(change.old, making, change.old)
+        now = self.observer(Recorded(tunnels={})).observation(change.old, making, change.old)
         back, alone = what_to_undo(change, begun, making, now)
         names = [step.link.spec.name for step in begun if isinstance(step, LinkStep)]
         known = [HostRecords(links=some) for some in (change.links.old, made.links, change.links.wanted)]
@@ -253,8 +255,8 @@ class Reconciler:
         apart = touched_links(frozenset(alone), (), *known) or frozenset()
         maybe = {**change.links.maybe, **made.links}
         links = dataclasses.replace(back.links, maybe=maybe, scope=touched - apart)
-        world = self._with_links(now, links.old, links.maybe)
-        back = dataclasses.replace(back, world=world, links=links)
+        observation = self._with_links(now, links.old, links.maybe)
+        back = dataclasses.replace(back, observation=observation, links=links)
         self._take(back, plan_everything(back))
 
     def _look(
@@ -273,12 +275,12 @@ class Reconciler:
             maybe=maybe.links,
             scope=touched_links(scope, about, recorded.everything, maybe, wanted),
         )
-        world = self.observer(recorded).world(recorded.tunnels, maybe.tunnels, wanted.tunnels)
+        observation = self.observer(recorded).observation(recorded.tunnels, maybe.tunnels, wanted.tunnels)
         return PlanInput(
             old=recorded.tunnels,
             maybe=maybe.tunnels,
             wanted=wanted.tunnels,
-            world=self._with_links(world, recorded.links, maybe.links, wanted.links),
+            observation=self._with_links(observation, recorded.links, maybe.links, wanted.links),
             in_place=self._in_place,
             tunnels_in_place=self._tunnels_in_place,
             scope=scope,
@@ -450,7 +452,7 @@ class Reconciler:
             if isinstance(step, AddTunnel):
                 name = step.tunnel.spec.name
                 for record in (change.old.get(name), change.maybe.get(name)):
-                    if record is not None and (fault := change.world.may_be_carried(record)) is not None:
+                    if record is not None and (fault := change.observation.may_be_carried(record)) is not None:
                         raise fault
 
     def _recorded(self, *, repairs: bool = False) -> Recorded:

@@ -23,7 +23,7 @@ class Refresher:
         self._places, self._store = places, store
         self._datapaths = {name: one for name, one in datapaths.items() if isinstance(one, Refreshable)}
 
-    def heed(self, names: Collection[str] | None = None, *, timeout_s: float = LOCK_TIMEOUT_S) -> list[str]:
+    def refresh(self, names: Collection[str] | None = None, *, timeout_s: float = LOCK_TIMEOUT_S) -> list[str]:
         """Do it, without interrupting anything. Gives the names of the tunnels.
 
         names: only of these; None is all on record. Raises BusyError when another change takes longer than `timeout_s`.

@@ -33,15 +33,15 @@ class Restorer:
 
     def __init__(
         self,
-        engine: Reconciler,
+        reconciler: Reconciler,
         settling: Callable[[HostRecords], Resolver],
         tell: Tell | None = None,
         *,
         stopped: bool = True,
     ) -> None:
         self._stopped = stopped
-        self._engine = engine
-        self._settling = settling
+        self._reconciler = reconciler
+        self._resolver = settling
         self._tell = tell or (lambda _: None)
         self._told: set[tuple[str, str]] = set()
         self._restored: set[str] = set()
@@ -75,7 +75,7 @@ class Restorer:
         return sorted(self._restored)
 
     def _namespaces(self) -> set[str | None]:
-        recorded = self._engine.store.load()
+        recorded = self._reconciler.store.load()
         records = recorded.tunnels.values()
         homes = {home(record.spec, one.spec) for record in records for one in record.sessions}
         links = {place for one in recorded.links.values() for place in (one.over_netns, one.resolved.home)}
@@ -123,8 +123,8 @@ class Restorer:
 
     def _inspect(self, names: Collection[str] | None) -> tuple[list[str], dict[str, L2tpError]]:
         """Which have what they need of the host, touching nothing."""
-        whole = self._engine.store.load().everything
-        settling = self._settling(whole)
+        whole = self._reconciler.store.load().everything
+        settling = self._resolver(whole)
         ready: list[str] = []
         failures: dict[str, L2tpError] = {}
         for name in _keys(whole):
@@ -176,9 +176,9 @@ class Restorer:
             if len(left) < len(asked):
                 raise _FewerError(left)
             about = touched_links(scope, links or (), whole)
-            return self._settling(whole).again(tunnels, about, late)
+            return self._resolver(whole).again(tunnels, about, late)
 
-        outcome = self._engine.change(
+        outcome = self._reconciler.change(
             want,
             scope,
             links=links or (),

@@ -72,7 +72,7 @@ def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
     return UnavailableError(subject, problem, remedy)
 
 
-def settle_tunnel(
+def resolve_tunnel(
     name: str, words: Mapping[str, Any], old: TunnelSpec | None, free_id: Callable[[str | None], int]
 ) -> TunnelSpec:
     """A TunnelSpec from the words given. What `old` has of ids and ports stays.
@@ -111,7 +111,7 @@ def port_is_open(words: Mapping[str, Any], old: TunnelSpec | None) -> bool:
     return old is None or old.encap is not Encap.UDP
 
 
-def settle_session(
+def resolve_session(
     name: str,
     words: Mapping[str, Any],
     old: SessionSpec | None,

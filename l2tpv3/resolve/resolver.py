@@ -22,7 +22,7 @@ from l2tpv3.model.spec import home
 from l2tpv3.resolve.links import check_links, resolve_link
 from l2tpv3.resolve.tunnels import TunnelResolver
 
-SettlerOf = Callable[[HostRecords, Collection[str]], TunnelResolver]
+TunnelResolverOf = Callable[[HostRecords, Collection[str]], TunnelResolver]
 """What settles tunnels beside what is on record; the names are of bridges that are links."""
 
 _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
@@ -48,22 +48,22 @@ class Resolver:
         self,
         before: HostRecords,
         unfinished: HostRecords,
-        settler: SettlerOf,
+        tunnel_resolver: TunnelResolverOf,
         there: LinksThere,
         host_id: Callable[[], str],
     ) -> None:
         self._before, self._unfinished = before, unfinished
-        self._settler_of, self._there, self._host_id = settler, there, host_id
+        self._tunnel_resolver_of, self._there, self._host_id = tunnel_resolver, there, host_id
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> HostRecords:
         """With one tunnel added or changed."""
-        return self._with_tunnels(self._settler().tunnel(name, words))
+        return self._with_tunnels(self._tunnel_resolver().tunnel(name, words))
 
     def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> HostRecords:
         """With one session added or changed."""
-        return self._with_tunnels(self._settler().session(tunnel, name, words))
+        return self._with_tunnels(self._tunnel_resolver().session(tunnel, name, words))
 
     def without_tunnel(self, name: str) -> HostRecords:
         """With one tunnel less. Raises ConflictError when a link is over one of its sessions."""
@@ -74,9 +74,9 @@ class Resolver:
         records = self._before.tunnels
         return self._with_tunnels({**records, tunnel: records[tunnel].without_session(name)})
 
-    def _settler(self) -> TunnelResolver:
+    def _tunnel_resolver(self) -> TunnelResolver:
         specs = [one.spec for one in self._before.links.values()]
-        return self._settler_of(self._before, [one.ifname for one in specs if one.type in _BRIDGES])
+        return self._tunnel_resolver_of(self._before, [one.ifname for one in specs if one.type in _BRIDGES])
 
     def _with_tunnels(self, tunnels: Records) -> HostRecords:
         """Links stay where they are, or go along with what they are over."""
@@ -162,7 +162,7 @@ class Resolver:
 
     def _refuse_loops(self, tunnels: Records, links: Links) -> None:
         """That no bridge of these links carries the packets of a tunnel whose session is to be a port of it."""
-        settler = self._settler()
+        tunnel_resolver = self._tunnel_resolver()
         for name, record in links.items():
             spec = record.resolved
             for one in spec.over if spec.type in _BRIDGES else ():
@@ -172,7 +172,7 @@ class Resolver:
                     self._before.links.get(name),
                     self._before.tunnels.get(tunnel),
                 ):
-                    settler.check_bridge(tunnels[tunnel], found.spec, spec.ifname)
+                    tunnel_resolver.check_bridge(tunnels[tunnel], found.spec, spec.ifname)
 
     def _may_lack(self, record: LinkRecord) -> frozenset[str]:
         """The members that it has on record already and that are not there now: it waits for them as it did before."""
@@ -193,8 +193,10 @@ class Resolver:
         for name, one in some.items():
             specs[name] = LinkSpec.from_words({**one.words, "name": name})
         bridges = [spec.ifname for spec in specs.values() if spec.type in _BRIDGES]
-        settler = self._settler_of(self._before, bridges)
-        tunnels = settler.all([one for one in wanted if isinstance(one, DesiredTunnel)], prune=prune, may_lack=may_lack)
+        tunnel_resolver = self._tunnel_resolver_of(self._before, bridges)
+        tunnels = tunnel_resolver.all(
+            [one for one in wanted if isinstance(one, DesiredTunnel)], prune=prune, may_lack=may_lack
+        )
         if not specs:
             self._refuse_unbridged(tunnels, {})
             return HostRecords(tunnels=tunnels)
@@ -223,7 +225,7 @@ class Resolver:
         late: gets what is not whole yet.
         """
         before = self._before
-        tunnels = self._settler().again(names, late, tunnels_too=tunnels_too)
+        tunnels = self._tunnel_resolver().again(names, late, tunnels_too=tunnels_too)
         chosen = {name for name in before.links if links is None or name in links}
         started = {
             name: dataclasses.replace(record, stopped=None) if name in chosen else record

@@ -90,12 +90,12 @@ class TunnelResolver:
             self._prune({one.name: {session.name for session in one.sessions} for one in wanted})
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
-            self._settle_tunnel(one.name, one.words)
+            self._resolve_tunnel(one.name, one.words)
             self._records[one.name] = dataclasses.replace(_started(self._records[one.name]), boot=None)  # it lasts
         self._choose_ports()
         self._compare_again()
         for one in wanted:
-            self._settle_sessions(one.name, {session.name: session.words for session in one.sessions})
+            self._resolve_sessions(one.name, {session.name: session.words for session in one.sessions})
         self._check([one.name for one in wanted], [(one.name, it.name) for one in wanted for it in one.sessions])
         return dict(sorted(self._records.items()))
 
@@ -108,7 +108,7 @@ class TunnelResolver:
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
         """What is on record with one tunnel added, or changed to what the words say and leave to defaults."""
-        self._settle_tunnel(name, words)
+        self._resolve_tunnel(name, words)
         self._choose_ports()
         self._records[name] = _started(self._records[name])
         self._check([name], [(name, one.spec.name) for one in self._records[name].sessions])
@@ -116,7 +116,7 @@ class TunnelResolver:
 
     def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Records:
         """What is on record with one session added, or changed to what the words say and leave to defaults."""
-        self._settle_session(tunnel, name, words)
+        self._resolve_session(tunnel, name, words)
         self._check([], [(tunnel, name)])
         return self._records
 
@@ -212,12 +212,12 @@ class TunnelResolver:
         seen = self._seen(record.datapath, record.spec.netns)
         return any(is_same(record, one) for one in seen.get(record.spec.tunnel_id, ()))
 
-    def _settle_tunnel(self, name: str, words: Mapping[str, Any]) -> None:
+    def _resolve_tunnel(self, name: str, words: Mapping[str, Any]) -> None:
         old = self._records.get(name)
         chosen = old or self._unfinished.get(name)
         like = chosen.spec if chosen else None
         subject = f"tunnel {name}: --id"
-        spec = allocate.settle_tunnel(name, words, like, lambda netns: self._free_ids(netns).lowest(subject))
+        spec = allocate.resolve_tunnel(name, words, like, lambda netns: self._free_ids(netns).lowest(subject))
         if allocate.port_is_open(words, chosen.spec if chosen else None):
             self._without_port[name] = words.get("remote-port") is None
         elif old is not None and spec == old.spec:
@@ -302,10 +302,10 @@ class TunnelResolver:
             self._patience_s = 0.0
             raise
 
-    def _settle_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> None:
-        self._settle_sessions(tunnel, {name: words})
+    def _resolve_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> None:
+        self._resolve_sessions(tunnel, {name: words})
 
-    def _settle_sessions(self, tunnel: str, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+    def _resolve_sessions(self, tunnel: str, wanted: Mapping[str, Mapping[str, Any]]) -> None:
         """Sessions of one tunnel, by name: those that have an id first."""
         record = self._records[tunnel]
         there = {one.spec.name: one for one in record.sessions}
@@ -324,7 +324,7 @@ class TunnelResolver:
             if old is not None and old.mac is not None and allocate.is_settled(wanted[name], old.spec):
                 continue
             with about_session(tunnel, name):
-                spec = allocate.settle_session(
+                spec = allocate.resolve_session(
                     name,
                     wanted[name],
                     like.spec if like else None,

@@ -101,22 +101,24 @@ def wanted_links(draw: st.DrawFn, sessions: set[str]) -> Links:
     return made
 
 
-def bring(world: World, old: Links, wanted: Links, sessions: set[str], anew: frozenset[str]) -> list[LinkStep]:
+def bring(observation: World, old: Links, wanted: Links, sessions: set[str], anew: frozenset[str]) -> list[LinkStep]:
     """Plan, take all steps, and give them."""
-    renewed = frozenset(("t", one) for one in (world.sessions ^ sessions) | anew)
+    renewed = frozenset(("t", one) for one in (observation.sessions ^ sessions) | anew)
     change = LinkChange(
-        old=old, wanted=wanted, seen=world.runner.seen(wanted, old), renewed=renewed,
-        tunnels=tunnels(*sessions), tunnels_old=tunnels(*world.sessions),
+        old=old, wanted=wanted, seen=observation.runner.seen(wanted, old), renewed=renewed,
+        tunnels=tunnels(*sessions), tunnels_old=tunnels(*observation.sessions),
     )  # fmt: skip
     before, after = plan_links(change)
-    world.take(before)
-    world.make_sessions(sessions, anew)
-    world.take(after)
+    observation.take(before)
+    observation.make_sessions(sessions, anew)
+    observation.take(after)
     return [*before, *after]
 
 
-def again(world: World, links: Links) -> list[LinkStep]:
-    change = LinkChange(old=links, wanted=links, seen=world.runner.seen(links), tunnels=tunnels(*world.sessions))
+def again(observation: World, links: Links) -> list[LinkStep]:
+    change = LinkChange(
+        old=links, wanted=links, seen=observation.runner.seen(links), tunnels=tunnels(*observation.sessions)
+    )
     before, after = plan_links(change)
     return [*before, *after]
 
@@ -126,22 +128,22 @@ def again(world: World, links: Links) -> list[LinkStep]:
 def test_the_steps_lead_to_what_is_wanted_and_a_second_plan_is_empty(data: st.DataObject) -> None:
     names = st.sets(st.sampled_from(["x", "y"]))
     first = data.draw(names)
-    world = World(first)
+    observation = World(first)
     old = data.draw(wanted_links(first))
-    bring(world, {}, old, first, frozenset())
-    assert again(world, old) == []
+    bring(observation, {}, old, first, frozenset())
+    assert again(observation, old) == []
     # Something removes a link behind our back.
     for name in data.draw(st.sets(st.sampled_from(NAMES))) & old.keys():
-        world.maker.remove(old[name].resolved, f"mark {name}")
+        observation.maker.remove(old[name].resolved, f"mark {name}")
     sessions = data.draw(names)
     wanted = data.draw(wanted_links(sessions))
     anew = frozenset(data.draw(st.sets(st.sampled_from(["x", "y"])))) & first & sessions
-    bring(world, old, wanted, sessions, anew)
-    assert again(world, wanted) == []
+    bring(observation, old, wanted, sessions, anew)
+    assert again(observation, wanted) == []
     for name, one in wanted.items():
-        seen = world.runner.seen({name: one}).there[name]
+        seen = observation.runner.seen({name: one}).there[name]
         assert {*seen.over} == {*below(one.spec, tunnels(*sessions), wanted).values()}
-    assert not [name for name in old if name not in wanted and world.runner.seen({name: old[name]}).there]
+    assert not [name for name in old if name not in wanted and observation.runner.seen({name: old[name]}).there]
 
 
 def links(*many: dict[str, Any], sessions: tuple[str, ...] = ()) -> dict[str, LinkRecord]:
@@ -163,53 +165,53 @@ VLAN = {"name": "v7", "type": "vlan", "id": 7, "over": "br"}
 
 
 def test_a_bridge_is_there_before_the_session_that_joins_it_and_takes_it_in_afterwards() -> None:
-    world = World(set())
-    steps = bring(world, {}, links(BRIDGE, VLAN, sessions=("x",)), {"x"}, frozenset())
+    observation = World(set())
+    steps = bring(observation, {}, links(BRIDGE, VLAN, sessions=("x",)), {"x"}, frozenset())
     assert list(said(steps)) == ["+br", "~br over", "+v7"]
 
 
 def test_what_lies_on_a_session_that_is_made_anew_is_made_anew_in_its_turn() -> None:
-    world = World({"x"})
+    observation = World({"x"})
     macvlan = {"name": "mv", "type": "macvlan", "over": "t/x"}
     wanted = links(
         BRIDGE | {"over": "n0"}, macvlan, {"name": "v8", "type": "vlan", "id": 8, "over": "mv"}, sessions=("x",)
     )
-    bring(world, {}, wanted, {"x"}, frozenset())
-    steps = bring(world, wanted, wanted, {"x"}, frozenset({"x"}))
+    bring(observation, {}, wanted, {"x"}, frozenset())
+    steps = bring(observation, wanted, wanted, {"x"}, frozenset({"x"}))
     assert list(said(steps)) == ["-v8", "-mv", "+mv", "+v8"]
     assert steps[0].why == "mv is made anew"
-    assert again(world, wanted) == []
+    assert again(observation, wanted) == []
 
 
 def test_what_changes_in_place_is_not_made_anew_and_nothing_on_it_is_touched() -> None:
-    world = World({"x"})
+    observation = World({"x"})
     old = links(BRIDGE, VLAN, sessions=("x",))
-    bring(world, {}, old, {"x"}, frozenset())
+    bring(observation, {}, old, {"x"}, frozenset())
     new = links(BRIDGE | {"over": "n0,n1", "priority": 7, "address": "10.0.0.2/24"}, VLAN, sessions=("x",))
-    (step,) = bring(world, old, new, {"x"}, frozenset())
+    (step,) = bring(observation, old, new, {"x"}, frozenset())
     assert isinstance(step, SetLink)
     assert {*step.words} == {"over", "priority", "address", "stp"} - {"stp"}
 
 
 def test_what_can_not_change_in_place_says_so_and_takes_along_what_lies_on_it() -> None:
-    world = World(set())
+    observation = World(set())
     old = links({"name": "mv", "type": "macvlan", "over": "n0"}, {"name": "v9", "type": "vlan", "id": 9, "over": "mv"})
-    bring(world, {}, old, set(), frozenset())
+    bring(observation, {}, old, set(), frozenset())
     new = links(
         {"name": "mv", "type": "macvlan", "over": "n1", "mode": "vepa"},
         {"name": "v9", "type": "vlan", "id": 9, "over": "mv"},
     )
-    steps = bring(world, old, new, set(), frozenset())
+    steps = bring(observation, old, new, set(), frozenset())
     assert list(said(steps)) == ["-v9", "-mv", "+mv", "+v9"]
     assert steps[1].why == "over, mode can't change in place"
 
 
 def test_a_change_in_scope_leaves_other_links_alone() -> None:
-    world = World(set())
+    observation = World(set())
     old = links({"name": "la", "type": "macvlan", "over": "n0"}, {"name": "lb", "type": "macvlan", "over": "n0"})
-    bring(world, {}, old, set(), frozenset())
+    bring(observation, {}, old, set(), frozenset())
     for one in old.values():
-        world.maker.remove(one.resolved, f"mark {one.spec.name}")
+        observation.maker.remove(one.resolved, f"mark {one.spec.name}")
     change = LinkChange(old=old, wanted=old, seen=LinksSeen(), tunnels={}, scope=frozenset({"lb"}))
     before, after = plan_links(change)
     assert list(said([*before, *after])) == ["+lb"]
@@ -224,10 +226,10 @@ def test_links_over_one_another_in_a_circle_are_refused() -> None:
 
 
 def test_what_a_killed_change_was_making_is_found_and_removed() -> None:
-    world = World(set())
+    observation = World(set())
     begun = links({"name": "la", "type": "macvlan", "over": "n0"})
-    bring(world, {}, begun, set(), frozenset())
-    change = LinkChange(old={}, maybe=begun, wanted={}, seen=world.runner.seen(begun), tunnels={})
+    bring(observation, {}, begun, set(), frozenset())
+    change = LinkChange(old={}, maybe=begun, wanted={}, seen=observation.runner.seen(begun), tunnels={})
     before, after = plan_links(change)
     assert list(said([*before, *after])) == ["-la"]
 

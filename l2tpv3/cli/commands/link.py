@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from l2tpv3.cli import link_options, options, selection
-from l2tpv3.cli.commands.tunnel import delete_each, manager_of, print_json, tell_change, tell_nothing
+from l2tpv3.cli.commands.tunnel import delete_each, manager_of, print_change, print_json, tell_nothing
 from l2tpv3.cli.link_options import with_words
-from l2tpv3.cli.output.address_notes import tell_hosts
+from l2tpv3.cli.output.address_notes import print_address_notes
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def add(
     """
     made = manager_of(ctx).links.add(name, {"type": type, **link_options.given(words)}, transient=transient)
     print(f"link {name}: added, {_summary(made)}", file=sys.stderr)
-    tell_hosts(f"link {name}", link_options.given(words))
+    print_address_notes(f"link {name}", link_options.given(words))
     _tell_notes(made)
     if json:
         print_links([made])
@@ -128,8 +128,8 @@ def set_(
     wanted = options.given(type=type) | link_options.reset(link_options.given(words))
     tell_nothing(f"link {name}", "link", wanted)
     change = links.set(name, wanted)
-    tell_change(f"link {name}", change)
-    tell_hosts(f"link {name}", wanted)
+    print_change(f"link {name}", change)
+    print_address_notes(f"link {name}", wanted)
     now = links.get(name)
     _tell_notes(now)
     if json:

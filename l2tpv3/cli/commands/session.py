@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from l2tpv3.cli import options, selection
-from l2tpv3.cli.commands.tunnel import delete_each, local_manager, manager_of, print_json, tell_change, tell_nothing
+from l2tpv3.cli.commands.tunnel import delete_each, local_manager, manager_of, print_change, print_json, tell_nothing
 from l2tpv3.cli.options import given
-from l2tpv3.cli.output.address_notes import tell_hosts
+from l2tpv3.cli.output.address_notes import print_address_notes
 
 if TYPE_CHECKING:
     from l2tpv3.model.status import SessionStatus
@@ -80,7 +80,7 @@ def add(
             f"session {tunnel}/{name}: cookies were generated; `l2tpctl peer {tunnel}` prints the other end's commands",
             file=sys.stderr,
         )
-    tell_hosts(f"session {tunnel}/{name}", words)
+    print_address_notes(f"session {tunnel}/{name}", words)
     _tell_notes(tunnel, made)
     if json:
         print_sessions([(tunnel, made)], secrets=show_secrets)
@@ -169,8 +169,8 @@ def set_(
     )  # fmt: skip
     manager = manager_of(ctx)
     tell_nothing(f"session {tunnel}/{name}", "session", words)
-    tell_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))
-    tell_hosts(f"session {tunnel}/{name}", words)
+    print_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))
+    print_address_notes(f"session {tunnel}/{name}", words)
     now = manager.session(tunnel, name, secrets=show_secrets)
     _tell_notes(tunnel, now)
     if json:

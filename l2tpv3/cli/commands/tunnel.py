@@ -158,7 +158,7 @@ def set_(
     )  # fmt: skip
     manager = manager_of(ctx)
     tell_nothing(f"tunnel {tunnel}", "tunnel", words)
-    tell_change(f"tunnel {tunnel}", manager.set_tunnel(tunnel, words))
+    print_change(f"tunnel {tunnel}", manager.set_tunnel(tunnel, words))
     if json:
         print_tunnels([manager.tunnel(tunnel)])
 
@@ -233,7 +233,7 @@ def tell_nothing(subject: str, command: str, words: Mapping[str, Any]) -> None:
         print(f"{subject}: nothing to change; `l2tpctl {command} set --help` lists the options", file=sys.stderr)
 
 
-def tell_change(subject: str, change: ChangeResult) -> None:
+def print_change(subject: str, change: ChangeResult) -> None:
     """Say on stderr when a change interrupted traffic, and what forced that."""
     if change.recreated:
         print(f"{subject}: made anew, traffic was interrupted: {change.why}", file=sys.stderr)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def tell_hosts(subject: str, words: Mapping[str, Any]) -> None:
+def print_address_notes(subject: str, words: Mapping[str, Any]) -> None:
     """Say on stderr of each address without a prefix length what it became, and what has neighbours.
 
     subject: the session or link. words: what was given for it, its `address` as a list or separated by commas, already
