@@ -16,8 +16,8 @@ class Here:
 
     def __init__(self, host: Host, manager: Manager | None = None) -> None:
         self.host = host
-        self.places = Paths(host.state_dir, host.runtime_dir)
-        self.manager = manager or Manager(self.places)
+        self.paths = Paths(host.state_dir, host.runtime_dir)
+        self.manager = manager or Manager(self.paths)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self.manager, name)

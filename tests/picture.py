@@ -32,23 +32,23 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
 
     Left out: counters, pids, interface indices, what the kernel makes up (link-local addresses, unasked MACs).
     """
-    places = Paths(host.state_dir, host.runtime_dir)
+    paths = Paths(host.state_dir, host.runtime_dir)
     lines: list[str] = []
     with inside(host.netns):
-        recorded = Store(places.state).load()
+        recorded = Store(paths.state).load()
         lines.append(f"pending {_plain_pending(recorded.pending)}")
         lines += [f"record {_plain_record(record)}" for record in recorded.tunnels.values()]
         lines += [f"link {record}" for record in recorded.links.values()]
-        lines += [f"mac {text}" for text in _macs(recorded.tunnels.values(), places)]
+        lines += [f"mac {text}" for text in _macs(recorded.tunnels.values(), paths)]
         lines.append(dump([(one.spec, [it.spec for it in one.sessions]) for one in recorded.tunnels.values()]))
-        manager = Manager(places)
+        manager = Manager(paths)
         lines += [f"status {one}" for one in _statuses(manager)]
         links = manager.links.all()
         lines += [f"link {text}" for text in _links(links)]
-        datapaths = (KernelDatapath(), UserDatapath(places), EbpfDatapath(places))
+        datapaths = (KernelDatapath(), UserDatapath(paths), EbpfDatapath(paths))
         seen = {one.name: sorted(one.tunnels(None), key=lambda it: it.tunnel_id) for one in datapaths}
     lines += [f"{name} {_plain(tunnel, names=name != 'kernel')}" for name, some in seen.items() for tunnel in some]
-    lines += [f"namespace on record {name}" for name in sorted(Store(places.state).namespaces())]
+    lines += [f"namespace on record {name}" for name in sorted(Store(paths.state).namespaces())]
     for netns in (host.netns, *namespaces):
         lines += [f"namespace {name}" for name in _names(Path("/run/netns")) if name.startswith(f"{netns}-")]
         lines += [f"netdev {text}" for text in _netdevs(netns)]
@@ -56,9 +56,9 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"socket {text}" for text in _sockets(netns)]
     expected = {tunnel.worker_pid for tunnel in (*seen["user"], *seen["ebpf"])} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
-    WorkerPool(places.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
-    files = [*_names(places.runtime), *_names(places.state)]
-    files += [f"{folder}/{name}" for folder in (CARDS, EBPF) for name in _names(places.runtime / folder)]
+    WorkerPool(paths.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
+    files = [*_names(paths.runtime), *_names(paths.state)]
+    files += [f"{folder}/{name}" for folder in (CARDS, EBPF) for name in _names(paths.runtime / folder)]
     lines += sorted(f"file {re.sub('worker-[0-9]+', 'worker', name)}" for name in files)
     return "\n".join(lines)
 
@@ -75,12 +75,12 @@ def _plain_record(record: TunnelRecord) -> TunnelRecord:
     )
 
 
-def _macs(records: Iterable[TunnelRecord], places: Paths) -> Iterator[str]:
+def _macs(records: Iterable[TunnelRecord], paths: Paths) -> Iterator[str]:
     """Whether netdevs have the MAC addresses that are on record."""
     locator = NetdevLocator()
     for record in records:
         for session in record.sessions:
-            found = locator.find(record.spec, session.spec, places.mark(record.spec.name, session.spec.name))
+            found = locator.find(record.spec, session.spec, paths.mark(record.spec.name, session.spec.name))
             said = "is not there" if found is None else "is as on record" if found.mac == session.mac else "differs"
             yield f"{record.spec.name}/{session.spec.name} {said}"
 

@@ -134,10 +134,10 @@ def test_taken_netdev_names_and_ids_are_conflicts(here: Here) -> None:
 def test_an_add_that_fails_leaves_nothing(pair: tuple[Here, Here], datapath: str, fails_at: int) -> None:
     host = pair[0].host
     countdown = Countdown()
-    places = Paths(host.state_dir, host.runtime_dir)
-    kinds: list[Any] = [KernelDatapath() if datapath == "kernel" else UserDatapath(places)]
+    paths = Paths(host.state_dir, host.runtime_dir)
+    kinds: list[Any] = [KernelDatapath() if datapath == "kernel" else UserDatapath(paths)]
     placer: Any = Breaking(RtnetlinkConfigurator(), countdown)
-    manager = Manager(places, [Breaking(kinds[0], countdown)], placer)
+    manager = Manager(paths, [Breaking(kinds[0], countdown)], placer)
     here = Here(host, manager)
     countdown.at = fails_at
     with pytest.raises(RefusedError, match="injected"):

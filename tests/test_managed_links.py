@@ -280,7 +280,7 @@ def test_mtu_auto_takes_back_what_was_given(manager: Manager) -> None:
 def test_a_link_that_something_else_removed_comes_back(manager: Manager, bench: Bench) -> None:
     manager.links.add("br0", {"type": "bridge", "over": ["eth1"]})
     record = manager.links.get("br0")
-    bench.maker.remove(record.spec, manager.places.link_mark("br0"))
+    bench.maker.remove(record.spec, manager.paths.link_mark("br0"))
     assert manager.links.get("br0").condition is Condition.MISSING
     assert [one.subject for one in manager.plan(manager.stated()).told] == ["link br0"]
     assert manager.restore() == ["link br0"]

@@ -63,18 +63,18 @@ def _session(number: int, ifname: str, attached: str | None) -> Session:
     return Session(session_id=number, peer_session_id=number, ifname=ifname, attached=attached)
 
 
-def _netdev(host: Host, places: Paths, ifname: str, *, marked: bool = True) -> None:
+def _netdev(host: Host, paths: Paths, ifname: str, *, marked: bool = True) -> None:
     host.ip(*TAP.format(ifname).split())
     if marked:
-        host.ip("link", "set", ifname, "alias", places.mark("t", "lan"))
+        host.ip("link", "set", ifname, "alias", paths.mark("t", "lan"))
 
 
 def _found(host: Host, datapath: Reports, old: Any, new: Any, *, wanted: Any) -> str | None:
     """The name of the session's netdev, by the record, by what a killed change was making, and by what is wanted."""
     with inside(host.netns):
-        places = Paths(host.state_dir, host.runtime_dir)
+        paths = Paths(host.state_dir, host.runtime_dir)
         datapaths: dict[str, Any] = {datapath.name: datapath}
-        observation = Observer(datapaths, places, NetdevLocator()).observation(old, new, wanted)
+        observation = Observer(datapaths, paths, NetdevLocator()).observation(old, new, wanted)
     netdev = observation.netdevs.get(("t", "lan"))
     return netdev.ifname if netdev is not None else None
 
@@ -87,10 +87,10 @@ def test_the_netdev_of_two_sessions_of_one_name_is_that_of_the_wanted_one(
     """The new one is made in the tunnel's namespace, wherever it is going to be."""
     host, inner = hosts.add("a", "inner")
     elsewhere = home == "inner"
-    places = Paths(host.state_dir, host.runtime_dir)
+    paths = Paths(host.state_dir, host.runtime_dir)
     old, new = (_record(number, "user", inner.netns if elsewhere else None) for number in (OLD, NEW))
     for ifname in sorted(("lan", "l2tpnew5"), key=lambda name: name == made_last):
-        _netdev(inner if elsewhere and ifname == "lan" else host, places, ifname)
+        _netdev(inner if elsewhere and ifname == "lan" else host, paths, ifname)
     both = Reports("user", _session(OLD, "lan", "lan"), _session(NEW, "l2tpnew5", "l2tpnew5"))
     assert _found(host, both, old, new, wanted=new) == "l2tpnew5"
     assert _found(host, both, old, new, wanted=old) == "lan"
@@ -102,10 +102,10 @@ def test_the_netdev_of_two_sessions_of_one_name_is_that_of_the_wanted_one(
 
 def test_a_netdev_that_has_no_mark_yet_leaves_the_other_sessions_alone(hosts: Hosts) -> None:
     (host,) = hosts.add("a")
-    places = Paths(host.state_dir, host.runtime_dir)
+    paths = Paths(host.state_dir, host.runtime_dir)
     old, new = (_record(number, "user", None) for number in (OLD, NEW))
-    _netdev(host, places, "lan")
-    _netdev(host, places, "l2tpnew5", marked=False)
+    _netdev(host, paths, "lan")
+    _netdev(host, paths, "l2tpnew5", marked=False)
     both = Reports("user", _session(OLD, "lan", "lan"), _session(NEW, "l2tpnew5", "l2tpnew5"))
     assert _found(host, both, old, new, wanted=new) is None
     assert _found(host, both, old, new, wanted=old) == "lan"
@@ -120,13 +120,13 @@ def test_where_only_first_names_are_told_one_that_is_there_is_the_sessions(
     """As the kernel tells them. The netdevs stand for l2tp_eth's, which not every kernel makes."""
     monkeypatch.setitem(locator._KINDS, "kernel", ("tun",))
     (host,) = hosts.add("a")
-    places = Paths(host.state_dir, host.runtime_dir)
+    paths = Paths(host.state_dir, host.runtime_dir)
     old, new = (_record(number, "kernel", None) for number in (OLD, NEW))
-    _netdev(host, places, "lan")
-    _netdev(host, places, "l2tpnew5", marked=False)
+    _netdev(host, paths, "lan")
+    _netdev(host, paths, "l2tpnew5", marked=False)
     both = Reports("kernel", _session(OLD, first_name, None), _session(NEW, "l2tpnew5", None))
     assert _found(host, both, old, new, wanted=new) is None
     assert _found(host, both, old, new, wanted=old) == "lan"
-    host.ip("link", "set", "l2tpnew5", "alias", places.mark("t", "lan"))
+    host.ip("link", "set", "l2tpnew5", "alias", paths.mark("t", "lan"))
     assert _found(host, both, old, new, wanted=new) == "l2tpnew5"
     assert _found(host, both, old, new, wanted=old) == "lan"

@@ -104,7 +104,7 @@ def lose(one: Host, names: set[str]) -> None:
     """Something removes links behind our back."""
     for status in one.manager.links.all():
         if status.name in names:
-            one.maker.remove(status.spec, one.manager.places.link_mark(status.name))
+            one.maker.remove(status.spec, one.manager.paths.link_mark(status.name))
 
 
 def assert_is_there(one: Host, wanted: tuple[Desired, ...], *, prune: bool) -> None:

@@ -40,7 +40,7 @@ class Machine:
     """A host with a kernel and a user datapath in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self.places = Paths(folder / "state", folder / "run")
+        self.paths = Paths(folder / "state", folder / "run")
         self.kernel, self.user = Fake("kernel"), Fake("user")
         self.boot()
 
@@ -49,7 +49,7 @@ class Machine:
         for one in (self.kernel, self.user):
             one._tunnels.clear()
             one._sessions.clear()
-        self.manager = Manager(self.places, [self.kernel, self.user], MemoryConfigurator(self.user))
+        self.manager = Manager(self.paths, [self.kernel, self.user], MemoryConfigurator(self.user))
 
     def add(self, name: str, remote: str, **words: object) -> tuple[int, int]:
         """Make a tunnel. Its ports."""

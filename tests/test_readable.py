@@ -76,5 +76,5 @@ def test_whatever_waits_here_does_so_above_1023(netns: Callable[[str], Host]) ->
     mode = next(host.runtime_dir.glob("worker-*.sock")).stat().st_mode
     assert mode & 0o777 == 0o600
     assert workers.quit_all() == 1
-    places = Paths(host.state_dir, host.runtime_dir)
-    assert next(follow(lambda: HostStatus(tunnels=(), links=()), places, counters_s=1.0)).type == "counters"
+    paths = Paths(host.state_dir, host.runtime_dir)
+    assert next(follow(lambda: HostStatus(tunnels=(), links=()), paths, counters_s=1.0)).type == "counters"

@@ -169,7 +169,7 @@ def test_what_is_taken_down_or_deleted_meanwhile_is_left_alone(tmp_path: Path, n
     after = make(tmp_path, Broken())
     news: list[RestoreEvent] = []
     restored: list[str] = []
-    with exclusive(after.places.runtime):
+    with exclusive(after.paths.runtime):
         thread = threading.Thread(
             target=lambda: restored.extend(after.restore(names, tell=news.append, stopped=False)), daemon=True
         )

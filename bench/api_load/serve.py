@@ -19,9 +19,9 @@ from l2tpv3_api.settings import Settings
 
 def main(folder: Path, tunnels: int, sessions: int) -> None:
     """Serve until SIGTERM. The rate is not limited: what is measured is what it can."""
-    places = Paths(folder / "state", folder / "run")
+    paths = Paths(folder / "state", folder / "run")
     memory = MemoryDatapath()
-    manager = Manager(places, [memory], MemoryConfigurator(memory))
+    manager = Manager(paths, [memory], MemoryConfigurator(memory))
     manager.apply(
         DesiredTunnel(
             name=f"t{number}",
@@ -31,7 +31,7 @@ def main(folder: Path, tunnels: int, sessions: int) -> None:
         for number in range(tunnels)
     )
     limits = Limits(rate=1_000_000, burst=1_000_000, connections=2048, connections_each=1024)
-    serve(manager, places, Settings(unix=folder / "api.sock", limits=limits))
+    serve(manager, paths, Settings(unix=folder / "api.sock", limits=limits))
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ class Ours(Side):
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as folder, contextlib.ExitStack() as stack:
             workers: list[int] = []
             for number in (0, 1):
-                places = Paths(Path(folder), Path(folder) / f"run{number}")
-                datapath = EbpfDatapath(places) if self.programs else UserDatapath(places)
+                paths = Paths(Path(folder), Path(folder) / f"run{number}")
+                datapath = EbpfDatapath(paths) if self.programs else UserDatapath(paths)
                 tunnel = self._tunnel(over, number)
                 datapath.add_tunnel(tunnel)
                 stack.callback(datapath.del_tunnel, tunnel)

@@ -57,18 +57,18 @@ class Manager:
 
     def __init__(
         self,
-        places: Paths | None = None,
+        paths: Paths | None = None,
         datapaths: Sequence[Datapath] | None = None,
         placer: NetdevConfigurator | None = None,
         makers: BackendOf | None = None,
     ) -> None:
         """makers: what makes links of each type; None is this host's."""
-        places = places or Paths.from_environment()
-        self.places = places
-        self._datapaths = {one.name: one for one in (_shipped(places) if datapaths is None else datapaths)}
+        paths = paths or Paths.from_environment()
+        self.paths = paths
+        self._datapaths = {one.name: one for one in (_shipped(paths) if datapaths is None else datapaths)}
         self._placer = placer or _shipped_placer()
-        self._reconciler = Reconciler(places, self._datapaths, self._placer, makers)
-        self._refresher = Refresher(places, self._reconciler.store, self._datapaths)
+        self._reconciler = Reconciler(paths, self._datapaths, self._placer, makers)
+        self._refresher = Refresher(paths, self._reconciler.store, self._datapaths)
         self.links = ManagedLinks(self._reconciler, self._resolver)
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class Manager:
         """What happens from now on, whoever does it; see l2tpv3.watch.follow. Blocks, and never ends by itself."""
         from l2tpv3.watch.follow import follow
 
-        return follow(self.look, self.places, types=types, counters_s=counters_s)
+        return follow(self.look, self.paths, types=types, counters_s=counters_s)
 
     @property
     def datapath_words(self) -> tuple[str, ...]:
@@ -468,7 +468,7 @@ class Manager:
                 found[status.name] = status.worker_pid
             elif record.stopped is None and (
                 status.condition is Condition.MISSING
-                or (status.condition is Condition.INCOMPLETE and not held(self._reconciler.places.runtime))
+                or (status.condition is Condition.INCOMPLETE and not held(self._reconciler.paths.runtime))
             ):
                 there = [one.netdev for one in status.sessions if one.netdev]
                 lost = there
@@ -503,7 +503,7 @@ class Manager:
         hung = any(one.worker_pid is None for one in cards) and not all(self._card_workers().values())
         for status in cards:
             netdev = status.netdev
-            changing = status.condition is Condition.INCOMPLETE and held(self._reconciler.places.runtime)
+            changing = status.condition is Condition.INCOMPLETE and held(self._reconciler.paths.runtime)
             if status.worker_pid is not None:
                 found[link_key(status.name)] = status.worker_pid
             elif netdev is not None and not changing and not (hung and (netdev.carrier or not netdev.up)):
@@ -538,8 +538,8 @@ class Manager:
         unfinished = self._reconciler.unfinished()
 
         def tunnel_resolver(before: HostRecords, bridges: Collection[str]) -> TunnelResolver:
-            places = self._reconciler.places
-            return TunnelResolver(self._datapaths, self._placer, places, before.tunnels, unfinished.tunnels, bridges)
+            paths = self._reconciler.paths
+            return TunnelResolver(self._datapaths, self._placer, paths, before.tunnels, unfinished.tunnels, bridges)
 
         return Resolver(whole, unfinished, tunnel_resolver, self._reconciler.links, self._reconciler.store.host_id)
 
@@ -591,12 +591,12 @@ def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> Change
     return ChangeResult(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
 
 
-def _shipped(places: Paths) -> list[Datapath]:
+def _shipped(paths: Paths) -> list[Datapath]:
     from l2tpv3.datapath.ebpf import EbpfDatapath
     from l2tpv3.datapath.kernel import KernelDatapath
     from l2tpv3.datapath.user import UserDatapath
 
-    return [KernelDatapath(), UserDatapath(places), EbpfDatapath(places)]
+    return [KernelDatapath(), UserDatapath(paths), EbpfDatapath(paths)]
 
 
 def _shipped_placer() -> NetdevConfigurator:

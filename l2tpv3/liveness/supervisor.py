@@ -43,10 +43,10 @@ class Supervisor:
     """Call `run`. complain: told of errors that are no single tunnel's or link's."""
 
     def __init__(
-        self, manager: Manager, places: Paths | None = None, *, tell: Tell, complain: Callable[[L2tpError], None]
+        self, manager: Manager, paths: Paths | None = None, *, tell: Tell, complain: Callable[[L2tpError], None]
     ) -> None:
         self._manager = manager
-        self._places = places or Paths.from_environment()
+        self._paths = paths or Paths.from_environment()
         self._tell, self._complain = tell, complain
         self._cables = LinkLoss(manager)
         self._tasks = Tasks(complain)
@@ -80,8 +80,8 @@ class Supervisor:
             self._look()
 
     def _changed(self) -> bool:
-        record = self._places.state / "l2tpv3.db"
-        runtime = self._places.runtime
+        record = self._paths.state / "l2tpv3.db"
+        runtime = self._paths.runtime
         sockets = (runtime, runtime / EBPF, runtime / CARDS)
         stamp = [_mtime(path) for path in (*sockets, record, record.with_name("l2tpv3.db-wal"))]
         changed, self._stamp = stamp != self._stamp, stamp

@@ -37,13 +37,13 @@ class Executor:
     """Takes steps on one host."""
 
     def __init__(
-        self, datapaths: Mapping[str, Datapath], placer: NetdevConfigurator, places: Paths, links: LinkExecutor
+        self, datapaths: Mapping[str, Datapath], placer: NetdevConfigurator, paths: Paths, links: LinkExecutor
     ) -> None:
         self._datapaths = datapaths
         self._placer = placer
         self._links = links
-        self._places = places
-        self._safekeeping = ForeignSettingsStore(places.runtime)
+        self._paths = paths
+        self._safekeeping = ForeignSettingsStore(paths.runtime)
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
         self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
 
@@ -220,7 +220,7 @@ class Executor:
         return last[1]
 
     def _mark(self, tunnel: TunnelRecord, session: SessionRecord) -> str:
-        return self._places.mark(tunnel.spec.name, session.spec.name)
+        return self._paths.mark(tunnel.spec.name, session.spec.name)
 
     def _datapath(self, record: TunnelRecord) -> Datapath:
         try:

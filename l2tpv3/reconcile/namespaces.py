@@ -31,11 +31,11 @@ _FALLBACKS: Final = frozenset(
 class NamespacesOnDemand:
     """Those of one record. Whoever changes that holds its lock meanwhile."""
 
-    def __init__(self, places: Paths, store: Store, *, real: bool) -> None:
+    def __init__(self, paths: Paths, store: Store, *, real: bool) -> None:
         """real: False where netdevs are pretended; then no namespace is made, either."""
         self._store = store
         self._real = real
-        self._alias = netns_alias(places.runtime)
+        self._alias = netns_alias(paths.runtime)
 
     @contextlib.contextmanager
     def standing_in(self, *, repairs: bool = False) -> Iterator[None]:

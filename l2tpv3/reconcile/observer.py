@@ -51,7 +51,7 @@ class Observer:
     def __init__(
         self,
         datapaths: Mapping[str, Datapath],
-        places: Paths,
+        paths: Paths,
         locator: Locator,
         unfinished: frozenset[tuple[str, str | None]] = frozenset(),
         records: Records | None = None,
@@ -65,7 +65,7 @@ class Observer:
         self._unchecksummed: dict[str | None, bool] = {}
         self._unfinished = unfinished
         self._datapaths = datapaths
-        self._places = places
+        self._paths = paths
         self._locator = locator
         self._seen: dict[tuple[str, str | None], list[Tunnel]] = {}
         self._by_id: dict[tuple[str, str | None], Mapping[int, Sequence[Tunnel]]] = {}
@@ -131,7 +131,7 @@ class Observer:
     def _netdev(self, sighting: _Sighting, others: frozenset[str | None] = frozenset()) -> NetdevState | None:
         """A session's netdev. others: see Evidence."""
         record, session, seen = sighting
-        mark = self._places.mark(record.spec.name, session.spec.name)
+        mark = self._paths.mark(record.spec.name, session.spec.name)
         attached = self._attached(sighting) if others else seen.attached if seen is not None else None
         evidence = Evidence(record.datapath, attached, alive=seen is not None, mac=session.mac, others=others)
         return self._locator.find(record.spec, session.spec, mark, evidence)
@@ -246,7 +246,7 @@ class Observer:
         """The session on record whose mark an ifalias is."""
         if self._marked is None:  # for all at once: in a large bridge each port asks for all the others
             self._marked = {
-                self._places.mark(name, session.spec.name): (record, session)
+                self._paths.mark(name, session.spec.name): (record, session)
                 for name, record in self._records.items()
                 for session in record.sessions
             }

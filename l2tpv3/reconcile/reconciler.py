@@ -57,27 +57,27 @@ class Reconciler:
 
     def __init__(
         self,
-        places: Paths,
+        paths: Paths,
         datapaths: Mapping[str, Datapath],
         placer: NetdevConfigurator,
         makers: BackendOf | None = None,
     ) -> None:
         """makers: what makes links of each type; None is this host's."""
-        self.places = places
-        self.store = Store(places.state)
+        self.paths = paths
+        self.store = Store(paths.state)
         self._datapaths = datapaths
         self._placer = placer
-        self.links = LinkExecutor(places.link_mark, makers or LinkBackends(places.runtime))
-        self._runner = Executor(datapaths, placer, places, self.links)
+        self.links = LinkExecutor(paths.link_mark, makers or LinkBackends(paths.runtime))
+        self._runner = Executor(datapaths, placer, paths, self.links)
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
         self._tunnels_in_place = {name: one.tunnel_in_place for name, one in datapaths.items()}
-        self._spaces = NamespacesOnDemand(places, self.store, real=isinstance(placer, RtnetlinkConfigurator))
+        self._spaces = NamespacesOnDemand(paths, self.store, real=isinstance(placer, RtnetlinkConfigurator))
 
     def observer(self, recorded: Recorded) -> Observer:
         """A fresh look at this host."""
         pending = recorded.pending
         unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
-        return Observer(self._datapaths, self.places, self._placer.locator(), unfinished, recorded.shown.tunnels)
+        return Observer(self._datapaths, self.paths, self._placer.locator(), unfinished, recorded.shown.tunnels)
 
     def unfinished(self) -> HostRecords:
         """What a change was making that was killed half-way, and which may therefore be there; nothing without one."""
@@ -334,7 +334,7 @@ class Reconciler:
             if record.spec.name in recorded.shown.tunnels:
                 raise ExistsError(f"tunnel {record.spec.name}", "exists already", "give another NAME")
             for session in record.sessions:
-                mark = self.places.mark(record.spec.name, session.spec.name)
+                mark = self.paths.mark(record.spec.name, session.spec.name)
                 self._placer.mark(resolved(record), resolved_session(session), mark)
             what = f"adopt tunnel {record.spec.name} with {len(record.sessions)} sessions"
             audit = AuditEntry(at=time.time(), who=caller(), what=what)
@@ -377,7 +377,7 @@ class Reconciler:
                     for one in sessions if session is not None else ():
                         datapath.set_session(is_, one)
             for one in sessions:
-                marks = self.places.mark(tunnel, names[one.name]), self.places.mark(now, one.name)
+                marks = self.paths.mark(tunnel, names[one.name]), self.paths.mark(now, one.name)
                 self._placer.mark_again(is_, one, *marks)
         self.store.forget_pending()
 
@@ -472,8 +472,8 @@ class Reconciler:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        self.places.make()
-        with exclusive(self.places.runtime):
+        self.paths.make()
+        with exclusive(self.paths.runtime):
             yield
 
 

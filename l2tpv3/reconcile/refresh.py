@@ -19,8 +19,8 @@ LOCK_TIMEOUT_S = 120.0
 class Refresher:
     """Call `heed` now and then."""
 
-    def __init__(self, places: Paths, store: Store, datapaths: Mapping[str, Datapath]) -> None:
-        self._places, self._store = places, store
+    def __init__(self, paths: Paths, store: Store, datapaths: Mapping[str, Datapath]) -> None:
+        self._paths, self._store = paths, store
         self._datapaths = {name: one for name, one in datapaths.items() if isinstance(one, Refreshable)}
 
     def refresh(self, names: Collection[str] | None = None, *, timeout_s: float = LOCK_TIMEOUT_S) -> list[str]:
@@ -33,7 +33,7 @@ class Refresher:
         if not working or not any(True for _ in self._outdated(working, names)):
             return []
         done: set[str] = set()
-        with exclusive(self._places.runtime, timeout_s=timeout_s):
+        with exclusive(self._paths.runtime, timeout_s=timeout_s):
             for datapath, tunnel, sessions in self._outdated(working, names):
                 for session in sessions:
                     with contextlib.suppress(NotFoundError):  # its worker has died

@@ -47,7 +47,7 @@ class TunnelResolver:
         self,
         datapaths: Mapping[str, Datapath],
         placer: NetdevConfigurator,
-        places: Paths,
+        paths: Paths,
         records: Records,
         unfinished: Records | None = None,
         bridges: Collection[str] = (),
@@ -58,7 +58,7 @@ class TunnelResolver:
         """
         self._datapaths = datapaths
         self._placer = placer
-        self._places = places
+        self._paths = paths
         self._before = records
         self._bridges = frozenset(bridges)
         self._unfinished = unfinished or {}
@@ -370,21 +370,21 @@ class TunnelResolver:
         if self._free_ifnames is None:
             records = (*self._records.values(), *self._before.values())
             self._free_ifnames = FreeIfnames(one.spec.ifname for record in records for one in record.sessions)
-        places = (tunnel.spec.netns, netns or tunnel.spec.netns)
-        return self._free_ifnames.lowest(places, [self._names(place) for place in places])
+        namespaces = (tunnel.spec.netns, netns or tunnel.spec.netns)
+        return self._free_ifnames.lowest(namespaces, [self._names(place) for place in namespaces])
 
     def _ours(self, tunnel: TunnelRecord, spec: SessionSpec) -> set[str]:
         """Names of netdevs that are our own: whether they are in the way is for clash.py to say."""
-        places = (home(tunnel.spec, spec), tunnel.spec.netns)
-        if places not in self._own:
-            self._own[places] = {
+        namespaces = (home(tunnel.spec, spec), tunnel.spec.netns)
+        if namespaces not in self._own:
+            self._own[namespaces] = {
                 one.spec.ifname
                 for record in (*self._before.values(), *self._unfinished.values())
                 if self._is_live(record)
                 for one in record.sessions
-                if home(record.spec, one.spec) in places
+                if home(record.spec, one.spec) in namespaces
             }
-        return self._own[places]
+        return self._own[namespaces]
 
     def _measured(self, tunnel: TunnelRecord, spec: SessionSpec, old: SessionRecord | None) -> SessionRecord:
         """old: what that session is on record as, or was about to be."""
@@ -407,7 +407,7 @@ class TunnelResolver:
     def _netdev(self, tunnel: TunnelRecord, session: SessionRecord) -> NetdevState | None:
         if self._locator is None:
             self._locator = self._placer.locator()
-        mark = self._places.mark(tunnel.spec.name, session.spec.name)
+        mark = self._paths.mark(tunnel.spec.name, session.spec.name)
         return self._locator.find(tunnel.spec, session.spec, mark)
 
     def _mtu(self, record: TunnelRecord, spec: SessionSpec) -> int:

@@ -28,7 +28,7 @@ _Pairs = list[tuple[str, SessionStatus]]
 
 def follow(
     look: Callable[[], HostStatus],
-    places: Paths,
+    paths: Paths,
     *,
     types: Collection[str] = (),
     counters_s: float | None = None,
@@ -38,18 +38,18 @@ def follow(
     types: only these. counters_s: all sessions' and links' counters so often, as happenings of type `counters`,
     too. Raises OSError where nobody may listen, L2tpError where looking fails.
     """
-    monitor = Monitor(places)
+    monitor = Monitor(paths)
     try:
-        yield from _Follower(look, places, monitor, counters_s).happenings(frozenset(types))
+        yield from _Follower(look, paths, monitor, counters_s).happenings(frozenset(types))
     finally:
         monitor.close()
 
 
 class _Follower:
     def __init__(
-        self, look: Callable[[], HostStatus], places: Paths, monitor: Monitor, counters_s: float | None
+        self, look: Callable[[], HostStatus], paths: Paths, monitor: Monitor, counters_s: float | None
     ) -> None:
-        self._look, self._places, self._monitor = look, places, monitor
+        self._look, self._paths, self._monitor = look, paths, monitor
         self._every_s = counters_s
         self._history = ChangeDetector()
         self._dirty_at: float | None = 0.0  # when to look: of time.monotonic()
@@ -91,7 +91,7 @@ class _Follower:
         """Wait for a change that is half-way, unless it takes long."""
         for _ in range(_SETTLE_ROUNDS):
             time.sleep(_SETTLE_S)
-            if not held(self._places.runtime):
+            if not held(self._paths.runtime):
                 return
 
     def _counters(self, now: float) -> Event:

@@ -62,9 +62,9 @@ class Monitor:
     absent, the rest works.
     """
 
-    def __init__(self, places: Paths) -> None:
-        self._places = places
-        self._sockets = (places.runtime, places.runtime / EBPF, places.runtime / CARDS)
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._sockets = (paths.runtime, paths.runtime / EBPF, paths.runtime / CARDS)
         self._poll = select.epoll()
         self._lock = threading.Lock()
         self._links: dict[tuple[int, int], LinkListener] = {}  # by the namespace's device and inode
@@ -84,7 +84,7 @@ class Monitor:
 
     def _watch_files(self) -> None:
         for directory, mask in (
-            (self._places.state, inotify.MODIFY | inotify.MOVED),
+            (self._paths.state, inotify.MODIFY | inotify.MOVED),
             *((directory, inotify.CREATE | inotify.DELETE) for directory in self._sockets),
             (Path(NETNS_DIR), inotify.CREATE | inotify.DELETE),
         ):
@@ -183,7 +183,7 @@ class Monitor:
     def _read_files(self) -> set[Change]:
         found = set()
         for directory, name, _ in self._files.read():
-            if directory == self._places.state:
+            if directory == self._paths.state:
                 if name in _RECORDS:
                     found.add(Change.RECORD)
             elif directory in self._sockets:

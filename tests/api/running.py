@@ -44,10 +44,10 @@ class Running:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.places = Paths(home / "state", home / "run")
-        self.unix = self.places.runtime / "api.sock"
+        self.paths = Paths(home / "state", home / "run")
+        self.unix = self.paths.runtime / "api.sock"
         self.log = home / "log"
-        self.tokens = Tokens(self.places.state)
+        self.tokens = Tokens(self.paths.state)
         self.process: subprocess.Popen[bytes] | None = None
         self.said: list[str] = []
         self._own_sockets = 0
@@ -58,8 +58,8 @@ class Running:
         return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": paths,
-            "L2TPV3_STATE_DIR": str(self.places.state),
-            "L2TPV3_RUNTIME_DIR": str(self.places.runtime),
+            "L2TPV3_STATE_DIR": str(self.paths.state),
+            "L2TPV3_RUNTIME_DIR": str(self.paths.runtime),
         }
 
     def start(self, *options: str, before: Sequence[str] = (), **environment: str) -> None:

@@ -26,8 +26,8 @@ def test_all_problems_are_told_at_once_with_pointers(client: TestClient) -> None
 def test_problems_of_a_whole_state_have_their_places(client: TestClient) -> None:
     state = {"tunnel": {"a": {"remote": "127.0.0.2", "session": {"s": {"mtu": 3}, "t": {"mu": 1}}}, "b": {}}}
     told = client.post("/v1/apply", json=state).json()
-    places = ["/tunnel/a/session/s/mtu", "/tunnel/a/session/t/mu", "/tunnel/b"]
-    assert sorted(one["pointer"] for one in told["errors"]) == places
+    paths = ["/tunnel/a/session/s/mtu", "/tunnel/a/session/t/mu", "/tunnel/b"]
+    assert sorted(one["pointer"] for one in told["errors"]) == paths
     assert client.get("/v1/tunnels").json()["total"] == 0
 
 

@@ -119,7 +119,7 @@ def test_sigterm_ends_a_change_that_waits_for_the_lock_and_streams() -> None:
     with (
         running("--listen", "127.0.0.1:0") as one,
         ThreadPoolExecutor(1) as threads,
-        exclusive(one.places.runtime),
+        exclusive(one.paths.runtime),
         one.by_unix() as root,
         root.stream("GET", "/v1/events") as events,
     ):

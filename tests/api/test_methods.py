@@ -48,7 +48,7 @@ def test_there_is_nothing_elsewhere(client: TestClient, path: str) -> None:
 def test_ready_is_who_can_read_the_record(client: TestClient, manager: Manager) -> None:
     assert client.get("/healthz").json() == client.get("/readyz").json() == {"status": "ok"}
     manager.add_tunnel("a", {"remote": "127.0.0.2"})
-    (manager.places.state / "l2tpv3.db").write_bytes(b"no database" * 1000)
+    (manager.paths.state / "l2tpv3.db").write_bytes(b"no database" * 1000)
     refused = client.get("/readyz")
     assert (refused.status_code, refused.json()["slug"]) == (503, "refused")
     assert client.get("/healthz").status_code == 200

@@ -55,8 +55,8 @@ class CommandLine:
         self.placer = MemoryConfigurator(self.datapath, frozenset({(None, "br0")}))
         self.nics = {"eth0": 1, "eth1": 2, "eth2": 3}
         self.maker = memory_maker(self.placer, self.nics)
-        places = Paths(folder / "state", folder / "run")
-        self.manager = Manager(places, [self.datapath], self.placer, lambda _: self.maker)
+        paths = Paths(folder / "state", folder / "run")
+        self.manager = Manager(paths, [self.datapath], self.placer, lambda _: self.maker)
         self._capture = capture
         self.results: list[tuple[str, Result]] = []
 

@@ -18,7 +18,7 @@ L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 
 
 @pytest.fixture
-def places(siteb: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def paths(siteb: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The record that `siteb` wrote is this host's, for child processes too."""
     monkeypatch.setenv("L2TPV3_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("L2TPV3_RUNTIME_DIR", str(tmp_path / "run"))
@@ -89,7 +89,7 @@ def offered(line: str) -> list[str]:
         ("l2tpctl tunnel add x --rem", "--remote --remote-port"),
     ],
 )
-def test_offers(places: Path, line: str, words: str) -> None:
+def test_offers(paths: Path, line: str, words: str) -> None:
     assert offered(line) == words.split()
 
 
@@ -124,7 +124,7 @@ def test_silent_when_it_can_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert offered("l2tpctl tunnel show ") == []
 
 
-def test_in_a_real_bash(places: Path) -> None:
+def test_in_a_real_bash(paths: Path) -> None:
     """The script that --show-completion prints for the shell that runs it, sourced, and asked as Tab would."""
     script = f"""
       PATH={L2TPCTL.parent}:$PATH
@@ -139,7 +139,7 @@ def test_in_a_real_bash(places: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_zsh_and_fish_protocols(places: Path, shell: str) -> None:
+def test_zsh_and_fish_protocols(paths: Path, shell: str) -> None:
     asked = {"_L2TPCTL_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": "l2tpctl tunnel show site"}
     asked["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
     done = subprocess.run([L2TPCTL], env=os.environ | asked, capture_output=True, text=True, check=True)

@@ -39,15 +39,15 @@ class Candidate:
 
 
 def _user(folder: Path) -> Datapath:
-    places = Paths(folder / "state", folder / "runtime")
-    places.make()
-    return UserDatapath(places)
+    paths = Paths(folder / "state", folder / "runtime")
+    paths.make()
+    return UserDatapath(paths)
 
 
 def _ebpf(folder: Path) -> Datapath:
-    places = Paths(folder / "state", folder / "runtime")
-    places.make()
-    return EbpfDatapath(places)
+    paths = Paths(folder / "state", folder / "runtime")
+    paths.make()
+    return EbpfDatapath(paths)
 
 
 CANDIDATES = (

@@ -39,9 +39,9 @@ def host(underlay: tuple[Host, Host]) -> Host:
 
 @pytest.fixture
 def monitor(host: Host) -> Iterator[Monitor]:
-    places = Paths(host.state_dir, host.runtime_dir)
-    places.make()
-    monitor = Monitor(places)
+    paths = Paths(host.state_dir, host.runtime_dir)
+    paths.make()
+    monitor = Monitor(paths)
     try:
         yield monitor
     finally:

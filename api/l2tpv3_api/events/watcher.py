@@ -57,8 +57,8 @@ class Looker(Protocol):
 class Watcher:
     """start() and stop() it in the running loop; it attaches itself to the hub."""
 
-    def __init__(self, looker: Looker, hub: Hub, places: Paths, failing: Failing | None = None) -> None:
-        self._looker, self._hub, self._places = looker, hub, places
+    def __init__(self, looker: Looker, hub: Hub, paths: Paths, failing: Failing | None = None) -> None:
+        self._looker, self._hub, self._paths = looker, hub, paths
         self._failing = failing or Failing()
         self._dirty = asyncio.Event()
         self._subscribed = asyncio.Event()
@@ -139,8 +139,8 @@ class Watcher:
 
     def _monitoring(self) -> Monitor:
         with contextlib.suppress(L2tpError):
-            self._places.make()  # what is not there yet can't be watched
-        return Monitor(self._places)
+            self._paths.make()  # what is not there yet can't be watched
+        return Monitor(self._paths)
 
     async def _wait(self) -> bool:
         """True when there is reason to look; False when nobody has listened for a while."""
@@ -157,7 +157,7 @@ class Watcher:
         """Return when no change is half-way, or it takes long: what is half made would be told as incomplete."""
         for _ in range(_SETTLE_ROUNDS):
             await asyncio.sleep(_SETTLE_S)
-            if not held(self._places.runtime):
+            if not held(self._paths.runtime):
                 return
 
     def _heard(self, monitor: Monitor) -> None:

@@ -35,16 +35,16 @@ _GRACE_S: Final = 3
 _NOTE_USED_TICKS: Final = 60
 
 
-def serve(manager: Manager, places: Paths, settings: Settings) -> None:
+def serve(manager: Manager, paths: Paths, settings: Settings) -> None:
     """Serve `manager` until SIGTERM or Ctrl-C. Raises L2tpError when it can't be started."""
     from l2tpv3_api.app import create_app
     from l2tpv3_api.service.service import Service
 
     _raise_file_limit()
-    places.make()
-    places.let_through()
+    paths.make()
+    paths.let_through()
     guard = CredentialAuthenticator(
-        Tokens(places.state),
+        Tokens(paths.state),
         LocalUsers(others_read=settings.others_read),
         Certificates(settings.clients),
         network_names(settings.host_names),

@@ -90,9 +90,9 @@ class Server(uvicorn.Server):
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._ticking = loop.create_task(self._tick())
         self.started = True
-        places = ", ".join(_place(sock) for sock in self._sockets)
-        _LOG.info("serves %s", places)
-        self._notify.ready(f"serves {places}")
+        paths = ", ".join(_place(sock) for sock in self._sockets)
+        _LOG.info("serves %s", paths)
+        self._notify.ready(f"serves {paths}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, let requests that are under way end, then end the app."""

@@ -48,9 +48,9 @@ class Service:
     def __init__(self, manager: Manager, hub: Hub | None = None) -> None:
         self.manager = manager
         self.hub = hub or Hub()
-        self.tagger = Tagger(manager.places.state)
+        self.tagger = Tagger(manager.paths.state)
         self.failing = Failing()
-        self.watcher = Watcher(self, self.hub, manager.places, self.failing)
+        self.watcher = Watcher(self, self.hub, manager.paths, self.failing)
         self.sampler = Sampler(self, self.failing)
         self._readers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="look")
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")

@@ -112,7 +112,7 @@ def serve(
     from l2tpv3_api.server.assemble import serve as run
     from l2tpv3_api.settings import Settings, parse_address
 
-    socket = str(manager.places.runtime / "api.sock") if unix is None else unix
+    socket = str(manager.paths.runtime / "api.sock") if unix is None else unix
     settings = Settings(
         unix=None if socket == "none" else Path(socket).absolute(),
         proxy_unix=_path(proxy_unix),
@@ -127,7 +127,7 @@ def serve(
         log_format=_choice("--log-format", log_format, ("auto", "journal", "json", "text")),
         limits=Limits().with_words(limit or ()),
     )
-    run(manager, manager.places, settings)
+    run(manager, manager.paths, settings)
     if os.environ.get("NOTIFY_SOCKET") is None:
         print("l2tpctl: the service has ended", file=sys.stderr)
 

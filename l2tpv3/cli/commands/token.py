@@ -94,7 +94,7 @@ def del_(
 def _tokens(ctx: typer.Context, command: str) -> Tokens:
     from l2tpv3_api.auth.tokens import Tokens
 
-    return Tokens(local_manager(ctx, command).places.state)
+    return Tokens(local_manager(ctx, command).paths.state)
 
 
 def _moment(text: str) -> datetime:

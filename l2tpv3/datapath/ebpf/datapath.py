@@ -31,9 +31,9 @@ class EbpfDatapath:
     in_place = UserDatapath.in_place
     tunnel_in_place = UserDatapath.tunnel_in_place
 
-    def __init__(self, places: Paths) -> None:
-        self._runtime = places.runtime
-        self._worker = UserDatapath(dataclasses.replace(places, runtime=places.runtime / EBPF), forgone=_FORGONE)
+    def __init__(self, paths: Paths) -> None:
+        self._runtime = paths.runtime
+        self._worker = UserDatapath(dataclasses.replace(paths, runtime=paths.runtime / EBPF), forgone=_FORGONE)
 
     @cached_property
     def _trial(self) -> Support:

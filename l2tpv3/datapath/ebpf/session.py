@@ -161,10 +161,10 @@ def _run(route: RouteSocket, out: Outgoing, ours: int) -> None:
     _load_and_run(route, code, (out.lower, Side.INGRESS))
 
 
-def _load_and_run(route: RouteSocket, code: bytes, *places: tuple[int, Side]) -> None:
+def _load_and_run(route: RouteSocket, code: bytes, *paths: tuple[int, Side]) -> None:
     program = syscall.load("l2tpv3", code)
     try:
-        for ifindex, side in places:
+        for ifindex, side in paths:
             route.request(NEW_FILTER, run(ifindex, side, PRIORITY, ANY, program), NLM_F_CREATE | NLM_F_REPLACE)
     finally:
         os.close(program)

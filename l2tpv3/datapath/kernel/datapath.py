@@ -238,7 +238,7 @@ class KernelDatapath:
         self._forget(tunnel)
         with _open_existing(self._kept, tunnel, subject) as netlink:
             try:
-                there = wait.find(_places(tunnel, session, _find(netlink, tunnel, session)))
+                there = wait.find(_paths(tunnel, session, _find(netlink, tunnel, session)))
                 netlink.command(Command.SESSION_DELETE, encode.session_key(tunnel.tunnel_id, session.session_id))
                 _wait_no_session(netlink, tunnel, session, _DELETE_LIMIT_S)
             except OSError as error:
@@ -331,7 +331,7 @@ def _wait_no_session(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSp
     wait.wait_until(lambda: netlink.session(*key) is None, limit_s, f"session {session.name}")
 
 
-def _places(tunnel: TunnelSpec, session: SessionSpec, seen: Session) -> Iterator[tuple[str | None, str]]:
+def _paths(tunnel: TunnelSpec, session: SessionSpec, seen: Session) -> Iterator[tuple[str | None, str]]:
     """Where the session's netdev may be, by all that is known: its first name, and where the spec says it went."""
     yield tunnel.netns, session.ifname
     if session.netns is not None:

@@ -21,10 +21,10 @@ Netdev = tuple[str | None, int]
 """A network namespace and an interface index in it."""
 
 
-def find(places: Iterable[tuple[str | None, str]]) -> list[Netdev]:
+def find(paths: Iterable[tuple[str | None, str]]) -> list[Netdev]:
     """Those of (namespace, name) that exist. A namespace that is gone has none."""
     by_netns: dict[str | None, set[str]] = {}
-    for netns, name in places:
+    for netns, name in paths:
         by_netns.setdefault(netns, set()).add(name)
     return [(netns, index) for netns, names in by_netns.items() for index in _indices(netns, names)]
 

@@ -31,11 +31,11 @@ _Summary = dict[str, Any]
 class UserDatapath:
     """Pseudowires through TAPs and sockets, moved by worker processes whose control sockets are in places.runtime."""
 
-    def __init__(self, places: Paths, *, forgone: frozenset[str] = frozenset()) -> None:
+    def __init__(self, paths: Paths, *, forgone: frozenset[str] = frozenset()) -> None:
         """forgone: what its workers do without; see offloads.py."""
         self._forgone = forgone
-        self._runtime = places.runtime
-        self._workers = WorkerPool(places.runtime)
+        self._runtime = paths.runtime
+        self._workers = WorkerPool(paths.runtime)
 
     name = "user"
     in_place = frozenset(
@@ -280,8 +280,8 @@ class UserDatapath:
 
         A worker that has lost its control socket and, by this, its last TAP is ended.
         """
-        places = {found.netns for found in left}
-        answers = [answer for place in places for _, answer in crew.ask_all("report", netns=_identify(place))]
+        paths = {found.netns for found in left}
+        answers = [answer for place in paths for _, answer in crew.ask_all("report", netns=_identify(place))]
         reports = [words for answer in answers for words in answer["tunnels"]]
         carried = {session["seen_ifname"] for words in reports for session in words["sessions"]}
         strays = [stray for stray in self._workers.strays(crew) if stray.netdevs] if left else []

@@ -110,7 +110,7 @@ def test_what_workers_run_as_is_no_member_though_its_group_has_the_name(readable
 def test_the_audit_names_who_it_was(service: Running, group: int) -> None:
     assert ask(service, STRANGER, group, "", "PUT", TUNNEL, *BODY)[0] == 201
     assert ask(service, 0, 0, "", "DELETE", TUNNEL)[0] == 204
-    who = [entry.who for entry in Store(service.places.state).audit(2)]
+    who = [entry.who for entry in Store(service.paths.state).audit(2)]
     assert who == ["root", f"uid {STRANGER} (group {GROUP})"]
 
 

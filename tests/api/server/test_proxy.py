@@ -92,7 +92,7 @@ def service() -> Iterator[Running]:
     with home() as one:
         one.start(
             *("--log-format", "json", "--listen", "127.0.0.1:0", "--host-name", NAME),
-            *("--proxy-unix", str(one.places.runtime / "proxy.sock")),
+            *("--proxy-unix", str(one.paths.runtime / "proxy.sock")),
         )
         one.wait_ready()
         yield one
@@ -101,7 +101,7 @@ def service() -> Iterator[Running]:
 def ways(service: Running) -> dict[str, str]:
     """Where nginx may pass requests on to."""
     return {
-        "socket": f"http://unix:{service.places.runtime}/proxy.sock:",
+        "socket": f"http://unix:{service.paths.runtime}/proxy.sock:",
         "loopback": f"http://127.0.0.1:{service.port}",
         "wrong socket": f"http://unix:{service.unix}:",
     }
@@ -203,7 +203,7 @@ def test_what_may_have_been_passed_on_is_not_its_peers(service: Running, said: s
 
 
 def test_the_proxys_socket_takes_everyone_and_knows_nobody(service: Running) -> None:
-    path = service.places.runtime / "proxy.sock"
+    path = service.paths.runtime / "proxy.sock"
     assert path.stat().st_mode & 0o777 == 0o666
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost") as client:
         assert client.get("/v1/capabilities").status_code == 401

@@ -158,8 +158,8 @@ def test_sockets_from_systemd(one: Running) -> None:
     one.unix.parent.mkdir(parents=True)
     path = one.home / "activated.sock"
     one.start("--log-format", "json", before=[sys.executable, "-c", ACTIVATE, str(path)])
-    places = one.wait_ready()
-    assert places[0] == str(path) and len(places) == 2
+    paths = one.wait_ready()
+    assert paths[0] == str(path) and len(paths) == 2
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
         assert client.get("http://x/v1/tunnels").status_code == 200
     with one.by_tcp(one.token("t")) as client:

@@ -53,9 +53,9 @@ def test_facing_ip_l2tp(
     bench.datapath.add_session(tunnel, session)
     far.ip_batch([tunnel_line(tunnel), session_line(tunnel, session, theirs), "link set pw1 up"])
     near.ip_batch(["link set pw1 up"])
-    places = ((far.netns, "pw1"), (near.netns, "pw1"))
+    paths = ((far.netns, "pw1"), (near.netns, "pw1"))
     for turn, count in enumerate(arriving):
-        exchange(places[turn % 2], places[1 - turn % 2], [60, 61], arriving=count)
+        exchange(paths[turn % 2], paths[1 - turn % 2], [60, 61], arriving=count)
 
 
 class Peer:

@@ -25,13 +25,13 @@ REORDER_MS = 60_000
 SPACE = 1 << 24
 
 
-def shuffled(generator: random.Random, count: int, loss: float, late: float, places: int) -> list[int]:
+def shuffled(generator: random.Random, count: int, loss: float, late: float, paths: int) -> list[int]:
     """Give 0 to count - 1 with some lost and some late by up to `places`."""
     arrivals = []
     for number in range(count):
         draw = generator.random()
         if number == 0 or draw > loss:
-            delay = generator.random() * places if number > 0 and draw < loss + late else 0
+            delay = generator.random() * paths if number > 0 and draw < loss + late else 0
             arrivals.append((number + delay, number))
     return [number for _, number in sorted(arrivals)]
 

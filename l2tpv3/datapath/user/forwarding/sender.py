@@ -73,8 +73,8 @@ class TunnelSender:
         not sent."""
         box = self._box
         if box is None:
-            places = zip(FRAMES.starts, lengths, strict=False)
-            return self.send_mixed([FRAMES.view[start - begin :][:length] for start, length in places])
+            paths = zip(FRAMES.starts, lengths, strict=False)
+            return self.send_mixed([FRAMES.view[start - begin :][:length] for start, length in paths])
         box.aim(begin, lengths)
 
         def apart(start: int, end: int) -> Failed:
