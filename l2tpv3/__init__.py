@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "L2tpError": "errors",
-    "Manager": "manager",
-    "Paths": "places",
-    "Encap": "spec",
-    "Sequencing": "spec",
-    "SessionSpec": "spec",
-    "Sublayer": "spec",
-    "TunnelSpec": "spec",
-    "Counters": "state",
-    "TunnelCounters": "state",
-    "Condition": "status",
-    "NetdevState": "status",
-    "SessionStatus": "status",
-    "TunnelStatus": "status",
+    "Manager": "host.manager",
+    "Paths": "paths",
+    "Encap": "model.spec",
+    "Sequencing": "model.spec",
+    "SessionSpec": "model.spec",
+    "Sublayer": "model.spec",
+    "TunnelSpec": "model.spec",
+    "Counters": "model.observed",
+    "TunnelCounters": "model.observed",
+    "Condition": "model.status",
+    "NetdevState": "model.status",
+    "SessionStatus": "model.status",
+    "TunnelStatus": "model.status",
 }
 
 __all__ = [
