@@ -1,9 +1,9 @@
 """The worker process: it moves frames, and can do nothing else.
 
-It is run as `python -I -S worker_process.py RUNTIME/worker-N`, and starts with three open files: the bound control socket
-as standard input; a pipe as standard output, into which it writes one line, `ready` or why it could not start; its log as
-standard error. The order is what matters: become its own session, import everything, drop everything, and only then
-listen and read.
+It is run as `python -I -S worker_process.py RUNTIME/worker-N`, and starts with three open files: the bound control
+socket as standard input; a pipe as standard output, into which it writes one line, `ready` or why it could not start;
+its log as standard error. The order is what matters: become its own session, import everything, drop everything, and
+only then listen and read.
 """
 
 from __future__ import annotations

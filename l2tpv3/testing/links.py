@@ -43,7 +43,7 @@ class _Made:
 
 
 class MemoryBackend:
-    """The LinkBackend protocol in dictionaries. beneath: netdevs that are no links. guests: those that are sessions'."""
+    """The LinkBackend protocol in dictionaries. beneath: netdevs that are no links. guests: sessions'."""
 
     def __init__(self, beneath: Beneath, guests: Guests | None = None) -> None:
         self._beneath, self._guests = beneath, guests
