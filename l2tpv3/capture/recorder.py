@@ -6,7 +6,6 @@ The kernel keeps what is not read yet, in a buffer of fixed size; what does not 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import socket
 import time
@@ -20,6 +19,7 @@ from l2tpv3.capture.options import CaptureOptions, Side
 from l2tpv3.capture.pcapng import Direction, LinkType, Statistics
 from l2tpv3.capture.session_filter import Flow, everything, session_program
 from l2tpv3.errors import MissingError, NotFoundError, RefusedError, UnavailableError, from_errno
+from l2tpv3.linux.bpf.classic import attach_filter
 from l2tpv3.linux.libc import checked, libc
 from l2tpv3.linux.netns import inside
 from l2tpv3.linux.readable import wait_readable
@@ -33,14 +33,13 @@ BATCH: Final = 256
 _STATISTICS_S: Final = 5.0
 _ALL: Final = 3  # ETH_P_ALL
 _SOL_PACKET, _PACKET_STATISTICS, _PACKET_AUXDATA = 263, 6, 8  # linux/if_packet.h
-_ATTACH_FILTER, _RCVBUFFORCE, _TIMESTAMPNS = 26, 33, 35  # SO_*, asm-generic/socket.h
+_RCVBUFFORCE, _TIMESTAMPNS = 33, 35  # SO_*, asm-generic/socket.h
 _PACKET_OUTGOING: Final = 4
 _VLAN_VALID, _VLAN_TPID_VALID = 0x10, 0x40  # TP_STATUS_*
 _address = Struct("=HHiHBB8s")  # struct sockaddr_ll
 _auxdata = Struct("=IIIHHHH")  # struct tpacket_auxdata
 _timespec = Struct("@ll")
 _statistics = Struct("=II")  # struct tpacket_stats
-_filter = Struct("@HP")  # struct sock_fprog
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_auxdata.size) + socket.CMSG_SPACE(_timespec.size)
 
 
@@ -99,9 +98,7 @@ class Recording:
                     raise UnavailableError("capture", "this kernel has no packet sockets (CONFIG_PACKET)") from error
                 raise from_errno("capture", "open a packet socket", error.errno or 0) from error
         try:
-            buffer = ctypes.create_string_buffer(program)
-            fprog = _filter.pack(len(program) // 8, ctypes.addressof(buffer))
-            sock.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, fprog)
+            attach_filter(sock, program)
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, BUFFER_BYTES)
             sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)

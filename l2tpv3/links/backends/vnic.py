@@ -7,7 +7,6 @@ to which the kernel gives only the frames that are for the card. All cards of a 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import socket
@@ -25,6 +24,7 @@ from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.preflight import check_name, check_over
 from l2tpv3.links.relay.card import PACKET_AUXDATA, SOL_PACKET, VNET_HEADER
 from l2tpv3.links.rtnetlink import LinkSocket
+from l2tpv3.linux.bpf.classic import VLAN_TAG_PRESENT, Program, attach_filter
 from l2tpv3.linux.netns import inside, netns_identity, same_netns
 from l2tpv3.model.links.observed import LinkState, counters_of
 from l2tpv3.model.links.spec import Below, LinkSpec
@@ -40,10 +40,10 @@ _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 1, 2, 4, 8, 0x20, 0x40
 _OFFLOADS: Final = (_CSUM | _TSO4 | _TSO6 | _TSO_ECN | _USO4 | _USO6, _CSUM | _TSO4 | _TSO6 | _TSO_ECN, _CSUM, 0)
 """What a card's owner may leave unfinished, the most first: older kernels don't know the later ones."""
 
-# linux/if_packet.h, asm/socket.h, linux/filter.h
+# linux/if_packet.h, asm/socket.h
 _ADD_MEMBERSHIP, _VNET_HDR, _IGNORE_OUTGOING = 1, 15, 23
-_MR_UNICAST, _MR_ALLMULTI, _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _ETH_P_ALL = 3, 2, 26, 33, 3
-_VLAN_TAG_PRESENT: Final = 0xFFFFF000 + 48  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT
+_MR_UNICAST, _MR_ALLMULTI, _SO_RCVBUFFORCE, _ETH_P_ALL = 3, 2, 33, 3
+_WHOLE_FRAME: Final = 0x40000
 _BUFFER_BYTES: Final = 8 << 20
 
 
@@ -275,23 +275,20 @@ def _packets(spec: LinkSpec, nic: str, mac: str) -> Iterator[tuple[list[int], in
 def _attach_filter(packets: socket.socket, mac: bytes, *, tagged: bool) -> None:
     """Classic BPF: with a tag or without, and to the card's address or to a group (broadcast is one)."""
     high, low = struct.unpack("!IH", mac)
-    program = (
-        (0x30, 0, 0, _VLAN_TAG_PRESENT),
-        (0x15, 0, 6, int(tagged)),  # jeq, next, drop
-        (0x30, 0, 0, 0),  # ldb [0]
-        (0x45, 5, 0, 1),  # jset #1, accept
-        (0x20, 0, 0, 0),  # ld [0]
-        (0x15, 0, 2, high),  # jeq high, next, drop
-        (0x28, 0, 0, 4),  # ldh [4]
-        (0x15, 1, 0, low),  # jeq low, accept
-        (0x06, 0, 0, 0),  # drop: ret #0
-        (0x06, 0, 0, 0x40000),  # accept: ret #262144
-    )
-    code = b"".join(struct.pack("HBBI", *one) for one in program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    packets.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HxxxxxxP", len(program), ctypes.addressof(buffer))
-    )
+    program = Program()
+    program.load(1, VLAN_TAG_PRESENT)
+    program.jump("==", int(tagged), otherwise="drop")
+    program.load(1, 0)
+    program.jump("&", 1, then="accept")
+    program.load(4, 0)
+    program.jump("==", high, otherwise="drop")
+    program.load(2, 4)
+    program.jump("==", low, then="accept")
+    program.label("drop")
+    program.give(0)
+    program.label("accept")
+    program.give(_WHOLE_FRAME)
+    attach_filter(packets, program.assemble())
 
 
 def _nic(netns: str | None, nic: Sequence[int], sight: NetdevInventory) -> Attributes | None:

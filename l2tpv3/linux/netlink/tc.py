@@ -9,6 +9,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final
 
+from l2tpv3.linux.bpf.classic import INSTRUCTION_BYTES, VLAN_TAG, VLAN_TAG_PRESENT, Program
 from l2tpv3.linux.netlink.message import NLA_F_NESTED, attribute, u16, zero_terminated
 
 NEW_QDISC, NEW_FILTER = 36, 44  # RTM_NEWQDISC, RTM_NEWTFILTER
@@ -19,8 +20,6 @@ _HANDLE: Final = 0xFFFF0000
 _TCMSG = Struct("=BxHiIII")
 _ACTION = Struct("=IIiii")  # tc_gen: index, capab, action, refcnt, bindcnt
 _VLAN_ACTION = Struct("=IIiiii")
-_INSTRUCTION = Struct("=HBBI")  # struct sock_filter
-_VLAN_TAG, _VLAN_TAG_PRESENT = 0xFFFFF000 + 44, 0xFFFFF000 + 48  # SKF_AD_OFF + SKF_AD_VLAN_TAG…
 _MODIFY: Final = 3  # TCA_VLAN_ACT_MODIFY
 _OK, _SHOT, _STOLEN = 0, 2, 4  # TC_ACT_*
 _MIRRED = Struct("=IIiiiiI")
@@ -52,22 +51,24 @@ def let_pass(ifindex: int, side: Side, priority: int, vlan: int) -> bytes:
     flower, which has a word for it, looks for the tag at the wrong place in frames from packet sockets, whose network
     header lies behind it (net/packet/af_packet.c packet_parse_headers).
     """
-    code = (
-        (0x30, 0, 0, _VLAN_TAG_PRESENT),
-        (0x15, 2, 0, 0),
-        (0x30, 0, 0, _VLAN_TAG),  # told beside the frame
-        (0x05, 0, 0, 3),
-        (0x28, 0, 0, 12),
-        (0x15, 0, 4, DOT1Q),
-        (0x28, 0, 0, 14),
-        (0x54, 0, 0, 0x0FFF),
-        (0x15, 0, 1, vlan),
-        (0x06, 0, 0, 0xFFFFFFFF),
-        (0x06, 0, 0, 0),
-    )
-    program = b"".join(_INSTRUCTION.pack(*one) for one in code)
+    program = Program()
+    program.load(1, VLAN_TAG_PRESENT)
+    program.jump("==", 0, then="tag in the frame")
+    program.load(1, VLAN_TAG)  # told beside the frame
+    program.go("compare")
+    program.label("tag in the frame")
+    program.load(2, 12)
+    program.jump("==", DOT1Q, otherwise="no")
+    program.load(2, 14)
+    program.label("compare")
+    program.mask(0x0FFF)
+    program.jump("==", vlan, otherwise="no")
+    program.give(0xFFFFFFFF)
+    program.label("no")
+    program.give(0)
+    code = program.assemble()
     passing = _action("gact", attribute(2, _ACTION.pack(0, 0, _OK, 0, 0)))
-    options = _nested(1, passing) + attribute(4, u16(len(code))) + attribute(5, program)
+    options = _nested(1, passing) + attribute(4, u16(len(code) // INSTRUCTION_BYTES)) + attribute(5, code)
     return new_filter(ifindex, side, priority, DOT1Q, "bpf", options)
 
 

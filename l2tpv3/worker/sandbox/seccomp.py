@@ -1,4 +1,4 @@
-"""Leave the worker only the system calls that moving frames needs: a seccomp filter (seccomp(2)), made by hand.
+"""Leave the worker only the system calls that moving frames needs: a seccomp filter (seccomp(2)).
 
 Everything else answers ENOSYS, execve, open, socket, connect, ptrace and kill among it; so a hole in what parses the
 network reaches nothing but the files that the worker was handed. Where the architecture is not known here or the
@@ -10,9 +10,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import platform
-from struct import Struct
 from typing import Final
 
+from l2tpv3.linux.bpf.classic import Program, SockFprog
 from l2tpv3.linux.libc import libc
 from l2tpv3.linux.tap import TUNGETIFF, TUNSETCARRIER, TUNSETPERSIST
 
@@ -79,9 +79,8 @@ _MACHINES: Final = {"x86_64": (0, 0xC000003E, 317), "aarch64": (1, 0xC00000B7, 2
 _SECCOMP_SET_MODE_FILTER, _FLAG_SPEC_ALLOW = 1, 4
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_JMP|JGE|K, BPF_RET|K
-_X32_BIT: Final = 0x40000000
-_instruction = Struct("=HBBI").pack  # struct sock_filter
+_NUMBER, _ARCH, _COMMAND = 0, 4, 24
+"""Places in struct seccomp_data: nr, arch, and the low half of the second argument, which is an ioctl's command."""
 
 
 def program(machine: str) -> bytes | None:
@@ -92,26 +91,25 @@ def program(machine: str) -> bytes | None:
     if machine not in _MACHINES:
         return None
     column, audit_arch, _ = _MACHINES[machine]
-    numbers = [both[column] for both in _ALLOWED.values() if both[column] is not None]
-    code = [
-        _instruction(_LOAD, 0, 0, 4),  # seccomp_data.arch: numbers mean other things to a 32-bit caller
-        _instruction(_EQUAL, 1, 0, audit_arch),
-        _instruction(_RETURN, 0, 0, _KILL_PROCESS),
-        _instruction(_LOAD, 0, 0, 0),  # seccomp_data.nr
-    ]
+    numbers = [number for both in _ALLOWED.values() if (number := both[column]) is not None]
+    filter_ = Program()
+    filter_.load(4, _ARCH)  # numbers mean other things to a 32-bit caller
+    filter_.jump("==", audit_arch, then="native")
+    filter_.give(_KILL_PROCESS)
+    filter_.label("native")
+    filter_.load(4, _NUMBER)
     for number in numbers:
-        code += [_instruction(_EQUAL, 0, 1, number or 0), _instruction(_RETURN, 0, 0, _ALLOW)]
-    code.append(_instruction(_EQUAL, 1, 0, _IOCTL[column]))
-    code.append(_instruction(_RETURN, 0, 0, _ERRNO | errno.ENOSYS))
-    code.append(_instruction(_LOAD, 0, 0, 24))  # low half of the second argument: ioctl's command, an unsigned int
+        filter_.jump("==", number, then="allow")
+    filter_.jump("==", _IOCTL[column], then="ioctl")
+    filter_.give(_ERRNO | errno.ENOSYS)
+    filter_.label("ioctl")
+    filter_.load(4, _COMMAND)
     for command in _IOCTLS_ALLOWED:
-        code += [_instruction(_EQUAL, 0, 1, command), _instruction(_RETURN, 0, 0, _ALLOW)]
-    code.append(_instruction(_RETURN, 0, 0, _ERRNO | errno.EPERM))
-    return b"".join(code)
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+        filter_.jump("==", command, then="allow")
+    filter_.give(_ERRNO | errno.EPERM)
+    filter_.label("allow")
+    filter_.give(_ALLOW)
+    return filter_.assemble()
 
 
 def confine() -> bool:
@@ -120,8 +118,7 @@ def confine() -> bool:
     code = program(machine)
     if code is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
-    buffer = ctypes.create_string_buffer(code, len(code))
-    filled = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
+    filled = SockFprog(code)
     number = ctypes.c_long(_MACHINES[machine][2])
     # SPEC_ALLOW: else kernels before 5.16 switch speculative store bypass off for this process, which slows it down.
     flags = ctypes.c_ulong(_FLAG_SPEC_ALLOW)
