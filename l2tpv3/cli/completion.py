@@ -38,9 +38,9 @@ def tokens(incomplete: str) -> list[str]:
 
 def netns(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of network namespaces of this host."""
-    from l2tpv3.linux.netns import NETNS_DIR
+    from l2tpv3.linux.netns import netns_names
 
-    return _matching(incomplete, lambda: (path.name for path in Path(NETNS_DIR).iterdir() if _is_here(ctx)))
+    return _matching(incomplete, lambda: netns_names() if _is_here(ctx) else ())
 
 
 def links(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from l2tpv3.errors import NotFoundError, NotPermittedError
 from l2tpv3.links.kinds.base import Attributes
 from l2tpv3.links.rtnetlink import LinkSocket
 from l2tpv3.linux.netlink.rtnetlink import number_of_netns
-from l2tpv3.linux.netns import NETNS_DIR
+from l2tpv3.linux.netns import netns_names
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.netdevs import Netdevs
 
@@ -62,7 +61,7 @@ class NetdevInventory:
 
     def _namespaces(self) -> list[str]:
         if self._named is None:
-            self._named = sorted(_names())
+            self._named = netns_names()
         return self._named
 
 
@@ -86,10 +85,3 @@ def _all_states(netns: str | None) -> Mapping[int, NetdevState]:
             return {state.ifindex: state for state in netdevs.all()}
     except (NotFoundError, NotPermittedError):
         return {}
-
-
-def _names() -> Iterator[str]:
-    try:
-        yield from (path.name for path in Path(NETNS_DIR).iterdir())
-    except OSError:
-        return

@@ -123,8 +123,8 @@ def netns_identity(netns: str | None) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def named_netns() -> list[str]:
-    """The names that `ip netns` has."""
+def netns_names() -> list[str]:
+    """The names that `ip netns` has, sorted; none where its directory can't be read."""
     try:
         return sorted(path.name for path in Path(NETNS_DIR).iterdir())
     except OSError:
@@ -133,7 +133,7 @@ def named_netns() -> list[str]:
 
 def own_netns() -> str | None:
     """The name under which `ip netns` has this process's namespace; None where it has none, or it is the machine's."""
-    names = named_netns()
+    names = netns_names()
     own = netns_identity(None)
     if own is None or own == netns_identity("/proc/1/ns/net"):
         return None

@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import NotFoundError, NotPermittedError
-from l2tpv3.linux.netns import NETNS_DIR
+from l2tpv3.linux.netns import netns_names
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, home
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import NO_EVIDENCE, Evidence
@@ -61,7 +60,7 @@ class NetdevLocator:
 
     def _named(self) -> list[str]:
         if self._everywhere is None:
-            self._everywhere = _named()
+            self._everywhere = netns_names()
         return self._everywhere
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
@@ -119,10 +118,3 @@ def _by_name(namespaces: Iterable[str | None], ifname: str, alias: str) -> Netde
             if state.alias == alias:
                 return state
     return None
-
-
-def _named() -> list[str]:
-    try:
-        return sorted(path.name for path in Path(NETNS_DIR).iterdir())
-    except OSError:
-        return []

@@ -16,7 +16,7 @@ from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, Tunnel
 from l2tpv3.datapath.user.tunnel_socket import open_socket
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.capabilities import lacking, remedy
-from l2tpv3.linux.netns import named_netns, netns_identity, open_netns
+from l2tpv3.linux.netns import netns_identity, netns_names, open_netns
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.ownership import OwnerTag
 from l2tpv3.model.spec import CircuitKey, Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
@@ -317,7 +317,7 @@ def is_lost(words: _Summary) -> bool:
     identity, name = tuple(words["netns"]), words["netns_name"]
     if name is None or identity in (netns_identity(None), netns_identity(name)):
         return False
-    return identity not in map(netns_identity, named_netns())
+    return identity not in map(netns_identity, netns_names())
 
 
 def _summaries(crew: LiveWorkers) -> list[tuple[Client, _Summary]]:
