@@ -98,9 +98,9 @@ FORBIDDEN = {
 def test_the_filter_refuses(call: str) -> None:
     code = (
         "import fcntl, os, socket, sys\n"
-        "from l2tpv3.datapath.user import privilege, seccomp\n"
+        "from l2tpv3.worker.sandbox import privileges, seccomp\n"
         "left, right = socket.socketpair()\n"
-        "assert privilege.drop(*privilege.find_user())\n"
+        "assert privileges.drop(*privileges.find_user())\n"
         "assert seccomp.confine()\n"
         "left.send(b'still works'); assert right.recv(20) == b'still works'\n"
         f"try:\n    {call}\n"
@@ -119,8 +119,8 @@ def _without_setuid(code: str) -> subprocess.CompletedProcess[str]:
 def test_who_may_not_change_its_user_gives_up_all_else_and_has_no_files() -> None:
     code = """
 from pathlib import Path
-from l2tpv3.datapath.user import landlock, privilege
-assert privilege.drop(*privilege.find_user()) is False
+from l2tpv3.worker.sandbox import landlock, privileges
+assert privileges.drop(*privileges.find_user()) is False
 lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(*(lines[f"Cap{which}"].strip() for which in ("Inh", "Prm", "Eff", "Amb")), lines["NoNewPrivs"].strip())
 print("isolated", landlock.isolate())
@@ -142,11 +142,12 @@ for path in ("/etc/shadow", "/proc/self/status", "/etc"):
 def test_who_can_neither_change_its_user_nor_filter_its_calls_does_not_start() -> None:
     code = """
 import socket
-from l2tpv3.datapath.user import seccomp, worker
+from l2tpv3 import worker_process
+from l2tpv3.worker.sandbox import seccomp
 seccomp.confine = lambda: False
 control = socket.socket(socket.AF_UNIX)
 try:
-    worker._prepare(control.detach())
+    worker_process._prepare(control.detach())
 except PermissionError as error:
     print(error)
 """
