@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from l2tpv3.errors import ConflictError, InvalidValueError, MissingError
 from l2tpv3.links.kinds.base import Attributes
-from l2tpv3.links.kinds.lacp import check_lacp
+from l2tpv3.links.kinds.bond import check_lacp
 from l2tpv3.links.rtnetlink import LinkSocket
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.links.spec import Below, LinkSpec

@@ -18,8 +18,7 @@ from l2tpv3.model.spec import session_fields
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.remote.client import Client
 from l2tpv3.remote.links import RemoteLinks
-from l2tpv3.remote.path import session_path, tunnel_path
-from l2tpv3.remote.requests import CREATE, PAGE, PATCH, as_options, read_change, understood
+from l2tpv3.remote.requests import CREATE, PAGE, PATCH, as_options, read_change, session_path, tunnel_path, understood
 from l2tpv3.remote.validate import session_words, tunnel_words
 from l2tpv3.store.database import AuditEntry
 

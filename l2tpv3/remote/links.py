@@ -10,8 +10,7 @@ from l2tpv3.errors import ExistsError, PreconditionError
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.progress import ChangeResult
 from l2tpv3.remote.client import Client
-from l2tpv3.remote.path import link_path
-from l2tpv3.remote.requests import CREATE, PAGE, PATCH, as_options, read_change, understood
+from l2tpv3.remote.requests import CREATE, PAGE, PATCH, as_options, link_path, read_change, understood
 from l2tpv3.remote.validate import link_words
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l2tpv3.links.kinds.lacp import check_lacp
+from l2tpv3.links.kinds.bond import check_lacp
 from l2tpv3.model.links.spec import LinkSpec
 from tests.here import Here
 from tests.hosts import Hosts

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 from functools import cached_property
 
-from l2tpv3.datapath.ebpf import names, underlay
+from l2tpv3.datapath.ebpf import underlay, veth
 from l2tpv3.datapath.ebpf.session_entry import DISBELIEVES, RECEIVES, SENDS, Entry, key
 from l2tpv3.datapath.ebpf.session_map import SessionMap, of_lower
 from l2tpv3.datapath.ebpf.veth import all_ends
@@ -47,7 +47,7 @@ class _Look:
 
     def _session(self, tunnel: Tunnel, session: Session) -> Session:
         """What is not whole (cut short while it was made, or deleted by somebody) has no peer: nothing goes to one."""
-        lower = self._lowers.get(names.lower(tunnel.tunnel_id, session.session_id))
+        lower = self._lowers.get(veth.lower_name(tunnel.tunnel_id, session.session_id))
         if lower is None:
             return dataclasses.replace(session, peer_session_id=0, attached="")
         attached = self._names.get(lower.other or 0)  # else it is in another namespace

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from l2tpv3.datapath.ebpf import names, veth
+from l2tpv3.datapath.ebpf import veth
 from l2tpv3.datapath.ebpf.offload import differ, tasks
 from l2tpv3.datapath.ebpf.programs.encapsulate import Outgoing, transmit
 from l2tpv3.datapath.ebpf.programs.redirect import backhaul, guard
@@ -60,7 +60,7 @@ def make(tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
         ours = tasks(tunnel, session, policies=xfrm.is_used(tunnel.netns), limited=limited)
         out = reached_by(route, tunnel)
         lower = _lower(route, tunnel, session, runtime, out)
-        slow = route.link(names.slow(tunnel.tunnel_id, session.session_id)).ifindex
+        slow = route.link(veth.slow_name(tunnel.tunnel_id, session.session_id)).ifindex
         for ifindex in (lower.ifindex, slow):
             route.without_ipv6(ifindex)
         if not veth.forward(route, tunnel, lower):
@@ -139,7 +139,7 @@ def _find(route: RouteSocket, tunnel: TunnelSpec, lower: Pair | None, out: Link 
 
 def _lower_ends(route: RouteSocket) -> dict[tuple[int, int], Pair]:
     """All that are here, whosever they are, by tunnel id and session id."""
-    return {ids: one for one in veth.all_ends(route) if (ids := names.ids_of_lower(one.ifname)) is not None}
+    return {ids: one for one in veth.all_ends(route) if (ids := veth.ids_of_lower(one.ifname)) is not None}
 
 
 def _put(sessions: SessionMap, tunnel: TunnelSpec, session: SessionSpec, lower: int, ours: int) -> None:

@@ -7,11 +7,10 @@ import errno
 import os
 from typing import Final
 
-from l2tpv3.datapath.ebpf import names
 from l2tpv3.datapath.ebpf.programs.decapsulate import receive
 from l2tpv3.datapath.ebpf.session_entry import local_of
 from l2tpv3.datapath.ebpf.session_map import PRIORITIES, SessionMap, maps_of, of_program, running
-from l2tpv3.datapath.ebpf.veth import all_ends
+from l2tpv3.datapath.ebpf.veth import all_ends, ids_of_lower
 from l2tpv3.linux.bpf import syscall
 from l2tpv3.linux.ethtool import Offload, is_on
 from l2tpv3.linux.ipv6 import advertised_mtu
@@ -64,7 +63,7 @@ def attach(route: RouteSocket, link: Link, sessions: SessionMap) -> None:
     """
     if is_attached(route, link, sessions):
         return
-    of_sessions = {end.other for end in all_ends(route) if names.ids_of_lower(end.ifname) is not None}
+    of_sessions = {end.other for end in all_ends(route) if ids_of_lower(end.ifname) is not None}
     addressed = {index for index, address in route.addresses() if address.version == sessions.version} - of_sessions
     others = [one for one in route.links() if one.ifindex in addressed and _is_ethernet(one)]
     for one in (link, *(one for one in others if one.ifindex != link.ifindex)):

@@ -1,27 +1,69 @@
 """A session's veth: its netdev, and the lower end under that, where programs are.
 
 The lower end is known by its name, which has the ids, and its alias: `under l2tpv3 TUNNEL/SESSION RUNTIME`. One without
-an alias was only half made; one that is down, too.
+an alias was only half made; one that is down, too. Tunnel 1, session 2 has `le1-2` and, for what programs leave to the
+worker, the TAP `lt1-2`. Where ids are too long for that, the 64 bits of both are written with 36 digits.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import string
 from pathlib import Path
 from typing import Final
 
-from l2tpv3.datapath.ebpf import names
 from l2tpv3.errors import ConflictError
 from l2tpv3.linux.ethtool import Offload, switch
 from l2tpv3.linux.netlink import veth
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netlink.veth import Pair
 from l2tpv3.linux.netns import inside
+from l2tpv3.model.ids import ID_MAX
 from l2tpv3.model.ownership import OwnerTag
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 
 _UNDER: Final = "under "
+LOWER, SLOW = "le", "lt"
+"""The other end of the session's veth, and the worker's TAP."""
+
+_DIGITS: Final = string.digits + string.ascii_lowercase
+_NAME_MAX: Final = 15
+_LONG: Final = 13  # digits of 64 bits
+
+
+def lower_name(tunnel_id: int, session_id: int) -> str:
+    """The name of the other end of the session's veth."""
+    return _name(LOWER, tunnel_id, session_id)
+
+
+def slow_name(tunnel_id: int, session_id: int) -> str:
+    """The name of the TAP."""
+    return _name(SLOW, tunnel_id, session_id)
+
+
+def ids_of_lower(ifname: str) -> tuple[int, int] | None:
+    """The tunnel id and session id that `lower_name` made a name of; None for any other name."""
+    digits = ifname.removeprefix(LOWER)
+    if digits == ifname:
+        return None
+    one, dash, other = digits.partition("-")
+    try:
+        found = (int(one), int(other)) if dash else divmod(int(digits, 36), 1 << 32)
+    except ValueError:
+        return None
+    return found if max(found) <= ID_MAX and min(found) >= 0 and lower_name(*found) == ifname else None
+
+
+def _name(prefix: str, tunnel_id: int, session_id: int) -> str:
+    name = f"{prefix}{tunnel_id}-{session_id}"
+    if len(name) <= _NAME_MAX:
+        return name
+    number, digits = tunnel_id << 32 | session_id, ""
+    for _ in range(_LONG):
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return prefix + digits
 
 
 def all_ends(route: RouteSocket) -> list[Pair]:
@@ -32,7 +74,7 @@ def all_ends(route: RouteSocket) -> list[Pair]:
 def lower_end(route: RouteSocket, tunnel_id: int, session_id: int) -> Pair | None:
     """The lower end of that name. Raises OSError."""
     try:
-        found = route.request(veth.GET_LINK, veth.one(names.lower(tunnel_id, session_id)))
+        found = route.request(veth.GET_LINK, veth.one(lower_name(tunnel_id, session_id)))
     except OSError as error:
         if error.errno == errno.ENODEV:
             return None
@@ -47,7 +89,7 @@ def is_ours(end: Pair, tunnel: str, runtime: Path) -> bool:
 
 def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
     """Make the session's veth, both ends down. Raises OSError, ConflictError (a netdev has that name)."""
-    name = names.lower(tunnel.tunnel_id, session.session_id)
+    name = lower_name(tunnel.tunnel_id, session.session_id)
     try:
         route.make(veth.NEW_LINK, veth.make(session.ifname, name, session.mac))
     except OSError as error:
@@ -68,7 +110,7 @@ def make(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: 
 def mark(route: RouteSocket, tunnel: TunnelSpec, session: SessionSpec, runtime: Path) -> None:
     """Have the lower end say the tunnel's present name. Raises OSError."""
     alias = OwnerTag(runtime, tunnel.name, session.name).alias()
-    route.set_link(names.lower(tunnel.tunnel_id, session.session_id), alias=f"{_UNDER}{alias}")
+    route.set_link(lower_name(tunnel.tunnel_id, session.session_id), alias=f"{_UNDER}{alias}")
 
 
 def delete(route: RouteSocket, end: Pair) -> None:

@@ -17,11 +17,11 @@ from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple
 
-from l2tpv3.datapath.user import rtnetlink
 from l2tpv3.datapath.user.tunnel_socket import BUFFER_BYTES
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, NotPermittedError, UnavailableError, from_errno
 from l2tpv3.linux.napi import make_threaded
-from l2tpv3.linux.netns import inside, named_netns, same_netns
+from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
+from l2tpv3.linux.netns import inside, netns_names, same_netns
 from l2tpv3.linux.tap import TUNSETPERSIST
 from l2tpv3.model.ownership import OwnerTag
 
@@ -61,7 +61,9 @@ def create(netns: str | None, ifname: str, mark: OwnerTag, mac: str | None = Non
         except OSError as error:
             raise _create_error(subject, ifname, error) from error
         try:
-            rtnetlink.mark(socket.if_nametoindex(ifname), mark.alias(), mac, QUEUE_FRAMES)
+            # By netlink: the ioctl for a queue's length is refused in user namespaces.
+            with RouteSocket() as route:
+                route.set_link(socket.if_nametoindex(ifname), alias=mark.alias(), mac=mac, queue=QUEUE_FRAMES)
         except OSError as error:
             os.close(tun)
             raise _create_error(subject, ifname, error) from error
@@ -130,7 +132,7 @@ def find(mark: OwnerTag, places: Iterable[str | None], *, elsewhere: bool = Fals
             if any(same_netns(netns, other) for other in seen):
                 continue
             with inside(netns):
-                links = rtnetlink.links("tun")
+                links = _taps()
         except NotFoundError:
             continue
         except NotPermittedError:
@@ -144,18 +146,24 @@ def find(mark: OwnerTag, places: Iterable[str | None], *, elsewhere: bool = Fals
     return found
 
 
+def _taps() -> list[Link]:
+    """The TUNs and TAPs in the calling thread's network namespace. Raises OSError."""
+    with RouteSocket() as route:
+        return route.links("tun")
+
+
 def all_marked(runtime: Path) -> set[str]:
     """The names of all TAPs of sessions of ours, in the namespaces that may be entered."""
     found: set[str] = set()
     for netns in _everywhere():
         with contextlib.suppress(L2tpError, OSError), inside(netns):
-            found |= {link.ifname for link in rtnetlink.links("tun") if OwnerTag.is_of(runtime, link.alias)}
+            found |= {link.ifname for link in _taps() if OwnerTag.is_of(runtime, link.alias)}
     return found
 
 
 def _everywhere() -> list[str | None]:
     """The caller's network namespace and all that have a name."""
-    return [None, *named_netns()]
+    return [None, *netns_names()]
 
 
 def attach(found: FoundTap, subject: str, *, merging: bool) -> int | None:
@@ -199,8 +207,8 @@ def is_attached(found: FoundTap, subject: str) -> bool:
 def remove(found: FoundTap) -> None:
     """Remove a TAP that was found; nothing happens when it has vanished since. Raises NotPermittedError."""
     try:
-        with inside(found.netns):
-            rtnetlink.delete(found.ifindex)
+        with inside(found.netns), RouteSocket() as route:
+            route.delete_link(found.ifindex)
     except NotFoundError:
         return
     except OSError as error:

@@ -10,7 +10,7 @@ from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.links.kinds import kind_of
 from l2tpv3.links.kinds.base import Attributes
-from l2tpv3.links.kinds.lacp import check_lacp
+from l2tpv3.links.kinds.bond import check_lacp
 from l2tpv3.links.preflight import check_name, check_over
 from l2tpv3.links.rtnetlink import LinkSocket
 from l2tpv3.linux.netns import same_netns

@@ -1,11 +1,14 @@
-"""Bonds: etherchannels."""
+"""Bonds: etherchannels, and which netdevs can be members of one that speaks LACP."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from l2tpv3.errors import InvalidValueError
 from l2tpv3.links.kinds.base import Attributes, Kind
+from l2tpv3.linux.ethtool import has_link_settings
+from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.options import BondMode, BondOptions, Hash, LacpRate
 from l2tpv3.model.links.spec import LinkSpec
 
@@ -48,6 +51,22 @@ class Bond(Kind[BondOptions]):
             "min-links": info.get("bond_min_links"),
             "arp-interval-ms": info.get("bond_arp_interval"),
         }
+
+
+def check_lacp(spec: LinkSpec, ifname: str) -> None:
+    """That a member of this bond, if it is one of 802.3ad, can take part in it. Raises InvalidValueError.
+
+    A netdev without any settings of its link, as l2tp_eth's, would be in the bond, and silent: __get_duplex() in
+    drivers/net/bonding/bond_3ad.c. One that has settings may be without a cable for now.
+    """
+    if not isinstance(spec.options, BondOptions) or spec.options.mode is not BondMode.LACP:
+        return
+    with inside(spec.over_netns):
+        tells_duplex = has_link_settings(ifname)
+    if not tells_duplex:
+        problem = f"802.3ad has to know the duplex of its members, and the driver of {ifname} tells none"
+        remedy = "give another mode, or, if it is a session's, have its tunnel use --datapath user or ebpf"
+        raise InvalidValueError(f"link {spec.name}: --mode", problem, remedy)
 
 
 def _name(table: Mapping[Any, int], number: Any) -> str | None:

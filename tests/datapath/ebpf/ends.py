@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from l2tpv3.datapath.ebpf import EbpfDatapath, names
+from l2tpv3.datapath.ebpf import EbpfDatapath, veth
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.paths import Paths
@@ -54,7 +54,7 @@ class EbpfEnd(End):
 
     def slow(self, tunnel: TunnelSpec, session: SessionSpec) -> Passed:
         """What has gone by the worker."""
-        return passed(self.host, names.slow(tunnel.tunnel_id, session.session_id))
+        return passed(self.host, veth.slow_name(tunnel.tunnel_id, session.session_id))
 
 
 def acquainted(a: Host, b: Host) -> None:

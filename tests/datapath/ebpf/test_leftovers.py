@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from l2tpv3.datapath.ebpf import EbpfDatapath, names
+from l2tpv3.datapath.ebpf import EbpfDatapath, veth
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.bpf import syscall
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
@@ -270,7 +270,7 @@ def test_the_name_is_taken(ends: Ends) -> None:
 @pytest.mark.parametrize("alias", ["mine", "carries pw1, l2tpv3 t1/s1 /somewhere/else", "carries pw1, l2tpv3 t2/s1 "])
 def test_the_lower_name_is_somebodys(ends: Ends, alias: str) -> None:
     a, b = ends
-    taken = names.lower(1, session().session_id)
+    taken = veth.lower_name(1, session().session_id)
     a.host.ip_batch([f"link add {taken} type veth peer other0", f"link set {taken} alias '{alias}'"])
     there = a.ifindexes()
     near = a.tunnel(b.host)
@@ -285,7 +285,7 @@ def test_the_lower_name_is_somebodys(ends: Ends, alias: str) -> None:
 
 def test_the_taps_name_is_somebodys(ends: Ends) -> None:
     a, b = ends
-    taken = names.slow(1, session().session_id)
+    taken = veth.slow_name(1, session().session_id)
     a.host.ip("link", "add", taken, "type", "bridge")
     there = a.ifindexes()
     near = a.tunnel(b.host)
@@ -304,7 +304,7 @@ def test_what_a_killed_command_left_half_made(ends: Ends) -> None:
     near = a.tunnel(b.host)
     acquainted(a.host, b.host)
     a.datapath.add_tunnel(near)
-    a.host.ip("link", "add", names.lower(1, one.session_id), "type", "veth", "peer", "pw1")
+    a.host.ip("link", "add", veth.lower_name(1, one.session_id), "type", "veth", "peer", "pw1")
     a.datapath.add_session(near, one)
     a.up(one)
     b.add(b.tunnel(a.host), mirrored(one))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.user import rtnetlink
 from l2tpv3.datapath.user import tap as netdev
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError, UnavailableError, WorkerError
+from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import Encap
 from l2tpv3.worker.pool import WorkerPool
@@ -374,9 +374,9 @@ def test_marks_are_seen_and_only_taps_are_listed(ends: tuple[End, End]) -> None:
     a, b = ends
     a.add(a.tunnel(b.host), session())
     a.host.ip("link", "set", "u0", "alias", "l2tpv3 t1/s1 nobody's")
-    with inside(a.host.netns):
-        assert {link.ifname for link in rtnetlink.links()} == {"lo", "u0", "pw1"}
-        (tap,) = rtnetlink.links("tun")
+    with inside(a.host.netns), RouteSocket() as route:
+        assert {link.ifname for link in route.links()} == {"lo", "u0", "pw1"}
+        (tap,) = route.links("tun")
     assert (tap.ifname, tap.alias) == ("pw1", f"l2tpv3 t1/s1 {a.host.runtime_dir}")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from l2tpv3.datapath.ebpf import names
+from l2tpv3.datapath.ebpf import veth
 
 IDS = st.one_of(st.integers(1, 2**32 - 1), st.integers(1, 99999), st.sampled_from([1, 9, 99999, 2**31, 2**32 - 1]))
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -28,9 +28,9 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
     ],
 )
 def test_what_they_are_called(tunnel: int, session: int, lower: str) -> None:
-    assert names.lower(tunnel, session) == lower
-    assert names.slow(tunnel, session) == "lt" + lower[2:]
-    assert names.ids_of_lower(lower) == (tunnel, session)
+    assert veth.lower_name(tunnel, session) == lower
+    assert veth.slow_name(tunnel, session) == "lt" + lower[2:]
+    assert veth.ids_of_lower(lower) == (tunnel, session)
 
 
 @given(IDS, IDS)
@@ -39,18 +39,18 @@ def test_what_they_are_called(tunnel: int, session: int, lower: str) -> None:
 @example(2**32 - 1, 1)
 @example(100, 2**32 - 1)
 def test_ids_come_back_from_a_name_that_the_kernel_takes(tunnel: int, session: int) -> None:
-    lower, slow = names.lower(tunnel, session), names.slow(tunnel, session)
+    lower, slow = veth.lower_name(tunnel, session), veth.slow_name(tunnel, session)
     assert re.fullmatch(r"le(\d+-\d+|[0-9a-z]{13})", lower)
     assert len(lower) <= 15
     assert slow == "lt" + lower.removeprefix("le")
-    assert names.ids_of_lower(lower) == (tunnel, session)
-    assert names.ids_of_lower(slow) is None
+    assert veth.ids_of_lower(lower) == (tunnel, session)
+    assert veth.ids_of_lower(slow) is None
 
 
 @given(IDS, IDS, IDS, IDS)
 def test_no_two_sessions_have_one_name(tunnel: int, session: int, other_tunnel: int, other_session: int) -> None:
     same = (tunnel, session) == (other_tunnel, other_session)
-    assert (names.lower(tunnel, session) == names.lower(other_tunnel, other_session)) == same
+    assert (veth.lower_name(tunnel, session) == veth.lower_name(other_tunnel, other_session)) == same
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_no_two_sessions_have_one_name(tunnel: int, session: int, other_tunnel: 
     ],
 )  # fmt: skip
 def test_others_netdevs_are_nobodys(foreign: str) -> None:
-    assert names.ids_of_lower(foreign) is None
+    assert veth.ids_of_lower(foreign) is None
 
 
 @given(st.text(max_size=16).map("le".__add__) | st.text(DIGITS, min_size=13, max_size=13).map("le".__add__))
 def test_what_is_read_is_what_would_be_made(ifname: str) -> None:
-    ids = names.ids_of_lower(ifname)
-    assert ids is None or names.lower(*ids) == ifname
+    ids = veth.ids_of_lower(ifname)
+    assert ids is None or veth.lower_name(*ids) == ifname
