@@ -17,12 +17,12 @@ from l2tpv3.linux.read_file import read_file
 from l2tpv3.model.desired import Desired
 
 _MODULES = {
-    "iproute2": "iproute2_script",
-    "networkd": "networkd_files",
-    "vyos": "vyos_config",
-    "ql2tpd": "ql2tpd_config",
-    "openwrt": "openwrt_config",
-    "routeros": "routeros_export",
+    "iproute2": "iproute2.script",
+    "networkd": "networkd.import_",
+    "vyos": "vyos.import_",
+    "ql2tpd": "ql2tpd.import_",
+    "openwrt": "openwrt",
+    "routeros": "routeros.import_",
 }
 
 

@@ -12,6 +12,15 @@ from l2tpv3.model.ids import IFNAME_MAX, format_cookie, parse_name
 from l2tpv3.model.spec import Egress, Encap, IPAddress
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 
+_MODULES = {
+    "networkd": "networkd.export",
+    "vyos": "vyos.export",
+    "cisco": "cisco",
+    "routeros": "routeros.export",
+    "qemu": "qemu",
+    "ql2tpd": "ql2tpd.export",
+}
+
 
 def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl", name: str | None = None) -> Told:
     """The other end of a tunnel with its sessions, cookies in clear. dialect: one of PEER_FORMATS.
@@ -27,7 +36,7 @@ def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl", name: str | None = 
     if dialect in ("l2tpctl", "iproute2"):
         lines = _as_l2tpctl(tunnel, name or tunnel.spec.name) if dialect == "l2tpctl" else _as_iproute2(tunnel)
         return Told(tuple(map(shlex.join, lines)), tuple(notes))
-    told: Told = import_module(f"l2tpv3.formats.{dialect}").tell(far_end(tunnel, name))
+    told: Told = import_module(f"l2tpv3.formats.{_MODULES[dialect]}").tell(far_end(tunnel, name))
     return Told(told.lines, (*notes, *told.notes))
 
 
