@@ -16,15 +16,15 @@ import pytest
 from tests.cli.command_line import CommandLine, Result, predictable
 
 BOTH = (
-    "test_boot",
+    "test_apply",
     "test_commands",
     "test_errors",
-    "test_interop",
     "test_json",
     "test_link",
+    "test_peer",
+    "test_restore",
+    "test_session_stats",
     "test_show",
-    "test_stats",
-    "test_wanted",
     "test_words",
 )
 

@@ -18,7 +18,7 @@ from l2tpv3.capture.pcapng import packets
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import served
-from tests.capture.test_recording import Pair
+from tests.capture.test_recorder import Pair
 from tests.cli.command_line import CommandLine
 from tests.hosts import Host
 

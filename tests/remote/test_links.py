@@ -30,8 +30,8 @@ from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import served
+from tests.documents.status_values import COUNTS, NAMES, NETDEVS, TEXTS
 from tests.memory_links import memory_makers
-from tests.remote.status_values import COUNTS, NAMES, NETDEVS, TEXTS
 
 WORDS: list[dict[str, Any]] = [
     {"type": "bridge", "over": ["eth0", "siteb/lan"], "vlan-filtering": True, "vlan": ["eth0=10u+20-29"], "mtu": 1400},

@@ -17,7 +17,7 @@ from l2tpv3.formats.peer import commands
 from l2tpv3.model.spec import Encap, Sequencing, Sublayer, parse_address
 from l2tpv3.model.status import TunnelStatus
 from tests.cli.command_line import CommandLine
-from tests.interop.status_cases import NO_COOKIES, V6, session, status, tunnel, tunnels
+from tests.formats.status_cases import NO_COOKIES, V6, session, status, tunnel, tunnels
 
 NETWORKD = """\
 # /etc/systemd/network/50-siteb.netdev

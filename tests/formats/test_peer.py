@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command_line import CommandLine
+from tests.formats.driver import ctl_lines
 from tests.hosts import Host
-from tests.interop.driver import ctl_lines
 
 TUNNEL = (
     "tunnel add siteb --remote 127.0.0.2 --local 127.0.0.1 --id 10 --peer-id 20 --local-port 5000 --remote-port 5001"

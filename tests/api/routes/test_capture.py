@@ -16,7 +16,7 @@ from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.auth.identity import CHANGING, Identity
 from tests.api.served import LIMIT_S, served
-from tests.capture.test_recording import Pair
+from tests.capture.test_recorder import Pair
 from tests.hosts import Host
 
 pytestmark = pytest.mark.root

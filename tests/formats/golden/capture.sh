@@ -1,6 +1,6 @@
 #!/bin/bash
 # Writes what `ip l2tp show` prints for the tunnels below, for test_iproute2.py: run it as root where l2tp_eth works.
-#   netns-lab/guest -- tests/interop/golden/capture.sh
+#   netns-lab/guest -- tests/formats/golden/capture.sh
 set -euo pipefail
 cd "$(dirname "$0")"
 ip link set lo up

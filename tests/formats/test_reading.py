@@ -18,8 +18,8 @@ from l2tpv3.formats.peer import commands
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import TunnelStatus
-from tests.interop.field_files import OPENWRT, ROUTEROS
-from tests.interop.status_cases import mirrored, mirrored_session, tunnels
+from tests.formats.field_files import OPENWRT, ROUTEROS
+from tests.formats.status_cases import mirrored, mirrored_session, tunnels
 
 SCRIPT = """\
 #!/bin/sh

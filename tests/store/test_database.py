@@ -45,7 +45,7 @@ LINK = LinkRecord(
     mac="02:00:5e:00:53:09",
     over_netns="inner",
 )
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENTRY = AuditEntry(at=1.5, who="root (uid 0)", what="+ tunnel siteb")
 
 
@@ -396,7 +396,7 @@ def test_a_disk_that_is_read_only_or_full_is_named(tmp_path: Path) -> None:
     """A real one, in a mount namespace of the test's own."""
     program = (
         "import os, pathlib, sys\n"
-        "from tests.test_store import _PENDING, ENTRY, TUNNEL, Edits, L2tpError, Store\n"
+        "from tests.store.test_database import _PENDING, ENTRY, TUNNEL, Edits, L2tpError, Store\n"
         "place = pathlib.Path(sys.argv[1])\n"
         "def told():\n"
         "    try: Store(place).begin(_PENDING)\n"

@@ -11,9 +11,9 @@ from l2tpv3.metrics.host import Family, families
 from l2tpv3_api.http.request_metrics import RequestCounts
 from l2tpv3_api.server.refusals import Refusals
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 _NAME = re.compile(r"\bl2tpv3_[a-z0-9_]+")
-_ROUTE = Path(__file__).parents[1] / "api/l2tpv3_api/routes/metrics.py"
+_ROUTE = Path(__file__).parents[2] / "api/l2tpv3_api/routes/metrics.py"
 
 
 def _names(told: list[Family]) -> set[str]:

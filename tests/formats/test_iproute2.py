@@ -13,8 +13,8 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.formats.iproute2.command import USAGE, parse, session_words, tunnel_words
 from l2tpv3.model.spec import Encap, Sequencing, Sublayer
 from tests.cli.command_line import CommandLine
+from tests.formats.driver import ctl_lines
 from tests.hosts import Host, Hosts
-from tests.interop.driver import ctl_lines
 
 GOLDEN = Path(__file__).with_name("golden") / "ip-l2tp-show.txt"
 TUNNEL = "tunnel_id 1 peer_tunnel_id 2 local 127.0.0.1 remote 127.0.0.2 udp_sport 1701 udp_dport 1702"

@@ -16,7 +16,7 @@ from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.progress import StepText
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.store.database import AuditEntry
-from tests.remote.status_values import IDS, NAMES, TEXTS, sessions, tunnels
+from tests.documents.status_values import IDS, NAMES, TEXTS, sessions, tunnels
 
 QUICKLY = settings(max_examples=40, deadline=None)
 

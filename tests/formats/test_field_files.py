@@ -13,7 +13,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.formats.importer import import_files, import_from
 from l2tpv3.formats.iproute2.command import parse, take_options
 from l2tpv3.formats.networkd.match import match_section
-from tests.interop.field_files import INTERFACES, OPENWRT, ROUTEROS, UNIT
+from tests.formats.field_files import INTERFACES, OPENWRT, ROUTEROS, UNIT
 
 ADD = "ip l2tp add tunnel tunnel_id 1 peer_tunnel_id 2 encap ip local 10.0.0.1 remote 10.0.0.2\n"
 SESSION = "ip l2tp add session tunnel_id 1 session_id {0} peer_session_id {0} name pw{0}\n"

@@ -12,9 +12,9 @@ import pytest
 
 from l2tpv3.formats.peer import commands
 from l2tpv3.model.spec import Encap, Sublayer
+from tests.formats.driver import ctl_lines
+from tests.formats.status_cases import NO_COOKIES, V6, session, status, tunnel
 from tests.hosts import UNDERLAY, Host, Hosts
-from tests.interop.driver import ctl_lines
-from tests.interop.status_cases import NO_COOKIES, V6, session, status, tunnel
 
 NETWORKD = Path("/usr/lib/systemd/systemd-networkd")
 

@@ -6,7 +6,7 @@ import pytest
 
 from l2tpv3.formats.names import PEER_FORMATS
 from tests.cli.command_line import CommandLine
-from tests.interop.test_iproute2 import golden
+from tests.formats.test_iproute2 import golden
 
 OVER_IPV4 = [block for block in golden() if "192.0.2.1" in block[0]]
 """Those whose addresses every machine has, if they are taken for those of the loopback network."""
