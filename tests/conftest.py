@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.budgets import over_budget
 from tests.hosts import Host, Hosts
 from tests.leftovers import Leftovers
 
 _NO_SKIPS = pytest.StashKey[bool]()
 _LEFTOVERS = pytest.StashKey[Leftovers]()
 _PROBLEMS = pytest.StashKey[list[str]]()
+_TAKEN = pytest.StashKey[dict[str, float]]()
 _LEFT_BEHIND = "left behind"
 """What a parallel worker process calls this list in what it gives to the process that started it."""
 
@@ -53,13 +56,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-skips", action="store_true", help="a skipped test fails the run; implied by CI in the environment"
     )
+    parser.addoption("--budgets", action="store_true", help="a file that takes longer than it may fails the run")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Look at the machine before the first test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; tests press Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
     config.stash[_NO_SKIPS] = ci or config.getoption("--no-skips")
     config.stash[_PROBLEMS] = []
+    config.stash[_TAKEN] = {}
+    config.pluginmanager.register(_Timing(config.stash[_TAKEN]))
     if _runs_tests(config):
         config.stash[_LEFTOVERS] = Leftovers()
     else:
@@ -83,6 +91,19 @@ class _FromWorkers:
         self._problems += getattr(node, "workeroutput", {}).get(_LEFT_BEHIND, [])
 
 
+class _Timing:
+    """Adds up how long the tests of each file took."""
+
+    def __init__(self, taken: dict[str, float]) -> None:
+        self._taken = taken
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test, or what comes before or after it, has ended (a hook of pytest)."""
+        path = report.nodeid.partition("::")[0]
+        self._taken[path] = self._taken.get(path, 0.0) + report.duration
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine cannot run."""
     reasons = {
@@ -90,6 +111,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "kernel_l2tp": None if _kernel_has_l2tp() else "needs a kernel with l2tp_eth: run it with netns-lab/guest",
     }
     for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
         for mark, reason in reasons.items():
             if reason and item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -111,6 +134,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
     if skipped and config.stash[_NO_SKIPS]:
         problems.append(f"{skipped} skipped, and nothing may be skipped here")
+    if config.getoption("budgets") and not hasattr(config, "workerinput"):
+        problems += over_budget(config.stash[_TAKEN])
     if _runs_tests(config):
         problems += [f"left behind: {thing}" for thing in config.stash[_LEFTOVERS].found()]
     if hasattr(config, "workeroutput"):

@@ -1,11 +1,18 @@
-"""Which points of a change to try: some, spread over all, or as many as L2TPV3_TEST_FULL says.
+"""What a run tries of what is too much for one run: some, others at the next commit, or all.
 
-1 is all of them, K/N each N-th from the K-th on: 1/3, 2/3 and 3/3 are all, in three runs.
+$L2TPV3_TEST_FULL: 1 is all of it; K/N each N-th from the K-th on: 1/3, 2/3 and 3/3 are all, in three runs.
+$L2TPV3_TEST_ROTATION: a number, by which it is chosen what is tried otherwise. `tests/run` gives the number of commits,
+so that everything is tried in turn.
 """
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+_One = TypeVar("_One")
 
 
 def is_full() -> bool:
@@ -13,12 +20,28 @@ def is_full() -> bool:
     return os.environ.get("L2TPV3_TEST_FULL", "") not in ("", "0")
 
 
+def rotation() -> int:
+    """The number that says what is tried in this run."""
+    return int(os.environ.get("L2TPV3_TEST_ROTATION") or 0)
+
+
 def sample(number: int, size: int) -> range:
-    """Of the points 1 to `number`: about `size` of them, if the environment says nothing else."""
+    """Of the points 1 to `number`: about `size` of them, other ones at each commit."""
     choice = os.environ.get("L2TPV3_TEST_FULL", "")
     if "/" in choice:
         first, every = map(int, choice.split("/"))
         return range(first, number + 1, every)
-    everything = choice not in ("", "0")
-    step = 1 if everything else max(1, number // size)
-    return range(1 if everything else 1 + step // 2, number + 1, step)
+    if is_full():
+        return range(1, number + 1)
+    step = max(1, number // size)
+    return range(1 + (step // 2 + rotation() * _stride(step)) % step, number + 1, step)
+
+
+def _stride(step: int) -> int:
+    """How far the first point moves from one run to the next: about 0.618 of a step, so that it soon was everywhere."""
+    return next((one for one in range(max(1, step * 618 // 1000), step) if math.gcd(one, step) == 1), 1)
+
+
+def in_turn(items: Sequence[_One], *, of: int) -> list[_One]:
+    """Of some tests: one in `of`, the others at the next commits; all in a full run."""
+    return list(items) if is_full() else [one for place, one in enumerate(items) if (place + rotation()) % of == 0]

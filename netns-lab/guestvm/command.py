@@ -51,6 +51,7 @@ examples:
   netns-lab/guest ip l2tp show tunnel
   netns-lab/guest .venv/bin/pytest -m kernel_l2tp
   netns-lab/guest --systemd systemd-networkd.service -- networkctl
+  netns-lab/guest --kernel 6.12 uname -r
   netns-lab/guest --no-l2tp -- sh -c 'modprobe l2tp_eth && lsmod | grep l2tp'
 """
 
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-w", dest="share", metavar="DIR", type=Path, default=Path(), help="default: the current folder"
     )
+    parser.add_argument(
+        "--kernel", metavar="VERSION", help="the kernel that Debian packages as 6.12, say; default: its usual"
+    )
     parser.add_argument("--no-l2tp", action="store_true", help="boot without the l2tp modules loaded")
     parser.add_argument(
         "--files", metavar="DIR", type=Path, help="copy what is in DIR over the machine's files, for this boot"
@@ -102,7 +106,7 @@ def _run(arguments: argparse.Namespace, command: list[str]) -> int:
     needs.install_missing()
     cache = Path(os.environ.get("L2TPV3_GUEST_CACHE") or _default_cache())
     plan = machine.Plan(
-        kernel=kernel.cached(cache),
+        kernel=kernel.cached(cache, arguments.kernel),
         share=arguments.share.resolve(),
         memory_mib=int(os.environ.get("L2TPV3_GUEST_MEMORY", "2048")),
         cpus=int(os.environ.get("L2TPV3_GUEST_CPUS", min(4, os.cpu_count() or 1))),

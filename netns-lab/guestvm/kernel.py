@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from guestvm.needs import Missing, as_root, find
 
 # Debian's metapackage names the image, which holds everything; Ubuntu's names an image whose modules are packed apart.
 _METAPACKAGES = ("linux-image-amd64", "linux-image-generic")
+_METAPACKAGES_OF_A_VERSION = ("linux-image-{}-amd64", "linux-image-generic-{}")
 
 
 @dataclass(frozen=True)
@@ -72,20 +73,23 @@ def _uncompressed(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def cached(cache: Path) -> Kernel:
-    """The kernel in the cache folder, fetched there first when it is not. Raises Missing."""
-    home = cache / "kernel"
+def cached(cache: Path, version: str | None = None) -> Kernel:
+    """The kernel in the cache folder, fetched there first when it is not. Raises Missing.
+
+    version: as Debian's packages name it, `6.12`; None is the distribution's usual one.
+    """
+    home = cache / (f"kernel-{version}" if version else "kernel")
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two guests started at once fetch it once
         if not (home / "ready").exists():
-            _fetch(home)
+            _fetch(home, version)
     release = (home / "ready").read_text().strip()
     return Kernel(release, home / "image", home)
 
 
-def _fetch(home: Path) -> None:
-    packages = _packages()
+def _fetch(home: Path, version: str | None) -> None:
+    packages = _packages([one.format(version) for one in _METAPACKAGES_OF_A_VERSION] if version else _METAPACKAGES)
     print(f"guest: fetching {' '.join(packages)}, once, into {home}", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetch-") as scratch:
         tree = Path(scratch) / "tree"
@@ -109,18 +113,18 @@ def _fetch(home: Path) -> None:
         tree.rename(home)
 
 
-def _packages() -> list[str]:
+def _packages(metapackages: Sequence[str]) -> list[str]:
     for attempt in range(2):
-        for metapackage in _METAPACKAGES:
+        for metapackage in metapackages:
             listed = subprocess.run(["apt-cache", "depends", metapackage], capture_output=True, text=True, check=False)
             found = re.search(r"Depends: (linux-image-(\d\S*))", listed.stdout)
-            if found and metapackage == "linux-image-generic":
+            if found and "generic" in metapackage:
                 return [found[1], f"linux-modules-{found[2]}", f"linux-modules-extra-{found[2]}"]
             if found:
                 return [found[1]]
         if attempt == 0:  # a fresh machine has no package lists yet
             as_root("apt-get", "-qq", "update")
-    raise Missing(f"apt knows none of {' '.join(_METAPACKAGES)}")
+    raise Missing(f"apt knows none of {' '.join(metapackages)}")
 
 
 def quick_image(bzimage: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Fixtures of the command line's tests.
 
-Those of the modules in BOTH run twice: on this host, and over --host against a service. Each command has to do the
-same both times, to the byte.
+Those of the modules in BOTH run on this host, and some of them, other ones at each commit, over --host against a
+service as well. Each command has to do the same both times, to the byte.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.cli.command_line import CommandLine, Result, predictable
+from tests.points import in_turn
 
 BOTH = (
     "test_apply",
@@ -28,6 +29,9 @@ BOTH = (
     "test_words",
 )
 
+TWICE_OF = 3
+"""One test of these modules in so many is run over --host too."""
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00|\b\d\d:\d\d:\d\d\b")
 
 _done: dict[str, list[tuple[str, Result]]] = {}
@@ -36,7 +40,10 @@ _done: dict[str, list[tuple[str, Result]]] = {}
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Ask for both ways."""
     if "way" in metafunc.fixturenames:
-        both = metafunc.module.__name__.rpartition(".")[2] in BOTH and "here" not in metafunc.fixturenames
+        name = metafunc.module.__name__.rpartition(".")[2]
+        tests = sorted(word for word in vars(metafunc.module) if word.startswith("test_"))
+        both = name in BOTH and metafunc.function.__name__ in in_turn(tests, of=TWICE_OF)
+        both = both and "here" not in metafunc.fixturenames
         metafunc.parametrize("way", ["local", "remote"] if both else ["local"], indirect=True)
 
 

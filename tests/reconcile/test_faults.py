@@ -23,12 +23,12 @@ from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, m
 from tests.here import Here, leftovers
 from tests.hosts import Host, Hosts
 from tests.link_changes import LINK_SCENARIOS
-from tests.points import is_full, sample
+from tests.points import in_turn, sample
 from tests.traced import Call, Ended, Fail, Spoil, Verdict, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
-POINTS = {"user": 12, "ebpf": 12, "kernel": 3}
+POINTS = {"user": 6, "ebpf": 6, "kernel": 3}
 """How many are tried of each scenario when not all are."""
 
 CHOSEN = (
@@ -106,8 +106,7 @@ FAULTS: dict[str, tuple[Verdict, ...]] = {
 }
 
 
-# Of the scenarios with links all are played here, and one in the guest, where each takes half a minute.
-_IN_GUEST = [name for name in CHOSEN if name in SCENARIOS or name == "a tunnel anew under links" or is_full()]
+_IN_GUEST = in_turn(CHOSEN, of=3)  # where each takes half a minute
 _BY_PROGRAMS = ("tunnel and sessions from nothing", "a session in place", "a session anew", "a netdev moves", "prune")
 _CASES = [
     *(pytest.param("user", name, id=f"user-{name}") for name in CHOSEN),
