@@ -63,9 +63,18 @@ def _one_line(text: str) -> str:
 
 
 class InvalidValueError(L2tpError):
-    """A value that can't be meant: out of range, malformed, contradicting another."""
+    """A value that can't be meant: out of range, malformed, contradicting another.
+
+    field: the word (of l2tpv3/model/fields.py) whose value was wrong; "" where it is no word's, or not known.
+    """
 
     slug, exit_code, http_status = "invalid-value", 1, 422
+
+    def __init__(
+        self, subject: str, problem: str, remedy: str = "", *, errno: int | None = None, field: str = ""
+    ) -> None:
+        super().__init__(subject, problem, remedy, errno=errno)
+        self.field = field
 
 
 class RefusedError(L2tpError):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, tunnel_fields
+from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, tunnel_attributes
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)
@@ -137,7 +137,7 @@ def test_link_local_addresses_keep_their_netdev() -> None:
 
 
 def test_some_words_give_some_fields() -> None:
-    assert tunnel_fields({"encap": "ip", "local": None}) == {"encap": Encap.IP, "local": None}
+    assert tunnel_attributes({"encap": "ip", "local": None}) == {"encap": Encap.IP, "local": None}
 
 
 def test_sequencing_by_direction() -> None:

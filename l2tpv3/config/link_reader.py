@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from l2tpv3.config.suggestions import unknown_key
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.desired import DesiredLink
-from l2tpv3.model.links.fields import Field
-from l2tpv3.model.links.options import LinkType, options_type
-from l2tpv3.model.links.spec import COMMON, LinkSpec
+from l2tpv3.model.fields import link_fields
+from l2tpv3.model.links.options import TYPES, LinkType, own_fields
+from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.source import Source
+from l2tpv3.model.values import formatted, parse
 
 Check = Callable[[str, object], None]
 """What holds for any value. Raises InvalidValueError."""
@@ -52,10 +53,9 @@ class LinkTable:
         try:
             spec = LinkSpec.from_words({**words, "name": self._name})
         except InvalidValueError as error:
-            _, found, word = error.subject.rpartition(": --")
-            given = bool(found) and word in self._content
-            key = self._source.of(word) if given else self._source
-            self._wrong(key, error.problem, error.remedy, clash=given or not found)
+            given = error.field in self._content
+            key = self._source.of(error.field) if given else self._source
+            self._wrong(key, error.problem, error.remedy, clash=given or not error.field)
             return None
         return ReadLink(DesiredLink(name=self._name, words=words, source=self._source), spec)
 
@@ -69,7 +69,7 @@ class LinkTable:
             type_ = self._type(self._content["type"])
         if type_ is None:
             return {}
-        known: dict[str, Field] = {**COMMON, **options_type(type_).words}
+        known = link_fields(type_)
         words: dict[str, Any] = {"type": str(type_)} if stated else {}
         for key, value in self._content.items():
             if key == "type":
@@ -80,7 +80,7 @@ class LinkTable:
                 continue
             try:
                 self._check(key, value)
-                words[key] = known[key].format(known[key].parse(value, key))
+                words[key] = formatted(known[key], parse(known[key], value, key, TYPES), TYPES)
             except InvalidValueError as error:
                 clash = not stated and len(_types_with(key)) > 1
                 self._wrong(self._source.of(key), error.problem, error.remedy, clash=clash)
@@ -106,4 +106,4 @@ def _unknown(key: str, type_: LinkType, known: Collection[str]) -> tuple[str, st
 
 
 def _types_with(key: str) -> list[str]:
-    return [str(other) for other in LinkType if key in options_type(other).words]
+    return [str(other) for other in LinkType if key in own_fields(other)]

@@ -17,7 +17,14 @@ from l2tpv3.model import ids
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.source import Source
-from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address, session_fields, tunnel_fields
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.values import (
+    SESSION_FIELDS,
+    TUNNEL_FIELDS,
+    parse_address,
+    session_attributes,
+    tunnel_attributes,
+)
 
 # Names are checked on their own; ends that a file lacks or has wrong are filled in so that the rest can be checked.
 # 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
@@ -30,8 +37,8 @@ _SENT_COOKIE = 'give 8 or 16 hex digits, or "none"'
 _TEXT_MAX = 1024  # characters; nothing here is longer, and messages quote it
 _INTEGER_BITS = 63  # TOML's integers (toml.io 1.0 "Integer")
 
-_TUNNEL_WORDS = tuple(TunnelSpec(name=_NAME, remote=parse_address(_REMOTE[4], "")).to_words())
-_SESSION_WORDS = tuple(SessionSpec(name=_NAME, ifname=_IFNAME).to_words())
+_TUNNEL_WORDS = tuple(TUNNEL_FIELDS)
+_SESSION_WORDS = tuple(SESSION_FIELDS)
 
 _Spec = TypeVar("_Spec", TunnelSpec, SessionSpec)
 
@@ -231,7 +238,7 @@ class Reader:
     def _tunnel_spec(self, words: dict[str, Any], source: Source) -> TunnelSpec:
         while True:
             try:
-                fields = tunnel_fields(words)
+                fields = tunnel_attributes(words)
                 local = fields.get("local")
                 fields.setdefault("remote", parse_address(_REMOTE[local.version if local else 4], ""))
                 return TunnelSpec(**{"name": _NAME, **fields})
@@ -241,16 +248,14 @@ class Reader:
     def _session_spec(self, words: dict[str, Any], source: Source) -> SessionSpec:
         while True:
             try:
-                return SessionSpec(**{"name": _NAME, "ifname": _IFNAME, **session_fields(words)})
+                return SessionSpec(**{"name": _NAME, "ifname": _IFNAME, **session_attributes(words)})
             except InvalidValueError as error:
                 self._blame(error, words, source)
 
     def _blame(self, error: InvalidValueError, words: dict[str, Any], source: Source) -> None:
         """Note `error` with the word that it is about, and take that word away: what is left may have faults too."""
-        _, found, word = error.subject.rpartition(": --")
-        mentioned = [word] if found else re.findall(r"--([a-z-]+)", f"{error.problem} {error.remedy}")
-        guilty = next((word for word in mentioned if word in words), None)
-        if guilty is None:
+        guilty = error.field
+        if guilty not in words:
             if not words:
                 raise error  # nothing that the file says
             self._findings.add(source, as_keys(error.problem), as_keys(error.remedy))

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.model import ids
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
-from l2tpv3.model.links.options import LinkType, options_type
-from l2tpv3.model.links.spec import COMMON, LinkSpec
+from l2tpv3.model.fields import link_fields
+from l2tpv3.model.links.options import LinkType
+from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.progress import StepText
@@ -31,14 +32,13 @@ from l2tpv3.model.spec import (
     SessionSpec,
     Sublayer,
     TunnelSpec,
-    parse_address,
     unchecked,
 )
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.model.values import TUNNEL_FIELDS
 from l2tpv3.store.database import AuditEntry
 
 _COOKIES = (("tx-cookie", "tx_cookie"), ("rx-cookie", "rx_cookie"))
-_TUNNEL_WORDS = tuple(TunnelSpec(name="new", remote=parse_address("240.0.0.1", "")).to_words())
 
 _Counted = TypeVar("_Counted", Counters, TunnelCounters)
 
@@ -142,7 +142,7 @@ def read_state(document: Mapping[str, Any]) -> list[Desired]:
         sessions = tuple(
             DesiredSession(name=one, words=_stated_session(words)) for one, words in table.get("session", {}).items()
         )
-        words = {word: table[word] for word in _TUNNEL_WORDS if word in table}
+        words = {word: table[word] for word in TUNNEL_FIELDS if word in table}
         found.append(DesiredTunnel(name=name, words=words, sessions=sessions))
     for name, table in document.get("link", {}).items():
         found.append(DesiredLink(name=name, words=_link_words(table)))
@@ -151,8 +151,8 @@ def read_state(document: Mapping[str, Any]) -> list[Desired]:
 
 def _link_words(table: Mapping[str, Any]) -> dict[str, Any]:
     """Those that this version knows of a link of that type."""
-    own = options_type(LinkType(table["type"])).words
-    return {word: value for word, value in table.items() if word == "type" or word in COMMON or word in own}
+    known = link_fields(LinkType(table["type"]))
+    return {word: value for word, value in table.items() if word == "type" or word in known}
 
 
 def _stated_session(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _stated_session(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tunnel_spec(words: Mapping[str, Any]) -> TunnelSpec:
-    return TunnelSpec.from_words({word: words[word] for word in _TUNNEL_WORDS})
+    return TunnelSpec.from_words({word: words[word] for word in TUNNEL_FIELDS})
 
 
 def _session_spec(document: Mapping[str, Any]) -> SessionSpec:

@@ -21,7 +21,7 @@ CHOSEN_SESSION_WORDS = frozenset({"id", "ifname", "tx-cookie", "rx-cookie"})
 class DesiredSession:
     """A session as a file wants it.
 
-    words: by SessionSpec.to_words' keys without `name`, as `session_fields` takes them; those that a file gave are
+    words: by SessionSpec.to_words' keys without `name`, as `session_attributes` takes them; those that a file gave are
     in to_words' form, cookies as bytes. source: where it is written; None when it comes from no file.
     """
 

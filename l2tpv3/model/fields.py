@@ -1,231 +1,912 @@
-"""The words of a tunnel and a session, as the command line, files, the store and the API have them, and their values.
+"""Every word of a tunnel, a session and a link: the one table that all else is made from.
 
-Parsers take a value as it was typed or stored, and what it is of; they raise InvalidValueError.
+A field is added here, and as an attribute of its class (TunnelSpec, SessionSpec, LinkSpec, a link type's options).
+From this table come the options of the command line and their completion (l2tpv3/cli/options.py), the keys of files and
+their JSON schema (l2tpv3/config/schema.py), the words of the record, of `show` and of the API, the forms of the
+dashboard, the manual pages, and what a datapath changes in place. l2tpv3/model/values.py reads and writes the values.
+
+This module holds data only, and imports nothing of the project: every run of `l2tpctl` reads it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from l2tpv3.errors import InvalidValueError
-from l2tpv3.model import ids
-from l2tpv3.spelling import did_you_mean
-
-IPAddress = IPv4Address | IPv6Address
-IPInterface = IPv4Interface | IPv6Interface
-Choice = TypeVar("Choice", bound=StrEnum)
+WORKERS = ("user", "ebpf")
+"""The datapaths whose frames, or some of them, a process of ours moves."""
+EVERY = ("kernel", *WORKERS)
+"""All datapaths."""
 
 
-class Encap(StrEnum):
-    """What carries the data packets: UDP, or IP protocol 115 (RFC 3931 section 4.1)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One word of a tunnel, a session or a link.
 
-    UDP = "udp"
-    IP = "ip"
+    word: as a user types it, a file's key, a member of JSON. attribute: what it is called in Python.
+    type: how values are read and written: a key of l2tpv3.model.values.TYPES, or of l2tpv3.model.links.options.TYPES.
+    choices: all values, where they are few: those of the enumeration that `type` names.
+    low, high: bounds of a number, both included. unit: that of a number.
+    optional: None is a value too, and means that there is none.
+    required: it has to be given. many: it is a list, and the option may be repeated.
 
+    default: the value that leaving it out means, as JSON has it; None where there is none, or where it is chosen.
+    default_text: what else to say of the default: how it is chosen, or on what it depends.
+    unset: what `set` takes to go back to the default, where the default is no value that can be given.
 
-class Sublayer(StrEnum):
-    """The L2-specific sublayer: the 4-byte default one (RFC 3931 section 4.6) or none."""
+    label: what a form calls it. metavar: what stands for the value in help. help: what it is, in one sentence.
+    details: more sentences, for whoever reads more than a line. choice_text: what a form calls some of the choices.
+    example: a value to show. rare: few need it, and a form folds it away. complete: the function of
+    l2tpv3/cli/completion.py that offers values; "": the words of `metavar`.
 
-    DEFAULT = "default"
-    NONE = "none"
+    secret: its value is neither shown nor logged. applied_by: what carries a change out: the "datapath", the "netdev"
+    that it made, or nothing but the "record". in_place: the datapaths on which a change interrupts no traffic; of a
+    link, EVERY or (). info: it is a label of the info metric. since: the first version that has it.
+    """
 
+    word: str
+    attribute: str
+    type: str
+    choices: tuple[str, ...] = ()
+    low: int | None = None
+    high: int | None = None
+    unit: str = ""
+    optional: bool = False
+    required: bool = False
+    many: bool = False
 
-class Sequencing(StrEnum):
-    """Which data packets carry sequence numbers: those sent, those received (required there), both, none."""
+    default: Any = None
+    default_text: str = ""
+    unset: str = ""
 
-    NONE = "none"
-    SEND = "send"
-    RECV = "recv"
-    BOTH = "both"
+    label: str
+    metavar: str
+    help: str
+    details: str = ""
+    choice_text: Mapping[str, str] | None = None
+    example: str = ""
+    rare: bool = False
+    complete: str = ""
 
-    @property
-    def send(self) -> bool:
-        """Whether packets that we send are numbered."""
-        return self in (Sequencing.SEND, Sequencing.BOTH)
-
-    @property
-    def recv(self) -> bool:
-        """Whether packets that we receive must be numbered."""
-        return self in (Sequencing.RECV, Sequencing.BOTH)
-
-
-class Egress(StrEnum):
-    """What this end does with the VLAN tag of frames from the tunnel before its netdev sees them (RFC 4719)."""
-
-    REMOVE = "remove"
-    REWRITE = "rewrite"
-
-
-_HOST_NAME = re.compile(r"(?=.*[A-Za-z])(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
-"""A name of RFC 1123, section 2.1."""
-
-
-def parse_address(text: Any, what: str) -> IPAddress:
-    """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
-    try:
-        return ip_address(parse_text(text, what))
-    except ValueError:
-        raise not_an_address(text, what) from None
-
-
-def not_an_address(text: str, what: str) -> InvalidValueError:
-    """The error for a text that is no IP address; what looks like a host's name is told apart."""
-    if _HOST_NAME.fullmatch(text):
-        remedy = f"give its address; `getent hosts {text}` prints it"
-        return InvalidValueError(what, f"{text!r} is not an IP address: names are not resolved", remedy)
-    return InvalidValueError(what, f"{text!r} is not an IP address", "give one as 192.0.2.1 or 2001:db8::1")
+    secret: bool = False
+    applied_by: str = "datapath"
+    in_place: tuple[str, ...] = ()
+    info: bool = False
+    since: str = "0.1.0"
 
 
-def parse_interface(text: Any, what: str) -> IPInterface:
-    """An address with its prefix length, as for `ip addr add`; without one it is a host's (/32, /128)."""
-    try:
-        return ip_interface(parse_text(text, what))
-    except ValueError:
-        raise InvalidValueError(
-            what, f"{text!r} is not an address with prefix length", "give one as 192.0.2.1/24"
-        ) from None
+ID_MAX = 0xFFFF_FFFF
+"""Tunnel (control connection) and session ids have 32 bits; 0 is reserved (RFC 3931 sections 3.1, 4.1)."""
+PORT_MAX = 0xFFFF
+"""The highest UDP port (RFC 768)."""
+VLAN_ID_MAX = 4094
+"""The highest VLAN number that a frame's tag may carry (IEEE 802.1Q)."""
+MTU_MIN, MTU_MAX = 68, 65535
+"""Bounds of a netdev's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
 
+TUNNEL = (
+    Field(
+        word="remote",
+        attribute="remote",
+        type="address",
+        required=True,
+        label="Peer address",
+        metavar="ADDR",
+        help="The peer's IPv4 or IPv6 address.",
+        details="A link-local one is given with its netdev, as fe80::1%eth0.",
+        example="198.51.100.1",
+        in_place=WORKERS,
+        info=True,
+    ),
+    Field(
+        word="local",
+        attribute="local",
+        type="address",
+        optional=True,
+        default_text="that of the route to the peer",
+        unset="auto",
+        label="Local address",
+        metavar="ADDR",
+        help="This end's address.",
+        in_place=WORKERS,
+        info=True,
+    ),
+    Field(
+        word="encap",
+        attribute="encap",
+        type="Encap",
+        choices=("udp", "ip"),
+        default="udp",
+        label="Carried over",
+        metavar="udp|ip",
+        help="Over UDP, or over IP protocol 115.",
+        choice_text={"udp": "UDP", "ip": "IP, protocol 115"},
+        in_place=WORKERS,
+        info=True,
+    ),
+    Field(
+        word="id",
+        attribute="tunnel_id",
+        type="id",
+        low=1,
+        high=ID_MAX,
+        default_text="the lowest free",
+        label="Tunnel id",
+        metavar="N",
+        help="This end's id.",
+        details="It is unique in its network namespace.",
+        rare=True,
+        info=True,
+    ),
+    Field(
+        word="peer-id",
+        attribute="peer_tunnel_id",
+        type="id",
+        low=1,
+        high=ID_MAX,
+        default_text="as --id",
+        label="Peer’s tunnel id",
+        metavar="N",
+        help="The peer's id.",
+        rare=True,
+        in_place=WORKERS,
+        info=True,
+    ),
+    Field(
+        word="local-port",
+        attribute="local_port",
+        type="port",
+        low=1,
+        high=PORT_MAX,
+        default=1701,
+        default_text="the lowest free from 1701",
+        unset="auto",
+        label="Local UDP port",
+        metavar="N",
+        help="This end's UDP port.",
+        rare=True,
+        in_place=WORKERS,
+        info=True,
+    ),
+    Field(
+        word="remote-port",
+        attribute="remote_port",
+        type="port",
+        low=1,
+        high=PORT_MAX,
+        default=1701,
+        label="Peer’s UDP port",
+        metavar="N",
+        help="The peer's UDP port.",
+        rare=True,
+        in_place=WORKERS,
+        info=True,
+    ),
+    Field(
+        word="udp-checksum",
+        attribute="udp_checksum",
+        type="on-off",
+        choices=("on", "off"),
+        default_text="on; off with --datapath ebpf over IPv4",
+        label="UDP checksum",
+        metavar="on|off",
+        help="UDP checksums.",
+        rare=True,
+        in_place=WORKERS,
+    ),
+    Field(
+        word="datapath",
+        attribute="datapath",
+        type="text",
+        choices=("auto", *EVERY),
+        default="auto",
+        label="Datapath",
+        metavar="auto|kernel|user|ebpf",
+        help="Who moves the frames; auto is kernel where it works, else user; never ebpf.",
+        details="The packets of ebpf go past this host's netfilter.",
+        rare=True,
+        info=True,
+    ),
+    Field(
+        word="netns",
+        attribute="netns",
+        type="netns",
+        optional=True,
+        default_text="the present one",
+        unset="none",
+        label="Network namespace",
+        metavar="NETNS",
+        help="Network namespace of the addresses.",
+        details="A name under /run/netns, or a path.",
+        rare=True,
+        complete="netns",
+        info=True,
+    ),
+)
+"""The words of a tunnel; its name is not among them: see NAME."""
 
-def parse_mtu(value: Any, what: str) -> int | None:
-    """`auto` (None) or bytes."""
-    return None if value == "auto" else _integer(value, what)
+SESSION = (
+    Field(
+        word="ifname",
+        attribute="ifname",
+        type="ifname",
+        default_text="the lowest free l2tpethN",
+        label="Netdev",
+        metavar="IF",
+        help="The netdev's name.",
+        example="l2tpeth0",
+        rare=True,
+        applied_by="netdev",
+        in_place=EVERY,
+        info=True,
+    ),
+    Field(
+        word="id",
+        attribute="session_id",
+        type="id",
+        low=1,
+        high=ID_MAX,
+        default_text="the lowest free",
+        label="Session id",
+        metavar="N",
+        help="This end's id.",
+        details="It is unique in a tunnel over UDP, in the network namespace over IP.",
+        rare=True,
+        info=True,
+    ),
+    Field(
+        word="peer-id",
+        attribute="peer_session_id",
+        type="id",
+        low=1,
+        high=ID_MAX,
+        default_text="as --id",
+        label="Peer’s session id",
+        metavar="N",
+        help="The peer's id.",
+        rare=True,
+        in_place=WORKERS,
+        info=True,
+    ),
+    Field(
+        word="tx-cookie",
+        attribute="tx_cookie",
+        type="cookie",
+        default_text="64 random bits",
+        label="Cookie sent",
+        metavar="HEX|none",
+        help="Cookie that is sent: 8 or 16 hex digits, none, or @FILE.",
+        details="It is the peer's rx-cookie.",
+        rare=True,
+        secret=True,
+        in_place=WORKERS,
+    ),
+    Field(
+        word="rx-cookie",
+        attribute="rx_cookie",
+        type="cookie",
+        default_text="64 random bits",
+        label="Cookie expected",
+        metavar="HEX|none",
+        help="Cookie that is expected: as for --tx-cookie.",
+        details="It is the peer's tx-cookie.",
+        rare=True,
+        secret=True,
+        in_place=WORKERS,
+    ),
+    Field(
+        word="sublayer",
+        attribute="sublayer",
+        type="Sublayer",
+        choices=("default", "none"),
+        default="default",
+        label="L2-specific sublayer",
+        metavar="default|none",
+        help="The 4-byte L2-specific sublayer; both ends must agree.",
+        choice_text={"default": "default (4 bytes)"},
+        rare=True,
+        in_place=WORKERS,
+    ),
+    Field(
+        word="sequencing",
+        attribute="sequencing",
+        type="Sequencing",
+        choices=("none", "send", "recv", "both"),
+        default="none",
+        label="Sequencing",
+        metavar="none|send|recv|both",
+        help="Number the packets sent, require numbers on those received.",
+        details="It needs the sublayer.",
+        choice_text={"recv": "receive"},
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="reorder-timeout-ms",
+        attribute="reorder_timeout_ms",
+        type="integer",
+        low=0,
+        high=60_000,
+        unit="ms",
+        default=0,
+        default_text="0, drop it",
+        label="Reorder timeout, ms",
+        metavar="N",
+        help="Wait so long for a packet that is late.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="vlan",
+        attribute="vlan",
+        type="integer",
+        low=1,
+        high=VLAN_ID_MAX,
+        optional=True,
+        default_text="none, every frame as it is",
+        unset="none",
+        label="VLAN",
+        metavar="VID|none",
+        help="Carry one VLAN, with this number at this end (RFC 4719).",
+        details="Every packet then carries a tag (pseudowire type 0x0004).",
+        rare=True,
+        in_place=WORKERS,
+    ),
+    Field(
+        word="egress",
+        attribute="egress",
+        type="Egress",
+        choices=("remove", "rewrite"),
+        default="remove",
+        label="Tags that come in",
+        metavar="remove|rewrite",
+        help="With --vlan, the tag of what comes in: taken off, or given this end's number.",
+        choice_text={"rewrite": "rewrite to this VLAN"},
+        rare=True,
+        in_place=WORKERS,
+    ),
+    Field(
+        word="mtu",
+        attribute="mtu",
+        type="mtu",
+        low=MTU_MIN,
+        high=MTU_MAX,
+        unit="bytes",
+        default="auto",
+        label="MTU",
+        metavar="auto|N",
+        help="The netdev's MTU in bytes; auto fits the route.",
+        applied_by="netdev",
+        in_place=EVERY,
+    ),
+    Field(
+        word="mac",
+        attribute="mac",
+        type="mac",
+        optional=True,
+        default_text="random, and then kept",
+        unset="none",
+        label="MAC address",
+        metavar="MAC",
+        help="The netdev's MAC address.",
+        rare=True,
+        applied_by="netdev",
+        in_place=EVERY,
+    ),
+    Field(
+        word="netns",
+        attribute="netns",
+        type="netns",
+        optional=True,
+        default_text="the tunnel's",
+        unset="none",
+        label="Network namespace",
+        metavar="NETNS",
+        help="Network namespace for the netdev; it is made if need be.",
+        rare=True,
+        complete="netns",
+        applied_by="netdev",
+        in_place=EVERY,
+        info=True,
+    ),
+    Field(
+        word="address",
+        attribute="addresses",
+        type="interfaces",
+        many=True,
+        default=(),
+        unset="none",
+        label="Addresses",
+        metavar="CIDR",
+        help="An address of the netdev; may be repeated.",
+        details="It has a prefix length; a bridge's member takes none.",
+        example="10.9.0.1/24",
+        applied_by="netdev",
+        in_place=EVERY,
+    ),
+    Field(
+        word="bridge",
+        attribute="bridge",
+        type="ifname",
+        optional=True,
+        unset="none",
+        label="Bridge",
+        metavar="BRIDGE",
+        help="Make the netdev a port of this bridge.",
+        details="The bridge has to exist.",
+        example="br0",
+        complete="bridges",
+        applied_by="netdev",
+        in_place=EVERY,
+    ),
+    Field(
+        word="up",
+        attribute="up",
+        type="boolean",
+        default=True,
+        label="Set up",
+        metavar="",
+        help="Set the netdev up or down.",
+        rare=True,
+        applied_by="netdev",
+        in_place=EVERY,
+    ),
+)
+"""The words of a session; its name is not among them: see NAME."""
 
+LINK = (
+    Field(
+        word="over",
+        attribute="over",
+        type="devices",
+        many=True,
+        default=(),
+        label="Over",
+        metavar="DEV,...",
+        help="What it is layered on: netdevs, sessions as TUNNEL/NAME, other links; may be repeated.",
+        example="eth1 siteb/lan",
+        complete="devices",
+        in_place=EVERY,
+    ),
+    Field(
+        word="ifname",
+        attribute="ifname",
+        type="ifname",
+        default_text="the link's name",
+        label="Netdev",
+        metavar="IF",
+        help="Its netdev's name.",
+        rare=True,
+        in_place=EVERY,
+        info=True,
+    ),
+    Field(
+        word="over-netns",
+        attribute="over_netns",
+        type="netns",
+        optional=True,
+        default_text="where the first of it that is ours is",
+        unset="none",
+        label="Namespace beneath",
+        metavar="NETNS",
+        help="Network namespace of what it is over.",
+        rare=True,
+        complete="netns",
+    ),
+    Field(
+        word="netns",
+        attribute="netns",
+        type="netns",
+        optional=True,
+        default_text="as --over-netns",
+        unset="none",
+        label="Network namespace",
+        metavar="NETNS",
+        help="Network namespace for its netdev; it is made if need be.",
+        rare=True,
+        complete="netns",
+        info=True,
+    ),
+    Field(
+        word="mac",
+        attribute="mac",
+        type="mac",
+        optional=True,
+        default_text="its own one, the same at each boot",
+        unset="none",
+        label="MAC address",
+        metavar="MAC",
+        help="Its MAC address.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="mtu",
+        attribute="mtu",
+        type="link-mtu",
+        low=MTU_MIN,
+        high=MTU_MAX,
+        unit="bytes",
+        default="auto",
+        label="MTU",
+        metavar="auto|N",
+        help="Its MTU in bytes; auto is what those beneath allow.",
+        in_place=EVERY,
+    ),
+    Field(
+        word="address",
+        attribute="addresses",
+        type="link-interfaces",
+        many=True,
+        default=(),
+        unset="none",
+        label="Addresses",
+        metavar="CIDR",
+        help="An address of the netdev; may be repeated.",
+        details="It has a prefix length.",
+        example="10.9.0.1/24",
+        in_place=EVERY,
+    ),
+    Field(
+        word="up",
+        attribute="up",
+        type="switch",
+        default=True,
+        label="Set up",
+        metavar="",
+        help="Set the netdev up or down.",
+        rare=True,
+        in_place=EVERY,
+    ),
+)
+"""The words that each link has, whatever its type; neither its name (see NAME) nor its type is among them."""
 
-def parse_switch(value: Any, what: str) -> bool:
-    """`on` or `off`, or a boolean."""
-    if isinstance(value, bool):
-        return value
-    if value not in ("on", "off"):
-        raise InvalidValueError(what, f"{value!r} is neither on nor off", "give on or off")
-    return bool(value == "on")
+BRIDGE = (
+    Field(
+        word="stp",
+        attribute="stp",
+        type="Stp",
+        choices=("auto", "on", "off"),
+        default="auto",
+        label="Spanning tree",
+        metavar="auto|on|off",
+        help="spanning tree; auto is on where two members or more hear each other.",
+        choice_text={"auto": "auto: where a loop can be"},
+        in_place=EVERY,
+    ),
+    Field(
+        word="priority",
+        attribute="priority",
+        type="number",
+        low=0,
+        high=65535,
+        default=32768,
+        label="Priority",
+        metavar="N",
+        help="the lowest becomes the spanning tree's root.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="forward-delay-ms",
+        attribute="forward_delay_ms",
+        type="number",
+        low=4000,
+        high=30_000,
+        unit="ms",
+        default=4000,
+        label="Forward delay, ms",
+        metavar="N",
+        help="with STP a new member listens, then learns, so long.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="ageing-s",
+        attribute="ageing_s",
+        type="number",
+        low=0,
+        high=1_000_000,
+        unit="seconds",
+        default=300,
+        label="Ageing, seconds",
+        metavar="N",
+        help="an address that is silent so long is forgotten.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="igmp-snooping",
+        attribute="igmp_snooping",
+        type="switch",
+        default=True,
+        label="IGMP snooping",
+        metavar="on|off",
+        help="multicast goes where it is asked for.",
+        in_place=EVERY,
+    ),
+    Field(
+        word="vlan-filtering",
+        attribute="vlan_filtering",
+        type="switch",
+        default=False,
+        label="VLAN filtering",
+        metavar="on|off",
+        help="keep VLANs apart.",
+        in_place=EVERY,
+    ),
+    Field(
+        word="vlan",
+        attribute="vlans",
+        type="member-vlans",
+        many=True,
+        default=(),
+        label="VLANs of members",
+        metavar="DEV=VLANS",
+        help="a member's VLANs, as eth1=10u+20-29, `u` for the untagged one; may be repeated.",
+        example="eth1=10u+20-29",
+        in_place=EVERY,
+    ),
+    Field(
+        word="isolated",
+        attribute="isolated",
+        type="members",
+        many=True,
+        default=(),
+        label="Isolated members",
+        metavar="DEV,...",
+        help="members that hear only the others (split horizon); may be repeated.",
+        example="siteb/lan sitec/lan",
+        complete="members",
+        in_place=EVERY,
+    ),
+)
 
+BOND = (
+    Field(
+        word="mode",
+        attribute="mode",
+        type="BondMode",
+        choices=("round-robin", "xor", "active-backup", "802.3ad"),
+        default="active-backup",
+        label="Mode",
+        metavar="MODE",
+        help="how members are used.",
+        complete="modes",
+    ),
+    Field(
+        word="hash",
+        attribute="hash",
+        type="Hash",
+        choices=("layer2", "layer2+3", "layer3+4"),
+        default="layer3+4",
+        label="Flows by",
+        metavar="layer2|layer2+3|layer3+4",
+        help="what chooses a flow's member in xor and 802.3ad.",
+        in_place=EVERY,
+    ),
+    Field(
+        word="miimon-ms",
+        attribute="miimon_ms",
+        type="number",
+        low=0,
+        high=60_000,
+        unit="ms",
+        default=100,
+        label="Look at carriers, ms",
+        metavar="N",
+        help="how often members' carrier is looked at.",
+        in_place=EVERY,
+    ),
+    Field(
+        word="lacp-rate",
+        attribute="lacp_rate",
+        type="LacpRate",
+        choices=("slow", "fast"),
+        default="fast",
+        label="LACP rate",
+        metavar="slow|fast",
+        help="LACP each 30 s, or each second.",
+        rare=True,
+    ),
+    Field(
+        word="min-links",
+        attribute="min_links",
+        type="number",
+        low=0,
+        high=255,
+        default=0,
+        label="Members at least",
+        metavar="N",
+        help="no carrier with fewer members than that.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="arp-interval-ms",
+        attribute="arp_interval_ms",
+        type="number",
+        low=0,
+        high=60_000,
+        unit="ms",
+        default=0,
+        label="Ask every, ms",
+        metavar="N",
+        help="ask --arp-target so often, instead of looking at carriers.",
+        in_place=EVERY,
+    ),
+    Field(
+        word="arp-target",
+        attribute="arp_targets",
+        type="ipv4-list",
+        many=True,
+        default=(),
+        label="Ask these hosts",
+        metavar="ADDR,...",
+        help="whom to ask, by IPv4; may be repeated. Sessions need it: see docs/links.md.",
+        example="192.0.2.1",
+    ),
+    Field(
+        word="primary",
+        attribute="primary",
+        type="member",
+        optional=True,
+        label="Primary",
+        metavar="DEV",
+        help="the member to prefer in active-backup.",
+        complete="members",
+        in_place=EVERY,
+    ),
+)
 
-def parse_text(value: Any, what: str) -> str:
-    """Text, as it is."""
-    if not isinstance(value, str):
-        raise InvalidValueError(what, f"{value!r} is not text", "give it as a string")
-    return value
+MACVLAN = (
+    Field(
+        word="mode",
+        attribute="mode",
+        type="MacvlanMode",
+        choices=("private", "vepa", "bridge", "passthru", "source"),
+        default="bridge",
+        label="Mode",
+        metavar="MODE",
+        help="what cards on one NIC see of each other.",
+        complete="modes",
+    ),
+    Field(
+        word="source-mac",
+        attribute="sources",
+        type="macs",
+        many=True,
+        default=(),
+        label="Source MACs",
+        metavar="MAC,...",
+        help="in mode source, whose frames it gets; may be repeated.",
+        in_place=EVERY,
+    ),
+)
 
+IPVLAN = (
+    Field(
+        word="mode",
+        attribute="mode",
+        type="IpvlanMode",
+        choices=("l2", "l3", "l3s"),
+        default="l2",
+        label="Mode",
+        metavar="MODE",
+        help="as a switch (l2) or as a router.",
+        complete="modes",
+    ),
+    Field(
+        word="flag",
+        attribute="flag",
+        type="IpvlanFlag",
+        choices=("bridge", "private", "vepa"),
+        default="bridge",
+        label="Among themselves",
+        metavar="bridge|private|vepa",
+        help="what those on one NIC see of each other.",
+    ),
+)
 
-def _cookie(value: Any, what: str) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if not isinstance(value, str):  # not quoted: it may be a secret all the same
-        raise InvalidValueError(what, "not text", "give 8 or 16 hex digits as a string, or none")
-    return ids.parse_cookie(value, what)
+VLAN = (
+    Field(
+        word="id",
+        attribute="id",
+        type="number",
+        low=1,
+        high=VLAN_ID_MAX,
+        required=True,
+        label="VLAN",
+        metavar="N",
+        help="its number, 1 to 4094.",
+        example="10",
+    ),
+    Field(
+        word="protocol",
+        attribute="protocol",
+        type="VlanProtocol",
+        choices=("802.1q", "802.1ad"),
+        default="802.1q",
+        label="Tag",
+        metavar="802.1q|802.1ad",
+        help="the customer's tag, or the provider's.",
+    ),
+)
 
+PORT = (
+    Field(
+        word="carrier",
+        attribute="carrier",
+        type="PortCarrier",
+        choices=("alone", "follow"),
+        default="alone",
+        label="Carrier",
+        metavar="alone|follow",
+        help="follow has a cable pulled at one end show at the other.",
+        rare=True,
+        in_place=EVERY,
+    ),
+)
 
-def _mac(value: Any, what: str) -> str:
-    return ids.parse_mac(parse_text(value, what), what)
-
-
-def _optional_text(value: Any, what: str) -> str | None:
-    return None if value is None else parse_text(value, what)
-
-
-def _integer(value: Any, what: str) -> int:
-    if isinstance(value, str):
-        return ids.parse_int(value, what)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValueError(what, f"{value!r} is not a whole number", "give digits")
-    return value
-
-
-def _boolean(value: Any, what: str) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
-    return value
-
-
-def choice_parser(kind: type[Choice]) -> Callable[[Any, str], Choice]:
-    """A parser of an enumeration's values."""
-
-    def parse(value: Any, what: str) -> Choice:
-        try:
-            return kind(value)
-        except ValueError:
-            raise InvalidValueError(what, f"{value!r} is unknown", f"give one of {', '.join(kind)}") from None
-
-    return parse
-
-
-def _addresses(value: Any, what: str) -> tuple[IPInterface, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise InvalidValueError(what, f"{value!r} is not a list", "give a list of addresses with prefix lengths")
-    return tuple(parse_interface(item, what) for item in value)
-
-
-def optional(parse: Any) -> Any:
-    """A parser that takes None as well."""
-    return lambda value, what: None if value is None else parse(value, what)
-
-
-# word → (field, parser)
-_TUNNEL_WORDS: dict[str, tuple[str, Any]] = {
-    "name": ("name", parse_text),
-    "remote": ("remote", parse_address),
-    "local": ("local", optional(parse_address)),
-    "encap": ("encap", choice_parser(Encap)),
-    "id": ("tunnel_id", _integer),
-    "peer-id": ("peer_tunnel_id", _integer),
-    "local-port": ("local_port", _integer),
-    "remote-port": ("remote_port", _integer),
-    "udp-checksum": ("udp_checksum", parse_switch),
-    "datapath": ("datapath", parse_text),
-    "netns": ("netns", _optional_text),
+LINK_TYPES: Mapping[str, tuple[Field, ...]] = {
+    "bridge": BRIDGE,
+    "bond": BOND,
+    "alias": (),
+    "macvlan": MACVLAN,
+    "ipvlan": IPVLAN,
+    "vlan": VLAN,
+    "vnic": (),
+    "port": PORT,
 }
-_SESSION_WORDS: dict[str, tuple[str, Any]] = {
-    "name": ("name", parse_text),
-    "ifname": ("ifname", parse_text),
-    "id": ("session_id", _integer),
-    "peer-id": ("peer_session_id", _integer),
-    "tx-cookie": ("tx_cookie", _cookie),
-    "rx-cookie": ("rx_cookie", _cookie),
-    "sublayer": ("sublayer", choice_parser(Sublayer)),
-    "sequencing": ("sequencing", choice_parser(Sequencing)),
-    "reorder-timeout-ms": ("reorder_timeout_ms", _integer),
-    "vlan": ("vlan", optional(_integer)),
-    "egress": ("egress", choice_parser(Egress)),
-    "mtu": ("mtu", parse_mtu),
-    "mac": ("mac", optional(_mac)),
-    "netns": ("netns", _optional_text),
-    "address": ("addresses", _addresses),
-    "bridge": ("bridge", _optional_text),
-    "up": ("up", _boolean),
-}
+"""The words that links of one type have beside those of LINK, by the type."""
 
-SESSION_FIELDS = {word: field for word, (field, _) in _SESSION_WORDS.items()}
-"""A session's words → the fields of SessionSpec."""
+NO_NETDEV = frozenset({"ifname", "netns", "mac", "mtu", "address"})
+"""The words of LINK that mean nothing for a port, which has no netdev of its own."""
 
+NAME = Field(
+    word="name",
+    attribute="name",
+    type="text",
+    required=True,
+    label="Name",
+    metavar="NAME",
+    help="A letter or digit, then up to 62 letters, digits, '.', '_' or '-'.",
+    applied_by="record",
+    in_place=EVERY,
+)
+"""What a tunnel, a session or a link is called."""
 
-def tunnel_fields(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Some of a TunnelSpec's fields, parsed, from some of its words: what `set` and `add` start from."""
-    return _fields(words, _TUNNEL_WORDS, "tunnel")
-
-
-def session_fields(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Some of a SessionSpec's fields, parsed, from some of its words: what `set` and `add` start from."""
-    return _fields(words, _SESSION_WORDS, "session")
+TYPE = Field(
+    word="type",
+    attribute="type",
+    type="LinkType",
+    choices=tuple(LINK_TYPES),
+    required=True,
+    label="Type",
+    metavar="TYPE",
+    help=f"What it is: {', '.join(LINK_TYPES)}.",
+)
+"""The type of a link, which says what other words it has."""
 
 
-def session_word(field: str) -> str:
-    """The word for a field of SessionSpec: what a user calls it."""
-    return next((word for word, (name, _) in _SESSION_WORDS.items() if name == field), field)
+def by_word(fields: Iterable[Field]) -> dict[str, Field]:
+    """The fields by their words, in their order."""
+    return {field.word: field for field in fields}
 
 
-def _fields(words: Mapping[str, Any], table: dict[str, tuple[str, Any]], kind: str) -> dict[str, Any]:
-    unknown = sorted(set(words) - set(table))
-    if unknown:
-        remedy = did_you_mean(unknown[0], table, f"known are {', '.join(table)}")
-        raise InvalidValueError(kind, f"unknown key {unknown[0]!r}", remedy)
-    name = words.get("name", "")
-    here = f"{kind} {name}" if name else kind
-    result: dict[str, Any] = {}
-    for word, value in words.items():
-        field, parse = table[word]
-        result[field] = parse(value, f"{here}: --{word}")
-    return result
+def link_fields(type_: str) -> dict[str, Field]:
+    """All words that a link of that type has, by the word. Raises KeyError where there is no such type."""
+    return by_word((*LINK, *LINK_TYPES[type_]))
+
+
+def attributes_in_place(fields: Iterable[Field], datapath: str) -> frozenset[str]:
+    """The attributes that a datapath itself changes without an interruption; those of netdevs are not among them."""
+    return frozenset(
+        field.attribute for field in fields if field.applied_by == "datapath" and datapath in field.in_place
+    )
+
+
+def words_in_place(fields: Iterable[Field], datapath: str) -> frozenset[str]:
+    """The same by the words."""
+    return frozenset(field.word for field in fields if field.applied_by == "datapath" and datapath in field.in_place)

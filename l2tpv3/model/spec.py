@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_interface
+from ipaddress import ip_interface
 from typing import Any, TypeVar
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
-from l2tpv3.model.fields import (
+from l2tpv3.model.fields import MTU_MAX, MTU_MIN, SESSION, TUNNEL
+from l2tpv3.model.values import (
     SESSION_FIELDS,
     Egress,
     Encap,
@@ -21,13 +22,13 @@ from l2tpv3.model.fields import (
     IPInterface,
     Sequencing,
     Sublayer,
+    check_words,
+    format_words,
     parse_address,
     parse_interface,
-    session_fields,
-    session_word,
-    tunnel_fields,
+    session_attributes,
+    tunnel_attributes,
 )
-from l2tpv3.wire.vlan import VLAN_MAX
 
 __all__ = [
     "MTU_MAX",
@@ -45,18 +46,14 @@ __all__ = [
     "has_udp_checksum",
     "parse_address",
     "parse_interface",
-    "session_fields",
-    "session_word",
-    "tunnel_fields",
+    "session_attributes",
+    "tunnel_attributes",
     "unchecked",
     "with_measures",
 ]
 
 UDP_PORT = 1701
 """The port registered for L2TP (RFC 3931 section 4.1.2)."""
-
-MTU_MIN, MTU_MAX = 68, 65535
-"""Bounds of a session's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
 
 
 def has_udp_checksum(datapath: str, remote: IPAddress) -> bool:
@@ -90,25 +87,19 @@ class TunnelSpec:
 
     def __post_init__(self) -> None:
         ids.parse_name(self.name, "tunnel name")
-        ids.check_netns(self.netns, f"tunnel {self.name}: --netns")
-        ids.check_id(self.tunnel_id, f"tunnel {self.name}: --id")
-        ids.check_id(self.peer_tunnel_id, f"tunnel {self.name}: --peer-id")
-        ids.check_port(self.local_port, f"tunnel {self.name}: --local-port")
-        ids.check_port(self.remote_port, f"tunnel {self.name}: --remote-port")
-        _check_endpoint(self.remote, f"tunnel {self.name}: --remote")
+        check_words(self, TUNNEL, f"tunnel {self.name}")
         if self.local is not None:
             self._check_local(self.local)
 
     def _check_local(self, local: IPAddress) -> None:
-        _check_endpoint(local, f"tunnel {self.name}: --local")
         if local.version != self.remote.version:
             raise InvalidValueError(
                 f"tunnel {self.name}", f"--local {local} is IPv{local.version} but --remote {self.remote} is not",
-                "give both of one family",
+                "give both of one family", field="local",
             )  # fmt: skip
         if local == self.remote and (self.encap is Encap.IP or self.local_port == self.remote_port):
             raise InvalidValueError(
-                f"tunnel {self.name}", f"both ends are {local}", "give the peer's address as --remote"
+                f"tunnel {self.name}", f"both ends are {local}", "give the peer's address as --remote", field="remote"
             )
 
     @property
@@ -120,24 +111,12 @@ class TunnelSpec:
 
     def to_words(self) -> dict[str, Any]:
         """JSON-ready, by the command line's words; from_words takes it back."""
-        return {
-            "name": self.name,
-            "remote": str(self.remote),
-            "local": str(self.local) if self.local else None,
-            "encap": self.encap.value,
-            "id": self.tunnel_id,
-            "peer-id": self.peer_tunnel_id,
-            "local-port": self.local_port,
-            "remote-port": self.remote_port,
-            "udp-checksum": "on" if self.udp_checksum else "off",
-            "datapath": self.datapath,
-            "netns": self.netns,
-        }
+        return {"name": self.name, **format_words(self, TUNNEL)}
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> TunnelSpec:
         """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
-        return cls(**tunnel_fields(words))
+        return cls(**tunnel_attributes(words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,71 +150,30 @@ class SessionSpec:
     def __post_init__(self) -> None:
         ids.parse_name(self.name, "session name")
         here = f"session {self.name}"
-        ids.parse_ifname(self.ifname, f"{here}: --ifname")
-        ids.check_netns(self.netns, f"{here}: --netns")
-        ids.check_id(self.session_id, f"{here}: --id")
-        ids.check_id(self.peer_session_id, f"{here}: --peer-id")
-        ids.check_cookie(self.tx_cookie, f"{here}: --tx-cookie")
-        ids.check_cookie(self.rx_cookie, f"{here}: --rx-cookie")
+        check_words(self, SESSION, here)
         if self.sublayer is Sublayer.NONE and self.sequencing is not Sequencing.NONE:
             raise InvalidValueError(
                 here, f"--sequencing {self.sequencing} needs the sublayer that --sublayer none leaves out",
-                "use --sublayer default, or --sequencing none",
+                "use --sublayer default, or --sequencing none", field="sequencing",
             )  # fmt: skip
-        if not 0 <= self.reorder_timeout_ms <= 60_000:
-            raise InvalidValueError(
-                f"{here}: --reorder-timeout-ms", f"{self.reorder_timeout_ms} is out of range", "give 0 to 60000"
-            )
-        self._check_vlan(here)
-        if self.mtu is not None and not MTU_MIN <= self.mtu <= MTU_MAX:
-            raise InvalidValueError(
-                f"{here}: --mtu", f"{self.mtu} is out of range", f"give {MTU_MIN} to {MTU_MAX}, or auto"
-            )
-        if self.mac is not None:
-            ids.parse_mac(self.mac, f"{here}: --mac")
-        if self.bridge is not None:
-            ids.parse_ifname(self.bridge, f"{here}: --bridge")
-            if self.addresses:
-                raise InvalidValueError(
-                    here,
-                    "a member of a bridge takes no addresses",
-                    "give --address to the bridge, or leave --bridge out",
-                )
-
-    def _check_vlan(self, here: str) -> None:
-        if self.vlan is not None and not 1 <= self.vlan <= VLAN_MAX:
-            raise InvalidValueError(f"{here}: --vlan", f"{self.vlan} is out of range", f"give 1 to {VLAN_MAX}, or none")
         if self.vlan is None and self.egress is not Egress.REMOVE:
             raise InvalidValueError(
-                here,
-                f"--egress {self.egress} has no tag to act on without a VLAN",
-                "give --vlan too, or --egress remove",
-            )
+                here, f"--egress {self.egress} has no tag to act on without a VLAN",
+                "give --vlan too, or --egress remove", field="egress",
+            )  # fmt: skip
+        if self.bridge is not None and self.addresses:
+            raise InvalidValueError(
+                here, "a member of a bridge takes no addresses",
+                "give --address to the bridge, or leave --bridge out", field="address",
+            )  # fmt: skip
 
     def to_words(self, *, secrets: bool = True) -> dict[str, Any]:
         """JSON-ready, by the command line's words, cookies in clear; from_words takes it back.
 
         secrets: False leaves the cookies out.
         """
-        cookies = {"tx-cookie": self.tx_cookie, "rx-cookie": self.rx_cookie} if secrets else {}
-        return {
-            "name": self.name,
-            "ifname": self.ifname,
-            "id": self.session_id,
-            "peer-id": self.peer_session_id,
-            **{word: ids.format_cookie(cookie) for word, cookie in cookies.items()},
-            "sublayer": self.sublayer.value,
-            "sequencing": self.sequencing.value,
-            "reorder-timeout-ms": self.reorder_timeout_ms,
-            "vlan": self.vlan,
-            "egress": self.egress.value,
-            "mtu": self.mtu if self.mtu is not None else "auto",
-            "mac": self.mac,
-            "netns": self.netns,
-            "address": [str(address) for address in self.addresses],
-            "bridge": self.bridge,
-            "up": self.up,
-        }
+        fields = SESSION if secrets else [field for field in SESSION if not field.secret]
+        return {"name": self.name, **format_words(self, fields)}
 
     @classmethod
     def from_record(cls, words: Mapping[str, Any]) -> SessionSpec:
@@ -270,7 +208,7 @@ class SessionSpec:
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> SessionSpec:
         """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
-        return cls(**session_fields(words))
+        return cls(**session_attributes(words))
 
 
 Spec = TypeVar("Spec", TunnelSpec, SessionSpec)
@@ -304,15 +242,6 @@ def as_seen(spec: SessionSpec, **fields: Any) -> SessionSpec:
 def with_measures(spec: SessionSpec, mtu: int, mac: str | None) -> SessionSpec:
     """The spec with that MTU and MAC address, which come from a record: dataclasses.replace() would check all of it."""
     return spec if (spec.mtu, spec.mac) == (mtu, mac) else as_seen(spec, mtu=mtu, mac=mac)
-
-
-def _check_endpoint(address: IPAddress, what: str) -> None:
-    if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
-        raise InvalidValueError(what, f"{address} is not a host's address", "give a unicast address")
-    if isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
-        raise InvalidValueError(what, f"{address} is link-local", f"say on which netdev: {address}%NETDEV")
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        raise InvalidValueError(what, f"{address} is an IPv4 address in disguise", f"give {address.ipv4_mapped}")
 
 
 _SESSION_FIELDS = tuple(field.name for field in dataclasses.fields(SessionSpec))

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from l2tpv3.model.fields import SESSION
 from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import SessionRecord, TunnelRecord, differing_words, identity
-from l2tpv3.model.spec import SESSION_FIELDS, SessionSpec, session_word
+from l2tpv3.model.spec import SessionSpec
 from l2tpv3.plan.link_phrases import describe_link
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.steps import (
@@ -28,7 +29,7 @@ from l2tpv3.plan.steps import (
     Step,
 )
 
-_SECRET = "cookie"
+_BY_ATTRIBUTE = {field.attribute: field for field in SESSION}
 _OF_UDP = ("local-port", "remote-port", "udp-checksum")
 """What of a tunnel there is over UDP only: nothing has to be said of it where that comes or goes."""
 _Name = tuple[str, str]
@@ -167,7 +168,8 @@ def _session_anew(step: AddSession | ReplaceSession, old: SessionRecord) -> Step
 
 def session_changes(old: SessionRecord, new: SessionRecord) -> list[str]:
     """What of a session differs, what it was and is; of cookies only that they do."""
-    fields = [field for field in SESSION_FIELDS.values() if getattr(old.spec, field) != getattr(new.spec, field)]
+    names = [field.attribute for field in SESSION]
+    fields = [name for name in names if getattr(old.spec, name) != getattr(new.spec, name)]
     fields += ["mtu"] if old.mtu != new.mtu and "mtu" not in fields else []
     return [_change(field, *(_field(one, field) for one in (old, new))) for field in fields]
 
@@ -184,8 +186,8 @@ def _field(of: SessionRecord | SessionSpec, field: str) -> Any:
 
 
 def _change(field: str, before: object, after: object) -> str:
-    word = session_word(field)
-    return word if _SECRET in field else f"{word} {_value(before)} → {_value(after)}"
+    known = _BY_ATTRIBUTE[field]
+    return known.word if known.secret else f"{known.word} {_value(before)} → {_value(after)}"
 
 
 def _told(sign: str, step: Step, text: str, *, interrupts: bool = False) -> StepText:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 from l2tpv3.errors import MissingError
 from l2tpv3.links.kinds.bridge import stp_runs
+from l2tpv3.model.fields import link_fields
 from l2tpv3.model.links.observed import LinksSeen, MemberState
 from l2tpv3.model.links.options import BondOptions, BridgeOptions
 from l2tpv3.model.links.order import in_order
 from l2tpv3.model.links.record import LinkRecord, Links, below, specs_of
-from l2tpv3.model.links.spec import COMMON, Below, LinkSpec
+from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.record import Records
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
@@ -236,7 +237,7 @@ def _wrong(wanted: LinkRecord, word: str, value: object) -> bool:
 
 
 def _in_place(spec: LinkSpec, word: str) -> bool:
-    return {**COMMON, **spec.options.words}[word].in_place
+    return bool(link_fields(spec.type)[word].in_place)
 
 
 def _place(record: LinkRecord, word: str) -> str | None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from l2tpv3.errors import ExistsError, NotFoundError
+from l2tpv3.model.fields import SESSION
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.observed import Session, Tunnel
@@ -28,7 +29,7 @@ from l2tpv3.model.record import (
     shares_port,
     standing_session,
 )
-from l2tpv3.model.spec import Encap, SessionSpec, as_seen, home, session_word
+from l2tpv3.model.spec import Encap, SessionSpec, as_seen, home
 from l2tpv3.model.status import NetdevState
 from l2tpv3.plan.steps import (
     AddSession,
@@ -511,4 +512,7 @@ def _keys(tunnel: TunnelRecord, spec: SessionSpec) -> Iterator[tuple[object, ...
 
 
 def _words(fields: Iterable[str]) -> str:
-    return ", ".join(session_word(name) for name in fields)
+    return ", ".join(_WORDS.get(name, name) for name in fields)
+
+
+_WORDS = {field.attribute: field.word for field in SESSION}

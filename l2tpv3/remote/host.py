@@ -14,7 +14,7 @@ from l2tpv3.host.base import foreign_tunnel, no_tunnel
 from l2tpv3.model.desired import Desired, DesiredLink
 from l2tpv3.model.ids import is_name, parse_name
 from l2tpv3.model.progress import ChangeResult, OnStep, RestoreEvent, RestoreOutcome, Tell
-from l2tpv3.model.spec import session_fields
+from l2tpv3.model.spec import session_attributes
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.remote.client import Client
 from l2tpv3.remote.links import RemoteLinks
@@ -191,7 +191,7 @@ class RemoteHost:
         """Put a tunnel that something else made on record."""
         if name is not None:
             parse_name(name, "tunnel name")
-        session_fields({"sublayer": sublayer})
+        session_attributes({"sublayer": sublayer})
         given = {"foreign": foreign, "name": name, "sublayer": sublayer}
         told = self._client.post("/v1/adopt", {word: value for word, value in given.items() if value is not None})
         with understood(self._client):

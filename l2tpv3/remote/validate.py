@@ -7,7 +7,7 @@ from typing import Any
 
 from l2tpv3.model.ids import is_name
 from l2tpv3.model.links.spec import LinkSpec
-from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address, session_fields, tunnel_fields, unchecked
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address, session_attributes, tunnel_attributes, unchecked
 
 # Stand in for what was not given: 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
 _REMOTE = {4: parse_address("240.0.0.1", ""), 6: parse_address("100::1", "")}
@@ -21,7 +21,7 @@ def tunnel_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> d
     it may be that of something that was found.
     """
     given = {word: value for word, value in words.items() if value is not None}
-    fields = tunnel_fields({"name": name, **given})
+    fields = tunnel_attributes({"name": name, **given})
     local = fields.get("local")
     fields.setdefault("remote", _REMOTE[local.version if local is not None else 4])
     spec = TunnelSpec(**fields) if new or is_name(name) else unchecked(TunnelSpec, **fields)
@@ -31,7 +31,7 @@ def tunnel_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> d
 def session_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> dict[str, Any]:
     """A session's words as JSON has them, cookies in clear; see tunnel_words."""
     given = {word: value for word, value in words.items() if value is not None}
-    fields = session_fields({"name": name, **given})
+    fields = session_attributes({"name": name, **given})
     fields.setdefault("ifname", _IFNAME)
     spec = SessionSpec(**fields) if new or is_name(name) else unchecked(SessionSpec, **fields)
     return _as_json(given if new else words, spec.to_words())

@@ -18,8 +18,8 @@ from l2tpv3.model.spec import (
     SessionSpec,
     TunnelSpec,
     has_udp_checksum,
-    session_fields,
-    tunnel_fields,
+    session_attributes,
+    tunnel_attributes,
 )
 
 AUTO_ORDER = ("kernel", "user")
@@ -82,7 +82,7 @@ def resolve_tunnel(
     can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
     """
     given = {word: value for word, value in words.items() if word != "local-port" or value is not None}
-    fields = tunnel_fields({"name": name, **given})
+    fields = tunnel_attributes({"name": name, **given})
     if old is not None and "local_port" not in fields and not port_is_open(words, old):
         fields["local_port"] = old.local_port
         fields.setdefault("remote_port", old.remote_port)
@@ -124,7 +124,7 @@ def resolve_session(
     is the default. free_id, free_ifname: give the lowest free session id, and netdev name (for the session's netns).
     Whether the session can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
     """
-    fields = session_fields({"name": name, **words})
+    fields = session_attributes({"name": name, **words})
     if old is not None:
         if "session_id" not in fields:
             fields["session_id"] = old.session_id
@@ -155,7 +155,7 @@ def is_settled(words: Mapping[str, Any], old: SessionSpec) -> bool:
     Thousands of sessions are looked at for each that has changed; parsing a session's words costs ten times as much.
     """
     for word, field in SESSION_FIELDS.items():
-        value = getattr(old, field)
+        value = getattr(old, field.attribute)
         if word in words:
             given = words[word]
             if given != value and not (isinstance(value, bytes) and value and given == value.hex()):
@@ -163,6 +163,6 @@ def is_settled(words: Mapping[str, Any], old: SessionSpec) -> bool:
         elif word == "peer-id":
             if "id" in words and value != old.session_id:
                 return False
-        elif word not in _STAYING and value != _DEFAULTS[field]:
+        elif word not in _STAYING and value != _DEFAULTS[field.attribute]:
             return False
     return words.keys() <= SESSION_FIELDS.keys()

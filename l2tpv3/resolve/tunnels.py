@@ -24,7 +24,7 @@ from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Tunnel, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, resolved
-from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, session_fields
+from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, session_attributes
 from l2tpv3.model.status import NetdevState, TunnelStatus
 from l2tpv3.netdev.base import Locator, NetdevConfigurator
 from l2tpv3.paths import Paths
@@ -490,7 +490,7 @@ def _moves(tunnel: TunnelRecord, old: SessionSpec, new: SessionSpec) -> bool:
 def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
     """The record of a foreign tunnel as it is. Raises InvalidValueError when a name of it can't be ours."""
     spec = dataclasses.replace(status.spec, name=name)
-    fields = session_fields({"sublayer": sublayer})
+    fields = session_attributes({"sublayer": sublayer})
     sessions = []
     for session in status.sessions:
         netdev = session.netdev

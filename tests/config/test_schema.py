@@ -15,9 +15,10 @@ import pytest
 
 from l2tpv3.config import DATAPATHS, ConfigError, load, schema_path
 from l2tpv3.model.ids import ID_MAX, IFNAME_MAX
-from l2tpv3.model.links.options import LinkType, options_type
+from l2tpv3.model.links.options import TYPES, LinkType, options_type, own_fields
 from l2tpv3.model.links.spec import COMMON
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.model.values import formatted
 
 SCHEMA: dict[str, Any] = json.loads(schema_path().read_text())
 TUNNEL: dict[str, Any] = SCHEMA["definitions"]["tunnel"]["properties"]
@@ -77,17 +78,17 @@ def test_each_word_of_a_link_is_in_both_with_its_default(kind: LinkType) -> None
     options = options_type(kind)
     properties = LINK[kind]["properties"]
     common = {*COMMON} - ({"ifname", "netns", "mac", "mtu", "address"} if not options.own_netdev else set())
-    assert set(properties) == {"type", *common, *options.words}
+    assert set(properties) == {"type", *common, *own_fields(kind)}
     assert ("over" in LINK[kind].get("required", ())) == bool(options.least_over)
     defaults: dict[str, Any] = {one.name: one.default for one in dataclasses.fields(options)}
     for word, schema in properties.items():
-        if word in options.words:
-            known = options.words[word]
-            default = known.format(defaults[known.field])
+        if word in own_fields(kind):
+            known = own_fields(kind)[word]
+            default = formatted(known, defaults[known.attribute], TYPES)
             assert schema.get("default", default) == default, word
             choices = schema.get("enum")
             if choices is not None and not isinstance(default, bool):
-                assert choices == [str(one) for one in type(defaults[known.field])], word
+                assert choices == [str(one) for one in type(defaults[known.attribute])], word
         assert word == "type" or schema["description"]
 
 
@@ -96,7 +97,7 @@ def test_the_documentation_has_each_key() -> None:
     assert re.findall(r"^\| `([a-z-]+)` \|", links.split("####")[0], re.MULTILINE) == ["type", *COMMON]
     for kind in LinkType:
         (part,) = re.findall(rf"^#### `{kind}`\n(.*?)(?=^#|\Z)", links, re.MULTILINE | re.DOTALL)
-        assert re.findall(r"^\| `([a-z-]+)` \|", part, re.MULTILINE) == list(options_type(kind).words)
+        assert re.findall(r"^\| `([a-z-]+)` \|", part, re.MULTILINE) == list(own_fields(kind))
     tunnel, session = before.split("### `[tunnel.NAME.session.NAME]`")
     assert re.findall(r"^\| `([a-z-]+)` \|", tunnel, re.MULTILINE) == [word for word in TUNNEL_WORDS if word != "name"]
     keys = re.findall(r"^\| `([a-z-]+)` \|", session, re.MULTILINE)

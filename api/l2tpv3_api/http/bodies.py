@@ -15,10 +15,10 @@ from l2tpv3.config.reader import EnoughError, Findings, Reader
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
 from l2tpv3.model.desired import Desired
-from l2tpv3.model.links.fields import fields
-from l2tpv3.model.links.options import LinkType, options_type
+from l2tpv3.model.links.options import TYPES, LinkType, own_fields
 from l2tpv3.model.links.spec import COMMON, LinkSpec
-from l2tpv3.model.spec import SessionSpec, Sublayer, TunnelSpec, session_fields, tunnel_fields
+from l2tpv3.model.spec import SessionSpec, Sublayer, TunnelSpec, session_attributes, tunnel_attributes
+from l2tpv3.model.values import parse_words
 from l2tpv3_api.http.body_process import BodyProcesses
 from l2tpv3_api.http.faults import BodyError, ClashError, Fault, MediaTypeError, TooLargeError, fault
 from l2tpv3_api.http.json_table import parse_table
@@ -139,7 +139,7 @@ class _TunnelTable:
 
     def make(self, table: Mapping[str, Any]) -> None:
         """Raise what the command line tells of the words."""
-        TunnelSpec(**tunnel_fields({"name": self._name, **table}))
+        TunnelSpec(**tunnel_attributes({"name": self._name, **table}))
 
 
 class _SessionTable:
@@ -154,7 +154,7 @@ class _SessionTable:
 
     def make(self, table: Mapping[str, Any]) -> None:
         """Raise what the command line tells of the words."""
-        SessionSpec(**session_fields({"name": self._name, "ifname": "l2tpeth0", **table}))
+        SessionSpec(**session_attributes({"name": self._name, "ifname": "l2tpeth0", **table}))
 
 
 class _LinkTable:
@@ -174,11 +174,11 @@ class _LinkTable:
             LinkSpec.from_words({**table, "name": self._name})
             return
         own = {word: value for word, value in table.items() if word not in COMMON and word != "type"}
-        known = options_type(self._like).words
+        known = own_fields(self._like)
         if unknown := {word: value for word, value in own.items() if word not in known}:
             LinkSpec.from_words({**unknown, "type": self._like, "name": self._name})
-        fields(own, known, what)
-        fields({word: value for word, value in table.items() if word in COMMON}, COMMON, what)
+        parse_words(own, known, what, TYPES)
+        parse_words({word: value for word, value in table.items() if word in COMMON}, COMMON, what, TYPES)
 
 
 _Table = _TunnelTable | _SessionTable | _LinkTable

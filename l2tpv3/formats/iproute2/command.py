@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from l2tpv3.documents.writing import sequencing
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError
-from l2tpv3.model.fields import not_an_address
 from l2tpv3.model.ids import parse_cookie, parse_ifname
 from l2tpv3.model.spec import Encap, Sequencing, Sublayer
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.model.values import not_an_address
 
 if TYPE_CHECKING:
     from l2tpv3.host.base import Host

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
-from l2tpv3.model.links.fields import Field, Words, choice, fields, number, switch, texts
+from l2tpv3.model.fields import LINK_TYPES, Field, by_word
+from l2tpv3.model.values import TYPES as COMMON_TYPES
+from l2tpv3.model.values import ValueType, choice, format_words, parse_words, texts
 
 
 class LinkType(StrEnum):
@@ -105,46 +107,6 @@ class PortCarrier(StrEnum):
     FOLLOW = "follow"
 
 
-class _Options:
-    """What all types' options share.
-
-    least_over, most_over: of how many netdevs it is made; None is any number. loose: these may come and go while it
-    stays; else it goes with them. exclusive: nothing else may be over them. own_netdev: it has a netdev. relayed: a
-    process of ours carries it.
-    """
-
-    type: ClassVar[LinkType]
-    words: ClassVar[Words] = {}
-    least_over: ClassVar[int] = 1
-    most_over: ClassVar[int | None] = 1
-    loose: ClassVar[bool] = False
-    exclusive: ClassVar[bool] = False
-    own_netdev: ClassVar[bool] = True
-    relayed: ClassVar[bool] = False
-
-    @property
-    def own_mac(self) -> bool:
-        """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
-        return False
-
-    @property
-    def can_lack(self) -> bool:
-        """Whether it comes up without what it is to be over."""
-        return self.loose and not self.least_over
-
-    def to_words(self) -> dict[str, Any]:
-        """JSON-ready, by the command line's words."""
-        return {word: one.format(getattr(self, one.field)) for word, one in self.words.items()}
-
-    def mentioned(self) -> frozenset[str]:
-        """What of `over` these options name."""
-        return frozenset()
-
-    def changed_words(self, other: _Options) -> tuple[str, ...]:
-        """The words in which two differ."""
-        return tuple(word for word, one in self.words.items() if getattr(self, one.field) != getattr(other, one.field))
-
-
 @dataclass(frozen=True, slots=True)
 class MemberVlans:
     """The VLANs of a bridge's member: `eth1=10u,20-29`. untagged: the one of frames without a tag (its PVID)."""
@@ -183,8 +145,101 @@ class MemberVlans:
         return f"{self.member}={'+'.join([*([f'{self.untagged}u'] if self.untagged else []), *parts])}"
 
 
-def _device(text: str, what: str) -> str:
+def parse_device(text: str, what: str) -> str:
+    """A netdev's or link's name, or tunnel/session."""
+    tunnel, slash, session = text.partition("/")
+    if slash:
+        ids.parse_name(tunnel, what)
+        ids.parse_name(session, what)
+    elif len(text.encode()) <= ids.IFNAME_MAX:
+        ids.parse_ifname(text, what)
+    else:
+        ids.parse_name(text, what)
+    return text
+
+
+def _member(text: str, what: str) -> str:
     return ids.parse_name(text, what) if "/" not in text else text
+
+
+def _ipv4(text: str, what: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise InvalidValueError(what, f"{text!r} is not an IPv4 address", "give one as 192.0.2.1") from None
+
+
+TYPES: Mapping[str, ValueType] = {
+    **COMMON_TYPES,
+    "devices": texts(parse_device),
+    "members": texts(_member),
+    "member": ValueType(lambda value, what, field: _member(str(value), what)),
+    "member-vlans": texts(MemberVlans.parse),
+    "ipv4-list": texts(_ipv4),
+    "macs": texts(ids.parse_mac),
+    "Stp": choice(Stp),
+    "BondMode": choice(BondMode),
+    "Hash": choice(Hash),
+    "LacpRate": choice(LacpRate),
+    "MacvlanMode": choice(MacvlanMode),
+    "IpvlanMode": choice(IpvlanMode),
+    "IpvlanFlag": choice(IpvlanFlag),
+    "VlanProtocol": choice(VlanProtocol),
+    "PortCarrier": choice(PortCarrier),
+}
+"""The types of links' fields by their names: those of every field, and those that only links have."""
+
+
+def _wrong(word: str, problem: str, remedy: str) -> InvalidValueError:
+    return InvalidValueError(f"--{word}", problem, remedy, field=word)
+
+
+class _Options:
+    """What all types' options share.
+
+    least_over, most_over: of how many netdevs it is made; None is any number. loose: these may come and go while it
+    stays; else it goes with them. exclusive: nothing else may be over them. own_netdev: it has a netdev. relayed: a
+    process of ours carries it.
+    """
+
+    type: ClassVar[LinkType]
+    least_over: ClassVar[int] = 1
+    most_over: ClassVar[int | None] = 1
+    loose: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
+    own_netdev: ClassVar[bool] = True
+    relayed: ClassVar[bool] = False
+
+    @property
+    def words(self) -> dict[str, Field]:
+        """The fields that links of its type have beside those of every link, by the word."""
+        return own_fields(self.type)
+
+    @property
+    def own_mac(self) -> bool:
+        """Whether its netdev has a MAC address of its own, rather than that of what it is over."""
+        return False
+
+    @property
+    def can_lack(self) -> bool:
+        """Whether it comes up without what it is to be over."""
+        return self.loose and not self.least_over
+
+    def to_words(self) -> dict[str, Any]:
+        """JSON-ready, by the command line's words."""
+        return format_words(self, LINK_TYPES[self.type], TYPES)
+
+    def mentioned(self) -> frozenset[str]:
+        """What of `over` these options name."""
+        return frozenset()
+
+    def changed_words(self, other: _Options) -> tuple[str, ...]:
+        """The words in which two differ."""
+        return tuple(
+            field.word
+            for field in LINK_TYPES[self.type]
+            if getattr(self, field.attribute) != getattr(other, field.attribute)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,22 +261,14 @@ class BridgeOptions(_Options):
     vlan_filtering: bool = False
     vlans: tuple[MemberVlans, ...] = ()
     isolated: tuple[str, ...] = ()
-    words: ClassVar[Words] = {
-        "stp": choice(Stp, field="stp"),
-        "priority": number("priority", 0, 65535),
-        "forward-delay-ms": number("forward_delay_ms", 4000, 30000, unit="ms"),
-        "ageing-s": number("ageing_s", 0, 1_000_000, unit="seconds"),
-        "igmp-snooping": switch("igmp_snooping"),
-        "vlan-filtering": switch("vlan_filtering"),
-        "vlan": texts("vlans", MemberVlans.parse),
-        "isolated": texts("isolated", _device),
-    }
 
     def __post_init__(self) -> None:
         if self.vlans and not self.vlan_filtering:
-            raise InvalidValueError("--vlan", "has no effect without VLAN filtering", "give --vlan-filtering on too")
+            raise InvalidValueError(
+                "--vlan", "has no effect without VLAN filtering", "give --vlan-filtering on too", field="vlan"
+            )
         if len({one.member for one in self.vlans}) < len(self.vlans):
-            raise InvalidValueError("--vlan", "names a member twice", "join its VLANs by +: eth1=10u+20")
+            raise _wrong("vlan", "names a member twice", "join its VLANs by +: eth1=10u+20")
 
     @property
     def own_mac(self) -> bool:
@@ -235,13 +282,6 @@ class BridgeOptions(_Options):
     def mentioned(self) -> frozenset[str]:
         """Members with VLANs of their own, or isolated."""
         return frozenset({*self.isolated, *(one.member for one in self.vlans)})
-
-
-def _ipv4(text: str, what: str) -> str:
-    try:
-        return str(IPv4Address(text))
-    except ValueError:
-        raise InvalidValueError(what, f"{text!r} is not an IPv4 address", "give one as 192.0.2.1") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,24 +305,20 @@ class BondOptions(_Options):
     arp_interval_ms: int = 0
     arp_targets: tuple[str, ...] = ()
     primary: str | None = None
-    words: ClassVar[Words] = {
-        "mode": choice(BondMode, field="mode", in_place=False),
-        "hash": choice(Hash, field="hash"),
-        "miimon-ms": number("miimon_ms", 0, 60_000, unit="ms"),
-        "lacp-rate": choice(LacpRate, field="lacp_rate", in_place=False),
-        "min-links": number("min_links", 0, 255),
-        "arp-interval-ms": number("arp_interval_ms", 0, 60_000, unit="ms"),
-        "arp-target": texts("arp_targets", _ipv4, in_place=False),
-        "primary": Field("primary", lambda value, what: None if value is None else _device(str(value), what)),
-    }
 
     def __post_init__(self) -> None:
         if bool(self.arp_interval_ms) != bool(self.arp_targets):
-            raise InvalidValueError("--arp-interval-ms", "needs --arp-target, and the other way round", "give both")
+            raise InvalidValueError(
+                "--arp-interval-ms", "needs --arp-target, and the other way round", "give both", field="arp-interval-ms"
+            )
         if self.arp_targets and self.mode is BondMode.LACP:
-            raise InvalidValueError("--arp-target", "802.3ad watches its members by LACP", "leave it out")
+            raise InvalidValueError(
+                "--arp-target", "802.3ad watches its members by LACP", "leave it out", field="arp-target"
+            )
         if len(self.arp_targets) > 16:
-            raise InvalidValueError("--arp-target", f"{len(self.arp_targets)} are too many", "give 16 at most")
+            raise InvalidValueError(
+                "--arp-target", f"{len(self.arp_targets)} are too many", "give 16 at most", field="arp-target"
+            )
 
     def mentioned(self) -> frozenset[str]:
         """The primary."""
@@ -311,14 +347,12 @@ class MacvlanOptions(_Options):
     type: ClassVar[LinkType] = LinkType.MACVLAN
     mode: MacvlanMode = MacvlanMode.BRIDGE
     sources: tuple[str, ...] = ()
-    words: ClassVar[Words] = {
-        "mode": choice(MacvlanMode, field="mode", in_place=False),
-        "source-mac": texts("sources", ids.parse_mac),
-    }
 
     def __post_init__(self) -> None:
         if bool(self.sources) != (self.mode is MacvlanMode.SOURCE):
-            raise InvalidValueError("--source-mac", "goes with --mode source, which needs it", "give both or neither")
+            raise InvalidValueError(
+                "--source-mac", "goes with --mode source, which needs it", "give both or neither", field="source-mac"
+            )
 
     @property
     def own_mac(self) -> bool:
@@ -333,10 +367,6 @@ class IpvlanOptions(_Options):
     type: ClassVar[LinkType] = LinkType.IPVLAN
     mode: IpvlanMode = IpvlanMode.L2
     flag: IpvlanFlag = IpvlanFlag.BRIDGE
-    words: ClassVar[Words] = {
-        "mode": choice(IpvlanMode, field="mode", in_place=False),
-        "flag": choice(IpvlanFlag, field="flag", in_place=False),
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,14 +376,10 @@ class VlanOptions(_Options):
     type: ClassVar[LinkType] = LinkType.VLAN
     id: int = 0
     protocol: VlanProtocol = VlanProtocol.DOT1Q
-    words: ClassVar[Words] = {
-        "id": number("id", 1, 4094, in_place=False),
-        "protocol": choice(VlanProtocol, field="protocol", in_place=False),
-    }
 
     def __post_init__(self) -> None:
         if not self.id:
-            raise InvalidValueError("--id", "a vlan needs its number", "give --id 1 to 4094")
+            raise _wrong("id", "a vlan needs its number", "give --id 1 to 4094")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,7 +395,6 @@ class PortOptions(_Options):
     exclusive: ClassVar[bool] = True
     own_netdev: ClassVar[bool] = False
     carrier: PortCarrier = PortCarrier.ALONE
-    words: ClassVar[Words] = {"carrier": choice(PortCarrier, field="carrier")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,17 +442,20 @@ def options_type(type_: LinkType) -> type[Options]:
     return _TYPES[type_]
 
 
+def own_fields(type_: str) -> dict[str, Field]:
+    """The fields that links of a type have beside those of every link, by the word."""
+    return by_word(LINK_TYPES[type_])
+
+
 def parse_options(type_: LinkType, words: Mapping[str, Any], what: str) -> Options:
     """A type's options from its words; what is left out is the default. Raises InvalidValueError."""
-    kind = _TYPES[type_]
+    attributes = parse_words(words, own_fields(type_), what, TYPES)
     try:
-        return kind(**fields(words, kind.words, what))
-    except InvalidValueError as error:
-        if error.subject.startswith("--"):  # of a check that does not know which link it is about
-            raise InvalidValueError(f"{what}: {error.subject}", error.problem, error.remedy) from None
-        raise
+        return _TYPES[type_](**attributes)
+    except InvalidValueError as error:  # of a check that does not know which link it is about
+        raise InvalidValueError(f"{what}: {error.subject}", error.problem, error.remedy, field=error.field) from None
 
 
 def replace_options(options: Options, words: Mapping[str, Any], what: str) -> Options:
-    """Those options with some words changed."""
-    return dataclasses.replace(options, **fields(words, options.words, what))
+    """Those options with some words changed. Raises InvalidValueError."""
+    return dataclasses.replace(options, **parse_words(words, own_fields(options.type), what, TYPES))

@@ -10,10 +10,9 @@ from typing import Any
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
-from l2tpv3.model.fields import IPInterface, optional, parse_interface, parse_text
-from l2tpv3.model.links.fields import Field, Words, fields, number, switch, texts
-from l2tpv3.model.links.options import LinkType, Options, options_type, parse_options
-from l2tpv3.model.spec import MTU_MAX, MTU_MIN
+from l2tpv3.model.fields import LINK, LINK_TYPES, NO_NETDEV, by_word
+from l2tpv3.model.links.options import TYPES, LinkType, Options, options_type, own_fields, parse_options
+from l2tpv3.model.values import IPInterface, check_words, format_words, formatted, parse_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +44,8 @@ class LinkSpec:
             raise InvalidValueError(
                 here, "a port has no netdev of its own", "leave --ifname, --mac, --mtu and --address out"
             )
-        ids.check_netns(self.over_netns, f"{here}: --over-netns")
-        ids.check_netns(self.netns, f"{here}: --netns")
-        if self.mtu is not None and not MTU_MIN <= self.mtu <= MTU_MAX:
-            raise InvalidValueError(f"{here}: --mtu", f"{self.mtu} is out of range", f"give {MTU_MIN} to {MTU_MAX}")
+        fields = [field for field in LINK if self.options.own_netdev or field.word != "ifname"]
+        check_words(self, fields, here, TYPES)
         self._check_over(here)
         if stranger := sorted(self.options.mentioned() - {*self.over}):
             raise InvalidValueError(here, f"{stranger[0]} is not a member of it", "name it in --over too")
@@ -61,18 +58,22 @@ class LinkSpec:
                 remedy = f"give a shorter one of {ids.IFNAME_MAX} at most by --ifname"
                 raise InvalidValueError(here, "its name is too long for a netdev", remedy)
             object.__setattr__(self, "ifname", self.name)
-        ids.parse_ifname(self.ifname, f"{here}: --ifname")
 
     def _check_over(self, here: str) -> None:
+        def wrong(problem: str, remedy: str) -> InvalidValueError:
+            return InvalidValueError(f"{here}: --over", problem, remedy, field="over")
+
         least, most = self.options.least_over, self.options.most_over
         if len(self.over) < least:
-            raise InvalidValueError(f"{here}: --over", f"{self.type.one} needs what it is over", "name a netdev")
+            raise InvalidValueError(
+                f"{here}: --over", f"{self.type.one} needs what it is over", "name a netdev", field="over"
+            )
         if most is not None and len(self.over) > most:
-            raise InvalidValueError(f"{here}: --over", f"{self.type.one} is over {most} only", "name one")
+            raise wrong(f"{self.type.one} is over {most} only", "name one")
         if len(set(self.over)) < len(self.over):
-            raise InvalidValueError(f"{here}: --over", "names one twice", "name each once")
+            raise wrong("names one twice", "name each once")
         if self.name in self.over or self.ifname in self.over:
-            raise InvalidValueError(f"{here}: --over", "it can't be over itself", "name another netdev")
+            raise wrong("it can't be over itself", "name another netdev")
 
     @property
     def type(self) -> LinkType:
@@ -86,19 +87,19 @@ class LinkSpec:
 
     def to_words(self) -> dict[str, Any]:
         """JSON-ready, by the command line's words; from_words takes it back."""
-        common = {word: one.format(getattr(self, one.field)) for word, one in COMMON.items()}
+        common = format_words(self, LINK, TYPES)
         return {"name": self.name, "type": str(self.type), **common, **self.options.to_words()}
 
     def stated_words(self) -> dict[str, Any]:
         """Those of to_words, without the name, that a file has to give: what is left out is the default."""
-        defaults = {one.name: one.default for one in dataclasses.fields(self)} | {"ifname": self.name}
-        own = {one.name: one.default for one in dataclasses.fields(self.options)}
-        said = self.to_words()
-        words = [word for word, one in COMMON.items() if getattr(self, one.field) != defaults[one.field]]
-        words += [
-            word for word, one in self.options.words.items() if getattr(self.options, one.field) != own[one.field]
-        ]
-        return {"type": said["type"], **{word: said[word] for word in words if said[word] is not None}}
+        stated: dict[str, Any] = {"type": str(self.type)}
+        for part, fields in ((self, LINK), (self.options, LINK_TYPES[self.type])):
+            defaults = {one.name: one.default for one in dataclasses.fields(part)} | {"ifname": self.name}
+            for field in fields:
+                value = getattr(part, field.attribute)
+                if value is not None and value != defaults[field.attribute]:
+                    stated[field.word] = formatted(field, value, TYPES)
+        return stated
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> LinkSpec:
@@ -109,16 +110,19 @@ class LinkSpec:
             type_ = LinkType(words.get("type", ""))
         except ValueError:
             problem = f"{words['type']!r} is no type of link" if "type" in words else "it needs a type"
-            raise InvalidValueError(f"{what}: --type", problem, f"give one of {', '.join(LinkType)}") from None
-        own = options_type(type_).words
+            raise InvalidValueError(
+                f"{what}: --type", problem, f"give one of {', '.join(LinkType)}", field="type"
+            ) from None
+        own = own_fields(type_)
         common = {word: value for word, value in words.items() if word in COMMON}
         rest = {word: value for word, value in words.items() if word not in COMMON and word not in ("name", "type")}
         if unknown := sorted(set(rest) - set(own)):
-            every = COMMON if options_type(type_).own_netdev else ("over", "over-netns")
+            every = [word for word in COMMON if options_type(type_).own_netdev or word not in (*NO_NETDEV, "up")]
             has = f"{_options(own)} and, as every link, " if own else ""
             remedy = f"it has {has}{_options(every)}"
-            raise InvalidValueError(f"{what}: --{unknown[0]}", f"{type_.one} has no such option", remedy)
-        return cls(name=name, options=parse_options(type_, rest, what), **fields(common, COMMON, what))
+            problem = f"{type_.one} has no such option"
+            raise InvalidValueError(f"{what}: --{unknown[0]}", problem, remedy, field=unknown[0])
+        return cls(name=name, options=parse_options(type_, rest, what), **parse_words(common, COMMON, what, TYPES))
 
 
 def _options(words: Iterable[str]) -> str:
@@ -135,41 +139,8 @@ def derived_mac(host: str, name: str) -> str:
     return digest.hex(":")
 
 
-def _mac(value: Any, what: str) -> str:
-    return ids.parse_mac(parse_text(value, what), what)
-
-
-_mtu = number("mtu", MTU_MIN, MTU_MAX, unit="bytes")
-
-
-def _device(text: str, what: str) -> str:
-    """A netdev's or link's name, or tunnel/session."""
-    tunnel, slash, session = text.partition("/")
-    if slash:
-        ids.parse_name(tunnel, what)
-        ids.parse_name(session, what)
-    elif len(text.encode()) <= ids.IFNAME_MAX:
-        ids.parse_ifname(text, what)
-    else:
-        ids.parse_name(text, what)
-    return text
-
-
-COMMON: Words = {
-    "over": texts("over", _device),
-    "ifname": Field("ifname", parse_text),
-    "over-netns": Field("over_netns", optional(parse_text), in_place=False),
-    "netns": Field("netns", optional(parse_text), in_place=False),
-    "mac": Field("mac", optional(_mac)),
-    "mtu": Field(
-        "mtu",
-        lambda value, what: None if value in (None, "auto") else _mtu.parse(value, what),
-        lambda value: "auto" if value is None else value,
-    ),
-    "address": texts("addresses", parse_interface),
-    "up": switch("up"),
-}
-"""The words that every type has."""
+COMMON = by_word(LINK)
+"""The fields that every type has, by the word."""
 
 
 Below = Mapping[str, str]

@@ -1,0 +1,321 @@
+"""The values that the fields of l2tpv3/model/fields.py have: what kinds there are, how they are read and written.
+
+Parsers take a value as it was typed or stored, and what it is of; they raise InvalidValueError.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from typing import Any, NamedTuple, TypeVar
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.model import ids
+from l2tpv3.model.fields import NAME, SESSION, TUNNEL, Field, by_word
+from l2tpv3.spelling import did_you_mean
+
+IPAddress = IPv4Address | IPv6Address
+IPInterface = IPv4Interface | IPv6Interface
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Encap(StrEnum):
+    """What carries the data packets: UDP, or IP protocol 115 (RFC 3931 section 4.1)."""
+
+    UDP = "udp"
+    IP = "ip"
+
+
+class Sublayer(StrEnum):
+    """The L2-specific sublayer: the 4-byte default one (RFC 3931 section 4.6) or none."""
+
+    DEFAULT = "default"
+    NONE = "none"
+
+
+class Sequencing(StrEnum):
+    """Which data packets carry sequence numbers: those sent, those received (required there), both, none."""
+
+    NONE = "none"
+    SEND = "send"
+    RECV = "recv"
+    BOTH = "both"
+
+    @property
+    def send(self) -> bool:
+        """Whether packets that we send are numbered."""
+        return self in (Sequencing.SEND, Sequencing.BOTH)
+
+    @property
+    def recv(self) -> bool:
+        """Whether packets that we receive must be numbered."""
+        return self in (Sequencing.RECV, Sequencing.BOTH)
+
+
+class Egress(StrEnum):
+    """What this end does with the VLAN tag of frames from the tunnel before its netdev sees them (RFC 4719)."""
+
+    REMOVE = "remove"
+    REWRITE = "rewrite"
+
+
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
+"""A name of RFC 1123, section 2.1."""
+
+
+def parse_address(text: Any, what: str) -> IPAddress:
+    """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
+    try:
+        return ip_address(parse_text(text, what))
+    except ValueError:
+        raise not_an_address(text, what) from None
+
+
+def not_an_address(text: str, what: str) -> InvalidValueError:
+    """The error for a text that is no IP address; what looks like a host's name is told apart."""
+    if _HOST_NAME.fullmatch(text):
+        remedy = f"give its address; `getent hosts {text}` prints it"
+        return InvalidValueError(what, f"{text!r} is not an IP address: names are not resolved", remedy)
+    return InvalidValueError(what, f"{text!r} is not an IP address", "give one as 192.0.2.1 or 2001:db8::1")
+
+
+def parse_interface(text: Any, what: str) -> IPInterface:
+    """An address with its prefix length, as for `ip addr add`; without one it is a host's (/32, /128)."""
+    try:
+        return ip_interface(parse_text(text, what))
+    except ValueError:
+        raise InvalidValueError(
+            what, f"{text!r} is not an address with prefix length", "give one as 192.0.2.1/24"
+        ) from None
+
+
+def parse_switch(value: Any, what: str) -> bool:
+    """`on` or `off`, or a boolean."""
+    if isinstance(value, bool):
+        return value
+    if value not in ("on", "off"):
+        raise InvalidValueError(what, f"{value!r} is neither on nor off", "give on or off")
+    return bool(value == "on")
+
+
+def parse_text(value: Any, what: str) -> str:
+    """Text, as it is."""
+    if not isinstance(value, str):
+        raise InvalidValueError(what, f"{value!r} is not text", "give it as a string")
+    return value
+
+
+class ValueType(NamedTuple):
+    """What the values of a field can be.
+
+    parse: from a value as typed or stored, what it is called, and its field, to the value. Raises InvalidValueError.
+    format: from a value to what JSON and TOML can say; None: it is that already.
+    check: raises InvalidValueError where a value, of which the other two are given too, is none that can be meant.
+    """
+
+    parse: Callable[[Any, str, Field], Any]
+    format: Callable[[Any], Any] | None = None
+    check: Callable[[Any, str, Field], object] | None = None
+
+
+def _integer(value: Any, what: str, field: Field | None = None) -> int:
+    if isinstance(value, str):
+        return ids.parse_int(value, what)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidValueError(what, f"{value!r} is not a whole number", "give digits")
+    return value
+
+
+def _check_bounds(value: int, what: str, field: Field) -> None:
+    assert field.low is not None and field.high is not None
+    if not field.low <= value <= field.high:
+        instead = {"vlan": ", or none", "mtu": ", or auto"}.get(field.word, "")
+        raise InvalidValueError(what, f"{value} is out of range", f"give {field.low} to {field.high}{instead}")
+
+
+def _number(value: Any, what: str, field: Field) -> int:
+    """A whole number within its bounds, in decimal digits."""
+    assert field.low is not None and field.high is not None
+    text = str(value)
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or not field.low <= int(text) <= field.high:
+        unit = field.unit and f" {field.unit}"
+        raise InvalidValueError(what, f"{value!r} is out of range", f"give {field.low} to {field.high}{unit}")
+    return int(text)
+
+
+def _check_endpoint(address: IPAddress, what: str, field: Field) -> None:
+    if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
+        raise InvalidValueError(what, f"{address} is not a host's address", "give a unicast address")
+    if isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
+        raise InvalidValueError(what, f"{address} is link-local", f"say on which netdev: {address}%NETDEV")
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        raise InvalidValueError(what, f"{address} is an IPv4 address in disguise", f"give {address.ipv4_mapped}")
+
+
+def _cookie(value: Any, what: str, field: Field) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):  # not quoted: it may be a secret all the same
+        raise InvalidValueError(what, "not text", "give 8 or 16 hex digits as a string, or none")
+    return ids.parse_cookie(value, what)
+
+
+def _boolean(value: Any, what: str, field: Field) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
+    return value
+
+
+def _interfaces(value: Any, what: str, field: Field) -> tuple[IPInterface, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InvalidValueError(what, f"{value!r} is not a list", "give a list of addresses with prefix lengths")
+    return tuple(parse_interface(item, what) for item in value)
+
+
+def _as_texts(values: Iterable[Any]) -> list[str]:
+    return [str(value) for value in values]
+
+
+def texts(parse_one: Callable[[str, str], Any]) -> ValueType:
+    """A list of texts; one text is a list of those that commas separate."""
+
+    def parse(value: Any, what: str, field: Field) -> tuple[Any, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+            raise InvalidValueError(what, f"{value!r} is not a list of texts", "separate them by commas")
+        found = tuple(parse_one(item.strip(), what) for item in items if item.strip())
+        if len(set(found)) < len(found):
+            raise InvalidValueError(what, f"{value!r} names one twice", "name each once")
+        return found
+
+    return ValueType(parse, _as_texts)
+
+
+def choice(kind: type[Choice]) -> ValueType:
+    """One of an enumeration's values."""
+
+    def parse(value: Any, what: str, field: Field) -> Choice:
+        try:
+            return kind(value)
+        except ValueError:
+            raise InvalidValueError(what, f"{value!r} is unknown", f"give one of {', '.join(kind)}") from None
+
+    return ValueType(parse, str)
+
+
+_TEXT = ValueType(lambda value, what, field: parse_text(value, what))
+_NUMBER = ValueType(_number)
+
+TYPES: Mapping[str, ValueType] = {
+    "text": _TEXT,
+    "address": ValueType(lambda value, what, field: parse_address(value, what), str, _check_endpoint),
+    "id": ValueType(_integer, check=lambda value, what, field: ids.check_id(value, what)),
+    "port": ValueType(_integer, check=lambda value, what, field: ids.check_port(value, what)),
+    "integer": ValueType(_integer, check=_check_bounds),
+    "number": _NUMBER,
+    "on-off": ValueType(lambda value, what, field: parse_switch(value, what), lambda value: "on" if value else "off"),
+    "switch": ValueType(lambda value, what, field: parse_switch(value, what)),
+    "boolean": ValueType(_boolean),
+    "netns": _TEXT._replace(check=lambda value, what, field: ids.check_netns(value, what)),
+    "ifname": _TEXT._replace(check=lambda value, what, field: ids.parse_ifname(value, what)),
+    "cookie": ValueType(_cookie, ids.format_cookie, lambda value, what, field: ids.check_cookie(value, what)),
+    "mac": ValueType(
+        lambda value, what, field: ids.parse_mac(parse_text(value, what), what),
+        check=lambda value, what, field: ids.parse_mac(value, what),
+    ),
+    "mtu": ValueType(
+        lambda value, what, field: None if value == "auto" else _integer(value, what),
+        lambda value: "auto" if value is None else value,
+        lambda value, what, field: None if value is None else _check_bounds(value, what, field),
+    ),
+    "interfaces": ValueType(_interfaces, _as_texts),
+    "link-mtu": ValueType(
+        lambda value, what, field: None if value in (None, "auto") else _number(value, what, field),
+        lambda value: "auto" if value is None else value,
+        lambda value, what, field: None if value is None else _check_bounds(value, what, field),
+    ),
+    "link-interfaces": texts(parse_interface),
+    "Encap": choice(Encap),
+    "Sublayer": choice(Sublayer),
+    "Sequencing": choice(Sequencing),
+    "Egress": choice(Egress),
+}
+"""The types of fields by their names; those of links alone are in l2tpv3/model/links/options.py."""
+
+
+def parse(field: Field, value: Any, what: str, types: Mapping[str, ValueType] = TYPES) -> Any:
+    """A field's value from what was typed or stored. what: what an error calls it. Raises InvalidValueError."""
+    if value is None and field.optional:
+        return None
+    try:
+        return types[field.type].parse(value, what, field)
+    except InvalidValueError as error:
+        error.field = field.word
+        raise
+
+
+def formatted(field: Field, value: Any, types: Mapping[str, ValueType] = TYPES) -> Any:
+    """A field's value as JSON and TOML can say it; `parse` takes it back."""
+    form = types[field.type].format
+    return value if form is None or (value is None and field.optional) else form(value)
+
+
+def parse_words(
+    words: Mapping[str, Any], fields: Mapping[str, Field], what: str, types: Mapping[str, ValueType] = TYPES
+) -> dict[str, Any]:
+    """Values by their fields' attributes, from values by their words, as typed or stored.
+
+    what: what an error calls the whole. Raises InvalidValueError, also for a word that is none of the fields.
+    """
+    result: dict[str, Any] = {}
+    for word, value in words.items():
+        field = fields.get(word)
+        if field is None:
+            remedy = did_you_mean(word, fields, f"known are {', '.join(fields)}")
+            raise InvalidValueError(what, f"unknown key {word!r}", remedy, field=word)
+        result[field.attribute] = parse(field, value, f"{what}: --{word}", types)
+    return result
+
+
+def format_words(of: object, fields: Iterable[Field], types: Mapping[str, ValueType] = TYPES) -> dict[str, Any]:
+    """The inverse of parse_words: what JSON and TOML can say, by the words, of an object with the attributes."""
+    return {field.word: formatted(field, getattr(of, field.attribute), types) for field in fields}
+
+
+def check_words(of: object, fields: Iterable[Field], what: str, types: Mapping[str, ValueType] = TYPES) -> None:
+    """Raise InvalidValueError for the first attribute of an object that can't be meant. what: what it calls that."""
+    for field in fields:
+        check = types[field.type].check
+        if check is None:
+            continue
+        value = getattr(of, field.attribute)
+        if value is None and field.optional:
+            continue
+        try:
+            check(value, f"{what}: --{field.word}", field)
+        except InvalidValueError as error:
+            error.field = field.word
+            raise
+
+
+TUNNEL_FIELDS = by_word((NAME, *TUNNEL))
+SESSION_FIELDS = by_word((NAME, *SESSION))
+"""All words of a tunnel and of a session, with the name, by the word."""
+
+
+def tunnel_attributes(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Some of a TunnelSpec's attributes, from some of its words: what `set` and `add` start from.
+
+    Raises InvalidValueError.
+    """
+    return parse_words(words, TUNNEL_FIELDS, f"tunnel {words.get('name', '')}".strip())
+
+
+def session_attributes(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Some of a SessionSpec's attributes, from some of its words: what `set` and `add` start from.
+
+    Raises InvalidValueError.
+    """
+    return parse_words(words, SESSION_FIELDS, f"session {words.get('name', '')}".strip())
