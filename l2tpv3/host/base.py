@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from l2tpv3.errors import ForeignError, NotFoundError
 from l2tpv3.model.desired import Desired
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.progress import ChangeResult, OnStep, StepText, Tell
 from l2tpv3.model.status import SessionStatus, TunnelStatus
-from l2tpv3.spelling import did_you_mean
 from l2tpv3.store.database import AuditEntry
 
 if TYPE_CHECKING:
@@ -157,25 +155,3 @@ class Host(Protocol):
 
         A link is `link NAME` among tunnels, and NAME alone is understood where no tunnel has it.
         """
-
-
-def no_tunnel(name: str, known: Iterable[str] = ()) -> NotFoundError:
-    """The error about a tunnel that is not there; `known`: those that are."""
-    remedy = did_you_mean(name, known, "`l2tpctl tunnel show` lists them")
-    return NotFoundError(f"tunnel {name}", "no such tunnel", remedy)
-
-
-def no_link(name: str, known: Iterable[str] = ()) -> NotFoundError:
-    """The error about a link that is not there; `known`: those that are."""
-    return NotFoundError(f"link {name}", "no such link", did_you_mean(name, known, "`l2tpctl link show` lists them"))
-
-
-def no_session(tunnel: str, name: str, known: Iterable[str] = ()) -> NotFoundError:
-    """The error about a session that is not there; `known`: those of that tunnel."""
-    remedy = did_you_mean(name, known, f"`l2tpctl session show {tunnel}` lists them")
-    return NotFoundError(f"session {tunnel}/{name}", "no such session", remedy)
-
-
-def foreign_tunnel(name: str) -> ForeignError:
-    """The error about a change of a tunnel that something else made."""
-    return ForeignError(f"tunnel {name}", "something else made it", f"`l2tpctl adopt {name} NAME` takes it over")

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, SignalledCircuit, SignalsCircuits, Support
 from l2tpv3.errors import ExistsError
-from l2tpv3.host.base import foreign_tunnel, no_link, no_session, no_tunnel
 from l2tpv3.host.links import ManagedLinks
-from l2tpv3.linux.boot import boot_id
 from l2tpv3.linux.filelock import held
+from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
-from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.host_status import HostStatus
-from l2tpv3.model.late import WAITED_FOR, Late
+from l2tpv3.model.link_key import beneath, is_link_key, link_key, link_of
 from l2tpv3.model.links.record import FollowingPort, following_ports
 from l2tpv3.model.progress import ChangeResult, OnStep, RestoreEvent, RestoreOutcome, Tell
-from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, differing_words
+from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.model.spec import CircuitKey
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.paths import Paths
 from l2tpv3.plan.result import Outcome
-from l2tpv3.plan.steps import AddTunnel, DelTunnel, ReplaceSession
+from l2tpv3.reconcile.confirm import Confirmation
 from l2tpv3.reconcile.link_executor import BackendOf
 from l2tpv3.reconcile.observer import Observer
 from l2tpv3.reconcile.reconciler import Reconciler
 from l2tpv3.reconcile.refresh import Refresher
-from l2tpv3.reconcile.restore import Restorer, beneath, is_link_key, link_key, link_of
-from l2tpv3.resolve.resolver import Resolver
-from l2tpv3.resolve.tunnels import TunnelResolver, adopted
+from l2tpv3.reconcile.restore import Restorer
+from l2tpv3.resolve.change import ApplyAll, EditSession, EditTunnel, SessionCheck, TunnelCheck, Verb
+from l2tpv3.resolve.resolution import session_on_record
+from l2tpv3.resolve.tunnels import adopted
 from l2tpv3.store.database import AuditEntry, Recorded
 from l2tpv3.store.journal import Renaming
 
@@ -40,10 +38,6 @@ if TYPE_CHECKING:
     from l2tpv3.capture.recorder import Recording
     from l2tpv3.model.links.options import LinkType
     from l2tpv3.watch.diff import Event
-
-TunnelCheck = Callable[[TunnelRecord | None], None]
-SessionCheck = Callable[[SessionRecord | None], None]
-"""Called with what is on record by that name (None: nothing) before a change, under its lock; raises to refuse it."""
 
 _HAVE_WORKERS = ("user", "ebpf")  # datapaths whose netdevs outlive what carries them
 
@@ -69,7 +63,8 @@ class Manager:
         self._placer = placer or _shipped_placer()
         self._reconciler = Reconciler(paths, self._datapaths, self._placer, makers)
         self._refresher = Refresher(paths, self._reconciler.store, self._datapaths)
-        self.links = ManagedLinks(self._reconciler, self._resolver)
+        self._confirmation = Confirmation(self._reconciler)
+        self.links = ManagedLinks(self._reconciler)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -181,14 +176,8 @@ class Manager:
 
         transient: it does not survive a reboot.
         """
-
-        def want(whole: HostRecords) -> HostRecords:
-            if name in whole.tunnels:
-                raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it")
-            return _lasting(self._resolver(whole).tunnel(name, words), name, transient)
-
-        self._reconciler.change(want, frozenset({(name, None)}))
-        return self.tunnel(name)
+        change = EditTunnel(verb=Verb.ADD, name=name, words=words, transient=transient)
+        return self._status_after(self._reconciler.change(change), name)
 
     def put_tunnel(
         self, name: str, words: Mapping[str, Any], *, transient: bool | None = None, check: TunnelCheck | None = None
@@ -197,69 +186,35 @@ class Manager:
 
         Words left out take their default; `id` and ports keep their values. transient: None leaves that as it is.
         """
-
-        def want(whole: HostRecords) -> HostRecords:
-            if check is not None:
-                check(whole.tunnels.get(name))
-            settled = self._resolver(whole).tunnel(name, words)
-            return settled if transient is None else _lasting(settled, name, transient)
-
-        return _change(self._reconciler.change(want, frozenset({(name, None)})), name)
+        change = EditTunnel(verb=Verb.PUT, name=name, words=words, transient=transient, check=check)
+        return self._reconciler.change(change).tunnel_result(name)
 
     def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> ChangeResult:
         """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions.
 
         What has its default keeps to that, which for `udp-checksum` is another one with another datapath or peer.
         """
-
-        def want(whole: HostRecords) -> HostRecords:
-            old = self._record(whole.tunnels, name)
-            if check is not None:
-                check(old)
-            merged = _merged(DesiredTunnel.from_specs(old.spec).words, words)
-            if "local-port" in words and words["local-port"] is None:
-                merged["local-port"] = None  # to be chosen anew
-            return self._resolver(whole).tunnel(name, merged)
-
-        return _change(self._reconciler.change(want, frozenset({(name, None)})), name)
+        change = EditTunnel(verb=Verb.SET, name=name, words=words, check=check)
+        return self._reconciler.change(change).tunnel_result(name)
 
     def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
-
-        def want(whole: HostRecords) -> HostRecords:
-            if name not in whole.tunnels and name in self._reconciler.unfinished().tunnels:
-                return whole  # whoever made it was killed half-way: it goes as nothing wants it
-            old = self._record(whole.tunnels, name)
-            if check is not None:
-                check(old)
-            return self._resolver(whole).without_tunnel(name)
-
-        self._reconciler.change(want, frozenset({(name, None)}))
+        self._reconciler.change(EditTunnel(verb=Verb.DELETE, name=name, check=check))
 
     def rename_tunnel(self, name: str, new: str) -> None:
         """Give a tunnel another name, on record, in links and marks, and interrupt nothing."""
-        self._record(self.records(), name)
         self._reconciler.rename(Renaming(name, None, new))
 
     def rename_session(self, tunnel: str, name: str, new: str) -> None:
         """Give a session another name, on record, in links and marks, and interrupt nothing."""
-        _session_record(self._record(self.records(), tunnel), name)
         self._reconciler.rename(Renaming(tunnel, name, new))
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
         """Make a session and its netdev, and put it on record; when that fails nothing is left of it."""
-
-        def want(whole: HostRecords) -> HostRecords:
-            record = self._record(whole.tunnels, tunnel)
-            if record.session(name) is not None:
-                remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
-                raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy)
-            return self._resolver(whole).session(tunnel, name, words)
-
-        self._reconciler.change(want, frozenset({(tunnel, name)}))
-        return self.session(tunnel, name)
+        outcome = self._reconciler.change(EditSession(verb=Verb.ADD, tunnel=tunnel, name=name, words=words))
+        return self._status_after(outcome, tunnel, name).sessions[0]
 
     def put_session(
         self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
@@ -268,14 +223,8 @@ class Manager:
 
         Words left out take their default; `id`, `ifname` and cookies keep their value.
         """
-
-        def want(whole: HostRecords) -> HostRecords:
-            record = self._record(whole.tunnels, tunnel)
-            if check is not None:
-                check(record.session(name))
-            return self._resolver(whole).session(tunnel, name, words)
-
-        return _change(self._reconciler.change(want, frozenset({(tunnel, name)})), tunnel, name)
+        change = EditSession(verb=Verb.PUT, tunnel=tunnel, name=name, words=words, check=check)
+        return self._reconciler.change(change).tunnel_result(tunnel, name)
 
     def set_session(
         self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
@@ -284,36 +233,24 @@ class Manager:
 
         None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
         """
-
-        def want(whole: HostRecords) -> HostRecords:
-            old = _session_record(self._record(whole.tunnels, tunnel), name)
-            if check is not None:
-                check(old)
-            return self._resolver(whole).session(tunnel, name, _merged(old.spec.to_words(), words))
-
-        return _change(self._reconciler.change(want, frozenset({(tunnel, name)})), tunnel, name)
+        change = EditSession(verb=Verb.SET, tunnel=tunnel, name=name, words=words, check=check)
+        return self._reconciler.change(change).tunnel_result(tunnel, name)
 
     def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
         """Remove a session and its netdev; it is true when this returns."""
+        self._reconciler.change(EditSession(verb=Verb.DELETE, tunnel=tunnel, name=name, check=check))
 
-        def want(whole: HostRecords) -> HostRecords:
-            record = self._record(whole.tunnels, tunnel)
-            begun = self._reconciler.unfinished().tunnels.get(tunnel)
-            if record.session(name) is None and begun is not None and begun.session(name) is not None:
-                return whole  # see del_tunnel
-            old = _session_record(record, name)
-            if check is not None:
-                check(old)
-            return self._resolver(whole).without_session(tunnel, name)
-
-        self._reconciler.change(want, frozenset({(tunnel, name)}))
+    def _status_after(self, outcome: Outcome, tunnel: str, session: str | None = None) -> TunnelStatus:
+        """A tunnel as it is once a change is done; of its sessions with `session` only that one."""
+        record = outcome.after.tunnels[tunnel]
+        look = self._reconciler.observer(Recorded(tunnels=outcome.after.tunnels, links=outcome.after.links))
+        return look.tunnel(record if session is None else record.with_sessions((session_on_record(record, session),)))
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Outcome:
         """What `apply` would do now. Touches nothing."""
-        wanted = tuple(wanted)
-        return self._reconciler.preview(lambda whole: self._resolver(whole).all(wanted, prune=prune), None)
+        return self._reconciler.preview(ApplyAll(wanted=tuple(wanted), prune=prune))
 
     def apply(
         self,
@@ -330,56 +267,24 @@ class Manager:
         each step before it is taken. may_wait: what can't be made yet, for want of a route, an address, a namespace, a
         bridge or a NIC, goes on record as well; see Outcome.waiting. `restore` or `watch` makes it later.
         """
-        wanted = tuple(wanted)
-        if may_wait:
-            return self._apply_what_can_be(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
-        want = lambda whole: self._resolver(whole).all(wanted, prune=prune)  # noqa: E731
-        return self._reconciler.change(want, None, confirm_s=confirm_s, on_step=on_step, verb="apply")
-
-    def _apply_what_can_be(
-        self, wanted: tuple[Desired, ...], *, prune: bool, confirm_s: float | None, on_step: OnStep | None
-    ) -> Outcome:
-        late = Late()
-        without: set[tuple[str, str | None]] = set()
-
-        def want(whole: HostRecords) -> HostRecords:
-            put = self._resolver(whole).all(wanted, prune=prune, may_lack=True)
-            settled = self._resolver(put).again(None, None, late, tunnels_too=True)
-            for error in late.links.values():
-                if not isinstance(error, WAITED_FOR):
-                    raise error
-            without.update(late.sessions, ((name, None) for name in late.tunnels))
-            return settled
-
-        outcome = self._reconciler.change(
-            want,
-            None,
-            confirm_s=confirm_s,
-            on_step=on_step,
-            without=without,
-            without_links=late.unmade,
-            verb="apply",
-        )
-        waiting = {link_key(name): error for name, error in late.links.items()}
-        for (tunnel, _), error in late.sessions.items():
-            waiting.setdefault(tunnel, error)
-        return dataclasses.replace(outcome, waiting=waiting | late.tunnels)
+        change = ApplyAll(wanted=tuple(wanted), prune=prune, may_wait=may_wait)
+        return self._reconciler.change(change, confirm_s=confirm_s, on_step=on_step)
 
     def confirm(self) -> bool:
         """Keep what waits for its confirmation. False when nothing does."""
-        return self._reconciler.confirm()
+        return self._confirmation.confirm()
 
     def rollback(self) -> Outcome | None:
         """Undo what waits for its confirmation. None when nothing does."""
-        return self._reconciler.rollback()
+        return self._confirmation.rollback()
 
     def expire(self) -> Outcome | None:
         """Undo what was not confirmed in time. None when nothing is due."""
-        return self._reconciler.expire()
+        return self._confirmation.expire()
 
     def unconfirmed_s(self) -> float | None:
         """Seconds that are left to confirm the change that awaits it; None without one."""
-        return self._reconciler.unconfirmed_s()
+        return self._confirmation.left_s()
 
     def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
         """Put a tunnel that something else made on record, with its sessions; its traffic is not touched.
@@ -416,7 +321,7 @@ class Manager:
         leaves alone what `down` stopped, and names that are on record no more. Gives the names of what was brought
         back. Raises the first error, after all the others have been tried.
         """
-        self._reconciler.expire()
+        self._confirmation.expire()
         if names is None and stopped:
             for ended in self._reconciler.replace_old_workers():
                 if tell is not None:
@@ -426,7 +331,7 @@ class Manager:
             names = [names] if isinstance(names, str) else list(names)
             keys = [self._key(recorded, name) for name in names] if stopped else names
             names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
-        restored = Restorer(self._reconciler, self._resolver, tell, stopped=stopped).restore(names, wait_s)
+        restored = Restorer(self._reconciler, tell, stopped=stopped).restore(names, wait_s)
         heeded = [name for name in self._refresher.refresh(names) if name not in restored]
         if tell is not None:
             for name in heeded:
@@ -534,30 +439,14 @@ class Manager:
 
     # -- shared --------------------------------------------------------------------------------------------------
 
-    def _resolver(self, whole: HostRecords) -> Resolver:
-        unfinished = self._reconciler.unfinished()
-
-        def tunnel_resolver(before: HostRecords, bridges: Collection[str]) -> TunnelResolver:
-            paths = self._reconciler.paths
-            return TunnelResolver(self._datapaths, self._placer, paths, before.tunnels, unfinished.tunnels, bridges)
-
-        return Resolver(whole, unfinished, tunnel_resolver, self._reconciler.links, self._reconciler.store.host_id)
-
     def _key(self, recorded: Recorded, name: str) -> str:
         """A tunnel or a link as the Restorer calls it. Raises NotFoundError, ForeignError."""
         if name not in recorded.tunnels and link_of(name) in recorded.links:
             return link_key(link_of(name))
         if is_link_key(name):
             raise no_link(link_of(name), recorded.links)
-        return self._record(recorded.tunnels, name).spec.name
-
-    def _record(self, records: Records, name: str) -> TunnelRecord:
-        if name in records:
-            return records[name]
-        foreign = [status.name for status in self.tunnels() if status.foreign]
-        if name in foreign:
-            raise foreign_tunnel(name)
-        raise no_tunnel(name, [*records, *foreign])
+        look = self._reconciler.observer(recorded)
+        return self._reconciler.resolver(recorded, look).tunnel_on_record(name).spec.name
 
 
 def _lacks_netdev(record: TunnelRecord, observer: Observer) -> bool:
@@ -567,28 +456,6 @@ def _lacks_netdev(record: TunnelRecord, observer: Observer) -> bool:
     there = {one.session_id: one for one in seen.sessions}
     sessions = [there.get(one.spec.session_id) for one in record.sessions]
     return any(one is None or one.attached == "" for one in sessions)
-
-
-def _lasting(whole: HostRecords, tunnel: str, transient: bool) -> HostRecords:  # noqa: FBT001 - private
-    """With that tunnel made to last, or not to survive this boot."""
-    record = dataclasses.replace(whole.tunnels[tunnel], boot=boot_id() if transient else None)
-    return dataclasses.replace(whole, tunnels={**whole.tunnels, tunnel: record})
-
-
-def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec's words with some changed; those that are None are left out, for their default."""
-    return {word: value for word, value in {**present, **words}.items() if value is not None and word != "name"}
-
-
-def _change(outcome: Outcome, tunnel: str, session: str | None = None) -> ChangeResult:
-    before = outcome.before.tunnels.get(tunnel)
-    made = before is None or (session is not None and before.session(session) is None)
-    forced = [step.why for step in outcome.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
-    after = outcome.after.tunnels.get(tunnel)
-    if before is not None and after is not None and any(isinstance(step, AddTunnel) for step in outcome.steps):
-        forced = [f"{', '.join(differing_words(before, after))} can't change in place"] if forced else []
-    lost = tuple(f"{one.subject}: {one.text}" for one in outcome.lost)
-    return ChangeResult(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
 
 
 def _shipped(paths: Paths) -> list[Datapath]:
@@ -603,10 +470,3 @@ def _shipped_placer() -> NetdevConfigurator:
     from l2tpv3.netdev.configurator import RtnetlinkConfigurator
 
     return RtnetlinkConfigurator()
-
-
-def _session_record(record: TunnelRecord, name: str) -> SessionRecord:
-    session = record.session(name)
-    if session is None:
-        raise no_session(record.spec.name, name, (one.spec.name for one in record.sessions))
-    return session

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError
+from l2tpv3.model.link_key import link_key
+from l2tpv3.model.scope import LeftOut
 
 WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 """What may be only a matter of time."""
@@ -12,7 +14,7 @@ WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 
 @dataclass(slots=True)
 class Late:
-    """Filled by whoever settles a wanted state.
+    """Filled by whoever resolves what is wanted.
 
     sessions: by tunnel and name; those of a tunnel that waits are among them, and those that
     `restore` leaves out. links: those that are over something that is not there; unmade: those of them that can't be
@@ -23,3 +25,16 @@ class Late:
     sessions: dict[tuple[str, str], L2tpError] = field(default_factory=dict)
     links: dict[str, L2tpError] = field(default_factory=dict)
     unmade: set[str] = field(default_factory=set)
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What a change does not touch for that: the sessions, and the tunnels as a whole."""
+        return {*self.sessions, *((name, None) for name in self.tunnels)}
+
+    @property
+    def reasons(self) -> dict[str, L2tpError]:
+        """Why a tunnel, one of its sessions, or a link waits, by the names that `restore` takes (model.link_key)."""
+        found: dict[str, L2tpError] = {link_key(name): error for name, error in self.links.items()}
+        for (tunnel, _), error in self.sessions.items():
+            found.setdefault(tunnel, error)
+        return found | self.tunnels

@@ -1,17 +1,16 @@
 """A plan of everything: links' steps before and after those of the tunnels and sessions that they lie on.
 
-Pure functions, no I/O; plan.py and links/plan.py know the two halves.
+Pure functions, no I/O; tunnels.py and links.py know the two halves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.plan.links import LinkChange, plan_links
 from l2tpv3.plan.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, SetNetdev, Step
-from l2tpv3.plan.tunnels import PlanInput, Scope, plan
+from l2tpv3.plan.tunnels import PlanInput, plan
 
 
 def plan_everything(change: PlanInput) -> tuple[AnyStep, ...]:
@@ -71,21 +70,3 @@ def _late(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
                 yield step.tunnel.spec.name, step.session.spec.name
             case AddSession(adopt=True):
                 yield step.tunnel.spec.name, step.session.spec.name
-
-
-def touched_links(scope: Scope | None, named: Iterable[str], *known: HostRecords) -> frozenset[str] | None:
-    """The links that a change is about: the named ones, and what lies on those or on sessions in its scope."""
-    if scope is None:
-        return None
-    found = set(named)
-    over = {(name, one) for each in known for name, record in each.links.items() for one in record.spec.over}
-    while True:
-        more = {name for name, one in over if name not in found and (one in found or _covers(scope, one))}
-        if not more:
-            return frozenset(found)
-        found |= more
-
-
-def _covers(scope: Scope, over: str) -> bool:
-    tunnel, slash, session = over.partition("/")
-    return bool(slash) and ((tunnel, None) in scope or (tunnel, session) in scope)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.model.host_records import HostRecords, RecordDelta
-from l2tpv3.model.progress import StepText
+from l2tpv3.model.progress import ChangeResult, StepText
+from l2tpv3.model.record import differing_words
 from l2tpv3.plan.describe import describe
 from l2tpv3.plan.describe_record import describe_record
-from l2tpv3.plan.steps import AnyStep
+from l2tpv3.plan.link_steps import DelLink
+from l2tpv3.plan.steps import AddTunnel, AnyStep, DelTunnel, ReplaceSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,24 @@ class Outcome:
     def in_words(self) -> str:
         """What was done, for the log; "" when it was nothing."""
         return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in self.told)
+
+    def tunnel_result(self, tunnel: str, session: str | None = None) -> ChangeResult:
+        """What became of one tunnel, or with `session` of one session of it."""
+        before, after = self.before.tunnels.get(tunnel), self.after.tunnels.get(tunnel)
+        made = before is None or (session is not None and before.session(session) is None)
+        forced = [step.why for step in self.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]
+        if before is not None and after is not None and any(isinstance(step, AddTunnel) for step in self.steps):
+            forced = [f"{', '.join(differing_words(before, after))} can't change in place"] if forced else []
+        lost = tuple(f"{one.subject}: {one.text}" for one in self.lost)
+        return ChangeResult(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
+
+    def link_result(self, name: str) -> ChangeResult:
+        """What became of one link."""
+        made = name not in self.before.links
+        for step in self.steps:
+            if isinstance(step, DelLink) and step.link.spec.name == name and step.why:
+                return ChangeResult(recreated=True, why=step.why, made=made)
+        return ChangeResult(made=made)
 
 
 def of_namespace(netns: str) -> StepText:

@@ -1,4 +1,4 @@
-"""The steps of a plan: inert data. describe.py says them in words; run.py takes them."""
+"""The steps of a plan: inert data. describe.py says them in words; l2tpv3.reconcile.executor takes them."""
 
 from __future__ import annotations
 
@@ -83,3 +83,9 @@ class ReplaceSession(Step):
 
 
 AnyStep = Step | LinkStep
+
+
+def subject_of(step: Step) -> tuple[str, str | None]:
+    """The tunnel, and the session of it that the step is about; None where it is about the tunnel as such."""
+    session: SessionRecord | None = getattr(step, "session", None)
+    return step.tunnel.spec.name, session.spec.name if session is not None else None

@@ -29,6 +29,7 @@ from l2tpv3.model.record import (
     shares_port,
     standing_session,
 )
+from l2tpv3.model.scope import Scope
 from l2tpv3.model.spec import Encap, SessionSpec, as_seen, home
 from l2tpv3.model.status import NetdevState
 from l2tpv3.plan.steps import (
@@ -46,9 +47,6 @@ from l2tpv3.plan.steps import (
 InPlace = Mapping[str, frozenset[str]]
 """Datapath's name → what it changes without interrupting traffic: SessionSpec fields, or words of TUNNEL_WORDS."""
 
-Scope = frozenset[tuple[str, str | None]]
-"""What a change is about: (tunnel, session), or (tunnel, None) for a tunnel with all its sessions."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPlanInput:
@@ -65,7 +63,7 @@ class PlanInput:
     """Everything that a plan looks at.
 
     old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
-    links: the same of links, which planning.py looks at.
+    links: the same of links, which planner.py looks at.
     """
 
     old: Records

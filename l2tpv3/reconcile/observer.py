@@ -145,10 +145,15 @@ class Observer:
 
     def match(self, record: TunnelRecord) -> Tunnel | None:
         """The tunnel on record as its datapath reports it, None when it does not."""
-        key = (record.datapath, record.spec.netns)
+        there = self.by_id(record.datapath, record.spec.netns)
+        return next((seen for seen in there.get(record.spec.tunnel_id, ()) if is_same(record, seen)), None)
+
+    def by_id(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
+        """What `seen` gives, by tunnel id; two of one id may differ in more than that."""
+        key = (datapath, netns)
         if key not in self._by_id:
             self._by_id[key] = by_tunnel_id(self.seen(*key))
-        return next((seen for seen in self._by_id[key].get(record.spec.tunnel_id, ()) if is_same(record, seen)), None)
+        return self._by_id[key]
 
     def tunnel(self, record: TunnelRecord) -> TunnelStatus:
         """The status of a tunnel on record."""

@@ -1,8 +1,9 @@
-"""Changes of this host, one at a time: plan, note, take the steps, look again, put on record; or undo.
+"""Changes of this host, one at a time: resolve, plan, note, take the steps, look again, put on record; or undo.
 
-Before the first step the change is noted in the store. When it fails, what was there is made again by the same
-planning; when it is killed, the next change finds the note and plans from both beliefs. So nothing that a change made
-is lost sight of, and none is ever half on record.
+A change comes as a value (resolve.change). Under the lock it is resolved against what is on record, and what it comes
+to is planned with the same look at the host. Before the first step the change is noted in the store. When it fails,
+what was there is made again by the same planning; when it is killed, the next change finds the note and plans from
+both beliefs. So nothing that a change made is lost sight of, and none is ever half on record.
 """
 
 from __future__ import annotations
@@ -16,40 +17,45 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
 from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.links.backends.base import LinkBackends
-from l2tpv3.linux.boot import boot_id, since_boot_s
+from l2tpv3.linux.boot import boot_id
 from l2tpv3.linux.filelock import exclusive
 from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.progress import OnStep, StepText
 from l2tpv3.model.record import TunnelRecord, resolved, resolved_session
+from l2tpv3.model.scope import Scope, touched_links
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.netdev.configurator import RtnetlinkConfigurator
 from l2tpv3.paths import Paths
 from l2tpv3.plan.describe import describe, describe_each
+from l2tpv3.plan.journal_entry import journal_entry, left_of, links_of, what_is_made
 from l2tpv3.plan.link_steps import LinkStep
-from l2tpv3.plan.planner import plan_everything, touched_links
+from l2tpv3.plan.planner import plan_everything
 from l2tpv3.plan.result import Outcome, of_namespace
-from l2tpv3.plan.scope import Left, leave_out, left_of, links_of, note_of, once_done, what_is_made, what_to_undo
+from l2tpv3.plan.scope import leave_out, once_done
 from l2tpv3.plan.steps import AddTunnel, AnyStep
-from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput, Scope
+from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput
+from l2tpv3.plan.undo import what_to_undo
 from l2tpv3.reconcile.executor import Executor
 from l2tpv3.reconcile.link_executor import BackendOf, LinkExecutor
 from l2tpv3.reconcile.namespaces import NamespacesOnDemand
 from l2tpv3.reconcile.observer import Observer
+from l2tpv3.resolve.change import ApplyAll, Change, RestoreRecorded
 from l2tpv3.resolve.renaming import renamed
+from l2tpv3.resolve.resolution import Resolution, resolve, session_on_record
+from l2tpv3.resolve.resolver import Resolver
+from l2tpv3.resolve.tunnels import HostAccess
 from l2tpv3.store.actor import caller
 from l2tpv3.store.database import AuditEntry, Recorded, Store, unconfirmed
-from l2tpv3.store.journal import PendingChange, Renaming
+from l2tpv3.store.journal import PendingChange, Renaming, to_be_confirmed
 
 ROUNDS = 4
 """How often a change is planned again when what is seen after its steps is not yet what is wanted."""
 
 _PAUSE_S = 0.05
-_NOT_CONFIRMED = "rolled back, not confirmed in time"
-
-Want = Callable[[HostRecords], HostRecords]
-"""From what is on record to what is wanted instead. May raise L2tpError: then nothing has been touched."""
+_VERBS: dict[type[Change], str] = {ApplyAll: "apply", RestoreRecorded: "restore"}
+"""How the log calls a change, where its steps alone do not say it."""
 
 
 class Reconciler:
@@ -79,84 +85,91 @@ class Reconciler:
         unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
         return Observer(self._datapaths, self.paths, self._placer.locator(), unfinished, recorded.shown.tunnels)
 
-    def unfinished(self) -> HostRecords:
-        """What a change was making that was killed half-way, and which may therefore be there; nothing without one."""
-        pending = self.store.pending()
-        return HostRecords() if pending is None else what_is_made(pending)
+    def resolver(self, recorded: Recorded, look: Observer) -> Resolver:
+        """What resolves changes against that record. look: what is seen of the host meanwhile."""
+        host = HostAccess(self._datapaths, self._placer, self.paths, look)
+        return Resolver(recorded.everything, what_is_made(recorded.pending), host, self.links, recorded.host_id)
 
-    def preview(self, want: Want, scope: Scope | None, *, links: Collection[str] = ()) -> Outcome:
-        """What `change` would do now. Touches nothing; needs no lock, so another change may come between.
-
-        links: of these, and of what lies on what is in the scope.
-        """
+    def preview(self, change: Change) -> Outcome:
+        """What `change` would do now. Touches nothing; needs no lock, so another change may come between."""
         with _no_collection():
             recorded = self.store.load()
+            look = self.observer(recorded)
             with self._spaces.standing_in():
                 with self._busy():
-                    wanted = want(recorded.everything)
-                steps = plan_everything(self._look(recorded, wanted, scope, links))
-        namespaces = self._spaces.missing(_asked(recorded.everything, wanted, scope))
-        return Outcome(steps=steps, before=recorded.everything, after=wanted, namespaces=namespaces)
+                    resolution = resolve(change, self.resolver(recorded, look))
+                steps = plan_everything(self._plan_input(recorded, resolution, look))
+        before, after = recorded.everything, resolution.records
+        namespaces = self._spaces.missing(_asked(before, resolution))
+        return Outcome(steps=steps, before=before, after=after, namespaces=namespaces)
 
-    def change(
-        self,
-        want: Want,
-        scope: Scope | None,
-        *,
-        links: Collection[str] = (),
-        confirm_s: float | None = None,
-        on_step: OnStep | None = None,
-        repairs: bool = False,
-        without: Left = (),
-        without_links: Collection[str] = (),
-        verb: str = "",
-    ) -> Outcome:
-        """Make it so within `scope` (None: everything); on any failure, what was there is there again.
+    def change(self, change: Change, *, confirm_s: float | None = None, on_step: OnStep | None = None) -> Outcome:
+        """Make it so; on any failure, what was there is there again.
 
-        links: of these links, and of what lies on what is in the scope. confirm_s: the change is to be undone unless
-        `confirm` comes within that time; see `expire`. repairs: it only makes again what is on record, and so need not
-        wait for a confirmation that something else awaits. without: tunnels and sessions that are left as they are,
-        whatever is wanted, as are the links `without_links`; both are looked at after `want` was called. verb: how the
-        log calls it, if not by its steps alone.
-        Raises whatever the steps raise, BusyError when it does not come true, ConflictError while another change waits
-        for its confirmation.
+        confirm_s: the change is to be undone unless it is confirmed within that many seconds; see reconcile.confirm.
+        on_step: told of each step before it is taken.
+        Raises whatever resolving it and the steps raise, BusyError when it does not come true, ConflictError while
+        another change waits for its confirmation (a RestoreRecorded need not wait for that).
         """
-        with self._locked(), _no_collection(), contextlib.ExitStack() as stack:
+        repairs = isinstance(change, RestoreRecorded)
+        with self.locked(), _no_collection(), contextlib.ExitStack() as stack:
             recorded = self._recorded(repairs=repairs)
-            before = recorded.everything
+            before, look = recorded.everything, self.observer(recorded)
             with self._spaces.standing_in(repairs=repairs), self._busy():
-                wanted = want(before)
-            meant = _within(wanted, scope, links) if repairs else _asked(before, wanted, scope)
+                resolution = resolve(change, self.resolver(recorded, look))
+            if resolution.about_nothing:
+                return Outcome(steps=(), before=before, after=before)
+            meant = _within(resolution) if repairs else _asked(before, resolution)
             namespaces = self._spaces.missing(meant, repairs=repairs)
             if on_step is not None:
                 for name in namespaces:
                     on_step(of_namespace(name))
             stack.enter_context(self._spaces.having(namespaces))
-            change = leave_out(self._look(recorded, wanted, scope, links), without, without_links)
-            steps = plan_everything(change)
-            self._refuse_if_carried(steps, change)
-            changed = RecordDelta.between(before, wanted)
-            lost: list[StepText] = []
-            if recorded.pending is not None and recorded.pending.deadline is not None:
-                # The note of the unconfirmed change has to stay; this one is on record already and needs none.
-                if changed:
-                    raise unconfirmed(recorded.pending)
-                self._take(change, steps, on_step, lost=lost)
-                return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
-            left = left_of(recorded.pending, without, without_links)
-            if not steps and not changed and recorded.pending == left:
-                return Outcome(steps=(), before=before, after=wanted, namespaces=namespaces)
-            waiting = None
-            if confirm_s is not None and (changed or steps):
-                about = frozenset((name, None) for name in changed.tunnels)
-                deadline = since_boot_s() + confirm_s
-                back = changed.back(before)
-                waiting = PendingChange(scope=about, before=back, target=changed, deadline=deadline, boot=boot_id())
-            doing = f"{verb}, to be confirmed within {confirm_s:g} s" if waiting is not None else verb
-            self._carry_out(
-                recorded, change, steps, changed, waiting or left, on_step, namespaces=namespaces, lost=lost, verb=doing
+            planned = self._plan_input(recorded, resolution, look)
+            steps = plan_everything(planned)
+            self._refuse_if_carried(steps, planned)
+            lost = self._make_so(
+                _VERBS.get(type(change), ""), recorded, resolution, planned, steps, namespaces, confirm_s, on_step
             )
-            return Outcome(steps=steps, before=before, after=wanted, namespaces=namespaces, lost=tuple(lost))
+            return Outcome(
+                steps=steps,
+                before=before,
+                after=resolution.records,
+                namespaces=namespaces,
+                lost=lost,
+                waiting=resolution.late.reasons,
+            )
+
+    def _make_so(
+        self,
+        verb: str,
+        recorded: Recorded,
+        resolution: Resolution,
+        planned: PlanInput,
+        steps: tuple[AnyStep, ...],
+        namespaces: tuple[str, ...],
+        confirm_s: float | None,
+        on_step: OnStep | None,
+    ) -> tuple[StepText, ...]:
+        """Take the steps of a change, noted before and put on record after. Gives what was lost; see _take."""
+        before, pending, late = recorded.everything, recorded.pending, resolution.late
+        changed = RecordDelta.between(before, resolution.records)
+        lost: list[StepText] = []
+        if pending is not None and pending.deadline is not None:
+            # The note of the unconfirmed change has to stay; this one is on record already and needs none.
+            if changed:
+                raise unconfirmed(pending)
+            self._take(planned, steps, on_step, lost=lost)
+            return tuple(lost)
+        left = left_of(pending, late.left_out, late.unmade)
+        if not steps and not changed and pending == left:
+            return ()
+        after = left
+        if confirm_s is not None and (changed or steps):
+            after = to_be_confirmed(changed, before, confirm_s)
+            verb = f"{verb}, to be confirmed within {confirm_s:g} s"
+        self._carry_out(recorded, planned, steps, changed, after, on_step, namespaces=namespaces, lost=lost, verb=verb)
+        return tuple(lost)
 
     def _carry_out(
         self,
@@ -177,7 +190,7 @@ class Reconciler:
         lost: see _take. verb: see change.
         """
         lost, before = [] if lost is None else lost, recorded.everything
-        note = note_of(recorded, change, steps, changed)
+        note = journal_entry(recorded.pending, change, steps, changed)
         self.store.begin(note)
         begun: list[AnyStep] = []
         try:
@@ -244,7 +257,7 @@ class Reconciler:
         return dataclasses.replace(observation, links=self.links.seen(*known))
 
     def _undo(self, change: PlanInput, note: PendingChange, begun: Collection[AnyStep]) -> None:
-        """Take away what the begun steps made, and make again what they took away; see extent.what_to_undo."""
+        """Take away what the begun steps made, and make again what they took away; see plan.undo.what_to_undo."""
         made = note.target.made
         making = {**change.maybe, **made.tunnels}
         now = self.observer(Recorded(tunnels={})).observation(change.old, making, change.old)
@@ -259,14 +272,15 @@ class Reconciler:
         back = dataclasses.replace(back, observation=observation, links=links)
         self._take(back, plan_everything(back))
 
-    def _look(
-        self, recorded: Recorded, wanted: HostRecords, scope: Scope | None, names: Collection[str] = ()
-    ) -> PlanInput:
-        """names: links that it is about, beside those that lie on what is in the scope."""
-        maybe = HostRecords()
-        about: frozenset[str] = frozenset(names)
+    def _plan_input(self, recorded: Recorded, resolution: Resolution, look: Observer) -> PlanInput:
+        """What the plan of a change looks at, without what it leaves out."""
+        wanted, scope, about, maybe = (
+            resolution.records,
+            resolution.scope,
+            resolution.links,
+            what_is_made(recorded.pending),
+        )
         if recorded.pending is not None and recorded.pending.deadline is None:
-            maybe = what_is_made(recorded.pending)
             scope = None if scope is None else scope | recorded.pending.scope
             about |= links_of(recorded.pending)
         links = LinkPlanInput(
@@ -275,8 +289,8 @@ class Reconciler:
             maybe=maybe.links,
             scope=touched_links(scope, about, recorded.everything, maybe, wanted),
         )
-        observation = self.observer(recorded).observation(recorded.tunnels, maybe.tunnels, wanted.tunnels)
-        return PlanInput(
+        observation = look.observation(recorded.tunnels, maybe.tunnels, wanted.tunnels)
+        planned = PlanInput(
             old=recorded.tunnels,
             maybe=maybe.tunnels,
             wanted=wanted.tunnels,
@@ -286,17 +300,19 @@ class Reconciler:
             scope=scope,
             links=links,
         )
+        return leave_out(planned, resolution.late.left_out, resolution.late.unmade)
 
     def stop(self) -> Outcome:
         """Remove everything on record from this host, keeping the record."""
-        with self._locked():
+        with self.locked():
             recorded = self._recorded()
-            change = self._look(recorded, HostRecords(), None)
+            nothing = Resolution(records=HostRecords(), scope=None)
+            change = self._plan_input(recorded, nothing, self.observer(recorded))
             steps = plan_everything(change)
             kept = dataclasses.replace(
                 change, wanted=recorded.tunnels, links=dataclasses.replace(change.links, wanted=recorded.links)
             )
-            self.store.begin(note_of(recorded, kept, steps, RecordDelta()))
+            self.store.begin(journal_entry(recorded.pending, kept, steps, RecordDelta()))
             self._take(change, steps)
             outcome = Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
             # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
@@ -313,8 +329,9 @@ class Reconciler:
 
         Gives what became of each that was replaced. Raises WorkerError when none can be started: then all go on.
         """
-        with self._locked():
-            recorded, unfinished = self.store.load(), self.unfinished()
+        with self.locked():
+            recorded = self.store.load()
+            unfinished = what_is_made(recorded.pending)
             known = {*recorded.tunnels, *unfinished.tunnels}
             datapaths = [one for one in self._datapaths.values() if isinstance(one, HasWorkers)]
             ended = [error for one in datapaths for error in one.replace_old(known)]
@@ -322,14 +339,14 @@ class Reconciler:
 
     def restore_namespaces(self) -> tuple[str, ...]:
         """See Manager.restore_namespaces."""
-        with self._locked():
+        with self.locked():
             names = self._spaces.missing(self.store.load().everything, repairs=True)
             self._spaces.make(names)
             return names
 
     def adopt(self, record: TunnelRecord) -> None:
         """Put on record what is running already, and mark its netdevs as ours."""
-        with self._locked():
+        with self.locked():
             recorded = self._recorded()
             if record.spec.name in recorded.shown.tunnels:
                 raise ExistsError(f"tunnel {record.spec.name}", "exists already", "give another NAME")
@@ -348,12 +365,15 @@ class Reconciler:
         """
         tunnel, session, new = renaming
         subject = f"tunnel {tunnel}" if session is None else f"session {tunnel}/{session}"
-        with self._locked():
+        with self.locked():
             recorded = self._recorded()
             if recorded.pending is not None:
                 problem = "a change of this host was interrupted, and it may be part of that"
                 raise ConflictError(subject, problem, "`l2tpctl restore` finishes it")
             before = recorded.everything
+            record = self.resolver(recorded, self.observer(recorded)).tunnel_on_record(tunnel)
+            if session is not None:
+                session_on_record(record, session)
             edits = RecordDelta.between(before, renamed(before, renaming))
             scope = frozenset((name, None) for name in edits.tunnels)
             note = PendingChange(scope=scope, before=edits.back(before), target=edits, renaming=renaming)
@@ -381,70 +401,29 @@ class Reconciler:
                 self._placer.mark_again(is_, one, *marks)
         self.store.forget_pending()
 
-    # -- confirmation --------------------------------------------------------------------------------------------
-
-    def confirm(self) -> bool:
-        """Keep what waits for its confirmation. False when nothing does."""
-        with self._locked():
-            pending = self.store.load().pending
-            if pending is None or pending.deadline is None:
-                return False
-            names = [f"tunnel {name}" for name in sorted(pending.target.tunnels)]
-            names += [f"link {name}" for name in sorted(pending.target.links)]
-            what = f"confirmed: {', '.join(names) or 'what was applied'}"
-            self.store.forget_pending(AuditEntry(at=time.time(), who=caller(), what=what))
-            self._spaces.tidy()
-            return True
-
-    def rollback(self, verb: str = "rolled back") -> Outcome | None:
-        """Undo what waits for its confirmation. None when nothing does. verb: how the log calls it.
+    def go_back(self, recorded: Recorded, pending: PendingChange, verb: str) -> Outcome:
+        """Make what a change that is done replaced. Call it under the lock. verb: how the log calls it.
 
         The record is undone first: whatever interrupts the rest, `restore` or the next change finishes it.
         """
-        with self._locked():
-            recorded = self.store.load()
-            pending = recorded.pending
-            if pending is None or pending.deadline is None:
-                return None
-            before = recorded.everything
-            wanted = before.edited(pending.before)
-            change = self._look(recorded, wanted, pending.scope, links_of(pending))
-            steps = plan_everything(change)
-            note = PendingChange(scope=pending.scope, before=pending.before, target=pending.before.back(before))
-            done = Outcome(steps=steps, before=before, after=wanted)
-            self.store.commit(pending.before, _audited(verb, done), note)
-            lost: list[StepText] = []
-            self._take(change, steps, lost=lost)
-            self._runner.tidy(change.wanted)
-            self.store.forget_pending()
-            self._spaces.tidy()
-            return dataclasses.replace(done, lost=tuple(lost))
+        before = recorded.everything
+        wanted = before.edited(pending.before)
+        resolution = Resolution(records=wanted, scope=pending.scope, links=links_of(pending))
+        change = self._plan_input(recorded, resolution, self.observer(recorded))
+        steps = plan_everything(change)
+        note = PendingChange(scope=pending.scope, before=pending.before, target=pending.before.back(before))
+        done = Outcome(steps=steps, before=before, after=wanted)
+        self.store.commit(pending.before, _audited(verb, done), note)
+        lost: list[StepText] = []
+        self._take(change, steps, lost=lost)
+        self._runner.tidy(change.wanted)
+        self.store.forget_pending()
+        self.tidy_namespaces()
+        return dataclasses.replace(done, lost=tuple(lost))
 
-    def expire(self) -> Outcome | None:
-        """Undo what was not confirmed in time. None when nothing is due."""
-        pending = self.store.load().pending
-        if pending is None or pending.left_s is None or pending.left_s > 0:
-            return None
-        return self._forget_outlived(pending) if pending.outlived else self.rollback(_NOT_CONFIRMED)
-
-    def unconfirmed_s(self) -> float | None:
-        """Seconds that are left to confirm the change that awaits it, 0 when it is due; None without one."""
-        pending = self.store.load().pending
-        return None if pending is None else pending.left_s
-
-    def _forget_outlived(self, pending: PendingChange) -> Outcome | None:
-        """The machine went down before a change was confirmed: nothing of it runs, only the record has to be undone.
-
-        So that cannot fail for an address that is not there yet, and `restore` then brings up what was before.
-        """
-        with self._locked():
-            recorded = self.store.load()
-            if recorded.pending != pending:
-                return None
-            names = ", ".join(sorted({*pending.before.tunnels, *pending.before.links}))
-            what = f"rolled back: the machine went down before it was confirmed: {names}"
-            self.store.commit(pending.before, AuditEntry(at=time.time(), who=caller(), what=what), None)
-            return Outcome(steps=(), before=recorded.everything, after=self.store.load().everything)
+    def tidy_namespaces(self) -> None:
+        """Remove the network namespaces that were made on demand, and that nothing on record is for any more."""
+        self._spaces.tidy()
 
     def _refuse_if_carried(self, steps: tuple[AnyStep, ...], change: PlanInput) -> None:
         """Raise WorkerError when a tunnel would be made again that a worker which can't be worked with may carry."""
@@ -471,9 +450,10 @@ class Reconciler:
     # -- one at a time -------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """For the block nobody else changes this host. The record stays open meanwhile; see Store.kept_open."""
         self.paths.make()
-        with exclusive(self.paths.runtime):
+        with exclusive(self.paths.runtime), self.store.kept_open():
             yield
 
 
@@ -511,16 +491,18 @@ def _telling(
     return tell
 
 
-def _asked(before: HostRecords, wanted: HostRecords, scope: Scope | None) -> HostRecords:
+def _asked(before: HostRecords, resolution: Resolution) -> HostRecords:
     """What somebody asked for just now."""
-    return wanted if scope is None else RecordDelta.between(before, wanted).made
+    wanted = resolution.records
+    return wanted if resolution.scope is None else RecordDelta.between(before, wanted).made
 
 
-def _within(whole: HostRecords, scope: Scope | None, links: Collection[str]) -> HostRecords:
-    """What of it a change is about that has that scope, see Engine.change."""
+def _within(resolution: Resolution) -> HostRecords:
+    """What shall be on record of what the change is about."""
+    whole, scope = resolution.records, resolution.scope
     if scope is None:
         return whole
-    tunnels, about = {name for name, _ in scope}, touched_links(scope, links, whole) or ()
+    tunnels, about = {name for name, _ in scope}, touched_links(scope, resolution.links, whole) or ()
     return HostRecords(
         tunnels={name: record for name, record in whole.tunnels.items() if name in tunnels},
         links={name: record for name, record in whole.links.items() if name in about},

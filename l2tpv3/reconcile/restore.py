@@ -4,44 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from l2tpv3.errors import L2tpError, LockedError, WorkerError
 from l2tpv3.linux.arrivals import Arrivals
-from l2tpv3.model.host_records import HostRecords
-from l2tpv3.model.late import WAITED_FOR, Late
-from l2tpv3.model.links.record import Links
+from l2tpv3.model.late import WAITED_FOR
+from l2tpv3.model.link_key import is_link_key, link_key, link_of
 from l2tpv3.model.progress import RestoreEvent, RestoreOutcome, StepText, Tell
 from l2tpv3.model.spec import home
 from l2tpv3.plan.link_steps import LinkStep
-from l2tpv3.plan.planner import touched_links
 from l2tpv3.plan.result import Outcome
 from l2tpv3.plan.steps import AnyStep
 from l2tpv3.reconcile.reconciler import Reconciler
-from l2tpv3.resolve.resolver import Resolver
+from l2tpv3.resolve.change import RestoreRecorded
+from l2tpv3.resolve.resolution import recorded_by_name, recorded_names, resolve
 
 _REFUSED_MAX: Final = 16  # each is found by trying once more
 
 
 class Restorer:
-    """One run of it. settling: what settles against these records.
+    """One run of it. tell: told of each tunnel and link that is restored, waited for, or fails.
 
     Links are among tunnels as `link NAME`, which no tunnel is called. stopped: also bring back what `down` stopped;
     False leaves that alone, and what is on record no more, at whichever moment that came.
     """
 
-    def __init__(
-        self,
-        reconciler: Reconciler,
-        settling: Callable[[HostRecords], Resolver],
-        tell: Tell | None = None,
-        *,
-        stopped: bool = True,
-    ) -> None:
+    def __init__(self, reconciler: Reconciler, tell: Tell | None = None, *, stopped: bool = True) -> None:
         self._stopped = stopped
         self._reconciler = reconciler
-        self._resolver = settling
         self._tell = tell or (lambda _: None)
         self._told: set[tuple[str, str]] = set()
         self._restored: set[str] = set()
@@ -117,27 +108,29 @@ class Restorer:
                 failures[name] = error
         return self._sorted(failures)
 
-    def _sorted(self, failures: dict[str, L2tpError]) -> dict[str, L2tpError]:
+    def _sorted(self, failures: Mapping[str, L2tpError]) -> dict[str, L2tpError]:
         self._failed |= {name: error for name, error in failures.items() if not isinstance(error, WAITED_FOR)}
         return {name: error for name, error in failures.items() if isinstance(error, WAITED_FOR)}
 
     def _inspect(self, names: Collection[str] | None) -> tuple[list[str], dict[str, L2tpError]]:
         """Which have what they need of the host, touching nothing."""
-        whole = self._reconciler.store.load().everything
-        settling = self._resolver(whole)
+        recorded = self._reconciler.store.load()
+        resolver = self._reconciler.resolver(recorded, self._reconciler.observer(recorded))
         ready: list[str] = []
         failures: dict[str, L2tpError] = {}
-        for name in _keys(whole):
-            if (names is None or name in names) and self._is_asked_for(whole, name):
-                try:
-                    tunnels, links = _parted([name])
-                    settling.again(tunnels, links, Late())
-                    ready.append(name)
-                except L2tpError as error:
-                    failures[name] = error
+        for name in recorded_names(recorded.everything):
+            one = RestoreRecorded(names=[name], stopped=self._stopped)
+            asked = names is None or name in names
+            if not asked or not one.asks_for(recorded_by_name(recorded.everything, name)):
+                continue
+            try:
+                resolve(one, resolver)
+                ready.append(name)
+            except L2tpError as error:
+                failures[name] = error
         return ready, failures
 
-    def _together(self, names: Collection[str] | None) -> dict[str, L2tpError]:
+    def _together(self, names: Collection[str] | None) -> Mapping[str, L2tpError]:
         """Bring back as one change: all that is missing of them, or nothing.
 
         But for sessions that have to be waited for, and a few of a single tunnel that can't be made, which whoever has
@@ -145,12 +138,9 @@ class Restorer:
         """
         refused: dict[tuple[str, str], L2tpError] = {}
         while True:
+            change = RestoreRecorded(names=names, stopped=self._stopped, refused=dict(refused))
             try:
-                return self._at_once(names, refused)
-            except _FewerError as fewer:
-                if not fewer.names:
-                    return {}
-                names = fewer.names
+                return self._report(names, self._reconciler.change(change, on_step=self._note_begun))
             except WorkerError:
                 raise
             except L2tpError as error:
@@ -159,97 +149,25 @@ class Restorer:
                     raise
                 refused[error.session] = error
 
-    def _at_once(
-        self, names: Collection[str] | None, refused: Mapping[tuple[str, str], L2tpError]
-    ) -> dict[str, L2tpError]:
-        """As `_together`. Raises _FewerError, touching nothing, when some of them are not to be brought back.
-
-        refused: sessions that are left out.
-        """
-        tunnels, links = (None, None) if names is None else _parted(names)
-        scope = None if tunnels is None else frozenset((name, None) for name in tunnels)
-        late = Late(sessions=dict(refused))
-
-        def want(whole: HostRecords) -> HostRecords:
-            asked = _keys(whole) if names is None else names
-            left = [name for name in asked if self._is_asked_for(whole, name)]
-            if len(left) < len(asked):
-                raise _FewerError(left)
-            about = touched_links(scope, links or (), whole)
-            return self._resolver(whole).again(tunnels, about, late)
-
-        outcome = self._reconciler.change(
-            want,
-            scope,
-            links=links or (),
-            on_step=self._note_begun,
-            repairs=True,
-            without=late.sessions.keys(),
-            without_links=late.unmade,
-            verb="restore",
-        )
+    def _report(self, names: Collection[str] | None, outcome: Outcome) -> Mapping[str, L2tpError]:
+        """Tell what of these names was restored, also by an attempt before it; gives what has to be waited for."""
+        asked = RestoreRecorded(names=names, stopped=self._stopped)
         done = {name for name in self._begun if names is None or name in names}
+        done = {name for name in done if asked.asks_for(recorded_by_name(outcome.after, name))}
         self._begun -= done
-        waiting: dict[str, L2tpError] = {link_key(name): error for name, error in late.links.items()}
-        for (tunnel, _), error in late.sessions.items():
-            waiting.setdefault(tunnel, error)
         for name in sorted(done | set(map(_subject, outcome.steps))):
             self._restored.add(name)
-            if name not in waiting:
+            if name not in outcome.waiting:
                 self._tell(
                     dataclasses.replace(news_of(name, RestoreOutcome.RESTORED), changed=_what_changed(outcome, name))
                 )
-        return waiting
+        return outcome.waiting
 
     def _note_begun(self, step: StepText) -> None:
         if step.link is not None:
             self._begun.add(link_key(step.link))
         elif step.tunnel:
             self._begun.add(step.tunnel)
-
-    def _is_asked_for(self, whole: HostRecords, name: str) -> bool:
-        record = whole.links.get(link_of(name)) if is_link_key(name) else whole.tunnels.get(name)
-        return self._stopped or (record is not None and record.stopped is None)
-
-
-_LINK = "link "
-
-
-def is_link_key(name: str) -> bool:
-    """Whether it stands for a link."""
-    return name.startswith(_LINK)
-
-
-def link_of(name: str) -> str:
-    """The link's name."""
-    return name.removeprefix(_LINK)
-
-
-def link_key(name: str) -> str:
-    """What a link is called among tunnels."""
-    return f"{_LINK}{name}"
-
-
-def beneath(links: Links, key: str) -> Iterator[str]:
-    """The tunnels and links that a link is over, and what those are over. Of a tunnel, and of no link, nothing."""
-    record = links.get(link_of(key)) if is_link_key(key) else None
-    for one in record.spec.over if record is not None else ():
-        tunnel, slash, _ = one.partition("/")
-        if slash:
-            yield tunnel
-        elif one in links:
-            yield link_key(one)
-            yield from beneath(links, link_key(one))
-
-
-def _keys(whole: HostRecords) -> list[str]:
-    return [*whole.tunnels, *map(link_key, whole.links)]
-
-
-def _parted(names: Collection[str]) -> tuple[list[str], frozenset[str]]:
-    """Tunnels, and links."""
-    links = frozenset(link_of(name) for name in names if is_link_key(name))
-    return [name for name in names if not is_link_key(name)], links
 
 
 def _subject(step: AnyStep) -> str:
@@ -276,11 +194,3 @@ def _what_changed(outcome: Outcome, name: str) -> str:
 def news_of(name: str, turn: RestoreOutcome, error: L2tpError | None = None) -> RestoreEvent:
     """What became of a tunnel, or of a link as `link_key` has it."""
     return RestoreEvent("", turn, error, link_of(name)) if is_link_key(name) else RestoreEvent(name, turn, error)
-
-
-class _FewerError(Exception):
-    """Of what was to be brought back only `names` are, now that nobody else changes the record."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(names)
-        self.names = names

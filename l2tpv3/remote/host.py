@@ -10,7 +10,7 @@ from l2tpv3.documents import reading
 from l2tpv3.documents.error import error_of
 from l2tpv3.documents.reading import RemoteDid
 from l2tpv3.errors import ExistsError, NotFoundError, PreconditionError, about_session
-from l2tpv3.host.base import foreign_tunnel, no_tunnel
+from l2tpv3.model.absent import foreign_tunnel, no_tunnel
 from l2tpv3.model.desired import Desired, DesiredLink
 from l2tpv3.model.ids import is_name, parse_name
 from l2tpv3.model.progress import ChangeResult, OnStep, RestoreEvent, RestoreOutcome, Tell

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.host.base import no_link, no_session, no_tunnel
+from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.progress import ChangeResult
 from l2tpv3.remote.client import Answer, Client
 

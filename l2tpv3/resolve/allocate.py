@@ -79,7 +79,7 @@ def resolve_tunnel(
 
     Else the ids are the lowest free one, and the same as `id`; ports.py chooses the ports, if `port_is_open`. What else
     the words leave open is the default. free_id: gives the lowest free tunnel id of a namespace. Whether the tunnel
-    can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
+    can be beside others is for conflicts.py to say. Raises InvalidValueError, ConflictError.
     """
     given = {word: value for word, value in words.items() if word != "local-port" or value is not None}
     fields = tunnel_attributes({"name": name, **given})
@@ -122,7 +122,7 @@ def resolve_session(
 
     Else they are the lowest free id, the same peer id, l2tpethN, random 64-bit cookies. What else the words leave open
     is the default. free_id, free_ifname: give the lowest free session id, and netdev name (for the session's netns).
-    Whether the session can be beside others is for clash.py to say. Raises InvalidValueError, ConflictError.
+    Whether the session can be beside others is for conflicts.py to say. Raises InvalidValueError, ConflictError.
     """
     fields = session_attributes({"name": name, **words})
     if old is not None:
@@ -150,7 +150,7 @@ _STAYING = frozenset({"name", "ifname", "id", "tx-cookie", "rx-cookie"})
 
 
 def is_settled(words: Mapping[str, Any], old: SessionSpec) -> bool:
-    """Whether settle_session would give `old` back, as far as a quick look tells: False means that it may all the same.
+    """Whether resolve_session would give `old` back, as far as a quick look tells; it may do so after False as well.
 
     Thousands of sessions are looked at for each that has changed; parsing a session's words costs ten times as much.
     """

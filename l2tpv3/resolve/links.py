@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,17 @@ def resolve_link(
     old: LinkRecord | None,
     tunnels: Records,
     links: Links,
-    host_id: Callable[[], str],
+    host_id: str,
 ) -> LinkRecord:
     """The record of a link with these words; None resets one. Raises InvalidValueError.
 
-    old: as it is on record, or was about to be; its MAC address is kept. host_id: gives what tells this record from all
-    others (Store.host_id). A MAC address is made of that and of the machine's id: two network namespaces of one machine
-    have the same machine's id, and a machine that was copied with its record has the same record.
+    old: as it is on record, or was about to be; its MAC address is kept. host_id: what tells this record from all
+    others (store.database.Recorded). A MAC address is made of that and of the machine's id: two network namespaces of
+    one machine have the same machine's id, and a machine that was copied with its record has the same record.
     """
     spec = LinkSpec.from_words({**{word: value for word, value in words.items() if value is not None}, "name": name})
     kept = old.mac if old is not None and old.spec.mac is None and old.spec.type is spec.type else None
-    mac = spec.mac or (kept or derived_mac(f"{machine_id()} {host_id()}", name) if spec.options.own_mac else None)
+    mac = spec.mac or (kept or derived_mac(f"{machine_id()} {host_id}", name) if spec.options.own_mac else None)
     boot = old.boot if old is not None else None
     return LinkRecord(spec=spec, mac=mac, over_netns=place_of(spec, tunnels, links), boot=boot)
 

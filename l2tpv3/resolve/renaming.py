@@ -1,4 +1,4 @@
-"""Other names for tunnels and sessions: what that makes of the record. Pure functions; engine.py carries it out."""
+"""Other names for tunnels and sessions: what that makes of the record. Pure functions for the reconciler."""
 
 from __future__ import annotations
 

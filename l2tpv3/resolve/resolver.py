@@ -1,14 +1,15 @@
-"""From words to a whole wanted state: tunnels and sessions (settle.py), and links (links/settle.py) that fit them."""
+"""From words to all that shall be on record: tunnels and sessions (tunnels.py), and links (links.py) over them."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from l2tpv3.errors import ConflictError, L2tpError, MissingError
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.linux.netns import same_netns
+from l2tpv3.model.absent import foreign_tunnel, no_tunnel
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
 from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.late import Late
@@ -17,13 +18,10 @@ from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.links.order import in_order
 from l2tpv3.model.links.record import LinkRecord, Links, below, place_of, specs_of
 from l2tpv3.model.links.spec import Below, LinkSpec
-from l2tpv3.model.record import Records
+from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.model.spec import home
 from l2tpv3.resolve.links import check_links, resolve_link
-from l2tpv3.resolve.tunnels import TunnelResolver
-
-TunnelResolverOf = Callable[[HostRecords, Collection[str]], TunnelResolver]
-"""What settles tunnels beside what is on record; the names are of bridges that are links."""
+from l2tpv3.resolve.tunnels import HostAccess, TunnelResolver
 
 _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
 
@@ -39,21 +37,34 @@ class LinksThere(Protocol):
 
 
 class Resolver:
-    """Settles against what is on record. Each method gives what shall be on record then, and raises L2tpError.
+    """Resolves against what is on record. Each method gives what shall be on record then, and raises L2tpError.
 
-    unfinished: what a killed change was making. there: asked what is there of links. host_id: see Store.host_id.
+    before: what is on record. unfinished: what a killed change was making. host: how tunnels are looked for.
+    there: asked what is there of links. host_id: see store.database.Recorded.
     """
 
     def __init__(
         self,
         before: HostRecords,
         unfinished: HostRecords,
-        tunnel_resolver: TunnelResolverOf,
+        host: HostAccess,
         there: LinksThere,
-        host_id: Callable[[], str],
+        host_id: str,
     ) -> None:
-        self._before, self._unfinished = before, unfinished
-        self._tunnel_resolver_of, self._there, self._host_id = tunnel_resolver, there, host_id
+        self.before, self.unfinished = before, unfinished
+        self._host, self._there, self._host_id = host, there, host_id
+
+    def against(self, records: HostRecords) -> Resolver:
+        """The same, as if those were on record."""
+        return Resolver(records, self.unfinished, self._host, self._there, self._host_id)
+
+    def tunnel_on_record(self, name: str) -> TunnelRecord:
+        """A tunnel by its name. Raises NotFoundError, or ForeignError for one that something else made."""
+        record = self.before.tunnels.get(name)
+        if record is not None:
+            return record
+        foreign = self._tunnel_resolver().foreign_names()
+        raise foreign_tunnel(name) if name in foreign else no_tunnel(name, [*self.before.tunnels, *foreign])
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
@@ -67,20 +78,24 @@ class Resolver:
 
     def without_tunnel(self, name: str) -> HostRecords:
         """With one tunnel less. Raises ConflictError when a link is over one of its sessions."""
-        return self._with_tunnels({key: record for key, record in self._before.tunnels.items() if key != name})
+        return self._with_tunnels({key: record for key, record in self.before.tunnels.items() if key != name})
 
     def without_session(self, tunnel: str, name: str) -> HostRecords:
         """With one session less. Raises ConflictError when a link is over it."""
-        records = self._before.tunnels
+        records = self.before.tunnels
         return self._with_tunnels({**records, tunnel: records[tunnel].without_session(name)})
 
     def _tunnel_resolver(self) -> TunnelResolver:
-        specs = [one.spec for one in self._before.links.values()]
-        return self._tunnel_resolver_of(self._before, [one.ifname for one in specs if one.type in _BRIDGES])
+        specs = [one.spec for one in self.before.links.values()]
+        return self._tunnel_resolver_beside([one.ifname for one in specs if one.type in _BRIDGES])
+
+    def _tunnel_resolver_beside(self, bridges: Collection[str]) -> TunnelResolver:
+        """bridges: those that are links."""
+        return TunnelResolver(self._host, self.before.tunnels, self.unfinished.tunnels, bridges)
 
     def _with_tunnels(self, tunnels: Records) -> HostRecords:
         """Links stay where they are, or go along with what they are over."""
-        links = self._before.links
+        links = self.before.links
         if not links:
             return HostRecords(tunnels=tunnels)
         self._refuse_orphaned(tunnels, links)
@@ -94,7 +109,7 @@ class Resolver:
             for one in record.spec.over:
                 tunnel, slash, session = one.partition("/")
                 gone = slash and (tunnel not in tunnels or tunnels[tunnel].session(session) is None)
-                was = self._before.tunnels.get(tunnel)
+                was = self.before.tunnels.get(tunnel)
                 if gone and was is not None and was.session(session) is not None:
                     remedy = f"`l2tpctl link del {name}`, or `l2tpctl link set {name} --over ...` without it, first"
                     raise ConflictError(f"session {one}", f"link {name} is over it", remedy)
@@ -103,7 +118,7 @@ class Resolver:
 
     def link(self, name: str, words: Mapping[str, Any], *, transient: bool | None = None) -> HostRecords:
         """With one link added or changed. transient: None leaves that as it is."""
-        before = self._before
+        before = self.before
         record = self._settled(name, words, before.tunnels, before.links)
         if transient is not None:
             record = dataclasses.replace(record, boot=boot_id() if transient else None)
@@ -114,17 +129,17 @@ class Resolver:
 
     def without_link(self, name: str) -> HostRecords:
         """With one link less. Raises ConflictError when a link, or a session's bridge, needs it."""
-        links = {key: record for key, record in self._before.links.items() if key != name}
+        links = {key: record for key, record in self.before.links.items() if key != name}
         for other, record in links.items():
             if name in record.spec.over:
                 remedy = f"`l2tpctl link del {other}`, or `l2tpctl link set {other} --over ...` without it, first"
                 raise ConflictError(f"link {name}", f"link {other} is over it", remedy)
-        self._refuse_unbridged(self._before.tunnels, links)
-        return HostRecords(tunnels=self._before.tunnels, links=links)
+        self._refuse_unbridged(self.before.tunnels, links)
+        return HostRecords(tunnels=self.before.tunnels, links=links)
 
     def _refuse_unbridged(self, tunnels: Records, links: Links) -> None:
         """That no session says a bridge by itself which is a link, and which goes, or is one no more."""
-        changed = {name: old for name, old in self._before.links.items() if links.get(name) != old}
+        changed = {name: old for name, old in self.before.links.items() if links.get(name) != old}
         bridges = [one for one in links.values() if one.spec.type in _BRIDGES]
         for name, old in changed.items():
             for tunnel in tunnels.values() if old.spec.type in _BRIDGES else ():
@@ -136,7 +151,7 @@ class Resolver:
                         raise ConflictError(f"link {name}", f"session {whose} is a member of it", remedy)
 
     def _settled(self, name: str, words: Mapping[str, Any], tunnels: Records, links: Links) -> LinkRecord:
-        old = self._before.links.get(name) or self._unfinished.links.get(name)
+        old = self.before.links.get(name) or self.unfinished.links.get(name)
         return dataclasses.replace(resolve_link(name, words, old, tunnels, links, self._host_id), stopped=None)
 
     def _check(self, tunnels: Records, links: Links, *, sessions: bool, may_lack: bool = False) -> None:
@@ -145,7 +160,7 @@ class Resolver:
         sessions: whether the change also makes sessions' netdevs, and links that do not differ but are gone. may_lack:
         one that is not there may be over what is not there either.
         """
-        before = self._before
+        before = self.before
         differing = {name: record for name, record in links.items() if record != before.links.get(name)}
         check_links(tunnels, links, list(differing))
         self._refuse_loops(tunnels, links)
@@ -153,7 +168,7 @@ class Resolver:
         for name, record in differing.items():
             others = {other: one for other, one in differing.items() if other != name}  # its own name has to be free
             coming = HostRecords(tunnels=tunnels if sessions else {}, links=others)
-            ours = _names(old, self._unfinished, coming) | self._may_lack(record)
+            ours = _names(old, self.unfinished, coming) | self._may_lack(record)
             try:
                 self._there.check(record, below(record.spec, tunnels, links), ours)
             except MissingError:
@@ -169,14 +184,14 @@ class Resolver:
                 tunnel, slash, session = one.partition("/")
                 found = tunnels[tunnel].session(session) if slash else None
                 if found is not None and (record, tunnels[tunnel]) != (
-                    self._before.links.get(name),
-                    self._before.tunnels.get(tunnel),
+                    self.before.links.get(name),
+                    self.before.tunnels.get(tunnel),
                 ):
                     tunnel_resolver.check_bridge(tunnels[tunnel], found.spec, spec.ifname)
 
     def _may_lack(self, record: LinkRecord) -> frozenset[str]:
         """The members that it has on record already and that are not there now: it waits for them as it did before."""
-        before = self._before.links.get(record.spec.name)
+        before = self.before.links.get(record.spec.name)
         if before is None or not record.spec.options.can_lack or before.over_netns != record.over_netns:
             return frozenset()
         lacking = self._there.seen({record.spec.name: record}).lacking.get(record.spec.name, frozenset())
@@ -185,15 +200,18 @@ class Resolver:
     # -- all of it -----------------------------------------------------------------------------------------------
 
     def all(self, wanted: Iterable[Desired], *, prune: bool, may_lack: bool = False) -> HostRecords:
-        """With the wanted tunnels and links added or changed. prune: nothing else stays. may_lack: see Settler.all."""
+        """With the wanted tunnels and links added or changed. prune: nothing else stays.
+
+        may_lack: see TunnelResolver.all.
+        """
         wanted = tuple(wanted)
         some = {one.name: one for one in wanted if isinstance(one, DesiredLink)}
-        kept = {} if prune else self._before.links
+        kept = {} if prune else self.before.links
         specs = {one.spec.name: one.spec for one in kept.values()}
         for name, one in some.items():
             specs[name] = LinkSpec.from_words({**one.words, "name": name})
         bridges = [spec.ifname for spec in specs.values() if spec.type in _BRIDGES]
-        tunnel_resolver = self._tunnel_resolver_of(self._before, bridges)
+        tunnel_resolver = self._tunnel_resolver_beside(bridges)
         tunnels = tunnel_resolver.all(
             [one for one in wanted if isinstance(one, DesiredTunnel)], prune=prune, may_lack=may_lack
         )
@@ -220,11 +238,11 @@ class Resolver:
         *,
         tunnels_too: bool = False,
     ) -> HostRecords:
-        """What is on record, looked up anew where it was left open; see Settler.again. names, links: only of those.
+        """What is on record, looked up anew where it was left open; see TunnelResolver.again.
 
-        late: gets what is not whole yet.
+        names, links: only of those. late: gets what is not whole yet.
         """
-        before = self._before
+        before = self.before
         tunnels = self._tunnel_resolver().again(names, late, tunnels_too=tunnels_too)
         chosen = {name for name in before.links if links is None or name in links}
         started = {
@@ -233,7 +251,7 @@ class Resolver:
         }
         placed = _placed(tunnels, started)
         there = self._there.seen({name: placed[name] for name in chosen})
-        ours = _names(self._before, self._unfinished, HostRecords(tunnels=tunnels, links=placed))
+        ours = _names(self.before, self.unfinished, HostRecords(tunnels=tunnels, links=placed))
         for name in in_order(specs_of(placed)):
             if name not in chosen:
                 continue

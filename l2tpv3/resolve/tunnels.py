@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.errors import (
     L2tpError,
     MissingError,
     NoAddressError,
-    NotFoundError,
-    NotPermittedError,
-    UnavailableError,
     about_session,
 )
 from l2tpv3.linux.netns import require_netns
@@ -22,7 +20,7 @@ from l2tpv3.model import ids
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.mtu import session_mtu
-from l2tpv3.model.observed import Tunnel, by_tunnel_id
+from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, resolved
 from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, session_attributes
 from l2tpv3.model.status import NetdevState, TunnelStatus
@@ -40,14 +38,29 @@ _USUAL_MTU = 1500
 """Of a route, in bytes: Ethernet's."""
 
 
+class TunnelsSeen(Protocol):
+    """One look at what runs; l2tpv3.reconcile.observer.Observer is one, shared with whoever plans the steps."""
+
+    def by_id(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
+        """What a datapath reports in a namespace, by tunnel id; nothing where either is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostAccess:
+    """How a host is looked at while tunnels are resolved: nothing of it is changed."""
+
+    datapaths: Mapping[str, Datapath]
+    placer: NetdevConfigurator
+    paths: Paths
+    look: TunnelsSeen
+
+
 class TunnelResolver:
-    """Settles wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
+    """Resolves wanted tunnels and sessions against what is on record. Every method raises L2tpError."""
 
     def __init__(
         self,
-        datapaths: Mapping[str, Datapath],
-        placer: NetdevConfigurator,
-        paths: Paths,
+        host: HostAccess,
         records: Records,
         unfinished: Records | None = None,
         bridges: Collection[str] = (),
@@ -56,9 +69,10 @@ class TunnelResolver:
 
         bridges: those that are links of ours, which are there before any session joins them.
         """
-        self._datapaths = datapaths
-        self._placer = placer
-        self._paths = paths
+        self._datapaths = host.datapaths
+        self._placer = host.placer
+        self._paths = host.paths
+        self._look = host.look
         self._before = records
         self._bridges = frozenset(bridges)
         self._unfinished = unfinished or {}
@@ -66,7 +80,6 @@ class TunnelResolver:
         self._without_port: dict[str, bool] = {}  # by name: whether the remote port is left open as well
         self._ifnames: dict[str | None, set[str]] = {}
         self._foreign: dict[str | None, set[int]] = {}
-        self._tunnels: dict[tuple[str, str | None], dict[int, list[Tunnel]]] = {}
         self._netns = Identities()
         self._free_tunnel_ids: dict[Hashable, FreeNumbers] = {}
         self._free_session_ids: conflicts.FreeSessionIds | None = None
@@ -209,7 +222,7 @@ class TunnelResolver:
                     self._records[name] = self._as_chosen_now(record)
 
     def _is_live(self, record: TunnelRecord) -> bool:
-        seen = self._seen(record.datapath, record.spec.netns)
+        seen = self._look.by_id(record.datapath, record.spec.netns)
         return any(is_same(record, one) for one in seen.get(record.spec.tunnel_id, ()))
 
     def _resolve_tunnel(self, name: str, words: Mapping[str, Any]) -> None:
@@ -374,7 +387,7 @@ class TunnelResolver:
         return self._free_ifnames.lowest(namespaces, [self._names(place) for place in namespaces])
 
     def _ours(self, tunnel: TunnelRecord, spec: SessionSpec) -> set[str]:
-        """Names of netdevs that are our own: whether they are in the way is for clash.py to say."""
+        """Names of netdevs that are our own: whether they are in the way is for conflicts.py to say."""
         namespaces = (home(tunnel.spec, spec), tunnel.spec.netns)
         if namespaces not in self._own:
             self._own[namespaces] = {
@@ -423,30 +436,30 @@ class TunnelResolver:
         shape = (tunnel.encap, tunnel.remote.version, cookie, spec.sublayer)
         return session_mtu(self._route_mtu[tunnel], *shape, tagged=spec.vlan is not None)
 
+    def foreign_names(self) -> list[str]:
+        """The tunnels that something else made, in the namespaces on record and here, as `tunnel show` calls them."""
+        places = dict.fromkeys([None, *(record.spec.netns for record in self._before.values())])
+        return [
+            f"{name}:{number}" for name in self._datapaths for one in places for number in self._foreign_to(name, one)
+        ]
+
     def _foreign_ids(self, netns: str | None) -> set[int]:
         """Tunnel ids in a namespace that are taken by what is on no record of ours."""
         if netns not in self._foreign:
-            known = [*self._before.values(), *self._unfinished.values()]
-            taken: set[int] = set()
-            for name in self._datapaths:
-                ours: dict[int, list[TunnelRecord]] = {}
-                for record in known:
-                    if record.datapath == name:
-                        ours.setdefault(record.spec.tunnel_id, []).append(record)
-                for number, seen in self._seen(name, netns).items():
-                    if not all(any(is_same(record, one) for record in ours.get(number, ())) for one in seen):
-                        taken.add(number)
-            self._foreign[netns] = taken
+            self._foreign[netns] = {number for name in self._datapaths for number in self._foreign_to(name, netns)}
         return self._foreign[netns]
 
-    def _seen(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
-        """Tunnels that there are, by their ids."""
-        key = (datapath, netns)
-        if key not in self._tunnels:
-            self._tunnels[key] = {}
-            with contextlib.suppress(NotFoundError, NotPermittedError, UnavailableError, KeyError):
-                self._tunnels[key] = by_tunnel_id(self._datapaths[datapath].tunnels(netns))
-        return self._tunnels[key]
+    def _foreign_to(self, datapath: str, netns: str | None) -> set[int]:
+        """The same of one datapath."""
+        ours: dict[int, list[TunnelRecord]] = {}
+        for record in (*self._before.values(), *self._unfinished.values()):
+            if record.datapath == datapath:
+                ours.setdefault(record.spec.tunnel_id, []).append(record)
+        return {
+            number
+            for number, seen in self._look.by_id(datapath, netns).items()
+            if not all(any(is_same(record, one) for record in ours.get(number, ())) for one in seen)
+        }
 
     def _names(self, netns: str | None) -> set[str]:
         if netns not in self._ifnames:

@@ -17,6 +17,7 @@ import os
 import secrets
 import sqlite3
 import stat
+import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -39,11 +40,12 @@ AUDIT_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """Everything on record at one moment."""
+    """Everything on record at one moment. host_id: a random text that is this record's own, for good."""
 
     tunnels: Records
     links: Links = field(default_factory=dict)
     pending: PendingChange | None = None
+    host_id: str = ""
 
     @property
     def everything(self) -> HostRecords:
@@ -86,17 +88,37 @@ class Store:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "l2tpv3.db"
-        self._new_host_id = secrets.token_hex(16)
+        self._new_host_id = secrets.token_hex(16)  # without a record, that of the one that would be made
+        self._kept = threading.local()
+
+    @contextlib.contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """For the block, all calls of this thread use one connection. Between calls it holds no lock.
+
+        A change reads, notes what it begins, and writes what it has done: opening the database costs more than each.
+        """
+        self._kept.wanted = True
+        try:
+            yield
+        finally:
+            self._kept.wanted = False
+            kept, self._kept.connection = getattr(self._kept, "connection", None), None
+            if kept is not None:
+                kept.close()
 
     def load(self, names: Collection[str] | None = None) -> Recorded:
         """Everything, as of one moment, but for what is transient and of an earlier boot. names: only such tunnels."""
         with self._errors():
             if not self._path.exists():
-                return Recorded(tunnels={})
+                return Recorded(tunnels={}, host_id=self._new_host_id)
             with self._opened_to_read() as db:
                 db.execute("BEGIN")
-                tunnels, links = _read_tunnels(db, names), _read_links(db)
-                return Recorded(tunnels=tunnels, links=links, pending=_read_pending(db))
+                try:
+                    (host_id,) = db.execute("SELECT id FROM host").fetchone()
+                    tunnels, links = _read_tunnels(db, names), _read_links(db)
+                    return Recorded(tunnels=tunnels, links=links, pending=_read_pending(db), host_id=str(host_id))
+                finally:
+                    db.rollback()
 
     def tunnels(self) -> Records:
         """Every tunnel on record by name, in the order of names."""
@@ -109,14 +131,6 @@ class Store:
                 return None
             with self._opened_to_read() as db:
                 return _read_pending(db)
-
-    def host_id(self) -> str:
-        """A random text that is this record's own, for good. Without a record, that of the one that would be made."""
-        with self._errors():
-            if not self._path.exists():
-                return self._new_host_id
-            with self._opened_to_read() as db:
-                return str(db.execute("SELECT id FROM host").fetchone()[0])
 
     def begin(self, pending: PendingChange) -> None:
         """Note a change before its first step.
@@ -220,10 +234,19 @@ class Store:
         if not self._path.exists():
             with contextlib.suppress(FileExistsError):
                 os.mknod(self._path, stat.S_IFREG | 0o600)
-        with contextlib.closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
+        kept: sqlite3.Connection | None = getattr(self._kept, "connection", None)
+        if kept is not None:
+            yield kept
+            return
+        with contextlib.ExitStack() as stack:
+            db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+            stack.callback(db.close)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA foreign_keys = ON")
             migrations.bring_up_to_date(db, self._path, self._new_host_id)
+            if getattr(self._kept, "wanted", False):
+                self._kept.connection = db
+                stack.pop_all()
             yield db
 
     @contextlib.contextmanager

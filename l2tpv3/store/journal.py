@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from l2tpv3.linux.boot import boot_id, since_boot_s
-from l2tpv3.model.host_records import RecordDelta
+from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.record import SessionRecord, TunnelRecord
@@ -85,6 +85,17 @@ class PendingChange:
             boot=words.get("boot"),
             renaming=None if renaming is None else Renaming(*renaming),
         )
+
+
+def to_be_confirmed(changed: RecordDelta, before: HostRecords, confirm_s: float) -> PendingChange:
+    """What stays noted of a change that is done, and is undone unless it is confirmed within that many seconds."""
+    return PendingChange(
+        scope=frozenset((name, None) for name in changed.tunnels),
+        before=changed.back(before),
+        target=changed,
+        deadline=since_boot_s() + confirm_s,
+        boot=boot_id(),
+    )
 
 
 def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:

@@ -14,9 +14,7 @@ from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address
 from l2tpv3.resolve.links import check_links, machine_id, resolve_link
 
-
-def _host_id() -> str:
-    return "a host"
+HOST_ID = "a host"
 
 
 def tunnels(netns: str | None = None, **words: Any) -> Records:
@@ -31,7 +29,7 @@ def settled(*many: dict[str, Any], there: Records | None = None) -> dict[str, Li
     there = tunnels() if there is None else there
     made: dict[str, LinkRecord] = {}
     for words in many:
-        made[words["name"]] = resolve_link(words["name"], words, made.get(words["name"]), there, made, _host_id)
+        made[words["name"]] = resolve_link(words["name"], words, made.get(words["name"]), there, made, HOST_ID)
     check_links(there, made, made)
     return made
 
@@ -79,14 +77,14 @@ def test_a_session_joins_one_bridge_only() -> None:
 
 
 def test_the_mac_is_derived_once_and_kept_until_one_is_given() -> None:
-    first = resolve_link("mv0", MV, None, {}, {}, _host_id)
+    first = resolve_link("mv0", MV, None, {}, {}, HOST_ID)
     assert first.mac == derived_mac(f"{machine_id()} a host", "mv0")
     moved = LinkRecord(spec=first.spec, mac="02:00:00:00:00:05")  # chosen on another machine, whose disk this was
-    assert resolve_link("mv0", MV, moved, {}, {}, _host_id).mac == moved.mac
-    given = resolve_link("mv0", MV | {"mac": "02:00:00:00:00:06"}, moved, {}, {}, _host_id)
+    assert resolve_link("mv0", MV, moved, {}, {}, HOST_ID).mac == moved.mac
+    given = resolve_link("mv0", MV | {"mac": "02:00:00:00:00:06"}, moved, {}, {}, HOST_ID)
     assert given.mac == "02:00:00:00:00:06"
-    assert resolve_link("mv0", MV, given, {}, {}, _host_id).mac == first.mac
-    assert resolve_link("v", {"type": "vlan", "over": "eth0", "id": 1}, None, {}, {}, _host_id).mac is None
+    assert resolve_link("mv0", MV, given, {}, {}, HOST_ID).mac == first.mac
+    assert resolve_link("v", {"type": "vlan", "over": "eth0", "id": 1}, None, {}, {}, HOST_ID).mac is None
 
 
 def test_a_link_over_a_session_follows_it_into_its_namespace() -> None:

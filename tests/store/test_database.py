@@ -238,12 +238,20 @@ def _assert_brought_up_to_date(folder: Path) -> None:
 # -- locks: POSIX drops all that a process has on a file when it closes any descriptor of it ---------------------------
 
 _PENDING = PendingChange(scope=frozenset(), before=RecordDelta(), target=RecordDelta())
+
+
+def _all_in_one(store: Store) -> None:
+    with store.kept_open():
+        store.begin(_PENDING)
+        store.commit(RecordDelta(), ENTRY, None)
+
+
 _CALLS: dict[str, Callable[[Store], object]] = {
     "load": Store.load,
-    "host_id": Store.host_id,
     "tunnels": Store.tunnels,
     "pending": Store.pending,
     "namespaces": Store.namespaces,
+    "kept_open": _all_in_one,
     "audit": lambda store: store.audit(1),
     "begin": lambda store: store.begin(_PENDING),
     "commit": lambda store: store.commit(RecordDelta(), ENTRY),
@@ -396,13 +404,13 @@ def test_a_disk_that_is_read_only_or_full_is_named(tmp_path: Path) -> None:
     """A real one, in a mount namespace of the test's own."""
     program = (
         "import os, pathlib, sys\n"
-        "from tests.store.test_database import _PENDING, ENTRY, TUNNEL, Edits, L2tpError, Store\n"
+        "from tests.store.test_database import _PENDING, ENTRY, TUNNEL, RecordDelta, L2tpError, Store\n"
         "place = pathlib.Path(sys.argv[1])\n"
         "def told():\n"
         "    try: Store(place).begin(_PENDING)\n"
         "    except L2tpError as error: print(error.problem, '|', error.remedy)\n"
         "    else: print('worked')\n"
-        "Store(place).commit(Edits(tunnels={'siteb': TUNNEL}), ENTRY)\n"
+        "Store(place).commit(RecordDelta(tunnels={'siteb': TUNNEL}), ENTRY)\n"
         "os.system(f'mount -o remount,ro {place}'); told(); print(list(Store(place).tunnels()))\n"
         "os.system(f'mount -o remount,rw {place}'); told()\n"
         "os.system(f'cat /dev/zero > {place}/filler 2> /dev/null'); told(); print(list(Store(place).tunnels()))\n"
@@ -440,12 +448,12 @@ def test_the_audit_trail_keeps_the_last_changes_only(tmp_path: Path) -> None:
 
 def test_each_record_has_an_id_of_its_own_for_good(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    first = store.host_id()
+    first = store.load().host_id
     assert not list(tmp_path.iterdir())
     store.commit(RecordDelta(), ENTRY)
-    assert first == store.host_id() == Store(tmp_path).host_id()
+    assert first == store.load().host_id == Store(tmp_path).load().host_id
     (tmp_path / "other").mkdir()
-    assert Store(tmp_path / "other").host_id() != first
+    assert Store(tmp_path / "other").load().host_id != first
 
 
 def test_links_that_are_on_record_keep_their_addresses_when_the_record_gets_an_id(tmp_path: Path) -> None:
@@ -457,6 +465,6 @@ def test_links_that_are_on_record_keep_their_addresses_when_the_record_gets_an_i
     database.execute("PRAGMA user_version = 6")
     database.commit()
     database.close()
-    first = Store(tmp_path).host_id()
-    assert len(first) == 32 and Store(tmp_path).host_id() == first
+    first = Store(tmp_path).load().host_id
+    assert len(first) == 32 and Store(tmp_path).load().host_id == first
     assert Store(tmp_path).load().links == {"br0": LINK}

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from l2tpv3.documents import writing
-from l2tpv3.host.base import no_link, no_session, no_tunnel
+from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import SessionStatus, TunnelStatus

@@ -125,7 +125,7 @@ def _write_some(file: RawIOBase, view: memoryview, path: str) -> int:
 def _decoding(host: Host, tunnel: str, name: str, side: str) -> Callable[[Iterator[bytes]], None]:
     from l2tpv3.capture import Side, pcapng
     from l2tpv3.capture.decode import Decoder
-    from l2tpv3.host.base import no_session
+    from l2tpv3.model.absent import no_session
 
     status = host.tunnel(tunnel)
     session = next((one for one in status.sessions if one.name == name), None)

@@ -1,0 +1,138 @@
+"""The journal entry of a change: what has to be known to find all that it may have made, if it is killed half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from l2tpv3.model.host_records import HostRecords, RecordDelta
+from l2tpv3.model.links.record import LinkRecord
+from l2tpv3.model.record import TunnelRecord
+from l2tpv3.model.scope import LeftOut, Scope
+from l2tpv3.plan.steps import AnyStep, Step, subject_of
+from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput
+from l2tpv3.store.journal import PendingChange
+
+
+def what_is_made(pending: PendingChange | None) -> HostRecords:
+    """What was being made by a change that is under way, or was killed; nothing of one that is done."""
+    return HostRecords() if pending is None or pending.deadline is not None else pending.target.made
+
+
+def links_of(pending: PendingChange) -> frozenset[str]:
+    """The links that it is about."""
+    return frozenset({*pending.before.links, *pending.target.links})
+
+
+class Keys(NamedTuple):
+    """What a journal entry is about. links: by name."""
+
+    scope: Scope
+    links: frozenset[str]
+
+    @property
+    def tunnels(self) -> set[str]:
+        """The names of the tunnels, also of those that it is about for a session alone."""
+        return {name for name, _ in self.scope}
+
+
+_NONE = Keys(frozenset(), frozenset())
+
+
+def journal_entry(
+    unfinished: PendingChange | None, change: PlanInput, steps: Iterable[AnyStep], changed: RecordDelta
+) -> PendingChange:
+    """What is noted of a change before its first step: only what it is about.
+
+    unfinished: the entry of a change that was killed, whose part this one takes over. changed: what becomes of the
+    record.
+    """
+    keys = changed_keys(_keys_of(unfinished), change, steps, changed)
+    return PendingChange(scope=keys.scope, before=before_of(change, keys), target=target_of(change, keys))
+
+
+def _keys_of(unfinished: PendingChange | None) -> Keys:
+    if unfinished is None or unfinished.deadline is not None:
+        return _NONE
+    return Keys(unfinished.scope, links_of(unfinished))
+
+
+def changed_keys(begun: Keys, change: PlanInput, steps: Iterable[AnyStep], changed: RecordDelta) -> Keys:
+    """What the steps are about, and what changes on record within the scope of the change, beside what was begun."""
+    scope, links = set(begun.scope), set(begun.links)
+    for step in steps:
+        if isinstance(step, Step):
+            scope.add(subject_of(step))
+        else:
+            links.add(step.link.spec.name)
+    scope |= {(name, None) for name in changed.tunnels if change.covers(name)}
+    links |= {name for name in changed.links if change.links.scope is None or name in change.links.scope}
+    return Keys(frozenset(scope), frozenset(links))
+
+
+def before_of(change: PlanInput, keys: Keys) -> RecordDelta:
+    """What was on record of them."""
+    return RecordDelta(
+        tunnels={name: _narrow(change.old.get(name), keys.scope) for name in keys.tunnels},
+        links={name: change.links.old.get(name) for name in keys.links},
+    )
+
+
+def target_of(change: PlanInput, keys: Keys) -> RecordDelta:
+    """What the change makes of them, or a killed one before it."""
+    return RecordDelta(
+        tunnels={name: _narrow(_begun(change, name), keys.scope) for name in keys.tunnels},
+        links={name: _begun_link(change.links, name) for name in keys.links},
+    )
+
+
+def _begun(change: PlanInput, name: str) -> TunnelRecord | None:
+    """What a change makes of a tunnel; what it leaves as it is on record is what a killed one was making of that."""
+    old, wanted, maybe = change.old.get(name), change.wanted.get(name), change.maybe.get(name)
+    if wanted is None or maybe is None:
+        return wanted or maybe
+    changes = old is None or old.with_sessions(()) != wanted.with_sessions(())
+    sessions = {one.spec.name: one for one in maybe.sessions}
+    for one in wanted.sessions:
+        if old is None or old.session(one.spec.name) != one:
+            sessions[one.spec.name] = one
+        else:
+            sessions.setdefault(one.spec.name, one)
+    return (wanted if changes else maybe).with_sessions(tuple(sessions.values()))
+
+
+def _begun_link(links: LinkPlanInput, name: str) -> LinkRecord | None:
+    wanted, maybe = links.wanted.get(name), links.maybe.get(name)
+    return maybe if maybe is not None and wanted == links.old.get(name) else wanted or maybe
+
+
+def left_of(pending: PendingChange | None, sessions: LeftOut, links: Collection[str]) -> PendingChange | None:
+    """What of a killed change is still to be found once another change is done that left out these.
+
+    None when that is nothing: what was not left out is as the other change wants it.
+    """
+    if pending is None or pending.deadline is not None:
+        return None
+    about: set[tuple[str, str | None]] = {
+        one for one in sessions if one in pending.scope or (one[0], None) in pending.scope
+    }
+    about |= {one for one in pending.scope if (one[0], None) in sessions}
+    those = links_of(pending) & set(links)
+    if not about and not those:
+        return None
+    names = {name for name, _ in about}
+    before, target = (
+        RecordDelta(
+            tunnels={name: _narrow(edits.tunnels.get(name), about) for name in names},
+            links={name: edits.links.get(name) for name in those},
+        )
+        for edits in (pending.before, pending.target)
+    )
+    return PendingChange(scope=frozenset(about), before=before, target=target)
+
+
+def _narrow(record: TunnelRecord | None, about: Collection[tuple[str, str | None]]) -> TunnelRecord | None:
+    """The record with only the sessions that a change is about, so that changing one of many stays cheap."""
+    if record is None or (record.spec.name, None) in about:
+        return record
+    return record.with_sessions(tuple(one for one in record.sessions if (record.spec.name, one.spec.name) in about))

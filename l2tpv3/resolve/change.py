@@ -1,0 +1,95 @@
+"""A change as a value: what somebody asks for, before it is known what that comes to (a resolve.resolution.Resolution).
+
+The reconciler has it resolved against what is on record, under the lock.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.model.desired import Desired
+from l2tpv3.model.links.record import LinkRecord
+from l2tpv3.model.record import SessionRecord, TunnelRecord
+
+TunnelCheck = Callable[[TunnelRecord | None], None]
+SessionCheck = Callable[[SessionRecord | None], None]
+LinkCheck = Callable[[LinkRecord | None], None]
+"""A precondition: called with what is on record by that name (None: nothing), under the lock; raises to refuse."""
+
+
+class Verb(enum.Enum):
+    """What is to become of one tunnel, session or link."""
+
+    ADD = "add"
+    """It is made. Refused if it is on record already."""
+    PUT = "put"
+    """It is made, or changed to what the words say, whatever it was; other words take their default."""
+    SET = "set"
+    """Some words of what is on record change; None resets a word."""
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditTunnel:
+    """One tunnel. words: by TUNNEL_WORDS. transient: whether it is gone after a reboot; None leaves that as it is."""
+
+    verb: Verb
+    name: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    transient: bool | None = None
+    check: TunnelCheck | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditSession:
+    """One session. words: by SESSION_WORDS."""
+
+    verb: Verb
+    tunnel: str
+    name: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    check: SessionCheck | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditLink:
+    """One link. words: by LinkSpec.to_words. transient: as for a tunnel."""
+
+    verb: Verb
+    name: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    transient: bool | None = None
+    check: LinkCheck | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyAll:
+    """What files want, added or changed. prune: what is on record and not wanted goes. may_wait: see Manager.apply."""
+
+    wanted: tuple[Desired, ...]
+    prune: bool = False
+    may_wait: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRecorded:
+    """What is on record and not there is made again; nothing else changes.
+
+    names: of tunnels, and of links as model.link_key has them; None is everything. stopped: False leaves alone what
+    `down` stopped, and names that are on record no more. refused: sessions that can't be made, and why: left out.
+    """
+
+    names: Collection[str] | None = None
+    stopped: bool = True
+    refused: Mapping[tuple[str, str], L2tpError] = field(default_factory=dict)
+
+    def asks_for(self, record: TunnelRecord | LinkRecord | None) -> bool:
+        """Whether what is on record by one of the names is to be brought back."""
+        return self.stopped or (record is not None and record.stopped is None)
+
+
+Change = EditTunnel | EditSession | EditLink | ApplyAll | RestoreRecorded

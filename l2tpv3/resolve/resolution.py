@@ -1,0 +1,179 @@
+"""From a change, as somebody asks for it, to what shall be on record then. Everything is refused here that can't be."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from l2tpv3.errors import ExistsError
+from l2tpv3.linux.boot import boot_id
+from l2tpv3.model.absent import no_link, no_session
+from l2tpv3.model.desired import DesiredTunnel
+from l2tpv3.model.host_records import HostRecords
+from l2tpv3.model.late import WAITED_FOR, Late
+from l2tpv3.model.link_key import is_link_key, link_key, link_of
+from l2tpv3.model.links.record import LinkRecord
+from l2tpv3.model.links.spec import COMMON
+from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.model.scope import Scope, touched_links
+from l2tpv3.resolve.change import ApplyAll, Change, EditLink, EditSession, EditTunnel, RestoreRecorded, Verb
+from l2tpv3.resolve.resolver import Resolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a change comes to.
+
+    records: what shall be on record. scope: the tunnels and sessions that it is about, None for everything; links:
+    those beside the ones that lie on what is in the scope. late: what can't be made yet, and is left out.
+    """
+
+    records: HostRecords
+    scope: Scope | None
+    links: frozenset[str] = frozenset()
+    late: Late = field(default_factory=Late)
+
+    @property
+    def about_nothing(self) -> bool:
+        """Whether nothing is left of the change."""
+        return self.scope is not None and not self.scope and not self.links
+
+
+def resolve(change: Change, resolver: Resolver) -> Resolution:
+    """Touches nothing. Raises L2tpError when the change can't be, or when its own check refuses it."""
+    match change:
+        case EditTunnel():
+            return Resolution(records=_tunnel(change, resolver), scope=frozenset({(change.name, None)}))
+        case EditSession():
+            return Resolution(records=_session(change, resolver), scope=frozenset({(change.tunnel, change.name)}))
+        case EditLink():
+            return Resolution(records=_link(change, resolver), scope=frozenset(), links=frozenset({change.name}))
+        case ApplyAll():
+            return _apply(change, resolver)
+        case RestoreRecorded():
+            return _restore(change, resolver)
+
+
+def _tunnel(change: EditTunnel, resolver: Resolver) -> HostRecords:
+    name, words, before = change.name, change.words, resolver.before
+    old = before.tunnels.get(name)
+    if change.verb is Verb.ADD and old is not None:
+        raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it")
+    if change.verb is Verb.DELETE and old is None and name in resolver.unfinished.tunnels:
+        return before  # whoever made it was killed half-way: it goes as nothing wants it
+    if change.verb in (Verb.SET, Verb.DELETE):
+        old = resolver.tunnel_on_record(name)
+    if change.check is not None:
+        change.check(old)
+    if change.verb is Verb.DELETE:
+        return resolver.without_tunnel(name)
+    if change.verb is Verb.SET and old is not None:
+        words = _merged(DesiredTunnel.from_specs(old.spec).words, words)
+        if "local-port" in change.words and change.words["local-port"] is None:
+            words["local-port"] = None  # to be chosen anew
+    resolved = resolver.tunnel(name, words)
+    return resolved if change.transient is None else _lasting(resolved, name, transient=change.transient)
+
+
+def _session(change: EditSession, resolver: Resolver) -> HostRecords:
+    tunnel, name, words = change.tunnel, change.name, change.words
+    record = resolver.tunnel_on_record(tunnel)
+    old = record.session(name)
+    if change.verb is Verb.ADD and old is not None:
+        remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
+        raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy)
+    begun = resolver.unfinished.tunnels.get(tunnel)
+    if change.verb is Verb.DELETE and old is None and begun is not None and begun.session(name) is not None:
+        return resolver.before  # as of a tunnel
+    if change.verb in (Verb.SET, Verb.DELETE):
+        old = session_on_record(record, name)
+    if change.check is not None:
+        change.check(old)
+    if change.verb is Verb.DELETE:
+        return resolver.without_session(tunnel, name)
+    if change.verb is Verb.SET and old is not None:
+        words = _merged(old.spec.to_words(), words)
+    return resolver.session(tunnel, name, words)
+
+
+def _link(change: EditLink, resolver: Resolver) -> HostRecords:
+    name, words, before = change.name, change.words, resolver.before
+    old = before.links.get(name)
+    if change.verb is Verb.ADD and old is not None:
+        raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link set {name}` changes it")
+    if change.verb is Verb.DELETE and old is None and name in resolver.unfinished.links:
+        return before  # as of a tunnel
+    if change.verb in (Verb.SET, Verb.DELETE) and old is None:
+        raise no_link(name, before.links)
+    if change.check is not None:
+        change.check(old)
+    if change.verb is Verb.DELETE:
+        return resolver.without_link(name)
+    if change.verb is Verb.SET and old is not None:
+        words = _merged_link(old, words)
+    return resolver.link(name, words, transient=change.transient)
+
+
+def _apply(change: ApplyAll, resolver: Resolver) -> Resolution:
+    records = resolver.all(change.wanted, prune=change.prune, may_lack=change.may_wait)
+    late = Late()
+    if change.may_wait:
+        records = resolver.against(records).again(None, None, late, tunnels_too=True)
+        for error in late.links.values():
+            if not isinstance(error, WAITED_FOR):
+                raise error
+    return Resolution(records=records, scope=None, late=late)
+
+
+def _restore(change: RestoreRecorded, resolver: Resolver) -> Resolution:
+    """Names that are asked for no more are left out: somebody else may have changed the record meanwhile."""
+    before, late = resolver.before, Late(sessions=dict(change.refused))
+    asked = recorded_names(before) if change.names is None else change.names
+    left = [name for name in asked if change.asks_for(recorded_by_name(before, name))]
+    names = change.names if len(left) == len(asked) else left
+    if names is None:
+        return Resolution(records=resolver.again(None, None, late), scope=None, late=late)
+    tunnels = [name for name in names if not is_link_key(name)]
+    links = frozenset(link_of(name) for name in names if is_link_key(name))
+    scope: Scope = frozenset((name, None) for name in tunnels)
+    records = resolver.again(tunnels, touched_links(scope, links, before), late) if names else before
+    return Resolution(records=records, scope=scope, links=links, late=late)
+
+
+def recorded_names(whole: HostRecords) -> list[str]:
+    """Everything, by the names that `restore` takes."""
+    return [*whole.tunnels, *map(link_key, whole.links)]
+
+
+def recorded_by_name(whole: HostRecords, name: str) -> TunnelRecord | LinkRecord | None:
+    """A tunnel or link by such a name; None when it is not on record."""
+    return whole.links.get(link_of(name)) if is_link_key(name) else whole.tunnels.get(name)
+
+
+def session_on_record(record: TunnelRecord, name: str) -> SessionRecord:
+    """A session of that tunnel. Raises NotFoundError."""
+    session = record.session(name)
+    if session is None:
+        raise no_session(record.spec.name, name, (one.spec.name for one in record.sessions))
+    return session
+
+
+def _lasting(whole: HostRecords, tunnel: str, *, transient: bool) -> HostRecords:
+    """With that tunnel made to last, or not to survive this boot."""
+    record = dataclasses.replace(whole.tunnels[tunnel], boot=boot_id() if transient else None)
+    return dataclasses.replace(whole, tunnels={**whole.tunnels, tunnel: record})
+
+
+def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec's words with some changed; those that are None are left out, for their default."""
+    return {word: value for word, value in {**present, **words}.items() if value is not None and word != "name"}
+
+
+def _merged_link(old: LinkRecord, words: Mapping[str, Any]) -> dict[str, Any]:
+    """What it says now, with some words changed. With another type, only what all types have stays."""
+    stated = old.spec.stated_words()
+    if words.get("type", stated["type"]) != stated["type"]:
+        stated = {word: value for word, value in stated.items() if word in COMMON}
+    return {**stated, **words}
