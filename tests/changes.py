@@ -320,7 +320,7 @@ def make_bench(hosts: Hosts, datapath: str) -> Bench:
     there.folder.mkdir()
     neighbour = Here(there)
     neighbour.add_tunnel("other", {"remote": b.v4, "id": 99, "local-port": 1799, "datapath": datapath})
-    neighbour.add_session("other", "lan", {"ifname": "other0"})
+    neighbour.add_session("other", "lan", {"ifname": "other0", "id": 99})  # over IP, ids are the host's
     return Bench(a, inner, neighbour, b.v4, datapath)
 
 
