@@ -17,6 +17,6 @@ def main(argv: Sequence[str] | None = None, *, manager: Manager | None = None) -
     """
     import sys
 
-    from l2tpv3.cli.main import run
+    from l2tpv3.cli.run import run
 
     return run(list(sys.argv[1:] if argv is None else argv), manager)

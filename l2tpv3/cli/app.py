@@ -1,39 +1,79 @@
-"""The tree of commands, put together once for a run."""
+"""The tree of commands. A command, and the module that it is in, is made when it is asked for."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
-import typer
-from typer.main import get_command
+import click
 
-from l2tpv3.cli import options, selection, target
-from l2tpv3.cli.commands import (
-    apply,
-    capture,
-    events,
-    import_,
-    link,
-    link_stats,
-    metrics,
-    peer,
-    restore,
-    serve,
-    session,
-    session_stats,
-    status,
-    token,
-    tunnel,
-)
-from l2tpv3.cli.typer_classes import Command, Group, Root
+from l2tpv3.cli import options, selection, shells, target
+from l2tpv3.cli.click_classes import Command, Group, Root
+from l2tpv3.cli.parameters import Option, parameters_of
 from l2tpv3.errors import InvalidValueError
 
-_QUICK: dict[str, Any] = {
-    # rich in --help would cost 60 ms, and tracebacks are run.py's business.
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
+_ROOT = {
+    "status": "status",
+    "peer": "peer",
+    "restore": "restore",
+    "watch": "restore",
+    "check": "apply",
+    "plan": "apply",
+    "apply": "apply",
+    "confirm": "apply",
+    "rollback": "apply",
+    "export": "apply",
+    "adopt": "apply",
+    "down": "apply",
+    "log": "apply",
+    "expire": "apply",
+    "capture": "capture",
+    "events": "events",
+    "metrics": "metrics",
+    "serve": "serve",
+    "import": "import_",
+    "ip-l2tp": "peer",
 }
+"""The commands beside the groups, each with its module in l2tpv3.cli.commands."""
+
+_GROUPS = {
+    "tunnel": (
+        "Tunnels: the path between two hosts.",
+        {"add": "tunnel", "show": "tunnel", "set": "tunnel", "rename": "tunnel", "del": "tunnel"},
+    ),
+    "session": (
+        "Sessions: ethernet pseudowires in a tunnel.",
+        {
+            "add": "session",
+            "show": "session",
+            "set": "session",
+            "rename": "session",
+            "del": "session",
+            "stats": "session_stats",
+        },
+    ),
+    "link": (
+        "Links: virtual interfaces over NICs, sessions and links.",
+        {"add": "link", "show": "link", "set": "link", "del": "link", "stats": "link_stats"},
+    ),
+    "token": (
+        "Tokens: who may use the service (`l2tpctl serve`) over TCP.",
+        {"add": "token", "show": "token", "del": "token"},
+    ),
+}
+"""What each group is about, and its commands with their modules. The module of the group's name has its examples."""
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "expire": {"hidden": True},
+    "ip-l2tp": {
+        "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
+        "options_metavar": "[--datapath auto|kernel|user] [--netns NETNS]",
+    },
+}
+"""What click is to know of a command beyond its function."""
 _EXAMPLES = """
 # site A (192.0.2.1): a tunnel to site B, an ethernet pseudowire in it
 l2tpctl tunnel add siteb --remote 192.0.2.2
@@ -44,16 +84,16 @@ l2tpctl help session add  # the help of any command
 """
 
 
-def _version(value: bool | None) -> None:  # noqa: FBT001 - typer calls it with the flag
-    if value:
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it
+    if value and not ctx.resilient_parsing:
         from l2tpv3.cli.version import version_line
 
         print(version_line())
-        raise typer.Exit
+        ctx.exit()
 
 
 def _status(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
     host: target.HostOption = None,
     token_file: target.TokenFile = None,
@@ -64,7 +104,7 @@ def _status(
     condition: selection.OnlyCondition = None,
     json: options.Json = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+        bool, Option("--version", help="Print the version and stop.", callback=_version, eager=True)
     ] = False,
 ) -> None:
     """L2TPv3 ethernet pseudowires: a session in a tunnel is an ethernet netdev on each of two hosts.
@@ -75,6 +115,8 @@ def _status(
     """
     ctx.obj.aim(target.Aim.from_options(ctx.params))
     if ctx.invoked_subcommand is None:
+        from l2tpv3.cli.commands import status
+
         status.show_status(ctx, brief=brief, condition=condition, as_json=json)
         return
     if json:
@@ -85,42 +127,49 @@ def _status(
             raise InvalidValueError(option, "it stands before the command", remedy)
 
 
-def command() -> Any:
+def command() -> Root:
     """The root command, ready to be invoked with an Invocation as its context's obj."""
-    root = typer.Typer(**_QUICK, cls=Root, invoke_without_command=True, callback=_status, epilog=_EXAMPLES)
-    for name, home, about in (
-        ("tunnel", tunnel, "Tunnels: the path between two hosts."),
-        ("session", session, "Sessions: ethernet pseudowires in a tunnel."),
-        ("link", link, "Links: virtual interfaces over NICs, sessions and links."),
-        ("token", token, "Tokens: who may use the service (`l2tpctl serve`) over TCP."),
-    ):
-        group = typer.Typer(
-            **_QUICK, cls=Group, help=f"{about} `ls` is short for show, `rm` for del.", epilog=home.EXAMPLES["group"]
-        )
-        for word in home.COMMANDS:
-            group.command(word, cls=Command, epilog=home.EXAMPLES[word])(home.COMMANDS[word])
-        if home is session:
-            group.command("stats", cls=Command, epilog=session_stats.EXAMPLES)(session_stats.stats)
-        if home is link:
-            group.command("stats", cls=Command, epilog=link_stats.EXAMPLES)(link_stats.stats)
-        root.add_typer(group, name=name)
-    root.command("status", cls=Command, epilog=status.EXAMPLES)(status.status)
-    root.command("peer", cls=Command, epilog=peer.PEER_EXAMPLES)(peer.peer)
-    for word, function in restore.COMMANDS.items():
-        root.command(word, cls=Command, epilog=restore.EXAMPLES[word])(function)
-    for word, function in apply.COMMANDS.items():
-        root.command(word, cls=Command, epilog=apply.EXAMPLES[word])(function)
-    root.command("capture", cls=Command, epilog=capture.EXAMPLES)(capture.capture)
-    root.command("events", cls=Command, epilog=events.EXAMPLES)(events.events)
-    root.command("metrics", cls=Command, epilog=metrics.EXAMPLES)(metrics.metrics)
-    root.command("serve", cls=Command, epilog=serve.EXAMPLES)(serve.serve)
-    root.command("import", cls=Command, epilog=import_.EXAMPLES)(import_.import_)
-    root.command("expire", cls=Command, hidden=True)(apply.expire)
-    root.command(
-        "ip-l2tp",
-        cls=Command,
-        epilog=peer.IP_EXAMPLES,
-        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-        options_metavar="[--datapath auto|kernel|user] [--netns NETNS]",
-    )(peer.ip_l2tp)
-    return get_command(root)
+    make: dict[str, Callable[[], click.Command]] = {name: partial(_group, name) for name in _GROUPS}
+    make |= _makers(_ROOT)
+    return Root(
+        make,
+        name="l2tpctl",
+        callback=click.pass_context(_status),
+        params=[*parameters_of(_status), *shells.options()],
+        help=inspect.getdoc(_status),
+        epilog=_EXAMPLES,
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _group(name: str) -> click.Command:
+    about, places = _GROUPS[name]
+    return Group(
+        _makers(places),
+        name=name,
+        help=f"{about} `ls` is short for show, `rm` for del.",
+        epilog=_module(name).EXAMPLES["group"],
+    )
+
+
+def _makers(places: Mapping[str, str]) -> dict[str, Callable[[], click.Command]]:
+    return {word: partial(_command, module, word) for word, module in places.items()}
+
+
+def _command(module: str, word: str) -> click.Command:
+    home = _module(module)
+    function = home.COMMANDS[word]
+    takes_context = "ctx" in inspect.signature(function).parameters
+    return Command(
+        word,
+        callback=click.pass_context(function) if takes_context else function,
+        params=parameters_of(function),
+        help=inspect.getdoc(function),
+        epilog=home.EXAMPLES.get(word),
+        **_SETTINGS.get(word, {}),
+    )
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"l2tpv3.cli.commands.{name}")

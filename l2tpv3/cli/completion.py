@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import typer
+import click
 
 from l2tpv3.cli.target import Aim
 
@@ -17,18 +17,18 @@ _THERE_S = 1.0
 _THERE_MAX = 1000
 
 
-def tunnels(ctx: typer.Context, incomplete: str) -> list[str]:
+def tunnels(ctx: click.Context, incomplete: str) -> list[str]:
     """Names of tunnels on record."""
     return _matching(incomplete, lambda: _on_record(ctx))
 
 
-def sessions(ctx: typer.Context, incomplete: str) -> list[str]:
+def sessions(ctx: click.Context, incomplete: str) -> list[str]:
     """Names of sessions on record in the tunnel that the command line names."""
     tunnel = ctx.params.get("tunnel")
     return _matching(incomplete, lambda: _on_record(ctx).get(tunnel or "", []))
 
 
-def tokens(incomplete: str) -> list[str]:
+def tokens(_: click.Context, incomplete: str) -> list[str]:
     """Names of the service's tokens."""
     from l2tpv3.paths import Paths
     from l2tpv3_api.auth.tokens import Tokens
@@ -36,36 +36,36 @@ def tokens(incomplete: str) -> list[str]:
     return _matching(incomplete, lambda: (token.name for token in Tokens(Paths.from_environment().state).all()))
 
 
-def netns(ctx: typer.Context, incomplete: str) -> list[str]:
+def netns(ctx: click.Context, incomplete: str) -> list[str]:
     """Names of network namespaces of this host."""
     from l2tpv3.linux.netns import netns_names
 
     return _matching(incomplete, lambda: netns_names() if _is_here(ctx) else ())
 
 
-def links(ctx: typer.Context, incomplete: str) -> list[str]:
+def links(ctx: click.Context, incomplete: str) -> list[str]:
     """Names of links on record."""
     return _matching(incomplete, lambda: _links(ctx))
 
 
-def restorable(ctx: typer.Context, incomplete: str) -> list[str]:
+def restorable(ctx: click.Context, incomplete: str) -> list[str]:
     """Names of tunnels and, behind `link`, of links."""
     return (
         links(ctx, incomplete) if ctx.params.get("names") else _matching(incomplete, lambda: [*_on_record(ctx), "link"])
     )
 
 
-def devices(ctx: typer.Context, incomplete: str) -> list[str]:
+def devices(ctx: click.Context, incomplete: str) -> list[str]:
     """What a link can be over: netdevs of this host, sessions as TUNNEL/NAME, other links; after a comma another."""
     return _another(incomplete, lambda: _devices(ctx))
 
 
-def members(ctx: typer.Context, incomplete: str) -> list[str]:
+def members(ctx: click.Context, incomplete: str) -> list[str]:
     """What the link is over, by the command line, else by the record; after a comma another."""
     return _another(incomplete, lambda: _over(ctx))
 
 
-def modes(ctx: typer.Context, incomplete: str) -> list[str]:
+def modes(ctx: click.Context, incomplete: str) -> list[str]:
     """The modes of the link's type; of all types where that is not known."""
 
     def words() -> Iterable[str]:
@@ -78,7 +78,7 @@ def modes(ctx: typer.Context, incomplete: str) -> list[str]:
     return _matching(incomplete, words)
 
 
-def bridges(ctx: typer.Context, incomplete: str) -> list[str]:
+def bridges(ctx: click.Context, incomplete: str) -> list[str]:
     """Names of bridges: of this host, and links on record that sessions can join; `none` where there is one to leave.
 
     A shell offers files where there is nothing else, and no file is a bridge.
@@ -92,21 +92,21 @@ def bridges(ctx: typer.Context, incomplete: str) -> list[str]:
     return _matching(incomplete, words)
 
 
-def choice(*words: str) -> Callable[[str], list[str]]:
+def choice(*words: str) -> Callable[[click.Context, str], list[str]]:
     """A completion that offers these words."""
 
-    def complete(incomplete: str) -> list[str]:
+    def complete(_: click.Context, incomplete: str) -> list[str]:
         return _matching(incomplete, lambda: words)
 
     return complete
 
 
-def _is_here(ctx: typer.Context) -> bool:
+def _is_here(ctx: click.Context) -> bool:
     """Whether the command line is for this host."""
     return Aim.from_options(ctx.find_root().params) is None
 
 
-def _on_record(ctx: typer.Context) -> dict[str, list[str]]:
+def _on_record(ctx: click.Context) -> dict[str, list[str]]:
     aim = Aim.from_options(ctx.find_root().params)
     if aim is not None:
         return _on_record_there(aim)
@@ -124,7 +124,7 @@ def _on_record_there(aim: Aim) -> dict[str, list[str]]:
     return {one["name"]: [session["name"] for session in one["sessions"]] for one in tunnels}
 
 
-def _links(ctx: typer.Context) -> dict[str, tuple[str, Sequence[str]]]:
+def _links(ctx: click.Context) -> dict[str, tuple[str, Sequence[str]]]:
     """Type, and what it is over, of each link on record."""
     aim = Aim.from_options(ctx.find_root().params)
     if aim is not None:
@@ -138,17 +138,17 @@ def _links(ctx: typer.Context) -> dict[str, tuple[str, Sequence[str]]]:
     return {name: (one.spec.type, one.spec.over) for name, one in on_record.items()}
 
 
-def _devices(ctx: typer.Context) -> set[str]:
+def _devices(ctx: click.Context) -> set[str]:
     found = {*_links(ctx)} | {f"{tunnel}/{name}" for tunnel, names in _on_record(ctx).items() for name in names}
     return found | {path.name for path in Path("/sys/class/net").iterdir() if _is_here(ctx)} - {"lo"}
 
 
-def _over(ctx: typer.Context) -> Sequence[str]:
+def _over(ctx: click.Context) -> Sequence[str]:
     given = ",".join(ctx.params.get("over") or ())
     return given.split(",") if given else _links(ctx)[_link_name(ctx)][1]
 
 
-def _link_name(ctx: typer.Context) -> str:
+def _link_name(ctx: click.Context) -> str:
     """The link that the command line names. While an option still lacks its value, click has not got to arguments."""
     return str(ctx.params.get("name") or next(iter(ctx.args), ""))
 

@@ -6,38 +6,33 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-import typer
-
 from l2tpv3.cli import completion, options
+from l2tpv3.cli.parameters import Argument, Option
 
 TYPES = ("bridge", "bond", "alias", "macvlan", "ipvlan", "vlan", "vnic", "port")
 """LinkType's values, by hand: to import it would cost every run of l2tpctl 20 ms."""
 
-LinkName = Annotated[str, typer.Argument(metavar="NAME", help="The link's name.", autocompletion=completion.links)]
-LinkNames = Annotated[
-    list[str], typer.Argument(metavar="NAME...", help="The links' names.", autocompletion=completion.links)
-]
-NewLink = Annotated[str, typer.Argument(metavar="NAME", help="A name for the link, of your choice.")]
+LinkName = Annotated[str, Argument(metavar="NAME", help="The link's name.", complete=completion.links)]
+LinkNames = Annotated[list[str], Argument(metavar="NAME...", help="The links' names.", complete=completion.links)]
+NewLink = Annotated[str, Argument(metavar="NAME", help="A name for the link, of your choice.")]
 AnyLink = Annotated[
     str | None,
-    typer.Argument(
-        metavar="NAME", help="Only this link; a pattern such as 'v*' does.", autocompletion=completion.links
-    ),
+    Argument(metavar="NAME", help="Only this link; a pattern such as 'v*' does.", complete=completion.links),
 ]
 
-_TYPE: dict[str, Any] = {"metavar": "TYPE", "autocompletion": completion.choice(*TYPES)}
-Type = Annotated[str, typer.Option("--type", help=f"What it is: {', '.join(TYPES)}.", **_TYPE)]
-MaybeType = Annotated[str | None, typer.Option("--type", help="Make it another type, anew.", **_TYPE)]
+_TYPE: dict[str, Any] = {"metavar": "TYPE", "complete": completion.choice(*TYPES)}
+Type = Annotated[str, Option("--type", help=f"What it is: {', '.join(TYPES)}.", **_TYPE)]
+MaybeType = Annotated[str | None, Option("--type", help="Make it another type, anew.", **_TYPE)]
 
 
 def _text(word: str, metavar: str, about: str, offer: Any = None) -> Any:
     if offer is None and "|" in metavar:
         offer = completion.choice(*(one for one in metavar.split("|") if one != "N"))
-    return Annotated[str | None, typer.Option(f"--{word}", metavar=metavar, help=about, autocompletion=offer)]
+    return Annotated[str | None, Option(f"--{word}", metavar=metavar, help=about, complete=offer)]
 
 
 def _list(word: str, metavar: str, about: str, offer: Any = None) -> Any:
-    return Annotated[list[str] | None, typer.Option(f"--{word}", metavar=metavar, help=about, autocompletion=offer)]
+    return Annotated[list[str] | None, Option(f"--{word}", metavar=metavar, help=about, complete=offer)]
 
 
 _ALL: dict[str, Any] = {

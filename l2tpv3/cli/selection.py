@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
-import typer
-
 from l2tpv3.cli import completion
+from l2tpv3.cli.parameters import Option
 from l2tpv3.errors import InvalidValueError, NotFoundError
 
 if TYPE_CHECKING:
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 
 CONDITIONS = ("up", "down", "missing", "incomplete")
 
-Brief = Annotated[bool, typer.Option("--brief", help="Only the most important, a line each.")]
+Brief = Annotated[bool, Option("--brief", help="Only the most important, a line each.")]
 OnlyCondition = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--condition",
         metavar="WORD",
         help="Only what is up, down, missing or incomplete.",
-        autocompletion=completion.choice(*CONDITIONS),
+        complete=completion.choice(*CONDITIONS),
     ),
 ]
 

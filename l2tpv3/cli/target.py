@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from l2tpv3.cli.parameters import Option
 from l2tpv3.errors import InvalidValueError, UnavailableError
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 HostOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--host",
         metavar="URL",
         envvar="L2TPCTL_HOST",
@@ -25,13 +24,13 @@ HostOption = Annotated[
 ]
 TokenFile = Annotated[
     str | None,
-    typer.Option("--token-file", metavar="FILE", help="The token for that host. [default: $L2TPCTL_TOKEN]"),
+    Option("--token-file", metavar="FILE", help="The token for that host. [default: $L2TPCTL_TOKEN]"),
 ]
 Ca = Annotated[
-    str | None, typer.Option("--ca", metavar="FILE", help="Certificates to trust instead of the system's, as PEM.")
+    str | None, Option("--ca", metavar="FILE", help="Certificates to trust instead of the system's, as PEM.")
 ]
-Cert = Annotated[str | None, typer.Option("--cert", metavar="FILE", help="A certificate of your own, as PEM.")]
-Key = Annotated[str | None, typer.Option("--key", metavar="FILE", help="Its key, where that is in another file.")]
+Cert = Annotated[str | None, Option("--cert", metavar="FILE", help="A certificate of your own, as PEM.")]
+Key = Annotated[str | None, Option("--key", metavar="FILE", help="Its key, where that is in another file.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

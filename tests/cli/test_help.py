@@ -6,7 +6,7 @@ import pytest
 
 from l2tpv3.cli import link_options
 from l2tpv3.cli.app import command
-from l2tpv3.cli.typer_classes import SECTIONS
+from l2tpv3.cli.click_classes import SECTIONS
 from tests.cli.command_line import CommandLine
 
 TUNNEL_OPTIONS = (
@@ -92,5 +92,6 @@ def test_no_help_is_wider_than_a_terminal(ctl: CommandLine, command: str, monkey
 
 def test_every_command_has_its_place_in_the_sections() -> None:
     root = command()
-    shown = [name for name, one in root.commands.items() if not one.hidden]
+    commands = {name: root.get_command(None, name) for name in root.list_commands(None)}
+    shown = [name for name, one in commands.items() if one is not None and not one.hidden]
     assert sorted(shown) == sorted(name for names in SECTIONS.values() for name in names)

@@ -10,6 +10,7 @@ import pytest
 
 from l2tpv3.cli import link_options
 from l2tpv3.cli.app import command
+from l2tpv3.cli.click_classes import Group
 from l2tpv3.model.links.options import (
     BondMode,
     IpvlanFlag,
@@ -40,7 +41,11 @@ CHOICES: dict[str, Any] = {
 
 def options(word: str) -> dict[str, Any]:
     """A command's options, by their first name without dashes."""
-    params = command().commands["link"].commands[word].params
+    group = command().get_command(None, "link")
+    assert isinstance(group, Group)
+    made = group.get_command(None, word)
+    assert made is not None
+    params: list[Any] = made.params
     return {one.opts[0].removeprefix("--"): one for one in params if one.param_type_name == "option"}
 
 

@@ -357,7 +357,7 @@ def test_completion_is_silent_where_nobody_answers() -> None:
 def offered(line: str, **environment: str) -> list[str]:
     """What bash is offered for the last word of `line`."""
     words = line.split(" ")
-    # bash splits at colons, unless told otherwise: COMP_WORDS is what typer's script hands over, the line itself
+    # bash splits at colons, unless told otherwise: COMP_WORDS is what the script hands over, the line itself
     asked = {"_L2TPCTL_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     done = subprocess.run(
         [L2TPCTL], env=os.environ | asked | environment, capture_output=True, text=True, check=True, timeout=LIMIT_S

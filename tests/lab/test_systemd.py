@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-import typer
 
 ROOT = Path(__file__).resolve().parents[2]
 GUEST = ROOT / "netns-lab" / "guest"
@@ -178,7 +178,7 @@ def _install(machine: Path) -> None:
         (units / name).write_text((ROOT / "systemd" / name).read_text())
     (units / "opt-l2tpv3.mount").write_text(f"[Mount]\nWhat={ROOT}\nWhere=/opt/l2tpv3\nType=none\nOptions=bind,ro\n")
     (units / "local-fs.target.wants/opt-l2tpv3.mount").symlink_to("../opt-l2tpv3.mount")
-    packages = Path(typer.__file__).parents[1].relative_to(ROOT)
+    packages = Path(click.__file__).parents[1].relative_to(ROOT)
     start = f"import sys; sys.path[:0] = ['/opt/l2tpv3', '/opt/l2tpv3/{packages}']; from l2tpv3.cli import main"
     program.write_text(f'#!/bin/sh\nexec {_python()} -Ic "{start}; sys.exit(main())" "$@"\n')
     program.chmod(0o755)

@@ -63,7 +63,8 @@ def test_a_unit_runs_a_command_that_there_is(unit: Path) -> None:
     (line,) = re.findall(r"^ExecStart=l2tpctl (.*)$", unit.read_text(), re.MULTILINE)
     name, *options = line.split()
     words = [word for word in options if word.startswith("-")]
-    known = command().commands[name]
+    known = command().get_command(None, name)
+    assert known is not None
     assert set(words) <= {spelling for param in known.params for spelling in param.opts}
 
 

@@ -10,12 +10,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.restore import tell, wait_seconds
 from l2tpv3.cli.commands.tunnel import local_manager, manager_of, print_json
 from l2tpv3.cli.output.streams import use_utf8
+from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.errors import InvalidValueError, NotFoundError
 from l2tpv3.printable import printable
 
@@ -49,14 +50,14 @@ l2tpctl apply --confirm 60                  # undone after a minute without `l2t
 
 Files = Annotated[
     list[str] | None,
-    typer.Option("-f", "--file", metavar="FILE", help="A file, can be repeated. [default: /etc/l2tpv3/*.toml]"),
+    Option("-f", "--file", metavar="FILE", help="A file, can be repeated. [default: /etc/l2tpv3/*.toml]"),
 ]
-Prune = Annotated[bool, typer.Option("--prune", help="Remove what is on record but in none of the files.")]
+Prune = Annotated[bool, Option("--prune", help="Remove what is on record but in none of the files.")]
 
 
 def check(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="Files. [default: /etc/l2tpv3/*.toml]")
+        list[str] | None, Argument(metavar="[FILE]...", help="Files. [default: /etc/l2tpv3/*.toml]")
     ] = None,
 ) -> None:
     """Check files of wanted state without touching anything.
@@ -74,12 +75,12 @@ def check(
 
 
 def plan(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
     file: Files = None,
     prune: Prune = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help=f"Exit with {WOULD_CHANGE} when something would change.")
+        bool, Option("--exit-code", help=f"Exit with {WOULD_CHANGE} when something would change.")
     ] = False,
     json: options.Json = False,
 ) -> None:
@@ -95,21 +96,21 @@ def plan(
             print(_line(step))
         _tell_summary(outcome, "nothing to do: everything is as wanted")
     if exit_code and outcome.changes:
-        raise typer.Exit(WOULD_CHANGE)
+        raise click.exceptions.Exit(WOULD_CHANGE)
 
 
 def apply(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
     file: Files = None,
     prune: Prune = False,
     confirm: Annotated[
         str | None,
-        typer.Option("--confirm", metavar="SECONDS", help="Undo it after that time, unless `l2tpctl confirm` comes."),
+        Option("--confirm", metavar="SECONDS", help="Undo it after that time, unless `l2tpctl confirm` comes."),
     ] = None,
     wait: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--wait",
             metavar="SECONDS",
             help="Make what can be made; the rest goes on record, and is waited for so long: routes, addresses,"
@@ -117,7 +118,7 @@ def apply(
         ),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help=f"Print every step, not only the first {STEPS_SHOWN} of a kind.")
+        bool, Option("-v", "--verbose", help=f"Print every step, not only the first {STEPS_SHOWN} of a kind.")
     ] = False,
     json: options.Json = False,
 ) -> None:
@@ -156,14 +157,14 @@ def apply(
         here.restore(waiting, wait_s=wait_s, tell=tell)
 
 
-def confirm(ctx: typer.Context) -> None:
+def confirm(ctx: click.Context) -> None:
     """Keep what `apply --confirm` did."""
     if not manager_of(ctx).confirm():
         raise NotFoundError("confirm", "nothing waits for a confirmation", "it may have been undone already")
     print("confirmed", file=sys.stderr)
 
 
-def rollback(ctx: typer.Context) -> None:
+def rollback(ctx: click.Context) -> None:
     """Undo what `apply --confirm` did, without waiting."""
     outcome = manager_of(ctx).rollback()
     if outcome is None:
@@ -172,7 +173,7 @@ def rollback(ctx: typer.Context) -> None:
     _tell_summary(outcome, "nothing had to be undone")
 
 
-def expire(ctx: typer.Context, seconds: Annotated[str, typer.Argument(metavar="SECONDS")]) -> None:
+def expire(ctx: click.Context, seconds: Annotated[str, Argument(metavar="SECONDS")]) -> None:
     """Wait, then undo what was not confirmed. `apply --confirm` starts it in the background."""
     manager = local_manager(ctx, "expire")
     time.sleep(_seconds(seconds, "SECONDS"))
@@ -182,15 +183,13 @@ def expire(ctx: typer.Context, seconds: Annotated[str, typer.Argument(metavar="S
 
 
 def export(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnels: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TUNNEL]...", help="Only these.", autocompletion=completion.tunnels),
+        Argument(metavar="[TUNNEL]...", help="Only these.", complete=completion.tunnels),
     ] = None,
     *,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, mode 0600.")
-    ] = None,
+    output: Annotated[str | None, Option("-o", "--output", metavar="FILE", help="Write to FILE, mode 0600.")] = None,
 ) -> None:
     """Print what is on record as a file for apply. The cookies in it are in clear."""
     from l2tpv3.config import dump
@@ -214,19 +213,17 @@ def export(
 
 
 def adopt(
-    ctx: typer.Context,
-    foreign: Annotated[str, typer.Argument(metavar="DATAPATH:ID", help="The tunnel as `l2tpctl` shows it.")],
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="What it shall be called. [default: tID]")
-    ] = None,
+    ctx: click.Context,
+    foreign: Annotated[str, Argument(metavar="DATAPATH:ID", help="The tunnel as `l2tpctl` shows it.")],
+    name: Annotated[str | None, Argument(metavar="[NAME]", help="What it shall be called. [default: tID]")] = None,
     *,
     sublayer: Annotated[
         str,
-        typer.Option(
+        Option(
             "--sublayer",
             metavar="default|none",
             help="What its sessions were made with; the kernel doesn't tell.",
-            autocompletion=completion.choice("default", "none"),
+            complete=completion.choice("default", "none"),
         ),
     ] = "default",
 ) -> None:
@@ -238,7 +235,7 @@ def adopt(
     print(f"tunnel {status.name}: adopted with {_count(len(status.sessions), 'session')}", file=sys.stderr)
 
 
-def down(ctx: typer.Context) -> None:
+def down(ctx: click.Context) -> None:
     """Stop all that is on record, and keep the record.
 
     `l2tpctl restore` brings it back.
@@ -251,9 +248,9 @@ def down(ctx: typer.Context) -> None:
 
 
 def log(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
-    number: Annotated[str, typer.Option("-n", "--number", metavar="N", help="So many changes.")] = "20",
+    number: Annotated[str, Option("-n", "--number", metavar="N", help="So many changes.")] = "20",
     json: options.Json = False,
 ) -> None:
     """Show who changed what when, the last change last."""
@@ -374,4 +371,5 @@ COMMANDS: dict[str, Any] = {
     "adopt": adopt,
     "down": down,
     "log": log,
+    "expire": expire,
 }

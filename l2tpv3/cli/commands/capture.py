@@ -9,50 +9,53 @@ from collections.abc import Callable, Iterator
 from io import RawIOBase
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.output.streams import OutputError
+from l2tpv3.cli.parameters import Option
 from l2tpv3.errors import InvalidValueError, from_errno
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
     from l2tpv3.host.base import Capture, Host
 
-EXAMPLES = """
+EXAMPLES = {
+    "capture": """
 l2tpctl capture siteb lan                          # decoded, until Ctrl-C
 l2tpctl capture siteb lan --side inner --filter 'arp or icmp' -c 20
 l2tpctl capture siteb lan -w lan.pcapng --seconds 60
 l2tpctl capture siteb lan -w - | wireshark -k -i -
 """
+}
 
 
 def capture(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.TunnelName,
     name: options.SessionName,
     *,
     write: Annotated[
         str | None,
-        typer.Option("-w", "--write", metavar="FILE", help="Write pcapng; - is stdout. [default: decode to stdout]"),
+        Option("-w", "--write", metavar="FILE", help="Write pcapng; - is stdout. [default: decode to stdout]"),
     ] = None,
     side: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--side",
             metavar="outer|inner",
             help="The packets on the underlay, or the frames at the netdev. [default: outer]",
-            autocompletion=completion.choice("outer", "inner"),
+            complete=completion.choice("outer", "inner"),
         ),
     ] = None,
     filter: Annotated[
-        str | None, typer.Option("--filter", metavar="EXPR", help="Only what matches; see pcap-filter(7).")
+        str | None, Option("--filter", metavar="EXPR", help="Only what matches; see pcap-filter(7).")
     ] = None,
-    count: Annotated[str | None, typer.Option("-c", "--count", metavar="N", help="End after N packets.")] = None,
-    seconds: Annotated[str | None, typer.Option("--seconds", metavar="N", help="End after N seconds.")] = None,
+    count: Annotated[str | None, Option("-c", "--count", metavar="N", help="End after N packets.")] = None,
+    seconds: Annotated[str | None, Option("--seconds", metavar="N", help="End after N seconds.")] = None,
     snaplen: Annotated[
-        str | None, typer.Option("--snaplen", metavar="N", help="Keep N bytes of each packet. [default: all]")
+        str | None, Option("--snaplen", metavar="N", help="Keep N bytes of each packet. [default: all]")
     ] = None,
 ) -> None:
     """Capture a session's frames.
@@ -140,3 +143,6 @@ def _decoding(host: Host, tunnel: str, name: str, side: str) -> Callable[[Iterat
                 print(printable(line), flush=True)
 
     return show
+
+
+COMMANDS = {"capture": capture}

@@ -7,11 +7,12 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
+import click
 
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.output.streams import use_utf8
+from l2tpv3.cli.parameters import Option
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable, printable_json
 
@@ -19,30 +20,32 @@ if TYPE_CHECKING:
     from l2tpv3.host.base import Host
     from l2tpv3.watch.diff import Event
 
-EXAMPLES = """
+EXAMPLES = {
+    "events": """
 l2tpctl events
 l2tpctl events --type worker --json | while read -r event; do logger "$event"; done
 l2tpctl events --counters 10 --json                # sessions' counters every ten seconds as well
 """
+}
 
 _TYPES: Final = ("tunnel", "session", "link", "worker")
 _COUNTERS_MIN_S, _COUNTERS_MAX_S = 0.2, 3600.0
 
 
 def events(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
     type: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--type",
             metavar="TYPE",
             help="Only tunnel, session, link or worker; may be repeated.",
-            autocompletion=completion.choice(*_TYPES),
+            complete=completion.choice(*_TYPES),
         ),
     ] = None,
     counters: Annotated[
-        str | None, typer.Option("--counters", metavar="SECONDS", help="Sessions' counters so often, too.")
+        str | None, Option("--counters", metavar="SECONDS", help="Sessions' counters so often, too.")
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -155,3 +158,6 @@ def _in_words(happening: Event) -> str:
 
 def _condition(document: dict[str, Any], data: dict[str, Any]) -> str:
     return "" if data["change"] == "vanished" else f": {document['condition']}"
+
+
+COMMANDS = {"events": events}

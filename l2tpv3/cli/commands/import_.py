@@ -5,29 +5,30 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
-
 from l2tpv3.cli import completion
 from l2tpv3.cli.output.streams import use_utf8
+from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.formats.names import IMPORT_FORMATS
 
-EXAMPLES = """
+EXAMPLES = {
+    "import": """
 l2tpctl import --from networkd /etc/systemd/network/*.net* > siteb.toml
 l2tpctl import --from iproute2 tunnels.sh | tee siteb.toml
 l2tpctl import --from vyos config.boot > siteb.toml && l2tpctl plan -f siteb.toml
 """
+}
 
 
 def import_(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="The other tool's files, read as one.")],
+    files: Annotated[list[str], Argument(metavar="FILE...", help="The other tool's files, read as one.")],
     *,
     from_: Annotated[
         str,
-        typer.Option(
+        Option(
             "--from",
             metavar="FORMAT",
             help=f"Whose files they are: {', '.join(IMPORT_FORMATS)}.",
-            autocompletion=completion.choice(*IMPORT_FORMATS),
+            complete=completion.choice(*IMPORT_FORMATS),
         ),
     ],
 ) -> None:
@@ -42,3 +43,6 @@ def import_(
     text = dump(import_files(from_, files, warn=lambda problem: print(f"l2tpctl: warning: {problem}", file=sys.stderr)))
     use_utf8()
     print(text, end="")
+
+
+COMMANDS = {"import": import_}

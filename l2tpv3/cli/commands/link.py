@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from l2tpv3.cli import link_options, options, selection
 from l2tpv3.cli.commands.tunnel import delete_each, manager_of, print_change, print_json, tell_nothing
@@ -46,7 +46,7 @@ l2tpctl link set br0 --mtu auto --address none
 
 @with_words
 def add(
-    ctx: typer.Context,
+    ctx: click.Context,
     name: link_options.NewLink,
     *,
     type: link_options.Type,
@@ -81,7 +81,7 @@ def _tell_notes(link: LinkStatus) -> None:
 
 
 def show(
-    ctx: typer.Context,
+    ctx: click.Context,
     name: link_options.AnyLink = None,
     *,
     brief: selection.Brief = False,
@@ -112,7 +112,7 @@ def show(
 
 @with_words
 def set_(
-    ctx: typer.Context,
+    ctx: click.Context,
     name: link_options.LinkName,
     *,
     type: link_options.MaybeType = None,
@@ -136,7 +136,7 @@ def set_(
         print_links([now])
 
 
-def del_(ctx: typer.Context, names: link_options.LinkNames) -> None:
+def del_(ctx: click.Context, names: link_options.LinkNames) -> None:
     """Delete links.
 
     They are gone when this returns; what they were over stays. Where one of them is not there, none is deleted.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from l2tpv3.cli import link_options, options
 from l2tpv3.cli.commands.session_stats import Watch, rate_cells, seconds, stamp, watch_on
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from l2tpv3.host.base import LinkHost
     from l2tpv3.model.links.status import LinkStatus
 
-EXAMPLES = """
+EXAMPLES = {
+    "stats": """
 l2tpctl link stats
 l2tpctl link stats br0 --watch 1              # with rates, until Ctrl-C
 l2tpctl link stats --json | jq '.links[] | {name, counters}'
 """
+}
 
 _COUNTERS = ("tx_packets", "tx_bytes", "tx_errors", "tx_dropped", "rx_packets", "rx_bytes", "rx_errors", "rx_dropped")
 _TRAFFIC = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
@@ -32,7 +34,7 @@ _LOSSES = ("tx_errors", "tx_dropped", "rx_errors", "rx_dropped")
 
 
 def stats(
-    ctx: typer.Context, name: link_options.AnyLink = None, *, json: options.Json = False, watch: Watch = None
+    ctx: click.Context, name: link_options.AnyLink = None, *, json: options.Json = False, watch: Watch = None
 ) -> None:
     """Show the links' counters.
 
@@ -112,3 +114,6 @@ def _by_netdev(ifname: str, counters: Mapping[str, Any]) -> Iterator[tuple[str, 
         netdev, _, unit = bare.rpartition("_")
         netdevs.setdefault(netdev, {})[f"rx_{unit}{per_s}"] = value
     yield from netdevs.items()
+
+
+COMMANDS = {"stats": stats}

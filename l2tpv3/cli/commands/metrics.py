@@ -8,24 +8,27 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.output.streams import use_utf8
+from l2tpv3.cli.parameters import Option
 from l2tpv3.errors import from_errno
 
-EXAMPLES = """
+EXAMPLES = {
+    "metrics": """
 l2tpctl metrics
 l2tpctl metrics -o /var/lib/prometheus/node-exporter/l2tpv3.prom
 """
+}
 
 
 def metrics(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write there, all at once. [default: stdout]"),
+        Option("-o", "--output", metavar="FILE", help="Write there, all at once. [default: stdout]"),
     ] = None,
 ) -> None:
     """Print what the service's /metrics has of this host.
@@ -62,3 +65,6 @@ def _replace(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise from_errno(str(path), "write it", error.errno or 0, "give another -o FILE") from error
+
+
+COMMANDS = {"metrics": metrics}

@@ -5,45 +5,48 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
+import click
 
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import manager_of
+from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.formats.names import PEER_FORMATS
 from l2tpv3.printable import printable, printable_lines
 
-PEER_EXAMPLES = """
+EXAMPLES = {
+    "peer": """
 l2tpctl peer siteb
 l2tpctl peer siteb | ssh root@192.0.2.2 sh
 l2tpctl peer siteb --name sitea
 l2tpctl peer siteb --as iproute2
 l2tpctl peer siteb --as vyos
-"""
-IP_EXAMPLES = """
+""",
+    "ip-l2tp": """
 l2tpctl ip-l2tp add tunnel remote 192.0.2.2 local 192.0.2.1 tunnel_id 1 peer_tunnel_id 1 \\
     encap udp udp_sport 1701 udp_dport 1701
 l2tpctl ip-l2tp add session tunnel_id 1 session_id 1 peer_session_id 1 cookie 0123456789abcdef
 l2tpctl ip-l2tp show session
 l2tpctl ip-l2tp del tunnel tunnel_id 1
 l2tpctl ip-l2tp help
-"""
+""",
+}
 
 
 def peer(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.TunnelName,
     as_: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--as",
             metavar="FORMAT",
             help=f"Whose words to print: {', '.join(PEER_FORMATS)}. [default: l2tpctl]",
-            autocompletion=completion.choice(*PEER_FORMATS),
+            complete=completion.choice(*PEER_FORMATS),
         ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="What the tunnel is called there. [default: as here]"),
+        Option("--name", metavar="NAME", help="What the tunnel is called there. [default: as here]"),
     ] = None,
 ) -> None:
     """Print what to type at the other end.
@@ -60,16 +63,16 @@ def peer(
 
 
 def ip_l2tp(
-    ctx: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS...", help="As for `ip l2tp`.")] = None,
+    ctx: click.Context,
+    words: Annotated[list[str] | None, Argument(metavar="WORDS...", help="As for `ip l2tp`.")] = None,
     datapath: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--datapath",
             metavar="auto|kernel|user|ebpf",
             envvar="L2TPV3_DATAPATH",
             help="Who carries tunnels that are added. [default: auto]",
-            autocompletion=completion.choice("auto", "kernel", "user", "ebpf"),
+            complete=completion.choice("auto", "kernel", "user", "ebpf"),
         ),
     ] = None,
     netns: options.TunnelNetns = None,
@@ -90,3 +93,6 @@ def ip_l2tp(
     for note in done.notes:
         print(printable(note), file=sys.stderr)
     print(printable_lines(done.output), end="")
+
+
+COMMANDS = {"peer": peer, "ip-l2tp": ip_l2tp}

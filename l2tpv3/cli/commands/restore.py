@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from l2tpv3.cli import completion
 from l2tpv3.cli.commands.tunnel import local_manager, manager_of
+from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable
 
@@ -30,17 +31,15 @@ _WAIT_MAX_S = 86400.0
 
 
 def restore(
-    ctx: typer.Context,
+    ctx: click.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[TUNNEL|link NAME]", help="Only this tunnel, or link.", autocompletion=completion.restorable
-        ),
+        Argument(metavar="[TUNNEL|link NAME]", help="Only this tunnel, or link.", complete=completion.restorable),
     ] = None,
     *,
     wait: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--wait",
             metavar="SECONDS",
             help="Wait so long for addresses, routes, namespaces, bridges and NICs that are yet to come. [default: 0]",
@@ -48,7 +47,7 @@ def restore(
     ] = None,
     namespaces: Annotated[
         bool,
-        typer.Option("--namespaces", help="Only the network namespaces that were made on demand, and nothing in them."),
+        Option("--namespaces", help="Only the network namespaces that were made on demand, and nothing in them."),
     ] = False,
 ) -> None:
     """Bring back what is on record but not running.
@@ -68,7 +67,7 @@ def restore(
         print("nothing to restore: all that is on record is running", file=sys.stderr)
 
 
-def watch(ctx: typer.Context) -> None:
+def watch(ctx: click.Context) -> None:
     """Bring back tunnels and cards whose worker dies, until ended.
 
     Workers of tunnels and of virtual cards need no parent; this notices when one dies, starts another and gives it the

@@ -8,38 +8,41 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+import click
 
 from l2tpv3.cli import completion
 from l2tpv3.cli.commands.tunnel import local_manager
+from l2tpv3.cli.parameters import Option
 from l2tpv3.errors import InvalidValueError, UnavailableError
 from l2tpv3.optional_packages import install_command
 
-EXAMPLES = """
+EXAMPLES = {
+    "serve": """
 l2tpctl serve                                  # /run/l2tpv3/api.sock
 l2tpctl serve --listen 8080                    # and http://127.0.0.1:8080, with a token
 l2tpctl serve --listen [::]:8443 --tls-cert cert.pem --tls-key key.pem
 l2tpctl serve --listen [::]:8443 --tls-cert cert.pem --tls-key key.pem --client-ca ca.pem --client noc=read,write
 """
+}
 
 _NEEDS = ("fastapi", "uvicorn")
 
 
 def serve(
-    ctx: typer.Context,
+    ctx: click.Context,
     *,
     unix: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--unix",
             metavar="PATH|none",
             help="The unix socket. [default: /run/l2tpv3/api.sock]",
-            autocompletion=completion.choice("none"),
+            complete=completion.choice("none"),
         ),
     ] = None,
     proxy_unix: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--proxy-unix",
             metavar="PATH",
             help="A unix socket for a reverse proxy: whoever asks there needs a token. [default: none]",
@@ -47,29 +50,29 @@ def serve(
     ] = None,
     others: Annotated[
         str,
-        typer.Option(
+        Option(
             "--others",
             metavar="read|nothing",
             help="What local users may do who are not in the group l2tpv3.",
-            autocompletion=completion.choice("read", "nothing"),
+            complete=completion.choice("read", "nothing"),
         ),
     ] = "nothing",
     listen: Annotated[
         list[str] | None,
-        typer.Option("--listen", metavar="ADDR:PORT", help="Take TCP there. Repeatable. [default: none]"),
+        Option("--listen", metavar="ADDR:PORT", help="Take TCP there. Repeatable. [default: none]"),
     ] = None,
     tls_cert: Annotated[
-        str | None, typer.Option("--tls-cert", metavar="FILE", help="The certificate with its chain, PEM.")
+        str | None, Option("--tls-cert", metavar="FILE", help="The certificate with its chain, PEM.")
     ] = None,
     tls_key: Annotated[
-        str | None, typer.Option("--tls-key", metavar="FILE", help="Its key, PEM. [default: in the same file]")
+        str | None, Option("--tls-key", metavar="FILE", help="Its key, PEM. [default: in the same file]")
     ] = None,
     client_ca: Annotated[
-        str | None, typer.Option("--client-ca", metavar="FILE", help="Who signs the certificates of clients, PEM.")
+        str | None, Option("--client-ca", metavar="FILE", help="Who signs the certificates of clients, PEM.")
     ] = None,
     client: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--client",
             metavar="NAME=SCOPE,...",
             help="What a client's certificate of this name may do: read, write, secrets. NAME * is any. Repeatable.",
@@ -77,26 +80,26 @@ def serve(
     ] = None,
     host_name: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--host-name",
             metavar="NAME",
             help="A name that the service goes by, over plain TCP or behind a proxy. Repeatable.",
         ),
     ] = None,
     insecure_plain_http: Annotated[
-        bool, typer.Option("--insecure-plain-http", help="Take plain TCP beyond loopback: tokens go in clear.")
+        bool, Option("--insecure-plain-http", help="Take plain TCP beyond loopback: tokens go in clear.")
     ] = False,
     limit: Annotated[
         list[str] | None,
-        typer.Option("--limit", metavar="NAME=NUMBER", help="Change a limit (docs/service.md). Repeatable."),
+        Option("--limit", metavar="NAME=NUMBER", help="Change a limit (docs/service.md). Repeatable."),
     ] = None,
     log_format: Annotated[
         str,
-        typer.Option(
+        Option(
             "--log-format",
             metavar="auto|journal|json|text",
             help="How to log to stderr, or to the journal.",
-            autocompletion=completion.choice("auto", "journal", "json", "text"),
+            complete=completion.choice("auto", "journal", "json", "text"),
         ),
     ] = "auto",
 ) -> None:
@@ -152,3 +155,6 @@ def _choice(option: str, value: str, words: tuple[str, ...]) -> Any:
 
         return LogFormat(value)
     return value
+
+
+COMMANDS = {"serve": serve}

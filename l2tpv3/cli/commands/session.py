@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from l2tpv3.cli import options, selection
 from l2tpv3.cli.commands.tunnel import delete_each, local_manager, manager_of, print_change, print_json, tell_nothing
 from l2tpv3.cli.options import given
 from l2tpv3.cli.output.address_notes import print_address_notes
+from l2tpv3.cli.parameters import Argument
 
 if TYPE_CHECKING:
     from l2tpv3.model.status import SessionStatus
@@ -40,7 +41,7 @@ l2tpctl session set siteb lan --address none --bridge br0
 
 
 def add(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.TunnelName,
     name: options.NewSession,
     *,
@@ -98,7 +99,7 @@ def _summary(made: SessionStatus) -> str:
 
 
 def show(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.AnyTunnel = None,
     name: options.AnySession = None,
     *,
@@ -132,7 +133,7 @@ def show(
 
 
 def set_(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.TunnelName,
     name: options.SessionName,
     *,
@@ -177,7 +178,7 @@ def set_(
         print_sessions([(tunnel, now)], secrets=show_secrets)
 
 
-def del_(ctx: typer.Context, tunnel: options.TunnelName, names: options.SessionNames) -> None:
+def del_(ctx: click.Context, tunnel: options.TunnelName, names: options.SessionNames) -> None:
     """Delete sessions of a tunnel, and their netdevs.
 
     All are gone when this returns. Where one of them is not there, none is deleted.
@@ -187,10 +188,10 @@ def del_(ctx: typer.Context, tunnel: options.TunnelName, names: options.SessionN
 
 
 def rename(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.TunnelName,
     name: options.SessionName,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="What it shall be called.")],
+    new: Annotated[str, Argument(metavar="NEW", help="What it shall be called.")],
 ) -> None:
     """Give a session another name; nothing is interrupted. Its netdev keeps its own."""
     local_manager(ctx, "session rename").rename_session(tunnel, name, new)

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from l2tpv3.cli import options
 from l2tpv3.cli.commands.tunnel import manager_of, print_json
 from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.output.table import table
 from l2tpv3.cli.output.width import columns, fitted_line, fitted_table
+from l2tpv3.cli.parameters import Option
 from l2tpv3.cli.selection import find_sessions
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable_json
@@ -26,22 +27,22 @@ if TYPE_CHECKING:
 
     Seen = list[tuple[str, SessionStatus]]
 
-EXAMPLES = """
+EXAMPLES = {
+    "stats": """
 l2tpctl session stats
 l2tpctl session stats siteb --watch 1              # with rates, until Ctrl-C
 l2tpctl session stats siteb lan --json --watch 10 >>stats.jsonl
 """
+}
 
-Watch = Annotated[
-    str | None, typer.Option("--watch", metavar="SECONDS", help="Again every so many seconds, with rates.")
-]
+Watch = Annotated[str | None, Option("--watch", metavar="SECONDS", help="Again every so many seconds, with rates.")]
 
 _TRAFFIC = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 
 
 def stats(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.AnyTunnel = None,
     name: options.AnySession = None,
     *,
@@ -195,3 +196,6 @@ def rate_cells(rates: Mapping[str, float] | None, counters: Iterable[str]) -> li
         bits = counter.endswith("bytes")
         cells.append("-" if rate is None else f"{rate * 8 / 1e6:.2f}" if bits else f"{rate:.0f}")
     return cells
+
+
+COMMANDS = {"stats": stats}

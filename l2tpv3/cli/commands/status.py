@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from l2tpv3.cli import options, selection
 from l2tpv3.cli.commands.tunnel import manager_of, nothing, print_json
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from l2tpv3.model.links.status import LinkStatus
     from l2tpv3.model.status import TunnelStatus
 
-EXAMPLES = """
+EXAMPLES = {
+    "status": """
 l2tpctl status                           # the same as l2tpctl alone
 l2tpctl status 'site*' --brief           # a line for each tunnel whose name begins so
 l2tpctl status --condition missing       # only what is not there
 """
+}
 
 
 def status(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.AnyTunnel = None,
     *,
     brief: selection.Brief = False,
@@ -37,7 +39,7 @@ def status(
 
 
 def show_status(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: str | None = None,
     *,
     brief: bool = False,
@@ -69,3 +71,6 @@ def _text(tunnels: list[TunnelStatus], links: list[LinkStatus], *, brief: bool) 
     )
     texts = ([show_tunnels(tunnels)] if tunnels else []) + ([show_links(links)] if links else [])
     return "\n".join(texts)
+
+
+COMMANDS = {"status": status}

@@ -6,12 +6,13 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
+import click
 
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import local_manager, print_json
 from l2tpv3.cli.output.streams import OutputError
 from l2tpv3.cli.output.table import table
+from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -29,21 +30,21 @@ _UNITS: Final = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def add(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for the token, of your choice.")],
+    ctx: click.Context,
+    name: Annotated[str, Argument(metavar="NAME", help="A name for the token, of your choice.")],
     *,
     scope: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--scope",
             metavar="read|write|secrets",
             help="What it may do; `secrets` is to read cookies. Commas, or repeated. [default: read]",
-            autocompletion=completion.choice("read", "write", "secrets"),
+            complete=completion.choice("read", "write", "secrets"),
         ),
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option("--expires", metavar="TIME", help="When it ends: 30m, 12h, 90d, 52w or a date. [default: never]"),
+        Option("--expires", metavar="TIME", help="When it ends: 30m, 12h, 90d, 52w or a date. [default: never]"),
     ] = None,
 ) -> None:
     """Make a token and print it: on stdout, once; what is kept is only its hash.
@@ -65,7 +66,7 @@ def add(
     print(f"token {name}: {', '.join(sorted(token.scopes))}, {until}; it is not shown again", file=sys.stderr)
 
 
-def show(ctx: typer.Context, *, json: options.Json = False) -> None:
+def show(ctx: click.Context, *, json: options.Json = False) -> None:
     """List tokens: what they may do, and when they were made, last used and end. Not the tokens themselves."""
     found = _tokens(ctx, "token show").all()
     if json:
@@ -79,10 +80,10 @@ def show(ctx: typer.Context, *, json: options.Json = False) -> None:
 
 
 def del_(
-    ctx: typer.Context,
+    ctx: click.Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="The tokens' names, or their ids.", autocompletion=completion.tokens),
+        Argument(metavar="NAME...", help="The tokens' names, or their ids.", complete=completion.tokens),
     ],
 ) -> None:
     """Revoke tokens: at once, open streams included."""
@@ -91,7 +92,7 @@ def del_(
         tokens.remove(name)
 
 
-def _tokens(ctx: typer.Context, command: str) -> Tokens:
+def _tokens(ctx: click.Context, command: str) -> Tokens:
     from l2tpv3_api.auth.tokens import Tokens
 
     return Tokens(local_manager(ctx, command).paths.state)

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
 from l2tpv3.cli import options, selection
 from l2tpv3.cli.options import given
 from l2tpv3.cli.output.streams import use_utf8
+from l2tpv3.cli.parameters import Argument
 from l2tpv3.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ l2tpctl tunnel set siteb --local auto --udp-checksum off
 
 
 def add(
-    ctx: typer.Context,
+    ctx: click.Context,
     name: options.NewTunnel,
     *,
     remote: options.Remote,
@@ -98,7 +99,7 @@ def _summary(made: TunnelStatus) -> str:
 
 
 def show(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.AnyTunnel = None,
     *,
     brief: selection.Brief = False,
@@ -130,7 +131,7 @@ def show(
 
 
 def set_(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.TunnelName,
     *,
     remote: options.MaybeRemote = None,
@@ -163,7 +164,7 @@ def set_(
         print_tunnels([manager.tunnel(tunnel)])
 
 
-def del_(ctx: typer.Context, tunnels: options.TunnelNames) -> None:
+def del_(ctx: click.Context, tunnels: options.TunnelNames) -> None:
     """Delete tunnels with their sessions and their netdevs.
 
     All are gone when this returns. Where one of them is not there, none is deleted.
@@ -182,9 +183,9 @@ def delete_each(names: list[str], look: Callable[[str], object], delete: Callabl
 
 
 def rename(
-    ctx: typer.Context,
+    ctx: click.Context,
     tunnel: options.TunnelName,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="What it shall be called.")],
+    new: Annotated[str, Argument(metavar="NEW", help="What it shall be called.")],
 ) -> None:
     """Give a tunnel another name; nothing is interrupted.
 
@@ -195,13 +196,13 @@ def rename(
     print(f"tunnel {tunnel}: renamed to {new}", file=sys.stderr)
 
 
-def manager_of(ctx: typer.Context) -> Host:
+def manager_of(ctx: click.Context) -> Host:
     """The host that this run commands: this one, or the one that --host says."""
     host: Host = ctx.obj.host
     return host
 
 
-def local_manager(ctx: typer.Context, command: str) -> Manager:
+def local_manager(ctx: click.Context, command: str) -> Manager:
     """The manager of this host, for a command that can have no other. Raises UnavailableError where --host says one."""
     manager: Manager = ctx.obj.local_manager(command)
     return manager

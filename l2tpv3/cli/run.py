@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from l2tpv3.cli.typed import VALUED, Typed
 from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
+    import click
+
     from l2tpv3.cli.target import Aim
     from l2tpv3.host.base import Host
     from l2tpv3.host.manager import Manager
@@ -25,10 +26,6 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 PIPE_CLOSED = 141
 """Exit code when whoever read our output went away: 128 + SIGPIPE, as for any other program in a pipe."""
-
-
-_ALIKE = re.compile(r" \(?(?:Did you mean|Possible options:) ")
-"""What typer has between a word that is wrong and those that are like it."""
 
 
 class Invocation:
@@ -126,40 +123,49 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
 
         print(version_line())
         return 0
-    import typer
+    import click
 
     from l2tpv3.cli.app import command
 
-    root: Any = command()
-    # typer's exceptions moved (from click into typer) within the versions that we support: reach them by the
-    # one that is public in all, BadParameter, a UsageError, a ClickException.
-    click_exception: type[Exception] = typer.BadParameter.__mro__[2]
+    root = command()
     try:
         if COMPLETING in os.environ:
-            root.main(args=argv, prog_name=PROGRAM, obj=invocation)  # the shell asks for completions; exits
+            from l2tpv3.cli import shells
+
+            return shells.complete(root, os.environ[COMPLETING], invocation)
         with root.make_context(PROGRAM, list(argv), obj=invocation) as context:
             root.invoke(context)
-    except typer.Exit as done:
+    except click.exceptions.Exit as done:
         return done.exit_code
-    except SystemExit as done:
-        return done.code if isinstance(done.code, int) else 0
-    except click_exception as error:
+    except click.ClickException as error:
         raise _usage(error) from error
     return 0
 
 
-def _usage(error: Any) -> InvalidValueError:
+def _usage(error: click.ClickException) -> InvalidValueError:
     path = _path(getattr(error, "ctx", None))
     subject = path.removeprefix(PROGRAM).strip() or "usage"
-    message = " ".join(str(error.format_message()).split()).rstrip(".") or "a command is missing"
-    problem, *alike = _ALIKE.split(message, maxsplit=1)
-    problem = problem.rstrip(".")
+    problem, alike = _problem(error)
     remedy = f"`{path} --help` shows how"
-    if subject != "usage" and getattr(error, "option_name", None) in VALUED:
-        remedy = f"it stands before the command: `{PROGRAM} {error.option_name} VALUE {subject} ...`"
+    option = getattr(error, "option_name", None)
+    if subject != "usage" and option in VALUED:
+        remedy = f"it stands before the command: `{PROGRAM} {option} VALUE {subject} ...`"
     elif alike:
-        remedy = f"did you mean {alike[0].rstrip('?)').replace(', ', ' or ')}? {remedy}"
+        remedy = f"did you mean {' or '.join(alike)}? {remedy}"
     return InvalidValueError(subject, problem[:1].lower() + problem[1:], remedy)
+
+
+def _problem(error: click.ClickException) -> tuple[str, list[str]]:
+    """What is wrong, and what may have been meant."""
+    import click
+
+    from l2tpv3.cli.click_classes import NoSuchCommandError
+
+    if isinstance(error, click.NoSuchOption):
+        return f"no such option: {error.option_name}", sorted(error.possibilities or [])
+    if isinstance(error, NoSuchCommandError):
+        return error.message, [repr(word) for word in error.alike]
+    return " ".join(error.format_message().split()).rstrip(".") or "a command is missing", []
 
 
 def _path(context: Any) -> str:
