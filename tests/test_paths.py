@@ -11,7 +11,7 @@ import pytest
 from l2tpv3.paths import Paths
 from tests.hosts import Host
 
-_PRINT = "from l2tpv3 import Places; p = Places.from_environment(); print(p.state, p.runtime)"
+_PRINT = "from l2tpv3 import Paths; p = Paths.from_environment(); print(p.state, p.runtime)"
 
 
 def test_the_environment_names_both(monkeypatch: pytest.MonkeyPatch) -> None:

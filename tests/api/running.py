@@ -27,14 +27,14 @@ LIMIT_S = 30.0
 
 _PROGRAM = """
 import sys
-from l2tpv3 import Manager, Places
+from l2tpv3 import Manager, Paths
 from l2tpv3.cli import main
 from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.memory_links import memory_makers
 memory = MemoryDatapath()
 placer = MemoryConfigurator(memory, frozenset({(None, "br0")}))
-manager = Manager(Places.from_environment(), [memory], placer, memory_makers(placer))
+manager = Manager(Paths.from_environment(), [memory], placer, memory_makers(placer))
 sys.exit(main(sys.argv[1:], manager=manager))
 """
 

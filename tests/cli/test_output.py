@@ -29,9 +29,9 @@ from l2tpv3.config import load
 from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3.host.manager import Manager
-from l2tpv3.paths import Places
+from l2tpv3.paths import Paths
 datapath = MemoryDatapath()
-manager = Manager(Places.from_environment(), [datapath], MemoryConfigurator(datapath, frozenset()))
+manager = Manager(Paths.from_environment(), [datapath], MemoryConfigurator(datapath, frozenset()))
 manager.add_tunnel("siteb", {"remote": "127.0.0.2"})
 manager.add_session("siteb", "lan", {"netns": "büro→"})
 manager.set_session("siteb", "lan", {"mtu": "1300"})
