@@ -14,7 +14,7 @@ from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.resolve import allocate
 from l2tpv3.testing.datapath import MemoryDatapath
-from tests.test_plan import session_words
+from tests.reconcile.test_plan import session_words
 
 
 def _settle(words: dict[str, Any], old: SessionSpec | None) -> SessionSpec:
