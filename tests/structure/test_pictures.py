@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 
@@ -34,3 +38,27 @@ def test_what_follows_from_other_imports_is_not_drawn() -> None:
     assert packages.without_shortcuts(imports) == {"a": {"b"}, "b": {"c"}, "c": set()}
     with pytest.raises(ValueError, match="circle: a, b"):
         packages.heights({"a": {"b"}, "b": {"a"}})
+
+
+def test_the_recording_of_the_demo_has_each_step_and_command() -> None:
+    recorded = "".join(ElementTree.parse(IMAGES / "demo.svg").getroot().itertext())
+    scenario = tomllib.loads((IMAGES.parents[1] / "netns-lab/scenarios/demo/scenario.toml").read_text())
+    for step in scenario["steps"]:
+        assert step["say"] in recorded, "run docs/images/demo: the demo is another one now"
+        runs = step.get("run", [])
+        for command in [runs] if isinstance(runs, str) else runs:
+            fixed, *_ = command.partition(" {")
+            assert fixed in recorded, "run docs/images/demo: the demo runs other commands now"
+    count = len(scenario["steps"])
+    assert f"demo: {count} of {count} steps as expected" in recorded
+
+
+def test_a_recording_is_wrapped_and_coloured_as_in_the_terminal() -> None:
+    demo = _script("demo")
+    lines = demo.record([sys.executable, "-c", r"print('\x1b[32;1m<ok>\x1b[0m ' + 'x' * 120); print()"])
+    drawn = ElementTree.fromstring(demo.draw(lines))
+    rows = [list(one.itertext()) for one in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert rows == [["<ok>", " " + "x" * 111], ["x" * 9]]
+    assert 'class="g b"' in demo.draw(lines)
+    with pytest.raises(subprocess.CalledProcessError):
+        demo.record(["false"])
