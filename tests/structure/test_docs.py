@@ -1,0 +1,26 @@
+"""What the documentation says of this repository's own files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_PATH = re.compile(r"`(?!l2tpv3/\w+/v\d`)((?:l2tpv3|api|tests|docs|bench|netns-lab|systemd)/[\w./-]+)`")
+"""A file or folder between backquotes; the names of JSON schemas (l2tpv3/status/v1) look alike."""
+
+
+def test_each_file_that_a_page_names_is_there() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    missing = [
+        f"{page.name}: {path}" for page in pages for path in _PATH.findall(page.read_text()) if _is_missing(path)
+    ]
+    assert not missing
+
+
+def test_a_missing_file_is_noticed() -> None:
+    assert _is_missing("l2tpv3/nowhere.py") and not _is_missing("l2tpv3/errors.py")
+
+
+def _is_missing(path: str) -> bool:
+    return not (ROOT / path).exists()
