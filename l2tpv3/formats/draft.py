@@ -46,6 +46,11 @@ class Draft:
     sessions: list[Draft] = field(default_factory=list)
     wrong: set[str] = field(default_factory=set)
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a link, not a tunnel or a session."""
+        return "type" in self.words
+
     def set(self, word: str, value: Any, place: Place) -> None:
         """Set one word."""
         self.words[word] = value
@@ -98,9 +103,9 @@ def finish(
 
     Ids of ours clash as they do in files of ours. Raises ConfigError with all complaints.
     """
-    tunnels = [draft for draft in drafts if "type" not in draft.words]
+    tunnels = [draft for draft in drafts if not draft.is_link]
     reads = [read for draft in tunnels if (read := _tunnel(draft, complaints)) is not None]
-    links = [link for draft in drafts if "type" in draft.words and (link := _link(draft, complaints)) is not None]
+    links = [link for draft in drafts if draft.is_link and (link := _link(draft, complaints)) is not None]
     findings = Findings()
     find_clashes(reads, links, findings)
     problems = [*complaints.problems, *findings.problems]
@@ -108,8 +113,7 @@ def finish(
         remedy = "look whether the format is the right one"
         problems = [Problem(files[0], 0, "", "there is no L2TPv3 ethernet tunnel in it", remedy)]
     if problems:
-        order = {file: number for number, file in enumerate(files)}
-        raise ConfigError(sorted(problems, key=lambda one: (order[one.file], one.line)))
+        raise ConfigError(sorted(problems, key=lambda one: (files.index(one.file), one.line)))
     if warn is not None:
         _warn_of_netdevs_left_down(tunnels, complaints)
         for warning in complaints.warnings:

@@ -32,6 +32,10 @@ class _Section:
     place: Place
     options: list[tuple[str, str, Place]] = field(default_factory=list)
 
+    def is_interface(self, protocol: str) -> bool:
+        """Whether it is an interface of that protocol."""
+        return self.kind == "interface" and self.get("proto") == protocol
+
     def get(self, key: str) -> str:
         """The last value, "" without one."""
         return next((value for name, value, _ in reversed(self.options) if name == key), "")
@@ -45,19 +49,17 @@ def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The tunnels of the files, named tID, with sessions sID, and the bridges that have them as ports."""
     sections = [section for file, text in texts for section in _sections(file, text, complaints)]
     script = Script(complaints)
-    netdevs = {}
-    for section in sections:
-        if section.kind == "interface" and section.get("proto") == "l2tpv3" and section.get("disabled") != "1":
-            netdevs[section.name] = _netdev(section)
-            for words in _interface(section, netdevs[section.name], complaints):
-                script.take(words, section.place)
+    ours = [section for section in sections if section.is_interface("l2tpv3") and section.get("disabled") != "1"]
+    netdevs = {section.name: _netdev(section) for section in ours}
+    for section in ours:
+        for words in _interface(section, netdevs[section.name], complaints):
+            script.take(words, section.place)
     for section in sections:
         for words, place in _bridge(section, netdevs):
             script.take(words, place)
     for section in sections:
-        device = section.get("device") or section.get("ifname")
-        if section.kind == "interface" and section.get("proto") == "static" and " " not in device:
-            for words in _addresses(section, netdevs.get(device.removeprefix("@"), device)):
+        if section.is_interface("static"):
+            for words in _addresses_of_another(section, netdevs):
                 script.take(words, section.place)
     return script.finished()
 
@@ -126,6 +128,13 @@ def _addresses(section: _Section, netdev: str) -> Iterator[list[str]]:
             yield ["ip", "addr", "add", address, "dev", netdev]
     for address, _ in section.all("ip6addr"):
         yield ["ip", "addr", "add", address, "dev", netdev]
+
+
+def _addresses_of_another(section: _Section, netdevs: dict[str, str]) -> Iterator[list[str]]:
+    """Addresses of a netdev, or of another interface (`@NAME`), that an interface without a protocol gives."""
+    device = section.get("device") or section.get("ifname")
+    if " " not in device:
+        yield from _addresses(section, netdevs.get(device.removeprefix("@"), device))
 
 
 def _bridge(section: _Section, netdevs: dict[str, str]) -> Iterator[tuple[list[str], Place]]:

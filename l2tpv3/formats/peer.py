@@ -42,19 +42,24 @@ def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl", name: str | None = 
 
 def _notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
     notes = []
-    if any(session.spec.tx_cookie or session.spec.rx_cookie for session in tunnel.sessions):
+    vlans = [session for session in tunnel.sessions if session.spec.vlan is not None]
+    if any(map(_has_cookie, tunnel.sessions)):
         notes.append("these commands hold the cookies in clear; they are as secret as the cookies")
     if tunnel.foreign and tunnel.sessions:
         notes.append("something else made this tunnel: whether its sessions have a sublayer is a guess (default)")
     if dialect == "l2tpctl" and _scope(tunnel.spec.remote):
         notes.append("link-local addresses: put the other end's netdev in place of NETDEV")
-    if dialect == "iproute2" and any(waits(session) for session in tunnel.sessions):
+    if dialect == "iproute2" and any(map(waits, tunnel.sessions)):
         notes.append("`ip l2tp` can't set a reorder timeout: packets out of order are dropped at the other end")
-    if any(session.spec.vlan is not None for session in tunnel.sessions) and dialect in ("l2tpctl", "cisco"):
+    if vlans and dialect in ("l2tpctl", "cisco"):
         notes.append("a VLAN may have another number at the other end: put that there in place of ours")
-    elif dialect != "l2tpctl":
-        notes += [_tagged(session, dialect) for session in tunnel.sessions if session.spec.vlan is not None]
+    else:
+        notes += [_tagged(session, dialect) for session in vlans]
     return notes
+
+
+def _has_cookie(session: SessionStatus) -> bool:
+    return bool(session.spec.tx_cookie or session.spec.rx_cookie)
 
 
 def _tagged(session: SessionStatus, dialect: str) -> str:

@@ -105,13 +105,7 @@ def _setting(name: str, key: str, value: str, own: dict[str, str]) -> Iterator[s
     text = shlex.quote(value)
     match key.replace("-", "_"):
         case "address":
-            mask = own.get("netmask", "")
-            if "/" not in value and mask.isdigit():
-                text = shlex.quote(f"{value}/{mask}")
-            elif "/" not in value and mask:
-                yield f"ifconfig {name} {text} netmask {shlex.quote(mask)}"
-                return
-            yield f"ip addr add {text} dev {name}"
+            yield _address(name, value, own.get("netmask", ""))
         case "mtu":
             yield f"ip link set dev {name} mtu {text}"
         case "hwaddress":
@@ -127,3 +121,12 @@ def _setting(name: str, key: str, value: str, own: dict[str, str]) -> Iterator[s
             yield f"ip link set dev {name} type bridge forward_delay {round(float(value) * 100)}"
         case "bridge_vlan_aware":
             yield f"ip link set dev {name} type bridge vlan_filtering {'1' if value == 'yes' else '0'}"
+
+
+def _address(name: str, value: str, mask: str) -> str:
+    """The command that gives an address. mask: the netmask, the prefix's length in bits, or ""."""
+    if mask.isdigit() and "/" not in value:
+        value = f"{value}/{mask}"
+    elif mask and "/" not in value:
+        return f"ifconfig {name} {shlex.quote(value)} netmask {shlex.quote(mask)}"
+    return f"ip addr add {shlex.quote(value)} dev {name}"

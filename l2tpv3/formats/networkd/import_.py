@@ -43,11 +43,16 @@ class _Section:
         return next((value for name, value, _ in reversed(self.settings) if name == key), "")
 
 
+_Unit = list[_Section]
+"""The sections of one file."""
+
+
 def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
     """The tunnels of the files, and the bridges that they make."""
     units = [unit for file, text in texts for unit in _units(list(_sections(file, text, complaints)))]
     drafts: list[Draft] = []
     bridges = Bridges(complaints)
+    networks: list[_Unit] = []
     for unit in units:
         kinds = {section.last("Kind") for section in unit if section.name == "NetDev"}
         if kinds == {"l2tp"}:
@@ -55,16 +60,22 @@ def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:
         elif kinds == {"bridge"}:
             _bridge(unit, bridges, complaints)
         elif not kinds:
-            for section in unit:
-                if section.name in ("L2TP", "L2TPSession"):
-                    complaints.add(section.place, f"[{section.name}] without [NetDev] above it", "give the whole file")
-    networks = [unit for unit in units if unit[0].name == "Match" and not any(one.name == "NetDev" for one in unit)]
+            _no_netdev(unit, complaints)
+            if unit[0].name == "Match":
+                networks.append(unit)
     networks.sort(key=lambda unit: unit[0].place.file.name)  # keeps the order of those in one file
-    sessions: dict[tuple[str | None, str], Draft] = {
-        (None, str(one.words["ifname"])): one for draft in drafts for one in draft.sessions if "ifname" in one.words
-    }
-    _Networks(networks, bridges, complaints).apply({ifname: one for (_, ifname), one in sessions.items()})
-    return [*drafts, *bridges.finished(drafts, sessions)]
+    sessions = {}
+    for draft in drafts:
+        sessions.update({str(one.words["ifname"]): one for one in draft.sessions if "ifname" in one.words})
+    _Networks(networks, bridges, complaints).apply(sessions)
+    return [*drafts, *bridges.finished(drafts, {(None, ifname): one for ifname, one in sessions.items()})]
+
+
+def _no_netdev(unit: _Unit, complaints: Warnings) -> None:
+    """Complain of sections that only a .netdev has."""
+    for section in unit:
+        if section.name in ("L2TP", "L2TPSession"):
+            complaints.add(section.place, f"[{section.name}] without [NetDev] above it", "give the whole file")
 
 
 # -- files as sections -------------------------------------------------------------------------------------------------
@@ -105,9 +116,9 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield begun, whole.strip()
 
 
-def _units(sections: list[_Section]) -> list[list[_Section]]:
+def _units(sections: list[_Section]) -> list[_Unit]:
     """The files that they were. A .netdev may have a [Match] of its own, above [NetDev]."""
-    units: list[list[_Section]] = []
+    units: list[_Unit] = []
     for section in sections:
         names = [other.name for other in units[-1]] if units else []
         fresh = section.name == "Match" or (section.name == "NetDev" and names != ["Match"])
@@ -120,32 +131,44 @@ def _units(sections: list[_Section]) -> list[list[_Section]]:
 # -- .netdev -----------------------------------------------------------------------------------------------------------
 
 
-def _tunnel(unit: list[_Section], taken: set[str], complaints: Warnings) -> Draft:
+def _tunnel(unit: _Unit, taken: set[str], complaints: Warnings) -> Draft:
     head = next(section for section in unit if section.name == "NetDev")
     draft = Draft(name_from(head.last("Name"), taken, "tunnel"), head.place)
     draft.words["encap"] = "udp"
-    none = {"tx": True, "rx": True}  # networkd's default over IPv6 is no checksums
-    checksum = False  # and over IPv4
+    checksums = _Checksums()
     for section in unit:
-        if section.name == "L2TPSession":
+        if section.name == "L2TP":
+            _tunnel_section(section, draft, checksums, complaints)
+        elif section.name == "L2TPSession":
             draft.sessions.append(_session(section, {one.name for one in draft.sessions}, complaints))
         elif section.name == "Match" and section.settings:
             complaints.warn(section.place, "[Match] of a .netdev is not imported", "it will be made everywhere")
-        elif section.name not in ("NetDev", "L2TP", "Match"):
+        elif section.name not in ("NetDev", "Match"):
             complaints.add(section.place, f"[{section.name}] does not belong to an l2tp .netdev", "take it out")
-        for key, value, place in section.settings if section.name == "L2TP" else ():
-            if key in _TUNNEL and value:
-                draft.set(_TUNNEL[key], value, place)
-            elif key == "Local":
-                _local(draft, value, place, complaints)
-            elif key in _CHECKSUM:
-                checksum = _flag(key, value, place, complaints)
-            elif key in _NO_CHECKSUM:
-                none[_NO_CHECKSUM[key]] = _flag(key, value, place, complaints)
-            elif key not in _TUNNEL:
-                complaints.add(place, f"{quoted(key)} is unknown in [L2TP]", "see systemd.netdev(5)")
-    _finish(draft, checksum, none, complaints)
+    _finish(draft, checksums, complaints)
     return draft
+
+
+@dataclass(slots=True)
+class _Checksums:
+    """What is said of UDP checksums; networkd's default is none. over_ipv4: sent. none: whether IPv6 goes without."""
+
+    over_ipv4: bool = False
+    none: dict[str, bool] = field(default_factory=lambda: {"tx": True, "rx": True})
+
+
+def _tunnel_section(section: _Section, draft: Draft, checksums: _Checksums, complaints: Warnings) -> None:
+    for key, value, place in section.settings:
+        if key in _TUNNEL and value:
+            draft.set(_TUNNEL[key], value, place)
+        elif key == "Local":
+            _local(draft, value, place, complaints)
+        elif key in _CHECKSUM:
+            checksums.over_ipv4 = _flag(key, value, place, complaints)
+        elif key in _NO_CHECKSUM:
+            checksums.none[_NO_CHECKSUM[key]] = _flag(key, value, place, complaints)
+        elif key not in _TUNNEL:
+            complaints.add(place, f"{quoted(key)} is unknown in [L2TP]", "see systemd.netdev(5)")
 
 
 def _local(draft: Draft, value: str, place: Place, complaints: Warnings) -> None:
@@ -158,17 +181,18 @@ def _local(draft: Draft, value: str, place: Place, complaints: Warnings) -> None
     draft.set("local", address, place)
 
 
-def _finish(draft: Draft, checksum: bool, none: dict[str, bool], complaints: Warnings) -> None:  # noqa: FBT001
+def _finish(draft: Draft, checksums: _Checksums, complaints: Warnings) -> None:
     demanded = ["id", "peer-id"]
     if draft.words["encap"] == "ip":
         draft.words = {word: value for word, value in draft.words.items() if not word.endswith("-port")}
     else:
         demanded += ["local-port", "remote-port"]
         v6 = ":" in draft.words.get("remote", "")
+        none = checksums.none
         if v6 and none["tx"] != none["rx"]:
             problem = "UDP checksums in one direction only are not supported"
             complaints.add(draft.place, problem, "give UDP6CheckSumTx= and UDP6CheckSumRx= alike")
-        draft.words["udp-checksum"] = "on" if (not none["tx"] if v6 else checksum) else "off"
+        draft.words["udp-checksum"] = "on" if (not none["tx"] if v6 else checksums.over_ipv4) else "off"
     for key, word in _TUNNEL.items():
         if word in demanded and word not in draft.words:
             complaints.add(draft.place, f"{key}= is missing, which networkd demands", "give it")
@@ -199,7 +223,7 @@ def _session(section: _Section, taken: set[str], complaints: Warnings) -> Draft:
 _BRIDGE_SWITCHES = {"STP": "stp", "VLANFiltering": "vlan-filtering", "MulticastSnooping": "igmp-snooping"}
 
 
-def _bridge(unit: list[_Section], bridges: Bridges, complaints: Warnings) -> None:
+def _bridge(unit: _Unit, bridges: Bridges, complaints: Warnings) -> None:
     """A .netdev of kind bridge."""
     head = next(section for section in unit if section.name == "NetDev")
     draft = bridges.add(None, head.last("Name"), head.place).draft
@@ -221,7 +245,7 @@ def _bridge(unit: list[_Section], bridges: Bridges, complaints: Warnings) -> Non
 class _Networks:
     """The .network files in networkd's order. To each netdev the first that matches is applied, and no other."""
 
-    def __init__(self, units: list[list[_Section]], bridges: Bridges, complaints: Warnings) -> None:
+    def __init__(self, units: list[_Unit], bridges: Bridges, complaints: Warnings) -> None:
         self._units, self._bridges, self._complaints = units, bridges, complaints
 
     def apply(self, sessions: dict[str, Draft]) -> None:
@@ -252,42 +276,54 @@ class _Networks:
                 return
 
     def _setting(self, draft: Draft, ifname: str, section: str, key: str, value: str, place: Place) -> None:
-        is_link = "type" in draft.words
-        if (section, key) in (("Network", "Address"), ("Address", "Address")):
-            draft.set("address", [*draft.words.get("address", []), value] if value else [], place)
-        elif (section, key) == ("Network", "Bridge") and value and not is_link:
-            self._bridges.join(None, ifname, value, place)
-            draft.set("bridge", value, place)
-        elif (section, key) == ("Bridge", "Isolated") and not is_link:
-            isolated = _flag(key, value, place, self._complaints)
-            self._bridges.port(None, ifname, place).isolated = place if isolated else None
-        elif (section, key) == ("Network", "VRF") and value:
-            self._complaints.add_vrf(place, ifname)
-        elif section == "BridgeVLAN" and not is_link:
-            remedy = "take it out, and give the VLANs to the link with `vlan = [...]` afterwards"
-            self._complaints.add(place, f"[BridgeVLAN] {key}= of {ifname} can't be imported", remedy)
-        elif (section, key) == ("Link", "MTUBytes") and value:
-            draft.set("mtu", value, place)
-        elif (section, key) == ("Link", "MACAddress") and value:
-            draft.set("mac", value, place)
-        elif (section, key) == ("Link", "ActivationPolicy"):
-            up = value not in ("down", "always-down", "manual")
-            draft.set("up", ("on" if up else "off") if is_link else up, place)
-        else:
-            self._complaints.warn(place, f"[{section}] {key}= of {ifname} is not imported", "set it by other means")
+        """Give a session's netdev or a bridge what one line says."""
+        match section, key:
+            case ("Network" | "Address", "Address"):
+                draft.set("address", [*draft.words.get("address", []), value] if value else [], place)
+            case ("Network", "VRF") if value:
+                self._complaints.add_vrf(place, ifname)
+            case ("Link", "MTUBytes") if value:
+                draft.set("mtu", value, place)
+            case ("Link", "MACAddress") if value:
+                draft.set("mac", value, place)
+            case ("Link", "ActivationPolicy"):
+                up = value not in ("down", "always-down", "manual")
+                draft.set("up", ("on" if up else "off") if draft.is_link else up, place)
+            case _ if draft.is_link or not self._port_setting(draft, ifname, section, key, value, place):
+                self._complaints.warn(place, f"[{section}] {key}= of {ifname} is not imported", "set it by other means")
 
-    def _other_ports(self, unit: list[_Section], sessions: dict[str, Draft]) -> None:
+    def _port_setting(self, draft: Draft, ifname: str, section: str, key: str, value: str, place: Place) -> bool:
+        """What a line says of a session's netdev as a port of a bridge. Whether it is such a line."""
+        match section, key:
+            case ("Network", "Bridge") if value:
+                self._bridges.join(None, ifname, value, place)
+                draft.set("bridge", value, place)
+            case ("Bridge", "Isolated"):
+                isolated = _flag(key, value, place, self._complaints)
+                self._bridges.port(None, ifname, place).isolated = place if isolated else None
+            case ("BridgeVLAN", _):
+                remedy = "take it out, and give the VLANs to the link with `vlan = [...]` afterwards"
+                self._complaints.add(place, f"[BridgeVLAN] {key}= of {ifname} can't be imported", remedy)
+            case _:
+                return False
+        return True
+
+    def _other_ports(self, unit: _Unit, sessions: dict[str, Draft]) -> None:
         """NICs that a file puts into a bridge of these files, where it names them."""
         network = next((section for section in unit if section.name == "Network" and section.last("Bridge")), None)
         bridge = network.last("Bridge") if network is not None else ""
         if network is None or self._bridges.get(None, bridge) is None:
             return
-        patterns = name_patterns(value for key, value, _ in unit[0].settings if key == "Name")
         isolated = any(section.last("Isolated").lower() in _YES for section in unit if section.name == "Bridge")
-        for pattern in patterns:
+        for pattern in _names_matched(unit):
             if GLOB & set(pattern) or pattern.startswith("!"):
                 problem = f"which other netdevs match {quoted(pattern)} and are in the bridge {bridge} can't be told"
                 self._complaints.warn(unit[0].place, problem, "add them to the link's `over`")
             elif pattern not in sessions and self._bridges.get(None, pattern) is None:
                 self._bridges.join(None, pattern, bridge, network.place)
                 self._bridges.port(None, pattern, network.place).isolated = network.place if isolated else None
+
+
+def _names_matched(unit: _Unit) -> list[str]:
+    """The names and patterns of names of a .network's [Match]."""
+    return list(name_patterns(value for key, value, _ in unit[0].settings if key == "Name"))

@@ -83,19 +83,7 @@ class _Reader:
         path = ("tunnel", key)
         draft.words |= {"encap": "udp"}
         for word, value in content.items():
-            place = self._place(*path, word)
-            if word in ("local", "peer"):
-                self._endpoint(draft, word, value, place)
-            elif word in ("tid", "ptid"):
-                draft.set("id" if word == "tid" else "peer-id", self._integer(word, value, place), place)
-            elif word == "encap":
-                draft.set("encap", value, place)
-            elif word == "version":
-                self._only(word, value, "l2tpv3", place)
-            elif word == "hello_timeout":
-                self._complaints.warn(place, "HELLO messages are not imported", "the peer has to do without, too")
-            elif word not in _CONTROL and word != "session":
-                self._complaints.add(place, f"{quoted(word)} is unknown to ql2tpd", "see ql2tpd.toml(5)")
+            self._tunnel_word(draft, word, value, self._place(*path, word))
         for word in ("tid", "ptid", "version", "encap"):
             if word not in content:
                 self._complaints.add(draft.place, f"{word} is missing, which ql2tpd demands", "give it")
@@ -107,6 +95,20 @@ class _Reader:
         for name in sessions:
             self._session(draft, self._table(sessions, name, (*path, "session")), (*path, "session", name))
         return draft
+
+    def _tunnel_word(self, draft: Draft, word: str, value: Any, place: Place) -> None:
+        if word in ("local", "peer"):
+            self._endpoint(draft, word, value, place)
+        elif word in ("tid", "ptid"):
+            draft.set("id" if word == "tid" else "peer-id", self._integer(word, value, place), place)
+        elif word == "encap":
+            draft.set("encap", value, place)
+        elif word == "version":
+            self._only(word, value, "l2tpv3", place)
+        elif word == "hello_timeout":
+            self._complaints.warn(place, "HELLO messages are not imported", "the peer has to do without, too")
+        elif word not in _CONTROL and word != "session":
+            self._complaints.add(place, f"{quoted(word)} is unknown to ql2tpd", "see ql2tpd.toml(5)")
 
     def _endpoint(self, draft: Draft, word: str, value: object, place: Place) -> None:
         match = _ENDPOINT.fullmatch(value) if isinstance(value, str) else None

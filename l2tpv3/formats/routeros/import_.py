@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from l2tpv3.formats.bridges import Bridges
 from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
@@ -83,32 +84,43 @@ def _interface(item: _Item, tunnels: dict[str, Draft], complaints: Warnings) -> 
     session = Draft(name_from(ifname, taken, "l2tp-ether"), place)
     tunnel = Draft(session.name, place, sessions=[session])
     tunnels[ifname] = tunnel
-    over_ip = words.get("l2tp-proto-version") == "l2tpv3-ip"
-    tunnel.words |= {"encap": "ip" if over_ip else "udp"}
-    if not over_ip:
-        tunnel.words |= {"local-port": UDP_PORT, "remote-port": UDP_PORT}
-        tunnel.words["udp-checksum"] = "on" if ":" in words.get("connect-to", "") else "off"
+    tunnel.words |= _outer_words(words)
     sublayer = "default" if words.get("use-l2-specific-sublayer") == "yes" else "none"
     session.words |= {"tx-cookie": b"", "rx-cookie": b"", "sublayer": sublayer, "mtu": _DEFAULT_MTU, "ifname": ifname}
     if words.get("disabled", "yes") == "yes":  # an export leaves out defaults, and a new interface is disabled
         session.set("up", value=False, place=place)
     for key, value in words.items():
-        if key in _TUNNEL and value:
-            tunnel.set(_TUNNEL[key], value, place)
-        elif key in _SESSION and value != "auto":
-            session.set(_SESSION[key], value, place)
-        elif key in _COOKIES and value:
-            session.set(_COOKIES[key], value, place)
-        elif key == "use-ipsec":
-            if value != "no":
-                problem = f"{ifname} is protected by IPsec, which can't be imported"
-                complaints.add(place, problem, "take use-ipsec out, and protect it by other means before packets pass")
-        elif key not in (*_SPECIAL, *_TUNNEL, *_SESSION, *_COOKIES):
-            complaints.warn(place, f"{quoted(key)} of {ifname} is not imported", "set it by other means")
+        _setting(key, value, place, tunnel, complaints)
     for key in _NEEDED:
         if not words.get(key):
             tunnel.wrong.add(_TUNNEL.get(key, key))
             complaints.add(place, f"{key} of {quoted(ifname)} is missing", "give it")
+
+
+def _outer_words(words: dict[str, str]) -> dict[str, Any]:
+    """What RouterOS has fixed, or as a default, of the packets on the underlay."""
+    if words.get("l2tp-proto-version") == "l2tpv3-ip":
+        return {"encap": "ip"}
+    checksum = "on" if ":" in words.get("connect-to", "") else "off"
+    return {"encap": "udp", "local-port": UDP_PORT, "remote-port": UDP_PORT, "udp-checksum": checksum}
+
+
+def _setting(key: str, value: str, place: Place, tunnel: Draft, complaints: Warnings) -> None:
+    """Give a tunnel and its session one setting of the interface."""
+    (session,) = tunnel.sessions
+    ifname = session.words["ifname"]
+    if key in _TUNNEL and value:
+        tunnel.set(_TUNNEL[key], value, place)
+    elif key in _SESSION and value != "auto":
+        session.set(_SESSION[key], value, place)
+    elif key in _COOKIES and value:
+        session.set(_COOKIES[key], value, place)
+    elif key == "use-ipsec":
+        if value != "no":
+            problem = f"{ifname} is protected by IPsec, which can't be imported"
+            complaints.add(place, problem, "take use-ipsec out, and protect it by other means before packets pass")
+    elif key not in (*_SPECIAL, *_TUNNEL, *_SESSION, *_COOKIES):
+        complaints.warn(place, f"{quoted(key)} of {ifname} is not imported", "set it by other means")
 
 
 def _join_bridges(items: list[_Item], bridges: Bridges, complaints: Warnings) -> None:
