@@ -48,18 +48,28 @@ def describe_each(steps: Sequence[AnyStep]) -> list[StepText | None]:
 class _Description:
     def __init__(self, steps: Sequence[AnyStep]) -> None:
         self._steps = steps
-        removed = {one.tunnel.spec.name: one.tunnel for one in steps if isinstance(one, DelTunnel)}
-        made = {one.tunnel.spec.name: one.tunnel for one in steps if isinstance(one, AddTunnel)}
-        self._anew = {name: (old, made[name]) for name, old in removed.items() if name in made}
-        whys = (one for one in steps if isinstance(one, DelTunnel) and one.why)
-        self._why = {one.tunnel.spec.name: one.why for one in reversed(list(whys))}
-        self._gone = {_name(one): one for one in steps if isinstance(one, DelSession)}
-        self._again = {_name(one): one for one in steps if isinstance(one, AddSession)}
+        self._why: dict[str, str] = {}  # the first reason for which a tunnel of that name goes
+        self._gone: dict[_Name, DelSession] = {}
+        self._again: dict[_Name, AddSession] = {}
         self._set: dict[_Name, list[SetSession | SetNetdev]] = {}
-        for one in steps:
-            if isinstance(one, (SetSession, SetNetdev)):
-                self._set.setdefault(_name(one), []).append(one)
         self._said: set[object] = set()
+        removed: dict[str, TunnelRecord] = {}
+        made: dict[str, TunnelRecord] = {}
+        for one in steps:
+            match one:
+                case DelTunnel():
+                    removed[one.tunnel.spec.name] = one.tunnel
+                    if one.why:
+                        self._why.setdefault(one.tunnel.spec.name, one.why)
+                case AddTunnel():
+                    made[one.tunnel.spec.name] = one.tunnel
+                case DelSession():
+                    self._gone[_name(one)] = one
+                case AddSession():
+                    self._again[_name(one)] = one
+                case SetSession() | SetNetdev():
+                    self._set.setdefault(_name(one), []).append(one)
+        self._anew = {name: (old, made[name]) for name, old in removed.items() if name in made}
 
     def lines(self) -> Iterator[StepText | None]:
         for step in self._steps:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from l2tpv3.errors import MissingError
 from l2tpv3.links.kinds.bridge import stp_runs
 from l2tpv3.model.fields import link_fields
-from l2tpv3.model.links.observed import LinksSeen, MemberState
+from l2tpv3.model.links.observed import LinksSeen, LinkState, MemberState
 from l2tpv3.model.links.options import BondOptions, BridgeOptions
 from l2tpv3.model.links.order import in_order
 from l2tpv3.model.links.record import LinkRecord, Links, below, specs_of
 from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.record import Records
+from l2tpv3.model.status import NetdevState
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
 
@@ -79,23 +80,16 @@ class _Plan:
 
     def _why_anew(self, name: str) -> str:
         """Why a link that is there has to be made anew; empty when it can stay."""
-        wanted, seen = self.change.wanted[name], self.seen[name]
+        wanted = self.change.wanted[name]
         spec = wanted.resolved
-        bound = not spec.options.loose
         for old in self._beliefs(name):
-            if old.spec.type is not spec.type:
-                return "type can't change in place"
-            words = [word for word in old.spec.options.changed_words(spec.options) if not _in_place(spec, word)]
-            places = [word for word in ("over-netns", "netns") if _place(old, word) != _place(wanted, word)]
-            over = ["over"] if bound and old.spec.over != spec.over else []
-            if changed := [*over, *places, *words]:
+            if changed := _fixed_words(old, wanted):
                 return f"{', '.join(changed)} can't change in place"
-        told = [word for word, value in seen.words.items() if value is not None and not _in_place(spec, word)]
-        wrong = [word for word in told if seen.words[word] != spec.to_words()[word]]
-        if wrong:
+        if wrong := _wrong_fixed_words(spec, self.seen[name].words):
             return f"{', '.join(wrong)} is not as wanted"
-        if beneath := [one for one in spec.over if one in self.renewed]:
-            return f"{beneath[0]} is made anew" if bound else ""
+        beneath = [one for one in spec.over if one in self.renewed]
+        if beneath and not spec.options.loose:
+            return f"{beneath[0]} is made anew"
         return ""
 
     def _what_it_may_be(self, name: str) -> list[LinkRecord]:
@@ -118,19 +112,26 @@ class _Plan:
         for name in self.order:
             if not self._covers(name):
                 continue
-            wanted = change.wanted[name]
             waits = self._waits(name)
             if name not in self.seen or name in self.gone:
-                why = self.gone.get(name) or ("it is not there" if name in change.old else "")
-                step = AddLink(link=wanted, why=why, below=self._below(wanted))
-                # A bridge is there before the session that joins it, even when it is over that session itself.
-                early = not waits or (wanted.spec.options.loose and not wanted.spec.options.least_over)
-                (before if early else after).append(step)
-                if waits and early:
-                    after.append(self._set(wanted, ("over",), "its members are made"))
+                early, late = self._make(name, waits=waits)
+                before += early
+                after += late
             elif words := self._differing(name):
-                (after if waits else before).append(self._set(wanted, words, ""))
+                (after if waits else before).append(self._set(change.wanted[name], words, ""))
         return tuple(before), tuple(after)
+
+    def _make(self, name: str, *, waits: bool) -> tuple[list[LinkStep], list[LinkStep]]:
+        """The steps that make a link, before those of tunnels and after them."""
+        wanted = self.change.wanted[name]
+        why = self.gone.get(name) or ("it is not there" if name in self.change.old else "")
+        step = AddLink(link=wanted, why=why, below=self._below(wanted))
+        if not waits:
+            return [step], []
+        # A bridge is there before the session that joins it, even when it is over that session itself.
+        if wanted.spec.options.loose and not wanted.spec.options.least_over:
+            return [step], [self._set(wanted, ("over",), "its members are made")]
+        return [], [step]
 
     def _from_the_top(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
         """What lies on another goes first."""
@@ -170,36 +171,52 @@ class _Plan:
         """The words in which a link that can stay differs from what is wanted."""
         wanted, seen = self.change.wanted[name], self.seen[name]
         spec = wanted.spec
-        words: dict[str, None] = {}
-        lacking = self.change.seen.lacking.get(name, frozenset())
-        below_now = {*self._below(wanted).values()} - lacking  # a NIC that is not there can't join
-        before = {ifname for old in self._beliefs(name) for ifname in self._below_before(old).values()}
-        # What somebody else, or a session by its own `bridge`, has put there is left alone.
-        moved = not below_now <= {*seen.over} or not (before & {*seen.over}) <= below_now
-        if spec.options.loose and (moved or any(one in self.renewed for one in spec.over)):
-            words["over"] = None
-        words |= dict.fromkeys(_wrong_members(spec, self._below(wanted), seen.members))
-        nics = {ifname for one, ifname in self._below(wanted).items() if "/" not in one}
-        if not spec.options.own_netdev and not nics - lacking <= {*seen.over}:
-            words["over"] = None  # a NIC that went and came is another one, to which nothing is wired
-        said = spec.to_words()
-        words |= {word: None for word, value in seen.words.items() if value is not None and _wrong(wanted, word, value)}
+        words: list[str] = []
+        if spec.options.loose and self._has_other_members(wanted, seen):
+            words.append("over")
+        words += _wrong_members(spec, self._below(wanted), seen.members)
+        if not spec.options.own_netdev and self._lacks_a_nic(wanted, seen):
+            words.append("over")
+        words += [word for word, value in seen.words.items() if value is not None and _wrong(wanted, word, value)]
         for old in self._beliefs(name):
-            words |= dict.fromkeys(old.spec.options.changed_words(spec.options))
-        netdev = seen.netdev
-        if netdev is not None:
-            if netdev.ifname != spec.ifname:
-                words["ifname"] = None
-            if self._is_other_mtu(wanted, netdev.mtu, seen.mtus.values()):
-                words["mtu"] = None
-            if wanted.mac is not None and netdev.mac != wanted.mac:
-                words["mac"] = None
-            if netdev.up != spec.up:
-                words["up"] = None
-            ours = {address for old in self._beliefs(name) for address in old.spec.addresses} | {*spec.addresses}
-            if {*netdev.addresses} & ours != {*spec.addresses}:
-                words["address"] = None
-        return tuple(word for word in words if word in said)
+            words += old.spec.options.changed_words(spec.options)
+        if seen.netdev is not None:
+            words += self._wrong_of_netdev(wanted, seen.netdev, seen.mtus.values())
+        said = spec.to_words()
+        return tuple(word for word in dict.fromkeys(words) if word in said)
+
+    def _has_other_members(self, wanted: LinkRecord, seen: LinkState) -> bool:
+        """Whether a member is missing, has been made anew, or is one no more.
+
+        What somebody else, or a session by its own `bridge`, has put there is left alone.
+        """
+        spec = wanted.spec
+        lacking = self.change.seen.lacking.get(spec.name, frozenset())
+        below_now = {*self._below(wanted).values()} - lacking  # a NIC that is not there can't join
+        before = {ifname for old in self._beliefs(spec.name) for ifname in self._below_before(old).values()}
+        moved = not below_now <= {*seen.over} or not (before & {*seen.over}) <= below_now
+        return moved or any(one in self.renewed for one in spec.over)
+
+    def _lacks_a_nic(self, wanted: LinkRecord, seen: LinkState) -> bool:
+        """Whether a NIC is not wired to the other end: one that went and came is another one."""
+        lacking = self.change.seen.lacking.get(wanted.spec.name, frozenset())
+        nics = {ifname for one, ifname in self._below(wanted).items() if "/" not in one}
+        return not nics - lacking <= {*seen.over}
+
+    def _wrong_of_netdev(self, wanted: LinkRecord, netdev: NetdevState, beneath: Collection[int]) -> Iterator[str]:
+        """The words in which a link's netdev is not as wanted. beneath: the MTUs of the netdevs that it is over."""
+        spec = wanted.spec
+        if netdev.ifname != spec.ifname:
+            yield "ifname"
+        if self._is_other_mtu(wanted, netdev.mtu, beneath):
+            yield "mtu"
+        if wanted.mac is not None and netdev.mac != wanted.mac:
+            yield "mac"
+        if netdev.up != spec.up:
+            yield "up"
+        ours = {address for old in self._beliefs(spec.name) for address in old.spec.addresses} | {*spec.addresses}
+        if {*netdev.addresses} & ours != {*spec.addresses}:
+            yield "address"
 
     def _is_other_mtu(self, wanted: LinkRecord, mtu: int, beneath: Collection[int]) -> bool:
         """`auto` is given once, when it is made or set; after that the kernel sees to it, but for cards of ours."""
@@ -234,6 +251,24 @@ def _wrong(wanted: LinkRecord, word: str, value: object) -> bool:
     if word == "stp":
         return isinstance(spec.options, BridgeOptions) and (value == "on") != stp_runs(spec, spec.options)
     return bool(spec.to_words()[word] != value)
+
+
+def _fixed_words(old: LinkRecord, wanted: LinkRecord) -> list[str]:
+    """The words that differ and can't change in place."""
+    spec = wanted.resolved
+    if old.spec.type is not spec.type:
+        return ["type"]
+    over = ["over"] if not spec.options.loose and old.spec.over != spec.over else []
+    places = [word for word in ("over-netns", "netns") if _place(old, word) != _place(wanted, word)]
+    words = [word for word in old.spec.options.changed_words(spec.options) if not _in_place(spec, word)]
+    return [*over, *places, *words]
+
+
+def _wrong_fixed_words(spec: LinkSpec, seen: Mapping[str, object]) -> list[str]:
+    """The words that can't change in place of which the kernel tells something else than is wanted."""
+    told = {word: value for word, value in seen.items() if value is not None and not _in_place(spec, word)}
+    wanted = spec.to_words() if told else {}
+    return [word for word, value in told.items() if value != wanted[word]]
 
 
 def _in_place(spec: LinkSpec, word: str) -> bool:

@@ -95,16 +95,16 @@ def plan(change: PlanInput) -> tuple[Step, ...]:
     doomed = [old for one in plans for old in one.doomed]
     for one in plans:
         one.decide(doomed)
-    fresh = [one.wanted for one in plans if one.wanted is not None and (one.must_add or one.changed_from is not None)]
+    fresh = [tunnel for one in plans for tunnel in one.fresh()]
     before: list[Step] = []
     middle: list[Step] = []
     after: list[Step] = []
     for one in plans:
-        gone = one.doomed if one.wanted is None else [old for old in one.doomed if not _coexist(old, fresh)]
-        before += (DelTunnel(tunnel=old, why=one.why_doomed(old)) for old in gone)
+        gone = one.gone_before(fresh)
+        before += [DelTunnel(tunnel=old, why=one.why_doomed(old)) for old in gone]
         before += one.leftovers()
         middle += one.steps(gone)
-        after += (DelTunnel(tunnel=old, why="its successor is there") for old in one.doomed if old not in gone)
+        after += one.removals_after(gone)
     removals = [step for step in middle if isinstance(step, DelSession)]
     rest = [step for step in middle if not isinstance(step, DelSession)]
     return _untangle([*removals, *before, *sets], rest, after)
@@ -138,17 +138,22 @@ class _TunnelPlan:
         self.wanted = change.wanted.get(name)
         whole = change.covers(name)
         live = [record for record in self.beliefs if change.observation.tunnel(record) is not None]
-        self.doomed: list[TunnelRecord] = []
-        for record in live if whole else ():
-            stays = self.wanted is not None and _identical(record, self.wanted, change.observation)
-            if not stays and not any(identity(record) == identity(other) for other in self.doomed):
-                self.doomed.append(record)
+        self.doomed = self._doomed(live) if whole else []
         # One that is there but that this name was never known to have is another's: of a tunnel that goes, or foreign.
         self._there = any(self.wanted is not None and identity(record) == identity(self.wanted) for record in live)
         self.must_add = False
         self.changed_from = self._changed_from(known[1]) if whole else None
         self._seen: dict[int, dict[int, Session]] = {}
         self._by_name = [{one.spec.name: one for one in record.sessions} for record in self.beliefs]
+
+    def _doomed(self, live: list[TunnelRecord]) -> list[TunnelRecord]:
+        """Those that are there and can't stay; one that both beliefs tell of is there once."""
+        doomed: list[TunnelRecord] = []
+        for record in live:
+            stays = self.wanted is not None and _identical(record, self.wanted, self.change.observation)
+            if not stays and not any(identity(record) == identity(other) for other in doomed):
+                doomed.append(record)
+        return doomed
 
     def _changed_from(self, begun: TunnelRecord | None) -> TunnelRecord | None:
         """What the tunnel is, or may be in part, and can be changed from in place; takes it from what goes."""
@@ -195,6 +200,21 @@ class _TunnelPlan:
             goes = any(identity(wanted) == identity(old) for old in doomed)
             self.must_add = self.changed_from is None and (goes or not self._there)
 
+    def fresh(self) -> Iterator[TunnelRecord]:
+        """The tunnel as it is wanted, if it gets addresses, ports or an id that it has not got yet."""
+        if self.wanted is not None and (self.must_add or self.changed_from is not None):
+            yield self.wanted
+
+    def gone_before(self, fresh: list[TunnelRecord]) -> list[TunnelRecord]:
+        """Those that go at the beginning: what is to be made could not exist beside them, or nothing follows them."""
+        return [old for old in self.doomed if self.wanted is None or not _coexist(old, fresh)]
+
+    def removals_after(self, gone: list[TunnelRecord]) -> Iterator[Step]:
+        """The steps that remove, at the end, those that have not gone at the beginning."""
+        for old in self.doomed:
+            if old not in gone:
+                yield DelTunnel(tunnel=old, why="its successor is there")
+
     def why_doomed(self, old: TunnelRecord) -> str:
         """What makes a tunnel that is there go."""
         if self.wanted is None:
@@ -231,8 +251,7 @@ class _TunnelPlan:
             yield from self._free_names(staying)
             yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else self._why_missing(wanted))
             for session in wanted.sessions:
-                moved = self._move(wanted, session, staying)
-                yield from [moved] if moved else self._add(wanted, session, "")
+                yield from self._make(wanted, session, staying, "")
             return
         live = self.change.observation.tunnel(wanted)
         if live is None and self.changed_from is not None:
@@ -316,28 +335,37 @@ class _TunnelPlan:
     ) -> Iterator[Step]:
         name, number = wanted.spec.name, wanted.spec.session_id
         beliefs = [there[name] for there in self._by_name if name in there]
-        others = [one for one in beliefs if one.spec.session_id != number and self._find(live, one.spec.session_id)]
+        mine = [one for one in beliefs if one.spec.session_id == number]
+        others = [one for one in beliefs if one not in mine and self._find(live, one.spec.session_id)]
         seen = self._find(live, number)
-        if seen is None and others:
-            yield self._replace(tunnel, others[0], wanted, "id can't change in place")
-            return
         if seen is None:
-            moved = self._move(tunnel, wanted, staying)
-            yield from [moved] if moved else self._add(tunnel, wanted, "it is not running" if beliefs else "")
+            if others:
+                yield self._replace(tunnel, others[0], wanted, "id can't change in place")
+            else:
+                yield from self._make(tunnel, wanted, staying, "it is not running" if beliefs else "")
             return
         for old, before in self._elsewhere(name, staying):  # killed in between: it is in both, and the name in the old
             yield DelSession(tunnel=old, session=before, why="its successor is there")
         for other in others:
             yield DelSession(tunnel=tunnel, session=other)
-        mine = [one for one in beliefs if one.spec.session_id == number]
-        if not mine and self._was_ours(number):  # another session is giving it up in this same change
+        if mine:
+            yield from self._compare(tunnel, wanted, mine, seen)
+        elif self._was_ours(number):  # another session is giving it up in this same change
             yield from self._add(tunnel, wanted, "")
-            return
-        if not mine:
+        else:
             subject = f"session {self.name}/{name}: --id"
             problem = f"{number} is the id of a session that something else added ({seen.ifname})"
             raise ExistsError(subject, problem, "give another one")
-        yield from self._compare(tunnel, wanted, mine, seen)
+
+    def _make(
+        self, tunnel: TunnelRecord, wanted: SessionRecord, staying: list[TunnelRecord], why: str
+    ) -> Iterator[Step]:
+        """A session that is not there is moved over from a tunnel that goes, or added."""
+        moved = self._move(tunnel, wanted, staying)
+        if moved is not None:
+            yield moved
+        else:
+            yield from self._add(tunnel, wanted, why)
 
     def _was_ours(self, number: int) -> bool:
         return any(one.spec.session_id == number for record in self.beliefs for one in record.sessions)
@@ -358,6 +386,12 @@ class _TunnelPlan:
         settable = tuple(name for name in changed if name in in_place)
         if settable:
             yield SetSession(tunnel=tunnel, old=mine[0], session=wanted, fields=settable)
+        yield from self._compare_netdev(tunnel, wanted, mine, netdev)
+
+    def _compare_netdev(
+        self, tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], netdev: NetdevState
+    ) -> Iterator[Step]:
+        """The step that gives the netdev of a session that stays what it lacks."""
         begun = any(one in self._begun for one in mine)
         if not begun and _is_placed(tunnel, wanted, mine, netdev):
             return
@@ -405,23 +439,25 @@ def _changed(wanted: SessionRecord, mine: list[SessionRecord], seen: Session) ->
     changed = [
         name for name in ("peer_session_id", "tx_cookie", "rx_cookie") if getattr(seen, name) != getattr(spec, name)
     ]
-    if seen.sublayer not in (None, spec.sublayer) or (
-        seen.sublayer is None and any(one.spec.sublayer is not spec.sublayer for one in mine)
-    ):
+    if _differs(spec, mine, "sublayer") if seen.sublayer is None else seen.sublayer is not spec.sublayer:
         changed.append("sublayer")
     # What a kernel sends follows its peer; what it requires does not.
-    if any(one.spec.sequencing is not spec.sequencing for one in mine) or seen.recv_seq != spec.sequencing.recv:
+    if seen.recv_seq != spec.sequencing.recv or _differs(spec, mine, "sequencing"):
         changed.append("sequencing")
-    if any(one.spec.reorder_timeout_ms != spec.reorder_timeout_ms for one in mine):
+    if _differs(spec, mine, "reorder_timeout_ms"):
         changed.append("reorder_timeout_ms")
     if any((one.spec.vlan is None) != (spec.vlan is None) for one in mine):
         changed.append("pseudowire type")
-    changed += [
-        name for name in ("vlan", "egress") if any(getattr(one.spec, name) != getattr(spec, name) for one in mine)
-    ]
+    changed += [name for name in ("vlan", "egress") if _differs(spec, mine, name)]
     if any(one.mtu != wanted.mtu for one in mine):
         changed.append("mtu")
     return changed
+
+
+def _differs(spec: SessionSpec, mine: list[SessionRecord], field: str) -> bool:
+    """Whether the session that is there may have another value in a field that can't be seen."""
+    value = getattr(spec, field)
+    return any(getattr(one.spec, field) != value for one in mine)
 
 
 def _is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], netdev: NetdevState) -> bool:
