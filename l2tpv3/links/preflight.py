@@ -74,15 +74,22 @@ def _check_one(
     if user is not None:
         problem = f"{ifname} is in use by {user['ifname']} ({user['driver']})"
         raise ConflictError(subject, problem, f"be over {user['ifname']}, or remove that first")
+    if spec.options.exclusive:
+        _check_addresses(spec, name, state)
+
+
+def _check_addresses(spec: LinkSpec, name: str, state: NetdevState) -> None:
+    """That a netdev has no address but link-local ones. name: as it is called in `over`. Raises ConflictError."""
     lasting = [address for address in state.addresses if not address.ip.is_link_local]
-    if lasting and spec.options.exclusive:
-        problem = f"{ifname} has the address {lasting[0]}, which would stop working"
-        tunnel, found, session = name.partition("/")
-        taking = f"ip addr del {lasting[0]} dev {ifname}"
-        if found:
-            taking = f"l2tpctl session set {tunnel} {session} --address none"
-        heir = f", and `--address {lasting[0]}` gives it to {spec.name}" if spec.options.own_netdev else ""
-        raise ConflictError(subject, problem, f"`{taking}` takes it away{heir}")
+    if not lasting:
+        return
+    problem = f"{state.ifname} has the address {lasting[0]}, which would stop working"
+    tunnel, found, session = name.partition("/")
+    taking = f"ip addr del {lasting[0]} dev {state.ifname}"
+    if found:
+        taking = f"l2tpctl session set {tunnel} {session} --address none"
+    heir = f", and `--address {lasting[0]}` gives it to {spec.name}" if spec.options.own_netdev else ""
+    raise ConflictError(f"link {spec.name}", problem, f"`{taking}` takes it away{heir}")
 
 
 def _users(one: Attributes, links: Mapping[int, Attributes]) -> list[Attributes]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from l2tpv3.linux import sysctls
 from l2tpv3.linux.netlink import bridge_port, configured
 from l2tpv3.linux.netlink.configured import ConfiguredItem, ItemKind
-from l2tpv3.linux.netlink.rtnetlink import RouteSocket
+from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import SessionSpec
 
@@ -79,21 +79,37 @@ def read(netns: str | None, netdevs: Mapping[int, SessionSpec]) -> dict[int, For
                 port = bridge_port.read(route, index, numbers)
                 one = dataclasses.replace(one, master=None if on_record else master.ifname, port=port)
             found[index] = dataclasses.replace(one, sysctls=sysctls.changed(link.ifname))
-        things: dict[int, list[ConfiguredItem]] = {index: [] for index in found}
-        for index, thing in (*configured.addresses(route), *configured.neighbours(route)):
-            if index in things and not _is_ours(thing, netdevs[index], links[index].mac):
-                things[index].append(thing)
-        for index, thing in configured.routes(route, list(found)):
-            things[index].append(thing)
-        bound: dict[int, list[str]] = {index: [] for index in found}
-        for index, over, text in configured.bound(route):
-            ours = over in links and links[over].alias.startswith(_OURS)
-            if index in bound and not ours and not (not over and netdevs[index].vlan is not None):
-                bound[index].append(text)
+        ours = {index: netdevs[index] for index in found}
+        things = _things(route, ours, links)
+        bound = _bound(route, ours, links)
     return {
         index: dataclasses.replace(one, things=tuple(things[index]), bound=tuple(dict.fromkeys(bound[index])))
         for index, one in found.items()
     }
+
+
+def _things(
+    route: RouteSocket, ours: Mapping[int, SessionSpec], links: Mapping[int, Link]
+) -> dict[int, list[ConfiguredItem]]:
+    """Addresses, neighbours and routes of these netdevs that are not on record, by index."""
+    things: dict[int, list[ConfiguredItem]] = {index: [] for index in ours}
+    for index, thing in (*configured.addresses(route), *configured.neighbours(route)):
+        if index in things and not _is_ours(thing, ours[index], links[index].mac):
+            things[index].append(thing)
+    for index, thing in configured.routes(route, list(ours)):
+        things[index].append(thing)
+    return things
+
+
+def _bound(route: RouteSocket, ours: Mapping[int, SessionSpec], links: Mapping[int, Link]) -> dict[int, list[str]]:
+    """What is bound to these netdevs themselves and not by us, in words, by index."""
+    bound: dict[int, list[str]] = {index: [] for index in ours}
+    for index, over, text in configured.bound(route):
+        if index not in bound or (over in links and links[over].alias.startswith(_OURS)):
+            continue
+        if over or ours[index].vlan is None:  # the schedulers and filters of a VLAN's netdev are ours
+            bound[index].append(text)
+    return bound
 
 
 def _is_ours(thing: ConfiguredItem, session: SessionSpec, mac: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from l2tpv3.errors import ConflictError, MissingError, NotFoundError, NotPermittedError, RefusedError, from_errno
 from l2tpv3.linux.netlink.socket_cache import SocketCache
 from l2tpv3.linux.netns import inside, same_netns
-from l2tpv3.model.spec import SessionSpec, TunnelSpec, home
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, as_seen, home
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import Evidence
 from l2tpv3.netdev.belongings import ForeignSettings, put_back, read
@@ -224,22 +224,22 @@ def _change(
 ) -> None:
     """everything: the netdev has just arrived from another namespace, which took its addresses and bridge away."""
     subject = f"session {new.name}"
+    if everything:
+        old = as_seen(old, bridge=None, addresses=())
     changes: dict[str, object] = {}
     if new.mtu != state.mtu:
         changes["mtu"] = new.mtu
     fresh = everything
     if new.mac is not None and new.mac != state.mac:
         fresh = _set_mac(netdevs, ifindex, new.mac, subject, up=state.up) or fresh
-    if new.bridge is None and old.bridge is not None and not everything:
-        changes["master"] = 0
-    if new.bridge is not None and (everything or new.bridge != old.bridge):
-        changes["master"] = netdevs.bridge(new.bridge, subject)
+    if new.bridge != old.bridge:
+        changes["master"] = 0 if new.bridge is None else netdevs.bridge(new.bridge, subject)
     if everything or new.up != old.up:
         changes["up"] = new.up
     if changes:
         netdevs.change(ifindex, subject, **changes)
     if fresh or new.addresses != old.addresses:
-        netdevs.set_addresses(ifindex, subject, new.addresses, () if everything else old.addresses)
+        netdevs.set_addresses(ifindex, subject, new.addresses, old.addresses)
 
 
 def _set_mac(netdevs: Netdevs, ifindex: int, mac: str, subject: str, *, up: bool) -> bool:

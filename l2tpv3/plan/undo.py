@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from l2tpv3.model.observation import Observation
-from l2tpv3.model.record import Records, TunnelRecord
+from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.plan.scope import leave_out
 from l2tpv3.plan.steps import AnyStep, Step, subject_of
 from l2tpv3.plan.tunnels import PlanInput
@@ -28,31 +29,63 @@ def what_to_undo(
     wanted = {name: record for name, record in change.old.items() if name not in names}
     alone: set[tuple[str, str]] = set()
     for name in names:
-        beliefs = [records[name] for records in (change.old, change.maybe) if name in records]
-        running = [alive for one in beliefs if (alive := what_is_alive(one, change.observation)) is not None]
-        ran = {one.spec.name for one in running[0].sessions} if running else set()
-        outlived = {
-            one.spec.name: one
-            for record in reversed(beliefs)
-            for one in record.sessions
-            if (name, one.spec.name) in change.observation.netdevs and one.spec.name not in ran
-        }
-        carried = _carried([*beliefs, *([made[name]] if name in made else [])], now)
-        if not running and outlived and carried is None:  # its tunnel could not be made
+        undone = _undone(name, change, made, now)
+        if undone.untouched:
             about = {one for one in about if one[0] != name}
-            wanted[name] = beliefs[0]
-            continue
-        alone |= {(name, one) for one in outlived if carried is None or one not in carried}
-        if running or outlived:
-            base = running[0] if running else beliefs[0].with_sessions(())
-            kept = (one for one in outlived.values() if (name, one.spec.name) not in alone)
-            wanted[name] = base.with_sessions((*base.sessions, *kept))
-    links = dataclasses.replace(
-        change.links,
-        wanted={name: record for name, record in change.links.old.items() if name in change.observation.links.there},
-    )
+        if undone.wanted is not None:
+            wanted[name] = undone.wanted
+        alone |= {(name, session) for session in undone.alone}
+    there = {name: record for name, record in change.links.old.items() if name in change.observation.links.there}
+    links = dataclasses.replace(change.links, wanted=there)
     back = dataclasses.replace(change, maybe=made, wanted=wanted, observation=now, scope=frozenset(about), links=links)
     return leave_out(back, alone, ()), alone
+
+
+@dataclass(frozen=True, slots=True)
+class _UndoneTunnel:
+    """What becomes of one tunnel when a change is undone.
+
+    wanted: None if it goes. alone: the names of its sessions that are left alone. untouched: so is the tunnel.
+    """
+
+    wanted: TunnelRecord | None
+    alone: frozenset[str] = frozenset()
+    untouched: bool = False
+
+
+def _undone(name: str, change: PlanInput, made: Records, now: Observation) -> _UndoneTunnel:
+    """See what_to_undo."""
+    beliefs = [records[name] for records in (change.old, change.maybe) if name in records]
+    running = _first_alive(beliefs, change.observation)
+    outlived = _outlived(name, beliefs, running, change.observation)
+    carried = _carried([*beliefs, *([made[name]] if name in made else [])], now)
+    if running is None and not outlived:
+        return _UndoneTunnel(None)
+    if running is None and carried is None:  # the tunnel could not be made
+        return _UndoneTunnel(beliefs[0], untouched=True)
+    alone = frozenset(outlived) if carried is None else frozenset(outlived).difference(carried)
+    base = running if running is not None else beliefs[0].with_sessions(())
+    kept = [one for session, one in outlived.items() if session not in alone]
+    return _UndoneTunnel(base.with_sessions((*base.sessions, *kept)), alone)
+
+
+def _first_alive(beliefs: Iterable[TunnelRecord], observation: Observation) -> TunnelRecord | None:
+    """What is running of the first record whose tunnel is."""
+    alive = (what_is_alive(one, observation) for one in beliefs)
+    return next((one for one in alive if one is not None), None)
+
+
+def _outlived(
+    name: str, beliefs: Sequence[TunnelRecord], running: TunnelRecord | None, observation: Observation
+) -> dict[str, SessionRecord]:
+    """Sessions of a tunnel that don't run but still have their netdevs, by name, as the first record has them."""
+    ran = {one.spec.name for one in running.sessions} if running is not None else set()
+    found: dict[str, SessionRecord] = {}
+    for record in reversed(beliefs):
+        for one in record.sessions:
+            if (name, one.spec.name) in observation.netdevs and one.spec.name not in ran:
+                found[one.spec.name] = one
+    return found
 
 
 def _carried(records: Collection[TunnelRecord], observation: Observation) -> set[str] | None:

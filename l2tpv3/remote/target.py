@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import read_file
 
 _HOSTS_MAX, _TOKEN_MAX = 1 << 20, 4096
 _KEYS = ("url", "token", "token-file", "ca", "cert", "key", "insecure-plain-http")
+_FILES = ("token-file", "ca", "cert", "key")
 _FORMS = "give unix:///PATH, https://HOST[:PORT] or http://127.0.0.1:PORT"
 
 
@@ -94,20 +95,22 @@ def _checked(file: Path, content: dict[str, Any], *, private: bool) -> dict[str,
     unknown = [key for key in content if key != "host"]
     if unknown or not isinstance(hosts, dict):
         raise InvalidValueError(f"{file}: {(unknown or ['host'])[0]}", "not a table of a host", "write [host.NAME]")
-    for name, entry in hosts.items():
-        here = f"{file}: host.{name}"
-        if not isinstance(entry, dict) or "url" not in entry:
-            raise InvalidValueError(here, "has no url", _FORMS)
-        for key, value in entry.items():
-            if key not in _KEYS:
-                raise InvalidValueError(f"{here}: {key}", "is unknown", f"known are {', '.join(_KEYS)}")
-            if not isinstance(value, bool if key == "insecure-plain-http" else str):
-                raise InvalidValueError(f"{here}: {key}", "is of another kind", f"see {file.name} in the manual")
-        if "token" in entry and not private:
-            raise InvalidValueError(f"{here}: token", "others can read it", f"chmod 600 {file}, or give token-file")
-        hosts[name] = entry | {key: _beside(file, entry[key]) for key in ("token-file", "ca", "cert", "key")
-                               if key in entry}  # fmt: skip
-    return hosts
+    return {name: _checked_entry(file, name, entry, private=private) for name, entry in hosts.items()}
+
+
+def _checked_entry(file: Path, name: str, entry: object, *, private: bool) -> dict[str, Any]:
+    """One host's table, with whole paths. private: nobody else can read the file. Raises InvalidValueError."""
+    here = f"{file}: host.{name}"
+    if not isinstance(entry, dict) or "url" not in entry:
+        raise InvalidValueError(here, "has no url", _FORMS)
+    for key, value in entry.items():
+        if key not in _KEYS:
+            raise InvalidValueError(f"{here}: {key}", "is unknown", f"known are {', '.join(_KEYS)}")
+        if not isinstance(value, bool if key == "insecure-plain-http" else str):
+            raise InvalidValueError(f"{here}: {key}", "is of another kind", f"see {file.name} in the manual")
+    if "token" in entry and not private:
+        raise InvalidValueError(f"{here}: token", "others can read it", f"chmod 600 {file}, or give token-file")
+    return {key: _beside(file, value) if key in _FILES else value for key, value in entry.items()}
 
 
 def _beside(file: Path, path: str) -> str:
@@ -125,15 +128,8 @@ def _entry(host: str, known: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _parse_url(url: str, *, insecure: bool) -> tuple[str, str | None]:
     """What paths are put after, and the unix socket's path if it is one."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        host.encode("idna")
-        if not url.isprintable():
-            raise ValueError("control characters in it")
-    except ValueError as error:
-        raise InvalidValueError("--host", f"{url!r} is not a URL: {error}", _FORMS) from error
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    parts, host, port = _split_url(url)
+    plain = not any((parts.query, parts.fragment, parts.username, parts.password))
     if parts.scheme == "unix" and plain and not parts.netloc and len(parts.path) > 1:
         return "http://localhost", parts.path
     if parts.scheme not in ("https", "http") or not plain or not host or parts.path not in ("", "/"):
@@ -143,6 +139,19 @@ def _parse_url(url: str, *, insecure: bool) -> tuple[str, str | None]:
         raise InvalidValueError("--host", f"{url} would carry the token and cookies in clear", remedy)
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else ""), None
+
+
+def _split_url(url: str) -> tuple[SplitResult, str, int | None]:
+    """The parts of a URL, its host ("" without one) and its port. Raises InvalidValueError for what is none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+        if not url.isprintable():
+            raise ValueError("control characters in it")
+    except ValueError as error:
+        raise InvalidValueError("--host", f"{url!r} is not a URL: {error}", _FORMS) from error
+    return parts, host, port
 
 
 def _is_loopback(host: str) -> bool:

@@ -37,23 +37,13 @@ def choose_datapath(
     (a kernel module that gets installed) must not change how a tunnel is carried, and which ports can be shared.
     Raises UnavailableError when the one asked for, or every one, does not work here.
     """
-    subject = f"tunnel {spec.name}"
     if spec.datapath != "auto":
-        if spec.datapath not in datapaths:
-            known = ", ".join(("auto", *datapaths))
-            raise InvalidValueError(f"{subject}: --datapath", f"{spec.datapath!r} is unknown", f"give one of {known}")
-        support = datapaths[spec.datapath].probe()
-        if not support.works:
-            problem = f"the {spec.datapath} datapath does not work here: {support.reason}"
-            others = (
-                datapaths[name].probe().works for name in AUTO_ORDER if name in datapaths and name != spec.datapath
-            )
-            raise _does_not_work(subject, problem, "use --datapath auto" if any(others) else "")
-        return datapaths[spec.datapath], "as asked"
+        return _named_datapath(spec, datapaths), "as asked"
     reasons: list[str] = []
-    first = () if present is None or present in NOT_BY_ITSELF else (present,)
-    order = (*first, *AUTO_ORDER, *(name for name in datapaths if name not in NOT_BY_ITSELF))
-    for name in (name for name in dict.fromkeys(order) if name in datapaths):
+    order = [*([present] if present is not None else []), *AUTO_ORDER, *datapaths]
+    for name in dict.fromkeys(order):
+        if name not in datapaths or name in NOT_BY_ITSELF:
+            continue
         if name == "kernel" and isinstance(spec.remote, IPv6Address) and spec.remote.scope_id:
             reasons.append("the kernel's API has no place for a link-local address's netdev")
             continue
@@ -62,7 +52,22 @@ def choose_datapath(
             # What would help is said where somebody asked for that datapath; here the other one works.
             return datapaths[name], "; ".join(reason.partition(";")[0] for reason in reasons) or support.reason
         reasons.append(f"no {name} datapath: {support.reason}")
-    raise _does_not_work(subject, "; ".join(reasons) or "no datapath", "")
+    raise _does_not_work(f"tunnel {spec.name}", "; ".join(reasons) or "no datapath", "")
+
+
+def _named_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> Datapath:
+    """The datapath that is asked for. Raises InvalidValueError, UnavailableError, NotPermittedError."""
+    subject = f"tunnel {spec.name}"
+    if spec.datapath not in datapaths:
+        known = ", ".join(("auto", *datapaths))
+        raise InvalidValueError(f"{subject}: --datapath", f"{spec.datapath!r} is unknown", f"give one of {known}")
+    support = datapaths[spec.datapath].probe()
+    if not support.works:
+        problem = f"the {spec.datapath} datapath does not work here: {support.reason}"
+        others = [datapaths[name] for name in AUTO_ORDER if name in datapaths and name != spec.datapath]
+        works = any(other.probe().works for other in others)
+        raise _does_not_work(subject, problem, "use --datapath auto" if works else "")
+    return datapaths[spec.datapath]
 
 
 def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:

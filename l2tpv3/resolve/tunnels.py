@@ -332,29 +332,30 @@ class TunnelResolver:
                 self._free_session_ids = conflicts.FreeSessionIds({**self._records, tunnel: so_far})
             return self._free_session_ids.lowest(record, f"session {name}: --id")
 
+        def free_ifname(netns: str | None) -> str:
+            return self._free_ifname(record, netns)
+
         for name in sorted(wanted, key=lambda name: "id" not in wanted[name] and name not in there):
             old, like = there.get(name), chosen.get(name)
-            if old is not None and old.mac is not None and allocate.is_settled(wanted[name], old.spec):
+            whole = old if old is not None and old.mac is not None else None
+            if whole is not None and allocate.is_settled(wanted[name], whole.spec):
                 continue
             with about_session(tunnel, name):
-                spec = allocate.resolve_session(
-                    name,
-                    wanted[name],
-                    like.spec if like else None,
-                    free_id,
-                    lambda netns: self._free_ifname(record, netns),
-                )
-                if old is not None and old.mac is not None and spec == old.spec:
+                spec = allocate.resolve_session(name, wanted[name], like.spec if like else None, free_id, free_ifname)
+                if whole is not None and spec == whole.spec:
                     continue
-                if (old is None or _moves(record, old.spec, spec)) and not (
-                    len(wanted) > _MANY and self._is_plainly_free(record, spec)
-                ):
-                    self._check_place(record, old, spec)
+                self._require_place(record, old, spec, many=len(wanted) > _MANY)
             there[name] = self._measured(record, spec, like)
             self._note(record, old.spec if old else None, spec)
             changed = True
         if changed:
             self._records[tunnel] = record.with_sessions(tuple(there.values()))
+
+    def _require_place(self, record: TunnelRecord, old: SessionRecord | None, spec: SessionSpec, *, many: bool) -> None:
+        """That a session that is new, or goes elsewhere, can be there. many: of many, names are enough as a rule."""
+        stays = old is not None and not _moves(record, old.spec, spec)
+        if not stays and not (many and self._is_plainly_free(record, spec)):
+            self._check_place(record, old, spec)
 
     def _check_place(self, record: TunnelRecord, old: SessionRecord | None, spec: SessionSpec) -> None:
         """See Placer.check. A session that is not there may lack its bridge or namespace, where that is allowed."""

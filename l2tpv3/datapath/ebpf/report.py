@@ -93,12 +93,20 @@ class _Look:
         yield from (note for note in tunnel.notes if note not in MISSING.values())
         if self._unread:
             yield "the counters are the worker's alone (what the programs count takes CAP_SYS_ADMIN to read)"
+        yield from self._notes_of_outdated(tunnel)
+        yield from self._notes_of_slowness(tunnel)
+
+    def _notes_of_outdated(self, tunnel: Tunnel) -> Iterator[str]:
+        """What changed since the programs were loaded."""
         if self._moving and self._policies:
             yield "packets go past IPsec policies that came later: `l2tpctl restore` has the worker send them"
         if self._moving & DISBELIEVES and underlay.is_limited(self._route, tunnel, self._netns):
             yield "packets may be longer than the route's MTU, which was locked later: `l2tpctl restore` mends that"
         if self._moving & RECEIVES and (ifname := self._unwatched(tunnel)):
             yield f"slower: packets come in by {ifname}, which has no program: `l2tpctl restore` mends that"
+
+    def _notes_of_slowness(self, tunnel: Tunnel) -> Iterator[str]:
+        """What the worker does for want of a program that can."""
         if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
             yield "slower: the worker sends all packets (the programs give no UDP checksums: --udp-checksum off)"
         elif self._moving & RECEIVES and not self._moving & SENDS:

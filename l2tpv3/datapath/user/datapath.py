@@ -280,10 +280,7 @@ class UserDatapath:
 
         A worker that has lost its control socket and, by this, its last TAP is ended.
         """
-        paths = {found.netns for found in left}
-        answers = [answer for place in paths for _, answer in crew.ask_all("report", netns=_identify(place))]
-        reports = [words for answer in answers for words in answer["tunnels"]]
-        carried = {session["seen_ifname"] for words in reports for session in words["sessions"]}
+        carried = {ifname for netns in {found.netns for found in left} for ifname in _carried(crew, netns)}
         strays = [stray for stray in self._workers.strays(crew) if stray.netdevs] if left else []
         for found in left:
             # A worker that dies just now has its TAPs open still, so that alone keeps none.
@@ -293,6 +290,13 @@ class UserDatapath:
         for stray in strays:
             if stray.proven and netdevs_of(stray.pid) == frozenset():
                 self._workers.end_stray(stray)
+
+
+def _carried(crew: LiveWorkers, netns: str | None) -> Iterator[str | None]:
+    """The names of the netdevs of all sessions that workers report of a network namespace."""
+    for _, answer in crew.ask_all("report", netns=_identify(netns)):
+        for tunnel in answer["tunnels"]:
+            yield from (session["seen_ifname"] for session in tunnel["sessions"])
 
 
 def _identify(netns: str | None) -> NetnsIdentity:

@@ -144,11 +144,10 @@ class NetdevBackend:
         if found is None or state is None:
             return None
         netns, one = found
-        if spec.options.loose:
-            under = [other for other in sight.links(netns).values() if other.get("master") == one["index"]]
-        else:
-            lower = sight.links(spec.over_netns).get(one.get("link") or 0)
-            under = [lower] if lower is not None else []
+        under = _under(spec, netns, one, sight)
+        below_mtu = {}
+        if under and not spec.options.loose:
+            below_mtu = _session_below(sight.links(spec.over_netns), under[0])
         return LinkState(
             netdev=state,
             over=tuple(other["ifname"] for other in under),
@@ -156,9 +155,7 @@ class NetdevBackend:
             counters=counters_of(one.get("stats64")),
             mtus={other["ifname"]: other["mtu"] for other in under},
             sessions={other["ifname"]: name for other in under if (name := session_in(other.get("ifalias") or ""))},
-            below_mtu=_session_below(sight.links(spec.over_netns), under[0])
-            if under and not spec.options.loose
-            else {},
+            below_mtu=below_mtu,
             members=dict(_members(spec, one, under)),
         )
 
@@ -179,6 +176,14 @@ class NetdevBackend:
             for member in members if kind_of(spec).members_down else ():
                 with contextlib.suppress(NotFoundError):  # the bond closed them
                     home.set(member, subject, state="up")
+
+
+def _under(spec: LinkSpec, netns: str | None, one: Attributes, sight: NetdevInventory) -> list[Attributes]:
+    """The netdevs that a link's netdev has as members, or the one that it lies on."""
+    if spec.options.loose:
+        return [other for other in sight.links(netns).values() if other.get("master") == one["index"]]
+    lower = sight.links(spec.over_netns).get(one.get("link") or 0)
+    return [lower] if lower is not None else []
 
 
 def find_netdev(

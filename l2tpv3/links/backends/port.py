@@ -95,13 +95,14 @@ def _wire(socket: LinkSocket, spec: LinkSpec, below: Below, mark: str) -> list[A
     """
     subject, priority = f"link {spec.name}", _priority(mark)
     one, other = ends = [socket.named(below[name]) for name in spec.over]
-    wired = socket.redirected([end["index"] for end in ends], priority)
-    pairs = [(one["index"], other["index"]), (other["index"], one["index"])]
-    lacking = [(here, there) for here, there in pairs if here not in wired]
-    # A netdev that went and came is another one.
-    stale = [(here, there) for here, there in pairs if here in wired and wired[here].target != there]
-    if not lacking and not stale and all(end["flags"] & PROMISC for end in ends):
+    redirects = socket.redirected([one["index"], other["index"]], priority)
+    wired = {here: redirect.target for here, redirect in redirects.items()}
+    targets = {one["index"]: other["index"], other["index"]: one["index"]}
+    if wired == targets and all(end["flags"] & PROMISC for end in ends):
         return ends
+    lacking = [(here, there) for here, there in targets.items() if here not in wired]
+    # A netdev that went and came is another one.
+    stale = [(here, there) for here, there in targets.items() if wired.get(here, there) != there]
     if not wired:
         socket.redirect(*lacking.pop(0), subject, priority)
     for end in ends:
