@@ -100,9 +100,9 @@ def run(argv: list[str], manager: Manager | None = None) -> int:
 def tell(error: L2tpError, *, as_json: bool = False) -> int:
     """Print an error on stderr, as one line or one JSON document, and give its exit code."""
     if as_json:
-        from l2tpv3.documents import writing
+        from l2tpv3.documents.error import error_document
 
-        print(json.dumps(writing.error_document(error)), file=sys.stderr)
+        print(json.dumps(error_document(error)), file=sys.stderr)
     else:
         print(_lines(error), file=sys.stderr)
     return error.exit_code

@@ -23,24 +23,6 @@ def dump(wanted: Iterable[Desired | Pair]) -> str:
     return "\n".join(block for one in wanted for block in _blocks(one))
 
 
-def state_document(wanted: Iterable[Desired]) -> dict[str, Any]:
-    """What `dump` writes, as the JSON-ready document that its TOML is read as: cookies as hex digits, in clear."""
-    document: dict[str, Any] = {"tunnel": {}}
-    for one in wanted:
-        words = _json_words(one.words)
-        if isinstance(one, DesiredLink):
-            document.setdefault("link", {})[one.name] = words
-        else:
-            sessions = {it.name: _json_words(it.words) for it in one.sessions}
-            document["tunnel"][one.name] = words | ({"session": sessions} if sessions else {})
-    return document
-
-
-def _json_words(words: Mapping[str, Any]) -> dict[str, Any]:
-    stated = {word: value for word, value in words.items() if value is not None}
-    return {word: ids.format_cookie(value) if isinstance(value, bytes) else value for word, value in stated.items()}
-
-
 def _blocks(one: Desired | Pair) -> Iterator[str]:
     if isinstance(one, DesiredLink):
         yield _table(("link", one.name), one.words)

@@ -1,14 +1,31 @@
-"""A service's errors (RFC 9457 problem documents) as the errors that they were there."""
+"""Errors as JSON, and a service's errors (RFC 9457 problem documents) as the errors that they were there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from l2tpv3.documents.schemas import ERROR_SCHEMA
 from l2tpv3.errors import L2tpError, MissingError, NotFoundError, RefusedError
 
 
-def error_of(problem: Mapping[str, Any]) -> L2tpError:
+def error_document(error: L2tpError) -> dict[str, Any]:
+    """What goes to stderr when a command was given --json and failed."""
+    return {
+        "schema": ERROR_SCHEMA,
+        "error": {
+            "slug": error.slug,
+            "subject": error.subject,
+            "problem": error.problem,
+            "remedy": error.remedy,
+            "exit_code": error.exit_code,
+            "errno": error.errno,
+            "retryable": error.retryable,
+        },
+    }
+
+
+def error_from_problem(problem: Mapping[str, Any]) -> L2tpError:
     """The error that a problem document tells of: of the same class, with the same words and exit code.
 
     One that this version does not know becomes one of the class with its exit code. Raises KeyError, TypeError.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from l2tpv3.documents.writing import sequencing
+from l2tpv3.documents.tunnel import sequencing
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.spec import Encap, IPAddress, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.model.status import SessionStatus, TunnelStatus

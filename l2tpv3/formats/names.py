@@ -6,4 +6,4 @@ PEER_FORMATS = ("l2tpctl", "iproute2", "networkd", "vyos", "cisco", "routeros", 
 """In which the other end can be told (`peer.commands`)."""
 
 IMPORT_FORMATS = ("iproute2", "networkd", "vyos", "ql2tpd", "openwrt", "routeros")
-"""From which tunnels can be read (`reading.import_from`)."""
+"""From which tunnels can be read (`importer.import_from`)."""

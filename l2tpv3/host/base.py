@@ -72,7 +72,7 @@ class Host(Protocol):
     """Tunnels and sessions of one host. Every method raises L2tpError.
 
     words: the command line's (TunnelSpec.to_words, SessionSpec.to_words): only those that are given. secrets: whether
-    the cookies' bytes are needed; without it they may be known by their length alone (l2tpv3.documents.reading.Hidden).
+    the cookies' bytes are needed; without it they may be known by their length alone (l2tpv3.documents.tunnel.Hidden).
     l2tpv3.host.manager.Manager says more of each method.
     """
 

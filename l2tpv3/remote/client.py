@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from l2tpv3.documents.error import error_of
+from l2tpv3.documents.error import error_from_problem
 from l2tpv3.errors import (
     InvalidValueError,
     L2tpError,
@@ -173,7 +173,7 @@ class Client:
             return RefusedError(self._subject, problem, "is it an l2tpv3 service?")
         document = self._loads(response.text)
         try:
-            error = error_of(document)
+            error = error_from_problem(document)
         except (KeyError, TypeError, ValueError) as wrong:
             return self.not_understood(wrong)
         if isinstance(error, UnauthenticatedError):

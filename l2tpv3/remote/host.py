@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from l2tpv3.config.toml_writer import state_document
-from l2tpv3.documents import reading
-from l2tpv3.documents.error import error_of
-from l2tpv3.documents.reading import RemoteDid
+from l2tpv3.documents.audit import audit_entry_from_json
+from l2tpv3.documents.error import error_from_problem
+from l2tpv3.documents.plan import RemoteDid, did_from_json, step_from_json
+from l2tpv3.documents.state import state_from_json, state_to_json
+from l2tpv3.documents.tunnel import session_from_json, tunnel_from_json
 from l2tpv3.errors import ExistsError, NotFoundError, PreconditionError, about_session
 from l2tpv3.model.absent import foreign_tunnel, no_tunnel
 from l2tpv3.model.desired import Desired, DesiredLink
@@ -53,7 +54,7 @@ class RemoteHost:
                 "/v1/tunnels", include="sessions", limit=PAGE, cursor=cursor, netns=netns, secrets=_flag(secrets)
             )
             with understood(self._client):
-                found += map(reading.read_tunnel, page["tunnels"])
+                found += map(tunnel_from_json, page["tunnels"])
                 cursor = page["next"]
             if cursor is None:
                 return found
@@ -62,19 +63,19 @@ class RemoteHost:
         """One tunnel by name. Raises NotFoundError."""
         told = self._client.get(tunnel_path(name), include="sessions", secrets=_flag(secrets))
         with understood(self._client):
-            return reading.read_tunnel(told)
+            return tunnel_from_json(told)
 
     def session(self, tunnel: str, name: str, *, secrets: bool = False) -> SessionStatus:
         """One session by name. Raises NotFoundError."""
         told = self._client.get(session_path(tunnel, name), secrets=_flag(secrets))
         with understood(self._client):
-            return reading.read_session(told)
+            return session_from_json(told)
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """What is on record, as files would state it in full, secrets included."""
         told = self._client.get("/v1/state", secrets="true")
         with understood(self._client):
-            stated = reading.read_state(told)
+            stated = state_from_json(told)
         if not names:
             return stated
         tunnels = {one.name: one for one in stated if not isinstance(one, DesiredLink)}
@@ -99,7 +100,7 @@ class RemoteHost:
         """The last changes, the newest first."""
         told = self._client.get("/v1/log", limit=min(limit, _LOG_MAX)) if limit else {"entries": []}
         with understood(self._client):
-            return [reading.read_audit_entry(entry) for entry in reversed(told["entries"])]
+            return [audit_entry_from_json(entry) for entry in reversed(told["entries"])]
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
@@ -114,7 +115,7 @@ class RemoteHost:
         except PreconditionError as error:
             raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it") from error
         with understood(self._client):
-            return reading.read_tunnel(made.document)
+            return tunnel_from_json(made.document)
 
     def set_tunnel(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a tunnel."""
@@ -140,7 +141,7 @@ class RemoteHost:
             remedy = f"`l2tpctl session set {tunnel} {name}` changes it"
             raise ExistsError(f"session {tunnel}/{name}", "exists already", remedy) from error
         with understood(self._client):
-            return reading.read_session(made.document)
+            return session_from_json(made.document)
 
     def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a session."""
@@ -158,7 +159,7 @@ class RemoteHost:
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> RemoteDid:
         """What `apply` would do now."""
-        return self._did(self._client.post("/v1/plan", state_document(wanted), prune=_flag(prune)))
+        return self._did(self._client.post("/v1/plan", state_to_json(wanted), prune=_flag(prune)))
 
     def apply(
         self,
@@ -169,7 +170,7 @@ class RemoteHost:
         on_step: OnStep | None = None,
     ) -> RemoteDid:
         """Make the host what files want; on_step is told of each step before it is taken there."""
-        told = self._client.lines("/v1/apply", state_document(wanted), prune=_flag(prune), confirm_s=confirm_s)
+        told = self._client.lines("/v1/apply", state_to_json(wanted), prune=_flag(prune), confirm_s=confirm_s)
         return self._did(self._followed(told, on_step=on_step))
 
     def confirm(self) -> bool:
@@ -232,21 +233,21 @@ class RemoteHost:
 
     def _did(self, document: Any) -> RemoteDid:
         with understood(self._client):
-            return reading.read_did(document)
+            return did_from_json(document)
 
 
 def _news(document: Mapping[str, Any]) -> RestoreEvent:
     error = document["error"]
-    told = None if error is None else error_of(error)
+    told = None if error is None else error_from_problem(error)
     return RestoreEvent(
         document["tunnel"], RestoreOutcome(document["turn"]), told, document.get("link"), document.get("changed", "")
     )
 
 
 _AS_IT_GOES: dict[str, Callable[[Any], Any]] = {
-    "step": reading.read_step,
+    "step": step_from_json,
     "news": _news,
-    "problem": error_of,
+    "problem": error_from_problem,
     "done": lambda told: told,
 }
 """What a line of a change that tells of itself may be, and how it is read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from l2tpv3.documents import reading
+from l2tpv3.documents.link import link_from_json
 from l2tpv3.errors import ExistsError, PreconditionError
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.progress import ChangeResult
@@ -27,7 +27,7 @@ class RemoteLinks:
         while True:
             page = self._client.get("/v1/links", limit=PAGE, cursor=cursor)
             with understood(self._client):
-                found += map(reading.read_link, page["links"])
+                found += map(link_from_json, page["links"])
                 cursor = page["next"]
             if cursor is None:
                 return found
@@ -36,7 +36,7 @@ class RemoteLinks:
         """One link by name. Raises NotFoundError."""
         told = self._client.get(link_path(name))
         with understood(self._client):
-            return reading.read_link(told)
+            return link_from_json(told)
 
     def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
         """Make a link. Raises ExistsError where there is one of that name."""
@@ -49,7 +49,7 @@ class RemoteLinks:
         except PreconditionError as error:
             raise ExistsError(f"link {name}", "exists already", f"`l2tpctl link set {name}` changes it") from error
         with understood(self._client):
-            return reading.read_link(made.document)
+            return link_from_json(made.document)
 
     def set(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
         """Change a link. Its type says what the words mean, and is known there: they are sent as they are."""

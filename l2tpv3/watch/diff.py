@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.link import link_to_json
+from l2tpv3.documents.tunnel import session_to_json, tunnel_to_json
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.watch import Targets
@@ -133,17 +134,17 @@ def _tunnel(change: str, status: TunnelStatus) -> Event:
 
 
 def _session(change: str, tunnel: str, status: SessionStatus) -> Event:
-    document = writing.session_dict(tunnel, status)
+    document = session_to_json(tunnel, status)
     return Event("session", {"change": change, "tunnel": tunnel, "name": status.name, "document": document})
 
 
 def _link(change: str, status: LinkStatus) -> Event:
-    return Event("link", {"change": change, "name": status.name, "document": writing.link_dict(status)})
+    return Event("link", {"change": change, "name": status.name, "document": link_to_json(status)})
 
 
 def tunnel_document(status: TunnelStatus) -> dict[str, Any]:
     """A tunnel with the number of its sessions in their place."""
-    document = writing.tunnel_dict(dataclasses.replace(status, sessions=()))
+    document = tunnel_to_json(dataclasses.replace(status, sessions=()))
     del document["sessions"]
     document["session_count"] = len(status.sessions)
     return document

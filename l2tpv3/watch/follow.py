@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.stats import stats_document
 from l2tpv3.linux.filelock import held
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.model.host_status import HostStatus
@@ -100,7 +100,7 @@ class _Follower:
         before, links_before, then = self._before or ([], (), None)
         interval_s = None if then is None else round(now - then, 3)
         self._before = (pairs, look.links, now)
-        document = writing.stats_document(
+        document = stats_document(
             pairs,
             time=datetime.now(UTC),
             interval_s=interval_s,

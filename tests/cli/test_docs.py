@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.cli import link_options
-from l2tpv3.documents import writing
+from l2tpv3.documents.schemas import ERROR_SCHEMA, LINKS_SCHEMA, STATS_SCHEMA, STATUS_SCHEMA, TOKENS_SCHEMA, json_schema
 from tests.cli.test_help import OPTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -24,11 +24,11 @@ def test_commands_and_options(command: str) -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [writing.STATUS_SCHEMA, writing.STATS_SCHEMA, writing.ERROR_SCHEMA, writing.TOKENS_SCHEMA, writing.LINKS_SCHEMA],
+    [STATUS_SCHEMA, STATS_SCHEMA, ERROR_SCHEMA, TOKENS_SCHEMA, LINKS_SCHEMA],
 )
 def test_fields(schema: str) -> None:
     assert f"`{schema}`" in PAGE
-    fields = {field for field in _fields(writing.json_schema(schema)) if not field.endswith("_per_s")}
+    fields = {field for field in _fields(json_schema(schema)) if not field.endswith("_per_s")}
     assert sorted(field for field in fields if f"`{field}`" not in PAGE and f'"{field}"' not in PAGE) == []
 
 

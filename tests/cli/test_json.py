@@ -9,14 +9,14 @@ from typing import Any
 import jsonschema
 import pytest
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.schemas import LINKS_SCHEMA, STATUS_SCHEMA, json_schema
 from tests.cli.command_line import CommandLine
 from tests.hosts import Hosts
 
 
 def validate(document: dict[str, Any]) -> None:
     """Strictly: programs may rely on every field that is printed, so each is in the schema."""
-    schema = writing.json_schema(document["schema"])
+    schema = json_schema(document["schema"])
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(document, _strict(schema))
 
@@ -46,8 +46,8 @@ def test_documents_match_their_schema(siteb: CommandLine, line: str) -> None:
     siteb.ok("link add v5 --type vlan --over br0 --id 5")
     document = siteb.ok(line).json
     validate(document)
-    if document["schema"] == writing.STATUS_SCHEMA and "links" in document:
-        validate({"schema": writing.LINKS_SCHEMA, "links": document["links"]})
+    if document["schema"] == STATUS_SCHEMA and "links" in document:
+        validate({"schema": LINKS_SCHEMA, "links": document["links"]})
 
 
 def test_plans_match_too(siteb: CommandLine, tmp_path: Path) -> None:

@@ -95,12 +95,12 @@ def test_watch_in_json_is_a_document_a_line(siteb: CommandLine, clock: Clock) ->
 
 
 def test_counters_that_went_back_give_no_negative_rate(siteb: CommandLine) -> None:
-    from l2tpv3.documents import writing
+    from l2tpv3.documents.stats import session_rates
 
     after = siteb.manager.session("siteb", "lan")
     count(siteb, SEEN)
     before = siteb.manager.session("siteb", "lan")
-    rates = writing.rates(after, before, 1.0)
+    rates = session_rates(after, before, 1.0)
     assert rates is not None and set(rates.values()) == {0.0}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.schemas import TOKENS_SCHEMA, json_schema
 from l2tpv3_api.auth.tokens import PATTERN, Tokens
 from tests.cli.command_line import CommandLine
 
@@ -64,7 +64,7 @@ def test_lists(ctl: CommandLine) -> None:
     shown = ctl.ok("token ls")
     assert shown.out.splitlines()[1].split()[:2] == ["laptop", "read,secrets"]
     document = json.loads(ctl.ok("token show --json").out)
-    jsonschema.validate(document, writing.json_schema(writing.TOKENS_SCHEMA))
+    jsonschema.validate(document, json_schema(TOKENS_SCHEMA))
     assert document["tokens"][0]["used"] is None and document["tokens"][0]["expired"] is False
     for said in (shown.out, json.dumps(document)):
         assert text.split("_", 2)[2] not in said

@@ -348,7 +348,7 @@ def test_what_we_would_refuse_is_shown_when_something_else_made_it(tmp_path: Pat
     """The kernel takes tunnel id 0 and cookies of any length up to 8."""
     from ipaddress import ip_address
 
-    from l2tpv3.documents.writing import tunnel_dict
+    from l2tpv3.documents.tunnel import tunnel_to_json
     from l2tpv3.model.observed import Session, Tunnel
     from l2tpv3.model.spec import Encap
 
@@ -369,7 +369,7 @@ def test_what_we_would_refuse_is_shown_when_something_else_made_it(tmp_path: Pat
 
     manager = make(tmp_path, Strange())
     assert [one.name for one in manager.tunnels()] == ["memory:0", "memory:9"]
-    assert tunnel_dict(manager.tunnel("memory:0"))["sessions"][0]["tx_cookie"]
+    assert tunnel_to_json(manager.tunnel("memory:0"))["sessions"][0]["tx_cookie"]
     with pytest.raises(InvalidValueError):
         manager.adopt("memory:0", "mine")
     assert manager.records() == {}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2tpv3 import Manager, Paths
-from l2tpv3.config.toml_writer import state_document
-from l2tpv3.documents import reading, writing
+from l2tpv3.documents.link import link_from_json, link_to_json
+from l2tpv3.documents.state import state_from_json, state_to_json
 from l2tpv3.errors import L2tpError
 from l2tpv3.host.base import Host
 from l2tpv3.model.desired import DesiredLink
@@ -75,10 +75,10 @@ def over_the_wire(document: Any) -> Any:
 @settings(max_examples=60, deadline=None)
 @given(STATUSES)
 def test_a_status_is_read_back_as_it_was(status: LinkStatus) -> None:
-    told = over_the_wire(writing.link_dict(status))
-    assert reading.read_link(told) == status
+    told = over_the_wire(link_to_json(status))
+    assert link_from_json(told) == status
     told["wanted"]["brand-new"] = told["brand-new"] = 7
-    assert reading.read_link(told) == status
+    assert link_from_json(told) == status
 
 
 def test_a_state_is_read_back_as_it_was() -> None:
@@ -86,7 +86,7 @@ def test_a_state_is_read_back_as_it_was() -> None:
         DesiredLink.from_spec(LinkSpec.from_words({**words, "name": f"l{number}"}))
         for number, words in enumerate(WORDS)
     ]
-    assert reading.read_state(over_the_wire(state_document(wanted))) == wanted
+    assert state_from_json(over_the_wire(state_to_json(wanted))) == wanted
 
 
 @pytest.fixture(params=["local", "remote"])

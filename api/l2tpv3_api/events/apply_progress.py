@@ -7,7 +7,7 @@ import secrets
 from types import TracebackType
 from typing import Final, Self
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.plan import step_to_json
 from l2tpv3.errors import L2tpError
 from l2tpv3.model.progress import StepText
 from l2tpv3_api.events.event import EventType
@@ -44,7 +44,7 @@ class Progress:
     def __call__(self, step: StepText) -> None:
         """A step is about to be taken."""
         self._steps += 1
-        self._tell("step", number=self._steps, step=writing.step_dict(step))
+        self._tell("step", number=self._steps, step=step_to_json(step))
 
     def _tell(self, state: str, **more: object) -> None:
         self._hub.publish(EventType.APPLY, {"id": self.id, "who": self._who, "state": state, **more})

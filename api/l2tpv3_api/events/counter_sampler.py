@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.stats import stats_document
 from l2tpv3.errors import InvalidValueError, L2tpError
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.observed import Counters
@@ -56,7 +56,7 @@ class _Group:
         """The document of this moment, with the rates since the one before."""
         interval_s = None if self.at is None else round(at - self.at, 3)
         told, told_links = self._chosen(pairs, links)
-        document = writing.stats_document(
+        document = stats_document(
             told, time=datetime.now(UTC), interval_s=interval_s, before=self.before,
             links=told_links, links_before=self.links,
         )  # fmt: skip

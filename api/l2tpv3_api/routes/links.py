@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.link import link_to_json
+from l2tpv3.documents.schemas import LINKS_SCHEMA
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.links.options import LinkType
@@ -59,8 +60,8 @@ async def list_links(
     def make() -> bytes:
         found = sorted(filter(fits, snapshot.links), key=link_key)
         page = paging.page(found, link_key, limit, cursor)
-        links = list(map(writing.link_dict, page.items))
-        return encode({"schema": writing.LINKS_SCHEMA, "links": links, "total": len(found), "next": page.next})
+        links = list(map(link_to_json, page.items))
+        return encode({"schema": LINKS_SCHEMA, "links": links, "total": len(found), "next": page.next})
 
     key = ("links", name, type, condition, limit, cursor)
     return answer(await snapshot.answer(key, make, min(limit, len(snapshot.links))))
@@ -81,7 +82,7 @@ async def get_link(link: LinkName, service: Serving, who: Reader, conditions: Co
     tag = _tag(service.tagger, found)
     if conditions.unchanged(f"link {link}", tag):
         return unchanged(tag)
-    return answer(writing.link_dict(found), tag=tag)
+    return answer(link_to_json(found), tag=tag)
 
 
 @router.put(
@@ -165,7 +166,7 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError) from error.__cause__
     return answer(
-        writing.link_dict(status) | {"change": {"recreated": done.recreated, "why": done.why}},
+        link_to_json(status) | {"change": {"recreated": done.recreated, "why": done.why}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, status),
         location=f"/v1/links/{link}" if done.made else None,
@@ -174,7 +175,7 @@ async def _changed(
 
 def _tag(tagger: Tagger, status: LinkStatus) -> str:
     words = tagger.of({**status.spec.to_words(), "transient": status.transient}, "link")
-    return tagger.with_seen(words, writing.link_dict(status))
+    return tagger.with_seen(words, link_to_json(status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, link: str) -> Callable[[LinkRecord | None], None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.audit import audit_document
 from l2tpv3_api.routes.dependencies import Reader, Serving, answer
 from l2tpv3_api.schemas import responses
 
@@ -26,4 +26,4 @@ async def get_log(
 ) -> Response:
     """Tell who changed what when."""
     entries = await service.read(lambda manager: manager.audit(limit))
-    return answer(writing.audit_document(reversed(entries)))
+    return answer(audit_document(reversed(entries)))

@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.schemas import STATUS_SCHEMA
+from l2tpv3.documents.tunnel import session_to_json
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.progress import ChangeResult
@@ -108,8 +109,8 @@ async def _list(
     def make() -> bytes:
         found = list(filter(fits, snapshot.sorted_sessions))
         page = paging.page(found, session_key, limit, cursor)
-        sessions = [writing.session_dict(one.name, session, secrets=secrets) for one, session in page.items]
-        return encode({"schema": writing.STATUS_SCHEMA, "sessions": sessions, "total": len(found), "next": page.next})
+        sessions = [session_to_json(one.name, session, secrets=secrets) for one, session in page.items]
+        return encode({"schema": STATUS_SCHEMA, "sessions": sessions, "total": len(found), "next": page.next})
 
     key = ("sessions", tunnel, name, condition, foreign, secrets, limit, cursor)
     return answer(await snapshot.answer(key, make, limit))
@@ -132,7 +133,7 @@ async def get_session(
     tag = _tag(service.tagger, tunnel, found)
     if conditions.unchanged(f"session {tunnel}/{session}", tag):
         return unchanged(tag)
-    return answer(writing.session_dict(tunnel, found, secrets=secrets), tag=tag)
+    return answer(session_to_json(tunnel, found, secrets=secrets), tag=tag)
 
 
 @router.put(
@@ -225,7 +226,7 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError if patch else BodyError) from error.__cause__
     return answer(
-        writing.session_dict(tunnel, status)
+        session_to_json(tunnel, status)
         | {"change": {"recreated": done.recreated, "why": done.why, "lost": list(done.lost)}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, tunnel, status),
@@ -237,7 +238,7 @@ def _tag(tagger: Tagger, tunnel: str, status: SessionStatus) -> str | None:
     if status.foreign:
         return None
     words = tagger.of(status.spec.to_words(), "session", tunnel)
-    return tagger.with_seen(words, writing.session_dict(tunnel, status))
+    return tagger.with_seen(words, session_to_json(tunnel, status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, tunnel: str, session: str) -> Callable[[SessionRecord | None], None]:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from l2tpv3.config.toml_writer import dump, state_document
-from l2tpv3.documents import writing
+from l2tpv3.config.toml_writer import dump
+from l2tpv3.documents.plan import plan_document
+from l2tpv3.documents.state import state_to_json
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, NotPermittedError
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from l2tpv3.model.progress import RestoreEvent, StepText
@@ -67,7 +68,7 @@ async def get_state(
     kind = preferred(request, JSON, TOML)
     stated = await service.stated()
     shown = stated if may and secrets is not False else [_without_cookies(one) for one in stated]
-    content = dump(shown).encode() if kind == TOML else encode(state_document(shown))
+    content = dump(shown).encode() if kind == TOML else encode(state_to_json(shown))
     tag = service.tagger.of_bytes(content)
     if conditions.unchanged("state", tag):
         return unchanged(tag, VARY)
@@ -152,7 +153,7 @@ def _fitting() -> Iterator[None]:
 
 
 def _plan(steps: tuple[StepText, ...], *, changes: bool) -> dict[str, Any]:
-    return writing.plan_document(steps) | {"changes": changes}
+    return plan_document(steps) | {"changes": changes}
 
 
 @router.post(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.stats import stats_document
 from l2tpv3_api.routes.dependencies import AnySession, AnyTunnel, LinkName, Reader, Serving, answer
 from l2tpv3_api.routes.queries import OfTunnel
 from l2tpv3_api.schemas import responses
@@ -27,7 +27,7 @@ async def get_stats(service: Serving, who: Reader, tunnel: OfTunnel = None) -> R
 
     def make() -> bytes:
         pairs = [(one.name, session) for one in tunnels for session in one.sessions]
-        return encode(writing.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC), links=links))
+        return encode(stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC), links=links))
 
     told = sum(len(one.sessions) for one in tunnels) + len(links)
     return answer(await snapshot.answer(("stats", tunnel), make, told))
@@ -38,7 +38,7 @@ async def get_session_stats(tunnel: AnyTunnel, session: AnySession, service: Ser
     """Get one session's counters."""
     snapshot = await service.look()
     pairs = [(tunnel, snapshot.session(tunnel, session))]
-    return answer(writing.stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
+    return answer(stats_document(pairs, time=datetime.fromtimestamp(snapshot.at, UTC)))
 
 
 @router.get("/links/{link}/stats", operation_id="getLinkStats", responses=_RESPONSES)
@@ -46,4 +46,4 @@ async def get_link_stats(link: LinkName, service: Serving, who: Reader) -> Respo
     """Get one link's counters."""
     snapshot = await service.look()
     links = [snapshot.link(link)]
-    return answer(writing.stats_document((), time=datetime.fromtimestamp(snapshot.at, UTC), links=links))
+    return answer(stats_document((), time=datetime.fromtimestamp(snapshot.at, UTC), links=links))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.schemas import STATUS_SCHEMA
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.progress import ChangeResult
@@ -84,7 +84,7 @@ async def list_tunnels(
         weight: Callable[[TunnelStatus], int] = lambda one: len(one.sessions) if include else 0  # noqa: E731
         page = paging.page(found, tunnel_key, limit, cursor, weight=weight, weight_max=SESSIONS_MAX)
         tunnels = [tunnel_document(one, sessions=include is not None, secrets=secrets) for one in page.items]
-        return encode({"schema": writing.STATUS_SCHEMA, "tunnels": tunnels, "total": len(found), "next": page.next})
+        return encode({"schema": STATUS_SCHEMA, "tunnels": tunnels, "total": len(found), "next": page.next})
 
     key = ("tunnels", name, condition, datapath, foreign, include, secrets, limit, cursor)
     told = SESSIONS_MAX if include else limit

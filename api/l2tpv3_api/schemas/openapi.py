@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.schemas import AUDIT_SCHEMA, LINKS_SCHEMA, PLAN_SCHEMA, STATS_SCHEMA, STATUS_SCHEMA, json_schema
 from l2tpv3.formats.names import PEER_FORMATS
 from l2tpv3.model.links.options import LinkType
 from l2tpv3_api.auth.identity import Scope
@@ -83,8 +83,8 @@ def _tidy(operation: dict[str, Any]) -> None:
 
 
 def _schemas(datapaths: Collection[str]) -> dict[str, Any]:
-    status, stats = _shipped(writing.STATUS_SCHEMA), _shipped(writing.STATS_SCHEMA)
-    link = _shipped(writing.LINKS_SCHEMA)["$defs"]["link"]
+    status, stats = _shipped(STATUS_SCHEMA), _shipped(STATS_SCHEMA)
+    link = _shipped(LINKS_SCHEMA)["$defs"]["link"]
     link["properties"]["counters"] = {"$ref": "#/$defs/linkCounters"}
     parts = status.pop("$defs")
     tunnel = parts["tunnel"]
@@ -102,14 +102,14 @@ def _schemas(datapaths: Collection[str]) -> dict[str, Any]:
         "TunnelList": _list("tunnels", "Tunnel"),
         "SessionList": _list("sessions", "Session"),
         "Link": link,
-        "LinkCounters": _shipped(writing.LINKS_SCHEMA)["$defs"]["counters"],
-        "LinkList": _list("links", "Link", writing.LINKS_SCHEMA),
+        "LinkCounters": _shipped(LINKS_SCHEMA)["$defs"]["counters"],
+        "LinkList": _list("links", "Link", LINKS_SCHEMA),
         "ChangedTunnel": _changed(tunnel),
         "ChangedSession": _changed(parts["session"]),
         "ChangedLink": _changed(link),
         "Stats": stats,
         "Plan": _plan(),
-        "Log": _shipped(writing.AUDIT_SCHEMA),
+        "Log": _shipped(AUDIT_SCHEMA),
         "State": fields.state(datapaths, link_fields.words()),
         "TunnelWords": fields.whole(fields.tunnel(datapaths)),
         "TunnelPatch": fields.patch(fields.tunnel(datapaths), keep=("remote",)),
@@ -123,7 +123,7 @@ def _schemas(datapaths: Collection[str]) -> dict[str, Any]:
 
 
 def _shipped(schema: str) -> dict[str, Any]:
-    return {key: value for key, value in writing.json_schema(schema).items() if key not in ("$schema", "$id")}
+    return {key: value for key, value in json_schema(schema).items() if key not in ("$schema", "$id")}
 
 
 def _rooted(value: Any) -> Any:
@@ -155,7 +155,7 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _list(key: str, kind: str, schema: str = writing.STATUS_SCHEMA) -> dict[str, Any]:
+def _list(key: str, kind: str, schema: str = STATUS_SCHEMA) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["schema", key, "total", "next"],
@@ -169,7 +169,7 @@ def _list(key: str, kind: str, schema: str = writing.STATUS_SCHEMA) -> dict[str,
 
 
 def _plan() -> dict[str, Any]:
-    schema = _shipped(writing.PLAN_SCHEMA)
+    schema = _shipped(PLAN_SCHEMA)
     schema["required"] += ["changes"]
     schema["properties"] |= {
         "changes": {"type": "boolean", "description": "Whether anything changes, if only on record."},

@@ -15,7 +15,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.plan import step_to_json
 from l2tpv3.errors import BusyError, L2tpError, RefusedError
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.progress import RestoreEvent, StepText
@@ -44,7 +44,7 @@ class ProgressStream:
 
     def step(self, step: StepText) -> None:
         """A step is about to be taken."""
-        self.tell("step", writing.step_dict(step))
+        self.tell("step", step_to_json(step))
 
     def news(self, news: RestoreEvent) -> None:
         """A tunnel or link was restored, is waited for, or can't be restored."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from l2tpv3.documents import writing
+from l2tpv3.documents.tunnel import tunnel_to_json
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.links.status import LinkStatus
@@ -113,8 +113,8 @@ def link_key(link: LinkStatus) -> Key:
 def tunnel_document(tunnel: TunnelStatus, *, sessions: bool, secrets: bool = False) -> dict[str, Any]:
     """One tunnel; without its sessions it tells how many there are."""
     if sessions:
-        return writing.tunnel_dict(tunnel, secrets=secrets)
-    document = writing.tunnel_dict(dataclasses.replace(tunnel, sessions=()))
+        return tunnel_to_json(tunnel, secrets=secrets)
+    document = tunnel_to_json(dataclasses.replace(tunnel, sessions=()))
     del document["sessions"]
     return document | {"session_count": len(tunnel.sessions)}
 

@@ -260,9 +260,9 @@ def log(
         raise InvalidValueError("--number", f"{number!r} is not a number", "give digits")
     entries = list(reversed(manager_of(ctx).audit(int(number))))
     if json:
-        from l2tpv3.documents import writing
+        from l2tpv3.documents.audit import audit_document
 
-        print_json(writing.audit_document(entries))
+        print_json(audit_document(entries))
         return
     for entry in entries:
         at = datetime.fromtimestamp(entry.at, UTC).astimezone().isoformat(" ", "seconds")
@@ -340,9 +340,9 @@ def _tell_summary(outcome: Did, nothing: str) -> None:
 
 
 def _print_steps(outcome: Did) -> None:
-    from l2tpv3.documents import writing
+    from l2tpv3.documents.plan import plan_document
 
-    print_json(writing.plan_document(outcome.told))
+    print_json(plan_document(outcome.told))
 
 
 def _count(number: int, noun: str) -> str:

@@ -91,15 +91,16 @@ def _seconds(text: str) -> float:
 
 def _documents(host: Host) -> dict[tuple[str, ...], dict[str, Any]]:
     """What there is now, by type and names, as events tell it."""
-    from l2tpv3.documents import writing
+    from l2tpv3.documents.link import link_to_json
+    from l2tpv3.documents.tunnel import session_to_json
     from l2tpv3.watch.diff import tunnel_document
 
     known: dict[tuple[str, ...], dict[str, Any]] = {}
     for tunnel in host.tunnels(secrets=False):
         known["tunnel", tunnel.name] = tunnel_document(tunnel)
         for session in tunnel.sessions:
-            known["session", tunnel.name, session.name] = writing.session_dict(tunnel.name, session)
-    return known | {("link", link.name): writing.link_dict(link) for link in host.links.all()}
+            known["session", tunnel.name, session.name] = session_to_json(tunnel.name, session)
+    return known | {("link", link.name): link_to_json(link) for link in host.links.all()}
 
 
 def _what_changed(known: dict[tuple[str, ...], dict[str, Any]], happening: Event) -> str:

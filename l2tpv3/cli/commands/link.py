@@ -152,9 +152,9 @@ def nothing() -> None:
 
 def print_links(links: Iterable[LinkStatus]) -> None:
     """Print links as a JSON document on stdout."""
-    from l2tpv3.documents import writing
+    from l2tpv3.documents.link import links_document
 
-    print_json(writing.links_document(links))
+    print_json(links_document(links))
 
 
 COMMANDS = {"add": add, "show": show, "set": set_, "del": del_}

@@ -48,9 +48,9 @@ def stats(
         return
     found = find_links(links, name)
     if json:
-        from l2tpv3.documents import writing
+        from l2tpv3.documents.stats import stats_document
 
-        print_json(writing.stats_document((), time=datetime.now(UTC), links=found))
+        print_json(stats_document((), time=datetime.now(UTC), links=found))
     elif found:
         print(counters_table(found), end="")
     else:
@@ -61,14 +61,14 @@ def _watch(links: LinkHost, name: str | None, *, as_json: bool, every_s: float) 
     before: list[LinkStatus] = []
 
     def look(interval_s: float | None) -> str:
-        from l2tpv3.documents import writing
+        from l2tpv3.documents.stats import stats_document
 
         nonlocal before
         found, earlier = find_links(links, name), before
         before = found
         at = datetime.now(UTC)
         interval = round(interval_s, 3) if interval_s else None
-        document = writing.stats_document((), time=at, interval_s=interval, links=found, links_before=earlier)
+        document = stats_document((), time=at, interval_s=interval, links=found, links_before=earlier)
         if as_json:
             import json
 

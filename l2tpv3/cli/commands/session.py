@@ -200,9 +200,9 @@ def rename(
 
 def print_sessions(sessions: list[tuple[str, SessionStatus]], *, secrets: bool = False) -> None:
     """Print sessions as a JSON document on stdout."""
-    from l2tpv3.documents import writing
+    from l2tpv3.documents.tunnel import sessions_document
 
-    print_json(writing.sessions_document(sessions, secrets=secrets))
+    print_json(sessions_document(sessions, secrets=secrets))
 
 
 COMMANDS = {"add": add, "show": show, "set": set_, "rename": rename, "del": del_}

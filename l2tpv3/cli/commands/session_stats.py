@@ -60,9 +60,9 @@ def stats(
         return
     sessions = find_sessions(manager, tunnel, name)
     if json:
-        from l2tpv3.documents import writing
+        from l2tpv3.documents.stats import stats_document
 
-        print_json(writing.stats_document(sessions, time=datetime.now(UTC)))
+        print_json(stats_document(sessions, time=datetime.now(UTC)))
     elif sessions:
         print(counters_table(sessions, columns()), end="")
         _tell_missing(sessions)
@@ -130,10 +130,10 @@ def _watch(manager: Host, tunnel: str | None, name: str | None, *, as_json: bool
         if as_json:
             import json
 
-            from l2tpv3.documents import writing
+            from l2tpv3.documents.stats import stats_document
 
             interval = round(interval_s, 3) if interval_s else None
-            document = writing.stats_document(sessions, time=at, interval_s=interval, before=earlier)
+            document = stats_document(sessions, time=at, interval_s=interval, before=earlier)
             return printable_json(json.dumps(document, ensure_ascii=False)) + "\n"
         return rates_table(sessions, earlier, interval_s, stamp(at))
 
@@ -176,13 +176,13 @@ def watch_on(look: Callable[[float | None], str], every_s: float, *, refreshed: 
 def rates_table(sessions: Seen, before: Seen, interval_s: float | None, at: str) -> str:
     """A line for each session: rates since `before`, interval_s ago, and what was dropped in all."""
     from l2tpv3.cli.output.tunnels import dropped, ifname
-    from l2tpv3.documents import writing
+    from l2tpv3.documents.stats import session_rates
 
     earlier = {(tunnel, session.name): session for tunnel, session in before}
     heads = ("TIME", "TUNNEL", "NAME", "IFNAME", "TX-PACKETS/S", "TX-MBIT/S", "RX-PACKETS/S", "RX-MBIT/S", "DROPPED")
     rows = []
     for tunnel, session in sessions:
-        rates = writing.rates(session, earlier.get((tunnel, session.name)), interval_s)
+        rates = session_rates(session, earlier.get((tunnel, session.name)), interval_s)
         shown = rate_cells(rates, [f"{way}_{unit}" for way in ("tx", "rx") for unit in ("packets", "bytes")])
         rows.append((at, tunnel, session.name, ifname(session), *shown, dropped(session.counters)))
     return fitted_table(heads, rows, right=heads[4:], spare=("IFNAME", "TIME"))

@@ -51,9 +51,9 @@ def show_status(
     tunnels = selection.with_sessions_in(selection.find_tunnels(host, tunnel), condition)
     links = selection.in_condition(host.links.all() if tunnel is None else [], condition)
     if as_json:
-        from l2tpv3.documents import writing
+        from l2tpv3.documents.link import status_document
 
-        print_json(writing.status_document(tunnels, links))
+        print_json(status_document(tunnels, links))
     elif tunnels or links:
         print(_text(tunnels, links, brief=brief), end="")
     elif condition is not None:

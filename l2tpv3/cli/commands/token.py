@@ -70,7 +70,7 @@ def show(ctx: click.Context, *, json: options.Json = False) -> None:
     """List tokens: what they may do, and when they were made, last used and end. Not the tokens themselves."""
     found = _tokens(ctx, "token show").all()
     if json:
-        from l2tpv3.documents.writing import TOKENS_SCHEMA
+        from l2tpv3.documents.schemas import TOKENS_SCHEMA
 
         print_json({"schema": TOKENS_SCHEMA, "tokens": [_document(token) for token in found]})
     elif found:

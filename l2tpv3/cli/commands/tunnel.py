@@ -215,9 +215,9 @@ def nothing() -> None:
 
 def print_tunnels(tunnels: list[TunnelStatus], *, secrets: bool = False) -> None:
     """Print tunnels as a JSON document on stdout."""
-    from l2tpv3.documents import writing
+    from l2tpv3.documents.tunnel import tunnels_document
 
-    print_json(writing.tunnels_document(tunnels, secrets=secrets))
+    print_json(tunnels_document(tunnels, secrets=secrets))
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -115,7 +115,7 @@ def brief_sessions(sessions: Iterable[tuple[str, SessionStatus]]) -> str:
 
 
 def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequence[object]:
-    from l2tpv3.documents.writing import sequencing
+    from l2tpv3.documents.tunnel import sequencing
 
     spec = status.spec
     return (
@@ -242,7 +242,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
 
 def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -> str:
     """One session as keys and values, with its netdev and counters."""
-    from l2tpv3.documents.writing import sequencing
+    from l2tpv3.documents.tunnel import sequencing
 
     spec, netdev = status.spec, status.netdev
     wanted = "" if spec.mtu is None else " (as asked for)"

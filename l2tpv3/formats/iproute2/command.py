@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
-from l2tpv3.documents.writing import sequencing
+from l2tpv3.documents.tunnel import sequencing
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError
 from l2tpv3.model.ids import parse_cookie, parse_ifname
 from l2tpv3.model.spec import Encap, Sequencing, Sublayer

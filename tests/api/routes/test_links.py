@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
-from l2tpv3.documents import writing
+from l2tpv3.documents.schemas import LINKS_SCHEMA, PLAN_SCHEMA, STATS_SCHEMA, json_schema
 from l2tpv3.model.links.options import LinkType
 
 BRIDGE = {"type": "bridge", "over": ["eth0"]}
@@ -27,9 +27,7 @@ def test_a_link_comes_and_goes(client: TestClient) -> None:
     assert made.json()["change"] == {"recreated": False, "why": ""}
     got = client.get("/v1/links/br7")
     assert got.headers["etag"] == made.headers["etag"]
-    jsonschema.validate(
-        {"schema": writing.LINKS_SCHEMA, "links": [got.json()]}, writing.json_schema(writing.LINKS_SCHEMA)
-    )
+    jsonschema.validate({"schema": LINKS_SCHEMA, "links": [got.json()]}, json_schema(LINKS_SCHEMA))
     assert (got.json()["over_now"], got.json()["netdev"]["addresses"]) == (["eth0"], ["10.9.0.1/24"])
     assert client.delete("/v1/links/br7").status_code == 204
     gone = client.get("/v1/links/br7")
@@ -148,7 +146,7 @@ def test_pages_and_filters(client: TestClient, manager: Manager) -> None:
 def test_counters(client: TestClient) -> None:
     client.put("/v1/links/br7", json=BRIDGE)
     told = client.get("/v1/links/br7/stats").json()
-    jsonschema.validate(told, writing.json_schema(writing.STATS_SCHEMA))
+    jsonschema.validate(told, json_schema(STATS_SCHEMA))
     assert (told["sessions"], [one["name"] for one in told["links"]]) == ([], ["br7"])
     assert [one["name"] for one in client.get("/v1/stats").json()["links"]] == ["br7"]
     assert client.get("/v1/links/none/stats").status_code == 404
@@ -161,7 +159,7 @@ def test_a_whole_state(client: TestClient) -> None:
         "link": {"br7": {"type": "bridge", "over": ["siteb/lan", "eth0"]}},
     }
     plan = client.post("/v1/plan?prune=true", json=state).json()
-    jsonschema.validate(plan, writing.json_schema(writing.PLAN_SCHEMA))
+    jsonschema.validate(plan, json_schema(PLAN_SCHEMA))
     assert [(one["sign"], one["link"]) for one in plan["steps"] if one["link"]] == [
         ("-", "old"), ("+", "br7"), ("~", "br7"),
     ]  # fmt: skip

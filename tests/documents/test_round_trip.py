@@ -1,4 +1,4 @@
-"""What report.py says of a status is read back as that status, over JSON, for any there can be."""
+"""What is told of a status as JSON is read back as that status, for any there can be."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2tpv3.config.toml_writer import state_document
-from l2tpv3.documents import reading, writing
+from l2tpv3.documents.audit import audit_document, audit_entry_from_json
+from l2tpv3.documents.plan import did_from_json, plan_document
+from l2tpv3.documents.state import state_from_json, state_to_json
+from l2tpv3.documents.tunnel import session_from_json, session_to_json, tunnel_from_json, tunnel_to_json
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.progress import StepText
@@ -28,41 +30,41 @@ def over_the_wire(document: Any) -> Any:
 @QUICKLY
 @given(tunnels())
 def test_a_tunnel(status: TunnelStatus) -> None:
-    assert reading.read_tunnel(over_the_wire(writing.tunnel_dict(status, secrets=True))) == status
+    assert tunnel_from_json(over_the_wire(tunnel_to_json(status, secrets=True))) == status
 
 
 @QUICKLY
 @given(st.booleans().flatmap(lambda foreign: sessions(foreign=foreign)))
 def test_a_session(status: SessionStatus) -> None:
-    assert reading.read_session(over_the_wire(writing.session_dict("t", status, secrets=True))) == status
+    assert session_from_json(over_the_wire(session_to_json("t", status, secrets=True))) == status
 
 
 @QUICKLY
 @given(tunnels())
 def test_without_secrets_all_that_is_shown_without_them_is_the_same(status: TunnelStatus) -> None:
-    told = over_the_wire(writing.tunnel_dict(status))
-    assert writing.tunnel_dict(reading.read_tunnel(told)) == told
+    told = over_the_wire(tunnel_to_json(status))
+    assert tunnel_to_json(tunnel_from_json(told)) == told
 
 
 @QUICKLY
 @given(tunnels())
 def test_what_a_newer_service_adds_is_passed_over(status: TunnelStatus) -> None:
-    told = over_the_wire(writing.tunnel_dict(status, secrets=True))
+    told = over_the_wire(tunnel_to_json(status, secrets=True))
     for part in (told, told["counters"], *told["sessions"], *(one["counters"] for one in told["sessions"])):
         part["brand-new"] = {"of": "tomorrow"}
     for part in (told, *told["sessions"]):
         if part["wanted"] is not None:
             part["wanted"]["brand-new"] = 7
-    assert reading.read_tunnel(told) == status
+    assert tunnel_from_json(told) == status
 
 
 @QUICKLY
 @given(sessions().filter(lambda one: bool(one.spec.tx_cookie)))
 def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> None:
-    read = reading.read_session(over_the_wire(writing.session_dict("t", status)))
+    read = session_from_json(over_the_wire(session_to_json("t", status)))
     assert len(read.spec.tx_cookie) == len(status.spec.tx_cookie)
     with pytest.raises(NotPermittedError):
-        writing.session_dict("t", read, secrets=True)
+        session_to_json("t", read, secrets=True)
     assert repr(read.spec.tx_cookie) == f"<{len(status.spec.tx_cookie)} bytes, hidden>"
     assert "cookie" not in repr(read.spec)
 
@@ -80,16 +82,16 @@ def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> N
     )
 )
 def test_a_step(step: StepText) -> None:
-    did = reading.read_did(over_the_wire(writing.plan_document([step]) | {"changes": True}))
+    did = did_from_json(over_the_wire(plan_document([step]) | {"changes": True}))
     assert (did.told, did.changes) == ((step,), True)
 
 
 @QUICKLY
 @given(st.integers(0, 2**32), st.integers(0, 999_999), TEXTS)
 def test_an_entry_of_the_log(second: int, micro: int, text: str) -> None:
-    told = writing.audit_document([AuditEntry(at=second + micro / 1e6, who="root (uid 0)", what=text)])
-    read = [reading.read_audit_entry(one) for one in over_the_wire(told)["entries"]]
-    assert writing.audit_document(read) == told
+    told = audit_document([AuditEntry(at=second + micro / 1e6, who="root (uid 0)", what=text)])
+    read = [audit_entry_from_json(one) for one in over_the_wire(told)["entries"]]
+    assert audit_document(read) == told
 
 
 @QUICKLY
@@ -100,4 +102,4 @@ def test_what_is_wanted(statuses: list[TunnelStatus], number: int) -> None:
         for one in statuses
     ]
     wanted.append(DesiredTunnel(name="with.few-words", words={"remote": "192.0.2.9", "id": number}))
-    assert reading.read_state(over_the_wire(state_document(wanted))) == wanted
+    assert state_from_json(over_the_wire(state_to_json(wanted))) == wanted

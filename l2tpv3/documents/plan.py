@@ -1,0 +1,40 @@
+"""Plans, and what changes did, as JSON, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from l2tpv3.documents.netdev import known_fields
+from l2tpv3.documents.schemas import PLAN_SCHEMA
+from l2tpv3.model.progress import StepText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteDid:
+    """What a change did on another host: a l2tpv3.host.base.Did."""
+
+    told: tuple[StepText, ...]
+    changes: bool
+
+
+def plan_document(steps: Iterable[StepText]) -> dict[str, Any]:
+    """The document that `plan --json` and `apply --json` print: the steps in their order."""
+    return {"schema": PLAN_SCHEMA, "steps": [step_to_json(step) for step in steps]}
+
+
+def did_from_json(document: Mapping[str, Any]) -> RemoteDid:
+    """What a plan_document says, with `changes`."""
+    return RemoteDid(told=tuple(map(step_from_json, document["steps"])), changes=document["changes"])
+
+
+def step_to_json(step: StepText) -> dict[str, Any]:
+    """One step, JSON-ready."""
+    return dataclasses.asdict(step)
+
+
+def step_from_json(document: Mapping[str, Any]) -> StepText:
+    """The inverse of step_to_json."""
+    return StepText(**known_fields(StepText, document))
