@@ -23,6 +23,7 @@ from l2tpv3_api.auth.tokens import Tokens
 from l2tpv3_api.http.headers import SecurityHeaders, Site, network_names
 from l2tpv3_api.server.access_log import AccessLog
 from l2tpv3_api.server.admission import Admission
+from l2tpv3_api.server.protocol import Protocol
 from l2tpv3_api.server.refusals import Refusals
 from l2tpv3_api.server.server import Server
 from l2tpv3_api.server.sockets import is_at, refuse_plain, tcp_sockets, unix_socket
@@ -78,9 +79,10 @@ def put_together(
         still_good=guard.still_good,
     )
     app.state.gate = gate
+    outermost = AccessLog(SecurityHeaders(gate))
     config = uvicorn.Config(
-        AccessLog(SecurityHeaders(gate)),
-        http="h11",
+        outermost,
+        http=Protocol,
         loop="asyncio",
         ws="none",
         interface="asgi3",
@@ -89,8 +91,6 @@ def put_together(
         access_log=False,
         proxy_headers=False,  # whoever stands before us is who is counted: nothing that a client sends can change that
         server_header=False,
-        h11_max_incomplete_event_size=settings.limits.header_bytes,
-        timeout_keep_alive=settings.limits.idle_s,
         timeout_graceful_shutdown=_GRACE_S,
     )
     ticks = 0
@@ -109,6 +109,7 @@ def put_together(
 
     return Server(
         config,
+        outermost,
         sockets,
         proxy_path=settings.proxy_unix,
         limits=settings.limits,

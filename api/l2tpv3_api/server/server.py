@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from l2tpv3.errors import L2tpError, RefusedError
 from l2tpv3_api.auth.connection import Connection
@@ -44,6 +45,7 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
+        app: ASGIApp,
         sockets: Sequence[socket.socket],
         *,
         proxy_path: Path | None,
@@ -55,6 +57,7 @@ class Server(uvicorn.Server):
         on_stop: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._app = app
         self._proxy_path = proxy_path
         self._sockets, self._limits, self._refusals = sockets, limits, refusals
         self._make_tls, self._on_reload, self._every_tick, self._on_stop = make_tls, on_reload, every_tick, on_stop
@@ -124,7 +127,7 @@ class Server(uvicorn.Server):
             on_end()
 
         protocol = Protocol(
-            self.config,
+            self._app,
             self.server_state,
             self.lifespan.state,
             client=client,
