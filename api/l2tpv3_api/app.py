@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 from fastapi import Depends, FastAPI
 
+from l2tpv3.version import VERSION
 from l2tpv3_api.auth.base import Authenticator
 from l2tpv3_api.http import problems
 from l2tpv3_api.http.methods import Methods
 from l2tpv3_api.http.packing import Packed
 from l2tpv3_api.http.request_metrics import Measured, RequestCounts
 from l2tpv3_api.routes import ROUTERS
-from l2tpv3_api.routes.capabilities import package_version
 from l2tpv3_api.routes.dependencies import known_query
 from l2tpv3_api.schemas import openapi
 from l2tpv3_api.service.service import Service
@@ -31,7 +31,7 @@ def create_app(service: Service, *, guard: Authenticator) -> FastAPI:
             await service.stop()
 
     # Its own pages (docs_url) fetch scripts from elsewhere.
-    app = FastAPI(version=package_version(), lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
     app.state.guard = guard
     problems.install(app)

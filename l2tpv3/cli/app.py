@@ -14,6 +14,7 @@ from l2tpv3.cli import options, selection, shells, target
 from l2tpv3.cli.click_classes import Command, Group, Root
 from l2tpv3.cli.parameters import Option, parameters_of
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.version import VERSION
 
 _ROOT = {
     "status": "status",
@@ -86,9 +87,7 @@ l2tpctl help session add  # the help of any command
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it
     if value and not ctx.resilient_parsing:
-        from l2tpv3.cli.version import version_line
-
-        print(version_line())
+        print(f"l2tpctl {VERSION}")
         ctx.exit()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -100,6 +99,8 @@ def run(argv: list[str], manager: Manager | None = None) -> int:
 def tell(error: L2tpError, *, as_json: bool = False) -> int:
     """Print an error on stderr, as one line or one JSON document, and give its exit code."""
     if as_json:
+        import json
+
         from l2tpv3.documents.error import error_document
 
         print(json.dumps(error_document(error)), file=sys.stderr)
@@ -119,9 +120,9 @@ def _lines(error: L2tpError) -> str:
 
 def _invoke(argv: list[str], invocation: Invocation) -> int:
     if argv == ["--version"] and COMPLETING not in os.environ:
-        from l2tpv3.cli.version import version_line
+        from l2tpv3.version import VERSION
 
-        print(version_line())
+        print(f"{PROGRAM} {VERSION}")
         return 0
     import click
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 GROUPS = ("tunnel", "session", "link", "token")
 """Commands that have commands of their own; alone they stand for their `show`."""
@@ -16,17 +15,17 @@ _HELP = ("--help", "-h")
 _NO_JSON = ("ip-l2tp", "help", "version")
 
 
-@dataclass
 class Typed:
     """A command line taken apart: options before the command, the command's words (`tunnel`, `show`), all behind it.
 
     json: `--json` or `-j` was given, wherever.
     """
 
-    before: list[str] = field(default_factory=list)
-    command: list[str] = field(default_factory=list)
-    behind: list[str] = field(default_factory=list)
-    json: bool = False
+    def __init__(self) -> None:
+        self.before: list[str] = []
+        self.command: list[str] = []
+        self.behind: list[str] = []
+        self.json = False
 
     @classmethod
     def of(cls, argv: Sequence[str]) -> Typed:

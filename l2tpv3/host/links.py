@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from l2tpv3.model.absent import no_link
 from l2tpv3.model.links.joined import link_status
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.progress import ChangeResult
-from l2tpv3.reconcile.reconciler import Reconciler
 from l2tpv3.resolve.change import EditLink, LinkCheck, Verb
-from l2tpv3.store.database import Recorded
+from l2tpv3.store.database import Recorded, Store
+
+if TYPE_CHECKING:
+    from l2tpv3.reconcile.reconciler import Reconciler
 
 
 class ManagedLinks:
     """Every method raises L2tpError. words: by LinkSpec.to_words' keys without `name`: only those that are given."""
 
-    def __init__(self, reconciler: Reconciler) -> None:
-        self._reconciler = reconciler
+    def __init__(self, store: Store, reconciler: Callable[[], Reconciler]) -> None:
+        """reconciler: gives what makes changes."""
+        self._store, self._reconciler = store, reconciler
 
     def all(self) -> list[LinkStatus]:
         """Every link on record, by name."""
-        return self.among(self._reconciler.store.load())
+        return self.among(self._store.load())
 
     def among(self, recorded: Recorded) -> list[LinkStatus]:
         """Every link of what is on record, by name."""
@@ -31,7 +34,7 @@ class ManagedLinks:
 
     def get(self, name: str) -> LinkStatus:
         """One link by name. Raises NotFoundError."""
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         links = recorded.shown.links
         if name not in links:
             raise no_link(name, links)
@@ -39,7 +42,7 @@ class ManagedLinks:
 
     def relayed(self) -> list[LinkStatus]:
         """Those on record that a process of ours carries."""
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         links = {name: record for name, record in recorded.shown.links.items() if record.spec.options.relayed}
         return self._look(recorded, links)
 
@@ -48,12 +51,12 @@ class ManagedLinks:
         unfinished: Collection[str] = pending.target.links if pending and pending.deadline is None else ()
         if not links:
             return []
-        seen = self._reconciler.links.seen(links)
+        seen = self._reconciler().links.seen(links)
         return [link_status(record, seen, unfinished) for _, record in sorted(links.items())]
 
     def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
         """Make a link and put it on record; when that fails nothing is left of it."""
-        self._reconciler.change(EditLink(verb=Verb.ADD, name=name, words=words, transient=transient))
+        self._reconciler().change(EditLink(verb=Verb.ADD, name=name, words=words, transient=transient))
         return self.get(name)
 
     def put(
@@ -61,13 +64,13 @@ class ManagedLinks:
     ) -> ChangeResult:
         """Make a link, or change it to what the words say, whatever it was. Words left out take their default."""
         change = EditLink(verb=Verb.PUT, name=name, words=words, transient=transient, check=check)
-        return self._reconciler.change(change).link_result(name)
+        return self._reconciler().change(change).link_result(name)
 
     def set(self, name: str, words: Mapping[str, Any], *, check: LinkCheck | None = None) -> ChangeResult:
         """Change a link, in place where that can be; None resets a word."""
         change = EditLink(verb=Verb.SET, name=name, words=words, check=check)
-        return self._reconciler.change(change).link_result(name)
+        return self._reconciler().change(change).link_result(name)
 
     def delete(self, name: str, *, check: LinkCheck | None = None) -> None:
         """Remove a link; what it is over stays."""
-        self._reconciler.change(EditLink(verb=Verb.DELETE, name=name, check=check))
+        self._reconciler().change(EditLink(verb=Verb.DELETE, name=name, check=check))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, SignalledCircuit, SignalsCircuits, Support
@@ -20,23 +21,20 @@ from l2tpv3.model.spec import CircuitKey
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.paths import Paths
-from l2tpv3.plan.result import Outcome
-from l2tpv3.reconcile.confirm import Confirmation
-from l2tpv3.reconcile.link_executor import BackendOf
 from l2tpv3.reconcile.observer import Observer
-from l2tpv3.reconcile.reconciler import Reconciler
-from l2tpv3.reconcile.refresh import Refresher
-from l2tpv3.reconcile.restore import Restorer
 from l2tpv3.resolve.change import ApplyAll, EditSession, EditTunnel, SessionCheck, TunnelCheck, Verb
-from l2tpv3.resolve.resolution import session_on_record
-from l2tpv3.resolve.tunnels import adopted
-from l2tpv3.store.database import AuditEntry, Recorded
+from l2tpv3.store.database import AuditEntry, Recorded, Store
 from l2tpv3.store.journal import Renaming
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.recorder import Recording
     from l2tpv3.model.links.options import LinkType
+    from l2tpv3.plan.result import Outcome
+    from l2tpv3.reconcile.confirm import Confirmation
+    from l2tpv3.reconcile.link_executor import BackendOf
+    from l2tpv3.reconcile.reconciler import Reconciler
+    from l2tpv3.reconcile.refresh import Refresher
     from l2tpv3.watch.diff import Event
 
 _HAVE_WORKERS = ("user", "ebpf")  # datapaths whose netdevs outlive what carries them
@@ -61,10 +59,32 @@ class Manager:
         self.paths = paths
         self._datapaths = {one.name: one for one in (_shipped(paths) if datapaths is None else datapaths)}
         self._placer = placer or _shipped_placer()
-        self._reconciler = Reconciler(paths, self._datapaths, self._placer, makers)
-        self._refresher = Refresher(paths, self._reconciler.store, self._datapaths)
-        self._confirmation = Confirmation(self._reconciler)
-        self.links = ManagedLinks(self._reconciler)
+        self._makers = makers
+        self._store = Store(paths.state)
+        self.links = ManagedLinks(self._store, lambda: self._reconciler)
+
+    # What makes changes is imported when there is one to make, which takes longer than a look at the host does.
+
+    @cached_property
+    def _reconciler(self) -> Reconciler:
+        from l2tpv3.reconcile.reconciler import Reconciler
+
+        return Reconciler(self.paths, self._store, self._datapaths, self._placer, self._makers)
+
+    @cached_property
+    def _refresher(self) -> Refresher:
+        from l2tpv3.reconcile.refresh import Refresher
+
+        return Refresher(self.paths, self._store, self._datapaths)
+
+    @cached_property
+    def _confirmation(self) -> Confirmation:
+        from l2tpv3.reconcile.confirm import Confirmation
+
+        return Confirmation(self._reconciler)
+
+    def _observer(self, recorded: Recorded) -> Observer:
+        return Observer.of_record(recorded, self._datapaths, self.paths, self._placer)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -73,15 +93,15 @@ class Manager:
 
         netns: another namespace to look for foreign ones in. secrets: whoever has this host has the cookies, too.
         """
-        return self._tunnels(self._reconciler.store.load(), netns)
+        return self._tunnels(self._store.load(), netns)
 
     def look(self, *, netns: str | None = None) -> HostStatus:
         """Tunnels and links at one moment; netns as for `tunnels`. Links cost nothing where there are none."""
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         return HostStatus(tunnels=self._tunnels(recorded, netns), links=self.links.among(recorded))
 
     def _tunnels(self, recorded: Recorded, netns: str | None) -> list[TunnelStatus]:
-        records, observer = recorded.shown.tunnels, self._reconciler.observer(recorded)
+        records, observer = recorded.shown.tunnels, self._observer(recorded)
         found = [observer.tunnel(record) for record in records.values()]
         for place in dict.fromkeys([netns, *(record.spec.netns for record in records.values()), None]):
             found += (one for one in observer.foreign(records.values(), place) if one not in found)
@@ -89,10 +109,10 @@ class Manager:
 
     def tunnel(self, name: str, *, secrets: bool = True) -> TunnelStatus:
         """One tunnel by name; foreign ones too. Raises NotFoundError."""
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         record = recorded.shown.tunnels.get(name)
         if record is not None:
-            return self._reconciler.observer(recorded).tunnel(record)
+            return self._observer(recorded).tunnel(record)
         tunnels = self.tunnels()
         for status in tunnels:
             if status.name == name:
@@ -101,10 +121,10 @@ class Manager:
 
     def session(self, tunnel: str, name: str, *, secrets: bool = True) -> SessionStatus:
         """One session by name. Raises NotFoundError."""
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         record = recorded.tunnels.get(tunnel)
         if record is not None and (session := record.session(name)) is not None:
-            return self._reconciler.observer(recorded).tunnel(record.with_sessions((session,))).sessions[0]
+            return self._observer(recorded).tunnel(record.with_sessions((session,))).sessions[0]
         sessions = self.tunnel(tunnel).sessions
         for status in sessions:
             if status.name == name:
@@ -144,11 +164,11 @@ class Manager:
 
     def records(self) -> Records:
         """What is on record, secrets included."""
-        return self._reconciler.store.tunnels()
+        return self._store.tunnels()
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         records = recorded.tunnels
         for name in names:
             if name not in records:
@@ -167,7 +187,7 @@ class Manager:
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """Who changed what when: the last changes, the newest first."""
-        return self._reconciler.store.audit(limit)
+        return self._store.audit(limit)
 
     # -- tunnels -------------------------------------------------------------------------------------------------
 
@@ -242,8 +262,10 @@ class Manager:
 
     def _status_after(self, outcome: Outcome, tunnel: str, session: str | None = None) -> TunnelStatus:
         """A tunnel as it is once a change is done; of its sessions with `session` only that one."""
+        from l2tpv3.resolve.resolution import session_on_record
+
         record = outcome.after.tunnels[tunnel]
-        look = self._reconciler.observer(Recorded(tunnels=outcome.after.tunnels, links=outcome.after.links))
+        look = self._observer(Recorded(tunnels=outcome.after.tunnels, links=outcome.after.links))
         return look.tunnel(record if session is None else record.with_sessions((session_on_record(record, session),)))
 
     # -- all of it -----------------------------------------------------------------------------------------------
@@ -292,6 +314,8 @@ class Manager:
         foreign: its name as `tunnels` gives it, DATAPATH:ID. name: its own one, by default tID. sublayer: what its
         sessions were made with, which the kernel doesn't tell. Sessions are called as their netdevs.
         """
+        from l2tpv3.resolve.tunnels import adopted
+
         status = self.tunnel(foreign)
         if not status.foreign:
             raise ExistsError(f"tunnel {foreign}", "is on record already")
@@ -321,13 +345,15 @@ class Manager:
         leaves alone what `down` stopped, and names that are on record no more. Gives the names of what was brought
         back. Raises the first error, after all the others have been tried.
         """
+        from l2tpv3.reconcile.restore import Restorer
+
         self._confirmation.expire()
         if names is None and stopped:
             for ended in self._reconciler.replace_old_workers():
                 if tell is not None:
                     tell(RestoreEvent(ended.subject, RestoreOutcome.FAILED, ended))
         if names is not None:
-            recorded = self._reconciler.store.load()
+            recorded = self._store.load()
             names = [names] if isinstance(names, str) else list(names)
             keys = [self._key(recorded, name) for name in names] if stopped else names
             names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
@@ -359,9 +385,9 @@ class Manager:
         That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
         netdevs as well, unless they were taken down. Tunnels that wait on record (TunnelRecord.waits) count, too.
         """
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         unconfirmed = recorded.pending is not None and recorded.pending.deadline is not None
-        observer = self._reconciler.observer(recorded)
+        observer = self._observer(recorded)
         found: dict[str, int | None] = {}
         for record in recorded.tunnels.values():
             if record.waits and record.stopped is None and not unconfirmed:
@@ -373,7 +399,7 @@ class Manager:
                 found[status.name] = status.worker_pid
             elif record.stopped is None and (
                 status.condition is Condition.MISSING
-                or (status.condition is Condition.INCOMPLETE and not held(self._reconciler.paths.runtime))
+                or (status.condition is Condition.INCOMPLETE and not held(self.paths.runtime))
             ):
                 there = [one.netdev for one in status.sessions if one.netdev]
                 lost = there
@@ -392,8 +418,8 @@ class Manager:
         That is what deleting a netdev leaves. One that was moved to where it can't be seen does not count, nor does
         what `down` stopped, or a change is about that is under way or was killed.
         """
-        recorded = self._reconciler.store.load()
-        observer = self._reconciler.observer(recorded)
+        recorded = self._store.load()
+        observer = self._observer(recorded)
         if recorded.pending is not None:
             return set()
         return {
@@ -408,7 +434,7 @@ class Manager:
         hung = any(one.worker_pid is None for one in cards) and not all(self._card_workers().values())
         for status in cards:
             netdev = status.netdev
-            changing = status.condition is Condition.INCOMPLETE and held(self._reconciler.paths.runtime)
+            changing = status.condition is Condition.INCOMPLETE and held(self.paths.runtime)
             if status.worker_pid is not None:
                 found[link_key(status.name)] = status.worker_pid
             elif netdev is not None and not changing and not (hung and (netdev.carrier or not netdev.up)):
@@ -416,7 +442,7 @@ class Manager:
         return found
 
     def _card_workers(self) -> dict[int, bool]:
-        return self._reconciler.links.workers(self._reconciler.store.load().shown.links)
+        return self._reconciler.links.workers(self._store.load().shown.links)
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
@@ -426,7 +452,7 @@ class Manager:
 
     def following_ports(self) -> list[FollowingPort]:
         """The ports on record whose NIC follows the link of their far end's; see l2tpv3.liveness.link_loss."""
-        recorded = self._reconciler.store.load()
+        recorded = self._store.load()
         return following_ports(recorded.tunnels, recorded.links)
 
     def tell_circuits(self, told: Mapping[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
@@ -445,7 +471,7 @@ class Manager:
             return link_key(link_of(name))
         if is_link_key(name):
             raise no_link(link_of(name), recorded.links)
-        look = self._reconciler.observer(recorded)
+        look = self._observer(recorded)
         return self._reconciler.resolver(recorded, look).tunnel_on_record(name).spec.name
 
 

@@ -6,8 +6,8 @@ Parsers take the text a user typed and the name of the option or key it came fro
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Container, Iterable
+from os import urandom
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import read_file
@@ -101,7 +101,7 @@ def format_cookie(value: bytes) -> str:
 
 def generate_cookie() -> bytes:
     """A random 64-bit cookie, the length that RFC 3931 section 8.2 asks for against blind insertion."""
-    return secrets.token_bytes(8)
+    return urandom(8)
 
 
 def is_name(text: str) -> bool:
@@ -159,7 +159,7 @@ def generate_mac(taken: Container[str]) -> str:
     machines that are clones of one another, and both may be on the pseudowire.
     """
     while True:
-        octets = bytearray(secrets.token_bytes(6))
+        octets = bytearray(urandom(6))
         octets[0] = octets[0] & 0xFC | 0x02
         if (mac := octets.hex(":")) not in taken:
             return mac

@@ -16,7 +16,7 @@ from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
-from l2tpv3.netdev.base import Evidence, Locator
+from l2tpv3.netdev.base import Evidence, Locator, NetdevConfigurator
 from l2tpv3.netdev.netdevs import Netdevs
 from l2tpv3.paths import Paths
 from l2tpv3.reconcile.notes import LookedAt, session_notes, tunnel_notes
@@ -24,6 +24,7 @@ from l2tpv3.reconcile.notes.outer_path import OuterPaths
 from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import route_now
+from l2tpv3.store.database import Recorded
 
 _HAVE_QUEUES = ("user", "ebpf")
 """Datapaths whose netdevs hold frames for a process that may not come to take them in time."""
@@ -47,6 +48,15 @@ class _Sighting(NamedTuple):
 
 class Observer:
     """One look at everything: each datapath and namespace is asked once, when it is first needed."""
+
+    @classmethod
+    def of_record(
+        cls, recorded: Recorded, datapaths: Mapping[str, Datapath], paths: Paths, placer: NetdevConfigurator
+    ) -> Observer:
+        """A fresh look at this host, to be joined with what is on record."""
+        pending = recorded.pending
+        unfinished = pending.scope if pending and pending.deadline is None else frozenset()
+        return cls(datapaths, paths, placer.locator(), unfinished, recorded.shown.tunnels)
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from l2tpv3.model.links.record import Links
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.progress import OnStep, StepText
 from l2tpv3.model.record import TunnelRecord, resolved, resolved_session
-from l2tpv3.model.scope import Scope, touched_links
+from l2tpv3.model.scope import touched_links
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.netdev.configurator import RtnetlinkConfigurator
 from l2tpv3.paths import Paths
@@ -64,13 +64,14 @@ class Reconciler:
     def __init__(
         self,
         paths: Paths,
+        store: Store,
         datapaths: Mapping[str, Datapath],
         placer: NetdevConfigurator,
         makers: BackendOf | None = None,
     ) -> None:
         """makers: what makes links of each type; None is this host's."""
         self.paths = paths
-        self.store = Store(paths.state)
+        self.store = store
         self._datapaths = datapaths
         self._placer = placer
         self.links = LinkExecutor(paths.link_mark, makers or LinkBackends(paths.runtime))
@@ -81,9 +82,7 @@ class Reconciler:
 
     def observer(self, recorded: Recorded) -> Observer:
         """A fresh look at this host."""
-        pending = recorded.pending
-        unfinished: Scope = pending.scope if pending and pending.deadline is None else frozenset()
-        return Observer(self._datapaths, self.paths, self._placer.locator(), unfinished, recorded.shown.tunnels)
+        return Observer.of_record(recorded, self._datapaths, self.paths, self._placer)
 
     def resolver(self, recorded: Recorded, look: Observer) -> Resolver:
         """What resolves changes against that record. look: what is seen of the host meanwhile."""

@@ -14,13 +14,13 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import sqlite3
 import stat
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from os import urandom
 from pathlib import Path
 from typing import Final, Literal
 
@@ -88,7 +88,7 @@ class Store:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "l2tpv3.db"
-        self._new_host_id = secrets.token_hex(16)  # without a record, that of the one that would be made
+        self._new_host_id = urandom(16).hex()  # without a record, that of the one that would be made
         self._kept = threading.local()
 
     @contextlib.contextmanager

@@ -11,7 +11,6 @@ import errno
 import os
 import select
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -326,6 +325,8 @@ class WorkerPool:
 
     def _spawn(self, path: Path, control: socket.socket) -> None:
         """Run the program; return when it says that it is ready."""
+        import subprocess  # most commands start no worker
+
         if not sys.executable:
             raise UnavailableError("worker", "this Python does not know its own program", "set sys.executable")
         reader, writer = os.pipe()

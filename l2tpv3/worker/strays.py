@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import select
-import signal
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -138,6 +137,8 @@ def kill(process: int, pid: int) -> None:
 
     Raises NotPermittedError, WorkerError (it does not end).
     """
+    import signal
+
     poll = select.poll()
     poll.register(process, select.POLLIN)
     for number in (signal.SIGTERM, signal.SIGKILL):

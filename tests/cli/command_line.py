@@ -7,7 +7,6 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,6 +81,5 @@ class CommandLine:
 def predictable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have random cookies and MAC addresses come out the same in each run, so that runs can be compared."""
     numbers = itertools.count(1)
-    chosen = SimpleNamespace(token_bytes=lambda size: next(numbers).to_bytes(size, "big"))
-    monkeypatch.setattr(ids, "secrets", chosen)
-    monkeypatch.setattr(database, "secrets", SimpleNamespace(token_hex=lambda size: "0" * 2 * size))
+    monkeypatch.setattr(ids, "urandom", lambda size: next(numbers).to_bytes(size, "big"))
+    monkeypatch.setattr(database, "urandom", bytes)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from l2tpv3.formats.names import IMPORT_FORMATS, PEER_FORMATS
+from l2tpv3.version import VERSION
 from l2tpv3_api.http import bodies, paging
 from l2tpv3_api.http.hostname import hostname
 from l2tpv3_api.routes.dependencies import Reader, Serving, answer
@@ -26,7 +25,7 @@ async def get_capabilities(service: Serving, who: Reader) -> Response:
     support, links = await service.read(lambda manager: (manager.support(), manager.link_support()))
     return answer(
         {
-            "version": package_version(),
+            "version": VERSION,
             "hostname": hostname(),
             "datapaths": [{"name": name, "works": one.works, "reason": one.reason} for name, one in support.items()],
             "links": [{"type": str(one), "works": it.works, "reason": it.reason} for one, it in links.items()],
@@ -39,11 +38,3 @@ async def get_capabilities(service: Serving, who: Reader) -> Response:
             "you": {"name": who.name, "scopes": sorted(who.scopes)},
         }
     )
-
-
-def package_version() -> str:
-    """This program's version."""
-    try:
-        return version("l2tpv3")
-    except PackageNotFoundError:  # run from its source, uninstalled
-        return "0"

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Request, Response
 
 from l2tpv3.metrics import host
 from l2tpv3.metrics.host import Family
+from l2tpv3.version import VERSION
 from l2tpv3_api.http.negotiation import TEXT, preferred, takes_gzip
 from l2tpv3_api.http.request_metrics import RequestCounts
-from l2tpv3_api.routes.capabilities import package_version
 from l2tpv3_api.routes.dependencies import Reader, Serving
 from l2tpv3_api.schemas import responses
 from l2tpv3_api.service.service import Service
@@ -54,7 +54,7 @@ async def get_metrics(request: Request, service: Serving, who: Reader) -> Respon
 
 
 def _content(snapshot: Snapshot, own: list[Family], *, openmetrics: bool, packed: bool) -> bytes:
-    families = host.families(snapshot.tunnels, package_version(), links=snapshot.links)
+    families = host.families(snapshot.tunnels, VERSION, links=snapshot.links)
     text = host.exposition([*families, *own], openmetrics=openmetrics).encode()
     return gzip.compress(text, 1) if packed and len(text) > _WORTH_PACKING else text
 

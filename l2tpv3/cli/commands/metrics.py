@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -35,15 +34,11 @@ def metrics(
 
     In Prometheus' text format: with -o for node_exporter's textfile collector, which never sees half a file.
     """
-    from importlib.metadata import PackageNotFoundError, version
-
     from l2tpv3.metrics.host import exposition, families
+    from l2tpv3.version import VERSION
 
-    known = ""
-    with contextlib.suppress(PackageNotFoundError):
-        known = version("l2tpv3")
     host = manager_of(ctx)
-    text = exposition(families(host.tunnels(), known, links=host.links.all()))
+    text = exposition(families(host.tunnels(), VERSION, links=host.links.all()))
     if output is None:
         use_utf8()
         print(text, end="")

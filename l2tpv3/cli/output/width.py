@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,8 @@ def columns() -> int | None:
     """How wide a line may be: as the terminal, which $COLUMNS may tell. None: as wide as it likes, as in a pipe."""
     if not sys.stdout.isatty():
         return None
+    import shutil
+
     return max(shutil.get_terminal_size().columns, _MIN)
 
 

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Final
 
 from l2tpv3.datapath.base import Carried, Support, Unreachable
-from l2tpv3.datapath.ebpf import veth
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import L2tpError, NotFoundError
 from l2tpv3.model.observed import Tunnel
@@ -142,5 +141,7 @@ def _anyway() -> contextlib.AbstractContextManager[None]:
 
 def _beside(tunnel: TunnelSpec, session: SessionSpec) -> SessionSpec:
     """The session as the worker has it: with a TAP of its own, which stays in the tunnel's namespace."""
+    from l2tpv3.datapath.ebpf import veth
+
     ifname = veth.slow_name(tunnel.tunnel_id, session.session_id)
     return dataclasses.replace(session, ifname=ifname, mac=None, netns=None, addresses=(), bridge=None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import string
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +26,7 @@ _UNDER: Final = "under "
 LOWER, SLOW = "le", "lt"
 """The other end of the session's veth, and the worker's TAP."""
 
-_DIGITS: Final = string.digits + string.ascii_lowercase
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NAME_MAX: Final = 15
 _LONG: Final = 13  # digits of 64 bits
 

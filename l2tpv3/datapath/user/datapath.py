@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, SignalledCircuit, Support, Unreachable
@@ -456,6 +455,8 @@ def _close_after_worker(client: Client, files: list[int]) -> None:
         if len(files) == 1:
             os.close(files[0])
         else:
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(os.close, files))
 

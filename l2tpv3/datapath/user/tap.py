@@ -19,7 +19,6 @@ from typing import Final, NamedTuple
 
 from l2tpv3.datapath.user.tunnel_socket import BUFFER_BYTES
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, NotPermittedError, UnavailableError, from_errno
-from l2tpv3.linux.napi import make_threaded
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netns import inside, netns_names, same_netns
 from l2tpv3.linux.tap import TUNSETPERSIST
@@ -76,6 +75,8 @@ def create(netns: str | None, ifname: str, mark: OwnerTag, mac: str | None = Non
 def _open_attached(subject: str, ifname: str, flags: int = 0, *, merging: bool) -> int:
     """A file that is attached to a TAP of that name; if it is to be `merging`, by IFF_NAPI, where that can have a
     thread of its own: without one it costs more than it saves. Raises OSError, and what open_tun does."""
+    from l2tpv3.linux.napi import make_threaded
+
     for how in (_IFF_NAPI, 0) if merging else (0,):
         tun = open_tun(subject)
         try:
