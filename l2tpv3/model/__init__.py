@@ -1,1 +1,1 @@
-"""Values: what a tunnel, a session or a link is, was asked to be, is on record as and was seen as. No I/O."""
+"""Values: tunnels, sessions and links as they are desired, recorded, observed and shown. This package does no I/O."""

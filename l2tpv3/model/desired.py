@@ -1,4 +1,7 @@
-"""What files want: tunnels with their sessions, and links; only the words given. The manager chooses the rest."""
+"""What files and requests ask for: tunnels, sessions and links, by the words that were given.
+
+Resolving adds the rest.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from l2tpv3.model.source import Source
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, has_udp_checksum
 
 CHOSEN_TUNNEL_WORDS = frozenset({"id"})
-"""Words of a tunnel that have no fixed default: left out, a value is chosen when the tunnel is made."""
+"""Words of a tunnel without a fixed default. Where one is left out, a value is chosen when the tunnel is made."""
 
 CHOSEN_SESSION_WORDS = frozenset({"id", "ifname", "tx-cookie", "rx-cookie"})
 """Words of a session that have no fixed default. `peer-id` follows `id` in both."""
@@ -31,7 +34,7 @@ class DesiredSession:
 
     @classmethod
     def from_spec(cls, spec: SessionSpec) -> DesiredSession:
-        """What states `spec` in full: fixed defaults are left out, but for the sublayer, which ends must agree on."""
+        """The session that has this spec. Words at their fixed default are left out, except the sublayer."""
         words = {**spec.to_words(), "tx-cookie": spec.tx_cookie, "rx-cookie": spec.rx_cookie}
         default = SessionSpec(name=spec.name, ifname=spec.ifname).to_words()
         always = CHOSEN_SESSION_WORDS | {"peer-id", "sublayer"}
@@ -49,7 +52,10 @@ class DesiredTunnel:
 
     @classmethod
     def from_specs(cls, spec: TunnelSpec, sessions: Iterable[SessionSpec] = ()) -> DesiredTunnel:
-        """What states a tunnel and its sessions in full: fixed defaults are left out, ends, ids and ports are not."""
+        """The tunnel and sessions that have these specs.
+
+        Words at their fixed default are left out; ends, ids and ports stay.
+        """
         checksum = has_udp_checksum(spec.datapath, spec.remote)
         default = TunnelSpec(name=spec.name, remote=spec.remote, udp_checksum=checksum).to_words()
         always = CHOSEN_TUNNEL_WORDS | {"remote", "encap", "peer-id"}
@@ -72,7 +78,7 @@ class DesiredLink:
 
     @classmethod
     def from_spec(cls, spec: LinkSpec) -> DesiredLink:
-        """What states `spec` in full: defaults are left out."""
+        """The link that has this spec. Words at their default are left out."""
         return cls(name=spec.name, words=spec.stated_words())
 
 

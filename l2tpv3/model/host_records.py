@@ -1,4 +1,4 @@
-"""All that is, or could be, on record of one host, tunnels and links; and what a change makes of some of it."""
+"""The record of one host (all tunnels and links), and the difference that a change makes to it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class HostRecords:
     links: Links = field(default_factory=dict)
 
     def edited(self, edits: RecordDelta) -> HostRecords:
-        """With those edits made."""
+        """These records with the changes of `edits` made."""
         return HostRecords(tunnels=_edited(self.tunnels, edits.tunnels), links=_edited(self.links, edits.links))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDelta:
-    """What becomes of some tunnels and links, by name. None: removed."""
+    """The new record of each tunnel and link that a change is about, by name. None: it is removed."""
 
     tunnels: Mapping[str, TunnelRecord | None] = field(default_factory=dict)
     links: Mapping[str, LinkRecord | None] = field(default_factory=dict)
 
     @classmethod
     def between(cls, old: HostRecords, new: HostRecords) -> RecordDelta:
-        """What makes `new` of `old`."""
+        """The difference that turns the records `old` into `new`."""
         return cls(tunnels=_differing(old.tunnels, new.tunnels), links=_differing(old.links, new.links))
 
     def __bool__(self) -> bool:
@@ -41,11 +41,11 @@ class RecordDelta:
 
     @property
     def made(self) -> HostRecords:
-        """What is there after them, as far as they tell."""
+        """The records of the tunnels and links that these changes add or change."""
         return HostRecords().edited(self)
 
     def back(self, before: HostRecords) -> RecordDelta:
-        """What undoes them. before: what they were made to."""
+        """The difference that undoes this one. before: the records that this one is applied to."""
         return RecordDelta(
             tunnels={name: before.tunnels.get(name) for name in self.tunnels},
             links={name: before.links.get(name) for name in self.links},

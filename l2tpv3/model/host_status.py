@@ -1,4 +1,4 @@
-"""One look at a host: its tunnels and its links."""
+"""The status of all tunnels and links of a host at one moment."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ NAME_MAX, PATH_MAX = 255, 4095
 """Longest name of a file, and longest path, in bytes (linux/limits.h, without the final NUL)."""
 
 IFNAME_PREFIX = "l2tpeth"
-"""Of the netdevs' names that we choose: the kernel's own naming, so that scripts find what they know."""
+"""Prefix of the netdev names that we choose. It is the kernel's own, so scripts find the names that they know."""
 
 _COOKIE_FILE_MAX = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -105,7 +105,7 @@ def generate_cookie() -> bytes:
 
 
 def is_name(text: str) -> bool:
-    """Whether parse_name takes it."""
+    """Whether parse_name accepts this text."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -130,7 +130,9 @@ def parse_ifname(text: str, what: str) -> str:
 
 
 def check_netns(value: str | None, what: str) -> None:
-    """That `value` can name a network namespace: a file name under /run/netns, or an absolute path; None is fine."""
+    """Raise InvalidValueError unless `value` can name a network namespace: a name in /run/netns, an absolute path, or
+    None.
+    """
     if value is None:
         return
     if not value.isprintable() or value in ("", ".", "..") or ("/" in value and not value.startswith("/")):

@@ -1,4 +1,4 @@
-"""What of a wanted state can't be made yet, and why: it goes on record, and waits there."""
+"""Tunnels, sessions and links that cannot be made yet, and why. They are recorded, and wait."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from l2tpv3.model.link_key import link_key
 from l2tpv3.model.scope import LeftOut
 
 WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
-"""What may be only a matter of time."""
+"""Errors that may go away by themselves, so that it makes sense to wait."""
 
 
 @dataclass(slots=True)
 class Late:
-    """Filled by whoever resolves what is wanted.
+    """What has to wait. Resolving a change fills it in.
 
     sessions: by tunnel and name; those of a tunnel that waits are among them, and those that
     `restore` leaves out. links: those that are over something that is not there; unmade: those of them that can't be
@@ -28,12 +28,12 @@ class Late:
 
     @property
     def left_out(self) -> LeftOut:
-        """What a change does not touch for that: the sessions, and the tunnels as a whole."""
+        """What a change leaves alone because it has to wait: single sessions, and whole tunnels."""
         return {*self.sessions, *((name, None) for name in self.tunnels)}
 
     @property
     def reasons(self) -> dict[str, L2tpError]:
-        """Why a tunnel, one of its sessions, or a link waits, by the names that `restore` takes (model.link_key)."""
+        """Why a tunnel, one of its sessions, or a link waits: its error by its name, as model.link_key spells it."""
         found: dict[str, L2tpError] = {link_key(name): error for name, error in self.links.items()}
         for (tunnel, _), error in self.sessions.items():
             found.setdefault(tunnel, error)

@@ -1,4 +1,4 @@
-"""How links are named among tunnels, as `restore` takes names: `link NAME`, which no tunnel can be called."""
+"""Names of links where tunnels and links are named together: `link NAME`, which no tunnel can be called."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _LINK: Final = "link "
 
 
 def is_link_key(name: str) -> bool:
-    """Whether it stands for a link."""
+    """Whether this name is that of a link, not of a tunnel."""
     return name.startswith(_LINK)
 
 
 def link_of(name: str) -> str:
-    """The link's name."""
+    """The link's own name, without `link `."""
     return name.removeprefix(_LINK)
 
 
 def link_key(name: str) -> str:
-    """What a link is called among tunnels."""
+    """The link's name among tunnels: `link NAME`."""
     return f"{_LINK}{name}"
 
 
 def beneath(links: Links, key: str) -> Iterator[str]:
-    """The tunnels and links that a link is over, and what those are over. Of a tunnel, and of no link, nothing."""
+    """The names of all tunnels and links below a link, directly or not; empty for a tunnel and for an unknown link."""
     record = links.get(link_of(key)) if is_link_key(key) else None
     for one in record.spec.over if record is not None else ():
         tunnel, slash, _ = one.partition("/")

@@ -1,4 +1,4 @@
-"""How much of a packet's room is left for a frame: arithmetic."""
+"""How many bytes of a packet are left for a frame. Arithmetic only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen of this host at one moment, as plain data: tunnels by datapath and namespace, netdevs by session."""
+"""What is observed of this host at one moment: tunnels by datapath and network namespace, netdevs by session."""
 
 from __future__ import annotations
 

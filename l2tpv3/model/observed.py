@@ -1,4 +1,4 @@
-"""What is seen: tunnels, sessions and counters as a datapath reports them. Made by datapaths, never edited by hand."""
+"""What is observed: tunnels, sessions and counters as a datapath reports them."""
 
 from __future__ import annotations
 

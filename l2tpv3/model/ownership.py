@@ -1,8 +1,9 @@
-"""The mark on a session's netdev, its ifalias: `l2tpv3 TUNNEL/SESSION RUNTIME`.
+"""The owner tag of a session's netdev, which is its ifalias: `l2tpv3 TUNNEL/SESSION RUNTIME`.
 
-It tells people whose the netdev is, and us: it stays through renames and moves to other namespaces. What does not have
-our mark is never attached to, changed or removed. Whoever has a network namespace can write it there, so it is believed
-where the record says that the netdev is, and elsewhere only with evidence (l2tpv3.netdev.locator).
+It tells people and this program which session a netdev belongs to, and stays when the netdev is renamed or moved to
+another namespace. A netdev without our owner tag is never attached to, changed or removed. Root in a network namespace
+can write any ifalias there. So an owner tag is believed where the record says that the netdev is, and elsewhere only
+with evidence (l2tpv3.netdev.locator).
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class OwnerTag(NamedTuple):
 
     @staticmethod
     def is_of(runtime: Path, alias: str) -> bool:
-        """Whether it is the mark of any session of the host with that runtime directory."""
+        """Whether this ifalias is the owner tag of any session of the host with that runtime directory."""
         head, slash, _ = alias.removesuffix(OwnerTag(runtime, "")._tail()).partition("/")
         return head.startswith("l2tpv3 ") and bool(slash) and alias.endswith(OwnerTag(runtime, "")._tail())
 
     def fits(self, alias: str) -> bool:
-        """Whether a netdev with that ifalias is meant."""
+        """Whether an ifalias is this owner tag."""
         if self.session is not None:
             return alias == self.alias()
         return alias.startswith(self._head()) and alias.endswith(self._tail())
@@ -57,16 +58,16 @@ def _tail(runtime: Path) -> str:
 
 
 def session_in(alias: str) -> str | None:
-    """TUNNEL/SESSION of a session's mark, to call its netdev by; None where the ifalias is no such mark."""
+    """TUNNEL/SESSION from the owner tag of a session; None where the ifalias is not one."""
     words = alias.split(" ")
     return words[1] if len(words) >= 3 and words[0] == "l2tpv3" and words[1].count("/") == 1 else None
 
 
 def link_alias(runtime: Path, name: str) -> str:
-    """The mark of a link: `l2tpv3 link NAME RUNTIME`, which no session has, since theirs have a slash."""
+    """The owner tag of a link: `l2tpv3 link NAME RUNTIME`. No session has it, since a session's has a slash."""
     return f"l2tpv3 link {name}{_tail(runtime.absolute())}"
 
 
 def netns_alias(runtime: Path) -> str:
-    """The mark of a network namespace that was made on demand, on its loopback: `l2tpv3 netns RUNTIME`."""
+    """The owner tag of a network namespace that was made on demand, on its loopback: `l2tpv3 netns RUNTIME`."""
     return f"l2tpv3 netns{_tail(runtime.absolute())}"

@@ -1,4 +1,4 @@
-"""What a host tells of its changes, as plain values that can cross a wire: steps, what came of a change, news."""
+"""What a host reports of a change, as plain values: steps, the result, and what `restore` does."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StepText:
 
 
 OnStep = Callable[[StepText], None]
-"""Told of each step before it is taken."""
+"""A function that is called with each step before the step is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ChangeResult:
 
 
 class RestoreOutcome(StrEnum):
-    """What came of a tunnel: it is there again, it is waited for, or it can't be brought back."""
+    """What came of a tunnel: it runs again, it is waited for, or it cannot be brought back."""
 
     RESTORED = "restored"
     WAITING = "waiting"
@@ -84,4 +84,4 @@ class RestoreEvent:
 
 
 Tell = Callable[[RestoreEvent], None]
-"""Told of each tunnel's turns, when they happen; of one reason to wait once."""
+"""A function that is called with each event as it happens, and once for the same reason to wait."""

@@ -1,4 +1,4 @@
-"""Tunnels and sessions on record: the specs that are wanted, and what was chosen for what they leave open."""
+"""The records of tunnels and sessions: the desired spec of each, and the values chosen for what it leaves open."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ Records = Mapping[str, TunnelRecord]
 
 
 def resolved(record: TunnelRecord) -> TunnelSpec:
-    """The spec that datapaths get: with the local address and the datapath that were chosen."""
+    """The spec that a datapath gets: with the local address and the datapath that were chosen."""
     return dataclasses.replace(record.spec, local=record.local, datapath=record.datapath)
 
 
@@ -80,7 +80,7 @@ def resolved_session(record: SessionRecord) -> SessionSpec:
 def standing_session(record: SessionRecord) -> SessionSpec:
     """The spec of a session whose netdev is there: it has a MAC address, which we change only when the user gives one.
 
-    Something else may have given it another since (a bond does), and then means it.
+    Another program may have changed the MAC address since, as a bond does, and that one then stays.
     """
     return with_measures(record.spec, record.mtu, record.spec.mac)
 
@@ -93,7 +93,7 @@ def ports(spec: TunnelSpec) -> tuple[int, int]:
 SHARES_PORTS = frozenset({"user", "ebpf"})
 """Datapaths of which several tunnels can have one local port, as long as their remote addresses differ.
 
-Not one of each, though: workers know which ports those of the same datapath have, and take any other for foreign.
+Two tunnels share a port only on the same datapath: its workers do not know the ports of another datapath's workers.
 """
 
 
@@ -104,7 +104,7 @@ def shares_port(record: TunnelRecord, other: TunnelRecord) -> bool:
 
 
 def identity(record: TunnelRecord) -> dict[str, object]:
-    """What makes a tunnel the one that it is, sessions left out, by the command line's words."""
+    """The words that make a tunnel the one that it is, and their values; nothing of its sessions."""
     spec = record.spec
     local_port, remote_port = ports(spec)
     return {

@@ -1,4 +1,4 @@
-"""What a change is about: which tunnels, sessions and links of all that is on record."""
+"""The scope of a change: which of the tunnels, sessions and links on record it is about."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LeftOut = Collection[tuple[str, str | None]]
 def touched_links(scope: Scope | None, named: Iterable[str], *known: HostRecords) -> frozenset[str] | None:
     """The links that a change is about: the named ones, and what lies on those or on sessions in its scope.
 
-    scope: None is everything, and then so is what this gives.
+    scope: None is everything; then None is returned, too.
     """
     if scope is None:
         return None

@@ -1,4 +1,4 @@
-"""Where something wanted is written: file, key, line."""
+"""Where a value is written: file, key and line."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Source:
         return format_path(self.path)
 
     def of(self, *keys: str | int) -> Source:
-        """A key below this one."""
+        """The source of a key below this one."""
         return Source(self.file, (*self.path, *keys), self.line_of)
 
     @property
     def table(self) -> Source:
-        """The table that this key is in."""
+        """The source of the table that this key is in."""
         return Source(self.file, self.path[:-1], self.line_of)
 
     def __str__(self) -> str:

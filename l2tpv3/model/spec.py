@@ -1,4 +1,4 @@
-"""What is wanted: TunnelSpec and SessionSpec. Frozen, fully checked when made, inert.
+"""TunnelSpec and SessionSpec: what is desired of a tunnel and of a session. Frozen values, checked when they are made.
 
 The keys of `to_words` and `from_words` are the command line's words; the store, files and the API all use them.
 """
@@ -57,9 +57,10 @@ UDP_PORT = 1701
 
 
 def has_udp_checksum(datapath: str, remote: IPAddress) -> bool:
-    """Whether a tunnel sends UDP checksums if nothing is said of them.
+    """Whether a tunnel sends UDP checksums when the user does not say.
 
-    The ebpf datapath's programs give none. Over IPv6 peers refuse packets without (RFC 6935), so there workers send.
+    The programs of the ebpf datapath compute none. Over IPv6 peers refuse packets without one (RFC 6935), so workers
+    send those packets.
     """
     return datapath != "ebpf" or remote.version == 6
 
@@ -104,7 +105,7 @@ class TunnelSpec:
 
     @property
     def endpoint(self) -> IPAddress:
-        """The local address, once it is chosen. Datapaths get specs in which it is."""
+        """The local address, which has to be chosen already, as in the specs that datapaths get."""
         if self.local is None:
             raise InvalidValueError(f"tunnel {self.name}", "no local address yet", "resolve the specification first")
         return self.local
@@ -215,9 +216,10 @@ Spec = TypeVar("Spec", TunnelSpec, SessionSpec)
 
 
 def unchecked(kind: type[Spec], **fields: Any) -> Spec:
-    """A spec that says what something else made, which may be what we refuse: id 0, a cookie of 5 bytes.
+    """A spec of a session that another program made. It may have what we refuse: id 0, a cookie of 5 bytes.
 
-    What is left out is the default. dataclasses.replace() checks it again, so nothing of it can be made by us.
+    Words that are left out have their default. dataclasses.replace() checks the values, so we cannot make such a
+    session.
     """
     spec = object.__new__(kind)
     for field in dataclasses.fields(kind):
@@ -229,7 +231,7 @@ def unchecked(kind: type[Spec], **fields: Any) -> Spec:
 def as_seen(spec: SessionSpec, **fields: Any) -> SessionSpec:
     """The spec with these fields as they are seen, not checked as dataclasses.replace() would.
 
-    Whoever has the netdev's namespace may give it a name or an MTU that we refuse, which is to be set right then.
+    Root in the netdev's namespace may give it a name or an MTU that we refuse, and then we have to set that right.
     """
     seen = object.__new__(SessionSpec)
     for name in _SESSION_FIELDS:
@@ -248,7 +250,7 @@ _SESSION_FIELDS = tuple(field.name for field in dataclasses.fields(SessionSpec))
 
 
 def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:
-    """The namespace that the session's netdev belongs in."""
+    """The network namespace that the session's netdev belongs in."""
     return session.netns if session.netns is not None else tunnel.netns
 
 

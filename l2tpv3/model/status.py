@@ -1,4 +1,4 @@
-"""What the manager tells: each tunnel and session as wanted (spec), as seen, and what came of it (condition)."""
+"""The status of tunnels and sessions: the desired spec, what is observed, and the condition of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from l2tpv3.model.spec import IPAddress, IPInterface, SessionSpec, TunnelSpec
 
 
 class Condition(StrEnum):
-    """Whether a thing that is on record is there.
+    """Whether a tunnel, session or link on record exists.
 
     UP: it exists (a session: its netdev is there and administratively up). DOWN: it exists, its netdev is set
     down. MISSING: on record, but the datapath does not have it (a reboot, a dead worker): `l2tpctl restore`
@@ -42,7 +42,7 @@ class NetdevState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStatus:
-    """One session. `name` of a foreign one is its id. sublayer in `spec` is not known for a foreign one.
+    """The status of one session. A foreign session's name is its id, and its sublayer in `spec` is not known.
 
     mtu: what --mtu auto came to, in bytes; None when unknown. netdev: None when it is not there.
     send_seq, recv_seq: what the datapath does now; a Linux kernel changes its own to follow the peer.

@@ -1,4 +1,4 @@
-"""The values that the fields of l2tpv3/model/fields.py have: what kinds there are, how they are read and written.
+"""The types of the values of fields (l2tpv3/model/fields.py): how each is parsed and formatted.
 
 Parsers take a value as it was typed or stored, and what it is of; they raise InvalidValueError.
 """

@@ -1,1 +1,4 @@
-"""From what is asked for and what is on record to the new record. Pure, but for questions about routes."""
+"""Resolving: from what is desired and what is on record to the new record.
+
+It changes nothing, and asks the kernel for routes.
+"""

@@ -1,4 +1,4 @@
-"""What the user left open: lowest free ids, free netdev names, random cookies, a datapath."""
+"""Chooses what the user left open: the lowest free ids, free netdev names, random cookies, a datapath."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from l2tpv3.model.spec import (
 )
 
 AUTO_ORDER = ("kernel", "user")
-"""What `--datapath auto` tries, the better first."""
+"""The datapaths that `--datapath auto` tries, in this order."""
 NOT_BY_ITSELF = frozenset({"ebpf"})
-"""What it never tries: packets that go past netfilter and IPsec policies are for the user to want."""
+"""The datapaths that it never tries: their packets bypass netfilter and IPsec policies, so the user has to ask for
+them.
+"""
 
 
 def choose_datapath(
@@ -107,7 +109,7 @@ def resolve_tunnel(
 def port_is_open(words: Mapping[str, Any], old: TunnelSpec | None) -> bool:
     """Whether a local port has to be chosen: none is given, and there is none from before. Over IP there is none.
 
-    None in the words: it is to be chosen anew.
+    None in the words means that it is to be chosen anew.
     """
     if words.get("encap", Encap.UDP) != Encap.UDP:
         return False
@@ -151,7 +153,7 @@ _DEFAULTS = {
     field.name: field.default for field in dataclasses.fields(SessionSpec) if field.default is not dataclasses.MISSING
 }
 _STAYING = frozenset({"name", "ifname", "id", "tx-cookie", "rx-cookie"})
-"""Words of a session that stay what they are when they are not given."""
+"""Words of a session that keep their value when they are not given."""
 
 
 def is_settled(words: Mapping[str, Any], old: SessionSpec) -> bool:

@@ -1,4 +1,4 @@
-"""A change as a value: what somebody asks for, before it is known what that comes to (a resolve.resolution.Resolution).
+"""A change as a value: what somebody asks for. Resolving it gives a resolve.resolution.Resolution.
 
 The reconciler has it resolved against what is on record, under the lock.
 """
@@ -25,11 +25,11 @@ class Verb(enum.Enum):
     """What is to become of one tunnel, session or link."""
 
     ADD = "add"
-    """It is made. Refused if it is on record already."""
+    """Make it. An error if it is on record already."""
     PUT = "put"
-    """It is made, or changed to what the words say, whatever it was; other words take their default."""
+    """Make it, or change it to what the words say, whatever it was. Words that are left out take their default."""
     SET = "set"
-    """Some words of what is on record change; None resets a word."""
+    """Change some words of what is on record. None resets a word to its default."""
     DELETE = "delete"
 
 
@@ -68,7 +68,7 @@ class EditLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyAll:
-    """What files want, added or changed. prune: what is on record and not wanted goes. may_wait: see Manager.apply."""
+    """Add or change what files ask for. prune: remove what is on record and in no file. may_wait: see Manager.apply."""
 
     wanted: tuple[Desired, ...]
     prune: bool = False
@@ -77,7 +77,7 @@ class ApplyAll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRecorded:
-    """What is on record and not there is made again; nothing else changes.
+    """Make again what is on record and does not run. Nothing else changes.
 
     names: of tunnels, and of links as model.link_key has them; None is everything. stopped: False leaves alone what
     `down` stopped, and names that are on record no more. refused: sessions that can't be made, and why: left out.

@@ -1,4 +1,4 @@
-"""What can't exist side by side: ids, ports and netdev names of the tunnels and sessions on record."""
+"""Conflicts between tunnels and sessions: ids, ports and netdev names that two of them cannot share."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from l2tpv3.resolve.free_ids import FreeNumbers, Identities
 
 
 def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[[str | None], set[int]]) -> None:
-    """That the tunnels `names` can be beside all the others.
+    """Check that the tunnels `names` have no conflict with any other tunnel.
 
-    foreign_ids: those that something else has taken, by netns. Raises ExistsError (id), ConflictError (ports).
+    foreign_ids: tunnel ids that other programs use, by netns. Raises ExistsError (id), ConflictError (ports).
     """
     tunnels = _Tunnels(records)
     for name in names:
@@ -30,7 +30,7 @@ def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[
 
 
 class _Tunnels:
-    """Tunnels by what they can't have in common, so that not each has to be compared with each."""
+    """Index of tunnels by the values that two tunnels cannot share, so that not every pair has to be compared."""
 
     def __init__(self, records: Records) -> None:
         self._netns = Identities()
@@ -81,7 +81,7 @@ def _check_ports(record: TunnelRecord, other: TunnelRecord) -> None:
 
 
 def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:
-    """That the sessions (tunnel, name) of `touched` can be, and beside all the others.
+    """Check that the sessions (tunnel, name) of `touched` can exist, and have no conflict with any other session.
 
     Raises ExistsError, ConflictError, UnavailableError.
     """
@@ -104,7 +104,7 @@ _Owned = tuple[TunnelRecord, SessionRecord]
 
 
 class _Sessions:
-    """Sessions by what they can't have in common, so that not each has to be compared with each.
+    """Index of sessions by the values that two sessions cannot share, so that not every pair has to be compared.
 
     Over UDP an id is a tunnel's own; over IP it is the whole network namespace's, since nothing else in the packet
     tells sessions apart (RFC 3931 section 4.1.1.1; net/l2tp/l2tp_core.c l2tp_session_register).
@@ -126,7 +126,7 @@ class _Sessions:
                 self._by_ifname.setdefault((place, spec.ifname), []).append(one)
 
     def of_the_same_id(self, record: TunnelRecord, session: SessionRecord) -> Iterator[_Owned]:
-        """Other sessions from which this one could not be told."""
+        """Other sessions whose packets could not be told from this one's."""
         where, number = self._netns[record.spec.netns], session.spec.session_id
         if record.spec.encap is Encap.IP:
             there = self._by_id["all", where, number]
@@ -173,12 +173,12 @@ class FreeSessionIds:
             yield self._over_ip.setdefault(where, FreeNumbers())
 
     def take(self, record: TunnelRecord, number: int) -> None:
-        """A session of that tunnel has it."""
+        """Note that a session of that tunnel uses this id."""
         for numbers in self._taken_by(record):
             numbers.take(number)
 
     def give_back(self, record: TunnelRecord, number: int) -> None:
-        """A session of that tunnel has it no more."""
+        """Note that a session of that tunnel does not use this id any more."""
         for numbers in self._taken_by(record):
             numbers.give_back(number)
         if record.spec.encap is Encap.IP:
@@ -186,7 +186,7 @@ class FreeSessionIds:
                 numbers.look_again(number)
 
     def lowest(self, record: TunnelRecord, what: str) -> int:
-        """The lowest one for a new session. what: the subject of the ConflictError that is raised without any."""
+        """The lowest free id for a new session. Raises ConflictError, with the subject `what`, when there is none."""
         where = self._netns[record.spec.netns]
         if record.spec.encap is Encap.IP:
             return self._all.setdefault(where, FreeNumbers()).lowest(what)

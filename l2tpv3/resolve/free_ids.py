@@ -1,4 +1,4 @@
-"""The lowest free number or netdev name, asked for thousands of times: none that is taken is looked at twice."""
+"""Finds the lowest free number or netdev name, thousands of times in a row: no taken number is looked at twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from l2tpv3.model.ids import ID_MAX, IFNAME_PREFIX
 
 
 class Identities(dict[str | None, Hashable]):
-    """What tells network namespaces apart, by their names, each looked up once: two names of one have the same."""
+    """The identity of network namespaces by their names, each looked up once.
+
+    Two names of one namespace give the same.
+    """
 
     def __missing__(self, netns: str | None) -> Hashable:
         identity = netns_identity(netns)
@@ -38,11 +41,11 @@ class FreeNumbers:
             self.look_again(number)
 
     def look_again(self, number: int) -> None:
-        """It may be free again: what else was taken (see `lowest`) is not."""
+        """Note that this number may be free again."""
         self._next = max(1, min(self._next, number))
 
     def lowest(self, what: str, also_taken: Container[int] = ()) -> int:
-        """The lowest one that is free. what: the subject of the ConflictError that is raised when there is none."""
+        """The lowest free number. Raises ConflictError, with the subject `what`, when there is none."""
         while self._next in self._taken or self._next in also_taken:
             self._next += 1
         if self._next > ID_MAX:
@@ -54,7 +57,7 @@ class FreeNumbers:
 
 
 class FreeIfnames:
-    """Names of netdevs: l2tpeth0, l2tpeth1 and so on. taken: those that nowhere are free."""
+    """Names of netdevs: l2tpeth0, l2tpeth1 and so on. taken: the names that are free in no namespace."""
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)
@@ -65,7 +68,10 @@ class FreeIfnames:
         self._taken.add(ifname)
 
     def lowest(self, where: Hashable, names: Sequence[Container[str]]) -> str:
-        """The lowest one that is free in a place. where: what tells the place from others. names: taken there."""
+        """The lowest name that is free in a namespace.
+
+        where: identifies the namespace. names: the names that are taken there.
+        """
         number = self._next.get(where, 0)
         while (ifname := f"{IFNAME_PREFIX}{number}") in self._taken or any(ifname in some for some in names):
             number += 1

@@ -1,4 +1,4 @@
-"""From a link's words to its record: what the user left open is chosen, what clashes on record is refused."""
+"""From a link's words to its record: chooses what the user left open, and refuses conflicts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resolve_link(
 
 
 def machine_id() -> str:
-    """What tells this machine from others (machine-id(5)); its name, where it has no such id."""
+    """The id of this machine (machine-id(5)), or its host name where it has none."""
     for path in _MACHINE_IDS:
         try:
             if text := Path(path).read_text("utf-8", "replace").strip():
@@ -51,7 +51,7 @@ def machine_id() -> str:
 
 
 def check_links(tunnels: Records, links: Links, changed: Collection[str]) -> None:
-    """That nothing on record is in the way of the links of these names.
+    """Check that the links of these names have no conflict with anything on record.
 
     Raises ConflictError (a netdev that two want, a name given twice), InvalidValueError (a circle, another namespace),
     MissingError (a session that is not on record).
@@ -73,7 +73,9 @@ def check_links(tunnels: Records, links: Links, changed: Collection[str]) -> Non
 
 
 def _exclusive(tunnels: Records, links: Links) -> Iterator[tuple[tuple[str, str], str]]:
-    """(netdev, link that asks) → who else has that netdev, or shares it."""
+    """Checks that no other link has a netdev for itself: (netdev, link that asks) → the other link that uses the
+    netdev.
+    """
     for name, record in links.items():
         for ifname in below(record.spec, tunnels, links).values():
             for other in links:
@@ -88,7 +90,7 @@ def _exclusive(tunnels: Records, links: Links) -> Iterator[tuple[tuple[str, str]
 
 
 def _check_place(record: LinkRecord, one: str, tunnels: Records, links: Links) -> None:
-    """That a session or link that it is over is in the namespace where the rest is."""
+    """Check that a session or link beneath is in the same network namespace as the others."""
     tunnel, slash, session = one.partition("/")
     where = record.over_netns
     if slash:
@@ -112,7 +114,7 @@ def _check_home(record: LinkRecord) -> None:
 
 
 def _check_carrier(record: LinkRecord, tunnels: Records) -> None:
-    """That a port which is to follow its far end can: a worker of ours has to tell it."""
+    """Check that a port can follow its far end, for which its session needs a worker of ours."""
     options = record.spec.options
     if not isinstance(options, PortOptions) or options.carrier is not PortCarrier.FOLLOW:
         return

@@ -1,4 +1,4 @@
-"""Chooses the UDP ports of a tunnel for which none are given: the lowest from 1701 on that are free."""
+"""Chooses the UDP ports of a tunnel that gives none: the lowest free ones from 1701 on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Ports:
         return self._netns[spec.netns], record.local, spec.local_port if port is None else port
 
     def add(self, record: TunnelRecord) -> None:
-        """One more tunnel; what is over IP has no ports."""
+        """Note the ports of one more tunnel. A tunnel over IP has none."""
         spec = record.spec
         if spec.encap is Encap.UDP:
             there = self._local(record)
@@ -70,7 +70,7 @@ class Ports:
         raise ConflictError(f"tunnel {record.spec.name}: --local-port", problem, "give a lower one")
 
     def _is_taken(self, record: TunnelRecord, there: Hashable) -> bool:
-        """By a tunnel that can't share it: see records.shares_port()."""
+        """Whether a tunnel that cannot share the port has it; see model.record.shares_port()."""
         remotes = self._at.get(there, {})
         if record.datapath in SHARES_PORTS and remotes.keys() <= {record.datapath}:
             return record.spec.remote in remotes.get(record.datapath, ())

@@ -1,4 +1,4 @@
-"""Other names for tunnels and sessions: what that makes of the record. Pure functions for the reconciler."""
+"""Renaming tunnels and sessions: how the record changes. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from l2tpv3.store.journal import Renaming
 
 
 def renamed(whole: HostRecords, renaming: Renaming) -> HostRecords:
-    """What is on record once the tunnel or session has its new name, which links that are over it say as well.
+    """The record after a tunnel or session got its new name, also in the links that are over it.
 
     Raises NotFoundError, ExistsError, InvalidValueError (the new name).
     """

@@ -1,4 +1,4 @@
-"""From a change, as somebody asks for it, to what shall be on record then. Everything is refused here that can't be."""
+"""Resolves a change, as somebody asks for it, into the record that it leads to. Impossible changes are refused here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from l2tpv3.resolve.resolver import Resolver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What a change comes to.
+    """A change that is resolved.
 
     records: what shall be on record. scope: the tunnels and sessions that it is about, None for everything; links:
     those beside the ones that lie on what is in the scope. late: what can't be made yet, and is left out.
@@ -42,7 +42,10 @@ class Resolution:
 
 
 def resolve(change: Change, resolver: Resolver) -> Resolution:
-    """Touches nothing. Raises L2tpError when the change can't be, or when its own check refuses it."""
+    """The record that a change leads to.
+
+    Nothing is touched. Raises L2tpError when the change is impossible, or when its own
+    check refuses it."""
     match change:
         case EditTunnel():
             return Resolution(records=_tunnel(change, resolver), scope=frozenset({(change.name, None)}))
@@ -62,7 +65,7 @@ def _tunnel(change: EditTunnel, resolver: Resolver) -> HostRecords:
     if change.verb is Verb.ADD and old is not None:
         raise ExistsError(f"tunnel {name}", "exists already", f"`l2tpctl tunnel set {name}` changes it")
     if change.verb is Verb.DELETE and old is None and name in resolver.unfinished.tunnels:
-        return before  # whoever made it was killed half-way: it goes as nothing wants it
+        return before  # its add was killed half-way: the plan removes what there is of it
     if change.verb in (Verb.SET, Verb.DELETE):
         old = resolver.tunnel_on_record(name)
     if change.check is not None:
@@ -143,7 +146,7 @@ def _restore(change: RestoreRecorded, resolver: Resolver) -> Resolution:
 
 
 def recorded_names(whole: HostRecords) -> list[str]:
-    """Everything, by the names that `restore` takes."""
+    """The names of all tunnels and links, as model.link_key spells them."""
     return [*whole.tunnels, *map(link_key, whole.links)]
 
 
@@ -161,7 +164,7 @@ def session_on_record(record: TunnelRecord, name: str) -> SessionRecord:
 
 
 def _lasting(whole: HostRecords, tunnel: str, *, transient: bool) -> HostRecords:
-    """With that tunnel made to last, or not to survive this boot."""
+    """The records with that tunnel made lasting, or made transient: forgotten at the next boot."""
     record = dataclasses.replace(whole.tunnels[tunnel], boot=boot_id() if transient else None)
     return dataclasses.replace(whole, tunnels={**whole.tunnels, tunnel: record})
 

@@ -1,4 +1,4 @@
-"""From words to all that shall be on record: tunnels and sessions (tunnels.py), and links (links.py) over them."""
+"""From words to the whole record: tunnels and sessions (tunnels.py), and the links over them (links.py)."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
 
 
 class LinksThere(Protocol):
-    """What is asked of a host about its links: l2tpv3.reconcile.link_executor.LinkExecutor answers for the real one."""
+    """What resolving asks about the links of a host. l2tpv3.reconcile.link_executor.LinkExecutor is the real one."""
 
     def seen(self, *known: Links) -> LinksSeen:
-        """A look at links. known: what may be there, the likeliest first."""
+        """What is observed of links. known: the links that may exist, the likeliest first."""
 
     def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
-        """That a link can be made over these netdevs. Raises L2tpError."""
+        """Check that a link can be made over these netdevs. Raises L2tpError."""
 
 
 class Resolver:
-    """Resolves against what is on record. Each method gives what shall be on record then, and raises L2tpError.
+    """Resolves changes against what is on record. Each method returns the new record, and raises L2tpError.
 
     before: what is on record. unfinished: what a killed change was making. host: how tunnels are looked for.
     there: asked what is there of links. host_id: see store.database.Recorded.
@@ -55,7 +55,7 @@ class Resolver:
         self._host, self._there, self._host_id = host, there, host_id
 
     def against(self, records: HostRecords) -> Resolver:
-        """The same, as if those were on record."""
+        """The same resolver, as if `records` were on record."""
         return Resolver(records, self.unfinished, self._host, self._there, self._host_id)
 
     def tunnel_on_record(self, name: str) -> TunnelRecord:
@@ -69,19 +69,19 @@ class Resolver:
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> HostRecords:
-        """With one tunnel added or changed."""
+        """The record with one tunnel added or changed."""
         return self._with_tunnels(self._tunnel_resolver().tunnel(name, words))
 
     def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> HostRecords:
-        """With one session added or changed."""
+        """The record with one session added or changed."""
         return self._with_tunnels(self._tunnel_resolver().session(tunnel, name, words))
 
     def without_tunnel(self, name: str) -> HostRecords:
-        """With one tunnel less. Raises ConflictError when a link is over one of its sessions."""
+        """The record without that tunnel. Raises ConflictError when a link is over one of its sessions."""
         return self._with_tunnels({key: record for key, record in self.before.tunnels.items() if key != name})
 
     def without_session(self, tunnel: str, name: str) -> HostRecords:
-        """With one session less. Raises ConflictError when a link is over it."""
+        """The record without that session. Raises ConflictError when a link is over it."""
         records = self.before.tunnels
         return self._with_tunnels({**records, tunnel: records[tunnel].without_session(name)})
 
@@ -94,7 +94,7 @@ class Resolver:
         return TunnelResolver(self._host, self.before.tunnels, self.unfinished.tunnels, bridges)
 
     def _with_tunnels(self, tunnels: Records) -> HostRecords:
-        """Links stay where they are, or go along with what they are over."""
+        """The record with these tunnels. Links stay in their namespace, or follow what they are over."""
         links = self.before.links
         if not links:
             return HostRecords(tunnels=tunnels)
@@ -117,7 +117,10 @@ class Resolver:
     # -- links ---------------------------------------------------------------------------------------------------
 
     def link(self, name: str, words: Mapping[str, Any], *, transient: bool | None = None) -> HostRecords:
-        """With one link added or changed. transient: None leaves that as it is."""
+        """The record with one link added or changed.
+
+        transient: whether a reboot removes it; None leaves that as it is.
+        """
         before = self.before
         record = self._settled(name, words, before.tunnels, before.links)
         if transient is not None:
@@ -128,7 +131,7 @@ class Resolver:
         return HostRecords(tunnels=before.tunnels, links=links)
 
     def without_link(self, name: str) -> HostRecords:
-        """With one link less. Raises ConflictError when a link, or a session's bridge, needs it."""
+        """The record without that link. Raises ConflictError when a link, or a session's bridge, needs it."""
         links = {key: record for key, record in self.before.links.items() if key != name}
         for other, record in links.items():
             if name in record.spec.over:
@@ -138,7 +141,7 @@ class Resolver:
         return HostRecords(tunnels=self.before.tunnels, links=links)
 
     def _refuse_unbridged(self, tunnels: Records, links: Links) -> None:
-        """That no session says a bridge by itself which is a link, and which goes, or is one no more."""
+        """Check that no session is a port of a link that goes, or that is no bridge any more."""
         changed = {name: old for name, old in self.before.links.items() if links.get(name) != old}
         bridges = [one for one in links.values() if one.spec.type in _BRIDGES]
         for name, old in changed.items():
@@ -155,7 +158,7 @@ class Resolver:
         return dataclasses.replace(resolve_link(name, words, old, tunnels, links, self._host_id), stopped=None)
 
     def _check(self, tunnels: Records, links: Links, *, sessions: bool, may_lack: bool = False) -> None:
-        """That those which differ from what is on record can be made, before anything is touched.
+        """Check that the links that differ from the record can be made, before anything is touched.
 
         sessions: whether the change also makes sessions' netdevs, and links that do not differ but are gone. may_lack:
         one that is not there may be over what is not there either.
@@ -176,7 +179,7 @@ class Resolver:
                     raise
 
     def _refuse_loops(self, tunnels: Records, links: Links) -> None:
-        """That no bridge of these links carries the packets of a tunnel whose session is to be a port of it."""
+        """Check that no bridge carries the packets of a tunnel whose session is a port of that bridge."""
         tunnel_resolver = self._tunnel_resolver()
         for name, record in links.items():
             spec = record.resolved
@@ -200,7 +203,7 @@ class Resolver:
     # -- all of it -----------------------------------------------------------------------------------------------
 
     def all(self, wanted: Iterable[Desired], *, prune: bool, may_lack: bool = False) -> HostRecords:
-        """With the wanted tunnels and links added or changed. prune: nothing else stays.
+        """The record with the wanted tunnels and links added or changed. prune: all others are removed.
 
         may_lack: see TunnelResolver.all.
         """
@@ -295,7 +298,7 @@ class Resolver:
 
 
 def _names(*wholes: HostRecords) -> set[str]:
-    """Of all netdevs of theirs."""
+    """The names of all netdevs of these records."""
     return {
         *(one.spec.ifname for each in wholes for record in each.tunnels.values() for one in record.sessions),
         *(one.spec.ifname for each in wholes for one in each.links.values()),
@@ -303,7 +306,7 @@ def _names(*wholes: HostRecords) -> set[str]:
 
 
 def _placed(tunnels: Records, links: Links) -> dict[str, LinkRecord]:
-    """With each link where that is what it is over. Raises InvalidValueError for a circle."""
+    """The links, each in the network namespace of what it is over. Raises InvalidValueError for a circle."""
     placed = dict(links)
     for name in in_order(specs_of(links)):
         record = placed[name]

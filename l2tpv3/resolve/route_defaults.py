@@ -1,4 +1,4 @@
-"""What is chosen from a host's surroundings where a specification leaves it open: local address and MTU.
+"""Chooses the local address and the MTU from the route to the peer, where a spec leaves them open.
 
 They change under a tunnel: a lease ends, a route leads another way. So what is on record is compared again with what
 would be chosen now, by the same functions wherever that matters: plan, apply, restore and show.
@@ -33,7 +33,7 @@ def route_now(record: TunnelRecord, *, patience_s: float = 0.0) -> Route:
 def measured(record: TunnelRecord, route_mtu: int) -> TunnelRecord:
     """The tunnel with the MTUs that its sessions should have over a route of `route_mtu` bytes.
 
-    Those that were given stay. The same object when all are right.
+    MTUs that the user gave stay. Returns the same object when all are right.
     """
     sizes: dict[tuple[int, Sublayer, bool], int] = {}
     encap, version = record.spec.encap, record.spec.remote.version

@@ -1,4 +1,4 @@
-"""From words to records: what the user left open is chosen, what can't work is refused before anything is touched."""
+"""From words to records: chooses what the user left open, and refuses what cannot work before anything is touched."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from l2tpv3.resolve.route_defaults import measured, route_now
 _MANY = 8
 """Sessions for which listing the netdevs once is quicker than looking for each."""
 _USUAL_MTU = 1500
-"""Of a route, in bytes: Ethernet's."""
+"""MTU of a route in bytes where there is no route yet: Ethernet's."""
 
 
 class TunnelsSeen(Protocol):
@@ -47,7 +47,7 @@ class TunnelsSeen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """How a host is looked at while tunnels are resolved: nothing of it is changed."""
+    """What resolving tunnels asks of a host. Nothing of the host is changed."""
 
     datapaths: Mapping[str, Datapath]
     placer: NetdevConfigurator
@@ -93,7 +93,7 @@ class TunnelResolver:
         self._bridged: set[tuple[str, str | None, str]] = set()
 
     def all(self, wanted: Iterable[DesiredTunnel], *, prune: bool, may_lack: bool = False) -> Records:
-        """What is on record with the wanted tunnels added or changed. prune: nothing else stays.
+        """The record with the wanted tunnels added or changed. prune: all others are removed.
 
         may_lack: what is not running may lack what it needs of the host (see model.late), but for what a tunnel's own
         local address would have to be chosen by; `again` tells what that is.
@@ -104,7 +104,9 @@ class TunnelResolver:
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._resolve_tunnel(one.name, one.words)
-            self._records[one.name] = dataclasses.replace(_started(self._records[one.name]), boot=None)  # it lasts
+            self._records[one.name] = dataclasses.replace(
+                _started(self._records[one.name]), boot=None
+            )  # it stays so during this change
         self._choose_ports()
         self._compare_again()
         for one in wanted:
@@ -149,7 +151,10 @@ class TunnelResolver:
                 self.check_bridge(self._records[tunnel], session.spec, session.spec.bridge)
 
     def check_bridge(self, tunnel: TunnelRecord, session: SessionSpec, bridge: str) -> None:
-        """That a bridge which the session is to join does not carry its tunnel's own packets. Raises ConflictError."""
+        """Check that the bridge of a session does not carry the packets of the session's own tunnel.
+
+        Raises ConflictError.
+        """
         key = (tunnel.spec.name, home(tunnel.spec, session), bridge)
         if key not in self._bridged:
             self._placer.check_bridge(resolved(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
@@ -177,7 +182,7 @@ class TunnelResolver:
         return self._records
 
     def _missing_places(self, record: TunnelRecord) -> dict[tuple[str, str], L2tpError]:
-        """What is not there of namespaces and bridges, before anything is made that would have to be undone."""
+        """The namespaces and bridges that are missing, before anything is made that would have to be undone."""
         missing: dict[tuple[str, str], L2tpError] = {}
         for session in record.sessions:
             spec = session.spec
@@ -191,7 +196,7 @@ class TunnelResolver:
         return missing
 
     def _as_chosen_now(self, record: TunnelRecord) -> TunnelRecord:
-        """With the local address, the datapath and the MTUs that would be chosen now, where they were left open.
+        """The record with the local address, datapath and MTUs that would be chosen now, where the user left them open.
 
         A tunnel that runs keeps what it has while there is no route: nothing of it is missing, and routes come back.
         Another one raises what it lacks: NoRouteError, NoAddressError, MissingError.
@@ -366,7 +371,7 @@ class TunnelResolver:
                 raise
 
     def _note(self, tunnel: TunnelRecord, old: SessionSpec | None, new: SessionSpec) -> None:
-        """What a session has taken of ids and names, for those that are settled after it."""
+        """Note the id and the name of a session, for sessions that are resolved after it."""
         if self._free_session_ids is not None:
             if old is not None:
                 self._free_session_ids.give_back(tunnel, old.session_id)
@@ -445,13 +450,13 @@ class TunnelResolver:
         ]
 
     def _foreign_ids(self, netns: str | None) -> set[int]:
-        """Tunnel ids in a namespace that are taken by what is on no record of ours."""
+        """Tunnel ids in a namespace of tunnels that are on no record of ours."""
         if netns not in self._foreign:
             self._foreign[netns] = {number for name in self._datapaths for number in self._foreign_to(name, netns)}
         return self._foreign[netns]
 
     def _foreign_to(self, datapath: str, netns: str | None) -> set[int]:
-        """The same of one datapath."""
+        """The tunnel ids of one datapath that are on no record of ours."""
         ours: dict[int, list[TunnelRecord]] = {}
         for record in (*self._before.values(), *self._unfinished.values()):
             if record.datapath == datapath:
@@ -479,7 +484,7 @@ def _keeps_address(spec: TunnelSpec, old: TunnelSpec) -> bool:
 
 
 def _started(record: TunnelRecord) -> TunnelRecord:
-    """As a tunnel that is to run is on record."""
+    """The record of a tunnel that is to run."""
     started = record.stopped is None and not record.waits
     return record if started else dataclasses.replace(record, stopped=None, waits=False)
 
@@ -492,7 +497,7 @@ def _by_name(records: Records, tunnels: Collection[str]) -> dict[tuple[str, str]
 
 
 def _itself(tunnel: TunnelRecord | None) -> tuple[object, ...]:
-    """What of a tunnel can clash with others; its sessions are looked at on their own."""
+    """The values of a tunnel that may conflict with those of other tunnels, without its sessions."""
     return () if tunnel is None else (tunnel.spec, tunnel.local, tunnel.datapath)
 
 
@@ -523,5 +528,5 @@ def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
 
 
 def _lasting(netdev: NetdevState) -> tuple[IPInterface, ...]:
-    """Its addresses but for those that the kernel gives each netdev by itself."""
+    """The netdev's addresses without those that the kernel gives every netdev by itself."""
     return tuple(address for address in netdev.addresses if not address.ip.is_link_local)

@@ -1,1 +1,1 @@
-"""Values about links: what lies over sessions and NICs, and joins them."""
+"""Values about links: netdevs that lie over sessions and NICs, and join them."""

@@ -1,4 +1,4 @@
-"""Joins links on record with what is seen of them, into LinkStatus."""
+"""Joins the records of links with what is observed of them, into LinkStatus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from l2tpv3.printable import printable
 
 
 def link_status(record: LinkRecord, seen: LinksSeen, unfinished: Collection[str] = ()) -> LinkStatus:
-    """unfinished: the links that a change was about that was killed half-way."""
+    """The status of each link on record. unfinished: names of links that a killed change was about."""
     spec = record.spec
     state = seen.there.get(spec.name)
     there = state or LinkState()

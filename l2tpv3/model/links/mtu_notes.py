@@ -1,11 +1,11 @@
-"""What is said where one port of a bridge takes shorter frames than another."""
+"""Notes for a bridge with a port that takes shorter frames than another port."""
 
 from __future__ import annotations
 
 from typing import Final
 
 TAG_BYTES: Final = 4
-"""Of an 802.1Q tag."""
+"""Length of an 802.1Q tag in bytes."""
 
 
 def frames_too_long(narrow: str, narrow_mtu: int, wide: str, wide_mtu: int, more: str = "") -> str:

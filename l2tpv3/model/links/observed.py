@@ -1,4 +1,4 @@
-"""What is seen of a link: its netdev, and what it is over now."""
+"""What is observed of a link: its netdev, and the netdevs that it is over now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from l2tpv3.model.status import NetdevState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberState:
-    """What a netdev is as a member of a link.
+    """A netdev as a member of a bridge, alias or bond.
 
     primary: of a bond. vlans: of a bridge that filters them: each
     one's number, and whether it is the untagged one; None where it does not.
@@ -50,11 +50,11 @@ COUNTERS = (
     *("rx_packets", "rx_bytes", "rx_errors", "rx_dropped", "multicast"),
     *("tx_packets", "tx_bytes", "tx_errors", "tx_dropped"),
 )
-"""Those of struct rtnl_link_stats64 that every link has."""
+"""The counters of struct rtnl_link_stats64 (linux/if_link.h) that every link has."""
 
 
 def counters_of(stats: Mapping[str, int] | None) -> dict[str, int]:
-    """From IFLA_STATS64; zeros where there is none."""
+    """The counters in an attribute IFLA_STATS64; zeros without the attribute."""
     return {name: (stats or {}).get(name, 0) for name in COUNTERS}
 
 

@@ -1,4 +1,4 @@
-"""What each type of link can be told: one frozen class a type, checked when made, with the table of its words."""
+"""The options of each type of link: one frozen class for each type, checked when it is made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from l2tpv3.model.values import ValueType, choice, format_words, parse_words, te
 
 
 class LinkType(StrEnum):
-    """What a link is."""
+    """The type of a link."""
 
     BRIDGE = "bridge"
     BOND = "bond"
@@ -31,7 +31,7 @@ class LinkType(StrEnum):
 
     @property
     def one(self) -> str:
-        """With its article, for sentences."""
+        """The type with its article, for sentences: `a bridge`, `an alias`."""
         return f"an {self}" if self[0] in "aeiou" else f"a {self}"
 
 
@@ -117,7 +117,7 @@ class MemberVlans:
 
     @classmethod
     def parse(cls, text: str, what: str) -> MemberVlans:
-        """From `DEV=VID[u][-VID]+...`, several separated by `+`."""
+        """Parse `DEV=VID[u][-VID]+...`. Raises InvalidValueError."""
         member, equals, rest = text.partition("=")
         tagged: list[tuple[int, int]] = []
         untagged: int | None = None
@@ -136,7 +136,7 @@ class MemberVlans:
 
     @property
     def numbers(self) -> dict[int, bool]:
-        """Each VLAN, and whether it is the untagged one."""
+        """The number of each VLAN, and whether it is the untagged one."""
         tagged = {number: False for low, high in self.tagged for number in range(low, high + 1)}
         return tagged if self.untagged is None else {**tagged, self.untagged: True}
 
@@ -195,7 +195,7 @@ def _wrong(word: str, problem: str, remedy: str) -> InvalidValueError:
 
 
 class _Options:
-    """What all types' options share.
+    """Base class of the options of every type.
 
     least_over, most_over: of how many netdevs it is made; None is any number. loose: these may come and go while it
     stays; else it goes with them. exclusive: nothing else may be over them. own_netdev: it has a netdev. relayed: a
@@ -226,15 +226,15 @@ class _Options:
         return self.loose and not self.least_over
 
     def to_words(self) -> dict[str, Any]:
-        """JSON-ready, by the command line's words."""
+        """The options as JSON can say them, by the words of the command line."""
         return format_words(self, LINK_TYPES[self.type], TYPES)
 
     def mentioned(self) -> frozenset[str]:
-        """What of `over` these options name."""
+        """The members of `over` that these options name."""
         return frozenset()
 
     def changed_words(self, other: _Options) -> tuple[str, ...]:
-        """The words in which two differ."""
+        """The words in which these options differ from others of the same type."""
         return tuple(
             field.word
             for field in LINK_TYPES[self.type]
@@ -272,11 +272,11 @@ class BridgeOptions(_Options):
 
     @property
     def own_mac(self) -> bool:
-        """It has: else it would be that of the member with the lowest, which may go."""
+        """True. Otherwise the bridge would have the lowest MAC address of its members, and that member may go."""
         return True
 
     def vlans_of(self, member: str) -> MemberVlans:
-        """One that is not named has what the kernel gives each: VLAN 1, untagged."""
+        """The VLANs of a member. A member without VLANs of its own has the kernel's default: VLAN 1, untagged."""
         return next((one for one in self.vlans if one.member == member), MemberVlans(member, untagged=1))
 
     def mentioned(self) -> frozenset[str]:
@@ -321,7 +321,7 @@ class BondOptions(_Options):
             )
 
     def mentioned(self) -> frozenset[str]:
-        """The primary."""
+        """The member that is the primary."""
         return frozenset({self.primary} if self.primary else ())
 
 
@@ -356,7 +356,7 @@ class MacvlanOptions(_Options):
 
     @property
     def own_mac(self) -> bool:
-        """It has, but for passthru: there the NIC's is its own."""
+        """True, except in mode passthru, where it has the NIC's MAC address."""
         return self.mode is not MacvlanMode.PASSTHRU
 
 
@@ -371,7 +371,7 @@ class IpvlanOptions(_Options):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VlanOptions(_Options):
-    """One VLAN of what is beneath. id: 1 to 4094."""
+    """One VLAN of the netdev beneath. id: 1 to 4094."""
 
     type: ClassVar[LinkType] = LinkType.VLAN
     id: int = 0
@@ -438,7 +438,7 @@ _TYPES: Mapping[LinkType, type[Options]] = {
 
 
 def options_type(type_: LinkType) -> type[Options]:
-    """The class of a type's options."""
+    """The class of the options of this type of link."""
     return _TYPES[type_]
 
 

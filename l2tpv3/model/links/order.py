@@ -1,4 +1,4 @@
-"""In which order links can be made: each after those that it is over."""
+"""The order in which links can be made: each link after the links that it is over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN_MAX = 8
 
 
 def in_order(specs: Mapping[str, LinkSpec]) -> list[str]:
-    """Links' names, each after those that it is over. Raises InvalidValueError for a circle."""
+    """The names of the links, each after the links that it is over. Raises InvalidValueError for a circle."""
     done: dict[str, None] = {}
     for first in sorted(specs):
         path: dict[

@@ -1,4 +1,4 @@
-"""Links on record: the specs that are wanted, and what was chosen for what they leave open."""
+"""The records of links: the desired spec of each, and the values that were chosen for what it leaves open."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LinkRecord:
 
     @property
     def resolved(self) -> LinkSpec:
-        """The spec to make it from."""
+        """The spec that the link is made from, with everything chosen."""
         return dataclasses.replace(self.spec, over_netns=self.over_netns)
 
 
@@ -40,7 +40,7 @@ Links = Mapping[str, LinkRecord]
 
 
 def specs_of(links: Links) -> dict[str, LinkSpec]:
-    """What is wanted of each."""
+    """The spec of each link."""
     return {name: record.spec for name, record in links.items()}
 
 
@@ -55,7 +55,7 @@ class FollowingPort(NamedTuple):
 
 
 def following_ports(tunnels: Records, links: Links) -> list[FollowingPort]:
-    """Those on record that `down` did not stop."""
+    """The ports on record that follow their far end, without those that `down` stopped."""
     found = []
     for name, record in links.items():
         options = record.spec.options

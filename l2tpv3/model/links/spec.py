@@ -1,4 +1,4 @@
-"""What is wanted of a link: LinkSpec. Frozen, fully checked when made, inert."""
+"""LinkSpec: what is desired of a link. It is a frozen value, and checked when it is made."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ class LinkSpec:
 
     @property
     def type(self) -> LinkType:
-        """What it is."""
+        """The type of the link, which its options tell."""
         return self.options.type
 
     @property
     def home(self) -> str | None:
-        """The namespace that its netdev belongs in."""
+        """The network namespace that the link's netdev belongs in."""
         return self.netns if self.netns is not None else self.over_netns
 
     def to_words(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class LinkSpec:
         return {"name": self.name, "type": str(self.type), **common, **self.options.to_words()}
 
     def stated_words(self) -> dict[str, Any]:
-        """Those of to_words, without the name, that a file has to give: what is left out is the default."""
+        """The words of to_words that a file has to state: without the name, and without words at their default."""
         stated: dict[str, Any] = {"type": str(self.type)}
         for part, fields in ((self, LINK), (self.options, LINK_TYPES[self.type])):
             defaults = {one.name: one.default for one in dataclasses.fields(part)} | {"ifname": self.name}

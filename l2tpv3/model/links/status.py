@@ -1,4 +1,4 @@
-"""What is told of a link: as wanted (spec), as seen, and what came of it (condition)."""
+"""The status of a link: its desired spec, what is observed of it, and its condition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from l2tpv3.model.status import Condition, NetdevState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStatus:
-    """One link on record.
+    """The status of one link on record.
 
     mac: what its netdev is made with; None where it has that of what it is over. over: the netdevs that it is over now.
     over_netns: where those are. words, counters: see LinkState. worker_pid: of the process that relays a virtual card.
