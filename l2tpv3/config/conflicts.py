@@ -7,10 +7,9 @@ from collections.abc import Hashable, Iterable
 
 from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.reader import EnoughError, Findings, ReadTunnel
-from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.netns import netns_identity, netns_path
 from l2tpv3.model.links.options import LinkType
-from l2tpv3.model.links.order import in_order
+from l2tpv3.model.links.order import CircleError, in_order
 from l2tpv3.model.source import Source
 from l2tpv3.model.spec import Encap, SessionSpec
 
@@ -32,11 +31,10 @@ def _find_circle(links: Iterable[ReadLink], findings: Findings) -> None:
     specs = {link.spec.name: link for link in links}
     try:
         in_order({name: link.spec for name, link in specs.items()})
-    except InvalidValueError as error:
-        name = error.subject.removeprefix("link ").partition(":")[0]
-        source = specs[name].wanted.source
+    except CircleError as error:
+        source = specs[error.link].wanted.source
         assert source is not None
-        findings.add(source.of("over"), error.problem, error.remedy)
+        findings.add(source.of(error.field), error.problem, error.remedy)
 
 
 class _Clashes:

@@ -25,10 +25,6 @@ class Support:
     reason: str
 
 
-TUNNEL_WORDS = frozenset({"peer-id", "encap", "local", "remote", "local-port", "remote-port", "udp-checksum"})
-"""What of a tunnel a datapath may be able to change in place. Its id and network namespace are what it is known by."""
-
-
 class Datapath(Protocol):
     """Moves the frames of tunnels. Specs that come in are resolved: `local` and `mtu` are set, ids are chosen.
 
@@ -46,7 +42,7 @@ class Datapath(Protocol):
 
     @property
     def tunnel_in_place(self) -> frozenset[str]:
-        """What set_tunnel changes without interrupting the tunnel's sessions: words of TUNNEL_WORDS."""
+        """What set_tunnel changes without interrupting the tunnel's sessions: words, by the table of fields."""
 
     def probe(self) -> Support:
         """Whether it works here. May load kernel modules; changes nothing else."""

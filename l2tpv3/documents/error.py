@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from l2tpv3.documents.schemas import ERROR_SCHEMA
-from l2tpv3.errors import L2tpError, MissingError, NotFoundError, RefusedError
+from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NotFoundError, RefusedError
 
 
 def error_document(error: L2tpError) -> dict[str, Any]:
@@ -16,6 +16,7 @@ def error_document(error: L2tpError) -> dict[str, Any]:
         "error": {
             "slug": error.slug,
             "subject": error.subject,
+            "field": error.field if isinstance(error, InvalidValueError) and error.field else None,
             "problem": error.problem,
             "remedy": error.remedy,
             "exit_code": error.exit_code,
@@ -31,7 +32,10 @@ def error_from_problem(problem: Mapping[str, Any]) -> L2tpError:
     One that this version does not know becomes one of the class with its exit code. Raises KeyError, TypeError.
     """
     kind = _kind(problem["slug"], problem["exit_code"], retryable=problem["retryable"])
-    return kind(str(problem["subject"]), str(problem["problem"]), str(problem["remedy"]), errno=problem["errno"])
+    error = kind(str(problem["subject"]), str(problem["problem"]), str(problem["remedy"]), errno=problem["errno"])
+    if isinstance(error, InvalidValueError):
+        error.field = str(problem.get("field") or "")
+    return error
 
 
 def _kind(slug: str, exit_code: int, *, retryable: bool) -> type[L2tpError]:

@@ -183,7 +183,4 @@ def _source(draft: Draft, path: KeyPath) -> Source:
 
 def _blame(error: InvalidValueError, draft: Draft, complaints: Warnings) -> None:
     """Note what spec.py refuses at the line of the word that it is about."""
-    _, _, subject = error.subject.rpartition("--")
-    mentioned = [subject, *re.findall(r"--([a-z-]+)", f"{error.problem} {error.remedy}")]
-    place = next((draft.places[word] for word in mentioned if word in draft.places), draft.place)
-    complaints.refused(place, error)
+    complaints.refused(draft.places.get(error.field, draft.place), error)

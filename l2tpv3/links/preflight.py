@@ -62,7 +62,7 @@ def _check_one(
     subject, ifname = f"link {spec.name}", state.ifname
     if spec.mtu is not None and spec.mtu > state.mtu:
         problem = f"{spec.mtu} is more than {state.mtu}, the MTU of {ifname}"
-        raise InvalidValueError(f"{subject}: --mtu", problem, f"give {state.mtu} at most, or auto")
+        raise InvalidValueError(f"{subject}: --mtu", problem, f"give {state.mtu} at most, or auto", field="mtu")
     master = links.get(one.get("master") or 0)
     if spec.type in (LinkType.VLAN, LinkType.VNIC) or (master is not None and master.get("ifalias") == mark):
         return

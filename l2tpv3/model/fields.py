@@ -75,6 +75,15 @@ class Field:
     info: bool = False
     since: str = "0.1.0"
 
+    @property
+    def said_default(self) -> str:
+        """The default in words; "" where there is nothing to say of it."""
+        if self.default_text or self.default is None or self.many:
+            return self.default_text
+        if isinstance(self.default, bool):
+            return "on" if self.default else "off"
+        return str(self.default)
+
 
 ID_MAX = 0xFFFF_FFFF
 """Tunnel (control connection) and session ids have 32 bits; 0 is reserved (RFC 3931 sections 3.1, 4.1)."""

@@ -5,8 +5,9 @@ A tunnel that `down` stopped, or that is missing, is removed or changed without 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from l2tpv3.model.fields import TUNNEL, Field
 from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.progress import StepText
@@ -66,12 +67,21 @@ def _tunnel(name: str, old: TunnelRecord | None, new: TunnelRecord | None) -> It
         was, now = identity(old), identity(new)
         words = tuple(word for word, value in was.items() if value != now[word])
         said = [tunnel_changes(old, new, words)] if words else []
+        said += _kept_changes(old.spec, new.spec, TUNNEL)
         if old.boot != new.boot:
             said.append("made to last" if new.boot is None else "made transient")
         if old.stopped != new.stopped:
             said.append("stopped no more" if new.stopped is None else "stopped")
         if said:
             yield told("~", ", ".join(said))
+
+
+def _kept_changes(old: object, new: object, fields: Iterable[Field]) -> Iterator[str]:
+    """What differs of two in the words that are on record and nowhere else."""
+    for field in fields:
+        before, after = getattr(old, field.attribute), getattr(new, field.attribute)
+        if field.applied_by == "record" and before != after:
+            yield f"{field.word} {before or 'none'} → {after or 'none'}"
 
 
 def _sessions(tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, told: set[object]) -> Iterator[StepText]:

@@ -45,7 +45,7 @@ from l2tpv3.plan.steps import (
 )
 
 InPlace = Mapping[str, frozenset[str]]
-"""Datapath's name → what it changes without interrupting traffic: SessionSpec fields, or words of TUNNEL_WORDS."""
+"""Datapath's name → what it changes without interrupting traffic: attributes of SessionSpec, or words of tunnels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

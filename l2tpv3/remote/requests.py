@@ -67,7 +67,7 @@ def as_options(subject: str) -> Iterator[None]:
     try:
         yield
     except InvalidValueError as error:
-        where, _, word = error.subject.partition(": ")
-        if where != "body" or not word:
+        if not error.field or not error.subject.startswith("body"):
             raise
-        raise InvalidValueError(f"{subject}: --{word}", error.problem, error.remedy) from error
+        told = f"{subject}: --{error.field}"
+        raise InvalidValueError(told, error.problem, error.remedy, field=error.field) from error

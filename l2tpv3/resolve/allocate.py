@@ -62,7 +62,8 @@ def _named_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> Data
     subject = f"tunnel {spec.name}"
     if spec.datapath not in datapaths:
         known = ", ".join(("auto", *datapaths))
-        raise InvalidValueError(f"{subject}: --datapath", f"{spec.datapath!r} is unknown", f"give one of {known}")
+        problem = f"{spec.datapath!r} is unknown"
+        raise InvalidValueError(f"{subject}: --datapath", problem, f"give one of {known}", field="datapath")
     support = datapaths[spec.datapath].probe()
     if not support.works:
         problem = f"the {spec.datapath} datapath does not work here: {support.reason}"

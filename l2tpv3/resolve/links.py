@@ -89,6 +89,10 @@ def _exclusive(tunnels: Records, links: Links) -> Iterator[tuple[tuple[str, str]
                         yield (session.spec.ifname, other), f"bridge {session.spec.bridge}"
 
 
+def _wrong(spec: LinkSpec, word: str, problem: str, remedy: str) -> InvalidValueError:
+    return InvalidValueError(f"link {spec.name}: --{word}", problem, remedy, field=word)
+
+
 def _check_place(record: LinkRecord, one: str, tunnels: Records, links: Links) -> None:
     """Check that a session or link beneath is in the same network namespace as the others."""
     tunnel, slash, session = one.partition("/")
@@ -99,18 +103,18 @@ def _check_place(record: LinkRecord, one: str, tunnels: Records, links: Links) -
         where = home(tunnels[tunnel].spec, there.spec)
     elif one in links:
         if not links[one].spec.options.own_netdev:
-            raise InvalidValueError(f"link {record.spec.name}: --over", f"{one} is a port, which has no netdev", "")
+            raise _wrong(record.spec, "over", f"{one} is a port, which has no netdev", "")
         where = links[one].resolved.home
     if not same_netns(where, record.over_netns):
         problem = f"{one} is in {where or 'the namespace of the caller'}, not in {record.over_netns or 'the same'}"
-        raise InvalidValueError(f"link {record.spec.name}: --over", problem, "have all of it in one namespace")
+        raise _wrong(record.spec, "over", problem, "have all of it in one namespace")
 
 
 def _check_home(record: LinkRecord) -> None:
     spec = record.resolved
     if spec.options.exclusive and not same_netns(spec.home, spec.over_netns):
         problem = f"{spec.type.one} is where its members are"
-        raise InvalidValueError(f"link {spec.name}: --netns", problem, "leave it out, or give --over-netns")
+        raise _wrong(spec, "netns", problem, "leave it out, or give --over-netns")
 
 
 def _check_carrier(record: LinkRecord, tunnels: Records) -> None:

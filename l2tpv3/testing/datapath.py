@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from l2tpv3.datapath.base import Support
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
+from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 
@@ -25,8 +26,8 @@ class MemoryDatapath:
         self._counters: dict[tuple[_Key, int], Counters] = {}
 
     name = "memory"
-    in_place = frozenset({"sequencing", "reorder_timeout_ms"})
-    tunnel_in_place: frozenset[str] = frozenset()
+    in_place = attributes_in_place(SESSION, "kernel")
+    tunnel_in_place = words_in_place(TUNNEL, "kernel")
 
     def probe(self) -> Support:
         """Always works."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import tomllib
@@ -13,12 +12,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from l2tpv3.config import DATAPATHS, ConfigError, load, schema_path
-from l2tpv3.model.ids import ID_MAX, IFNAME_MAX
-from l2tpv3.model.links.options import TYPES, LinkType, options_type, own_fields
+from l2tpv3.config import ConfigError, load, schema_path
+from l2tpv3.config.schema import schema_text
+from l2tpv3.model.links.options import LinkType, own_fields
 from l2tpv3.model.links.spec import COMMON
-from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
-from l2tpv3.model.values import formatted
+from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
 SCHEMA: dict[str, Any] = json.loads(schema_path().read_text())
 TUNNEL: dict[str, Any] = SCHEMA["definitions"]["tunnel"]["properties"]
@@ -52,44 +50,8 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
-def test_each_word_is_in_both() -> None:
-    assert {*TUNNEL, "name"} == {*TUNNEL_WORDS, "session"}
-    assert {*SESSION, "name"} == set(SESSION_WORDS)
-
-
-def test_defaults_choices_and_bounds_are_the_same() -> None:
-    for properties, words in ((TUNNEL, TUNNEL_WORDS), (SESSION, SESSION_WORDS)):
-        for word, schema in properties.items():
-            assert schema["description"]
-            if "default" in schema:
-                assert schema["default"] == words[word], word
-    assert TUNNEL["encap"]["enum"] == list(Encap)
-    assert TUNNEL["datapath"]["enum"] == list(DATAPATHS)
-    assert SESSION["sublayer"]["enum"] == list(Sublayer)
-    assert SESSION["sequencing"]["enum"] == list(Sequencing)
-    for properties in (TUNNEL, SESSION):
-        for word in ("id", "peer-id"):
-            assert properties[word]["anyOf"][0]["maximum"] == ID_MAX
-    assert SESSION["ifname"]["maxLength"] == IFNAME_MAX
-
-
-@pytest.mark.parametrize("kind", LinkType)
-def test_each_word_of_a_link_is_in_both_with_its_default(kind: LinkType) -> None:
-    options = options_type(kind)
-    properties = LINK[kind]["properties"]
-    common = {*COMMON} - ({"ifname", "netns", "mac", "mtu", "address"} if not options.own_netdev else set())
-    assert set(properties) == {"type", *common, *own_fields(kind)}
-    assert ("over" in LINK[kind].get("required", ())) == bool(options.least_over)
-    defaults: dict[str, Any] = {one.name: one.default for one in dataclasses.fields(options)}
-    for word, schema in properties.items():
-        if word in own_fields(kind):
-            known = own_fields(kind)[word]
-            default = formatted(known, defaults[known.attribute], TYPES)
-            assert schema.get("default", default) == default, word
-            choices = schema.get("enum")
-            if choices is not None and not isinstance(default, bool):
-                assert choices == [str(one) for one in type(defaults[known.attribute])], word
-        assert word == "type" or schema["description"]
+def test_it_is_the_one_of_the_table_of_fields() -> None:
+    assert schema_path().read_text() == schema_text(), "run `python -m l2tpv3.config.schema`"
 
 
 def test_the_documentation_has_each_key() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from l2tpv3 import Manager, Paths
-from l2tpv3.datapath.base import TUNNEL_WORDS
+from l2tpv3.datapath.user.datapath import UserDatapath
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.plan.steps import SetTunnel
@@ -121,7 +121,7 @@ class InPlace(MemoryDatapath):
     """Tunnels that change in place."""
 
     name = "user"  # so that they share ports
-    tunnel_in_place = TUNNEL_WORDS
+    tunnel_in_place = UserDatapath.tunnel_in_place
 
     def _check_port(self, tunnel: Any) -> None:
         pass

@@ -31,8 +31,9 @@ class BodyError(InvalidValueError):
     """A body that can't be meant. faults: all that is wrong with it; the error itself tells of the first."""
 
     def __init__(self, subject: str, problem: str, remedy: str, faults: Iterable[Fault]) -> None:
-        super().__init__(subject, problem, remedy)
         self.faults = tuple(faults)
+        path = self.faults[0].path if self.faults else ()
+        super().__init__(subject, problem, remedy, field=str(path[-1]) if path else "")
 
 
 class ClashError(BodyError):

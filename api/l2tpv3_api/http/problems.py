@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -33,6 +32,7 @@ def problem_document(error: L2tpError, *, status: int | None = None) -> dict[str
         "detail": str(error),
         "slug": error.slug,
         "subject": error.subject,
+        "field": error.field if isinstance(error, InvalidValueError) and error.field else None,
         "problem": error.problem,
         "remedy": error.remedy,
         "errno": error.errno,
@@ -70,9 +70,9 @@ def _legible(value: Any) -> Any:
 def pointing(
     error: InvalidValueError, words: Mapping[str, Any], kind: type[BodyError] = BodyError
 ) -> InvalidValueError:
-    """The error as `kind`, with a fault for each word of the body that it names as an option."""
-    named = re.findall(r"--([a-z-]+)", f"{error.subject} {error.problem}") if not isinstance(error, BodyError) else []
-    faults = [Fault((word,), as_keys(error.problem)) for word in dict.fromkeys(named) if word in words]
+    """The error as `kind`, with a fault for the word of the body that it is about."""
+    is_told = isinstance(error, BodyError) or error.field not in words
+    faults = [] if is_told else [Fault((error.field,), as_keys(error.problem))]
     if not faults and kind is BodyError:
         return error
     told = kind(error.subject, error.problem, error.remedy, faults)

@@ -208,6 +208,7 @@ _OWN: Final[dict[str, Any]] = {
             "detail": {**_TEXT, "description": "`subject: problem; remedy` on one line."},
             "slug": {**_TEXT, "description": "What kind it is; docs/api.md lists them."},
             "subject": {**_TEXT, "description": "The object, as the user names it."},
+            "field": {"type": ["string", "null"], "description": "The word whose value was wrong, where it is one's."},
             "problem": {**_TEXT, "description": "What is wrong, with the value."},
             "remedy": {**_TEXT, "description": "What to do; may be empty."},
             "errno": {"type": ["integer", "null"], "description": "The kernel's, where one was the cause."},

@@ -17,6 +17,7 @@ from l2tpv3.datapath.kernel.uapi import Command
 from l2tpv3.errors import BusyError, L2tpError, UnavailableError
 from l2tpv3.linux import modules
 from l2tpv3.linux.netlink.socket_cache import SocketCache
+from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
 from l2tpv3.model.observed import Session, Tunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
@@ -49,8 +50,8 @@ class KernelDatapath:
     """
 
     name = "kernel"
-    in_place = frozenset({"sequencing", "reorder_timeout_ms"})
-    tunnel_in_place: frozenset[str] = frozenset()
+    in_place = attributes_in_place(SESSION, "kernel")
+    tunnel_in_place = words_in_place(TUNNEL, "kernel")
 
     def __init__(self) -> None:
         self._kept = SocketCache(L2tpSocket)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from l2tpv3.datapath.base import TUNNEL_WORDS, Carried, SignalledCircuit, Support, Unreachable
+from l2tpv3.datapath.base import Carried, SignalledCircuit, Support, Unreachable
 from l2tpv3.datapath.user import tap
 from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
@@ -16,6 +16,7 @@ from l2tpv3.datapath.user.tunnel_socket import open_socket
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.capabilities import lacking, remedy
 from l2tpv3.linux.netns import netns_identity, netns_names, open_netns
+from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.ownership import OwnerTag
 from l2tpv3.model.spec import CircuitKey, Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
@@ -37,14 +38,8 @@ class UserDatapath:
         self._workers = WorkerPool(paths.runtime)
 
     name = "user"
-    in_place = frozenset(
-        {
-            *("peer_session_id", "tx_cookie", "rx_cookie", "sublayer", "sequencing", "reorder_timeout_ms", "mtu"),
-            *("vlan", "egress"),
-        }
-    )
-
-    tunnel_in_place = TUNNEL_WORDS
+    in_place = attributes_in_place(SESSION, "user") | {"mtu"}  # of what the netdev has, a worker has to know its MTU
+    tunnel_in_place = words_in_place(TUNNEL, "user")
 
     def probe(self) -> Support:
         """Whether /dev/net/tun opens and the caller may use it; see Datapath.probe."""

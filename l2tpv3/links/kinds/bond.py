@@ -66,7 +66,7 @@ def check_lacp(spec: LinkSpec, ifname: str) -> None:
     if not tells_duplex:
         problem = f"802.3ad has to know the duplex of its members, and the driver of {ifname} tells none"
         remedy = "give another mode, or, if it is a session's, have its tunnel use --datapath user or ebpf"
-        raise InvalidValueError(f"link {spec.name}: --mode", problem, remedy)
+        raise InvalidValueError(f"link {spec.name}: --mode", problem, remedy, field="mode")
 
 
 def _name(table: Mapping[Any, int], number: Any) -> str | None:

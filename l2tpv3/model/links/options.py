@@ -229,9 +229,9 @@ class _Options:
         """The options as JSON can say them, by the words of the command line."""
         return format_words(self, LINK_TYPES[self.type], TYPES)
 
-    def mentioned(self) -> frozenset[str]:
-        """The members of `over` that these options name."""
-        return frozenset()
+    def mentioned(self) -> list[tuple[str, str]]:
+        """The members of `over` that these options name, each with the word that names it, in the order of the members."""
+        return []
 
     def changed_words(self, other: _Options) -> tuple[str, ...]:
         """The words in which these options differ from others of the same type."""
@@ -279,9 +279,10 @@ class BridgeOptions(_Options):
         """The VLANs of a member. A member without VLANs of its own has the kernel's default: VLAN 1, untagged."""
         return next((one for one in self.vlans if one.member == member), MemberVlans(member, untagged=1))
 
-    def mentioned(self) -> frozenset[str]:
+    def mentioned(self) -> list[tuple[str, str]]:
         """Members with VLANs of their own, or isolated."""
-        return frozenset({*self.isolated, *(one.member for one in self.vlans)})
+        isolated = [(member, "isolated") for member in self.isolated]
+        return sorted([*isolated, *((one.member, "vlan") for one in self.vlans)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,9 +321,9 @@ class BondOptions(_Options):
                 "--arp-target", f"{len(self.arp_targets)} are too many", "give 16 at most", field="arp-target"
             )
 
-    def mentioned(self) -> frozenset[str]:
+    def mentioned(self) -> list[tuple[str, str]]:
         """The member that is the primary."""
-        return frozenset({self.primary} if self.primary else ())
+        return [(self.primary, "primary")] if self.primary else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

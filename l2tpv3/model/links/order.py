@@ -10,8 +10,16 @@ from l2tpv3.model.links.spec import LinkSpec
 _SHOWN_MAX = 8
 
 
+class CircleError(InvalidValueError):
+    """Links that are over one another. link: the name of one of them."""
+
+    def __init__(self, link: str, problem: str) -> None:
+        super().__init__(f"link {link}: --over", problem, "leave one of them out", field="over")
+        self.link = link
+
+
 def in_order(specs: Mapping[str, LinkSpec]) -> list[str]:
-    """The names of the links, each after the links that it is over. Raises InvalidValueError for a circle."""
+    """The names of the links, each after the links that it is over. Raises CircleError where they go round in one."""
     done: dict[str, None] = {}
     for first in sorted(specs):
         path: dict[
@@ -26,7 +34,7 @@ def in_order(specs: Mapping[str, LinkSpec]) -> list[str]:
                 names = names[names.index(name) :]
                 circle = " over ".join((*names[:_SHOWN_MAX], *(["…"] if len(names) > _SHOWN_MAX else []), name))
                 problem = f"goes round in a circle: {circle}"
-                raise InvalidValueError(f"link {name}: --over", problem, "leave one of them out")
+                raise CircleError(name, problem)
             else:
                 path[name] = iter(specs[name].over)
             name = None

@@ -40,15 +40,18 @@ class LinkSpec:
         here = f"link {self.name}"
         ids.parse_name(self.name, "link name")
         self._check_ifname(here)
-        if not self.options.own_netdev and (self.ifname, self.mac, self.mtu, self.addresses) != ("", None, None, ()):
+        given = {"ifname": self.ifname, "mac": self.mac, "mtu": self.mtu is not None, "address": self.addresses}
+        if not self.options.own_netdev and any(given.values()):
             raise InvalidValueError(
-                here, "a port has no netdev of its own", "leave --ifname, --mac, --mtu and --address out"
-            )
+                here, "a port has no netdev of its own", "leave --ifname, --mac, --mtu and --address out",
+                field=next(word for word, is_given in given.items() if is_given),
+            )  # fmt: skip
         fields = [field for field in LINK if self.options.own_netdev or field.word != "ifname"]
         check_words(self, fields, here, TYPES)
         self._check_over(here)
-        if stranger := sorted(self.options.mentioned() - {*self.over}):
-            raise InvalidValueError(here, f"{stranger[0]} is not a member of it", "name it in --over too")
+        for member, word in self.options.mentioned():
+            if member not in self.over:
+                raise InvalidValueError(here, f"{member} is not a member of it", "name it in --over too", field=word)
 
     def _check_ifname(self, here: str) -> None:
         if not self.options.own_netdev:
