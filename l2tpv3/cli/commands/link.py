@@ -125,7 +125,7 @@ def set_(
     over it; that is said on stderr.
     """
     links = manager_of(ctx).links
-    wanted = options.given(type=type) | link_options.reset(link_options.given(words))
+    wanted = options.given({"type": type}) | link_options.reset(link_options.given(words))
     tell_nothing(f"link {name}", "link", wanted)
     change = links.set(name, wanted)
     print_change(f"link {name}", change)

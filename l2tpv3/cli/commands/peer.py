@@ -11,6 +11,7 @@ from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.formats.names import PEER_FORMATS
+from l2tpv3.model.fields import TUNNEL, by_word
 from l2tpv3.printable import printable, printable_lines
 
 EXAMPLES = {
@@ -30,6 +31,9 @@ l2tpctl ip-l2tp del tunnel tunnel_id 1
 l2tpctl ip-l2tp help
 """,
 }
+
+
+_NETNS = by_word(TUNNEL)["netns"]
 
 
 def peer(
@@ -75,7 +79,7 @@ def ip_l2tp(
             complete=completion.choice("auto", "kernel", "user", "ebpf"),
         ),
     ] = None,
-    netns: options.TunnelNetns = None,
+    netns: Annotated[str | None, options.declared(_NETNS)] = None,
 ) -> None:
     """Do what `ip l2tp` does, on any datapath.
 

@@ -12,6 +12,7 @@ from l2tpv3.cli.commands.tunnel import delete_each, local_manager, manager_of, p
 from l2tpv3.cli.options import given
 from l2tpv3.cli.output.address_notes import print_address_notes
 from l2tpv3.cli.parameters import Argument
+from l2tpv3.model.fields import SESSION
 
 if TYPE_CHECKING:
     from l2tpv3.model.status import SessionStatus
@@ -40,40 +41,22 @@ l2tpctl session set siteb lan --address none --bridge br0
 }
 
 
+@options.with_fields(SESSION, new=True)
 def add(
     ctx: click.Context,
     tunnel: options.TunnelName,
     name: options.NewSession,
     *,
-    id: options.Id = None,
-    peer_id: options.PeerId = None,
-    ifname: options.Ifname = None,
-    tx_cookie: options.TxCookie = None,
-    rx_cookie: options.RxCookie = None,
-    sublayer: options.Sublayer = None,
-    sequencing: options.Sequencing = None,
-    reorder_timeout_ms: options.ReorderTimeout = None,
-    vlan: options.Vlan = None,
-    egress: options.Egress = None,
-    mtu: options.Mtu = None,
-    mac: options.Mac = None,
-    netns: options.SessionNetns = None,
-    address: options.Address = None,
-    bridge: options.Bridge = None,
-    up: options.Up = None,
     json: options.Json = False,
     show_secrets: options.ShowSecrets = False,
+    **options_given: Any,
 ) -> None:
     """Make an ethernet pseudowire in a tunnel, and its netdev.
 
     Cookies guard against packets from elsewhere: by default they are 64 random bits, and the peer must be told
     them: `l2tpctl peer TUNNEL` prints the other end's commands, cookies included.
     """
-    words = given(
-        id=id, peer_id=peer_id, ifname=ifname, tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=sublayer,
-        sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, vlan=vlan, egress=egress, mtu=mtu, mac=mac,
-        netns=netns, address=address, bridge=bridge, up=up,
-    )  # fmt: skip
+    words = given(options_given)
     made = manager_of(ctx).add_session(tunnel, name, words)
     print(f"session {tunnel}/{name}: added, {_summary(made)}", file=sys.stderr)
     if "tx-cookie" not in words or "rx-cookie" not in words:
@@ -132,42 +115,22 @@ def show(
         print("no sessions; `l2tpctl session add TUNNEL NAME` makes one", file=sys.stderr)
 
 
+@options.with_fields(SESSION)
 def set_(
     ctx: click.Context,
     tunnel: options.TunnelName,
     name: options.SessionName,
     *,
-    id: options.Id = None,
-    peer_id: options.PeerId = None,
-    ifname: options.Ifname = None,
-    tx_cookie: options.TxCookie = None,
-    rx_cookie: options.RxCookie = None,
-    sublayer: options.Sublayer = None,
-    sequencing: options.Sequencing = None,
-    reorder_timeout_ms: options.ReorderTimeout = None,
-    vlan: options.Vlan = None,
-    egress: options.Egress = None,
-    mtu: options.Mtu = None,
-    mac: options.Mac = None,
-    netns: options.SessionNetns = None,
-    address: options.Address = None,
-    bridge: options.Bridge = None,
-    up: options.Up = None,
     json: options.Json = False,
     show_secrets: options.ShowSecrets = False,
+    **options_given: Any,
 ) -> None:
     """Change a session: only what is given changes.
 
     `none` takes --mac, --bridge, --netns and --address back to their defaults. What can't change in place makes the
     session anew, with its netdev; that is said on stderr.
     """
-    words: dict[str, Any] = options.reset(
-        given(
-            id=id, peer_id=peer_id, ifname=ifname, tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=sublayer,
-            sequencing=sequencing, reorder_timeout_ms=reorder_timeout_ms, vlan=vlan, egress=egress, mtu=mtu, mac=mac,
-            netns=netns, address=address, bridge=bridge, up=up,
-        )
-    )  # fmt: skip
+    words = options.reset(given(options_given), SESSION)
     manager = manager_of(ctx)
     tell_nothing(f"session {tunnel}/{name}", "session", words)
     print_change(f"session {tunnel}/{name}", manager.set_session(tunnel, name, words))

@@ -12,6 +12,7 @@ from l2tpv3.cli import options, selection
 from l2tpv3.cli.options import given
 from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.parameters import Argument
+from l2tpv3.model.fields import TUNNEL
 from l2tpv3.printable import printable, printable_json
 
 if TYPE_CHECKING:
@@ -43,34 +44,23 @@ l2tpctl tunnel set siteb --local auto --udp-checksum off
 }
 
 
+@options.with_fields(TUNNEL, new=True)
 def add(
     ctx: click.Context,
     name: options.NewTunnel,
     *,
-    remote: options.Remote,
-    local: options.Local = None,
-    encap: options.Encap = None,
-    id: options.Id = None,
-    peer_id: options.PeerId = None,
-    local_port: options.LocalPort = None,
-    remote_port: options.RemotePort = None,
-    udp_checksum: options.UdpChecksum = None,
-    datapath: options.Datapath = None,
-    netns: options.TunnelNetns = None,
     transient: options.Transient = False,
     json: options.Json = False,
+    **options_given: Any,
 ) -> None:
     """Make a tunnel to a peer.
 
     The peer needs the same with the addresses, ids and ports swapped: `l2tpctl peer` prints it.
     """
-    words = given(
-        remote=remote, local=local, encap=encap, id=id, peer_id=peer_id, local_port=local_port,
-        remote_port=remote_port, udp_checksum=udp_checksum, datapath=datapath, netns=netns,
-    )  # fmt: skip
+    words = given(options_given)
     made = manager_of(ctx).add_tunnel(name, words, transient=transient)
     print(f"tunnel {name}: added, {_summary(made)}", file=sys.stderr)
-    for note in (*_port_notes(made, local_port), *made.notes):
+    for note in (*_port_notes(made, words.get("local-port")), *made.notes):
         print(f"tunnel {name}: note: {printable(note)}", file=sys.stderr)
     if json:
         print_tunnels([made])
@@ -130,33 +120,20 @@ def show(
         nothing()
 
 
+@options.with_fields(TUNNEL)
 def set_(
     ctx: click.Context,
     tunnel: options.TunnelName,
     *,
-    remote: options.MaybeRemote = None,
-    local: options.Local = None,
-    encap: options.Encap = None,
-    id: options.Id = None,
-    peer_id: options.PeerId = None,
-    local_port: options.LocalPort = None,
-    remote_port: options.RemotePort = None,
-    udp_checksum: options.UdpChecksum = None,
-    datapath: options.Datapath = None,
-    netns: options.TunnelNetns = None,
     json: options.Json = False,
+    **options_given: Any,
 ) -> None:
     """Change a tunnel: only what is given changes.
 
     `--local auto`, `--local-port auto` and `--netns none` take those back to their defaults. What can't change in place
     makes the tunnel anew with its sessions; that is said on stderr.
     """
-    words = options.reset(
-        given(
-            remote=remote, local=local, encap=encap, id=id, peer_id=peer_id, local_port=local_port,
-            remote_port=remote_port, udp_checksum=udp_checksum, datapath=datapath, netns=netns,
-        )
-    )  # fmt: skip
+    words = options.reset(given(options_given), TUNNEL)
     manager = manager_of(ctx)
     tell_nothing(f"tunnel {tunnel}", "tunnel", words)
     print_change(f"tunnel {tunnel}", manager.set_tunnel(tunnel, words))
