@@ -11,7 +11,15 @@ command reference's text was out of reach when this was written.
 
 from __future__ import annotations
 
-from l2tpv3.formats.mirror import MirroredSession, MirroredTunnel, Told, refuse_link_local, refuse_one_sided_cookies
+from l2tpv3.formats.mirror import (
+    MirroredSession,
+    MirroredTunnel,
+    Told,
+    refuse_link_local,
+    refuse_one_sided_cookies,
+    words_elsewhere,
+)
+from l2tpv3.model.fields import SESSION
 from l2tpv3.model.spec import Sequencing, Sublayer
 
 TOOL = "Cisco IOS"
@@ -71,6 +79,7 @@ def _xconnect(far: MirroredTunnel, session: MirroredSession, name: str) -> list[
         port = [f"interface PORT-{spec.name}.{spec.vlan}", f" encapsulation dot1Q {spec.vlan}"]
     lines = [
         *port,
+        *(f" {word} {value}" for word, value in words_elsewhere(SESSION, spec, "cisco").items()),
         f" xconnect {far.spec.remote} {spec.session_id} encapsulation l2tpv3 manual pw-class {pw_class}",
         f"  l2tp id {spec.session_id} {spec.peer_session_id}",
     ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from l2tpv3.documents.tunnel import sequencing
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.model.fields import Field
 from l2tpv3.model.spec import Encap, IPAddress, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 
@@ -118,6 +120,16 @@ def _far_session(session: SessionStatus) -> MirroredSession:
     )
     mtu = session.netdev.mtu if session.netdev else session.mtu
     return MirroredSession(spec, ours.mtu if ours.mtu is not None else mtu)
+
+
+def words_elsewhere(fields: Iterable[Field], spec: object, tool: str) -> dict[str, str]:
+    """What of a spec another tool takes as it is, by that tool's words; see Field.elsewhere."""
+    found = {}
+    for field in fields:
+        value = getattr(spec, field.attribute)
+        if field.elsewhere and tool in field.elsewhere and value is not None:
+            found[field.elsewhere[tool]] = str(value)
+    return found
 
 
 # -- what several formats can't say ---------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from importlib import import_module
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.formats.mirror import Told, far_end, mirrored, waits
 from l2tpv3.formats.names import PEER_FORMATS
+from l2tpv3.model.fields import SESSION, TUNNEL, Field
 from l2tpv3.model.ids import IFNAME_MAX, format_cookie, parse_name
 from l2tpv3.model.spec import Egress, Encap, IPAddress
 from l2tpv3.model.status import SessionStatus, TunnelStatus
@@ -89,7 +91,18 @@ def _as_l2tpctl(tunnel: TunnelStatus, name: str) -> list[list[str]]:
     if spec.encap is Encap.UDP:
         line += ["--local-port", str(spec.remote_port), "--remote-port", str(spec.local_port)]
         line += ["--udp-checksum", "on" if spec.udp_checksum else "off"]
+    line += _shared(TUNNEL, spec)
     return [line, *(_l2tpctl_session(name, session) for session in tunnel.sessions)]
+
+
+def _shared(fields: Iterable[Field], spec: object) -> list[str]:
+    """Options of what only the record has, which is the same at both ends."""
+    words: list[str] = []
+    for field in fields:
+        value = getattr(spec, field.attribute)
+        if field.applied_by == "record" and value is not None:
+            words += [f"--{field.word}", str(value)]
+    return words
 
 
 def _l2tpctl_session(tunnel: str, session: SessionStatus) -> list[str]:
@@ -104,7 +117,7 @@ def _l2tpctl_session(tunnel: str, session: SessionStatus) -> list[str]:
         line += ["--vlan", str(spec.vlan), "--egress", spec.egress.value]
     if spec.mtu is not None:
         line += ["--mtu", str(spec.mtu)]
-    return line
+    return line + _shared(SESSION, spec)
 
 
 def _as_iproute2(tunnel: TunnelStatus) -> list[list[str]]:

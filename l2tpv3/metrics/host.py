@@ -7,10 +7,11 @@ docs/metrics.md lists them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from l2tpv3.model.fields import LINK, SESSION, TUNNEL, Field
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
@@ -141,8 +142,26 @@ def _tunnel_info(one: TunnelStatus) -> str:
         peer_id=spec.peer_tunnel_id,
         netns=spec.netns,
         foreign="true" if one.foreign else "false",
+        **_more_labels(TUNNEL, spec, _TOLD_OF_TUNNELS),
     )
     return f"_info{said} 1"
+
+
+_TOLD_OF_TUNNELS = frozenset(
+    {"remote", "local", "encap", "id", "peer-id", "local-port", "remote-port", "datapath", "netns"}
+)
+_TOLD_OF_SESSIONS = frozenset({"ifname", "id", "peer-id", "netns"})
+_TOLD_OF_LINKS = frozenset({"ifname", "netns"})
+"""Words whose labels tell what is seen rather than what is wanted."""
+
+
+def _more_labels(fields: Iterable[Field], spec: object, told: Collection[str]) -> dict[str, object]:
+    """The labels that the table of fields says an info metric has beside those that are told."""
+    more = (field for field in fields if field.info and field.word not in told)
+    return {field.word.replace("-", "_"): getattr(spec, field.attribute) for field in more}
+
+
+_MORE_OF_SESSIONS = [field for field in SESSION if field.info and field.word not in _TOLD_OF_SESSIONS]
 
 
 def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
@@ -184,7 +203,12 @@ def _session_info(one: SessionStatus) -> str:
     spec, netdev = one.spec, one.netdev
     ifname, netns = (netdev.ifname, netdev.netns) if netdev is not None else (spec.ifname, spec.netns)
     text = f'ifname="{_text(ifname)}",id="{spec.session_id}",peer_id="{spec.peer_session_id}"'
-    return text if netns is None else f'{text},netns="{_text(netns)}"'
+    if netns is not None:
+        text += f',netns="{_text(netns)}"'
+    for field in _MORE_OF_SESSIONS:
+        if (value := getattr(spec, field.attribute)) is not None:
+            text += f',{field.word.replace("-", "_")}="{_text(value)}"'
+    return text
 
 
 def _links(links: Sequence[LinkStatus]) -> list[Family]:
@@ -230,5 +254,12 @@ def _link_info(one: LinkStatus) -> str:
     ifname, netns = one.spec.ifname or None, one.spec.netns
     if one.netdev is not None:
         ifname, netns = one.netdev.ifname, one.netdev.netns
-    said = labels(link=one.name, type=one.spec.type, ifname=ifname, over=",".join(one.over) or None, netns=netns)
+    said = labels(
+        link=one.name,
+        type=one.spec.type,
+        ifname=ifname,
+        over=",".join(one.over) or None,
+        netns=netns,
+        **_more_labels(LINK, one.spec, _TOLD_OF_LINKS),
+    )
     return f"_info{said} 1"

@@ -42,7 +42,8 @@ class Field:
 
     secret: its value is neither shown nor logged. applied_by: what carries a change out: the "datapath", the "netdev"
     that it made, or nothing but the "record". in_place: the datapaths on which a change interrupts no traffic; of a
-    link, EVERY or (). info: it is a label of the info metric. since: the first version that has it.
+    link, EVERY or (). info: it is a label of the info metric. elsewhere: what other tools, by the names of
+    l2tpv3/formats/names.py, call it, where they take the same value. since: the first version that has it.
     """
 
     word: str
@@ -73,6 +74,7 @@ class Field:
     applied_by: str = "datapath"
     in_place: tuple[str, ...] = ()
     info: bool = False
+    elsewhere: Mapping[str, str] | None = None
     since: str = "0.1.0"
 
     @property

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from l2tpv3.cli import link_options
 from l2tpv3.documents.schemas import ERROR_SCHEMA, LINKS_SCHEMA, STATS_SCHEMA, STATUS_SCHEMA, TOKENS_SCHEMA, json_schema
+from l2tpv3.model.fields import TYPE
 from tests.cli.test_help import OPTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -32,7 +32,7 @@ def test_fields(schema: str) -> None:
     assert sorted(field for field in fields if f"`{field}`" not in PAGE and f'"{field}"' not in PAGE) == []
 
 
-@pytest.mark.parametrize("type_", link_options.TYPES)
+@pytest.mark.parametrize("type_", TYPE.choices)
 def test_each_type_of_link_has_its_section(type_: str) -> None:
     assert f"\n## {type_}\n" in LINKS and f"--type {type_}" in LINKS
 

@@ -1,4 +1,4 @@
-"""The options of `link add` and `link set`, written by hand, are the words of the types' tables."""
+"""The options of `link add` and `link set`, made from the table of fields, are the words of the types' tables."""
 
 from __future__ import annotations
 
@@ -51,10 +51,6 @@ def options(word: str) -> dict[str, Any]:
 
 def owners(word: str) -> list[str]:
     return [type_ for type_, own in OWN.items() if word in own]
-
-
-def test_types() -> None:
-    assert tuple(LinkType) == link_options.TYPES
 
 
 def test_each_word_has_an_option_and_each_option_a_word() -> None:

@@ -4,55 +4,23 @@
 import { path, Problem, request, send, told } from './api.js';
 import { clearProblems, confirm, dialog, field, notice, showProblem } from './dialog.js';
 import { h } from './dom.js';
+import { FORMS } from './fields.js';
 import { many } from './format.js';
 import { learnLabels } from './words.js';
 
 export const NAME = { name: 'name', label: 'Name', hint: 'Letters, digits, “.”, “_”, “-”.', required: true };
-const NETNS = (what) => ({ name: 'netns', label: 'Network namespace', hint: `Of the ${what}. Empty: the service’s own.` });
-
-const TUNNEL = [
-  { name: 'remote', label: 'Peer address', hint: 'IPv4 or IPv6.', placeholder: '198.51.100.1', required: true },
-  { name: 'local', label: 'Local address', hint: 'Empty: as the route to the peer has it.' },
-  { name: 'encap', label: 'Carried over', kind: 'select', options: [['udp', 'UDP'], ['ip', 'IP, protocol 115']] },
-];
-const TUNNEL_MORE = [
-  { name: 'id', label: 'Tunnel id', kind: 'number', hint: 'Empty: the lowest that is free.' },
-  { name: 'peer-id', label: 'Peer’s tunnel id', kind: 'number', hint: 'Empty: the same.' },
-  { name: 'local-port', label: 'Local UDP port', kind: 'number', placeholder: '1701' },
-  { name: 'remote-port', label: 'Peer’s UDP port', kind: 'number', placeholder: '1701' },
-  { name: 'udp-checksum', label: 'UDP checksum', kind: 'select', options: [['', 'default'], ['on'], ['off']], hint: 'Default: on; off with the ebpf datapath over IPv4.' },
-  { name: 'datapath', label: 'Datapath', kind: 'select', options: [['auto'], ['kernel'], ['user'], ['ebpf']], hint: 'The packets of ebpf go past this host’s netfilter.' },
-  NETNS('underlay'),
-];
 const TRANSIENT = { name: 'transient', label: 'Forget at the next boot', kind: 'switch' };
 
-const SESSION = [
-  { name: 'address', label: 'Addresses', hint: 'With prefix length, with spaces between. A bridge’s member takes none.', placeholder: '10.9.0.1/24', list: true, wide: true },
-  { name: 'bridge', label: 'Bridge', hint: 'The netdev becomes a port of it.', placeholder: 'br0' },
-  { name: 'mtu', label: 'MTU', kind: 'number', placeholder: 'auto', hint: 'Empty or “auto”: what fits the route.' },
-];
-const SESSION_MORE = [
-  { name: 'ifname', label: 'Netdev', placeholder: 'l2tpeth0', hint: 'Empty: l2tpeth and the next number.' },
-  { name: 'id', label: 'Session id', kind: 'number', hint: 'Empty: the lowest that is free.' },
-  { name: 'peer-id', label: 'Peer’s session id', kind: 'number', hint: 'Empty: the same.' },
-  { name: 'tx-cookie', label: 'Cookie sent', hint: '8 or 16 hex digits, or “none”. It is never shown again.', secret: true },
-  { name: 'rx-cookie', label: 'Cookie expected', hint: '8 or 16 hex digits, or “none”.', secret: true },
-  { name: 'sublayer', label: 'L2-specific sublayer', kind: 'select', options: [['default', 'default (4 bytes)'], ['none']] },
-  { name: 'sequencing', label: 'Sequencing', kind: 'select', options: [['none'], ['send'], ['recv', 'receive'], ['both']] },
-  { name: 'reorder-timeout-ms', label: 'Reorder timeout, ms', kind: 'number', placeholder: '0' },
-  { name: 'vlan', label: 'VLAN', kind: 'number', placeholder: 'none', hint: 'Of this end: every packet carries a tag. Empty: every frame as it is.' },
-  { name: 'egress', label: 'Tags that come in', kind: 'select', options: [['remove'], ['rewrite', 'rewrite to this VLAN']] },
-  { name: 'mac', label: 'MAC address', placeholder: 'chosen' },
-  NETNS('netdev'),
-  { name: 'up', label: 'Set up', kind: 'switch', initial: true },
-];
+/** Fields that are in sight, and those that few need. */
+const plainOf = (kind) => FORMS[kind].filter(({ rare }) => !rare);
+const moreOf = (kind) => FORMS[kind].filter(({ rare }) => rare);
 
-learnLabels([...TUNNEL, ...TUNNEL_MORE, ...SESSION, ...SESSION_MORE]);
+learnLabels([...FORMS.tunnel, ...FORMS.session]);
 
 /** A form for a new tunnel. */
 export function addTunnel() {
-  const fields = [NAME, ...TUNNEL].map((spec) => field(spec));
-  const more = [...TUNNEL_MORE, TRANSIENT].map((spec) => field(spec, spec.initial));
+  const fields = [NAME, ...plainOf('tunnel')].map((spec) => field(spec));
+  const more = [...moreOf('tunnel'), TRANSIENT].map((spec) => field(spec, spec.initial));
   form('Add tunnel', 'Add', parts(fields, more), async (words) => {
     const { name, ...rest } = words;
     await make('tunnel', name, (one) => path('tunnels', one), rest);
@@ -63,8 +31,8 @@ export function addTunnel() {
 
 /** A form for a new session of a tunnel. */
 export function addSession(tunnel) {
-  const fields = [NAME, ...SESSION].map((spec) => field(spec));
-  const more = SESSION_MORE.map((spec) => field(spec, spec.initial));
+  const fields = [NAME, ...plainOf('session')].map((spec) => field(spec));
+  const more = moreOf('session').map((spec) => field(spec, spec.initial));
   form(`Add session to ${tunnel}`, 'Add', parts(fields, more), async (words) => {
     const { name, ...rest } = words;
     await make('session', name, (one) => path('tunnels', tunnel, 'sessions', one), rest);
@@ -74,10 +42,10 @@ export function addSession(tunnel) {
 }
 
 /** A form to change a tunnel, as it is on record now. */
-export const editTunnel = (name) => edit(`Change tunnel ${name}`, path('tunnels', name), () => TUNNEL, () => TUNNEL_MORE);
+export const editTunnel = (name) => edit(`Change tunnel ${name}`, path('tunnels', name), () => plainOf('tunnel'), () => moreOf('tunnel'));
 
 /** A form to change a session. */
-export const editSession = (tunnel, name) => edit(`Change session ${tunnel}/${name}`, path('tunnels', tunnel, 'sessions', name), () => SESSION, () => SESSION_MORE);
+export const editSession = (tunnel, name) => edit(`Change session ${tunnel}/${name}`, path('tunnels', tunnel, 'sessions', name), () => plainOf('session'), () => moreOf('session'));
 
 /** Only what was changed is sent, and only if nobody else changed the thing meanwhile. plain, more: from its document to fields. */
 export async function edit(title, url, plain, more) {

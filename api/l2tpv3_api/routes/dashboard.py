@@ -19,6 +19,7 @@ from fastapi import APIRouter, Header, Response
 from l2tpv3.errors import NotFoundError
 from l2tpv3_api.http.etag import Conditions
 from l2tpv3_api.http.negotiation import takes_gzip
+from l2tpv3_api.schemas import forms
 
 router = APIRouter()
 
@@ -75,8 +76,9 @@ class Asset:
 
 @lru_cache(maxsize=1)
 def assets() -> dict[str, Asset]:
-    """Every file of the dashboard by its path; read and compressed once a process."""
-    return dict(_files(resources.files("l2tpv3_api").joinpath("dashboard"), ""))
+    """Every file of the dashboard by its path; read, or made, and compressed once a process."""
+    made = {"fields.js": _asset("fields.js", forms.script().encode())}
+    return made | dict(_files(resources.files("l2tpv3_api").joinpath("dashboard"), ""))
 
 
 def _files(folder: Traversable, prefix: str) -> list[tuple[str, Asset]]:

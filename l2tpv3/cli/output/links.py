@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from l2tpv3.cli.output.tunnels import attached
 from l2tpv3.cli.output.width import fitted_line, fitted_pairs, fitted_table
+from l2tpv3.cli.output.words import other_words
+from l2tpv3.model.fields import LINK
 
 if TYPE_CHECKING:
     from l2tpv3.model.links.status import LinkStatus
+
+
+_TOLD = frozenset({"over", "ifname", "over-netns", "netns", "mac", "mtu", "address", "up"})
+"""What the text of one link has lines of its own for, since what is seen is told rather than what is wanted."""
 
 
 def links_table(links: Iterable[LinkStatus]) -> str:
@@ -63,6 +69,7 @@ def link_text(link: LinkStatus) -> str:
     return fitted_pairs(
         [
             ("name", link.name),
+            *other_words(LINK, spec, _TOLD),
             ("type", spec.type),
             ("condition", link.condition.value),
             ("transient", "yes: forgotten at the next boot" if link.transient else None),

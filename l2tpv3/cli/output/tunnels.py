@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from l2tpv3.cli.output.width import fitted_line, fitted_pairs, fitted_table
+from l2tpv3.cli.output.words import other_words
+from l2tpv3.model.fields import SESSION, TUNNEL
 
 if TYPE_CHECKING:
     from l2tpv3.model.observed import Counters
@@ -18,6 +20,17 @@ MASK = "****"
 # What is left out first where a terminal is narrow: what is mostly the same for all, or is rarely looked for.
 _SPARE_OF_TUNNELS = ("ENCAP", "PEER-ID", "ID", "LOCAL", "SESSIONS", "DATAPATH")
 _SPARE_OF_SESSIONS = ("TX-COOKIE", "RX-COOKIE", "SEQUENCING", "SUBLAYER", "PEER-ID", "ID", "MTU", "IFNAME")
+
+# What the text of one has lines of its own for, whose values are joined, or what is seen rather than what is wanted.
+_TOLD_OF_TUNNELS = frozenset(
+    {"remote", "local", "encap", "id", "peer-id", "local-port", "remote-port", "udp-checksum", "datapath", "netns"}
+)
+_TOLD_OF_SESSIONS = frozenset(
+    {
+        *("ifname", "id", "peer-id", "tx-cookie", "rx-cookie", "sublayer", "sequencing", "reorder-timeout-ms", "vlan"),
+        *("egress", "mtu", "mac", "netns", "address", "bridge", "up"),
+    }
+)
 
 COUNTERS = (
     ("TX-PACKETS", "tx_packets"),
@@ -214,6 +227,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
     text = fitted_pairs(
         [
             ("name", status.name),
+            *other_words(TUNNEL, spec, _TOLD_OF_TUNNELS),
             ("condition", status.condition.value),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
             ("transient", "yes: forgotten at the next boot" if status.transient else None),
@@ -252,6 +266,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
         [
             ("tunnel", tunnel),
             ("name", status.name),
+            *other_words(SESSION, spec, _TOLD_OF_SESSIONS),
             ("condition", status.condition.value),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
             ("id", spec.session_id),

@@ -21,7 +21,9 @@ from l2tpv3.formats.mirror import (
     refuse_cookies,
     refuse_link_local,
     refuse_numbers_required,
+    words_elsewhere,
 )
+from l2tpv3.model.fields import TUNNEL
 from l2tpv3.model.ids import IFNAME_MAX
 
 TOOL = "systemd-networkd"
@@ -50,6 +52,7 @@ def _netdev(far: MirroredTunnel) -> list[str]:
     lines = [
         "[NetDev]",
         f"Name={_name(far)}",
+        *(f"{word}={_literal(value)}" for word, value in words_elsewhere(TUNNEL, spec, "networkd").items()),
         "Kind=l2tp",
         "",
         "[L2TP]",
@@ -90,6 +93,11 @@ def _name(far: MirroredTunnel) -> str:
     name = far.spec.name
     taken = {session.spec.ifname for session in far.sessions}
     return name if len(name) <= IFNAME_MAX and name not in taken else f"l2tp{far.spec.tunnel_id}"
+
+
+def _literal(text: str) -> str:
+    """A text that networkd reads as it is: a backslash at the end would join the next line (systemd.syntax(7))."""
+    return text.rstrip("\\").strip()
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - one word from one flag

@@ -16,7 +16,9 @@ from l2tpv3.formats.mirror import (
     refuse_link_local,
     refuse_many_sessions,
     refuse_no_checksums_over_ipv6,
+    words_elsewhere,
 )
+from l2tpv3.model.fields import SESSION
 from l2tpv3.model.spec import UDP_PORT, Sequencing, Sublayer
 
 TOOL = "RouterOS"
@@ -63,4 +65,10 @@ def _line(far: MirroredTunnel, session: MirroredSession) -> str:
     }
     if session.mtu is not None:
         words["mtu"] = session.mtu
+    words |= {word: _quoted(value) for word, value in words_elsewhere(SESSION, spec, "routeros").items()}
     return " ".join(["/interface l2tp-ether add", *(f"{word}={value}" for word, value in words.items()), "disabled=no"])
+
+
+def _quoted(text: str) -> str:
+    """A text between quotes, as RouterOS's scripts have it: manual, "Scripting", "Constant Escape Sequences"."""
+    return '"' + re.sub(r'["\\$?]', r"\\\g<0>", text) + '"'

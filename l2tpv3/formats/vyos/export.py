@@ -9,6 +9,7 @@ sequencing, and UDP checksums are ip's default: off over IPv4, on over IPv6.
 from __future__ import annotations
 
 import re
+import shlex
 
 from l2tpv3.formats.mirror import (
     MirroredTunnel,
@@ -18,7 +19,9 @@ from l2tpv3.formats.mirror import (
     refuse_many_sessions,
     refuse_no_checksums_over_ipv6,
     refuse_numbers_required,
+    words_elsewhere,
 )
+from l2tpv3.model.fields import SESSION
 from l2tpv3.model.spec import Sublayer
 
 TOOL = "VyOS"
@@ -50,6 +53,8 @@ def tell(far: MirroredTunnel) -> Told:
             words |= {"source-port": far.spec.local_port, "destination-port": far.spec.remote_port}
         if session.mtu is not None:
             words["mtu"] = session.mtu
+        for word, value in words_elsewhere(SESSION, spec, "vyos").items():
+            lines.append(f"set interfaces l2tpv3 {ifname} {word} {shlex.quote(value)}")
         lines += [f"set interfaces l2tpv3 {ifname} {word} '{value}'" for word, value in words.items()]
     if any(session.spec.sequencing.recv for session in far.sessions):
         notes.append("VyOS can't set sequencing: the kernel there numbers what it sends once it gets numbers")

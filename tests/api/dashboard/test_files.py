@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 import l2tpv3_api
+from l2tpv3.model.fields import LINK_TYPES, SESSION, TUNNEL
+from l2tpv3_api.routes.dashboard import assets
 
 _FILES = Path(l2tpv3_api.__file__).with_name("dashboard")
 _OWN = [path for path in sorted(_FILES.rglob("*")) if path.is_file() and "vendor" not in path.parts]
@@ -68,7 +71,20 @@ def test_nothing_is_fetched_from_elsewhere(path: Path) -> None:
 def test_modules_import_only_what_ships() -> None:
     for path in _OWN:
         for name in re.findall(r"from '(\.[^']+)'", path.read_text()):
-            assert (path.parent / name).resolve().is_file(), f"{path.name} imports {name}"
+            wanted = (path.parent / name).resolve().relative_to(_FILES)
+            assert str(wanted) in assets(), f"{path.name} imports {name}"
+
+
+def test_forms_are_made_from_the_table_of_fields(client: TestClient) -> None:
+    text = client.get("/dashboard/fields.js").text
+    made = json.loads(re.search(r"^export const FORMS = (.*);$", text, re.MULTILINE)[1])  # type: ignore[index]
+    assert [one["name"] for one in made["tunnel"]] == [field.word for field in TUNNEL]
+    assert [one["name"] for one in made["session"]] == [field.word for field in SESSION]
+    assert {*LINK_TYPES} < {*made}
+    assert [one["name"] for one in made["port"]] == ["over", "carrier", "over-netns"]
+    (encap,) = [one for one in made["tunnel"] if one["name"] == "encap"]
+    assert encap["options"] == [["udp", "UDP"], ["ip", "IP, protocol 115"]]
+    assert not any("--" in one.get("hint", "") for form in made.values() for one in form)
 
 
 def test_what_others_wrote_says_whence_and_under_which_licence() -> None:

@@ -80,7 +80,7 @@ def test_conditions(client: TestClient) -> None:
         ({"type": "bridge", "mtu": 5, "prio": 1, "hash": "layer2"}, 422, {"/mtu", "/prio", "/hash"}),
         ({"type": "vlan", "over": ["eth0"]}, 422, {""}),
         ({"type": "vlan", "id": 5}, 422, {""}),
-        ({"type": "bridge", "over": "eth0", "isolated": ["eth1"]}, 409, {""}),
+        ({"type": "bridge", "over": "eth0", "isolated": ["eth1"]}, 409, {"/isolated"}),
         ({"type": "bridge", "over": ["br7"]}, 409, {"/over"}),
         ({"type": "bridge", "transient": 1}, 422, {"/transient"}),
         ({"type": "bond", "over": ["eth0"], "arp-interval-ms": 100}, 409, {"/arp-interval-ms"}),
@@ -100,7 +100,7 @@ def test_what_can_not_be_meant(client: TestClient, body: dict[str, Any], status:
         ({"mode": "source"}, 409, {"/mode"}),
         ({"nonsense": None, "hash": None}, 422, {"/nonsense", "/hash"}),
         ({"type": None}, 422, {"/type"}),
-        ({"isolated": ["eth1"]}, 409, set()),
+        ({"isolated": ["eth1"]}, 409, {"/isolated"}),
         ({"type": "vlan"}, 409, set()),
     ],
 )
@@ -178,7 +178,7 @@ def test_a_whole_state(client: TestClient) -> None:
     ("link", "status", "where"),
     [
         ({"type": "vlan", "over": ["eth0"]}, 422, {"/link/x"}),
-        ({"type": "bridge", "isolated": ["eth0"]}, 409, {"/link/x"}),
+        ({"type": "bridge", "isolated": ["eth0"]}, 409, {"/link/x/isolated"}),
         ({"type": "bridge", "prio": 7}, 422, {"/link/x/prio"}),
         ({"type": "bridge", "netns": "blue"}, 409, set()),
         ([], 422, {"/link/x"}),

@@ -10,11 +10,14 @@ import { keyOf } from '../model.js';
 import { pair } from '../plot.js';
 import { WHY } from '../trouble.js';
 import { onThisPage } from '../words.js';
-import { facts } from './facts.js';
+import { facts, otherWords } from './facts.js';
 import { adopt } from './host.js';
 
 /** Where a page is: pairs of words and address, the last without. */
 export const crumbsOf = (...parts) => h('nav', { 'aria-label': 'Where this is', class: 'crumbs' }, parts.map(([words, href], i) => [i ? ' / ' : '', href ? h('a', { href }, words) : h('span', { 'aria-current': 'page' }, words)]));
+
+const TOLD_OF_TUNNELS = new Set(['remote', 'local', 'encap', 'id', 'peer-id', 'local-port', 'remote-port', 'udp-checksum', 'datapath', 'netns']);
+const TOLD_OF_SESSIONS = new Set(['ifname', 'id', 'peer-id', 'tx-cookie', 'rx-cookie', 'sublayer', 'sequencing', 'reorder-timeout-ms', 'vlan', 'egress', 'mtu', 'mac', 'netns', 'address', 'bridge', 'up']);
 
 const crumbs = (...parts) => crumbsOf(['Tunnels', '#/tunnels'], ...parts);
 
@@ -43,6 +46,7 @@ export function tunnel(app, [name]) {
     put(head, `${looks} ${one.foreign}`, () => [crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(looks, items.length || looks !== 'silent' ? undefined : 'no sessions')), buttons(one))]);
     const { rx_unknown_session: unknown, rx_invalid: invalid, rx_control: control } = one.counters;
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts([
+      ...otherWords('tunnel', one.wanted, TOLD_OF_TUNNELS),
       ['from', `${one.local ?? '–'}${one.local_port ? ` port ${one.local_port}` : ''}`], ['to', `${one.remote}${one.remote_port ? ` port ${one.remote_port}` : ''}`],
       ['carried over', one.encap === 'udp' ? `UDP, checksum ${one.udp_checksum ? 'on' : 'off'}` : 'IP, protocol 115'],
       ['ids', `${one.id} here, ${one.peer_id} there`], ['datapath', `${one.datapath}${one.reason ? ` (${one.reason})` : ''}`, 'wide'], ['worker', one.worker_pid ? `pid ${one.worker_pid}` : null],
@@ -172,6 +176,7 @@ const vlanMaker = (netdev) => ({ vlan: ' by this VLAN netdev', '': ' by tc filte
 function aboutSession(one) {
   const { netdev } = one;
   return [
+    ...otherWords('session', one.wanted, TOLD_OF_SESSIONS),
     ['netdev', `${one.ifname}${netdev ? `, ${netdev.up ? 'up' : 'down'}${netdev.up && !netdev.carrier ? ', no carrier' : ''}` : ', not there'}`], ['joined to', joinedTo(one) || 'nothing'],
     ['MTU', netdev ? String(netdev.mtu) : one.mtu], ['MAC address', netdev?.mac], ['namespace', netdev?.netns], ['ids', `${one.id} here, ${one.peer_id} there`],
     ['cookie sent', cookie(one.tx_cookie)], ['cookie expected', cookie(one.rx_cookie)], ['sublayer', one.sublayer ?? 'not known'],
