@@ -230,7 +230,7 @@ class _Options:
         return format_words(self, LINK_TYPES[self.type], TYPES)
 
     def mentioned(self) -> list[tuple[str, str]]:
-        """The members of `over` that these options name, each with the word that names it, in the order of the members."""
+        """The members of `over` that these options name, each with the word that names it, in their order."""
         return []
 
     def changed_words(self, other: _Options) -> tuple[str, ...]:
