@@ -1,4 +1,4 @@
-"""What commands need of the host that they command: this one (l2tpv3.host.manager) or another (l2tpv3.remote)."""
+"""The protocol of a host that commands work on: this host (l2tpv3.host.manager) or another one (l2tpv3.remote)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Capture(Protocol):
 
     @property
     def counted(self) -> Statistics | None:
-        """What was seen so far; None where only the file tells."""
+        """The counts of packets so far; None where only the file tells."""
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces, until a limit is reached."""
@@ -78,7 +78,7 @@ class Host(Protocol):
 
     @property
     def links(self) -> LinkHost:
-        """Its links."""
+        """The links of the host."""
 
     @property
     def undoes_unconfirmed(self) -> bool:
@@ -100,7 +100,10 @@ class Host(Protocol):
         """Capture a session's frames from now on."""
 
     def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Event]:
-        """What happens from now on, as it happens; blocks. types: only these. counters_s: counters so often, too."""
+        """Events from now on, as they happen; blocks.
+
+        types: only these types. counters_s: also counters, every so many seconds.
+        """
 
     def audit(self, limit: int = 50) -> list[AuditEntry]:
         """The last changes, the newest first."""
@@ -134,13 +137,13 @@ class Host(Protocol):
         confirm_s: float | None = None,
         on_step: OnStep | None = None,
     ) -> Did:
-        """Make the host what files want; on any failure it is again what it was."""
+        """Make the host as files say. On any failure it is put back as it was."""
 
     def confirm(self) -> bool:
-        """Keep what waits for its confirmation. False when nothing does."""
+        """Keep the change that waits for its confirmation. False when none waits."""
 
     def rollback(self) -> Did | None:
-        """Undo what waits for its confirmation. None when nothing does."""
+        """Undo the change that waits for its confirmation. None when none waits."""
 
     def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
         """Put a tunnel that something else made on record."""

@@ -21,7 +21,7 @@ class ManagedLinks:
     """Every method raises L2tpError. words: by LinkSpec.to_words' keys without `name`: only those that are given."""
 
     def __init__(self, store: Store, reconciler: Callable[[], Reconciler]) -> None:
-        """reconciler: gives what makes changes."""
+        """reconciler: returns the reconciler, which is imported only when there is a change to make."""
         self._store, self._reconciler = store, reconciler
 
     def all(self) -> list[LinkStatus]:
@@ -29,7 +29,7 @@ class ManagedLinks:
         return self.among(self._store.load())
 
     def among(self, recorded: Recorded) -> list[LinkStatus]:
-        """Every link of what is on record, by name."""
+        """The status of every link of these records, by name."""
         return self._look(recorded, recorded.shown.links)
 
     def get(self, name: str) -> LinkStatus:
@@ -41,7 +41,7 @@ class ManagedLinks:
         return self._look(recorded, {name: links[name]})[0]
 
     def relayed(self) -> list[LinkStatus]:
-        """Those on record that a process of ours carries."""
+        """The links on record whose frames a process of ours moves."""
         recorded = self._store.load()
         links = {name: record for name, record in recorded.shown.links.items() if record.spec.options.relayed}
         return self._look(recorded, links)
@@ -72,5 +72,5 @@ class ManagedLinks:
         return self._reconciler().change(change).link_result(name)
 
     def delete(self, name: str, *, check: LinkCheck | None = None) -> None:
-        """Remove a link; what it is over stays."""
+        """Remove a link. The netdevs beneath stay."""
         self._reconciler().change(EditLink(verb=Verb.DELETE, name=name, check=check))

@@ -1,4 +1,4 @@
-"""The one service: everything that l2tpctl and the API can do to this host. They only convert input and output."""
+"""Manager: everything that l2tpctl and the API can do to this host. They only convert input and output."""
 
 from __future__ import annotations
 
@@ -142,7 +142,10 @@ class Manager:
         return Recording(status, found, options)
 
     def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Event]:
-        """What happens from now on, whoever does it; see l2tpv3.watch.follow. Blocks, and never ends by itself."""
+        """Events from now on, whichever program causes them; see l2tpv3.watch.follow.
+
+        Blocks, and never ends by itself.
+        """
         from l2tpv3.watch.follow import follow
 
         return follow(self.look, self.paths, types=types, counters_s=counters_s)
@@ -283,7 +286,7 @@ class Manager:
         on_step: OnStep | None = None,
         may_wait: bool = False,
     ) -> Outcome:
-        """Make this host what files want; on any failure it is again what it was.
+        """Make this host as files say. On any failure it is put back as it was.
 
         prune: what is on record but not wanted is removed. confirm_s: undone unless confirmed in time. on_step: told of
         each step before it is taken. may_wait: what can't be made yet, for want of a route, an address, a namespace, a
@@ -293,15 +296,15 @@ class Manager:
         return self._reconciler.change(change, confirm_s=confirm_s, on_step=on_step)
 
     def confirm(self) -> bool:
-        """Keep what waits for its confirmation. False when nothing does."""
+        """Keep the change that waits for its confirmation. False when none waits."""
         return self._confirmation.confirm()
 
     def rollback(self) -> Outcome | None:
-        """Undo what waits for its confirmation. None when nothing does."""
+        """Undo the change that waits for its confirmation. None when none waits."""
         return self._confirmation.rollback()
 
     def expire(self) -> Outcome | None:
-        """Undo what was not confirmed in time. None when nothing is due."""
+        """Undo the change that was not confirmed in time. None when none is due."""
         return self._confirmation.expire()
 
     def unconfirmed_s(self) -> float | None:

@@ -1,1 +1,1 @@
-"""What has to go on while tunnels run: workers started again, link loss passed on."""
+"""What has to run while tunnels run: dead workers are replaced, and link loss is passed on."""

@@ -22,7 +22,7 @@ from l2tpv3.watch.netdev_events import LinkListener
 
 
 class Telling(Protocol):
-    """What this needs of a host (l2tpv3.host.manager.Manager). Both raise L2tpError."""
+    """The part of a host (l2tpv3.host.manager.Manager) that is needed here. Both methods raise L2tpError."""
 
     def following_ports(self) -> list[FollowingPort]:
         """The ports on record that follow their far end."""
@@ -32,7 +32,10 @@ class Telling(Protocol):
 
 
 class LinkLoss:
-    """Those of a host. Call `look` when the record has changed, `step` every second and when a file is readable."""
+    """Link-loss forwarding for every port of one host.
+
+    Call `look` when the record has changed, `step` every second and when a file of `filenos` is readable.
+    """
 
     def __init__(self, host: Telling) -> None:
         self._host = host
@@ -43,7 +46,7 @@ class LinkLoss:
         self._silent = False
 
     def look(self) -> None:
-        """See which ports there are. Raises L2tpError."""
+        """Read the ports that follow their far end. Raises L2tpError."""
         ports = {port.link: port for port in self._host.following_ports()}
         for name, old in self._ports.items():
             if ports.get(name) != old and self._cables.pop(name).held:
@@ -69,11 +72,14 @@ class LinkLoss:
             listener.names = {name for port in here for name in (port.nic, port.session_ifname)}
 
     def filenos(self) -> set[int]:
-        """What is readable when a netdev has changed."""
+        """The file descriptors that are readable when a netdev has changed."""
         return {listener.fileno() for listener in self._listeners.values()}
 
     def step(self) -> None:
-        """Tell and follow. Raises the first L2tpError, of one port or of telling, when all others are done."""
+        """Tell the far ends of lost links here, and set NICs by what far ends tell.
+
+        Raises the first L2tpError after all ports were tried.
+        """
         for listener in self._listeners.values():
             with contextlib.suppress(Overrun):
                 listener.read()
@@ -110,7 +116,7 @@ def _set(port: FollowingPort, *, up: bool) -> None:
 
 
 def _state(port: FollowingPort) -> tuple[bool, bool]:
-    """Whether the NIC is up and has a link. One that is not there is like one without a cable."""
+    """Whether the NIC is up and has a link. A NIC that does not exist counts as one without a cable."""
     try:
         with RouteSocket(port.netns) as route:
             flags = route.link(port.nic).flags

@@ -18,7 +18,11 @@ SETTLE_S: Final = 8.0
 
 @dataclass(slots=True)
 class LinkLossRules:
-    """One NIC. lost: what the far end is told. held: we have set it down, or whoever was here before did."""
+    """The rules for one NIC.
+
+    lost: whether the far end is told that the link is lost. held: we set the NIC down, or an earlier
+    run of this program did.
+    """
 
     lost: bool = False
     held: bool | None = None
@@ -26,7 +30,7 @@ class LinkLossRules:
     _settled_at: float = 0.0
 
     def look(self, *, up: bool, carrier: bool, now: float) -> None:
-        """Take what the NIC is like: administratively up, with a link. now: seconds of any one clock."""
+        """Take the state of the NIC: administratively up, and with a link. now: seconds of any one clock."""
         if self.held is None:
             self.held = not up
         self._there = up and carrier
@@ -37,7 +41,7 @@ class LinkLossRules:
             elif now >= self._settled_at:
                 self.lost = True
         else:
-            self.lost = not self.held  # somebody else's doing
+            self.lost = not self.held  # another program set it down
 
     def follow(self, *, far: bool | None, now: float) -> bool | None:
         """What to set the NIC to: up, down, or None to leave it. far: whether the far end's works; None is unknown."""

@@ -63,7 +63,7 @@ class Supervisor:
         self._due: float | None = None  # when what awaits its confirmation is to be undone
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT; what is being restored then is restored to its end."""
+        """Run until SIGTERM or SIGINT. A restore that is under way then is completed first."""
         with _end_signals() as ended:
             while True:
                 for task in (self._look_at_changes, self._restore_orphans, self._ask, self._follow):
@@ -139,7 +139,7 @@ class Supervisor:
             self._tell_once(news_of(names[0] if len(names) == 1 else "", RestoreOutcome.FAILED, error))
 
     def _follow(self) -> None:
-        """Links of NICs that follow those of a far end."""
+        """Pass on link loss for ports that follow their far end."""
         try:
             self._cables.step()
         except L2tpError as error:
@@ -150,7 +150,7 @@ class Supervisor:
             self._complained = ""
 
     def _refresh(self) -> None:
-        """Sessions that depend on routes, netdevs and policies, which may be others now."""
+        """Refresh sessions whose routes, netdevs or IPsec policies may have changed."""
         try:
             for name in self._manager.refresh():
                 self._tell(RestoreEvent(name, RestoreOutcome.RESTORED))
@@ -203,12 +203,12 @@ class Supervisor:
             signal.pidfd_send_signal(self._workers[pid], signal.SIGKILL)  # that very process, whoever has its pid now
         except ProcessLookupError:
             return
-        except PermissionError:  # root's own l2tpctl started it, and in our unit we may not end another user's
+        except PermissionError:  # root's own l2tpctl started it, and our unit may not end a process of another user
             error = NotPermittedError(who, "does not answer and can't be ended from here", f"`kill -9 {pid}`")
         self._tell_once(RestoreEvent(who, RestoreOutcome.FAILED, error))
 
     def _tell_once(self, news: RestoreEvent) -> None:
-        """One that can't be brought back says so once, not at each try."""
+        """Report an error of a tunnel or link once, not at each try."""
         text = str(news.error or "")
         if not text or self._told.get(news.subject) != text:
             self._tell(news)

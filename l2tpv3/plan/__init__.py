@@ -1,1 +1,1 @@
-"""From the record and what was observed to the steps that make the one the other. No I/O."""
+"""Planning: from the record and what is observed to the steps that make both agree. This package does no I/O."""

@@ -1,4 +1,4 @@
-"""Says what steps do, in words for people: a line for each thing that becomes of a tunnel, session or link.
+"""Describes steps in words for people: a line for each thing that happens to a tunnel, session or link.
 
 A line can stand for several steps: a tunnel that is made anew is removed and made with its sessions, and what changes
 of a session may be the datapath's to set and the netdev's. The words fit before the steps are taken (a plan) and after
@@ -31,17 +31,17 @@ from l2tpv3.plan.steps import (
 
 _BY_ATTRIBUTE = {field.attribute: field for field in SESSION}
 _OF_UDP = ("local-port", "remote-port", "udp-checksum")
-"""What of a tunnel there is over UDP only: nothing has to be said of it where that comes or goes."""
+"""Words of a tunnel that exist over UDP only. A change of `encap` does not mention them."""
 _Name = tuple[str, str]
 
 
 def describe(steps: Sequence[AnyStep]) -> list[StepText]:
-    """What the steps do, in their order."""
+    """The description of the steps, in their order."""
     return [told for told in describe_each(steps) if told is not None]
 
 
 def describe_each(steps: Sequence[AnyStep]) -> list[StepText | None]:
-    """The same, step by step; None for one that is said with an earlier one."""
+    """The description of each step; None for a step that the line of an earlier step covers."""
     return list(_Description(steps).lines())
 
 
@@ -119,7 +119,7 @@ class _Description:
         return old is not None and not session_changes(old, step.session)
 
     def _changed(self, name: _Name) -> StepText:
-        """A session that changes in place, by whatever steps."""
+        """The line for a session that changes in place, by one or several steps."""
         steps = self._set[name]
         said = dict.fromkeys(part for one in steps for part in _fields(one))
         return _told("~", steps[0], ", ".join(said))
@@ -150,7 +150,7 @@ def _tunnel_anew(old: TunnelRecord, new: TunnelRecord, why: str) -> StepText:
 
 
 def tunnel_changes(old: TunnelRecord, new: TunnelRecord, words: Sequence[str]) -> str:
-    """What these words of a tunnel were and are: `remote 192.0.2.2 → 192.0.2.9`."""
+    """The old and the new values of these words of a tunnel: `remote 192.0.2.2 → 192.0.2.9`."""
     was, now = identity(old), identity(new)
     if words == ("udp-checksum",) and was["udp-checksum"] == now["udp-checksum"]:
         was = {**was, "udp-checksum": not now["udp-checksum"]}  # as is seen
@@ -177,7 +177,7 @@ def _session_anew(step: AddSession | ReplaceSession, old: SessionRecord) -> Step
 
 
 def session_changes(old: SessionRecord, new: SessionRecord) -> list[str]:
-    """What of a session differs, what it was and is; of cookies only that they do."""
+    """The old and the new values of what differs of a session. Of cookies it says only that they differ."""
     names = [field.attribute for field in SESSION]
     fields = [name for name in names if getattr(old.spec, name) != getattr(new.spec, name)]
     fields += ["mtu"] if old.mtu != new.mtu and "mtu" not in fields else []

@@ -1,4 +1,4 @@
-"""Says what a change makes of the record where nothing that runs is touched, in words for people.
+"""Describes changes of the record alone, where nothing that runs is touched, in words for people.
 
 A tunnel that `down` stopped, or that is missing, is removed or changed without a step that would tell of it.
 """
@@ -18,7 +18,7 @@ from l2tpv3.plan.steps import AddTunnel, AnyStep, DelTunnel, SetTunnel, Step
 
 
 def describe_record(before: HostRecords, after: HostRecords, steps: Sequence[AnyStep]) -> list[StepText]:
-    """What changes on record and is told by none of the steps."""
+    """The changes of the record that no step describes."""
     edits = RecordDelta.between(before, after)
     if not edits:
         return []

@@ -15,12 +15,12 @@ from l2tpv3.store.journal import PendingChange
 
 
 def what_is_made(pending: PendingChange | None) -> HostRecords:
-    """What was being made by a change that is under way, or was killed; nothing of one that is done."""
+    """The records that a change under way, or a killed one, was making; empty for a change that is done."""
     return HostRecords() if pending is None or pending.deadline is not None else pending.target.made
 
 
 def links_of(pending: PendingChange) -> frozenset[str]:
-    """The links that it is about."""
+    """The names of the links that the pending change is about."""
     return frozenset({*pending.before.links, *pending.target.links})
 
 
@@ -42,7 +42,7 @@ _NONE = Keys(frozenset(), frozenset())
 def journal_entry(
     unfinished: PendingChange | None, change: PlanInput, steps: Iterable[AnyStep], changed: RecordDelta
 ) -> PendingChange:
-    """What is noted of a change before its first step: only what it is about.
+    """The journal entry of a change, which is written before its first step: only what the change is about.
 
     unfinished: the entry of a change that was killed, whose part this one takes over. changed: what becomes of the
     record.
@@ -71,7 +71,7 @@ def changed_keys(begun: Keys, change: PlanInput, steps: Iterable[AnyStep], chang
 
 
 def before_of(change: PlanInput, keys: Keys) -> RecordDelta:
-    """What was on record of them."""
+    """The old records of what the keys name."""
     return RecordDelta(
         tunnels={name: _narrow(change.old.get(name), keys.scope) for name in keys.tunnels},
         links={name: change.links.old.get(name) for name in keys.links},
@@ -79,7 +79,7 @@ def before_of(change: PlanInput, keys: Keys) -> RecordDelta:
 
 
 def target_of(change: PlanInput, keys: Keys) -> RecordDelta:
-    """What the change makes of them, or a killed one before it."""
+    """The new records of what the keys name, by this change or by a killed one before it."""
     return RecordDelta(
         tunnels={name: _narrow(_begun(change, name), keys.scope) for name in keys.tunnels},
         links={name: _begun_link(change.links, name) for name in keys.links},

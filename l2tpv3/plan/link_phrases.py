@@ -9,7 +9,7 @@ from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
 
 def describe_link(step: LinkStep) -> StepText:
-    """What the step does."""
+    """The step in words."""
     spec = step.link.spec
     match step:
         case AddLink():

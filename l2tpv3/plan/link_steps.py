@@ -1,4 +1,4 @@
-"""The steps of a plan that are about links: inert data."""
+"""The steps of a plan that are about links. They are plain values."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class LinkStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddLink(LinkStep):
-    """Make it. below: the netdevs that it is over."""
+    """Make the link. below: the netdevs that it is over."""
 
     below: Below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelLink(LinkStep):
-    """Remove it; what it was over stays."""
+    """Remove the link. The netdevs beneath stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetLink(LinkStep):
-    """Change `words` of it in place. old: as it was. below: the netdevs that both are over."""
+    """Change `words` of the link in place. old: the link before. below: the netdevs that the link is over."""
 
     old: LinkRecord
     below: Below

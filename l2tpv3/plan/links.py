@@ -1,4 +1,4 @@
-"""From the links on record, those wanted and those seen to ordered steps: a pure function, no I/O.
+"""Plans links: from links on record, wanted and observed to steps in order. Pure functions, no I/O.
 
 What lies on a netdev that is made anew goes with it (the kernel removes it), or loses it as a member: both are part of
 the plan. Steps come in two lots: what goes, and what does not wait for a session's netdev, comes before the tunnels'
@@ -46,7 +46,8 @@ class LinkChange:
 
 
 def plan_links(change: LinkChange) -> tuple[tuple[LinkStep, ...], tuple[LinkStep, ...]]:
-    """The steps before those of tunnels and sessions, and after them; ((), ()) when all is so already.
+    """The steps to take before those of tunnels and sessions, and those to take after them; ((), ()) when nothing is to
+    do.
 
     Raises InvalidValueError for links that are over one another in a circle.
     """
@@ -68,7 +69,7 @@ class _Plan:
         return self.change.scope is None or name in self.change.scope
 
     def _going(self) -> Iterator[tuple[str, str]]:
-        """Links that are there and have to go, and why."""
+        """The links that exist and have to be removed, and why."""
         change = self.change
         for name in {**change.old, **change.maybe}:
             if name in self.seen and name not in change.wanted and self._covers(name):
@@ -134,7 +135,7 @@ class _Plan:
         return [], [step]
 
     def _from_the_top(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
-        """What lies on another goes first."""
+        """The links in the order of removal: the one on top first."""
         known = {**self.change.maybe, **self.change.old}
         for name in reversed(in_order(specs_of(known))):
             if name in names:

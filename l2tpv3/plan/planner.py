@@ -1,4 +1,4 @@
-"""A plan of everything: links' steps before and after those of the tunnels and sessions that they lie on.
+"""Plans everything: the steps of links before and after those of the tunnels and sessions that they lie on.
 
 Pure functions, no I/O; tunnels.py and links.py know the two halves.
 """
@@ -14,7 +14,10 @@ from l2tpv3.plan.tunnels import PlanInput, plan
 
 
 def plan_everything(change: PlanInput) -> tuple[AnyStep, ...]:
-    """The steps in the order in which to take them; () when all is so already. Raises what the halves raise."""
+    """The steps in the order in which to take them; () when nothing is to do.
+
+    Raises what tunnels.plan and links.plan_links do.
+    """
     steps = plan(change)
     links = change.links
     if not (links.old or links.maybe or links.wanted):

@@ -1,4 +1,4 @@
-"""What a change did, or would do: as data, and in words."""
+"""The outcome of a change, done or only planned: as values, and in words."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Outcome:
         return ChangeResult(recreated=bool(forced), why=forced[0] if forced else "", made=made, lost=lost)
 
     def link_result(self, name: str) -> ChangeResult:
-        """What became of one link."""
+        """The result of the change for one link."""
         made = name not in self.before.links
         for step in self.steps:
             if isinstance(step, DelLink) and step.link.spec.name == name and step.why:
@@ -69,5 +69,5 @@ class Outcome:
 
 
 def of_namespace(netns: str) -> StepText:
-    """That a network namespace is made, before all steps."""
+    """The line which says that a network namespace is made, before all steps."""
     return StepText(sign="+", netns=netns, text="made")

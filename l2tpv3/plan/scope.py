@@ -1,4 +1,4 @@
-"""How far a change goes: what it leaves out, and what is left of it once its steps were taken."""
+"""Reduces a change: to what it does not leave out, and to what is left to check once its steps were taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of a plan: inert data. describe.py says them in words; l2tpv3.reconcile.executor takes them."""
+"""The steps of a plan, as plain values. describe.py puts them into words; l2tpv3.reconcile.executor takes them."""
 
 from __future__ import annotations
 

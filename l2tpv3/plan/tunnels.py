@@ -1,12 +1,12 @@
-"""From what is on record, what is wanted and what is seen to ordered steps: pure functions, no I/O.
+"""Plans tunnels and sessions: from what is on record, wanted and observed to steps in order. Pure functions, no I/O.
 
 A step does one thing to one tunnel or session. What can change in place is changed in place; what can't is replaced,
 and the new one is made before the old one goes wherever both can exist at once: a tunnel with another id and port is
 there before its predecessor's sessions move over, one at a time.
 
-Of everything there may be two beliefs: what was on record before a change, and what a change that was killed half-way
-was making of it (`maybe`). What can be seen decides; where it can't be seen (the sublayer, in the kernel) and the
-beliefs differ, the session is made anew.
+A tunnel or session may have two records: the one before a change, and the one that a killed change was making of it
+(`maybe`). Both are called beliefs here. What is observed decides which one is true. Where it cannot be observed (the
+sublayer, in the kernel) and the beliefs differ, the session is made anew.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ InPlace = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPlanInput:
-    """The links of a change, as Change has the tunnels. scope: the names of those that it is about."""
+    """The part of a plan's input that is about links. scope: the names of the links that the change is about."""
 
     old: Links = field(default_factory=dict)
     wanted: Links = field(default_factory=dict)
@@ -85,9 +85,9 @@ class PlanInput:
 
 
 def plan(change: PlanInput) -> tuple[Step, ...]:
-    """The steps that make of what is seen what is wanted, in the order in which to take them; () when it is so already.
+    """The steps from what is observed to what is wanted, in the order in which to take them; () when nothing is to do.
 
-    Raises ExistsError when something else has added a session to a tunnel of ours with an id that is wanted.
+    Raises ExistsError when another program added a session with a wanted id to a tunnel of ours.
     """
     names = sorted({*change.old, *change.maybe, *change.wanted})
     plans = [_TunnelPlan(change, name) for name in names]
@@ -113,7 +113,7 @@ def plan(change: PlanInput) -> tuple[Step, ...]:
 def _in_order(plans: list[_TunnelPlan]) -> list[SetTunnel]:
     """The steps of tunnels that change in place, so that each finds its addresses and ports given up by others.
 
-    Where they would have to swap those, one is made anew instead.
+    Where two tunnels would have to swap them, one of the two is made anew instead.
     """
     steps: list[SetTunnel] = []
     left = list(plans)
@@ -128,7 +128,7 @@ def _in_order(plans: list[_TunnelPlan]) -> list[SetTunnel]:
 
 
 class _TunnelPlan:
-    """One tunnel: what is believed of it, what is wanted, and what of the beliefs is really there."""
+    """One tunnel: its beliefs (see the module), what is wanted, and which of the beliefs really exist."""
 
     def __init__(self, change: PlanInput, name: str) -> None:
         self.change, self.name = change, name
@@ -242,7 +242,7 @@ class _TunnelPlan:
                     yield DelSession(tunnel=record, session=session)
 
     def steps(self, gone: list[TunnelRecord]) -> Iterator[Step]:
-        """Everything but the removal of tunnels."""
+        """All steps of the tunnel and its sessions, without those that remove tunnels."""
         wanted = self.wanted
         if wanted is None:
             return
@@ -344,7 +344,7 @@ class _TunnelPlan:
             else:
                 yield from self._make(tunnel, wanted, staying, "it is not running" if beliefs else "")
             return
-        for old, before in self._elsewhere(name, staying):  # killed in between: it is in both, and the name in the old
+        for old, before in self._elsewhere(name, staying):  # killed in between: in both tunnels
             yield DelSession(tunnel=old, session=before, why="its successor is there")
         for other in others:
             yield DelSession(tunnel=tunnel, session=other)

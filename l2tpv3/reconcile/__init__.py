@@ -1,1 +1,1 @@
-"""Changes of this host: look, resolve, plan, take the steps, write down."""
+"""Changes this host: observes, resolves, plans, takes the steps, and writes the record."""

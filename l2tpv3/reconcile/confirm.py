@@ -1,4 +1,4 @@
-"""Commit-confirm: a change that is done waits to be confirmed, and is undone when nobody does that in time.
+"""Commit-confirm: a change that is done waits to be confirmed, and is undone when nobody confirms it in time.
 
 The pending change in the store has the deadline and what to go back to, so that any process can do it: the one that
 made the change need not live that long. Something has to call `expire` when the time is up (`l2tpctl watch` does).
@@ -19,7 +19,7 @@ _NOT_IN_TIME: Final = "rolled back, not confirmed in time"
 
 
 class Confirmation:
-    """What waits to be confirmed on one host. Every method raises L2tpError."""
+    """The change of one host that waits to be confirmed. Every method raises L2tpError."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler, self._store = reconciler, reconciler.store
@@ -30,7 +30,7 @@ class Confirmation:
         return None if pending is None else pending.left_s
 
     def confirm(self) -> bool:
-        """Keep what waits for its confirmation. False when nothing does."""
+        """Keep the change that waits for its confirmation. False when none waits."""
         with self._reconciler.locked():
             pending = self._store.pending()
             if pending is None or pending.deadline is None:
@@ -42,7 +42,7 @@ class Confirmation:
             return True
 
     def rollback(self, verb: str = "rolled back") -> Outcome | None:
-        """Undo what waits for its confirmation. None when nothing does. verb: how the log calls it."""
+        """Undo the change that waits for its confirmation. None when none waits. verb: how the log calls it."""
         with self._reconciler.locked():
             recorded = self._store.load()
             pending = recorded.pending
@@ -51,7 +51,7 @@ class Confirmation:
             return self._reconciler.go_back(recorded, pending, verb)
 
     def expire(self) -> Outcome | None:
-        """Undo what was not confirmed in time. None when nothing is due."""
+        """Undo the change that was not confirmed in time. None when none is due."""
         pending = self._store.pending()
         if pending is None or pending.left_s is None or pending.left_s > 0:
             return None

@@ -1,4 +1,7 @@
-"""Takes the steps of a plan: each is some calls to a datapath and a placer, whose errors pass through."""
+"""Takes the steps of a plan.
+
+Each step is some calls to a datapath and a netdev configurator, whose errors pass through.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,7 @@ class Executor:
             if tunnel is None or session is None:
                 continue
             lost: dict[str, None] = {}
-            for belongings in reversed(self._safekeeping.get(*name)):  # the first netdev has the last word
+            for belongings in reversed(self._safekeeping.get(*name)):  # of two netdevs, keep the first
                 try:
                     lost |= dict.fromkeys(
                         self._placer.put_back(self._resolved(tunnel), resolved_session(session), belongings)
@@ -130,7 +133,7 @@ class Executor:
             self._placer.set_up(down)
 
     def take(self, step: AnyStep) -> None:
-        """Take one step. Raises L2tpError; what the step had made by then is removed or is found by the next plan."""
+        """Take one step. Raises L2tpError. What a failed step had made is removed, or found by the next plan."""
         if isinstance(step, (AddSession, DelSession, SetSession, SetNetdev, ReplaceSession)):
             with about_session(step.tunnel.spec.name, step.session.spec.name):
                 self._take(step)

@@ -16,13 +16,16 @@ BackendOf = Callable[[LinkSpec], LinkBackend]
 
 
 class LinkExecutor:
-    """Takes steps on one host. mark: from a link's name to its mark. maker: what makes links of a spec's type."""
+    """Takes steps on one host.
+
+    mark: gives the owner tag of a link's name. maker: gives the backend of a spec's type.
+    """
 
     def __init__(self, mark: Callable[[str], str], maker: BackendOf) -> None:
         self._mark, self._maker = mark, maker
 
     def take(self, step: LinkStep) -> None:
-        """Take one step. Raises L2tpError; what it had made by then is removed, or found by the next plan."""
+        """Take one step. Raises L2tpError. What a failed step had made is removed, or found by the next plan."""
         spec = step.link.resolved
         mark, maker = self._mark(spec.name), self._maker(spec)
         match step:
@@ -34,7 +37,7 @@ class LinkExecutor:
                 maker.change(step.old.resolved, spec, step.below, mark, step.link.mac)
 
     def seen(self, *known: Links) -> LinksSeen:
-        """A look at links. known: what may be there, the likeliest first."""
+        """What is observed of links. known: the links that may exist, the likeliest first."""
         there: dict[str, LinkState] = {}
         lacking: dict[str, frozenset[str]] = {}
         ours = {name for links in known for name in links}
@@ -50,12 +53,12 @@ class LinkExecutor:
         return LinksSeen(there=there, lacking=lacking)
 
     def workers(self, links: Links) -> dict[int, bool]:
-        """The workers of those that are relayed; see Relays.workers."""
+        """The workers that relay links; see Relays.workers."""
         relays = self._relays(links)
         return relays.workers() if relays is not None else {}
 
     def replace_old(self, links: Links) -> list[L2tpError]:
-        """Have new workers for those that are relayed; see Relays.replace_old."""
+        """Start new workers for the links that are relayed; see Relays.replace_old."""
         relays = self._relays(links)
         return relays.replace_old([self._mark(name) for name in links]) if relays is not None else []
 
@@ -65,6 +68,6 @@ class LinkExecutor:
         return maker if isinstance(maker, Relays) else None
 
     def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
-        """That it can be made; see LinkBackend.check."""
+        """Check that a link can be made; see LinkBackend.check."""
         spec = record.resolved
         self._maker(spec).check(spec, below, self._mark(spec.name), ours=ours)

@@ -1,4 +1,4 @@
-"""Network namespaces on demand: made when something is to go into one that is not there, and gone again with the last.
+"""Network namespaces on demand: made with the first netdev that is to go into one, and removed with the last.
 
 Which ones were made is on record before they are, so none is forgotten; each has a mark, so none that somebody else
 made under the same name is ever removed, nor one in which there is anything else by now.
@@ -29,10 +29,10 @@ _FALLBACKS: Final = frozenset(
 
 
 class NamespacesOnDemand:
-    """Those of one record. Whoever changes that holds its lock meanwhile."""
+    """The namespaces that one record's netdevs need. Hold the lock of the host while they change."""
 
     def __init__(self, paths: Paths, store: Store, *, real: bool) -> None:
-        """real: False where netdevs are pretended; then no namespace is made, either."""
+        """real: False where netdevs exist in memory only; then no namespace is made either."""
         self._store = store
         self._real = real
         self._alias = netns_alias(paths.runtime)
@@ -67,7 +67,7 @@ class NamespacesOnDemand:
             self.tidy()
 
     def make(self, namespaces: Iterable[str]) -> None:
-        """Make them, for what is going to be there soon. Raises what `having` does; then none is left of them."""
+        """Make these namespaces. Raises what `having` does; then none of them is left."""
         try:
             self._make(namespaces)
         except BaseException:
@@ -84,7 +84,10 @@ class NamespacesOnDemand:
             route.set_link(_LOOPBACK, alias=self._alias, up=True)
 
     def tidy(self) -> None:
-        """Remove those that were made and are for nothing any more. What can't be removed now is left for next time."""
+        """Remove the namespaces that were made on demand and that nothing needs any more.
+
+        What cannot be removed now is tried again next time.
+        """
         with contextlib.suppress(L2tpError):
             made = self._store.namespaces() if self._real else frozenset()
             if not made:
@@ -100,7 +103,7 @@ class NamespacesOnDemand:
                         self._store.forget_namespace(name)
 
     def _is_gone(self, name: str) -> bool:
-        """Whether it is gone now, or somebody else's of that name is there."""
+        """Remove the namespace. Whether it is gone now, or another program's namespace has its name."""
         if not is_named(name):
             unname_netns(name)  # the file, if somebody was killed who made it
         elif self._is_ours(name):
@@ -115,7 +118,7 @@ class NamespacesOnDemand:
 
 
 def _is_used(name: str) -> bool:
-    """Whether there is a netdev in it, or a process."""
+    """Whether there is a netdev or a process in the namespace."""
     with inside(name), RouteSocket() as route:
         if any(link.ifname not in _FALLBACKS for link in route.links()):
             return True
@@ -133,7 +136,7 @@ def _of_processes() -> Iterator[tuple[int, int]]:
 
 
 def homes(whole: HostRecords) -> set[str]:
-    """The namespaces, by name, that netdevs of these are to be in."""
+    """The names of the namespaces that netdevs of these records are to be in."""
     records = whole.tunnels.values()
     sessions = (home(record.spec, one.spec) for record in records for one in record.sessions)
     links = (one.resolved.home for one in whole.links.values())
@@ -141,14 +144,14 @@ def homes(whole: HostRecords) -> set[str]:
 
 
 def named(whole: HostRecords) -> set[str]:
-    """All namespaces that these name."""
+    """The names of all namespaces in these records."""
     tunnels = (record.spec.netns for record in whole.tunnels.values())
     beneath = (one.over_netns for one in whole.links.values())
     return homes(whole) | {name for name in (*tunnels, *beneath) if name is not None}
 
 
 def running(whole: HostRecords) -> HostRecords:
-    """Without what `down` has stopped."""
+    """These records without what `down` has stopped."""
     return HostRecords(
         tunnels={name: record for name, record in whole.tunnels.items() if record.stopped is None},
         links={name: record for name, record in whole.links.items() if record.stopped is None},

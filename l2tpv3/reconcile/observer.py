@@ -30,11 +30,11 @@ _HAVE_QUEUES = ("user", "ebpf")
 """Datapaths whose netdevs hold frames for a process that may not come to take them in time."""
 
 _TELL_FIRST_NAMES = ("kernel",)
-"""Datapaths that tell of a netdev the name that it was made under."""
+"""Datapaths that report the name under which a netdev was made, not its present one."""
 
 
 class _Sighting(NamedTuple):
-    """A session on a record, and as its datapath reports it; None where it does not run."""
+    """A session of a record, and what its datapath reports of it; None where it does not run."""
 
     record: TunnelRecord
     session: SessionRecord
@@ -47,13 +47,13 @@ class _Sighting(NamedTuple):
 
 
 class Observer:
-    """One look at everything: each datapath and namespace is asked once, when it is first needed."""
+    """Observes this host once: each datapath and each namespace is asked when it is first needed, and not again."""
 
     @classmethod
     def of_record(
         cls, recorded: Recorded, datapaths: Mapping[str, Datapath], paths: Paths, placer: NetdevConfigurator
     ) -> Observer:
-        """A fresh look at this host, to be joined with what is on record."""
+        """An observer of this host for what is on record."""
         pending = recorded.pending
         unfinished = pending.scope if pending and pending.deadline is None else frozenset()
         return cls(datapaths, paths, placer.locator(), unfinished, recorded.shown.tunnels)
@@ -119,7 +119,7 @@ class Observer:
         return dataclasses.replace(observation, faults=faults, lost=lost)
 
     def _netdevs_of(self, records: Iterable[TunnelRecord]) -> dict[tuple[str, str], NetdevState]:
-        """See World.netdevs."""
+        """The netdevs of the sessions; see Observation.netdevs."""
         sightings: dict[tuple[str, str], list[_Sighting]] = {}
         for record in records:
             there = _sessions_by_id(self.match(record))
@@ -258,7 +258,7 @@ class Observer:
         return self._unchecksummed[netns]
 
     def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
-        """The session on record whose mark an ifalias is."""
+        """The session on record whose owner tag this ifalias is."""
         if self._marked is None:  # for all at once: in a large bridge each port asks for all the others
             self._marked = {
                 self._paths.mark(name, session.spec.name): (record, session)
@@ -298,7 +298,7 @@ class Observer:
         return self._queues[netns]
 
     def foreign(self, records: Iterable[TunnelRecord], netns: str | None) -> list[TunnelStatus]:
-        """Tunnels in a namespace that are on no record: something else made them."""
+        """The status of tunnels in a namespace that are on no record: another program made them."""
         known: dict[tuple[str, int], list[TunnelRecord]] = {}
         for record in records:
             if same_netns(record.spec.netns, netns):

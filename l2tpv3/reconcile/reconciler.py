@@ -1,9 +1,10 @@
-"""Changes of this host, one at a time: resolve, plan, note, take the steps, look again, put on record; or undo.
+"""Changes this host, one change at a time: resolve, plan, write the journal, take the steps, observe again, record.
 
 A change comes as a value (resolve.change). Under the lock it is resolved against what is on record, and what it comes
-to is planned with the same look at the host. Before the first step the change is noted in the store. When it fails,
-what was there is made again by the same planning; when it is killed, the next change finds the note and plans from
-both beliefs. So nothing that a change made is lost sight of, and none is ever half on record.
+to is planned with what was observed for that. Before the first step the change is written to the journal. When it
+fails, what was there before is made again by the same planning. When it is killed, the next change finds the journal
+entry and plans from both records, the old one and the one that was being made. So everything that a change made is
+found again, and no change is ever half on record.
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ _VERBS: dict[type[Change], str] = {ApplyAll: "apply", RestoreRecorded: "restore"
 
 
 class Reconciler:
-    """See the module. One for a pair of places; between calls it holds nothing open but what listens to netdevs."""
+    """Makes changes of one host; see the module.
+
+    Between calls it keeps open only the sockets that listen to netdevs.
+    """
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class Reconciler:
         placer: NetdevConfigurator,
         makers: BackendOf | None = None,
     ) -> None:
-        """makers: what makes links of each type; None is this host's."""
+        """makers: gives the backend of each type of link; None is this host's."""
         self.paths = paths
         self.store = store
         self._datapaths = datapaths
@@ -81,11 +85,11 @@ class Reconciler:
         self._spaces = NamespacesOnDemand(paths, self.store, real=isinstance(placer, RtnetlinkConfigurator))
 
     def observer(self, recorded: Recorded) -> Observer:
-        """A fresh look at this host."""
+        """A new observer of this host."""
         return Observer.of_record(recorded, self._datapaths, self.paths, self._placer)
 
     def resolver(self, recorded: Recorded, look: Observer) -> Resolver:
-        """What resolves changes against that record. look: what is seen of the host meanwhile."""
+        """The resolver of changes against that record. look: the observer that it asks."""
         host = HostAccess(self._datapaths, self._placer, self.paths, look)
         return Resolver(recorded.everything, what_is_made(recorded.pending), host, self.links, recorded.host_id)
 
@@ -103,7 +107,7 @@ class Reconciler:
         return Outcome(steps=steps, before=before, after=after, namespaces=namespaces)
 
     def change(self, change: Change, *, confirm_s: float | None = None, on_step: OnStep | None = None) -> Outcome:
-        """Make it so; on any failure, what was there is there again.
+        """Make the change. On any failure the host is put back as it was.
 
         confirm_s: the change is to be undone unless it is confirmed within that many seconds; see reconcile.confirm.
         on_step: told of each step before it is taken.
@@ -250,7 +254,7 @@ class Reconciler:
             yield
 
     def _with_links(self, observation: Observation, *known: Links) -> Observation:
-        """With what is there of these links."""
+        """The observation together with what is observed of these links."""
         if not any(known):
             return observation
         return dataclasses.replace(observation, links=self.links.seen(*known))
@@ -272,7 +276,7 @@ class Reconciler:
         self._take(back, plan_everything(back))
 
     def _plan_input(self, recorded: Recorded, resolution: Resolution, look: Observer) -> PlanInput:
-        """What the plan of a change looks at, without what it leaves out."""
+        """The input of the plan of a change, without what the change leaves out."""
         wanted, scope, about, maybe = (
             resolution.records,
             resolution.scope,
@@ -337,14 +341,14 @@ class Reconciler:
             return ended + self.links.replace_old({**unfinished.links, **recorded.links})
 
     def restore_namespaces(self) -> tuple[str, ...]:
-        """See Manager.restore_namespaces."""
+        """Make again the namespaces that were made on demand and are gone; see Manager.restore_namespaces."""
         with self.locked():
             names = self._spaces.missing(self.store.load().everything, repairs=True)
             self._spaces.make(names)
             return names
 
     def adopt(self, record: TunnelRecord) -> None:
-        """Put on record what is running already, and mark its netdevs as ours."""
+        """Record a tunnel that runs already, and give its netdevs our owner tag."""
         with self.locked():
             recorded = self._recorded()
             if record.spec.name in recorded.shown.tunnels:
@@ -450,7 +454,10 @@ class Reconciler:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """For the block nobody else changes this host. The record stays open meanwhile; see Store.kept_open."""
+        """Hold the lock for the block, so that nobody else changes this host.
+
+        The database stays open; see Store.kept_open.
+        """
         self.paths.make()
         with exclusive(self.paths.runtime), self.store.kept_open():
             yield
@@ -491,13 +498,13 @@ def _telling(
 
 
 def _asked(before: HostRecords, resolution: Resolution) -> HostRecords:
-    """What somebody asked for just now."""
+    """The records that somebody asks for with this change."""
     wanted = resolution.records
     return wanted if resolution.scope is None else RecordDelta.between(before, wanted).made
 
 
 def _within(resolution: Resolution) -> HostRecords:
-    """What shall be on record of what the change is about."""
+    """The new records of what the change is about."""
     whole, scope = resolution.records, resolution.scope
     if scope is None:
         return whole
@@ -510,7 +517,7 @@ def _within(resolution: Resolution) -> HostRecords:
 
 @contextlib.contextmanager
 def _noting(error: BaseException) -> Iterator[None]:
-    """What goes wrong while `error` is being dealt with is added to it as a note, and does not take its place."""
+    """An L2tpError inside the block is added to `error` as a note, and does not replace it."""
     try:
         yield
     except L2tpError as second:

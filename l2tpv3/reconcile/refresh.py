@@ -1,4 +1,4 @@
-"""Sessions for which something is to be done again, since routes, netdevs or IPsec policies around them are others."""
+"""Re-applies sessions whose route, netdev or IPsec policy changed."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ LOCK_TIMEOUT_S = 120.0
 
 
 class Refresher:
-    """Call `heed` now and then."""
+    """Re-applies sessions of one host. Call `refresh` now and then."""
 
     def __init__(self, paths: Paths, store: Store, datapaths: Mapping[str, Datapath]) -> None:
         self._paths, self._store = paths, store
         self._datapaths = {name: one for name, one in datapaths.items() if isinstance(one, Refreshable)}
 
     def refresh(self, names: Collection[str] | None = None, *, timeout_s: float = LOCK_TIMEOUT_S) -> list[str]:
-        """Do it, without interrupting anything. Gives the names of the tunnels.
+        """Re-apply outdated sessions, without an interruption. Returns the names of their tunnels.
 
-        names: only of these; None is all on record. Raises BusyError when another change takes longer than `timeout_s`.
+        names: only these tunnels; None is all on record. Raises BusyError when another change takes longer than
+        `timeout_s`.
         """
         # The record of a host that has no such tunnels is not read for this, which may be long.
         working = {name for name, one in self._datapaths.items() if not isinstance(one, HasWorkers) or one.workers()}

@@ -24,7 +24,7 @@ _REFUSED_MAX: Final = 16  # each is found by trying once more
 
 
 class Restorer:
-    """One run of it. tell: told of each tunnel and link that is restored, waited for, or fails.
+    """One run of `restore`. tell: called for each tunnel and link that is restored, waited for, or fails.
 
     Links are among tunnels as `link NAME`, which no tunnel is called. stopped: also bring back what `down` stopped;
     False leaves that alone, and what is on record no more, at whichever moment that came.
@@ -113,7 +113,7 @@ class Restorer:
         return {name: error for name, error in failures.items() if isinstance(error, WAITED_FOR)}
 
     def _inspect(self, names: Collection[str] | None) -> tuple[list[str], dict[str, L2tpError]]:
-        """Which have what they need of the host, touching nothing."""
+        """The tunnels and links that have what they need of the host. Touches nothing."""
         recorded = self._reconciler.store.load()
         resolver = self._reconciler.resolver(recorded, self._reconciler.observer(recorded))
         ready: list[str] = []

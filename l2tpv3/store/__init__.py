@@ -1,1 +1,1 @@
-"""What is kept on disk: the record, the journal of the change that is under way, the log."""
+"""The database on disk: the record, the journal of the change that is under way, and the log."""

@@ -1,4 +1,4 @@
-"""Who is asking: for the audit trail."""
+"""Who makes a change, for the log."""
 
 from __future__ import annotations
 

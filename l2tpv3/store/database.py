@@ -1,7 +1,8 @@
-"""What is on record: the names and specs that neither the kernel nor a worker can hold. SQLite, one small file.
+"""The record, in one small SQLite file: the names and specs that neither the kernel nor a worker can hold.
 
-Beside the tunnels and sessions it has at most one pending change: written before the first step of a change is taken,
-gone when the change is done or undone. One that is there while nobody holds the lock was killed half-way.
+Beside tunnels, sessions and links it has at most one pending change (the journal). That is written before the first
+step of a change, and deleted when the change is done or undone. If one is found while nobody holds the lock, its change
+was killed half-way.
 
 Nothing but SQLite may open and close the file. POSIX drops every lock that a process holds on a file as soon as any
 descriptor of that file is closed in it, whoever opened it (fcntl(2)); other processes then take the writer for gone,
@@ -35,7 +36,7 @@ from l2tpv3.store import migrations
 from l2tpv3.store.journal import PendingChange
 
 AUDIT_KEPT = 10_000
-"""So many of the last changes stay in the audit trail: as many as the service gives in one answer."""
+"""How many of the last changes stay in the log: as many as the service gives in one answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class AuditEntry:
 
 
 AS_IT_IS: Final = "as it is"
-"""Of the note of a change: it stays; see Store.commit."""
+"""The journal entry stays as it is; see Store.commit."""
 
 
 def unconfirmed(pending: PendingChange) -> ConflictError:
@@ -133,7 +134,7 @@ class Store:
                 return _read_pending(db)
 
     def begin(self, pending: PendingChange) -> None:
-        """Note a change before its first step.
+        """Write the journal entry of a change, before its first step.
 
         Raises ConflictError while another one awaits its confirmation, whose note would be lost.
         """
@@ -146,7 +147,7 @@ class Store:
     def commit(
         self, edits: RecordDelta, audit: AuditEntry, pending: PendingChange | Literal["as it is"] | None = AS_IT_IS
     ) -> None:
-        """What a change made of some tunnels and links, all at once.
+        """Write the records that a change made, in one transaction.
 
         pending: what is noted from then on: a change that awaits its confirmation, or what of a killed one is still to
         be done; None when nothing is left of it. By default the note that there is stays.
@@ -189,12 +190,12 @@ class Store:
             db.execute("INSERT OR IGNORE INTO namespace VALUES (?)", (name,))
 
     def forget_namespace(self, name: str) -> None:
-        """It is gone, or somebody else's by now."""
+        """Note that a network namespace is gone, or belongs to another program now."""
         with self._change() as db:
             db.execute("DELETE FROM namespace WHERE name = ?", (name,))
 
     def audit(self, limit: int) -> list[AuditEntry]:
-        """The last entries of the audit trail, the newest first."""
+        """The last entries of the log, the newest first."""
         with self._errors():
             if not self._path.exists():
                 return []

@@ -1,4 +1,4 @@
-"""The change that is under way, or that waits for its confirmation: what the record notes of it, as words and back."""
+"""The journal: the change that is under way, or that waits for its confirmation, as a value and as JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PendingChange:
 
     @property
     def outlived(self) -> bool:
-        """Whether it awaits a confirmation that never came before the machine went down."""
+        """Whether the change waited for a confirmation when the machine went down."""
         return self.deadline is not None and self.boot != boot_id()
 
     @property

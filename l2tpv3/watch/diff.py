@@ -1,6 +1,6 @@
-"""What happened between two looks at a host: tunnels, sessions and links that came, changed, went; workers that died.
+"""Compares two looks at a host: tunnels, sessions and links that were added, changed or removed; workers that died.
 
-Pure functions over what the manager tells. Counters are no change: they move all the time.
+Pure functions over HostStatus. A counter that differs is no change, since counters grow all the time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Event:
 
 
 class ChangeDetector:
-    """Compares each look with the one before. The first is where it begins: nothing has happened yet."""
+    """Compares each look with the one before. The first look gives no events."""
 
     def __init__(self) -> None:
         self._before: dict[str, TunnelStatus] | None = None
@@ -34,7 +34,7 @@ class ChangeDetector:
         self._bereft: dict[str, int] = {}  # tunnels whose worker died: its pid
 
     def happened(self, tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus] = ()) -> list[Event]:
-        """What did between the look that it was given last and this one."""
+        """The events between the look that it was given last and this one."""
         before, now = self._before, {one.name: one for one in tunnels}
         links_before, links_now = self._links, {one.name: one for one in links}
         self._before, self._links = now, links_now
@@ -151,7 +151,7 @@ def tunnel_document(status: TunnelStatus) -> dict[str, Any]:
 
 
 def targets(tunnels: Iterable[TunnelStatus], links: Iterable[LinkStatus] = ()) -> Targets:
-    """What a Monitor has to hear of so that no change of these tunnels and links is missed."""
+    """The netdevs and workers that a Monitor has to watch so that no change of these tunnels and links is missed."""
     indices: dict[str | None, set[int]] = {}
     names: dict[str | None, set[str]] = {}
     pids: set[int] = set()

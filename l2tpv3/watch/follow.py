@@ -33,10 +33,10 @@ def follow(
     types: Collection[str] = (),
     counters_s: float | None = None,
 ) -> Iterator[Event]:
-    """What happens from now on, as it happens. Blocks; ends never.
+    """Events from now on, as they happen. It blocks, and never ends.
 
-    types: only these. counters_s: all sessions' and links' counters so often, as happenings of type `counters`,
-    too. Raises OSError where nobody may listen, L2tpError where looking fails.
+    types: only events of these types. counters_s: every so many seconds also an event of type `counters`, with those of
+    all sessions and links. Raises OSError where nobody may listen, L2tpError where looking fails.
     """
     monitor = Monitor(paths)
     try:

@@ -32,11 +32,11 @@ class L2tpListener:
         self._joined = ("l2tp", "l2tp") in groups
 
     def fileno(self) -> int:
-        """What to poll."""
+        """The file descriptor to poll."""
         return self._listener.fileno()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self._listener.close()
 
     def read(self) -> bool:

@@ -1,4 +1,4 @@
-"""Monitor: all that may tell of a change, behind one file descriptor."""
+"""Monitor: everything that may announce a change, behind one file descriptor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Change(StrEnum):
 
 
 EARLY: Final = frozenset({Change.L2TP, Change.NAMESPACE})
-"""What is told before it is so: look again a little later.
+"""Changes that are announced before they are done, so that one has to look again a little later.
 
 The kernel tells of a tunnel's deletion, and then does it in the background; `ip netns add` makes a name, and then
 mounts the namespace on it.
@@ -96,7 +96,7 @@ class Monitor:
         return self._poll.fileno()
 
     def close(self) -> None:
-        """Close all of it."""
+        """Close all file descriptors."""
         with self._lock:
             self._files.close()
             if self._l2tp is not None:
@@ -112,7 +112,7 @@ class Monitor:
     # -- what to be told of --------------------------------------------------------------------------------------
 
     def aim(self, targets: Targets) -> bool:
-        """Be told of these from now on. True when something is heard that was not before: look once more.
+        """Watch these from now on. True when something is watched that was not before: then look once more.
 
         Enters the namespaces, so call it in a thread that may be in another one for a moment, not within an event loop.
         """

@@ -16,7 +16,7 @@ _IFNAME, _IFALIAS = 3, 20  # IFLA_*
 _LINK = Struct("=BxHiII")  # struct ifinfomsg
 _ADDR = Struct("=BBBBI")  # struct ifaddrmsg
 _MARK: Final = "l2tpv3 "
-"""What our marks begin with, those of other hosts too; see l2tpv3.model.ownership."""
+"""What owner tags begin with, also those of other hosts; see l2tpv3.model.ownership."""
 
 
 class LinkListener:
@@ -31,11 +31,11 @@ class LinkListener:
         self._listener = Listener(socket.NETLINK_ROUTE, netns, _GROUPS)
 
     def fileno(self) -> int:
-        """What to poll."""
+        """The file descriptor to poll."""
         return self._listener.fileno()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self._listener.close()
 
     def read(self) -> bool:

@@ -42,7 +42,7 @@ class HostFacts(Protocol):
         """Tunnels in network namespaces that have lost their names, with the pids of their workers."""
 
     def route(self, record: TunnelRecord) -> Route:
-        """The route that a tunnel should have now; see chosen.route_now, whose errors it raises."""
+        """The route that a tunnel should have now; see resolve.route_defaults.route_now, whose errors it raises."""
 
     def leads_into_itself(self, record: TunnelRecord) -> bool:
         """Whether the route to a tunnel's peer leads through its own session; see outer_path.OuterPaths."""
@@ -57,18 +57,18 @@ class HostFacts(Protocol):
         """A bridge by its name, with its ports, whoever made it; None where there is none."""
 
     def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
-        """The session on record whose mark an ifalias is."""
+        """The session on record whose owner tag this ifalias is."""
 
     def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
         """See l2tpv3.linux.netlink.bridge.dropping_filters."""
 
     def drops_for_checksums(self, netns: str | None) -> bool:
-        """See l2tpv3.reconcile.notes.udp_checksum.drops_for_checksums."""
+        """Whether the kernel drops UDP packets for their checksums; see udp_checksum.drops_for_checksums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookedAt:
-    """A tunnel on record at one look. seen: as its datapath reports it, None if it does not. status: without notes."""
+    """A tunnel on record, as observed once. seen: what its datapath reports, None if nothing. status: without notes."""
 
     record: TunnelRecord
     seen: Tunnel | None
@@ -135,7 +135,7 @@ def _why_missing(looked: LookedAt) -> Iterator[str]:
 
 
 def _datapath_notes(looked: LookedAt) -> Iterator[str]:
-    """What the datapath has to say of it."""
+    """Notes from the datapath about the tunnel."""
     yield from looked.seen.notes if looked.seen is not None else ()
 
 
@@ -170,7 +170,7 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
 
 
 def _into_itself(looked: LookedAt) -> Iterator[str]:
-    """Its packets come back into it: nothing reaches the peer until the route leads elsewhere."""
+    """The tunnel's packets are routed into the tunnel itself, so that nothing reaches the peer."""
     if looked.seen is not None and looked.host.leads_into_itself(looked.record):
         remote = looked.record.spec.remote
         remedy = f"give {remote} a route of its own (`ip route get {remote}` shows which it has)"

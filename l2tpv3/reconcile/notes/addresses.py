@@ -1,4 +1,4 @@
-"""What there is to know of a session's addresses: notes, in sentences."""
+"""Notes about a session's addresses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Owners = Callable[[IPv4Address | IPv6Address], Sequence[NetdevState]]
 
 
 def address_notes(tunnel: str, spec: SessionSpec, netdev: NetdevState, owners: Owners) -> Iterator[str]:
-    """netdev: the session's own."""
+    """Notes about the addresses of a session. netdev: that of the session."""
     change = f"l2tpctl session set {tunnel} {spec.name} --address"
     for address in spec.addresses:
         for other in owners(address.ip) if not address.ip.is_link_local else ():

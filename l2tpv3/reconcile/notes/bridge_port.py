@@ -1,4 +1,4 @@
-"""What there is to know of a session that is a bridge's port, whoever put it there: notes, in sentences."""
+"""Notes about a session that is a port of a bridge, whichever program put it there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.status import NetdevState
 
 Marked = Callable[[str], tuple[TunnelRecord, SessionRecord] | None]
-"""From an ifalias to the session on record whose mark it is."""
+"""A function from an ifalias to the session on record whose owner tag it is."""
 
 
 def bridge_notes(
@@ -86,7 +86,7 @@ def _towards_one_peer(
 
 
 def _against_a_loop(bridge: BridgeSeen, tunnel: TunnelRecord, session: SessionRecord) -> str:
-    """tunnel, session: the other port."""
+    """The note about two ports that may form a loop. tunnel, session: the other port."""
     if bridge.alias.startswith("l2tpv3 link "):
         stp = f"`l2tpctl link set {bridge.ifname} --stp on` at both ends"
     else:
