@@ -202,9 +202,9 @@ class SessionSpec:
 
 _READ_QUICKLY: Mapping[str, Callable[[Any], Any]] = {
     "cookie": lambda value: b"" if value == "none" else bytes.fromhex(value),
-    "Sublayer": Sublayer,
-    "Sequencing": Sequencing,
-    "Egress": Egress,
+    "Sublayer": {one.value: one for one in Sublayer}.__getitem__,  # calling the class takes five times as long
+    "Sequencing": {one.value: one for one in Sequencing}.__getitem__,
+    "Egress": {one.value: one for one in Egress}.__getitem__,
     "mtu": lambda value: None if value == "auto" else value,
     "interfaces": lambda value: tuple(map(ip_interface, value)),
 }

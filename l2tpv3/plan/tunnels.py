@@ -96,6 +96,9 @@ def plan(change: PlanInput) -> tuple[Step, ...]:
     for one in plans:
         one.decide(doomed)
     fresh = [tunnel for one in plans for tunnel in one.fresh()]
+    needed: set[str] = set()
+    if doomed:
+        needed = {session.spec.ifname for record in change.wanted.values() for session in record.sessions}
     before: list[Step] = []
     middle: list[Step] = []
     after: list[Step] = []
@@ -103,7 +106,7 @@ def plan(change: PlanInput) -> tuple[Step, ...]:
         gone = one.gone_before(fresh)
         before += [DelTunnel(tunnel=old, why=one.why_doomed(old)) for old in gone]
         before += one.leftovers()
-        middle += one.steps(gone)
+        middle += one.steps(gone, needed)
         after += one.removals_after(gone)
     removals = [step for step in middle if isinstance(step, DelSession)]
     rest = [step for step in middle if not isinstance(step, DelSession)]
@@ -188,10 +191,14 @@ class _TunnelPlan:
 
     def _find(self, tunnel: Tunnel, session_id: int) -> Session | None:
         """The session with that id that is there."""
-        key = id(tunnel)  # the world holds it
+        return self._sessions_of(tunnel).get(session_id)
+
+    def _sessions_of(self, tunnel: Tunnel) -> Mapping[int, Session]:
+        """By their ids."""
+        key = id(tunnel)  # the observation holds it
         if key not in self._seen:
             self._seen[key] = {one.session_id: one for one in tunnel.sessions}
-        return self._seen[key].get(session_id)
+        return self._seen[key]
 
     def decide(self, doomed: list[TunnelRecord]) -> None:
         """Whether the tunnel has to be made, given all that go, by whatever name."""
@@ -241,14 +248,17 @@ class _TunnelPlan:
                     done.add(name)
                     yield DelSession(tunnel=record, session=session)
 
-    def steps(self, gone: list[TunnelRecord]) -> Iterator[Step]:
-        """All steps of the tunnel and its sessions, without those that remove tunnels."""
+    def steps(self, gone: list[TunnelRecord], needed: set[str]) -> Iterator[Step]:
+        """All steps of the tunnel and its sessions, without those that remove tunnels.
+
+        needed: the names of all netdevs that are wanted.
+        """
         wanted = self.wanted
         if wanted is None:
             return
         staying = [old for old in self.doomed if old not in gone]
         if self.must_add:
-            yield from self._free_names(staying)
+            yield from self._free_names(staying, needed)
             yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else self._why_missing(wanted))
             for session in wanted.sessions:
                 yield from self._make(wanted, session, staying, "")
@@ -260,15 +270,40 @@ class _TunnelPlan:
             self._refuse_missing(wanted)
             return
         yield from self._remove_sessions(wanted, live)
+        stand = frozenset[str]() if staying else self._unchanged(wanted, live)
         for session in wanted.sessions:
-            if self.change.covers(self.name, session.spec.name):
+            if session.spec.name not in stand and self.change.covers(self.name, session.spec.name):
                 yield from self._session(wanted, session, live, staying)
 
-    def _free_names(self, staying: list[TunnelRecord]) -> Iterator[Step]:
+    def _unchanged(self, wanted: TunnelRecord, live: Tunnel) -> frozenset[str]:
+        """Sessions that are on record as wanted, and there as on record, so far as a quick look tells: most, as a rule.
+
+        `_session` would give no step for any of them.
+        """
+        old = self.change.old.get(self.name)
+        if old is None or len(self.beliefs) != 1:
+            return frozenset()
+        there = self._sessions_of(live)
+        netdevs, found = self.change.observation.netdevs, list[str]()
+        for session in wanted.sessions:
+            spec = session.spec
+            seen, netdev = there.get(spec.session_id), netdevs.get((self.name, spec.name))
+            if seen is None or netdev is None or old.session(spec.name) is not session:
+                continue
+            if (
+                seen.peer_session_id == spec.peer_session_id
+                and (seen.tx_cookie, seen.rx_cookie) == (spec.tx_cookie, spec.rx_cookie)
+                and seen.recv_seq == spec.sequencing.recv
+                and seen.sublayer in (None, spec.sublayer)
+                and _stands(spec, session.mtu, netdev)
+            ):
+                found.append(spec.name)
+        return frozenset(found)
+
+    def _free_names(self, staying: list[TunnelRecord], needed: set[str]) -> Iterator[Step]:
         """Remove sessions that go with a tunnel which stays until its successor is there, if their names are wanted."""
         assert self.wanted is not None
         kept = {session.spec.name for session in self.wanted.sessions}
-        needed = {session.spec.ifname for record in self.change.wanted.values() for session in record.sessions}
         for old in staying:
             seen = self.change.observation.tunnel(old)
             for session in old.sessions:
@@ -464,11 +499,18 @@ def _is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRe
     """Whether the netdev is as wanted, as far as a quick look tells: of thousands, most are."""
     spec = wanted.spec
     return (
-        (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, wanted.mtu, spec.up, spec.bridge)
-        and spec.mac in (None, netdev.mac)
+        _stands(spec, wanted.mtu, netdev)
         and all(one.spec.addresses == spec.addresses for one in mine)
-        and all(address in netdev.addresses for address in spec.addresses)
         and home(tunnel.spec, mine[-1].spec) == home(tunnel.spec, spec)
+    )
+
+
+def _stands(spec: SessionSpec, mtu: int, netdev: NetdevState) -> bool:
+    """Whether the netdev has what the session says of it."""
+    return (
+        (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, mtu, spec.up, spec.bridge)
+        and spec.mac in (None, netdev.mac)
+        and all(address in netdev.addresses for address in spec.addresses)
     )
 
 

@@ -109,7 +109,12 @@ class Observer:
 
         What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
         """
-        records = [record for some in beliefs for record in some.values()]
+        by_identity: dict[int, TunnelRecord] = {}
+        for some in beliefs:
+            for record in some.values():  # what stays as it is on record is the same one in all of them
+                by_identity.pop(id(record), None)
+                by_identity[id(record)] = record
+        records = list(by_identity.values())
         keys = {(record.datapath, record.spec.netns) for record in records}
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
         observation = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records))
@@ -120,14 +125,24 @@ class Observer:
 
     def _netdevs_of(self, records: Iterable[TunnelRecord]) -> dict[tuple[str, str], NetdevState]:
         """The netdevs of the sessions; see Observation.netdevs."""
-        sightings: dict[tuple[str, str], list[_Sighting]] = {}
+        by_name: dict[str, list[TunnelRecord]] = {}
         for record in records:
-            there = _sessions_by_id(self.match(record))
-            for session in record.sessions:
-                one = _Sighting(record, session, there.get(session.spec.session_id))
-                sightings.setdefault((record.spec.name, session.spec.name), []).append(one)
-        found = {key: self._netdev_of(some) for key, some in sightings.items()}
-        return {key: netdev for key, netdev in found.items() if netdev is not None}
+            by_name.setdefault(record.spec.name, []).append(record)
+        found: dict[tuple[str, str], NetdevState] = {}
+        for name, some in by_name.items():
+            sightings: dict[str, list[_Sighting]] = {}
+            for record in some:
+                there = _sessions_by_id(self.match(record))
+                for session in record.sessions:
+                    one = _Sighting(record, session, there.get(session.spec.session_id))
+                    if len(some) > 1:
+                        sightings.setdefault(session.spec.name, []).append(one)
+                    elif (netdev := self._netdev(one)) is not None:  # quick: of thousands, most are as on record
+                        found[name, session.spec.name] = netdev
+            for session_name, seen in sightings.items():
+                if (netdev := self._netdev_of(seen)) is not None:
+                    found[name, session_name] = netdev
+        return found
 
     def _netdev_of(self, sightings: Sequence[_Sighting]) -> NetdevState | None:
         """Of sessions of one name: of the last one that runs; where none runs, what an ended worker left."""

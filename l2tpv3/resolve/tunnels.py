@@ -104,9 +104,8 @@ class TunnelResolver:
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._resolve_tunnel(one.name, one.words)
-            self._records[one.name] = dataclasses.replace(
-                _started(self._records[one.name]), boot=None
-            )  # it stays so during this change
+            record = _started(self._records[one.name])
+            self._records[one.name] = record if record.boot is None else dataclasses.replace(record, boot=None)  # lasts
         self._choose_ports()
         self._compare_again()
         for one in wanted:
@@ -138,17 +137,31 @@ class TunnelResolver:
     def _check(self, tunnels: Iterable[str], sessions: Iterable[tuple[str, str]]) -> None:
         changed = [name for name in tunnels if _itself(self._records[name]) != _itself(self._before.get(name))]
         conflicts.check_tunnels(self._records, changed, self._foreign_ids)
-        sessions = tuple(sessions)
-        conflicts.check_sessions(self._records, sessions)
-        touched = {tunnel for tunnel, _ in sessions}
-        there, before = _by_name(self._records, touched), _by_name(self._before, touched)
-        same_path = {name for name in touched if _itself(self._before.get(name)) == _itself(self._records[name])}
-        for tunnel, name in sessions:
-            session, old = there.get((tunnel, name)), before.get((tunnel, name))
+        differing = self._differing(sessions)
+        if differing:
+            conflicts.check_sessions(self._records, differing)
+        for tunnel, name in differing:
+            record, before = self._records[tunnel], self._before.get(tunnel)
+            session = record.session(name)
             if session is None or session.spec.bridge is None:
                 continue
-            if tunnel not in same_path or old is None or _moves(self._records[tunnel], old.spec, session.spec):
-                self.check_bridge(self._records[tunnel], session.spec, session.spec.bridge)
+            old = before.session(name) if before is not None and _itself(before) == _itself(record) else None
+            if old is None or _moves(record, old.spec, session.spec):
+                self.check_bridge(record, session.spec, session.spec.bridge)
+
+    def _differing(self, sessions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of the sessions that are otherwise than on record, or whose tunnel is. All others are there already."""
+        found: list[tuple[str, str]] = []
+        same: dict[str, bool] = {}
+        for tunnel, name in sessions:
+            record, before = self._records[tunnel], self._before.get(tunnel)
+            if record is before:
+                continue
+            if tunnel not in same:
+                same[tunnel] = _itself(before) == _itself(record)
+            if before is None or not same[tunnel] or record.session(name) != before.session(name):
+                found.append((tunnel, name))
+        return found
 
     def check_bridge(self, tunnel: TunnelRecord, session: SessionSpec, bridge: str) -> None:
         """Check that the bridge of a session does not carry the packets of the session's own tunnel.
@@ -487,13 +500,6 @@ def _started(record: TunnelRecord) -> TunnelRecord:
     """The record of a tunnel that is to run."""
     started = record.stopped is None and not record.waits
     return record if started else dataclasses.replace(record, stopped=None, waits=False)
-
-
-def _by_name(records: Records, tunnels: Collection[str]) -> dict[tuple[str, str], SessionRecord]:
-    """The sessions of some tunnels by the names of both."""
-    return {
-        (name, session.spec.name): session for name in tunnels if name in records for session in records[name].sessions
-    }
 
 
 def _itself(tunnel: TunnelRecord | None) -> tuple[object, ...]:

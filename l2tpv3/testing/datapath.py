@@ -6,6 +6,7 @@ It keeps the Protocol's promises, but moves no frames: Counters stay at what a t
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 
 from l2tpv3.datapath.base import Support
@@ -23,6 +24,7 @@ class MemoryDatapath:
     def __init__(self) -> None:
         self._tunnels: dict[_Key, TunnelSpec] = {}
         self._sessions: dict[_Key, dict[int, SessionSpec]] = {}
+        self._ifnames: Counter[tuple[str | None, str]] = Counter()  # by the tunnel's namespace, so as not to search
         self._counters: dict[tuple[_Key, int], Counters] = {}
 
     name = "memory"
@@ -97,8 +99,9 @@ class MemoryDatapath:
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel."""
         key = self._key(tunnel)
-        for session_id in self._sessions.pop(key):
+        for session_id, session in self._sessions.pop(key).items():
             self._counters.pop((key, session_id), None)
+            self._free(tunnel.netns, session.ifname)
         del self._tunnels[key]
 
     def add_session(
@@ -110,10 +113,10 @@ class MemoryDatapath:
             raise ExistsError(
                 f"session {session.name}", f"session id {session.session_id} is taken", "give another --id"
             )
-        neighbours = (there for (netns, _), there in self._sessions.items() if netns == tunnel.netns)
-        if any(other.ifname == session.ifname for there in neighbours for other in there.values()):
+        if (tunnel.netns, session.ifname) in self._ifnames:
             raise ConflictError(f"session {session.name}", f"netdev {session.ifname} exists", "give another --ifname")
         sessions[session.session_id] = session
+        self._ifnames[tunnel.netns, session.ifname] += 1
 
     def set_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.set_session."""
@@ -124,9 +127,10 @@ class MemoryDatapath:
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session."""
-        self._there(tunnel, session)
+        there = self._there(tunnel, session)
         key = self._key(tunnel)
         del self._sessions[key][session.session_id]
+        self._free(tunnel.netns, there.ifname)
         self._counters.pop((key, session.session_id), None)
 
     def count(self, tunnel: TunnelSpec, session: SessionSpec, counters: Counters) -> None:
@@ -140,12 +144,20 @@ class MemoryDatapath:
 
     def ifnames(self) -> set[str]:
         """The names of all sessions' netdevs."""
-        return {session.ifname for sessions in self._sessions.values() for session in sessions.values()}
+        return {ifname for _, ifname in self._ifnames}
 
     def rename(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """Give the session's netdev the name in `session`, as `ip link set` would."""
         there = self._there(tunnel, session)
         self._sessions[self._key(tunnel)][session.session_id] = dataclasses.replace(there, ifname=session.ifname)
+        self._ifnames[tunnel.netns, session.ifname] += 1
+        self._free(tunnel.netns, there.ifname)
+
+    def _free(self, netns: str | None, ifname: str) -> None:
+        """A session's netdev of that name is gone."""
+        self._ifnames[netns, ifname] -= 1
+        if not self._ifnames[netns, ifname]:
+            del self._ifnames[netns, ifname]
 
     def _key(self, tunnel: TunnelSpec) -> _Key:
         key = (tunnel.netns, tunnel.tunnel_id)
