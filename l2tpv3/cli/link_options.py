@@ -52,6 +52,10 @@ with_words = options.with_options(OPTIONS)
 """A decorator: the command with an option for each word of a link, of whatever type."""
 
 
+_UNSET = {field.word: (field.unset,) for field in LINK if field.type == "text"}
+"""What takes a text back to its default: any other text is one that can be meant."""
+
+
 def given(words: Mapping[str, Any]) -> dict[str, Any]:
     """The words that were given, for the host: option_name=value → "option-name": value."""
     return {
@@ -62,4 +66,4 @@ def given(words: Mapping[str, Any]) -> dict[str, Any]:
 
 def reset(words: Mapping[str, Any]) -> dict[str, Any]:
     """For `set`: `none` or `auto` takes a word back to its default."""
-    return {word: None if value in ("none", "auto") else value for word, value in words.items()}
+    return {word: None if value in _UNSET.get(word, ("none", "auto")) else value for word, value in words.items()}

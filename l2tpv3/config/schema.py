@@ -150,6 +150,8 @@ def _shape(field: Field) -> dict[str, Any]:
         return _SHAPES[field.type]
     if field.choices:
         return {"enum": list(field.choices)}
+    if field.type == "text" and field.high is not None:
+        return {**_TEXT, "maxLength": field.high}
     if field.high is not None:
         as_text = {"type": "string", "pattern": _DIGITS if field.type in ("number", "link-mtu") else _DIGITS_OR_HEX}
         number = {"type": "integer", "minimum": field.low, "maximum": field.high}

@@ -175,7 +175,7 @@ def _counters(kind: type[_Counted], document: Mapping[str, Any]) -> _Counted:
 
 
 def _tunnel_spec(words: Mapping[str, Any]) -> TunnelSpec:
-    return TunnelSpec.from_words({word: words[word] for word in TUNNEL_FIELDS})
+    return TunnelSpec.from_words({word: words[word] for word in TUNNEL_FIELDS if word in words})
 
 
 def _session_spec(document: Mapping[str, Any]) -> SessionSpec:

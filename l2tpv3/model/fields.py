@@ -27,7 +27,8 @@ class Field:
     word: as a user types it, a file's key, a member of JSON. attribute: what it is called in Python.
     type: how values are read and written: a key of l2tpv3.model.values.TYPES, or of l2tpv3.model.links.options.TYPES.
     choices: all values, where they are few: those of the enumeration that `type` names.
-    low, high: bounds of a number, both included. unit: that of a number.
+    low, high: bounds of a number, both included; of a text, `high` is its longest length in characters.
+    unit: that of a number.
     optional: None is a value too, and means that there is none.
     required: it has to be given. many: it is a list, and the option may be repeated.
 

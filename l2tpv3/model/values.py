@@ -205,11 +205,23 @@ def choice(kind: type[Choice]) -> ValueType:
     return ValueType(parse, str)
 
 
-_TEXT = ValueType(lambda value, what, field: parse_text(value, what))
+def _text(value: Any, what: str, field: Field) -> str | None:
+    """A text; of an optional field, an empty one is none."""
+    return parse_text(value, what) or (None if field.optional else "")
+
+
+def _check_text(value: str, what: str, field: Field) -> None:
+    if field.high is not None and len(value) > field.high:
+        raise InvalidValueError(what, f"a text of {len(value)} characters", f"{field.high} are the most")
+    if not value.isprintable():
+        raise InvalidValueError(what, f"{value!r} has characters that can't be printed", "leave them out")
+
+
+_PLAIN = ValueType(lambda value, what, field: parse_text(value, what))
 _NUMBER = ValueType(_number)
 
 TYPES: Mapping[str, ValueType] = {
-    "text": _TEXT,
+    "text": ValueType(_text, check=_check_text),
     "address": ValueType(lambda value, what, field: parse_address(value, what), str, _check_endpoint),
     "id": ValueType(_integer, check=lambda value, what, field: ids.check_id(value, what)),
     "port": ValueType(_integer, check=lambda value, what, field: ids.check_port(value, what)),
@@ -218,8 +230,8 @@ TYPES: Mapping[str, ValueType] = {
     "on-off": ValueType(lambda value, what, field: parse_switch(value, what), lambda value: "on" if value else "off"),
     "switch": ValueType(lambda value, what, field: parse_switch(value, what)),
     "boolean": ValueType(_boolean),
-    "netns": _TEXT._replace(check=lambda value, what, field: ids.check_netns(value, what)),
-    "ifname": _TEXT._replace(check=lambda value, what, field: ids.parse_ifname(value, what)),
+    "netns": _PLAIN._replace(check=lambda value, what, field: ids.check_netns(value, what)),
+    "ifname": _PLAIN._replace(check=lambda value, what, field: ids.parse_ifname(value, what)),
     "cookie": ValueType(_cookie, ids.format_cookie, lambda value, what, field: ids.check_cookie(value, what)),
     "mac": ValueType(
         lambda value, what, field: ids.parse_mac(parse_text(value, what), what),

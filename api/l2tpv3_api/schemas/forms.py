@@ -53,7 +53,7 @@ def _form_field(field: Field, labels: Mapping[str, str]) -> dict[str, Any]:
         "placeholder": field.example or (str(field.default) if kind == "number" and field.default is not None else ""),
         "required": field.required,
         "list": field.many,
-        "wide": field.word in ("address", "over"),
+        "wide": (field.type == "text" and not field.choices) or field.word in ("address", "over"),
         "secret": field.secret,
         "rare": field.rare,
         "initial": field.default if kind == "switch" else None,

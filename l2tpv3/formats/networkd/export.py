@@ -23,7 +23,7 @@ from l2tpv3.formats.mirror import (
     refuse_numbers_required,
     words_elsewhere,
 )
-from l2tpv3.model.fields import TUNNEL
+from l2tpv3.model.fields import SESSION, TUNNEL
 from l2tpv3.model.ids import IFNAME_MAX
 
 TOOL = "systemd-networkd"
@@ -85,7 +85,9 @@ def _network(session: MirroredSession) -> list[str]:
     lines = ["[Match]", f"Name={session.spec.ifname}", ""]
     if session.mtu is not None:
         lines += ["[Link]", f"MTUBytes={session.mtu}", ""]
-    return [*lines, "[Network]", "# Address= or Bridge= goes here"]
+    more = words_elsewhere(SESSION, session.spec, "networkd")
+    said = [f"{word}={_literal(value)}" for word, value in more.items()]
+    return [*lines, "[Network]", *said, "# Address= or Bridge= goes here"]
 
 
 def _name(far: MirroredTunnel) -> str:

@@ -18,7 +18,7 @@ from l2tpv3.formats.mirror import (
     refuse_no_checksums_over_ipv6,
     words_elsewhere,
 )
-from l2tpv3.model.fields import SESSION
+from l2tpv3.model.fields import SESSION, TUNNEL
 from l2tpv3.model.spec import UDP_PORT, Sequencing, Sublayer
 
 TOOL = "RouterOS"
@@ -65,7 +65,8 @@ def _line(far: MirroredTunnel, session: MirroredSession) -> str:
     }
     if session.mtu is not None:
         words["mtu"] = session.mtu
-    words |= {word: _quoted(value) for word, value in words_elsewhere(SESSION, spec, "routeros").items()}
+    more = words_elsewhere(TUNNEL, far.spec, "routeros") | words_elsewhere(SESSION, spec, "routeros")
+    words |= {word: _quoted(value) for word, value in more.items()}
     return " ".join(["/interface l2tp-ether add", *(f"{word}={value}" for word, value in words.items()), "disabled=no"])
 
 

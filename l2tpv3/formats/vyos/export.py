@@ -21,7 +21,7 @@ from l2tpv3.formats.mirror import (
     refuse_numbers_required,
     words_elsewhere,
 )
-from l2tpv3.model.fields import SESSION
+from l2tpv3.model.fields import SESSION, TUNNEL
 from l2tpv3.model.spec import Sublayer
 
 TOOL = "VyOS"
@@ -53,7 +53,8 @@ def tell(far: MirroredTunnel) -> Told:
             words |= {"source-port": far.spec.local_port, "destination-port": far.spec.remote_port}
         if session.mtu is not None:
             words["mtu"] = session.mtu
-        for word, value in words_elsewhere(SESSION, spec, "vyos").items():
+        more = words_elsewhere(TUNNEL, far.spec, "vyos") | words_elsewhere(SESSION, spec, "vyos")
+        for word, value in more.items():
             lines.append(f"set interfaces l2tpv3 {ifname} {word} {shlex.quote(value)}")
         lines += [f"set interfaces l2tpv3 {ifname} {word} '{value}'" for word, value in words.items()]
     if any(session.spec.sequencing.recv for session in far.sessions):
