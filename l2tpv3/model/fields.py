@@ -97,6 +97,23 @@ VLAN_ID_MAX = 4094
 MTU_MIN, MTU_MAX = 68, 65535
 """Bounds of a netdev's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
 
+DESCRIPTION = Field(
+    word="description",
+    attribute="description",
+    type="text",
+    high=255,
+    optional=True,
+    unset="none",
+    label="Description",
+    metavar="TEXT",
+    help="What people should know of it: up to 255 characters.",
+    example="Fibre of carrier A, contract 4711",
+    applied_by="record",
+    in_place=EVERY,
+    info=True,
+    elsewhere={"vyos": "description", "routeros": "comment", "networkd": "Description", "cisco": "description"},
+)
+
 TUNNEL = (
     Field(
         word="remote",
@@ -235,6 +252,7 @@ TUNNEL = (
         complete="netns",
         info=True,
     ),
+    DESCRIPTION,
 )
 """The words of a tunnel; its name is not among them: see NAME."""
 
@@ -464,6 +482,7 @@ SESSION = (
         applied_by="netdev",
         in_place=EVERY,
     ),
+    DESCRIPTION,
 )
 """The words of a session; its name is not among them: see NAME."""
 
@@ -571,6 +590,7 @@ LINK = (
         rare=True,
         in_place=EVERY,
     ),
+    DESCRIPTION,
 )
 """The words that each link has, whatever its type; neither its name (see NAME) nor its type is among them."""
 

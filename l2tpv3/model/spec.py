@@ -85,6 +85,7 @@ class TunnelSpec:
     udp_checksum: bool = True
     datapath: str = "auto"
     netns: str | None = None
+    description: str | None = None
 
     def __post_init__(self) -> None:
         ids.parse_name(self.name, "tunnel name")
@@ -147,6 +148,7 @@ class SessionSpec:
     addresses: tuple[IPInterface, ...] = ()
     bridge: str | None = None
     up: bool = True
+    description: str | None = None
 
     def __post_init__(self) -> None:
         ids.parse_name(self.name, "session name")

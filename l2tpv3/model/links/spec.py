@@ -35,6 +35,7 @@ class LinkSpec:
     mtu: int | None = None
     addresses: tuple[IPInterface, ...] = ()
     up: bool = True
+    description: str | None = None
 
     def __post_init__(self) -> None:
         here = f"link {self.name}"
