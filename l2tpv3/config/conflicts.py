@@ -15,7 +15,10 @@ from l2tpv3.model.spec import Encap, SessionSpec
 
 
 def find_clashes(tunnels: Iterable[ReadTunnel], links: Iterable[ReadLink], findings: Findings) -> None:
-    """Note each clash at the later of the two, with the place of the earlier. The rules are those of clash.py."""
+    """Note each conflict at the later of the two, with the place of the earlier one.
+
+    The rules are those of resolve/conflicts.py.
+    """
     clashes = _Clashes(findings)
     links = list(links)
     with contextlib.suppress(EnoughError):

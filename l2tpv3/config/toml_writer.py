@@ -17,8 +17,8 @@ Pair = tuple[TunnelSpec, Sequence[SessionSpec]]
 def dump(wanted: Iterable[Desired | Pair]) -> str:
     """TOML that `load` reads as the same tunnels and links, each in their order; words in spec.py's.
 
-    A pair is stated in full, whatever is chosen when it is not given included (see wanted.py). Cookies are in it:
-    whoever writes it to a file makes that file mode 0600.
+    A pair is stated in full, whatever is chosen when it is not given included (see model/desired.py). Cookies are in
+    it: whoever writes it to a file makes that file mode 0600.
     """
     return "\n".join(block for one in wanted for block in _blocks(one))
 

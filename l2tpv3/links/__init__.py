@@ -1,1 +1,1 @@
-"""Netdevs that are layered over others: bridge, bond, alias, macvlan, ipvlan, vlan. One file a type."""
+"""Links: netdevs over other netdevs (bridge, bond, alias, macvlan, ipvlan, vlan), virtual cards, and ports."""

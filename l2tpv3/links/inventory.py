@@ -1,4 +1,4 @@
-"""One look at the netdevs of all namespaces: each is listed once, when it is first asked for."""
+"""The netdevs of all namespaces at one moment: each namespace is listed once, when it is first asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _One = TypeVar("_One")
 
 
 class NetdevInventory:
-    """What is there, as of when it was first asked for. A namespace that is gone, or not ours to enter, has nothing."""
+    """The netdevs that exist. A namespace that is gone, or that we may not enter, has none."""
 
     def __init__(self) -> None:
         self._links: dict[str | None, Mapping[int, Attributes]] = {}
@@ -29,7 +29,7 @@ class NetdevInventory:
         return _kept(self._links, netns, _all_links)
 
     def states(self, netns: str | None) -> Mapping[int, NetdevState]:
-        """The same as NetdevState, with addresses."""
+        """The netdevs of a namespace as NetdevState, with addresses."""
         return _kept(self._states, netns, _all_states)
 
     def marked(self, likely: tuple[str | None, ...], mark: str, spare: str) -> tuple[str | None, Attributes] | None:
@@ -55,7 +55,7 @@ class NetdevInventory:
         return None
 
     def lacking(self, netns: str | None, ifnames: Iterable[str]) -> frozenset[str]:
-        """Those of these names that no netdev there has."""
+        """The names that no netdev of that namespace has."""
         wanted = frozenset(ifnames)
         return wanted - {one["ifname"] for one in self.links(netns).values()} if wanted else wanted
 

@@ -1,4 +1,4 @@
-"""That a link can be made, before anything is touched."""
+"""Checks that a link can be made, before anything is touched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _EXCLUSIVE = ("macvlan", "macvtap", "ipvlan", "ipvtap", "bridge", "bond", "team"
 
 
 def check_name(spec: LinkSpec, mark: str, *, ours: Iterable[str] = ()) -> None:
-    """That its netdev's name is free, or its own already. ours: names that a change is about to make or to free."""
+    """Check that the name of the link's netdev is free, or its own already.
+
+    ours: names that a change is about to make or to free.
+    """
     with LinkSocket(spec.home) as home:
         found = next((one for one in home.all().values() if one["ifname"] == spec.ifname), None)
     if found is not None and found.get("ifalias") != mark and spec.ifname not in set(ours):
@@ -30,7 +33,7 @@ def check_name(spec: LinkSpec, mark: str, *, ours: Iterable[str] = ()) -> None:
 
 
 def check_over(spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
-    """That what it is to be over is there and free. ours: netdevs that a change is about to make.
+    """Check that the netdevs beneath exist and are free. ours: netdevs that a change is about to make.
 
     Raises ConflictError (in use, with addresses), MissingError, InvalidValueError (MTU, no LACP).
     """
@@ -79,7 +82,7 @@ def _check_one(
 
 
 def _check_addresses(spec: LinkSpec, name: str, state: NetdevState) -> None:
-    """That a netdev has no address but link-local ones. name: as it is called in `over`. Raises ConflictError."""
+    """Check that a netdev has no address but link-local ones. name: as it is called in `over`. Raises ConflictError."""
     lasting = [address for address in state.addresses if not address.ip.is_link_local]
     if not lasting:
         return

@@ -23,7 +23,10 @@ _MODULES: Final[Mapping[str, str]] = {"bond": "bonding", "vlan": "8021q"}
 
 
 def link_support() -> dict[LinkType, Support]:
-    """By type. Nothing is made: loading bonding alone would make a bond0."""
+    """Whether each type of link works here, and why not.
+
+    Nothing is made: loading `bonding` alone would make a bond0.
+    """
     return {type_: _SPECIAL.get(type_, functools.partial(_netdev, type_))() for type_ in LinkType}
 
 

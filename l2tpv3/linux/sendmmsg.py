@@ -13,7 +13,7 @@ from l2tpv3.linux.slots import BATCH, Slots, address_of
 
 SOL_UDP, UDP_SEGMENT = 17, 103  # linux/udp.h, Linux 4.18
 _DONTWAIT: Final = 0x40
-_MSGHDR: Final = Struct("=QI4xQQQQI4x")  # on 64-bit machines: see inbox.py
+_MSGHDR: Final = Struct("=QI4xQQQQI4x")  # on 64-bit machines: see recvmmsg.py
 _MMSGHDR: Final = Struct("=QI4xQQQQI4xI4x")
 _IOVEC: Final = Struct("=QQ")
 _CONTROL: Final = Struct("=QiiH6x")  # struct cmsghdr, and the length of a packet

@@ -1,4 +1,4 @@
-"""Prometheus metrics of what the manager tells: the text format 0.0.4, and OpenMetrics 1.0.0.
+"""Prometheus metrics of a host's status: the text format 0.0.4, and OpenMetrics 1.0.0.
 
 Written here, as prometheus_client takes many times as long (bench/metrics). A session has the labels `tunnel` and
 `session` and no others, but for one series with what seldom changes (`_info`), to be joined with `group_left`.

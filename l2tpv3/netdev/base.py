@@ -1,4 +1,4 @@
-"""The seam to netdevs: what the manager asks of them. place.py does it by rtnetlink, memory.py in dictionaries."""
+"""The protocol for netdevs of sessions. configurator.py does it by rtnetlink, l2tpv3.testing.netdevs in memory."""
 
 from __future__ import annotations
 
@@ -39,9 +39,12 @@ class Locator(Protocol):
     def find(
         self, tunnel: TunnelSpec, session: SessionSpec, mark: str, evidence: Evidence = NO_EVIDENCE
     ) -> NetdevState | None:
-        """By its mark (Places.mark): where it belongs, in evidence.homes and the tunnel's namespace; with enough
-        evidence also in any other that has a name. Of several the one that evidence.attached tells; the newest where
-        that tells nothing. None where it can only be that of another session, see evidence.others."""
+        """Find a netdev by its owner tag (Paths.mark).
+
+        It is looked for where it belongs, in evidence.homes and the tunnel's namespace;
+        with enough evidence also in any other that has a name. Of several the one that evidence.attached tells; the
+        newest where that tells nothing. None where it can only be that of another session, see evidence.others.
+        """
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""
@@ -54,7 +57,7 @@ class NetdevConfigurator(Protocol):
     """Puts sessions' netdevs where their specs want them. Specs are resolved: `mtu` is set. Raises L2tpError."""
 
     def locator(self, *, few: bool = False) -> Locator:
-        """A fresh look at the netdevs. few: only few of them will be looked for."""
+        """A locator of netdevs as they are now. few: only few of them will be looked for."""
 
     def ifnames(self, netns: str | None) -> set[str]:
         """The names of all netdevs in a namespace. NotFoundError when there is no such namespace."""
@@ -67,14 +70,14 @@ class NetdevConfigurator(Protocol):
         ours: Collection[str] = (),
         bridges: Collection[str] = (),
     ) -> None:
-        """That the netdev can go where it is wanted, before anything is touched.
+        """Check that the netdev can go where it is wanted, before anything is touched.
 
         ours: names that are not in the way. bridges: those that will be there. Raises NotFoundError (namespace,
         bridge), ConflictError (name taken).
         """
 
     def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
-        """That a bridge does not carry the tunnel's own packets; else a session in it would be a loop.
+        """Check that a bridge does not carry the tunnel's own packets: a session in it would then be a loop.
 
         session: what an error is about. netns: where the bridge is, or is going to be. Raises ConflictError.
         """
@@ -104,13 +107,16 @@ class NetdevConfigurator(Protocol):
         """What others have configured on sessions' netdevs, by their marks; of those that are there."""
 
     def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: ForeignSettings) -> list[str]:
-        """Configure that again on a session's netdev, which is in its place. Gives what could not be, in words."""
+        """Configure these settings again on a session's netdev. Returns those that could not be, in words."""
 
     def mark_again(self, tunnel: TunnelSpec, session: SessionSpec, old: str, new: str) -> None:
-        """Put another mark on the netdev that has the old one, if there is one."""
+        """Replace the owner tag of the netdev that has the old one, if there is one."""
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
-        """Mark the netdev `session.ifname` in the tunnel's namespace, changing nothing else. NotFoundError."""
+        """Give the netdev `session.ifname` in the tunnel's namespace its owner tag, and change nothing else.
+
+        Raises NotFoundError.
+        """
 
     def change(
         self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None

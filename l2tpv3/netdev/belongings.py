@@ -1,4 +1,4 @@
-"""What others have configured on a netdev: read before it goes, and put back on the one that takes its place.
+"""Settings that other programs made on a netdev: read before it goes, and put back on the one that takes its place.
 
 Addresses, routes, permanent neighbours; the bridge, bond or VRF that it is a port of, with a bridge port's settings,
 VLANs and entries; sysctls. What is bound to the netdev itself can't be put back and is named: netdevs over it, tc's
@@ -20,7 +20,7 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import SessionSpec
 
 _OURS: Final = "l2tpv3 "
-"""What the aliases of our own netdevs begin with, see marks.py: who made those makes them again."""
+"""What the owner tags of our own netdevs begin with, see model/ownership.py. Whoever made those makes them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class ForeignSettings:
         }
 
     def without_setting(self, name: str) -> ForeignSettings:
-        """The same but for one of the sysctls, by its name there."""
+        """These settings without one of the sysctls, by its name."""
         return dataclasses.replace(self, sysctls={key: value for key, value in self.sysctls.items() if key != name})
 
     @classmethod
@@ -120,7 +120,10 @@ def _is_ours(thing: ConfiguredItem, session: SessionSpec, mac: str) -> bool:
 
 
 def put_back(netns: str | None, ifname: str, belongings: ForeignSettings) -> list[str]:
-    """Configure on a netdev, which is up, what another one had. What could not be, in words. Raises OSError."""
+    """Configure on a netdev, which is up, the settings of another one. Returns those that could not be, in words.
+
+    Raises OSError.
+    """
     lost = list(belongings.bound)
     with inside(netns), RouteSocket() as route:
         index = route.link(ifname).ifindex

@@ -24,7 +24,7 @@ _AT_ONCE = 32
 
 
 class RtnetlinkConfigurator:
-    """The Placer protocol over rtnetlink."""
+    """The NetdevConfigurator protocol over rtnetlink."""
 
     def __init__(self) -> None:
         self._kept = SocketCache(Netdevs)
@@ -34,11 +34,11 @@ class RtnetlinkConfigurator:
         return self._kept.open()
 
     def locator(self, *, few: bool = False) -> NetdevLocator:
-        """See Placer.locator."""
+        """See NetdevConfigurator.locator."""
         return NetdevLocator(few=few)
 
     def ifnames(self, netns: str | None) -> set[str]:
-        """See Placer.ifnames."""
+        """See NetdevConfigurator.ifnames."""
         with inside(netns):
             try:
                 return {name for _, name in socket.if_nameindex()}
@@ -53,7 +53,7 @@ class RtnetlinkConfigurator:
         ours: Collection[str] = (),
         bridges: Collection[str] = (),
     ) -> None:
-        """See Placer.check."""
+        """See NetdevConfigurator.check."""
         subject = f"session {session.name}"
         place = home(tunnel, session)
         if session.ifname not in ours and any(
@@ -65,7 +65,7 @@ class RtnetlinkConfigurator:
             raise MissingError(subject, f"no bridge {session.bridge}", remedy)
 
     def check_bridge(self, tunnel: TunnelSpec, session: str, netns: str | None, bridge: str) -> None:
-        """See Placer.check_bridge."""
+        """See NetdevConfigurator.check_bridge."""
         if not same_netns(netns, tunnel.netns):
             return
         try:
@@ -96,7 +96,7 @@ class RtnetlinkConfigurator:
         later: bool = False,
         homes: tuple[str | None, ...] = (),
     ) -> None:
-        """See Placer.place."""
+        """See NetdevConfigurator.place."""
         subject = f"session {session.name}"
         with contextlib.ExitStack() as stack:
             evidence = Evidence(tunnel.datapath, homes=homes)
@@ -126,14 +126,14 @@ class RtnetlinkConfigurator:
                 netdevs.set_addresses(ifindex, subject, session.addresses, ())
 
     def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
-        """See Placer.set_up."""
+        """See NetdevConfigurator.set_up."""
         for netns, ifnames in _by_netns(sessions).items():
             with self._kept.use(netns) as netdevs:
                 for start in range(0, len(ifnames), _AT_ONCE):
                     netdevs.set_up(ifnames[start : start + _AT_ONCE])
 
     def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, ForeignSettings]:
-        """See Placer.belongings."""
+        """See NetdevConfigurator.belongings."""
         locator = NetdevLocator(few=len(sessions) == 1)
         places: dict[str | None, dict[int, tuple[str, SessionSpec]]] = {}
         for tunnel, session, mark in sessions:
@@ -149,28 +149,28 @@ class RtnetlinkConfigurator:
         return found
 
     def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: ForeignSettings) -> list[str]:
-        """See Placer.put_back."""
+        """See NetdevConfigurator.put_back."""
         try:
             return put_back(home(tunnel, session), session.ifname, belongings)
         except OSError as error:
             raise from_errno(f"session {session.name}", "configure its netdev", error.errno or 0) from error
 
     def mark_again(self, tunnel: TunnelSpec, session: SessionSpec, old: str, new: str) -> None:
-        """See Placer.mark_again."""
+        """See NetdevConfigurator.mark_again."""
         state = NetdevLocator(few=True).find(tunnel, session, old)
         if state is not None:
             with self._kept.use(state.netns) as netdevs:
                 netdevs.change(state.ifindex, f"session {session.name}", alias=new)
 
     def mark(self, tunnel: TunnelSpec, session: SessionSpec, mark: str) -> None:
-        """See Placer.mark."""
+        """See NetdevConfigurator.mark."""
         with Netdevs(tunnel.netns) as netdevs:
             netdevs.change(session.ifname, f"session {session.name}", alias=mark)
 
     def change(
         self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
     ) -> None:
-        """See Placer.change."""
+        """See NetdevConfigurator.change."""
         subject = f"session {new.name}"
         if seen is not None:
             state = _again(seen, mark)
@@ -195,7 +195,7 @@ class RtnetlinkConfigurator:
 
 
 def _again(seen: NetdevState, mark: str) -> NetdevState | None:
-    """That netdev as it is now; None when it is gone, or marked no more."""
+    """That netdev as it is now; None when it is gone, or has no owner tag of ours any more."""
     with contextlib.suppress(NotFoundError, NotPermittedError), Netdevs(seen.netns) as netdevs:
         state = netdevs.numbered(seen.ifindex)
         if (state.alias, state.kind) == (mark, seen.kind):

@@ -1,8 +1,8 @@
 """Finds sessions' netdevs again, also after a rename or a move to another network namespace.
 
-A mark alone proves nothing: whoever is root in a network namespace, a container's user for instance, may write it on a
-netdev there. So it is believed where the record says that the netdev is. In another namespace it is believed only of a
-session that its datapath reports, and that has no netdev where it belongs, and only with further evidence.
+An owner tag alone proves nothing: whoever is root in a network namespace, a container's user for instance, may write it
+on a netdev there. So it is believed where the record says that the netdev is. In another namespace it is believed only
+of a session that its datapath reports, and that has no netdev where it belongs, and only with further evidence.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class NetdevLocator:
         return first if not evidence.others else None
 
     def _marked(self, namespaces: Iterable[str | None], mark: str) -> Iterator[NetdevState]:
-        """Those with a mark, the newest of each namespace first."""
+        """The netdevs with an owner tag, the newest of each namespace first."""
         for netns in namespaces:
             yield from reversed(self._dump(netns).get(mark, ()))
 

@@ -58,7 +58,7 @@ class Netdevs:
             return self._states([self._route.link(ifindex)])[0]
 
     def some(self, ifnames: Iterable[str]) -> list[NetdevState]:
-        """Those of the netdevs with these names that are here, with their addresses."""
+        """The netdevs with these names that exist here, with their addresses."""
         found: list[Link] = []
         with _asking("the netdevs", "find some"):
             for ifname in ifnames:

@@ -15,20 +15,20 @@ from l2tpv3.errors import from_errno
 from l2tpv3.netdev.belongings import ForeignSettings
 
 FOLDER: Final = "belongings"
-"""In the runtime directory."""
+"""Name of the folder in the runtime directory."""
 _UNFINISHED: Final = "new"
 _SIZE_MAX: Final = 64 << 20
 """Bytes of a file that is still read: a netdev with a hundred thousand routes."""
 
 
 class ForeignSettingsStore:
-    """What is kept of sessions' netdevs, by the names of tunnel and session."""
+    """The settings that are kept of sessions' netdevs, by the names of tunnel and session."""
 
     def __init__(self, runtime: Path) -> None:
         self._folder = runtime / FOLDER
 
     def names(self) -> set[tuple[str, str]]:
-        """Of what something is kept."""
+        """The sessions of whose netdevs settings are kept."""
         try:
             found = [path.name.split("@") for path in self._folder.iterdir()]
         except OSError:
@@ -52,7 +52,7 @@ class ForeignSettingsStore:
             raise from_errno(str(path), "write this file", error.errno or 0) from error
 
     def get(self, tunnel: str, session: str) -> list[ForeignSettings]:
-        """What is kept, of each netdev that the session has had; nothing of a file that is not ours."""
+        """The settings that are kept of each netdev that the session has had. A file that is not ours is ignored."""
         try:
             with self._path(tunnel, session).open("rb") as file:
                 return [ForeignSettings.from_words(one) for one in json.loads(file.read(_SIZE_MAX))]
@@ -60,7 +60,7 @@ class ForeignSettingsStore:
             return []
 
     def forget(self, tunnel: str, session: str) -> None:
-        """It is put back, or nothing is to get it any more."""
+        """Delete what is kept of a session: it is put back, or nothing is to get it any more."""
         for path in (self._path(tunnel, session), self._folder / _UNFINISHED):
             with contextlib.suppress(OSError):
                 path.unlink()

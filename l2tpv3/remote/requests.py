@@ -1,4 +1,4 @@
-"""What all that asks a service has in common: paths, headers, and how answers and refusals are read."""
+"""Requests to a service: paths, headers, and how answers and errors are read."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def understood(client: Client) -> Iterator[None]:
 
 
 def read_change(client: Client, answer: Answer) -> ChangeResult:
-    """What came of a change of one thing."""
+    """The result of a change of one tunnel, session or link."""
     with understood(client):
         change = answer.document["change"]
         return ChangeResult(recreated=change["recreated"], why=change["why"], lost=tuple(change.get("lost", ())))

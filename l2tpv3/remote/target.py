@@ -1,4 +1,4 @@
-"""Which host a command is for, and what lets it in there: --host, the environment, ~/.config/l2tpv3/hosts.toml."""
+"""Finds the service of a command, and the credentials for it: --host, the environment, ~/.config/l2tpv3/hosts.toml."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _read_token(file: str) -> str:
 
 
 def _check_token(token: str, what: str) -> str:
-    """Without ever showing it: that it can be put into a header."""
+    """Check that a token can be put into a header. Errors never show it."""
     if not token.isascii() or not token.isprintable() or not token or " " in token:
         raise InvalidValueError(what, "holds no token", "`l2tpctl token add` at the service prints one")
     return token

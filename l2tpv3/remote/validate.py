@@ -1,4 +1,4 @@
-"""Words to be sent: parsed and checked here, so that what can't be meant is told as it is on the host itself."""
+"""Parses and checks words before they are sent, so that wrong ones are reported as on the host itself."""
 
 from __future__ import annotations
 

@@ -376,7 +376,10 @@ class TunnelResolver:
             self._check_place(record, old, spec)
 
     def _check_place(self, record: TunnelRecord, old: SessionRecord | None, spec: SessionSpec) -> None:
-        """See Placer.check. A session that is not there may lack its bridge or namespace, where that is allowed."""
+        """See NetdevConfigurator.check.
+
+        A session that is not there may lack its bridge or namespace, where that is allowed.
+        """
         try:
             self._placer.check(record.spec, spec, ours=self._ours(record, spec), bridges=self._bridges)
         except MissingError:

@@ -1,1 +1,1 @@
-"""The processes without privileges that carry the packets: how they are started, asked and ended."""
+"""Workers, the processes without privileges that move frames: how they are started, asked and ended."""

@@ -1,4 +1,4 @@
-"""Errors about workers."""
+"""The error about a worker that does not answer."""
 
 from __future__ import annotations
 

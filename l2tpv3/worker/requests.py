@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 class Handlers(Protocol):
-    """What carries things for a worker."""
+    """Handles the operations of one kind of thing, tunnels or virtual cards."""
 
     @property
     def operations(self) -> Mapping[str, Operation]:

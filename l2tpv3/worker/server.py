@@ -66,7 +66,7 @@ class Server:
         self._connections.add(_Connection(connection, self._loop, self._requests, self))
 
     def dropped(self, connection: _Connection) -> None:
-        """A connection is closed."""
+        """Note that a connection is closed."""
         self._connections.discard(connection)
         self.check_ending()
 

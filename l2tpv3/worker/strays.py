@@ -27,7 +27,7 @@ _PATIENCE_S: Final = 5.0
 
 
 class Stray(NamedTuple):
-    """One of them. proven: whether it is known to be ours; else it only looks like it.
+    """A worker without a control socket. proven: whether it is known to be ours, or only looks like it.
 
     netdevs: the present names of its TAPs; None where that can't be told.
     """
@@ -38,7 +38,7 @@ class Stray(NamedTuple):
     netdevs: frozenset[str] | None
 
     def fault(self) -> WorkerError:
-        """The error about it."""
+        """The error that tells the user about this worker."""
         problem = f"has lost its control socket {self.path}: it moves frames, but can't be asked for anything"
         if self.proven:
             remedy = "`l2tpctl restore` ends it and another one takes its netdevs over, which takes a moment"

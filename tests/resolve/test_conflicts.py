@@ -1,4 +1,4 @@
-"""What clash.py lets be side by side can be, and what it refuses the kernel would refuse too."""
+"""What conflicts.py allows side by side works, and what it refuses the kernel would refuse too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map of a network namespace's sessions whose packets are of one IP version; see entry.py for what is in it.
+"""The map of a network namespace's sessions over one IP version. session_entry.py has what is in it.
 
 It has no name that it could be opened by: it lives as long as programs use it, and is found by way of them.
 """

@@ -5,19 +5,20 @@ How it is put together
 Two kinds of process, with a wall between them:
 
     l2tpctl, the API … (root)                              worker (no privilege at all)
-    datapath.py   the Datapath protocol                    worker.py     start, drop everything, run
-    workers.py    find and start workers                   privilege.py  the drop; seccomp.py what is left of the kernel
-    client.py     one worker's control socket   ──JSON──▶  server.py     connections; requests.py what they ask for
-    strays.py     workers without a socket                 program.py    which program this is
-                            protocol.py: what both sides may say
-    sockets.py    UDP and raw-IP sockets        ──fds───▶  carrier.py    one socket: packets in, to the right session
-    netdev.py     TAPs: make, mark, adopt       ──fds───▶  session.py    one session: frames out, frames in order
-    threaded.py   has the kernel merge for them            outlet.py     many packets out with one call
-                                                           outbox.py     many that the kernel does not cut
-                                                           inbox.py      many in with one call
-                                                           batch.py      where frames lie, headers made once
-                                                           loop.py       epoll and timers
-                                                           port.py       the netdev's side that the worker reads
+    here: datapath.py    the Datapath protocol                 l2tpv3/worker_process.py: start, drop everything, run
+    l2tpv3/worker/:                                            l2tpv3/worker/:
+        pool.py          find and start workers                    sandbox/        what is dropped
+        client.py        one worker's control socket  ──JSON──▶    server.py       connections
+        strays.py        workers without a socket                  requests.py     what they ask for
+        program.py       which program this is                     loop.py         epoll and timers
+                              protocol.py: what both sides may say
+    here:                                                      here: handlers.py   what a worker does when asked
+        tunnel_socket.py UDP and raw-IP sockets       ──fds───▶    forwarding/
+        tap.py           TAPs: make, tag, adopt       ──fds───▶      receiver.py   packets in, to the right session
+    l2tpv3/linux/napi.py has the kernel merge for them               session.py    frames out, frames in order
+                                                                     sender.py     many packets out with one call
+                                                                     buffers.py    where frames lie, headers made once
+                                                                     tap_port.py   the netdev's side
 
 - The privileged side opens what needs privilege (a TAP for each session, a socket for each tunnel, in their network
   namespaces) and hands the open files to a worker over RUNTIME/worker-N.sock. It parses nothing from the network.

@@ -2,7 +2,7 @@
 
 A script is not run: what depends on variables is an error, conditions are taken to be true, loops to run once; `ip
 l2tp del` undoes what was added above it. What `sh -x` printed is taken as well. /etc/network/interfaces and systemd's
-units are translated to commands first. Grammar: iproute2.py for `ip l2tp`, iproute2_netdev.py for the rest.
+units are translated to commands first. Grammar: command.py for `ip l2tp`, netdev.py for the rest.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """systemd-networkd's .netdev files of kinds l2tp and bridge, in, with the .network files that match their netdevs.
 
-Sources: as of networkd.py; systemd.syntax(7). Files may also be concatenated: [NetDev] or [Match] begins the next one.
+Sources: as of export.py; systemd.syntax(7). Files may also be concatenated: [NetDev] or [Match] begins the next one.
 Of the .network files that match a netdev the first by name is applied, as networkd does. Where a session's netdev has
 none it is taken to be up all the same: the file may just not be at hand.
 """

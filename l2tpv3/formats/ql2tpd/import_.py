@@ -1,4 +1,4 @@
-"""go-l2tp's ql2tpd configuration, in. See ql2tpd.py for the sources."""
+"""go-l2tp's ql2tpd configuration, in. See export.py for the sources."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """MikroTik RouterOS's `/export`, in: unmanaged l2tp-ether interfaces, the bridges that they are ports of, addresses.
 
-Source: as of routeros.py; RouterOS manual, "Configuration Management" (the form of an export) and "Bridging and
+Source: as of export.py; RouterOS manual, "Configuration Management" (the form of an export) and "Bridging and
 Switching" (horizon: ports of one number don't forward to each other).
 """
 

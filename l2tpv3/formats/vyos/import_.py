@@ -1,6 +1,6 @@
 """VyOS's l2tpv3 interfaces, in: `set` commands, or the form with braces that `show` prints and config.boot has.
 
-Sources: as of vyos.py; VyOS 1.3 and older say local-ip, remote-ip, source-port and destination-port.
+Sources: as of export.py; VyOS 1.3 and older say local-ip, remote-ip, source-port and destination-port.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""How links are made: each of these knows one way."""
+"""How links are made: one module for each way."""

@@ -1,4 +1,4 @@
-"""The seam to what makes links: netdevs of the kernel's, virtual cards in user space, ports."""
+"""The protocol of what makes links: netdevs of the kernel, virtual cards in user space, ports."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from l2tpv3.model.links.spec import Below, LinkSpec
 
 
 class LinkBackend(Protocol):
-    """Makes links of some types. mark: whose it is (marks.py). below: of everything in `over`. Raises L2tpError."""
+    """Makes links of some types.
+
+    mark: the link's owner tag. below: the netdev of each name in `over`. Raises L2tpError.
+    """
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
-        """That it can be made, before anything is touched.
+        """Check that the link can be made, before anything is touched.
 
         ours: names of netdevs that a change is about to make or to free. Raises ConflictError (a name taken, a netdev
         in use or with addresses), MissingError, InvalidValueError.
         """
 
     def make(self, spec: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """Make it whole, or nothing. mac: its own address, None for the kernel's choice."""
+        """Make the link completely, or nothing. mac: its own address, None for the kernel's choice."""
 
     def change(self, old: LinkSpec, new: LinkSpec, below: Below, mark: str, mac: str | None) -> None:
-        """Change it in place to what `new` says. Raises NotFoundError when it is gone."""
+        """Change the link in place to what `new` says. Raises NotFoundError when it is gone."""
 
     def find(self, spec: LinkSpec, mark: str, sight: NetdevInventory | None = None) -> LinkState | None:
         """The link as it is now; None when it is not there. sight: a look that others share; None is one of its own."""
 
     def lacking(self, spec: LinkSpec, ifnames: Iterable[str], sight: NetdevInventory) -> frozenset[str]:
-        """Those of these netdevs that are not there to be over."""
+        """The names of netdevs beneath that do not exist."""
 
     def remove(self, spec: LinkSpec, mark: str) -> None:
-        """Remove it; one that is gone is fine."""
+        """Remove the link. It is no error when it is gone."""
 
 
 @runtime_checkable
@@ -51,14 +54,14 @@ class Relays(Protocol):
 
 
 class LinkBackends:
-    """What makes links of each type on one host. runtime: its run-time directory."""
+    """The backends of all types on one host. runtime: its run-time directory."""
 
     def __init__(self, runtime: Path) -> None:
         self._runtime = runtime
         self._made: dict[str, LinkBackend] = {}
 
     def __call__(self, spec: LinkSpec) -> LinkBackend:
-        """What makes links of that type; imported when it is first asked for."""
+        """The backend of that type, which is imported when it is first needed."""
         name = {LinkType.PORT: "port", LinkType.VNIC: "vnic"}.get(spec.type, "netdev")
         if name not in self._made:
             self._made[name] = self._make(name)

@@ -1,4 +1,4 @@
-"""Makes, finds, changes and removes links that are netdevs of the kernel's."""
+"""Makes, finds, changes and removes links that are netdevs of the kernel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ETHERNET_MTU = 1500  # a bridge's that has no members
 
 
 class NetdevBackend:
-    """The LinkBackend of those types that are netdevs of the kernel's."""
+    """The LinkBackend of the types that are netdevs of the kernel."""
 
     def check(self, spec: LinkSpec, below: Below, mark: str, *, ours: Iterable[str] = ()) -> None:
         """See LinkBackend.check."""
@@ -201,7 +201,7 @@ def find_netdev(
 
 
 def spare_name(mark: str) -> str:
-    """A netdev's name until it is marked."""
+    """The name of a netdev until it has its owner tag."""
     return f"l2link{zlib.crc32(mark.encode()):08x}"
 
 
@@ -222,7 +222,7 @@ def _fit_members(home: LinkSocket, index: int, spec: LinkSpec, below: Below) -> 
 
 
 def _fitting_mtu(home: LinkSocket, spec: LinkSpec, below: Below) -> int | None:
-    """What is beneath allows; None where that is not there."""
+    """The MTU that the netdevs beneath allow; None where they do not exist."""
     with contextlib.nullcontext(home) if spec.options.loose else LinkSocket(spec.over_netns) as beneath:
         ifnames = {below[name] for name in spec.over}
         there = [one["mtu"] for one in beneath.all().values() if one["ifname"] in ifnames]

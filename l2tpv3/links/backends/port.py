@@ -89,7 +89,7 @@ class PortBackend:
 
 
 def _wire(socket: LinkSocket, spec: LinkSpec, below: Below, mark: str) -> list[Attributes]:
-    """Do what is not done of it, and give its two ends.
+    """Complete a port, and return its two ends.
 
     A filter comes first, by which it is found when this is interrupted, the other one last: with both it is whole.
     """
@@ -117,7 +117,7 @@ def _wire(socket: LinkSocket, spec: LinkSpec, below: Below, mark: str) -> list[A
 
 
 def _is_half(links: Mapping[int, Attributes], wired: Mapping[int, Redirect]) -> bool:
-    """Whether only some of it is done, or was undone, though both ends are there."""
+    """Whether only some filters of the port are there, though both ends are."""
     targets = [one.target for one in wired.values()]
     if len(wired) == 1:
         return targets[0] in links
@@ -137,7 +137,7 @@ def _follows(spec: LinkSpec) -> bool:
 
 
 def _told(spec: LinkSpec, ends: Sequence[Attributes]) -> Iterator[str]:
-    """What is to be known of its two ends."""
+    """Notes about the two ends."""
     silent = [one["ifname"] for one in ends if one["flags"] & UP and not one["flags"] & CARRIER]
     for one in ends:
         if not one["flags"] & UP:
@@ -146,7 +146,10 @@ def _told(spec: LinkSpec, ends: Sequence[Attributes]) -> Iterator[str]:
 
 
 def _priority(mark: str) -> int:
-    """A filter's priority, which is all of it that we can choose: 16 bits, never 0."""
+    """The priority of the port's filters, which tells whose they are: 16 bits, never 0.
+
+    Nothing else of a filter can be chosen.
+    """
     return zlib.crc32(mark.encode()) % 0xFFFE + 1
 
 

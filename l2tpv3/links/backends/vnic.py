@@ -198,7 +198,7 @@ class VnicBackend:
 
 
 def _only(files: list[int], pid: int) -> int:
-    """The one file that a worker gave back. Raises WorkerError when it is not one."""
+    """The one open file that a worker gave back. Raises WorkerError when there is not exactly one."""
     if len(files) == 1:
         return files[0]
     for fd in files:
@@ -298,6 +298,6 @@ def _nic(netns: str | None, nic: Sequence[int], sight: NetdevInventory) -> Attri
 
 
 def _mtu_of(spec: LinkSpec, below: Below) -> int:
-    """What its NIC allows."""
+    """The MTU that the NIC allows."""
     with LinkSocket(spec.over_netns) as beneath:
         return int(beneath.named(below[spec.over[0]])["mtu"])

@@ -1,4 +1,4 @@
-"""Which types of link are netdevs of the kernel's, and what knows how to make each."""
+"""The types of link that are netdevs of the kernel, each with its Kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS: Mapping[LinkType, Kind[Any]] = {
 
 
 def kind_of(spec: LinkSpec) -> Kind[Any]:
-    """What knows how to make its netdev. KeyError for one that has none."""
+    """The Kind of a link's type. Raises KeyError for a type that has no netdev of the kernel."""
     return _KINDS[spec.type]
 
 

@@ -1,4 +1,4 @@
-"""The seam to a type of link that is a netdev of the kernel's: what to ask rtnetlink for, how to read its answer."""
+"""The protocol of a type of link that is a netdev of the kernel: what to ask rtnetlink for, how to read its answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Attributes = dict[str, Any]
 
 
 class Kind(Generic[Own]):
-    """One type.
+    """One type of link.
 
     driver: IFLA_INFO_KIND. members_down: what it is over has to be down when it joins. Where that is loose, they are
     its members (IFLA_MASTER), else it lies on it (IFLA_LINK).
@@ -25,11 +25,11 @@ class Kind(Generic[Own]):
     members_down: ClassVar[bool] = False
 
     def attributes(self, spec: LinkSpec, options: Own) -> Attributes:
-        """What to make it with, and to set when `options` change."""
+        """The attributes to make the netdev with, and to set when `options` change."""
         return {}
 
     def made_with(self, spec: LinkSpec, options: Own) -> Attributes:
-        """What can only be said when it is made."""
+        """The attributes that can only be given when the netdev is made."""
         return {}
 
     def reset_with(self, info: Mapping[str, Any], options: Own) -> Attributes:
@@ -37,7 +37,7 @@ class Kind(Generic[Own]):
         return {}
 
     def member_attributes(self, options: Own, member: str) -> Attributes:
-        """What to set of a member as such; member: as in LinkSpec.over."""
+        """The attributes to set of a member. member: as in LinkSpec.over."""
         return {}
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:

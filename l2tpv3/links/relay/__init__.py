@@ -1,1 +1,1 @@
-"""What a worker does for a virtual card."""
+"""The worker's side of virtual cards."""

@@ -4,8 +4,8 @@ Both sides speak struct virtio_net_hdr (linux/virtio_net.h): a frame that is lon
 checksum is not there yet, goes from one to the other with the note that says so, and the kernel finishes it where it
 leaves. So nothing has to be known of a frame here but to whom it goes.
 
-From the NIC come frames that the kernel has picked out already (links/vnic.py), through two sockets: the tag of a VLAN
-is taken out by the kernel and told beside the frame, which is asked for only where there is one.
+From the NIC come frames that the kernel has picked out already (links/backends/vnic.py), through two sockets: the tag
+of a VLAN is taken out by the kernel and told beside the frame, which is asked for only where there is one.
 
 A receive ring (PACKET_MMAP) was tried: it saves a copy, but its slots have to be as large as the largest frame, so that
 few fit, and a burst of small ones finds it full.
@@ -59,7 +59,9 @@ class Card:
         self.rx_packets = self.rx_errors = self.rx_dropped = self.tx_packets = self.tx_errors = 0
 
     def meet(self, neighbours: dict[bytes, Card]) -> None:
-        """These are on the same NIC, by their MAC addresses, itself among them: a shared dict."""
+        """Take the cards on the same NIC by their MAC addresses: a dict that all of them share, and in which this card
+        is, too.
+        """
         self._neighbours = neighbours
 
     def from_nic(self, _events: int) -> None:

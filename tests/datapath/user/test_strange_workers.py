@@ -251,7 +251,7 @@ def test_a_process_that_only_looks_like_a_worker_is_never_ended(ends: tuple[End,
     """Anybody can start such a command line; and another host's runtime directory may have the same path."""
     a, _ = ends
     a.host.runtime_dir.mkdir()
-    program = tmp_path / "l2tpv3/worker/process.py"
+    program = tmp_path / "l2tpv3/worker_process.py"
     program.parent.mkdir(parents=True)
     program.write_text("import time; print('runs', flush=True); time.sleep(60)\n")
     command = [sys.executable, "-I", "-S", str(program), str(a.host.runtime_dir / "worker-0")]
