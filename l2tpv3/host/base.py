@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from l2tpv3.model.desired import Desired
-from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import ChangeResult, OnStep, StepText, Tell
-from l2tpv3.model.status import SessionStatus, TunnelStatus
-from l2tpv3.store.database import AuditEntry
-
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.pcapng import Statistics
+    from l2tpv3.model.desired import Desired
+    from l2tpv3.model.links.status import LinkStatus
+    from l2tpv3.model.progress import ChangeResult, OnStep, StepText, Tell
+    from l2tpv3.model.status import SessionStatus, TunnelStatus
+    from l2tpv3.store.database import AuditEntry
     from l2tpv3.watch.diff import Event
 
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.model.absent import no_link
-from l2tpv3.model.links.joined import link_status
 from l2tpv3.model.links.record import Links
-from l2tpv3.model.links.status import LinkStatus
-from l2tpv3.model.progress import ChangeResult
-from l2tpv3.resolve.change import EditLink, LinkCheck, Verb
 from l2tpv3.store.database import Recorded, Store
 
 if TYPE_CHECKING:
+    from l2tpv3.model.links.status import LinkStatus
+    from l2tpv3.model.progress import ChangeResult
     from l2tpv3.reconcile.reconciler import Reconciler
+    from l2tpv3.resolve.change import LinkCheck
 
 
 class ManagedLinks:
@@ -51,11 +50,15 @@ class ManagedLinks:
         unfinished: Collection[str] = pending.target.links if pending and pending.deadline is None else ()
         if not links:
             return []
+        from l2tpv3.model.links.joined import link_status
+
         seen = self._reconciler().links.seen(links)
         return [link_status(record, seen, unfinished) for _, record in sorted(links.items())]
 
     def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
         """Make a link and put it on record; when that fails nothing is left of it."""
+        from l2tpv3.resolve.change import EditLink, Verb
+
         self._reconciler().change(EditLink(verb=Verb.ADD, name=name, words=words, transient=transient))
         return self.get(name)
 
@@ -63,14 +66,20 @@ class ManagedLinks:
         self, name: str, words: Mapping[str, Any], *, transient: bool | None = None, check: LinkCheck | None = None
     ) -> ChangeResult:
         """Make a link, or change it to what the words say, whatever it was. Words left out take their default."""
+        from l2tpv3.resolve.change import EditLink, Verb
+
         change = EditLink(verb=Verb.PUT, name=name, words=words, transient=transient, check=check)
         return self._reconciler().change(change).link_result(name)
 
     def set(self, name: str, words: Mapping[str, Any], *, check: LinkCheck | None = None) -> ChangeResult:
         """Change a link, in place where that can be; None resets a word."""
+        from l2tpv3.resolve.change import EditLink, Verb
+
         change = EditLink(verb=Verb.SET, name=name, words=words, check=check)
         return self._reconciler().change(change).link_result(name)
 
     def delete(self, name: str, *, check: LinkCheck | None = None) -> None:
         """Remove a link. The netdevs beneath stay."""
+        from l2tpv3.resolve.change import EditLink, Verb
+
         self._reconciler().change(EditLink(verb=Verb.DELETE, name=name, check=check))

@@ -11,30 +11,30 @@ from l2tpv3.errors import ExistsError
 from l2tpv3.host.links import ManagedLinks
 from l2tpv3.linux.filelock import held
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
-from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
-from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.link_key import beneath, is_link_key, link_key, link_of
 from l2tpv3.model.links.record import FollowingPort, following_ports
-from l2tpv3.model.progress import ChangeResult, OnStep, RestoreEvent, RestoreOutcome, Tell
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.model.spec import CircuitKey
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.paths import Paths
 from l2tpv3.reconcile.observer import Observer
-from l2tpv3.resolve.change import ApplyAll, EditSession, EditTunnel, SessionCheck, TunnelCheck, Verb
 from l2tpv3.store.database import AuditEntry, Recorded, Store
 from l2tpv3.store.journal import Renaming
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.recorder import Recording
+    from l2tpv3.model.desired import Desired
+    from l2tpv3.model.host_status import HostStatus
     from l2tpv3.model.links.options import LinkType
+    from l2tpv3.model.progress import ChangeResult, OnStep, Tell
     from l2tpv3.plan.result import Outcome
     from l2tpv3.reconcile.confirm import Confirmation
     from l2tpv3.reconcile.link_executor import BackendOf
     from l2tpv3.reconcile.reconciler import Reconciler
     from l2tpv3.reconcile.refresh import Refresher
+    from l2tpv3.resolve.change import SessionCheck, TunnelCheck
     from l2tpv3.watch.diff import Event
 
 _HAVE_WORKERS = ("user", "ebpf")  # datapaths whose netdevs outlive what carries them
@@ -97,6 +97,8 @@ class Manager:
 
     def look(self, *, netns: str | None = None) -> HostStatus:
         """Tunnels and links at one moment; netns as for `tunnels`. Links cost nothing where there are none."""
+        from l2tpv3.model.host_status import HostStatus
+
         recorded = self._store.load()
         return HostStatus(tunnels=self._tunnels(recorded, netns), links=self.links.among(recorded))
 
@@ -171,6 +173,8 @@ class Manager:
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+        from l2tpv3.model.desired import DesiredLink, DesiredTunnel
+
         recorded = self._store.load()
         records = recorded.tunnels
         for name in names:
@@ -199,6 +203,8 @@ class Manager:
 
         transient: it does not survive a reboot.
         """
+        from l2tpv3.resolve.change import EditTunnel, Verb
+
         change = EditTunnel(verb=Verb.ADD, name=name, words=words, transient=transient)
         return self._status_after(self._reconciler.change(change), name)
 
@@ -209,6 +215,8 @@ class Manager:
 
         Words left out take their default; `id` and ports keep their values. transient: None leaves that as it is.
         """
+        from l2tpv3.resolve.change import EditTunnel, Verb
+
         change = EditTunnel(verb=Verb.PUT, name=name, words=words, transient=transient, check=check)
         return self._reconciler.change(change).tunnel_result(name)
 
@@ -217,11 +225,15 @@ class Manager:
 
         What has its default keeps to that, which for `udp-checksum` is another one with another datapath or peer.
         """
+        from l2tpv3.resolve.change import EditTunnel, Verb
+
         change = EditTunnel(verb=Verb.SET, name=name, words=words, check=check)
         return self._reconciler.change(change).tunnel_result(name)
 
     def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
+        from l2tpv3.resolve.change import EditTunnel, Verb
+
         self._reconciler.change(EditTunnel(verb=Verb.DELETE, name=name, check=check))
 
     def rename_tunnel(self, name: str, new: str) -> None:
@@ -236,6 +248,8 @@ class Manager:
 
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
         """Make a session and its netdev, and put it on record; when that fails nothing is left of it."""
+        from l2tpv3.resolve.change import EditSession, Verb
+
         outcome = self._reconciler.change(EditSession(verb=Verb.ADD, tunnel=tunnel, name=name, words=words))
         return self._status_after(outcome, tunnel, name).sessions[0]
 
@@ -246,6 +260,8 @@ class Manager:
 
         Words left out take their default; `id`, `ifname` and cookies keep their value.
         """
+        from l2tpv3.resolve.change import EditSession, Verb
+
         change = EditSession(verb=Verb.PUT, tunnel=tunnel, name=name, words=words, check=check)
         return self._reconciler.change(change).tunnel_result(tunnel, name)
 
@@ -256,11 +272,15 @@ class Manager:
 
         None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
         """
+        from l2tpv3.resolve.change import EditSession, Verb
+
         change = EditSession(verb=Verb.SET, tunnel=tunnel, name=name, words=words, check=check)
         return self._reconciler.change(change).tunnel_result(tunnel, name)
 
     def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
         """Remove a session and its netdev; it is true when this returns."""
+        from l2tpv3.resolve.change import EditSession, Verb
+
         self._reconciler.change(EditSession(verb=Verb.DELETE, tunnel=tunnel, name=name, check=check))
 
     def _status_after(self, outcome: Outcome, tunnel: str, session: str | None = None) -> TunnelStatus:
@@ -275,6 +295,8 @@ class Manager:
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Outcome:
         """What `apply` would do now. Touches nothing."""
+        from l2tpv3.resolve.change import ApplyAll
+
         return self._reconciler.preview(ApplyAll(wanted=tuple(wanted), prune=prune))
 
     def apply(
@@ -292,6 +314,8 @@ class Manager:
         each step before it is taken. may_wait: what can't be made yet, for want of a route, an address, a namespace, a
         bridge or a NIC, goes on record as well; see Outcome.waiting. `restore` or `watch` makes it later.
         """
+        from l2tpv3.resolve.change import ApplyAll
+
         change = ApplyAll(wanted=tuple(wanted), prune=prune, may_wait=may_wait)
         return self._reconciler.change(change, confirm_s=confirm_s, on_step=on_step)
 
@@ -348,6 +372,7 @@ class Manager:
         leaves alone what `down` stopped, and names that are on record no more. Gives the names of what was brought
         back. Raises the first error, after all the others have been tried.
         """
+        from l2tpv3.model.progress import RestoreEvent, RestoreOutcome
         from l2tpv3.reconcile.restore import Restorer
 
         self._confirmation.expire()

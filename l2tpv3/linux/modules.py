@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 NEEDED = ("l2tp_netlink", "l2tp_eth")
 """What every tunnel with ethernet pseudowires needs; l2tp_ip or l2tp_ip6 comes on top for encapsulation in IP."""
@@ -50,6 +51,9 @@ def load(module: str) -> str:
     """Load `module` unless it is there. Empty when it is there now; else one line: why not; what to do."""
     if loaded(module):
         return ""
+    import shutil
+    import subprocess
+
     release = platform.release()
     program = shutil.which("modprobe", path=f"{os.environ.get('PATH', '')}:{_PROGRAM_PATH}")
     if program is None:
@@ -73,6 +77,9 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
     One that the kernel does not let go of (state D) is not waited for either. Raises OSError, TimeoutExpired.
     """
+    import signal
+    import subprocess
+
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -94,6 +101,8 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 def _forbidden(program: str, module: str) -> str:
     """The line of modprobe's configuration that keeps `module` from being loaded, or nothing."""
+    import subprocess
+
     try:
         shown = _run([program, "--showconfig"])
     except (OSError, subprocess.TimeoutExpired):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import NetdevState
-from l2tpv3.netdev.belongings import ForeignSettings
+
+if TYPE_CHECKING:
+    from l2tpv3.netdev.belongings import ForeignSettings
 
 LINK_FIELDS = frozenset({"mtu", "mac", "netns", "addresses", "bridge", "up", "ifname"})
 """SessionSpec fields that concern the netdev alone: no datapath has to know them, but for `mtu` and `ifname`."""

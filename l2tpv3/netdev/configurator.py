@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from l2tpv3.errors import ConflictError, MissingError, NotFoundError, NotPermittedError, RefusedError, from_errno
 from l2tpv3.linux.netlink.socket_cache import SocketCache
@@ -14,10 +15,12 @@ from l2tpv3.linux.netns import inside, same_netns
 from l2tpv3.model.spec import SessionSpec, TunnelSpec, as_seen, home
 from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import Evidence
-from l2tpv3.netdev.belongings import ForeignSettings, put_back, read
 from l2tpv3.netdev.locator import NetdevLocator
 from l2tpv3.netdev.netdevs import Netdevs
 from l2tpv3.netdev.underlay import way_through
+
+if TYPE_CHECKING:
+    from l2tpv3.netdev.belongings import ForeignSettings
 
 _AT_ONCE = 32
 """Netdevs that are set up by one call: their acknowledgements fit into a socket's buffer."""
@@ -139,6 +142,8 @@ class RtnetlinkConfigurator:
         for tunnel, session, mark in sessions:
             if (state := locator.find(tunnel, session, mark)) is not None:
                 places.setdefault(state.netns, {})[state.ifindex] = mark, session
+        from l2tpv3.netdev.belongings import read
+
         found: dict[str, ForeignSettings] = {}
         for netns, netdevs in places.items():
             try:
@@ -150,6 +155,8 @@ class RtnetlinkConfigurator:
 
     def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: ForeignSettings) -> list[str]:
         """See NetdevConfigurator.put_back."""
+        from l2tpv3.netdev.belongings import put_back
+
         try:
             return put_back(home(tunnel, session), session.ifname, belongings)
         except OSError as error:

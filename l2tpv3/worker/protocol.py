@@ -9,7 +9,6 @@ A worker parses frames from the network and may be taken over: to the privileged
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -82,7 +81,7 @@ def one_of(*words: str) -> Check:
 
 def cookie(value: Any) -> None:
     """0, 4 or 8 bytes in hex. What it is stays out of the error, which a log may keep: it is a secret."""
-    if type(value) is not str or len(value) not in (0, 8, 16) or not set(value) <= set(string.hexdigits):
+    if type(value) is not str or len(value) not in (0, 8, 16) or not set(value) <= set("0123456789abcdefABCDEF"):
         raise BadFieldError("is no cookie of 0, 4 or 8 bytes in hex")
 
 

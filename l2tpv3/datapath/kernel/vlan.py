@@ -17,9 +17,7 @@ import errno
 import zlib
 
 from l2tpv3.errors import ConflictError, L2tpError, UnavailableError, from_errno
-from l2tpv3.linux.netlink import tc
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
-from l2tpv3.linux.netlink.tc import Side
 from l2tpv3.model.spec import MTU_MAX, Egress, SessionSpec, TunnelSpec
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
@@ -64,6 +62,9 @@ def complete(tunnel: TunnelSpec, session: SessionSpec) -> None:
 
 
 def _filter(route: RouteSocket, ifindex: int, vlan: int) -> None:
+    from l2tpv3.linux.netlink import tc
+    from l2tpv3.linux.netlink.tc import Side
+
     route.make(tc.NEW_QDISC, tc.clsact(ifindex))
     for one in (
         tc.let_pass(ifindex, Side.EGRESS, 1, vlan),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -138,6 +137,8 @@ def derived_mac(host: str, name: str) -> str:
 
     host: any text that no other host has.
     """
+    import hashlib
+
     digest = bytearray(hashlib.sha256(f"l2tpv3 link {host} {name}".encode()).digest()[:6])
     digest[0] = digest[0] & 0xFC | 0x02
     return digest.hex(":")
