@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.model.absent import no_link
-from l2tpv3.model.links.record import Links
 from l2tpv3.store.database import Recorded, Store
 
 if TYPE_CHECKING:
+    from l2tpv3.model.links.record import Links
     from l2tpv3.model.links.status import LinkStatus
     from l2tpv3.model.progress import ChangeResult
     from l2tpv3.reconcile.reconciler import Reconciler

@@ -12,7 +12,6 @@ from l2tpv3.host.links import ManagedLinks
 from l2tpv3.linux.filelock import held
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.link_key import beneath, is_link_key, link_key, link_of
-from l2tpv3.model.links.record import FollowingPort, following_ports
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.model.spec import CircuitKey
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.host_status import HostStatus
     from l2tpv3.model.links.options import LinkType
+    from l2tpv3.model.links.record import FollowingPort
     from l2tpv3.model.progress import ChangeResult, OnStep, Tell
     from l2tpv3.plan.result import Outcome
     from l2tpv3.reconcile.confirm import Confirmation
@@ -480,6 +480,8 @@ class Manager:
 
     def following_ports(self) -> list[FollowingPort]:
         """The ports on record whose NIC follows the link of their far end's; see l2tpv3.liveness.link_loss."""
+        from l2tpv3.model.links.record import following_ports
+
         recorded = self._store.load()
         return following_ports(recorded.tunnels, recorded.links)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from l2tpv3.model.links.record import LinkRecord, Links
 from l2tpv3.model.record import Records, TunnelRecord
+
+if TYPE_CHECKING:
+    from l2tpv3.model.links.record import LinkRecord, Links
 
 _One = TypeVar("_One")
 

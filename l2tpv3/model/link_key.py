@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from l2tpv3.model.links.record import Links
+if TYPE_CHECKING:
+    from l2tpv3.model.links.record import Links
+
 
 _LINK: Final = "link "
 

@@ -8,7 +8,6 @@ with evidence (l2tpv3.netdev.locator).
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +52,8 @@ class OwnerTag(NamedTuple):
 def _tail(runtime: Path) -> str:
     text = str(runtime)
     if len(text.encode()) > 100:  # "l2tpv3 " and two names of 63 take the rest
+        import hashlib
+
         text = hashlib.sha256(text.encode()).hexdigest()[:32]
     return f" {text}"
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
-from l2tpv3.model.observation import Observation
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
@@ -25,6 +24,9 @@ from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import route_now
 from l2tpv3.store.database import Recorded
+
+if TYPE_CHECKING:
+    from l2tpv3.model.observation import Observation
 
 _HAVE_QUEUES = ("user", "ebpf")
 """Datapaths whose netdevs hold frames for a process that may not come to take them in time."""
@@ -109,6 +111,8 @@ class Observer:
 
         What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
         """
+        from l2tpv3.model.observation import Observation
+
         by_identity: dict[int, TunnelRecord] = {}
         for some in beliefs:
             for record in some.values():  # what stays as it is on record is the same one in all of them

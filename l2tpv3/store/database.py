@@ -23,17 +23,18 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from os import urandom
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from l2tpv3.errors import ConflictError, L2tpError, RefusedError, file_error
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.model.host_records import HostRecords, RecordDelta
-from l2tpv3.model.links.record import LinkRecord, Links
-from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.store import migrations
 from l2tpv3.store.journal import PendingChange
+
+if TYPE_CHECKING:
+    from l2tpv3.model.links.record import LinkRecord, Links
 
 AUDIT_KEPT = 10_000
 """How many of the last changes stay in the log: as many as the service gives in one answer."""
@@ -358,7 +359,12 @@ def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None
 
 def _read_links(db: sqlite3.Connection) -> dict[str, LinkRecord]:
     now = boot_id()
-    rows = db.execute("SELECT name, spec, mac, over_netns, boot, stopped FROM link ORDER BY name")
+    rows = db.execute("SELECT name, spec, mac, over_netns, boot, stopped FROM link ORDER BY name").fetchall()
+    if not rows:
+        return {}
+    from l2tpv3.model.links.record import LinkRecord
+    from l2tpv3.model.links.spec import LinkSpec
+
     return {
         name: LinkRecord(
             spec=LinkSpec.from_words(json.loads(spec)),

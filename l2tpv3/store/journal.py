@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from l2tpv3.linux.boot import boot_id, since_boot_s
 from l2tpv3.model.host_records import HostRecords, RecordDelta
-from l2tpv3.model.links.record import LinkRecord
-from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
+
+if TYPE_CHECKING:
+    from l2tpv3.model.links.record import LinkRecord
 
 
 class Renaming(NamedTuple):
@@ -144,4 +145,9 @@ def _link_words(record: LinkRecord | None) -> dict[str, Any] | None:
 
 
 def _link(words: dict[str, Any] | None) -> LinkRecord | None:
-    return None if words is None else LinkRecord(**{**words, "spec": LinkSpec.from_words(words["spec"])})
+    if words is None:
+        return None
+    from l2tpv3.model.links.record import LinkRecord
+    from l2tpv3.model.links.spec import LinkSpec
+
+    return LinkRecord(**{**words, "spec": LinkSpec.from_words(words["spec"])})
