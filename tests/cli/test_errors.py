@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -65,6 +66,23 @@ def test_invalid_values(siteb: CommandLine, line: str, says: str) -> None:
     if "--json" not in line:
         assert is_one_line(result.err), result.err
     assert says in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("tunnel set siteb --local-port 65536", "local-port"),
+        ("tunnel set siteb --local ::1", "local"),
+        ("session set siteb lan --egress rewrite", "egress"),
+        ("link add x --type vlan --over siteb/lan --id 4095", "id"),
+        ("session set siteb lan --ifname a/b", "ifname"),
+    ],
+)
+def test_json_says_which_value_was_wrong(siteb: CommandLine, line: str, field: str | None) -> None:
+    assert (
+        json.loads(siteb(f"{line} --json" if field else line.replace("peer", "--json peer")).err)["error"]["field"]
+        == field
+    )
 
 
 @pytest.mark.parametrize(

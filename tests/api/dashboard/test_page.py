@@ -189,10 +189,11 @@ def test_add_change_and_remove(page: Browser, service: Running, token: str) -> N
     page.wait_text(".facts", "1300")
 
     page.click("button", "Change")
-    page.fill(mtu="1280")
+    page.fill(mtu="1280", description="Contract 4711")
     page.click("dialog button[type=submit]")
     page.wait_text("#notices", "no traffic was interrupted")
     page.wait_text(".facts", "1280")
+    page.wait_text(".facts", "Contract 4711")
     page.wait_text(".next", "Once it is set up as “Peer configuration” says")
 
     page.click("button", "Set down")
