@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from l2tpv3.documents.names import to_words
 from l2tpv3.documents.netdev import netdev_from_json, netdev_to_json
 from l2tpv3.documents.schemas import LINKS_SCHEMA
 from l2tpv3.documents.tunnel import tunnels_document
@@ -59,14 +60,15 @@ def link_from_json(document: Mapping[str, Any]) -> LinkStatus:
         transient=document["transient"],
         netdev=None if netdev is None else netdev_from_json(netdev),
         over=tuple(document["over_now"]),
-        words=dict(document["seen"]),
+        words=to_words(document["seen"]),
         counters=dict(document["counters"]),
         worker_pid=document["worker_pid"],
         notes=tuple(document["notes"]),
     )
 
 
-def known_link_words(table: Mapping[str, Any]) -> dict[str, Any]:
+def known_link_words(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Those that this version knows of a link of that type."""
+    table = to_words(wanted)
     known = link_fields(LinkType(table["type"]))
     return {word: value for word, value in table.items() if word == "type" or word in known}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from l2tpv3.documents.link import known_link_words
+from l2tpv3.documents.names import to_words
 from l2tpv3.model import ids
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import SESSION_FIELDS
@@ -32,7 +33,8 @@ def state_from_json(document: Mapping[str, Any]) -> list[Desired]:
         sessions = tuple(
             DesiredSession(name=one, words=_stated_session(words)) for one, words in table.get("session", {}).items()
         )
-        words = {word: table[word] for word in TUNNEL_FIELDS if word in table}
+        stated = to_words(table)
+        words = {word: stated[word] for word in TUNNEL_FIELDS if word in stated}
         found.append(DesiredTunnel(name=name, words=words, sessions=sessions))
     for name, table in document.get("link", {}).items():
         found.append(DesiredLink(name=name, words=known_link_words(table)))
@@ -44,6 +46,7 @@ def _json_words(words: Mapping[str, Any]) -> dict[str, Any]:
     return {word: ids.format_cookie(value) if isinstance(value, bytes) else value for word, value in stated.items()}
 
 
-def _stated_session(table: Mapping[str, Any]) -> dict[str, Any]:
+def _stated_session(sent: Mapping[str, Any]) -> dict[str, Any]:
+    table = to_words(sent)
     words = {word: table[word] for word in SESSION_FIELDS if word in table}
     return words | {word: ids.parse_cookie(words[word], word) for word in ("tx-cookie", "rx-cookie") if word in words}

@@ -1,6 +1,7 @@
 """Tunnels and sessions with their status as JSON, and back.
 
-Cookies are told by their length, and in clear only when the caller says `secrets`. Reading passes over fields and words
+Cookies are told by their length, and in clear only when the caller says `secrets`. What is wanted is written in words
+of the command line, and read in those of the API (names.py) as well. Reading passes over fields and words
 that this version does not know, since within a version they are only added. What is missing or malformed raises
 KeyError, TypeError, ValueError or InvalidValueError: whoever reads a service's answer says whose it was.
 """
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
+from l2tpv3.documents.names import to_words
 from l2tpv3.documents.netdev import known_fields, netdev_from_json, netdev_to_json
 from l2tpv3.documents.schemas import STATUS_SCHEMA
 from l2tpv3.errors import NotPermittedError
@@ -174,12 +176,13 @@ def _counters(kind: type[_Counted], document: Mapping[str, Any]) -> _Counted:
     return kind(**known_fields(kind, document))
 
 
-def _tunnel_spec(words: Mapping[str, Any]) -> TunnelSpec:
+def _tunnel_spec(wanted: Mapping[str, Any]) -> TunnelSpec:
+    words = to_words(wanted)
     return TunnelSpec.from_words({word: words[word] for word in TUNNEL_FIELDS if word in words})
 
 
 def _session_spec(document: Mapping[str, Any]) -> SessionSpec:
-    wanted = document["wanted"]
+    wanted = to_words(document["wanted"])
     words = {word: wanted[word] for word in SESSION_FIELDS if word in wanted}
     return SessionSpec.from_words(words | {word: _cookie_from_json(document[field]) for word, field in _COOKIES})
 

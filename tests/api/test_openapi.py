@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3.formats.names import PEER_FORMATS
+from l2tpv3.model.links.options import LinkType
 from l2tpv3_api.schemas import examples
 from tests.api.fuzzing.serve import TOKEN
 from tests.hosts import UNDERLAY, Host, Hosts
@@ -70,6 +72,7 @@ def test_every_operation_says_what_it_answers(client: TestClient) -> None:
         for method, operation in item.items():
             where = f"{method} {path}"
             assert operation.get("summary") or operation.get("description"), where
+            assert re.fullmatch("[a-z]+([A-Z][a-z]+)*", operation["operationId"]), where
             assert operation["operationId"] not in ids, where
             ids.add(operation["operationId"])
             if not path.startswith("/v1"):
@@ -104,10 +107,25 @@ def test_examples_work(client: TestClient, method: str, path: str, bodies: dict[
         if "tunnel" in sent:
             sent = {**sent, "tunnel": {"siteb": {**sent["tunnel"]["siteb"], "remote": "127.0.0.2"}}}
         if sent.get("remote") == "::1":
-            sent["local-port"] = 1702  # not both ends the same
+            sent["local_port"] = 1702  # not both ends the same
             sent["encap"] = "udp"
         answer = client.request(method, path, json=sent)
         assert answer.status_code in (200, 201), (name, answer.text)
+
+
+def test_schemas_are_plain_objects_with_names_spelled_in_one_way(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    for name, schema in schemas.items():
+        if name != "LinkConfig":
+            assert not {"allOf", "anyOf", "oneOf", "not", "if"} & schema.keys(), name
+        assert not [one for one in schema.get("properties", ()) if "-" in one], name
+        for one, value in schema.get("properties", {}).items():
+            assert "default" not in value and not isinstance(value.get("enum", [""])[0], bool), (name, one)
+    link = schemas["LinkConfig"]
+    mapping = link["discriminator"]["mapping"]
+    assert sorted(mapping) == sorted(LinkType) and [one["$ref"] for one in link["oneOf"]] == list(mapping.values())
+    for type_, reference in mapping.items():
+        assert schemas[reference.rpartition("/")[2]]["properties"]["type"]["const"] == type_
 
 
 def test_formats_of_peers_are_those_that_there_are(client: TestClient) -> None:

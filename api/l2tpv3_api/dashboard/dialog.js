@@ -137,14 +137,17 @@ export function clearProblems(fields, alert) {
 function findings(failure) {
   if (!(failure instanceof Problem)) return [{ name: null, words: told(failure) }];
   const sentence = `${failure.problem}${failure.remedy ? `; ${failure.remedy}` : ''}`;
-  const option = /--([a-z-]+)/.exec(failure.subject)?.[1] ?? (/ name$/.test(failure.subject) ? 'name' : null);
+  const option = named(failure.subject) ?? (/ name$/.test(failure.subject) ? 'name' : null);
   if (failure.errors.length) return failure.errors.map((one) => ({ name: fieldOf(one) ?? (failure.errors.length === 1 ? option : null), words: one.detail ?? sentence }));
   if (option) return [{ name: option, words: sentence }];
-  return [{ name: /--([a-z-]+)/.exec(failure.problem)?.[1] ?? null, words: told(failure) }];
+  return [{ name: named(failure.problem), words: told(failure) }];
 }
+
+/** The field of the option that a text names. */
+const named = (text) => /--([a-z-]+)/.exec(text)?.[1].replaceAll('-', '_') ?? null;
 
 /** The field that one of several findings is about. */
 function fieldOf({ pointer, detail = '' }) {
   if (pointer) return decodeURIComponent(pointer.replace(/^#?\//, '')).split('/')[0];
-  return /^([a-z-]+) is missing/.exec(detail)?.[1] ?? (/ is not a name/.test(detail) ? 'name' : null);
+  return /^([a-z_]+) is missing/.exec(detail)?.[1] ?? (/ is not a name/.test(detail) ? 'name' : null);
 }

@@ -87,6 +87,7 @@ const shown = (spec, value) => {
   if (spec.secret) return '';
   if (spec.kind === 'switch') return Boolean(value);
   if (spec.list) return (value ?? []).join(' ');
+  if (spec.kind === 'select' && typeof value === 'boolean') return value ? 'on' : 'off';
   return value ?? '';
 };
 

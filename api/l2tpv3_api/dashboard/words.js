@@ -5,7 +5,7 @@ const labels = new Map();
 
 /** Learn what fields are called: `--local-port` is then “Local UDP port”. */
 export function learnLabels(specs) {
-  for (const { name, label } of specs) labels.set(name, label);
+  for (const { name, label } of specs) labels.set(name.replaceAll('_', '-'), label);
 }
 
 /** "session siteb lan" as the page has it: "session siteb/lan". */

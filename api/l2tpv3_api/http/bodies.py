@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from l2tpv3.config.document import Document
 from l2tpv3.config.reader import EnoughError, Findings, Reader
+from l2tpv3.documents.names import to_words
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
 from l2tpv3.model.desired import Desired
@@ -77,33 +78,33 @@ def tunnel_words(
 ) -> dict[str, Any]:
     """The words of a tunnel, whole and checked. faults: what else is wrong with the body. Raises BodyError."""
     kind = _TunnelTable(name, datapaths, whole=True)
-    return _whole(kind, kind, _unnamed(name, table), faults)
+    return _whole(kind, kind, table, _by_words(name, table), faults)
 
 
 def tunnel_patch(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     """Some words of a tunnel, checked; None where one is to be reset. Raises BodyError."""
-    given, reset = _split(_unnamed(name, table))
+    given, reset = _split(_by_words(name, table))
     faults = [fault(("remote",), "it has no default", "give the peer's address")] if "remote" in reset else []
-    return _words(_TunnelTable(name, datapaths, whole=False), given, reset, faults)
+    return _words(_TunnelTable(name, datapaths, whole=False), table, given, reset, faults)
 
 
 def session_words(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     """The words of a session, checked. Raises BodyError."""
     kind = _SessionTable(name, datapaths)
-    return _whole(kind, kind, _unnamed(name, table), ())
+    return _whole(kind, kind, table, _by_words(name, table), ())
 
 
 def session_patch(name: str, table: Mapping[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
     """Some words of a session, checked; None where one is to be reset. Raises BodyError."""
-    given, reset = _split(_unnamed(name, table))
-    return _words(_SessionTable(name, datapaths), given, reset, ())
+    given, reset = _split(_by_words(name, table))
+    return _words(_SessionTable(name, datapaths), table, given, reset, ())
 
 
 def link_words(name: str, table: Mapping[str, Any], *, faults: Collection[Fault] = ()) -> dict[str, Any]:
     """The words of a link, whole and checked. faults: what else is wrong with the body. Raises BodyError."""
     type_ = table.get("type")
     like = LinkType(type_) if type_ in tuple(LinkType) else None
-    return _whole(_LinkTable(name, None), _LinkTable(name, like), _unnamed(name, table), faults)
+    return _whole(_LinkTable(name, None), _LinkTable(name, like), table, _by_words(name, table), faults)
 
 
 def link_patch(name: str, table: Mapping[str, Any], now: LinkType) -> dict[str, Any]:
@@ -111,16 +112,21 @@ def link_patch(name: str, table: Mapping[str, Any], now: LinkType) -> dict[str, 
 
     Raises BodyError; ClashError where all that is wrong is that its type has no such words.
     """
-    given, reset = _split(_unnamed(name, table))
+    given, reset = _split(_by_words(name, table))
     faults = [fault(("type",), "it needs a type", f"give one of {', '.join(LinkType)}")] if "type" in reset else []
     given_type = given.get("type")
     like = LinkType(given_type) if given_type in tuple(LinkType) else now
-    return _words(_LinkTable(name, like), given, {word: None for word in reset if word != "type"}, faults)
+    kept = {word: None for word in reset if word != "type"}
+    return _words(_LinkTable(name, like), table, given, kept, faults)
 
 
-def _unnamed(name: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Without the name, where that is the one which the path has."""
-    return {word: value for word, value in table.items() if word != "name"} if table.get("name") == name else table
+def _by_words(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The body by words, without the name where that is the one which the path has. Raises BodyError."""
+    unnamed = {word: value for word, value in table.items() if word != "name"} if table.get("name") == name else table
+    try:
+        return to_words(unnamed)
+    except InvalidValueError as error:
+        raise BodyError(error.subject, error.problem, error.remedy, [fault((error.subject,), error.problem)]) from None
 
 
 def _split(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, None]]:
@@ -186,18 +192,21 @@ class _LinkTable:
 _Table = _TunnelTable | _SessionTable | _LinkTable
 
 
-def _whole(kind: _Table, nulls: _Table, table: Mapping[str, Any], faults: Collection[Fault]) -> dict[str, Any]:
+def _whole(
+    kind: _Table, nulls: _Table, sent: Mapping[str, Any], table: Mapping[str, Any], faults: Collection[Fault]
+) -> dict[str, Any]:
     """The words of a whole thing, as GET tells them in `wanted`: null is a word's default, as if it were left out.
 
-    nulls: knows which words those may be.
+    nulls: knows which words those may be. sent: the body, of which table is what it says by words.
     """
     given, reset = _split(table)
-    words = _words(kind, given, reset, faults, nulls)
+    words = _words(kind, sent, given, reset, faults, nulls)
     return {word: value for word, value in words.items() if word not in reset}
 
 
 def _words(
     kind: _Table,
+    sent: Mapping[str, Any],
     given: Mapping[str, Any],
     reset: Mapping[str, None],
     faults: Collection[Fault],
@@ -213,7 +222,7 @@ def _words(
         findings.problems += (one for one in unknown.problems if one.problem.startswith(_UNKNOWN))
     if not findings.problems and not faults:
         return {**words, **reset}
-    told = (*map(fault_of, findings.problems), *faults)
+    told = (*(fault_of(one, sent) for one in findings.problems), *faults)
     first = _first(kind, given)
     if first is None and findings.problems:
         first = findings.problems[0].subject, findings.problems[0].problem, findings.problems[0].remedy

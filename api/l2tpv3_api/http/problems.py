@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from l2tpv3.config.reader import as_keys
+from l2tpv3.documents.names import place
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError, RefusedError, UnauthenticatedError
 from l2tpv3_api.http.faults import FAULTS_MAX, BodyError, Fault
 from l2tpv3_api.http.hostname import challenge
@@ -70,9 +71,10 @@ def _legible(value: Any) -> Any:
 def pointing(
     error: InvalidValueError, words: Mapping[str, Any], kind: type[BodyError] = BodyError
 ) -> InvalidValueError:
-    """The error as `kind`, with a fault for the word of the body that it is about."""
-    is_told = isinstance(error, BodyError) or error.field not in words
-    faults = [] if is_told else [Fault((error.field,), as_keys(error.problem))]
+    """The error as `kind`, with a fault for the word of the body that it is about. words: the body."""
+    (where,) = place((error.field,), words)
+    is_told = isinstance(error, BodyError) or where not in words
+    faults = [] if is_told else [Fault((where,), as_keys(error.problem))]
     if not faults and kind is BodyError:
         return error
     told = kind(error.subject, error.problem, error.remedy, faults)

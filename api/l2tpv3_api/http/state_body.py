@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from l2tpv3.config.document import Document, read_sent
 from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.reader import EnoughError, Findings, Reader, ReadTunnel
+from l2tpv3.documents.names import place, state_to_words
+from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.desired import Desired, DesiredTunnel
 from l2tpv3.model.source import Source
 from l2tpv3_api.http.faults import BodyError, ClashError, Fault, MalformedError, fault
@@ -29,7 +31,8 @@ def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Desi
 
     Takes time in proportion to the body. Raises MalformedError, BodyError, ClashError.
     """
-    document = read_sent(data, _BODY) if kind == TOML else table_document(parse_table(data))
+    sent = {} if kind == TOML else parse_table(data)
+    document = read_sent(data, _BODY) if kind == TOML else table_document(_by_words(sent))
     if isinstance(document, Problem):
         raise MalformedError(document.subject, document.problem, document.remedy)
     findings = Findings()
@@ -43,7 +46,7 @@ def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Desi
         find_clashes(tunnels, links, findings)
     if findings.problems:
         kind_of_error = ClashError if clash else BodyError
-        raise kind_of_error(*_told(findings), map(fault_of, findings.problems))
+        raise kind_of_error(*_told(findings), [fault_of(one, sent) for one in findings.problems])
     return [
         *(_without_places(tunnel.wanted) for tunnel in tunnels),
         *(dataclasses.replace(link.wanted, source=None) for link in links),
@@ -66,7 +69,14 @@ def table_document(content: dict[str, Any]) -> Document:
     return Document(content, Source(_BODY, (), lambda _: 0), sent=True)
 
 
-def fault_of(problem: Problem) -> Fault:
-    """A problem with a body as problem documents have it."""
-    place = f"line {problem.line}: " if problem.line else ""
-    return fault(problem.path, place + problem.problem, problem.remedy)
+def _by_words(sent: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return state_to_words(sent)
+    except InvalidValueError as error:
+        raise BodyError("body", str(error), "", [fault((), str(error))]) from None
+
+
+def fault_of(problem: Problem, sent: Mapping[str, Any]) -> Fault:
+    """A problem with a body as problem documents have it. sent: the body, whose spelling its place has."""
+    line = f"line {problem.line}: " if problem.line else ""
+    return fault(place(problem.path, sent), line + problem.problem, problem.remedy)

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from l2tpv3.documents.link import link_to_json
 from l2tpv3.documents.schemas import LINKS_SCHEMA
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
@@ -26,7 +25,7 @@ from l2tpv3_api.http.state_body import JSON
 from l2tpv3_api.routes.dependencies import Conditional, LinkName, Reader, Serving, Writer, answer, link_tag, unchanged
 from l2tpv3_api.routes.queries import Cursor, Glob, Limit, OfCondition
 from l2tpv3_api.schemas import examples, responses
-from l2tpv3_api.service.snapshot import encode, link_key
+from l2tpv3_api.service.snapshot import encode, link_document, link_key
 
 OfType = Annotated[LinkType | None, Query(description="Only those of this type.")]
 
@@ -60,7 +59,7 @@ async def list_links(
     def make() -> bytes:
         found = sorted(filter(fits, snapshot.links), key=link_key)
         page = paging.page(found, link_key, limit, cursor)
-        links = list(map(link_to_json, page.items))
+        links = list(map(link_document, page.items))
         return encode({"schema": LINKS_SCHEMA, "links": links, "total": len(found), "next": page.next})
 
     key = ("links", name, type, condition, limit, cursor)
@@ -82,7 +81,7 @@ async def get_link(link: LinkName, service: Serving, who: Reader, conditions: Co
     tag = _tag(service.tagger, found)
     if conditions.unchanged(f"link {link}", tag):
         return unchanged(tag)
-    return answer(link_to_json(found), tag=tag)
+    return answer(link_document(found), tag=tag)
 
 
 @router.put(
@@ -93,7 +92,7 @@ async def get_link(link: LinkName, service: Serving, who: Reader, conditions: Co
         201: responses.gives("ChangedLink", "It was made.", tag=True, location=True),
         **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=responses.takes({JSON: "LinkWords"}, **examples.LINKS),
+    openapi_extra=responses.takes({JSON: "LinkConfig"}, **examples.LINKS),
 )
 async def put_link(
     link: LinkName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -166,7 +165,7 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError) from error.__cause__
     return answer(
-        link_to_json(status) | {"change": {"recreated": done.recreated, "why": done.why}},
+        link_document(status) | {"change": {"recreated": done.recreated, "why": done.why}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, status),
         location=f"/v1/links/{link}" if done.made else None,
@@ -175,7 +174,7 @@ async def _changed(
 
 def _tag(tagger: Tagger, status: LinkStatus) -> str:
     words = tagger.of({**status.spec.to_words(), "transient": status.transient}, "link")
-    return tagger.with_seen(words, link_to_json(status))
+    return tagger.with_seen(words, link_document(status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, link: str) -> Callable[[LinkRecord | None], None]:

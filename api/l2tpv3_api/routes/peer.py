@@ -32,6 +32,7 @@ _JSON = responses.gives("Peer", "")["content"]
 @router.get(
     "/tunnels/{tunnel}/peer",
     operation_id="getPeer",
+    response_class=Response,  # else JSON would be named before the text, which is what is answered unless asked
     responses={
         200: {**_TEXT, "content": _TEXT["content"] | _JSON},
         **responses.problems(404, 409, 502, 503),

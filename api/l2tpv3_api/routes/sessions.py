@@ -11,7 +11,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from l2tpv3.documents.schemas import STATUS_SCHEMA
-from l2tpv3.documents.tunnel import session_to_json
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.progress import ChangeResult
@@ -38,7 +37,7 @@ from l2tpv3_api.routes.dependencies import (
 from l2tpv3_api.routes.queries import Cursor, Foreign, Glob, Limit, OfCondition, OfTunnel, Secrets
 from l2tpv3_api.schemas import examples, responses
 from l2tpv3_api.service.service import Service
-from l2tpv3_api.service.snapshot import encode, session_key
+from l2tpv3_api.service.snapshot import encode, session_document, session_key
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -109,7 +108,7 @@ async def _list(
     def make() -> bytes:
         found = list(filter(fits, snapshot.sorted_sessions))
         page = paging.page(found, session_key, limit, cursor)
-        sessions = [session_to_json(one.name, session, secrets=secrets) for one, session in page.items]
+        sessions = [session_document(one.name, session, secrets=secrets) for one, session in page.items]
         return encode({"schema": STATUS_SCHEMA, "sessions": sessions, "total": len(found), "next": page.next})
 
     key = ("sessions", tunnel, name, condition, foreign, secrets, limit, cursor)
@@ -133,7 +132,7 @@ async def get_session(
     tag = _tag(service.tagger, tunnel, found)
     if conditions.unchanged(f"session {tunnel}/{session}", tag):
         return unchanged(tag)
-    return answer(session_to_json(tunnel, found, secrets=secrets), tag=tag)
+    return answer(session_document(tunnel, found, secrets=secrets), tag=tag)
 
 
 @router.put(
@@ -144,7 +143,7 @@ async def get_session(
         201: responses.gives("ChangedSession", "It was made.", tag=True, location=True),
         **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=responses.takes({JSON: "SessionWords"}, **examples.SESSIONS),
+    openapi_extra=responses.takes({JSON: "SessionConfig"}, **examples.SESSIONS),
 )
 async def put_session(
     tunnel: TunnelName, session: SessionName, request: Request, service: Serving, who: Writer, conditions: Conditional
@@ -226,7 +225,7 @@ async def _changed(
     except InvalidValueError as error:
         raise pointing(error, words, ClashError if patch else BodyError) from error.__cause__
     return answer(
-        session_to_json(tunnel, status)
+        session_document(tunnel, status)
         | {"change": {"recreated": done.recreated, "why": done.why, "lost": list(done.lost)}},
         status=201 if done.made else 200,
         tag=_tag(service.tagger, tunnel, status),
@@ -238,7 +237,7 @@ def _tag(tagger: Tagger, tunnel: str, status: SessionStatus) -> str | None:
     if status.foreign:
         return None
     words = tagger.of(status.spec.to_words(), "session", tunnel)
-    return tagger.with_seen(words, session_to_json(tunnel, status))
+    return tagger.with_seen(words, session_document(tunnel, status))
 
 
 def _check(tagger: Tagger, conditions: Conditions, tunnel: str, session: str) -> Callable[[SessionRecord | None], None]:

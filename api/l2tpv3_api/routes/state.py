@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from l2tpv3.config.toml_writer import dump
+from l2tpv3.documents.names import state_to_names
 from l2tpv3.documents.plan import plan_document
 from l2tpv3.documents.state import state_to_json
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, NotPermittedError
@@ -37,8 +38,9 @@ Confirm = Annotated[
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
-_STATE: Final = responses.takes({JSON: "State", TOML: "State"}, **examples.STATES)
 _TOML: Final = responses.gives_text(TOML, "", examples.FILE)["content"]
+_STATE: Final = responses.takes({JSON: "State"}, **examples.STATES)
+_STATE["requestBody"]["content"] |= _TOML
 _ON_RECORD: Final = responses.gives("State", "What is on record, shaped as files are.", tag=True)
 
 
@@ -68,7 +70,7 @@ async def get_state(
     kind = preferred(request, JSON, TOML)
     stated = await service.stated()
     shown = stated if may and secrets is not False else [_without_cookies(one) for one in stated]
-    content = dump(shown).encode() if kind == TOML else encode(state_to_json(shown))
+    content = dump(shown).encode() if kind == TOML else encode(state_to_names(state_to_json(shown)))
     tag = service.tagger.of_bytes(content)
     if conditions.unchanged("state", tag):
         return unchanged(tag, VARY)
@@ -203,7 +205,7 @@ async def get_confirmation(service: Serving, who: Reader) -> Response:
     "/restore",
     operation_id="restore",
     responses={
-        200: responses.gives("Restored", "They are there again."),
+        200: responses.gives("RestoreResult", "They are there again."),
         **responses.problems(404, 409, 501, 502, 503),
     },
 )

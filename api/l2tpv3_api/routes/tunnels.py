@@ -132,7 +132,7 @@ async def get_tunnel(
         201: responses.gives("ChangedTunnel", "It was made.", tag=True, location=True),
         **responses.problems(*responses.CHANGING, 412),
     },
-    openapi_extra=responses.takes({JSON: "TunnelWords"}, **examples.TUNNELS),
+    openapi_extra=responses.takes({JSON: "TunnelConfig"}, **examples.TUNNELS),
 )
 async def put_tunnel(
     tunnel: TunnelName, request: Request, service: Serving, who: Writer, conditions: Conditional

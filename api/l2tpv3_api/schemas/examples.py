@@ -6,17 +6,17 @@ from typing import Any, Final
 
 TUNNELS: Final[dict[str, Any]] = {
     "shortest": {"remote": "192.0.2.2"},
-    "stated": {"remote": "192.0.2.2", "id": 7, "peer-id": 8, "local-port": 5000, "remote-port": 5001},
+    "stated": {"remote": "192.0.2.2", "id": 7, "peer_id": 8, "local_port": 5000, "remote_port": 5001},
     "over-ip": {"remote": "2001:db8::2", "encap": "ip", "transient": True},
 }
 TUNNEL_PATCHES: Final[dict[str, Any]] = {
     "another-peer": {"remote": "192.0.2.9"},
-    "default-port": {"local-port": None},
+    "default-port": {"local_port": None},
 }
 SESSIONS: Final[dict[str, Any]] = {
     "all-chosen": {},
     "addressed": {"address": ["10.9.0.1/24"], "mtu": 1400},
-    "with-cookies": {"tx-cookie": "0123456789abcdef", "rx-cookie": "fedcba9876543210", "sequencing": "both"},
+    "with-cookies": {"tx_cookie": "0123456789abcdef", "rx_cookie": "fedcba9876543210", "sequencing": "both"},
 }
 SESSION_PATCHES: Final[dict[str, Any]] = {"mtu": {"mtu": 1400}, "default-mtu": {"mtu": None}}
 LINKS: Final[dict[str, Any]] = {

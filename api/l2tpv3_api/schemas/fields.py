@@ -1,158 +1,114 @@
-"""JSON schemas of the words that bodies may have, from the schema of files; tighter, so that what fits is accepted."""
+"""From the table of fields (l2tpv3/model/fields.py) to the properties of the API's schemas.
+
+A property says what a program needs to make a value of it: its kind, and its bounds. Which values go together is left
+to descriptions and to the service's answers, as generators of clients stumble over rules. Defaults are told in words:
+of `default` generated clients take that they have to send it.
+"""
 
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Collection
-from importlib import resources
+import re
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
+from l2tpv3.documents.names import name_of
+from l2tpv3.model import fields
+from l2tpv3.model.fields import Field
+
+Schema = dict[str, Any]
+
 NAME: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
-_COOKIE: Final = "^(none|[0-9a-fA-F]{8}([0-9a-fA-F]{8})?)$"
-_BYTE: Final = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-V4: Final = rf"(22[0-3]|2[01][0-9]|1[0-9][0-9]|[1-9][0-9]?)\.{_BYTE}\.{_BYTE}\.{_BYTE}"
-_GROUP: Final = "[0-9a-fA-F]{1,4}"
-_GLOBAL: Final = "([23][0-9a-fA-F]{3}|[fF][cdCD][0-9a-fA-F]{2})"  # RFC 4291 2000::/3, RFC 4193 fc00::/7
-_V6: Final = "|".join(
-    [f"{_GLOBAL}(:{_GROUP}){{7}}"]
-    + [f"{_GLOBAL}(:{_GROUP}){{{n}}}::({_GROUP}(:{_GROUP}){{0,{5 - n}}})?" for n in range(6)]
-    + ["::1", f"[fF][eE]80::{_GROUP}(:{_GROUP}){{0,3}}%[A-Za-z0-9._-]{{1,15}}"]
-)
-"""Unicast addresses: global, unique local, loopback, and link-local ones with their netdev."""
-NETDEV: Final = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,14}$"
-NETNS: Final = "^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|/[A-Za-z0-9._/-]{1,200})$"
+"""What a tunnel, a session or a link can be called."""
 
-MAC: Final = "^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F][1-9a-fA-F]$"
-TRANSIENT: Final = {"type": "boolean", "description": "Whether it is forgotten at the next boot. Default: false."}
+_DEVICE: Final = "([A-Za-z0-9][A-Za-z0-9._-]{0,14}|[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,62})"
+_VLAN: Final = "([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4])"
+_MAC: Final = "[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F]{2}"
 
+_TEXTS: Final[dict[str, Schema]] = {
+    "address": {"format": "ip-address"},
+    "interfaces": {"format": "ip-interface"},
+    "link-interfaces": {"format": "ip-interface"},
+    "ipv4-list": {"format": "ipv4"},
+    "cookie": {"pattern": "^(none|[0-9a-fA-F]{8}([0-9a-fA-F]{8})?)$"},
+    "ifname": {"pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,14}$"},
+    "netns": {"pattern": "^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|/[A-Za-z0-9._/-]{1,200})$"},
+    "mac": {"pattern": f"^{_MAC}$"},
+    "macs": {"pattern": f"^{_MAC}$"},
+    "devices": {"pattern": f"^{_DEVICE}$"},
+    "members": {"pattern": f"^{_DEVICE}$"},
+    "member": {"pattern": f"^{_DEVICE}$"},
+    "member-vlans": {"pattern": f"^{_DEVICE}={_VLAN}u?(\\+{_VLAN}(-{_VLAN})?)*$"},
+    "text": {"minLength": 1},
+}
+"""What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length."""
 
-def tunnel(datapaths: Collection[str]) -> dict[str, Any]:
-    """The words of a tunnel, as PUT takes them."""
-    schema = shipped("tunnel")
-    del schema["properties"]["session"]
-    return _tunnel(schema, datapaths) | {"properties": schema["properties"] | {"transient": TRANSIENT}}
-
-
-def session() -> dict[str, Any]:
-    """The words of a session, as PUT takes them."""
-    schema = shipped("session")
-    words = schema["properties"]
-    for word in ("tx-cookie", "rx-cookie"):
-        end = "sends; the peer's rx-cookie" if word == "tx-cookie" else "expects; the peer's tx-cookie"
-        words[word] = {
-            "type": "string",
-            "pattern": _COOKIE,
-            "description": f'What this end {end}. 8 or 16 hex digits, or "none". Default: 64 random bits.',
-        }
-    words["ifname"] |= {"pattern": NETDEV}
-    words["bridge"] |= {"pattern": NETDEV}
-    words["netns"] |= {"pattern": NETNS}
-    words["mac"] |= {"pattern": MAC}
-    words["address"] = addresses()
-    # The file's schema says the same with `not`, which generators of examples can't always follow. null is a patch's.
-    schema["allOf"] = [
-        _either({"sublayer": {"enum": ["default", None]}}, {"sequencing": {"enum": ["none", None]}}),
-        _either({"bridge": {"type": "null"}}, {"address": {"maxItems": 0}}),
-        {"anyOf": [{"properties": {"egress": {"enum": ["remove", None]}}}, _A_VLAN]},
-    ]
-    return numbers(schema)
+_BOOLEANS: Final = ("boolean", "switch", "on-off")
+_ENUMERATION: Final = re.compile("[A-Z]")
 
 
-def addresses() -> dict[str, Any]:
-    """A netdev's addresses."""
-    prefixes = rf"{V4}/([12]?[0-9]|3[0-2])|({_V6_PLAIN})/([1-9]?[0-9]|1[01][0-9]|12[0-8])"
-    address = {"type": "string", "pattern": f"^({prefixes})$"}
-    return {
-        "type": "array", "items": address, "uniqueItems": True, "maxItems": 64,
-        "description": "Addresses of the netdev, with prefix lengths.", "examples": [["10.0.0.1/24", "2001:db8::1/64"]],
-    }  # fmt: skip
+def ref(name: str) -> dict[str, str]:
+    """A reference to the schema of that name."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """One of two, of words that may be left out."""
-    return {"anyOf": [{"properties": one}, {"properties": other}]}
+def properties(fields_: Iterable[Field]) -> dict[str, Schema]:
+    """Fields as the properties of an object, by their names; null is the default of those that have one."""
+    return {name_of(one.word): _property(one) for one in fields_}
 
 
-_A_VLAN: Final = {"required": ["vlan"], "properties": {"vlan": {"type": "integer"}}}
-_V6_PLAIN: Final = "|".join(_V6.split("|")[:-1])
+def enumerations(datapaths: Collection[str]) -> dict[str, Schema]:
+    """The schemas of fields that have a few values. datapaths: what a tunnel's `datapath` may be on this host."""
+    found = {"Auto": ["auto"], "Datapath": list(datapaths)}
+    own = [field for type_ in fields.LINK_TYPES.values() for field in type_]
+    for field in (fields.TYPE, *fields.TUNNEL, *fields.SESSION, *own):
+        if _ENUMERATION.match(field.type):
+            found[field.type] = list(field.choices)
+    return {name: {"type": "string", "enum": choices} for name, choices in found.items()}
 
 
-def _tunnel(schema: dict[str, Any], datapaths: Collection[str]) -> dict[str, Any]:
-    words = schema["properties"]
-    for word in ("remote", "local"):
-        words[word] |= {"pattern": f"^({V4}|{_V6})$", "maxLength": 64}
-    families = [
-        {"properties": {word: {"pattern": pattern} for word in ("remote", "local")}} for pattern in (r"\.", ":")
-    ]
-    words["netns"] |= {"pattern": NETNS}
-    words["datapath"]["enum"] = list(datapaths)
-    return numbers(schema) | {"anyOf": families}
-
-
-def state(datapaths: Collection[str], link: dict[str, Any]) -> dict[str, Any]:
-    """A whole wanted state, shaped as files are. link: the words of one."""
-    one = _tunnel(shipped("tunnel"), datapaths)
-    one["properties"]["session"] = {
-        "type": "object",
-        "description": "The tunnel's sessions by name.",
-        "propertyNames": {"pattern": NAME},
-        "additionalProperties": {"$ref": "#/components/schemas/SessionWords"},
-    }
-    return {
-        "type": "object",
-        "description": "Tunnels and links as they are wanted.",
-        "additionalProperties": False,
-        "properties": {
-            "tunnel": {
-                "type": "object",
-                "description": "Tunnels by name.",
-                "propertyNames": {"pattern": NAME},
-                "additionalProperties": one,
-            },
-            "link": {
-                "type": "object",
-                "description": "Links by name.",
-                "propertyNames": {"pattern": NAME},
-                "additionalProperties": link,
-            },
-        },
-    }
-
-
-def patch(schema: dict[str, Any], *, keep: Collection[str] = ()) -> dict[str, Any]:
-    """As RFC 7396 has it: nothing is required, and null resets. keep: words that can't be reset."""
-    made = {key: value for key, value in schema.items() if key != "required"}
-    made["properties"] = {
-        word: one if word in keep else {"anyOf": [one, {"type": "null"}]}
-        for word, one in schema["properties"].items()
-        if word != "transient"
-    }
+def _property(field: Field) -> Schema:
+    kinds = [*_kinds(field), *([] if field.required else [{"type": "null"}])]
+    made: Schema = {"title": field.label, "description": _description(field)}
+    made |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    if field.example:
+        made["examples"] = [field.example.split() if field.many else field.example]
     return made
 
 
-def whole(schema: dict[str, Any]) -> dict[str, Any]:
-    """As PUT takes them: null, which is in what GET tells as `wanted`, is a word's default."""
-    keep = schema.get("required", ())
-    more = {key: schema[key] for key in ("required",) if key in schema}
-    made = patch(schema, keep=keep) | more
-    if "transient" in schema["properties"]:
-        made["properties"]["transient"] = schema["properties"]["transient"]
-    return made
+def _kinds(field: Field) -> list[Schema]:
+    """What values it may have, by kind."""
+    if field.word == "datapath":
+        return [ref("Datapath")]
+    if _ENUMERATION.match(field.type):
+        return [ref(field.type)]
+    if field.type in _BOOLEANS:
+        return [{"type": "boolean"}]
+    if field.low is not None:
+        number = {"type": "integer", "minimum": field.low, "maximum": field.high}
+        return [number, ref("Auto")] if field.default == "auto" else [number]
+    text = {"type": "string", **_TEXTS[field.type]}
+    if field.high is not None:
+        text["maxLength"] = field.high
+    return [{"type": "array", "items": text, "uniqueItems": True}] if field.many else [text]
 
 
-def numbers(schema: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as JSON has them; that text does as well need not be said."""
-    for word, one in schema["properties"].items():
-        kinds = one.get("anyOf")
-        if kinds and word != "address":
-            kept = [kind for kind in kinds if kind.get("type") != "string"]
-            rest = {key: value for key, value in one.items() if key != "anyOf"}
-            schema["properties"][word] = rest | (kept[0] if len(kept) == 1 else {"anyOf": kept})
-    return schema
+_COOKIE: Final = '8 or 16 hex digits, or "none".'
+"""The API takes no files that hold one."""
 
 
-def shipped(name: str) -> dict[str, Any]:
-    """The schema of what files call so, to be changed."""
-    text = resources.files("l2tpv3").joinpath("schemas", "config.v1.json").read_text("utf-8")
-    return copy.deepcopy(dict(json.loads(text)["definitions"][name]))
+def _description(field: Field) -> str:
+    """What a field is, and what leaving it out means, with other fields called as the API calls them."""
+    told = f"{field.label}: {_COOKIE}" if field.type == "cookie" else field.help.replace("; may be repeated", "")
+    sentences = [told[:1].upper() + told[1:]]
+    if field.details:
+        sentences.append(field.details)
+    default = field.default_text or _default(field)
+    if default:
+        sentences.append(f"Default: {default}.")
+    return re.sub(r"--([a-z][a-z-]*)", lambda found: name_of(found[1]), " ".join(sentences))
+
+
+def _default(field: Field) -> str:
+    if field.many or field.default is None:
+        return "none" if field.many or field.optional else ""
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from l2tpv3.documents.names import name_of
 from l2tpv3.model.fields import LINK, LINK_TYPES, NO_NETDEV, SESSION, TUNNEL, Field
 from l2tpv3.model.links.options import LinkType, options_type
 
@@ -20,7 +21,7 @@ def script() -> str:
     """The text of fields.js: the fields of each form, in the table's order."""
     kinds = {"tunnel": TUNNEL, "session": SESSION, **{type_: _link(type_) for type_ in LINK_TYPES}}
     forms = {kind: _form(fields) for kind, fields in kinds.items()}
-    common = [field.word for field in LINK]
+    common = [name_of(field.word) for field in LINK]
     return (
         "// Made from the table of fields (l2tpv3/model/fields.py).\n"
         f"export const FORMS = {json.dumps(forms, ensure_ascii=False)};\n"
@@ -45,7 +46,7 @@ def _form_field(field: Field, labels: Mapping[str, str]) -> dict[str, Any]:
     """A field as l2tpv3_api/dashboard/dialog.js has it; what is left out is false or empty there."""
     kind = _KINDS.get(field.type, "select" if field.choices else "")
     made = {
-        "name": field.word,
+        "name": name_of(field.word),
         "label": field.label,
         "kind": kind,
         "options": _options(field) if kind == "select" else None,

@@ -116,9 +116,9 @@ class Browser:
         return True
 
     def fill(self, **values: str) -> None:
-        """Type into fields of the open form, by their names with _ for -."""
+        """Type into fields of the open form, by their names."""
         for name, value in values.items():
-            element = self.wait_for(f"dialog [name={name.replace('_', '-')}]")
+            element = self.wait_for(f"dialog [name={name}]")
             if element.tag_name == "select":
                 element.find_element(By.CSS_SELECTOR, f"option[value='{value}']").click()
             else:

@@ -226,7 +226,7 @@ def test_checksums_can_be_left_to_the_default(page: Browser) -> None:
     page.click("button", "Add tunnel")
     page.fill(name="checks", remote="127.0.1.9", local="127.0.0.1")
     page.click("dialog summary", "More")
-    assert page.js("return document.getElementById('field-udp-checksum').value") == ""
+    assert page.js("return document.getElementById('field-udp_checksum').value") == ""
     page.fill(local_port="1790", udp_checksum="off")
     page.click("dialog button[type=submit]")
     page.wait_text("h1", "checks")
@@ -261,8 +261,8 @@ def test_what_the_service_refuses_is_told_beside_the_field(page: Browser) -> Non
     page.fill(local_port="70000")
     page.js("document.querySelector('dialog details').open = false")
     page.click("dialog button[type=submit]")
-    page.wait_text("#field-local-port-error", "70000")
-    assert page.focused() == "field-local-port"
+    page.wait_text("#field-local_port-error", "70000")
+    assert page.focused() == "field-local_port"
     page.fill(name="siteb", local_port="1709")
     page.click("dialog button[type=submit]")
     page.until(lambda: "exists" in page.text("dialog") or "is there already" in page.text("dialog"), "a clash of names")
@@ -285,7 +285,7 @@ def test_by_keyboard_alone(page: Browser) -> None:
     page.press("keys", Keys.TAB, "127.0.1.4", Keys.TAB, "127.0.0.1", Keys.TAB, Keys.TAB)
     assert page.focused() == "More"
     page.press(Keys.ENTER, Keys.TAB, Keys.TAB, Keys.TAB)
-    assert page.focused() == "field-local-port"
+    assert page.focused() == "field-local_port"
     page.press("1704", Keys.ENTER)
     page.wait_text("h1", "keys")
     assert page.focused() == "main"

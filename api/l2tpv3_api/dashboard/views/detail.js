@@ -16,8 +16,8 @@ import { adopt } from './host.js';
 /** Where a page is: pairs of words and address, the last without. */
 export const crumbsOf = (...parts) => h('nav', { 'aria-label': 'Where this is', class: 'crumbs' }, parts.map(([words, href], i) => [i ? ' / ' : '', href ? h('a', { href }, words) : h('span', { 'aria-current': 'page' }, words)]));
 
-const TOLD_OF_TUNNELS = new Set(['remote', 'local', 'encap', 'id', 'peer-id', 'local-port', 'remote-port', 'udp-checksum', 'datapath', 'netns']);
-const TOLD_OF_SESSIONS = new Set(['ifname', 'id', 'peer-id', 'tx-cookie', 'rx-cookie', 'sublayer', 'sequencing', 'reorder-timeout-ms', 'vlan', 'egress', 'mtu', 'mac', 'netns', 'address', 'bridge', 'up']);
+const TOLD_OF_TUNNELS = new Set(['remote', 'local', 'encap', 'id', 'peer_id', 'local_port', 'remote_port', 'udp_checksum', 'datapath', 'netns']);
+const TOLD_OF_SESSIONS = new Set(['ifname', 'id', 'peer_id', 'tx_cookie', 'rx_cookie', 'sublayer', 'sequencing', 'reorder_timeout_ms', 'vlan', 'egress', 'mtu', 'mac', 'netns', 'address', 'bridge', 'up']);
 
 const crumbs = (...parts) => crumbsOf(['Tunnels', '#/tunnels'], ...parts);
 

@@ -76,7 +76,7 @@ function list(title, items) {
   return h('div', {}, h('h3', {}, title), h('ul', { class: 'plain' }, items.length ? items.map(([words, href, wrong]) => h('li', {}, href ? h('a', { href, class: 'mono' }, words) : h('span', { class: 'mono' }, words), wrong ? [' ', state(wrong)] : null)) : h('li', { class: 'dim' }, 'nothing')));
 }
 
-const COMMON = new Set(['name', 'type', 'over', 'ifname', 'over-netns', 'netns', 'mac', 'mtu', 'address', 'up']);
+const COMMON = new Set(['name', 'type', 'over', 'ifname', 'over_netns', 'netns', 'mac', 'mtu', 'address', 'up']);
 
 function aboutLink(one) {
   const { netdev, wanted } = one;
@@ -88,7 +88,7 @@ function aboutLink(one) {
     ['over now', one.over_now.join(' ') || 'nothing'], ['namespace beneath', one.over_netns],
     ['addresses', (netdev?.addresses ?? []).join(' ')], ['MTU', netdev ? String(netdev.mtu) : null], ['MAC address', netdev?.mac ?? one.mac], ['namespace', netdev?.netns],
     ['worker', one.worker_pid ? `pid ${one.worker_pid}` : null], ['at the next boot', one.transient ? 'forgotten' : null],
-    ...own.map(([word, value]) => [word.replaceAll('-', ' '), `${said(value)}${seen(word, value)}`]),
+    ...own.map(([word, value]) => [word.replaceAll('_', ' '), `${said(value)}${seen(word, value)}`]),
   ];
 }
 
