@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from l2tpv3.datapath.base import Datapath, HasWorkers, SignalledCircuit, SignalsCircuits, Support
 from l2tpv3.errors import ExistsError
 from l2tpv3.host.links import ManagedLinks
-from l2tpv3.linux.filelock import held
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.link_key import beneath, is_link_key, link_key, link_of
-from l2tpv3.model.record import Records, TunnelRecord
+from l2tpv3.model.record import Records
 from l2tpv3.model.spec import CircuitKey
-from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.paths import Paths
 from l2tpv3.reconcile.observer import Observer
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from l2tpv3.reconcile.refresh import Refresher
     from l2tpv3.resolve.change import SessionCheck, TunnelCheck
     from l2tpv3.watch.diff import Event
-
-_HAVE_WORKERS = ("user", "ebpf")  # datapaths whose netdevs outlive what carries them
 
 
 class Manager:
@@ -413,32 +410,11 @@ class Manager:
         That is what a worker's death leaves. known: tunnels that had a worker in this boot, which count without
         netdevs as well, unless they were taken down. Tunnels that wait on record (TunnelRecord.waits) count, too.
         """
+        from l2tpv3.reconcile.orphans import card_workers, tunnel_workers
+
         recorded = self._store.load()
-        unconfirmed = recorded.pending is not None and recorded.pending.deadline is not None
-        observer = self._observer(recorded)
-        found: dict[str, int | None] = {}
-        for record in recorded.tunnels.values():
-            if record.waits and record.stopped is None and not unconfirmed:
-                found[record.spec.name] = None
-            if record.datapath not in _HAVE_WORKERS:
-                continue  # the kernel's need no looking after, and ten thousand of them take seconds to look at
-            status = observer.tunnel(record)
-            if status.worker_pid is not None:
-                found[status.name] = status.worker_pid
-            elif record.stopped is None and (
-                status.condition is Condition.MISSING
-                or (status.condition is Condition.INCOMPLETE and not held(self.paths.runtime))
-            ):
-                there = [one.netdev for one in status.sessions if one.netdev]
-                lost = there
-                if faults := observer.faults(record.datapath):
-                    # A worker that can't be worked with may have it; then its netdevs have their carrier.
-                    lost, known = [one for one in there if one.up and not one.carrier], ()
-                if lost or status.name in known:
-                    found[status.name] = None
-                elif there and len(faults) == 1 and faults[0].pid:
-                    found[status.name] = faults[0].pid  # whose end is to be noticed
-        return found | self._orphaned_cards()
+        found = tunnel_workers(recorded, self._observer(recorded), self.paths.runtime, known)
+        return found | card_workers(self.links.relayed(), self._card_workers, self.paths.runtime)
 
     def without_netdevs(self) -> set[str]:
         """Tunnels whose worker runs, but has no netdev any more, or no session, for one of their sessions on record.
@@ -446,28 +422,10 @@ class Manager:
         That is what deleting a netdev leaves. One that was moved to where it can't be seen does not count, nor does
         what `down` stopped, or a change is about that is under way or was killed.
         """
-        recorded = self._store.load()
-        observer = self._observer(recorded)
-        if recorded.pending is not None:
-            return set()
-        return {
-            name
-            for name, record in recorded.tunnels.items()
-            if record.datapath in _HAVE_WORKERS and record.stopped is None and _lacks_netdev(record, observer)
-        }
+        from l2tpv3.reconcile.orphans import without_netdevs
 
-    def _orphaned_cards(self) -> dict[str, int | None]:
-        found: dict[str, int | None] = {}
-        cards = self.links.relayed()
-        hung = any(one.worker_pid is None for one in cards) and not all(self._card_workers().values())
-        for status in cards:
-            netdev = status.netdev
-            changing = status.condition is Condition.INCOMPLETE and held(self.paths.runtime)
-            if status.worker_pid is not None:
-                found[link_key(status.name)] = status.worker_pid
-            elif netdev is not None and not changing and not (hung and (netdev.carrier or not netdev.up)):
-                found[link_key(status.name)] = None
-        return found
+        recorded = self._store.load()
+        return without_netdevs(recorded, self._observer(recorded))
 
     def _card_workers(self) -> dict[int, bool]:
         return self._reconciler.links.workers(self._store.load().shown.links)
@@ -503,15 +461,6 @@ class Manager:
             raise no_link(link_of(name), recorded.links)
         look = self._observer(recorded)
         return self._reconciler.resolver(recorded, look).tunnel_on_record(name).spec.name
-
-
-def _lacks_netdev(record: TunnelRecord, observer: Observer) -> bool:
-    seen = observer.match(record)
-    if seen is None:
-        return False
-    there = {one.session_id: one for one in seen.sessions}
-    sessions = [there.get(one.spec.session_id) for one in record.sessions]
-    return any(one is None or one.attached == "" for one in sessions)
 
 
 def _shipped(paths: Paths) -> list[Datapath]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -56,18 +55,6 @@ class Netdevs:
         """One netdev by its index, with its addresses. Raises NotFoundError."""
         with _asking(f"netdev {ifindex}", "find it"):
             return self._states([self._route.link(ifindex)])[0]
-
-    def some(self, ifnames: Iterable[str]) -> list[NetdevState]:
-        """The netdevs with these names that exist here, with their addresses."""
-        found: list[Link] = []
-        with _asking("the netdevs", "find some"):
-            for ifname in ifnames:
-                try:
-                    found.append(self._route.link(ifname))
-                except OSError as error:
-                    if error.errno != errno.ENODEV:
-                        raise
-            return self._states(found)
 
     def _states(self, links: Iterable[Link]) -> list[NetdevState]:
         links = list(links)

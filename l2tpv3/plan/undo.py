@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
+from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.scope import leave_out
 from l2tpv3.plan.steps import AnyStep, Step, subject_of
 from l2tpv3.plan.tunnels import PlanInput
@@ -24,7 +25,7 @@ def what_to_undo(
     made: what the change, or a killed one before it, made of the tunnels. now: what is there of all these. Gives the
     sessions that are left alone, too.
     """
-    about = {subject_of(step) for step in begun if isinstance(step, Step)}
+    about = {subject_of(step) for step in begun if isinstance(step, Step)} | _members(change.old, begun)
     names = {name for name, _ in about}
     wanted = {name: record for name, record in change.old.items() if name not in names}
     alone: set[tuple[str, str]] = set()
@@ -39,6 +40,19 @@ def what_to_undo(
     links = dataclasses.replace(change.links, wanted=there)
     back = dataclasses.replace(change, maybe=made, wanted=wanted, observation=now, scope=frozenset(about), links=links)
     return leave_out(back, alone, ()), alone
+
+
+def _members(records: Records, begun: Iterable[AnyStep]) -> set[tuple[str, str | None]]:
+    """Sessions in a bridge of which a step was begun: it may be made anew, and then has no such members."""
+    bridges = {step.link.spec.ifname for step in begun if isinstance(step, LinkStep)}
+    if not bridges:
+        return set()
+    return {
+        (name, session.spec.name)
+        for name, record in records.items()
+        for session in record.sessions
+        if session.spec.bridge in bridges
+    }
 
 
 @dataclass(frozen=True, slots=True)

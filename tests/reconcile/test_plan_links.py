@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -202,4 +203,17 @@ def test_what_was_lost_is_found_and_made_again(
                 if data.draw(st.booleans()):
                     one.memory.del_session(resolved(record), resolved_session(session))
         one.manager.restore()
+        assert one.picture() == before
+
+
+def test_a_bridge_that_could_not_be_removed_gets_its_members_back() -> None:
+    """Undoing makes it anew, and a session is in it by its name, of which no step had been begun."""
+    session = DesiredSession(name="y", words={"bridge": "la"})
+    tunnel = DesiredTunnel(name="t", words={"remote": "127.0.0.2"}, sessions=(session,))
+    with host() as one:
+        one.manager.apply((tunnel, DesiredLink(name="la", words={"type": "bridge", "over": []})))
+        before = one.picture()
+        one.countdown.at = 1
+        with pytest.raises(RefusedError):
+            one.manager.apply((DesiredLink(name="la", words={"type": "macvlan", "over": ["eth0"]}),), prune=True)
         assert one.picture() == before

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address
 
 from l2tpv3.datapath.base import Support
@@ -99,17 +98,6 @@ class KernelDatapath:
             return []
         except OSError as error:
             raise errors.other_refusal("kernel tunnels", "list them", error) from error
-
-    def some(self, netns: str | None, tunnel_id: int, sessions: Iterable[int]) -> Tunnel | None:
-        """A tunnel with those of the sessions that are there: quicker than `tunnels` where others have thousands."""
-        with _open(self._kept, netns, f"tunnel id {tunnel_id}") as netlink:
-            try:
-                tunnel = netlink.tunnel(tunnel_id)
-                found = [netlink.session(tunnel_id, one) for one in sessions] if tunnel else []
-            except OSError as error:
-                raise errors.other_refusal(f"tunnel id {tunnel_id}", "look at it", error) from error
-        there = tuple(one for one in found if one is not None)
-        return dataclasses.replace(tunnel, sessions=there) if tunnel else None
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel. UnavailableError: also a scoped IPv6 address, or a missing l2tp_ip, l2tp_ip6."""

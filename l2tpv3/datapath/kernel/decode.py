@@ -5,7 +5,6 @@ Addresses are as on the wire. What the kernel leaves out, or a newer kernel adds
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import ip_address
 
 from l2tpv3.datapath.kernel.uapi import (
@@ -72,15 +71,6 @@ def read_sessions(answer: Answer) -> dict[int, list[Session]]:
                 counters=_counters(statistics) if any(statistics) else _NO_COUNTERS,
             )
     return {tunnel_id: list(there.values()) for tunnel_id, there in sessions.items()}
-
-
-def read_fixed(answer: Answer) -> Iterator[tuple[int, int, tuple[object, ...]]]:
-    """A SESSION_GET dump's sessions: tunnel id, session id and all but the counters of each."""
-    count = len(STATISTICS)
-    for datagram, spans in answer.datagrams:
-        for offset, end in spans:
-            values = _SESSIONS.read(datagram, offset, end)
-            yield values[0], values[1], values[2:6] + values[6 + count :]
 
 
 def _counters(statistics: list[int | None]) -> Counters:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 
-from l2tpv3.datapath.kernel.decode import read_family, read_sessions, read_tunnels
+from l2tpv3.datapath.kernel.decode import read_family, read_sessions
 from l2tpv3.datapath.kernel.encode import family_key, session_key, tunnel_key
 from l2tpv3.datapath.kernel.uapi import CTRL_CMD_GETFAMILY, FAMILY_VERSION, GENL_ID_CTRL, NETLINK_GENERIC, Command
 from l2tpv3.linux.netlink.message import NLM_F_ACK, Answer
 from l2tpv3.linux.netlink.sock import NetlinkSocket
-from l2tpv3.model.observed import Session, Tunnel
+from l2tpv3.model.observed import Session
 
 _HEADER_BYTES = 4  # struct genlmsghdr: command, version, reserved
 
@@ -71,11 +71,6 @@ class L2tpSocket(NetlinkSocket):
         answer = self._get(Command.SESSION_GET, session_key(tunnel_id, session_id))
         sessions = read_sessions(answer).get(tunnel_id, ()) if answer else ()
         return next((one for one in sessions if one.session_id == session_id), None)
-
-    def tunnel(self, tunnel_id: int) -> Tunnel | None:
-        """The tunnel, without its sessions; None when there is none with that id."""
-        answer = self._get(Command.TUNNEL_GET, tunnel_key(tunnel_id))
-        return next(iter(read_tunnels(answer, {})), None) if answer else None
 
     def _get(self, command: Command, key: bytes) -> Answer | None:
         try:

@@ -26,7 +26,6 @@ class _Layout(NamedTuple):
     headers: Struct
     expected: tuple[int, ...]
     values: Struct
-    spans: tuple[Span, ...]
     pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
@@ -45,10 +44,6 @@ class CompiledParser:
         """The values in the attributes from `offset` to `end`."""
         layout = self._layout(datagram, offset, end)
         return layout.pick(layout.values.unpack_from(datagram, offset))
-
-    def spans(self, datagram: bytes, offset: int, end: int) -> tuple[Span, ...]:
-        """Where these values are, counted from `offset`, in their order in the message."""
-        return self._layout(datagram, offset, end).spans
 
     def _layout(self, datagram: bytes, offset: int, end: int) -> _Layout:
         known = self._known.get(end - offset)
@@ -108,6 +103,5 @@ class CompiledParser:
         # None, beyond the values: for what is absent.
         places = [order.index(path) if path in order else len(order) for path in self._wanted]
         pick = itemgetter(*places)
-        spans = tuple((start - offset, stop - offset) for start, stop in sorted(found.values()))
         first = struct.unpack_from(datagram, offset)
-        return _Layout(struct, first, Struct(values), spans, lambda got: pick((*got, None)))
+        return _Layout(struct, first, Struct(values), lambda got: pick((*got, None)))
