@@ -131,87 +131,65 @@ class Reconciler:
             planned = self._plan_input(recorded, resolution, look)
             steps = plan_everything(planned)
             self._refuse_if_carried(steps, planned)
-            lost = self._make_so(
-                _VERBS.get(type(change), ""), recorded, resolution, planned, steps, namespaces, confirm_s, on_step
-            )
-            return Outcome(
+            prepared = _Prepared(
+                verb=_VERBS.get(type(change), ""),
+                recorded=recorded,
+                resolution=resolution,
+                changed=RecordDelta.between(before, resolution.records),
+                planned=planned,
                 steps=steps,
-                before=before,
-                after=resolution.records,
                 namespaces=namespaces,
-                lost=lost,
-                waiting=resolution.late.reasons,
             )
+            return prepared.outcome(self._make_so(prepared, confirm_s, on_step))
 
-    def _make_so(
-        self,
-        verb: str,
-        recorded: Recorded,
-        resolution: Resolution,
-        planned: PlanInput,
-        steps: tuple[AnyStep, ...],
-        namespaces: tuple[str, ...],
-        confirm_s: float | None,
-        on_step: OnStep | None,
-    ) -> tuple[StepText, ...]:
+    def _make_so(self, change: _Prepared, confirm_s: float | None, on_step: OnStep | None) -> tuple[StepText, ...]:
         """Take the steps of a change, noted before and put on record after. Gives what was lost; see _take."""
-        before, pending, late = recorded.everything, recorded.pending, resolution.late
-        changed = RecordDelta.between(before, resolution.records)
-        lost: list[StepText] = []
+        pending, late = change.recorded.pending, change.resolution.late
         if pending is not None and pending.deadline is not None:
             # The note of the unconfirmed change has to stay; this one is on record already and needs none.
-            if changed:
+            if change.changed:
                 raise unconfirmed(pending)
-            self._take(planned, steps, on_step, lost=lost)
+            lost: list[StepText] = []
+            self._take(change.planned, change.steps, on_step, lost=lost)
             return tuple(lost)
         left = left_of(pending, late.left_out, late.unmade)
-        if not steps and not changed and pending == left:
-            return ()
-        after = left
-        if confirm_s is not None and (changed or steps):
-            after = to_be_confirmed(changed, before, confirm_s)
-            verb = f"{verb}, to be confirmed within {confirm_s:g} s"
-        self._carry_out(recorded, planned, steps, changed, after, on_step, namespaces=namespaces, lost=lost, verb=verb)
-        return tuple(lost)
+        if not change.steps and not change.changed:
+            if pending == left:
+                return ()
+            confirm_s = None
+        if confirm_s is None:
+            return self._carry_out(change, change.verb, left, on_step)
+        verb = f"{change.verb}, to be confirmed within {confirm_s:g} s"
+        return self._carry_out(change, verb, to_be_confirmed(change.changed, change.before, confirm_s), on_step)
 
     def _carry_out(
-        self,
-        recorded: Recorded,
-        change: PlanInput,
-        steps: tuple[AnyStep, ...],
-        changed: RecordDelta,
-        after: PendingChange | None,
-        on_step: OnStep | None,
-        *,
-        namespaces: tuple[str, ...] = (),
-        lost: list[StepText] | None = None,
-        verb: str = "",
-    ) -> None:
-        """Note it, take the steps, put it on record; on any failure undo it.
+        self, change: _Prepared, verb: str, after: PendingChange | None, on_step: OnStep | None
+    ) -> tuple[StepText, ...]:
+        """Note the change, take its steps, put it on record; on any failure undo it. Gives what was lost; see _take.
 
-        after: what stays noted when it is done: that it waits to be confirmed, or what is left of a killed change.
-        lost: see _take. verb: see change.
+        verb: how the log calls it. after: what stays noted when it is done: that it waits to be confirmed, or what is
+        left of a killed change.
         """
-        lost, before = [] if lost is None else lost, recorded.everything
-        note = journal_entry(recorded.pending, change, steps, changed)
+        before, changed, pending = change.before, change.changed, change.recorded.pending
+        note = journal_entry(pending, change.planned, change.steps, changed)
         self.store.begin(note)
         begun: list[AnyStep] = []
+        lost: list[StepText] = []
         try:
-            self._take(change, steps, on_step, begun, lost)
-            done = Outcome(
-                steps=steps, before=before, after=before.edited(changed), namespaces=namespaces, lost=tuple(lost)
-            )
+            self._take(change.planned, change.steps, on_step, begun, lost)
+            done = change.outcome(tuple(lost))
             if on_step is not None:
                 for one in done.steps_on_record:
                     on_step(one)
             self.store.commit(changed, _audited(verb, done), after)
-            self._runner.tidy({**change.wanted, **before.edited(changed).tunnels})
+            self._runner.tidy({**change.planned.wanted, **done.after.tunnels})
         except BaseException as error:
             with _noting(error):
-                self._undo(change, note, begun)
+                self._undo(change.planned, note, begun)
                 # What a killed change left is as it was, too.
-                self.store.revert(changed.back(before), recorded.pending)
+                self.store.revert(changed.back(before), pending)
             raise
+        return tuple(lost)
 
     def _take(
         self,
@@ -461,6 +439,39 @@ class Reconciler:
         self.paths.make()
         with exclusive(self.paths.runtime), self.store.kept_open():
             yield
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A change that is resolved and planned, before its first step.
+
+    verb: how the log calls it. changed: what becomes of the record. planned: what the plan looked at. namespaces: those
+    that were made for it.
+    """
+
+    verb: str
+    recorded: Recorded
+    resolution: Resolution
+    changed: RecordDelta
+    planned: PlanInput
+    steps: tuple[AnyStep, ...]
+    namespaces: tuple[str, ...]
+
+    @property
+    def before(self) -> HostRecords:
+        """What was on record."""
+        return self.recorded.everything
+
+    def outcome(self, lost: tuple[StepText, ...]) -> Outcome:
+        """What the change did, once its steps are taken. lost: see Outcome."""
+        return Outcome(
+            steps=self.steps,
+            before=self.before,
+            after=self.resolution.records,
+            namespaces=self.namespaces,
+            lost=lost,
+            waiting=self.resolution.late.reasons,
+        )
 
 
 @contextlib.contextmanager
