@@ -1,4 +1,4 @@
-"""From words to an exit code: whatever a command raises becomes one line on stderr."""
+"""Runs a command: from the words of the command line to an exit code. Every error becomes one line on stderr."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PIPE_CLOSED = 141
 
 
 class Invocation:
-    """What the commands of one run share: the host that they command, made when first asked for.
+    """What the commands of one run share: the host that they work on, which is made when it is first needed.
 
     This is the one place that knows whether it is another one: `aim` says which.
     """
@@ -39,12 +39,12 @@ class Invocation:
         self._remote: RemoteHost | None = None
 
     def aim(self, aim: Aim | None) -> None:
-        """Command the host that --host says; None: this one."""
+        """Work on the host that --host says; None is this host."""
         self._aim = aim
 
     @property
     def host(self) -> Host:
-        """The host that is commanded."""
+        """The host that the commands work on."""
         if self._aim is None:
             return self._this_host()
         if self._remote is None:
@@ -157,7 +157,7 @@ def _usage(error: click.ClickException) -> InvalidValueError:
 
 
 def _problem(error: click.ClickException) -> tuple[str, list[str]]:
-    """What is wrong, and what may have been meant."""
+    """The problem of a click error, and suggestions of what was meant."""
     import click
 
     from l2tpv3.cli.click_classes import NoSuchCommandError

@@ -49,7 +49,7 @@ def are_one(*names: str | None) -> bool:
 
 
 def in_condition(found: Iterable[_Shown], condition: str | None) -> list[_Shown]:
-    """Those in the condition that --condition says; all where it says none. Raises InvalidValueError."""
+    """The items in the condition that --condition says; all without it. Raises InvalidValueError."""
     if condition is not None and condition not in CONDITIONS:
         raise InvalidValueError("--condition", f"{condition!r} is no condition", f"give {', '.join(CONDITIONS)}")
     return [one for one in found if condition in (None, one.condition.value)]

@@ -45,7 +45,7 @@ class Aim:
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Aim | None:
-        """What the root command was given; None when that is this host."""
+        """The target from the options of the root command; None for this host."""
         given = {name: options[name] for name in ("token_file", "ca", "cert", "key") if options.get(name) is not None}
         if options.get("host"):
             return cls(host=options["host"], **given)
@@ -61,7 +61,7 @@ class Aim:
         return RemoteHost(client)
 
     def client(self, **limits: Any) -> Client:
-        """What asks its service. limits: Client's."""
+        """A client of the host's service. limits: as for Client."""
         from l2tpv3.remote.target import Access, find_target
 
         token = os.environ.get("L2TPCTL_TOKEN")

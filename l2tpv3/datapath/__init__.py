@@ -1,1 +1,1 @@
-"""Who moves the frames: base.py is the Protocol, one room (or file) per datapath behind it."""
+"""Datapaths, which move the frames: base.py has the protocol, and each datapath is a package beside it."""

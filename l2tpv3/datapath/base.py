@@ -1,4 +1,4 @@
-"""The seam: what a datapath is. The contract suite in tests/contract holds what each promises.
+"""The protocol of a datapath. The tests in tests/contract hold what every datapath promises.
 
 A datapath makes tunnels and sessions exist and reports them. Each session appears as an ethernet netdev; giving
 that addresses, a bridge or another namespace is not its business (l2tpv3.netdev), nor are names (l2tpv3.store).
@@ -105,7 +105,7 @@ class Unreachable(NamedTuple):
 
 @runtime_checkable
 class HasWorkers(Protocol):
-    """What a datapath offers as well whose frames are moved by processes of its own."""
+    """Additional methods of a datapath whose frames are moved by processes of its own."""
 
     def look(self, netns: str | None) -> Carried:
         """As Datapath.tunnels, and an error about each worker that can't be worked with, whose tunnels are left out.
@@ -114,7 +114,10 @@ class HasWorkers(Protocol):
         """
 
     def unreachable(self) -> Unreachable:
-        """What `look` does not find. Looks at all processes: ask only when a tunnel on record was not found."""
+        """What workers carry and `look` does not find.
+
+        It looks at all processes: call it only when a tunnel on record was not found.
+        """
 
     def replace_old(self, known: Collection[str]) -> list[L2tpError]:
         """End workers of another version than this program, and those that have lost their control sockets.
@@ -133,7 +136,7 @@ class Refreshable(Datapath, Protocol):
     """A datapath whose sessions depend on more than their specification: on routes, netdevs, IPsec policies."""
 
     def outdated(self, tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
-        """Those of the sessions for which `set_session` would do something else now than when it was done last.
+        """The sessions for which `set_session` would do something else now than when it was called last.
 
         What is not there, or not whole, is none of them.
         """
@@ -148,10 +151,12 @@ class SignalledCircuit(NamedTuple):
 
 @runtime_checkable
 class SignalsCircuits(Protocol):
-    """What a datapath offers as well that can tell the far end of a session whether what is attached to it works."""
+    """Additional methods of a datapath that can tell the far end of a session whether the circuit here works."""
 
     def circuits(self, told: Mapping[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
-        """Have these told, at once and on and on, and no others. Gives what is heard, of those that are carried.
+        """Tell these far ends, at once and repeatedly, and no others.
+
+        Returns what is heard from those that are carried.
 
         What is heard shows as the carrier of the session's netdev. False: the far end says that it is down, or was
         heard before and says nothing any more.
@@ -160,7 +165,7 @@ class SignalsCircuits(Protocol):
 
 @runtime_checkable
 class Busy(Protocol):
-    """What a datapath or a placer may offer as well: to be quicker while many calls of one thread are to come."""
+    """An additional method of a datapath or a netdev configurator: to be quicker while one thread makes many calls."""
 
     def busy(self) -> AbstractContextManager[None]:
         """For the length of the block it may keep sockets open. The thread stays in its network namespace."""

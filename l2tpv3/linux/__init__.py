@@ -1,1 +1,1 @@
-"""What Linux offers, without a word about L2TP."""
+"""Interfaces of Linux. Nothing in this package knows L2TP."""

@@ -51,7 +51,7 @@ class Arrivals:
                 self._missing.discard(netns)
 
     def forget(self) -> None:
-        """Take what came so far as known: our own doings make notifications, too."""
+        """Ignore what came so far, since our own changes cause notifications, too."""
         for one in self._sockets:
             with contextlib.suppress(OSError):  # BlockingIOError: that was all; ENOBUFS: more came than it holds
                 while one.recv(1 << 16):

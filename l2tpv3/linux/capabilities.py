@@ -13,7 +13,7 @@ _NUMBERS: Final = {
 
 
 def lacking(*names: str) -> list[str]:
-    """Those of them that are not in the effective set."""
+    """The capabilities of these that are not in the effective set."""
     try:
         text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -24,7 +24,7 @@ def lacking(*names: str) -> list[str]:
 
 
 def remedy(*names: str) -> str:
-    """What helps whoever was refused something that takes these. To root, what is lacking, by name."""
+    """The remedy for an error of a process that lacks these capabilities. Root is told which ones are lacking."""
     missing = lacking(*names)
     if os.geteuid():
         return f"run as root, or with {' and '.join(names)}"

@@ -1,4 +1,4 @@
-"""What ethtool(8) tells of a netdev in the calling thread's network namespace, and sets, by ioctl.
+"""Reads and sets what ethtool(8) does, of a netdev in the calling thread's network namespace, by ioctl.
 
 Its netlink may be left out of a kernel. Numbers from linux/ethtool.h.
 """
@@ -27,12 +27,12 @@ class Offload(Enum):
 
 
 def is_on(ifname: str, offload: Offload) -> bool:
-    """Whether it is on. Raises OSError: ENODEV, EOPNOTSUPP."""
+    """Whether an offload of a netdev is on. Raises OSError: ENODEV, EOPNOTSUPP."""
     return _value(ifname, offload.value[0], 0) != 0
 
 
 def switch(ifname: str, offload: Offload, *, on: bool) -> None:
-    """Switch it. Raises OSError: ENODEV, EOPNOTSUPP, EPERM."""
+    """Switch an offload of a netdev on or off. Raises OSError: ENODEV, EOPNOTSUPP, EPERM."""
     _value(ifname, offload.value[1], int(on))
 
 

@@ -27,12 +27,12 @@ class Inotify:
         self._directories: dict[int, Path] = {}
 
     def watch(self, directory: Path, mask: int) -> None:
-        """Tell of what happens to the files in it. mask: MODIFY, CREATE ... OSError: ENOENT when it is not there."""
+        """Watch the files of a directory. mask: MODIFY, CREATE ... OSError: ENOENT when it is not there."""
         added = checked(libc.inotify_add_watch(self._fd, os.fsencode(directory), mask))
         self._directories[added] = directory
 
     def fileno(self) -> int:
-        """What to poll."""
+        """The file descriptor to poll."""
         return self._fd
 
     def close(self) -> None:

@@ -124,7 +124,7 @@ class Ring:
         return self._results[first:].tolist() + self._results[: first + found - size].tolist()
 
     def close(self) -> None:
-        """Give it back."""
+        """Close the ring."""
         os.close(self.fd)
 
 
@@ -140,7 +140,7 @@ def _call(number: int, *arguments: object) -> int:
 
 
 def open_ring() -> Ring | None:
-    """A ring, where this kernel has them and whoever runs it lets us."""
+    """A ring; None where the kernel has no io_uring, or does not permit it."""
     try:
         return Ring() if ctypes.sizeof(ctypes.c_void_p) == 8 else None
     except (OSError, ValueError):

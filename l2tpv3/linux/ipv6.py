@@ -1,4 +1,4 @@
-"""What the kernel tells of IPv6 on a netdev in files."""
+"""What the kernel tells of IPv6 on a netdev, in files below /proc."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from l2tpv3.linux.netns import inside
 
 MTU_MAX: Final = 65535
-"""Bytes: the most that an IP packet's length can say."""
+"""Bytes: the greatest length that an IP packet's header can state."""
 
 
 def advertised_mtu(netns: str | None, ifname: str) -> int:

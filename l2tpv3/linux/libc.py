@@ -11,7 +11,7 @@ libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def checked(result: int) -> int:
-    """What a call has given, if that is not below 0. Raises OSError with the call's errno."""
+    """The result of a call, if that is not below 0. Raises OSError with the call's errno."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -38,7 +38,9 @@ _DISTRIBUTION_PACKAGE = {
 
 
 def loaded(module: str) -> bool:
-    """Whether it is in the kernel: loaded, or built in (those with a version, as these, have a folder too)."""
+    """Whether a module is in the kernel: loaded, or built in (built-in modules with a version, as these, have a folder
+    too).
+    """
     if Path("/sys/module", module).is_dir():
         return True
     try:

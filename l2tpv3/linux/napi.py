@@ -77,7 +77,9 @@ def _sysfs(tun: int, ifname: str) -> Iterator[int]:
 
 
 def _is_ours(folder: int, tun: int, ifname: str) -> bool:
-    """Whether a /sys shows that netdev, and not one of the same name elsewhere: MAC addresses tell them apart."""
+    """Whether this /sys shows that netdev, not one of the same name in another namespace: MAC addresses tell them
+    apart.
+    """
     try:
         file = os.open(f"class/net/{ifname}/address", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     except OSError:

@@ -63,7 +63,7 @@ class StandIns:
         return f"/proc/self/fd/{self._files[netns]}"
 
     def close(self) -> None:
-        """Let go of them."""
+        """Close the namespaces."""
         while self._files:
             os.close(self._files.popitem()[1])
 

@@ -58,7 +58,10 @@ def open_file(path: AnyPath) -> Iterator[int]:
 
 
 def read_file(path: AnyPath, limit_bytes: int) -> bytes:
-    """All that is in it. Raises OSError: also EFBIG when it is longer than `limit_bytes`; ValueError as open_file."""
+    """The content of the file.
+
+    Raises OSError: also EFBIG when it is longer than `limit_bytes`; ValueError as open_file.
+    """
     with open_file(path) as file:
         content = bytearray()
         give_up = time.monotonic() + PIPE_WAIT_S

@@ -16,7 +16,7 @@ class HasFileno(Protocol):
     """A socket, a monitor, an open file."""
 
     def fileno(self) -> int:
-        """Its descriptor."""
+        """The file descriptor."""
 
 
 def wait_readable(files: Iterable[int | HasFileno], timeout_s: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""What the show commands print of links for people: a table, one of them as keys and values."""
+"""The output of the show commands about links: a table of several, or one as keys and values."""
 
 from __future__ import annotations
 

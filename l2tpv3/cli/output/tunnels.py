@@ -1,4 +1,4 @@
-"""What the show commands print for people: tunnels and sessions as tables, one of them as keys and values."""
+"""The output of the show commands about tunnels and sessions: tables of several, or one as keys and values."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def attached(netdev: NetdevState | None) -> str:
 
 
 def status_text(tunnels: Sequence[TunnelStatus]) -> str:
-    """Everything at one look: what bare `l2tpctl` prints."""
+    """The whole status, as `l2tpctl` without a command prints it."""
     blocks = []
     for tunnel in tunnels:
         rows = [_status_row(session) for session in tunnel.sessions]

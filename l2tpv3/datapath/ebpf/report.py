@@ -1,4 +1,6 @@
-"""What the programs add to what a worker reports: the sessions' netdevs, what was counted, what is done by whom."""
+"""Completes what a worker reports by what the programs know: the sessions' netdevs, counters, and which of both does
+what.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from l2tpv3.model.spec import Encap
 
 
 def complete(netns: str | None, tunnels: list[Tunnel]) -> list[Tunnel]:
-    """Tunnels as workers report them, completed."""
+    """Tunnels as workers report them, completed by what the programs know."""
     try:
         with RouteSocket(netns) as route, contextlib.ExitStack() as stack:
             ends = all_ends(route)

@@ -1,4 +1,4 @@
-"""How a session's netdevs and the programs on them are put together.
+"""Makes and removes the netdevs of a session and the programs on them.
 
     pw1 ══ le1-2 ─┬─ transmit ──────────> the netdev by which the peer is reached
           (veth)  └─ the rest ── lt1-2 ──> the worker, its socket

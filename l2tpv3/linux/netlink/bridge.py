@@ -1,4 +1,4 @@
-"""What bridges do with their ports' frames, by rtnetlink and nf_tables: read only."""
+"""Reads what bridges do with the frames of their ports, by rtnetlink and nf_tables."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def read_route(answer: Answer) -> int:
 
 
 class RouteMtu(NamedTuple):
-    """What a route says of the size of packets. mtu: in bytes; 0: nothing, the netdev's counts.
+    """The MTU of a route in bytes. mtu: 0 where the route has none, and the netdev's counts.
 
     expires: it is forgotten after a time, as is what ICMP said of the path, or a router advertised. locked: nothing
     said of the path later replaces it (`mtu lock`); unless it is asked for as `configured`, that may be locked, too.

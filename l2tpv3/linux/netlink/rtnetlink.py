@@ -192,7 +192,7 @@ class RouteSocket(NetlinkSocket):
         self.request(_NEWLINK, _LINK.pack(0, 0, ifindex, 0, 0) + attribute(_AF_SPEC | NLA_F_NESTED, family))
 
     def make(self, kind: int, body: bytes) -> None:
-        """A request for something that is not there yet. EEXIST: it is."""
+        """Send a request that makes something new. Raises OSError with EEXIST where it exists already."""
         self.request(kind, body, NLM_F_CREATE | NLM_F_EXCL)
 
     def make_together(self, *requests: tuple[int, bytes]) -> list[OSError | None]:

@@ -73,11 +73,11 @@ class NetlinkSocket:
                 self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 0)
 
     def request(self, kind: int, body: bytes, flags: int = 0) -> Answer:
-        """Have the kernel do one thing; returns when it is acknowledged."""
+        """Send one request, and return when the kernel has acknowledged it."""
         return self._ask(kind, flags | NLM_F_ACK, body)
 
     def requests(self, kind: int, bodies: Sequence[bytes]) -> list[OSError | None]:
-        """Have the kernel do several things of a kind by one call; what it refused, in their order.
+        """Send several requests of one kind with one call. Returns those that the kernel refused, in their order.
 
         All are done, whatever becomes of one. OSError: the kernel's answers were lost.
         """

@@ -1,1 +1,1 @@
-"""The programs that are given to the kernel, instruction by instruction."""
+"""The programs of the ebpf datapath, assembled instruction by instruction."""
