@@ -1,4 +1,4 @@
-"""All that can be chosen about the service, fixed when it starts."""
+"""The settings of the service, which are fixed when it starts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who gets in, and what they may do there."""
+"""Authentication: who a request is from, and what that one may do."""

@@ -17,7 +17,7 @@ from l2tpv3_api.auth.tokens import Tokens
 
 
 class CredentialAuthenticator:
-    """Implements Guard. What a request says in so many words (Authorization) goes before who sent it.
+    """Implements base.Authenticator. A token in `Authorization` counts before the sender of the request.
 
     network_names: what this host is called on the network; see sign_of_proxy.
     """
@@ -55,7 +55,7 @@ class CredentialAuthenticator:
         return kind != "token" or self.tokens.holds(id)
 
     def note_used(self) -> None:
-        """Put on file when tokens were used last. Raises L2tpError."""
+        """Write the times at which tokens were used last. Raises L2tpError."""
         used, self._used = self._used, {}
         if used:
             self.tokens.note_used(used)

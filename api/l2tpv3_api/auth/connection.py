@@ -37,7 +37,9 @@ class Connection:
 
     @property
     def key(self) -> str:
-        """By what connections and strangers are counted: a user; an address, of IPv6 its network: a host has it all."""
+        """The key under which connections and unknown clients are counted: a user, an IPv4 address, an IPv6 network
+        (/64).
+        """
         if self.peer is not None:
             return f"uid:{self.peer.uid}"
         if self.proxy:

@@ -1,4 +1,4 @@
-"""Token buckets: how often someone may come."""
+"""Token buckets: they limit how often a client may make requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Rates:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key: str) -> int:
-        """Take one from a key's bucket. 0: it is there. Else nothing is taken, and it is the seconds to wait."""
+        """Take one from a key's bucket, and return 0. When the bucket is empty, return the seconds to wait instead."""
         now = self._clock()
         level, then = self._buckets.get(key, (self._burst, now))
         level = min(self._burst, level + (now - then) * self._rate)

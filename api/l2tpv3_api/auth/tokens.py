@@ -51,11 +51,11 @@ class Token:
     used: datetime | None = None
 
     def expired(self, now: datetime) -> bool:
-        """Whether its time is up."""
+        """Whether the token has expired."""
         return self.expires is not None and now >= self.expires
 
     def identity(self) -> Identity:
-        """As whom its bearer acts."""
+        """The identity of the token's bearer."""
         return Identity(f"token {self.name}", self.scopes, f"token:{self.id}")
 
 
@@ -153,7 +153,7 @@ class Tokens:
             os.close(lock)
 
     def _refresh(self) -> None:
-        """Read the file again if it is another one, or was changed."""
+        """Read the file again if it was replaced or changed."""
         try:
             status = self.path.stat()
         except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""What happens, as it happens: the hub that events pass through, what finds them out, and how they are streamed."""
+"""Events: the hub that they pass through, the watcher that finds changes, and the streams to clients."""

@@ -69,7 +69,7 @@ class _Group:
         return self.last
 
     def _chosen(self, pairs: _Pairs, links: Sequence[LinkStatus]) -> tuple[_Pairs, Sequence[LinkStatus]]:
-        """Those to tell of."""
+        """The sessions or links whose counters are sent."""
         if self._choice is None:
             return pairs, links
         before = {(tunnel, session.name): session for tunnel, session in self.before}
@@ -93,7 +93,7 @@ def _by_link(links: Sequence[LinkStatus]) -> dict[str, Mapping[str, int]]:
 
 
 class Sampler:
-    """start() and stop() it in the running loop. Nobody wanting counters, nobody looks."""
+    """Samples counters. Call start() and stop() in the running loop. While nobody wants counters, none are read."""
 
     def __init__(self, looker: Looker, failing: Failing | None = None) -> None:
         self._looker = looker
@@ -114,7 +114,7 @@ class Sampler:
             self._task = None
 
     def join(self, subscription: Subscription, interval_s: float, choice: Choice | None = None) -> None:
-        """Offer counters to that one, the first at once. choice: of which; None: of all."""
+        """Send counters to a subscriber, the first at once. choice: whose counters; None: all."""
         group = self._groups.get((interval_s, choice))
         if group is None:
             group = _Group(interval_s, choice, asyncio.get_running_loop().time())
@@ -125,7 +125,7 @@ class Sampler:
         self._joined.set()
 
     def leave(self, subscription: Subscription) -> None:
-        """No more."""
+        """Send no more counters to a subscriber."""
         for key, group in list(self._groups.items()):
             group.members.discard(subscription)
             if not group.members:

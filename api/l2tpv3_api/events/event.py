@@ -9,7 +9,7 @@ from typing import Any
 
 
 class EventType(StrEnum):
-    """What events there are. RESET: events were missed, so list again; it is sent whatever was asked for."""
+    """The types of events. RESET: events were missed, so list again; it is sent whatever was asked for."""
 
     TUNNEL = "tunnel"
     SESSION = "session"

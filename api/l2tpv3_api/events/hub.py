@@ -1,4 +1,4 @@
-"""The hub: whoever has news publishes it here, and each subscriber reads at its own pace.
+"""The hub: events are published here, and each subscriber reads them at its own pace.
 
 There is one ring of the last events. A subscriber is a place in it, so one that reads slowly, or not at all, costs
 nothing and holds up nobody: when the ring has moved past its place, it gets a single `reset` and goes on from now.
@@ -54,7 +54,7 @@ class Hub:
             one.wake()
 
     def changed(self) -> None:
-        """Something may have changed: have it looked at soon. Cheap, however often it is called."""
+        """Say that something may have changed, so that the watcher looks soon. Cheap, however often it is called."""
         self.on_changed()
 
     def subscribe(self, types: Collection[str] = (), last_id: str | None = None) -> Subscription:
@@ -83,16 +83,16 @@ class Hub:
 
     @property
     def subscribers(self) -> int:
-        """How many there are."""
+        """The number of subscribers."""
         return len(self._subscribers)
 
     @property
     def kept_bytes(self) -> int:
-        """What the data of all events in the ring comes to."""
+        """Bytes of the data of all events in the ring."""
         return self._bytes
 
     def id_of(self, place: int | None) -> str:
-        """What to resume with at a place in the ring."""
+        """The id with which a client resumes at a place in the ring."""
         return f"{self._epoch}-{self._last if place is None else place}"
 
     def after(self, place: int | None) -> tuple[Event | None, int]:
@@ -178,7 +178,7 @@ class Subscription:
             await self._news.wait()
 
     def close(self) -> None:
-        """No more is wanted."""
+        """End the subscription."""
         self._hub.forget(self)
 
 

@@ -1,4 +1,4 @@
-"""Looks when there is reason to, and publishes what has changed since the look before.
+"""Observes the host when something may have changed, and publishes what differs from the time before.
 
 Reasons come from the monitor (the kernel, workers, files) and from the service's own changes. Nobody listening, nobody
 looks.
@@ -48,7 +48,7 @@ class Seen(Protocol):
 
 
 class Looker(Protocol):
-    """Whoever looks; Service does."""
+    """The protocol of what observes the host; Service does."""
 
     async def look(self) -> Seen:
         """All tunnels and links, not older than this call."""

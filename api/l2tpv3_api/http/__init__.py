@@ -1,1 +1,1 @@
-"""What HTTP asks of every route."""
+"""What all routes have in common as HTTP: bodies, headers, entity tags, paging, problems."""

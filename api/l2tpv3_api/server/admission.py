@@ -1,4 +1,4 @@
-"""What every request passes before the app sees it: its shape, its site, who sent it, and how much that one may ask."""
+"""Checks every request before the app gets it: its form, its origin, who sent it, and how often that one may ask."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Admission:
 
     @property
     def streams(self) -> int:
-        """How many are open."""
+        """The number of open streams."""
         return len(self._streams)
 
     def end_streams(self, *, all: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Put the service together and run it until it is told to end."""
+"""Assembles the service and runs it until it is told to end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connections that are open, and whose they are."""
+"""Limits the open connections, in total and for each client."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ConnectionLimit:
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """The number of open connections."""
         return self._by_key.total()
 
     def admit(self, client: Connection) -> str:
-        """Count one more. Gives why not where there are too many; empty where it is in."""
+        """Count one more connection. Returns the reason when there are too many; "" when it is admitted."""
         privileged = client.peer is not None and client.peer.uid in (0, os.geteuid())
         if self.total >= self._limits.connections + (_RESERVE if privileged else 0):
             return "connections"
@@ -34,7 +34,7 @@ class ConnectionLimit:
         return ""
 
     def leave(self, client: Connection) -> None:
-        """One that was admitted has ended."""
+        """Note that a connection that was admitted has ended."""
         self._by_key[client.key] -= 1
         if not self._by_key[client.key]:
             del self._by_key[client.key]

@@ -1,4 +1,4 @@
-"""Counts what was refused, and why: for metrics, and for a line in the log now and then instead of one each."""
+"""Counts refused requests by reason: for metrics, and for a line in the log now and then instead of one each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gate and the protocol raise, or send, for a request that does not get as far as the app."""
+"""The errors for requests that are refused before the app gets them."""
 
 from __future__ import annotations
 

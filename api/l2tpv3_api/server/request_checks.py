@@ -1,4 +1,4 @@
-"""Requests that two programs could read in two ways, or that are larger than any that is meant."""
+"""Refuses requests that two programs could read in two ways, or that are too large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sockets that the service listens on, made so that nobody else's are taken or trodden on."""
+"""Makes the sockets that the service listens on, and leaves the sockets of other programs alone."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _alone(path: Path, option: str) -> Iterator[None]:
 
 
 def _clear(path: Path, option: str) -> None:
-    """Remove a socket that nobody answers at."""
+    """Remove the file of a socket on which no process answers."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What systemd hands over and wants to know: sockets, and how the service is. sd_listen_fds(3), sd_notify(3)."""
+"""Takes sockets from systemd, and tells it the state of the service. sd_listen_fds(3), sd_notify(3)."""
 
 from __future__ import annotations
 

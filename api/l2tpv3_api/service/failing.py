@@ -1,4 +1,4 @@
-"""Which of the service's own tasks fail just now. Each goes on whatever happens; this is how one hears of it."""
+"""The service's own tasks that fail at present. Each task goes on whatever happens; /readyz and the log tell of it."""
 
 from __future__ import annotations
 

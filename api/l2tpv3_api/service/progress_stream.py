@@ -1,4 +1,4 @@
-"""A change that tells of itself as it comes about: a JSON document a line, for who asks for application/x-ndjson.
+"""Reports the progress of a change: one JSON document a line, for clients that ask for application/x-ndjson.
 
 A line is `{"step": ...}`, `{"news": ...}`, and last of all `{"done": ...}` or `{"problem": ...}`: the status was sent
 with the first. The change goes on when the client goes.
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class ProgressStream:
-    """What a change is told to tell to, from any thread."""
+    """Takes the progress of a change, from any thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -93,7 +93,7 @@ async def _follow(change: Callable[[ProgressStream], Awaitable[Any]], narrator: 
 
 
 def both(one: Callable[[T], None], other: Callable[[T], None]) -> Callable[[T], None]:
-    """Tells both."""
+    """A function that calls both functions."""
 
     def tell(told: T) -> None:
         one(told)

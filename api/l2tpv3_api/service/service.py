@@ -1,4 +1,4 @@
-"""The manager for many clients at once: looks are shared, changes take turns, and neither runs on the event loop."""
+"""The manager for many clients at once: reads are shared, changes take turns, and neither runs on the event loop."""
 
 from __future__ import annotations
 
