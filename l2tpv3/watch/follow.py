@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
 
 from l2tpv3.documents.stats import stats_document
 from l2tpv3.linux.filelock import held
@@ -17,12 +16,10 @@ from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import SessionStatus
 from l2tpv3.paths import Paths
-from l2tpv3.watch import EARLY, Monitor
+from l2tpv3.watch import Monitor
 from l2tpv3.watch.diff import ChangeDetector, Event, targets
+from l2tpv3.watch.schedule import LookSchedule
 
-_SETTLE_S: Final = 0.03
-_SETTLE_ROUNDS: Final = 30
-_AGAIN_S: Final = 0.5
 _Pairs = list[tuple[str, SessionStatus]]
 
 
@@ -52,47 +49,36 @@ class _Follower:
         self._look, self._paths, self._monitor = look, paths, monitor
         self._every_s = counters_s
         self._history = ChangeDetector()
-        self._dirty_at: float | None = 0.0  # when to look: of time.monotonic()
-        self._again_at: float | None = None
-        self._counters_at = 0.0
+        self._schedule = LookSchedule()  # in the time of time.monotonic()
+        self._counters_at: float | None = None  # not before the first look
         self._before: tuple[_Pairs, Sequence[LinkStatus], float] | None = None
 
     def happenings(self, types: frozenset[str]) -> Iterator[Event]:
+        self._schedule.ask(time.monotonic())
         while True:
             self._wait()
             now = time.monotonic()
-            if any(at is not None and now >= at for at in (self._dirty_at, self._again_at)):
-                self._settle()
-                self._dirty_at = None
-                if self._again_at is not None and now >= self._again_at:
-                    self._again_at = None
+            if self._schedule.due(now, self._under_way):
                 look = self._look()
                 happened = self._history.happened(look.tunnels, look.links)
                 yield from (one for one in happened if not types or one.type in types)
                 if self._monitor.aim(targets(look.tunnels, look.links)):
-                    self._dirty_at = now  # what is heard only from now on may have changed since the look
-            if self._every_s is not None and now >= self._counters_at:
+                    self._schedule.ask(now)  # what is heard only from now on may have changed since the look
+                if self._counters_at is None and self._every_s is not None:
+                    self._counters_at = now
+            if self._counters_at is not None and self._every_s is not None and now >= self._counters_at:
                 self._counters_at = now + self._every_s
                 yield self._counters(now)
 
     def _wait(self) -> None:
-        counters_at = None if self._every_s is None else self._counters_at
-        due = [at for at in (self._dirty_at, self._again_at, counters_at) if at is not None]
+        """Wait until the next thing is due, or something is heard."""
+        due = [at for at in (self._schedule.next_timer(), self._counters_at) if at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
-        if not wait_readable([self._monitor], timeout):
-            return
-        changes = self._monitor.read()
-        if changes:
-            self._dirty_at = time.monotonic()
-        if changes & EARLY:
-            self._again_at = time.monotonic() + _AGAIN_S
+        if wait_readable([self._monitor], timeout):
+            self._schedule.heard(self._monitor.read(), time.monotonic())
 
-    def _settle(self) -> None:
-        """Wait for a change that is half-way, unless it takes long."""
-        for _ in range(_SETTLE_ROUNDS):
-            time.sleep(_SETTLE_S)
-            if not held(self._paths.runtime):
-                return
+    def _under_way(self) -> bool:
+        return held(self._paths.runtime)
 
     def _counters(self, now: float) -> Event:
         look = self._look()

@@ -17,19 +17,15 @@ from l2tpv3.linux.filelock import held
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import TunnelStatus
 from l2tpv3.paths import Paths
-from l2tpv3.watch import EARLY, Monitor
+from l2tpv3.watch import Monitor
 from l2tpv3.watch.diff import ChangeDetector, targets
+from l2tpv3.watch.schedule import LookSchedule
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.service.failing import Failing
 
 LINGER_S: Final = 60.0
 """How long to go on when the last subscriber has gone: most come again, and want to resume."""
 
-_SETTLE_S: Final = 0.03
-_SETTLE_ROUNDS: Final = 30
-_GAP_S: Final = 0.02
-_GAP_MAX_S: Final = 5.0
-_AGAIN_S: Final = 0.5
 _RETRY_S: Final = 2.0
 _TASK: Final = "watching for events"
 _log = logging.getLogger(__name__)
@@ -60,20 +56,20 @@ class Watcher:
     def __init__(self, looker: Looker, hub: Hub, paths: Paths, failing: Failing | None = None) -> None:
         self._looker, self._hub, self._paths = looker, hub, paths
         self._failing = failing or Failing()
-        self._dirty = asyncio.Event()
+        self._schedule = LookSchedule()  # in the loop's time
+        self._woken = asyncio.Event()
         self._subscribed = asyncio.Event()
         self._looked = asyncio.Event()
         self._history = ChangeDetector()
         self._task: asyncio.Task[None] | None = None
         self._monitor: Monitor | None = None
-        self._again: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Begin; it costs nothing until somebody subscribes."""
         loop = asyncio.get_running_loop()
 
         def changed() -> None:
-            loop.call_soon_threadsafe(self._dirty.set)
+            loop.call_soon_threadsafe(self._ask)
 
         self._hub.on_changed = changed
         self._hub.on_subscribers = self._count
@@ -120,15 +116,13 @@ class Watcher:
                 loop.add_reader(self._monitor.fileno(), self._heard, self._monitor)
                 stack.callback(loop.remove_reader, self._monitor.fileno())
             stack.callback(self._looked.clear)
-            self._dirty.set()
+            self._schedule = LookSchedule()
+            self._ask()
             while await self._wait():
-                await self._settled()
-                self._dirty.clear()
                 began = loop.time()
                 await self._look()
                 self._failing.clear(_TASK)
-                # At most half of the time is spent on looking, however much goes on.
-                await asyncio.sleep(min(_GAP_MAX_S, max(_GAP_S, loop.time() - began)))
+                self._schedule.looked(began, loop.time())
 
     async def _open(self) -> Monitor | None:
         try:
@@ -143,43 +137,42 @@ class Watcher:
         return Monitor(self._paths)
 
     async def _wait(self) -> bool:
-        """True when there is reason to look; False when nobody has listened for a while."""
-        while True:
+        """True when it is time to look; False when nobody has listened for a while."""
+        loop = asyncio.get_running_loop()
+        while not self._schedule.due(loop.time(), self._under_way):
+            timer = self._schedule.next_timer()
             try:
-                async with asyncio.timeout(LINGER_S):
-                    await self._dirty.wait()
-                    return True
+                async with asyncio.timeout_at(loop.time() + LINGER_S if timer is None else timer):
+                    await self._woken.wait()
             except TimeoutError:
-                if not self._subscribed.is_set():
+                if timer is None and not self._subscribed.is_set():
                     return False
+            self._woken.clear()
+        return True
 
-    async def _settled(self) -> None:
-        """Return when no change is half-way, or it takes long: what is half made would be told as incomplete."""
-        for _ in range(_SETTLE_ROUNDS):
-            await asyncio.sleep(_SETTLE_S)
-            if not held(self._paths.runtime):
-                return
+    def _under_way(self) -> bool:
+        return held(self._paths.runtime)
+
+    def _ask(self, after_s: float = 0.0) -> None:
+        """Have it look, after so many seconds at the soonest."""
+        self._schedule.ask(asyncio.get_running_loop().time() + after_s)
+        self._woken.set()
 
     def _heard(self, monitor: Monitor) -> None:
-        changes = monitor.read()
-        if changes:
-            self._dirty.set()
-        if changes & EARLY:
-            if self._again is not None:
-                self._again.cancel()
-            self._again = asyncio.get_running_loop().call_later(_AGAIN_S, self._dirty.set)
+        self._schedule.heard(monitor.read(), asyncio.get_running_loop().time())
+        self._woken.set()
 
     async def _look(self) -> None:
         try:
             seen = await self._looker.look()
         except L2tpError as error:
             _log.warning("can't look at tunnels and links: %s", error)
-            asyncio.get_running_loop().call_later(_RETRY_S, self._dirty.set)
+            self._ask(_RETRY_S)
             self._looked.set()
             return
         # In a thread: with thousands of sessions, or of changes, this takes a good part of a second.
         if await asyncio.to_thread(self._tell, seen, self._monitor):
-            self._dirty.set()  # what is heard only from now on may have changed since the look
+            self._ask()  # what is heard only from now on may have changed since the look
         else:
             self._looked.set()
 
