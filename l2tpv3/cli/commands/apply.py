@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 
 from l2tpv3.cli import completion, options
-from l2tpv3.cli.commands.restore import tell, wait_seconds
+from l2tpv3.cli.commands.restore import tell
 from l2tpv3.cli.commands.tunnel import local_manager, manager_of, print_json
 from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.parameters import Argument, Option
+from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import InvalidValueError, NotFoundError
 from l2tpv3.printable import printable
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.progress import StepText
 
+_CONFIRM_MIN_S = 0.001
 STEPS_SHOWN = 20
 """How many steps of a kind (made, changed, removed) `apply` prints."""
 WOULD_CHANGE = 10
@@ -131,8 +133,8 @@ def apply(
     """
     here = None if wait is None else local_manager(ctx, "apply --wait")
     manager = here or manager_of(ctx)
-    confirm_s = None if confirm is None else _seconds(confirm, "--confirm")
-    wait_s = 0.0 if wait is None else wait_seconds(wait)
+    confirm_s = None if confirm is None else seconds(confirm, "--confirm", least=_CONFIRM_MIN_S)
+    wait_s = 0.0 if wait is None else seconds(wait, "--wait")
     if confirm_s is not None and wait_s > 0:
         problem = "what has to be confirmed can't be waited for meanwhile"
         raise InvalidValueError("--wait", problem, "`--wait 0` makes what can be made now")
@@ -173,10 +175,10 @@ def rollback(ctx: click.Context) -> None:
     _tell_summary(outcome, "nothing had to be undone")
 
 
-def expire(ctx: click.Context, seconds: Annotated[str, Argument(metavar="SECONDS")]) -> None:
+def expire(ctx: click.Context, after: Annotated[str, Argument(metavar="SECONDS")]) -> None:
     """Wait, then undo what was not confirmed. `apply --confirm` starts it in the background."""
     manager = local_manager(ctx, "expire")
-    time.sleep(_seconds(seconds, "SECONDS"))
+    time.sleep(seconds(after, "SECONDS", least=_CONFIRM_MIN_S))
     while (left := manager.unconfirmed_s()) is not None and left > 0:
         time.sleep(min(left, 5.0))  # sleep leaves time in suspend out, the deadline does not
     manager.expire()
@@ -282,16 +284,6 @@ def _warn(problem: Problem) -> None:
     print(f"l2tpctl: warning: {problem}", file=sys.stderr)
 
 
-def _seconds(text: str, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 < value <= 86400:
-        raise InvalidValueError(what, f"{text!r} is not a time", "give seconds, 86400 at most")
-    return value
-
-
 def _line(step: StepText) -> str:
     line = printable(f"{step.sign} {step.subject}: {step.text}")
     return line + ("  [interrupts its traffic]" if step.interrupts else "")
@@ -349,11 +341,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _expire_later(seconds: float) -> None:
+def _expire_later(after_s: float) -> None:
     """A process of its own session: the shell may go, and its terminal."""
     program: list[Any] = [sys.executable, "-c", "import sys; from l2tpv3.cli import main; sys.exit(main())"]
     subprocess.Popen(
-        [*program, "expire", str(seconds)],
+        [*program, "expire", str(after_s)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

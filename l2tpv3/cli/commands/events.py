@@ -13,6 +13,7 @@ from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.parameters import Option
+from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable, printable_json
 
@@ -57,7 +58,9 @@ def events(
     for one in types:
         if one not in _TYPES:
             raise InvalidValueError("--type", f"no event is a {one!r}", f"give {', '.join(_TYPES)}")
-    counters_s = None if counters is None else _seconds(counters)
+    counters_s = None
+    if counters is not None:
+        counters_s = seconds(counters, "--counters", least=_COUNTERS_MIN_S, most=_COUNTERS_MAX_S)
     if types and counters_s is not None:
         types.append("counters")
     if json:
@@ -76,17 +79,6 @@ def events(
         # This is how it ends: not an error. The terminal shows ^C, let the prompt begin a line.
         if sys.stdout.isatty():
             print()
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not _COUNTERS_MIN_S <= seconds <= _COUNTERS_MAX_S:
-        remedy = f"give {_COUNTERS_MIN_S:g} to {_COUNTERS_MAX_S:g}"
-        raise InvalidValueError("--counters", f"{text!r} is not a number of seconds", remedy)
-    return seconds
 
 
 def _documents(host: Host) -> dict[tuple[str, ...], dict[str, Any]]:

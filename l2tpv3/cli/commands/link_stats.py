@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from l2tpv3.cli import link_options, options
-from l2tpv3.cli.commands.session_stats import Watch, rate_cells, seconds, stamp, watch_on
+from l2tpv3.cli.commands.session_stats import WATCH_MIN_S, Watch, rate_cells, stamp, watch_on
 from l2tpv3.cli.commands.tunnel import manager_of, print_json
 from l2tpv3.cli.output.width import fitted_table
+from l2tpv3.cli.seconds import seconds
 from l2tpv3.cli.selection import find_links
 from l2tpv3.printable import printable_json
 
@@ -44,7 +45,7 @@ def stats(
     """
     links = manager_of(ctx).links
     if watch is not None:
-        _watch(links, name, as_json=json, every_s=seconds(watch))
+        _watch(links, name, as_json=json, every_s=seconds(watch, "--watch", least=WATCH_MIN_S))
         return
     found = find_links(links, name)
     if json:

@@ -10,6 +10,7 @@ import click
 from l2tpv3.cli import completion
 from l2tpv3.cli.commands.tunnel import local_manager, manager_of
 from l2tpv3.cli.parameters import Argument, Option
+from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable
 
@@ -26,8 +27,6 @@ l2tpctl restore --namespaces   # before that, in a unit that may not make them
 """,
     "watch": "l2tpctl watch",
 }
-
-_WAIT_MAX_S = 86400.0
 
 
 def restore(
@@ -63,7 +62,7 @@ def restore(
             print(f"network namespace {printable(name)}: restored", file=sys.stderr)
         return
     one = " ".join(names) if names else None
-    if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else wait_seconds(wait), tell=tell):
+    if not manager_of(ctx).restore(one, wait_s=0.0 if wait is None else seconds(wait, "--wait"), tell=tell):
         print("nothing to restore: all that is on record is running", file=sys.stderr)
 
 
@@ -81,17 +80,6 @@ def watch(ctx: click.Context) -> None:
     Supervisor(
         local_manager(ctx, "watch"), tell=tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)
     ).run()
-
-
-def wait_seconds(text: str) -> float:
-    """What `--wait` says. Raises InvalidValueError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= _WAIT_MAX_S:
-        raise InvalidValueError("--wait", f"{text!r} is not a time", f"give seconds, {_WAIT_MAX_S:g} at most")
-    return value
 
 
 def tell(news: RestoreEvent) -> None:

@@ -17,8 +17,8 @@ from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.output.table import table
 from l2tpv3.cli.output.width import columns, fitted_line, fitted_table
 from l2tpv3.cli.parameters import Option
+from l2tpv3.cli.seconds import seconds
 from l2tpv3.cli.selection import find_sessions
-from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable_json
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ l2tpctl session stats siteb lan --json --watch 10 >>stats.jsonl
 """
 }
 
+WATCH_MIN_S = 0.05
 Watch = Annotated[str | None, Option("--watch", metavar="SECONDS", help="Again every so many seconds, with rates.")]
 
 _TRAFFIC = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
@@ -56,7 +57,7 @@ def stats(
     """
     manager = manager_of(ctx)
     if watch is not None:
-        _watch(manager, tunnel, name, as_json=json, every_s=seconds(watch))
+        _watch(manager, tunnel, name, as_json=json, every_s=seconds(watch, "--watch", least=WATCH_MIN_S))
         return
     sessions = find_sessions(manager, tunnel, name)
     if json:
@@ -75,17 +76,6 @@ def _tell_missing(sessions: Seen) -> None:
     missing = [f"{tunnel}/{one.name}" for tunnel, one in sessions if one.condition.value == "missing"]
     if missing:
         print(f"not running: {', '.join(missing)}; `l2tpctl status` says why", file=sys.stderr)
-
-
-def seconds(text: str) -> float:
-    """What --watch was given. Raises InvalidValueError."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0.05 <= number <= 86400:
-        raise InvalidValueError("--watch", f"{text!r} is not a number of seconds", "give 0.05 to 86400")
-    return number
 
 
 def counters_table(sessions: Seen, columns: int | None = None) -> str:
