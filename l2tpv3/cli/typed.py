@@ -32,14 +32,7 @@ class Typed:
         """Take a command line apart. It may be anything: what is wrong with it is for the tree of commands to say."""
         typed = cls()
         words = list(argv)
-        early = typed._take_before(words)
-        if words and words[0] != "--":
-            typed.command.append(words.pop(0))
-        if typed.command and typed.command[0] in GROUPS:
-            while words and words[0] in JSON:
-                early.append(words.pop(0))
-            if words and not words[0].startswith("-"):
-                typed.command.append(words.pop(0))
+        early = typed._take_before(words) + typed._take_command(words)
         typed.behind = words
         options = words[: words.index("--")] if "--" in words else words
         typed.json = bool(early) or any(word in JSON for word in options)
@@ -58,6 +51,18 @@ class Typed:
             (early if word in JSON else self.before).append(word)
             if word in VALUED and words:
                 self.before.append(words.pop(0))
+        return early
+
+    def _take_command(self, words: list[str]) -> list[str]:
+        """Move the command out of `words`; options for JSON between a group and its command are given back."""
+        early: list[str] = []
+        if words and words[0] != "--":
+            self.command.append(words.pop(0))
+        if self.command and self.command[0] in GROUPS:
+            while words and words[0] in JSON:
+                early.append(words.pop(0))
+            if words and not words[0].startswith("-"):
+                self.command.append(words.pop(0))
         return early
 
     @property

@@ -256,12 +256,8 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
 
 def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -> str:
     """One session as keys and values, with its netdev and counters."""
-    from l2tpv3.documents.tunnel import sequencing
-
-    spec, netdev = status.spec, status.netdev
+    spec = status.spec
     wanted = "" if spec.mtu is None else " (as asked for)"
-    now = {(True, True): "both", (True, False): "send", (False, True): "recv"}.get((status.send_seq, status.recv_seq))
-    asked = sequencing(status).value
     return fitted_pairs(
         [
             ("tunnel", tunnel),
@@ -274,20 +270,41 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("tx-cookie", cookie(spec.tx_cookie, secrets=secrets)),
             ("rx-cookie", cookie(spec.rx_cookie, secrets=secrets)),
             ("sublayer", "unknown" if status.foreign else spec.sublayer.value),
-            ("sequencing", asked if (now or "none") == asked else f"{asked} (now {now or 'none'})"),
+            ("sequencing", _sequencing(status)),
             ("reorder-timeout-ms", spec.reorder_timeout_ms or None),
             ("vlan", _vlan(status)),
             ("mtu", f"{status.mtu}{wanted}" if status.mtu is not None else None),
-            ("ifname", ifname(status) if netdev else f"{spec.ifname} (not there)"),
-            ("mac", netdev.mac if netdev else None),
-            ("netns", netdev.netns if netdev else spec.netns),
-            ("carrier", netdev.carrier if netdev else None),
-            ("bridge", netdev.bridge if netdev else spec.bridge),
+            *_netdev_pairs(status),
             *(("note", note) for note in status.notes or _not_running(tunnel, status)),
-            *(("address", str(address)) for address in (netdev.addresses if netdev else spec.addresses)),
+            *(("address", str(address)) for address in (status.netdev or spec).addresses),
             *((head.lower(), getattr(status.counters, field)) for head, field in COUNTERS),
         ]
     )
+
+
+def _sequencing(status: SessionStatus) -> str:
+    """The sequencing that is asked for and, where that differs, what is done now."""
+    from l2tpv3.documents.tunnel import sequencing
+
+    now = {(True, True): "both", (True, False): "send", (False, True): "recv"}
+    done = now.get((status.send_seq, status.recv_seq), "none")
+    asked: str = sequencing(status).value
+    return asked if done == asked else f"{asked} (now {done})"
+
+
+def _netdev_pairs(status: SessionStatus) -> list[tuple[str, object]]:
+    """The session's netdev as keys and values or, where there is none, what is wanted of it."""
+    spec, netdev = status.spec, status.netdev
+    if netdev is None:
+        wanted = f"{spec.ifname} (not there)"
+        return [("ifname", wanted), ("netns", spec.netns), ("bridge", spec.bridge)]
+    return [
+        ("ifname", ifname(status)),
+        ("mac", netdev.mac),
+        ("netns", netdev.netns),
+        ("carrier", netdev.carrier),
+        ("bridge", netdev.bridge),
+    ]
 
 
 def _not_running(tunnel: str, status: SessionStatus) -> tuple[str, ...]:

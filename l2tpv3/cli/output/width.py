@@ -43,14 +43,30 @@ def fitted_table(
     for fold in (False, True):
         for count in range(len(spare) + 1):
             left_out = spare[:count]
-            kept = [at for at, one in enumerate(heads) if one not in left_out]
-            cut = [[row[at] for at in kept] for row in rows]
-            lines = [line for row in cut for line in _unfolded(row)] if fold else cut
-            text = table([heads[at] for at in kept], lines, right=right, indent=indent)
+            text = _table_without(left_out, heads, rows, right=right, indent=indent, fold=fold)
             if _width(text) <= limit:
                 return text + (_no_room(left_out, limit, indent) if left_out else "")
-    named = [zip((head.lower() for head in heads), map(_breakable, row), strict=True) for row in rows]
-    return "\n".join(fitted_pairs(block, indent=indent) for block in named)
+    names = [head.lower() for head in heads]
+    blocks = [zip(names, map(_breakable, row), strict=True) for row in rows]
+    return "\n".join(fitted_pairs(block, indent=indent) for block in blocks)
+
+
+def _table_without(
+    left_out: Sequence[str],
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Iterable[str],
+    indent: int,
+    fold: bool,
+) -> str:
+    """A table without these columns. fold: the parts of the last column's values have a line each."""
+    kept = [at for at, one in enumerate(heads) if one not in left_out]
+    lines: list[list[object]] = []
+    for row in rows:
+        cut = [row[at] for at in kept]
+        lines += _unfolded(cut) if fold else [cut]
+    return table([heads[at] for at in kept], lines, right=right, indent=indent)
 
 
 def _unfolded(row: Sequence[object]) -> list[list[object]]:
