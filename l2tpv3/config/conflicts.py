@@ -7,17 +7,17 @@ from collections.abc import Hashable, Iterable
 
 from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.reader import EnoughError, Findings, ReadTunnel
-from l2tpv3.linux.netns import netns_identity, netns_path
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.links.order import CircleError, in_order
 from l2tpv3.model.source import Source
-from l2tpv3.model.spec import Encap, SessionSpec
+from l2tpv3.model.spec import SessionSpec
+from l2tpv3.resolve.conflict_keys import Identities, Key, ends_key, netdev_key, session_id_keys, tunnel_id_key
 
 
 def find_clashes(tunnels: Iterable[ReadTunnel], links: Iterable[ReadLink], findings: Findings) -> None:
     """Note each conflict at the later of the two, with the place of the earlier one.
 
-    The rules are those of resolve/conflicts.py.
+    The rules are those of l2tpv3/resolve/conflict_keys.py.
     """
     clashes = _Clashes(findings)
     links = list(links)
@@ -43,21 +43,11 @@ def _find_circle(links: Iterable[ReadLink], findings: Findings) -> None:
 class _Clashes:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
-        self._first: dict[tuple[Hashable, ...], Source] = {}
-        self._netnses: dict[str | None, int] = {}
-        self._identities: dict[tuple[int, int], int] = {}
-        self._homes: dict[str, int] = {}  # of sessions and links, as links are over them
+        self._first: dict[Key, Source] = {}
+        self._netns = Identities()
+        self._homes: dict[str, Hashable] = {}  # of sessions and links, as links are over them
 
-    def _netns(self, netns: str | None) -> int:
-        """A number for each network namespace: it may have several names, and need not be there yet."""
-        path = netns and netns_path(netns)
-        if path not in self._netnses:
-            number = len(self._netnses)
-            identity = netns_identity(path)
-            self._netnses[path] = number if identity is None else self._identities.setdefault(identity, number)
-        return self._netnses[path]
-
-    def _claim(self, key: tuple[Hashable, ...], source: Source, problem: str, remedy: str) -> None:
+    def _claim(self, key: Key, source: Source, problem: str, remedy: str) -> None:
         """`source` has `key` to itself, or it is a problem."""
         first = self._first.setdefault(key, source)
         if first is not source:
@@ -72,20 +62,17 @@ class _Clashes:
             # Its ids and ports are likely the same as well: one problem is enough.
             self._findings.add(source, f"defined already at {first}", "keep one of them, or give it another name")
             return
-        netns = self._netns(spec.netns)
+        netns = self._netns[spec.netns]
         if "id" in wanted.words:
-            key = ("tunnel", netns, spec.tunnel_id)
+            key = tunnel_id_key(netns, spec.tunnel_id)
             self._claim(key, source.of("id"), f"{spec.tunnel_id} is also the id of", "give another one")
-        if spec.encap is Encap.UDP and {"remote", "local-port"} <= wanted.words.keys():  # else free ones are chosen
-            # Two without a local address get the same one: that of the route to their peer.
-            ends = (spec.local, spec.local_port, spec.remote, spec.remote_port)
-            self._claim(
-                ("ends", netns, *ends), source, "the same addresses and ports as",
-                "give other ports, or add the sessions to that tunnel",
-            )  # fmt: skip
+        ends = ends_key(netns, spec.local, spec)
+        if ends is not None and {"remote", "local-port"} <= wanted.words.keys():  # else free ones are chosen
+            remedy = "give other ports, or add the sessions to that tunnel"
+            self._claim(ends, source, "the same addresses and ports as", remedy)
         for session, session_spec in tunnel.sessions:
             assert session.source is not None
-            where = netns if session_spec.netns is None else self._netns(session_spec.netns)
+            where = netns if session_spec.netns is None else self._netns[session_spec.netns]
             self._homes[f"{wanted.name}/{session.name}"] = where
             if "id" in session.words:
                 self._session_id(tunnel, session_spec, session.source.of("id"), netns)
@@ -100,14 +87,14 @@ class _Clashes:
             self._findings.add(source, f"defined already at {first}", "keep one of them, or give it another name")
             return
         over = next((self._homes[one] for one in spec.over if one in self._homes), None)
-        beneath = self._netns(spec.over_netns) if spec.over_netns is not None or over is None else over
-        where = self._homes[spec.name] = beneath if spec.netns is None else self._netns(spec.netns)
+        beneath = self._netns[spec.over_netns] if spec.over_netns is not None or over is None else over
+        where = self._homes[spec.name] = beneath if spec.netns is None else self._netns[spec.netns]
         named = source.of("ifname") if "ifname" in link.wanted.words else source
         if spec.ifname:
             self._claim(
                 ("link netdev", where, spec.ifname), named, f"{spec.ifname} is also the netdev of", "rename one"
             )
-            self._differ(("netdev", where, spec.ifname), named, f"{spec.ifname} is the netdev of")
+            self._differ(netdev_key(where, spec.ifname), named, f"{spec.ifname} is the netdev of")
             if spec.type not in (LinkType.BRIDGE, LinkType.ALIAS):
                 self._differ(("bridge", where, spec.ifname), named, f"{spec.ifname} is the bridge of")
         for one in spec.over if spec.options.exclusive else ():
@@ -115,32 +102,29 @@ class _Clashes:
             remedy = "take it from one of them: it can be a member of one only"
             self._claim(("over", beneath, one), source.of("over"), problem, remedy)
 
-    def _netdevs(self, session: SessionSpec, source: Source, where: int, *, named: bool) -> None:
+    def _netdevs(self, session: SessionSpec, source: Source, where: Hashable, *, named: bool) -> None:
         """A netdev's name is its own in its network namespace; a bridge's too, which sessions may share."""
         if named:
-            key = ("netdev", where, session.ifname)
+            key = netdev_key(where, session.ifname)
             self._claim(key, source.of("ifname"), f"{session.ifname} is also the netdev of", "rename one")
             self._differ(("bridge", where, session.ifname), source.of("ifname"), f"{session.ifname} is the bridge of")
         if session.bridge is not None:
             self._first.setdefault(("bridge", where, session.bridge), source.of("bridge"))
-            self._differ(("netdev", where, session.bridge), source.of("bridge"), f"{session.bridge} is the netdev of")
+            self._differ(netdev_key(where, session.bridge), source.of("bridge"), f"{session.bridge} is the netdev of")
 
-    def _differ(self, key: tuple[Hashable, ...], source: Source, problem: str) -> None:
+    def _differ(self, key: Key, source: Source, problem: str) -> None:
         """Nothing has `key`, or it is a problem."""
         first = self._first.get(key)
         if first is not None:
             self._findings.add(source, f"{problem} {_whose(first)}", "rename one")
 
-    def _session_id(self, tunnel: ReadTunnel, session: SessionSpec, source: Source, netns: int) -> None:
-        """Over UDP an id is a tunnel's own; over IP it is the namespace's (choose.taken_session_ids)."""
+    def _session_id(self, tunnel: ReadTunnel, session: SessionSpec, source: Source, netns: Hashable) -> None:
         number = session.session_id
-        over_ip, over_udp = ("session over ip", netns, number), ("session over udp", netns, number)
-        own = ("session", tunnel.wanted.name, number)
-        rivals = (own, over_ip, over_udp) if tunnel.spec.encap is Encap.IP else (own, over_ip)
+        takes, rivals = session_id_keys(netns, tunnel.wanted.name, tunnel.spec.encap, number)
         first = next((self._first[key] for key in rivals if key in self._first), None)
         if first is not None:
             self._findings.add(source, f"{number} is also the id of {_whose(first)}", "give another one")
-        for key in (own, over_ip if tunnel.spec.encap is Encap.IP else over_udp):
+        for key in takes:
             self._first.setdefault(key, source)
 
 

@@ -8,7 +8,8 @@ from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
 from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.record import SHARES_PORTS, Records, SessionRecord, TunnelRecord, shares_port
 from l2tpv3.model.spec import Egress, Encap, home
-from l2tpv3.resolve.free_ids import FreeNumbers, Identities
+from l2tpv3.resolve.conflict_keys import Identities, Key, ends_key, netdev_key, session_id_keys, tunnel_id_key
+from l2tpv3.resolve.free_ids import FreeNumbers
 
 
 def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[[str | None], set[int]]) -> None:
@@ -39,19 +40,21 @@ class _Tunnels:
         self._by_port: dict[Hashable, dict[str, list[TunnelRecord]]] = {}
         for record in records.values():
             spec = record.spec
-            self._by_id.setdefault((self._netns[spec.netns], spec.tunnel_id), []).append(record)
+            self._by_id.setdefault(self._id_key(record), []).append(record)
             if spec.encap is Encap.UDP:
                 port = self._port(record)
                 self._by_ends.setdefault((port, spec.remote), []).append(record)
                 self._by_port.setdefault(port, {}).setdefault(record.datapath, []).append(record)
+
+    def _id_key(self, record: TunnelRecord) -> Key:
+        return tunnel_id_key(self._netns[record.spec.netns], record.spec.tunnel_id)
 
     def _port(self, record: TunnelRecord) -> Hashable:
         return self._netns[record.spec.netns], record.local, record.spec.local_port
 
     def of_the_same_id(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
         """Others in the same namespace with the same id."""
-        there = self._by_id[self._netns[record.spec.netns], record.spec.tunnel_id]
-        return (other for other in there if other is not record)
+        return (other for other in self._by_id[self._id_key(record)] if other is not record)
 
     def at_the_same_port(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
         """Others with the same local UDP port: all to the same address, some of each datapath that can't share it."""
@@ -71,7 +74,7 @@ def _check_ports(record: TunnelRecord, other: TunnelRecord) -> None:
     if (record.local, spec.local_port) != (other.local, there.local_port):
         return
     subject = f"tunnel {spec.name}"
-    if spec.remote == there.remote and spec.remote_port == there.remote_port:
+    if ends_key(None, record.local, spec) == ends_key(None, other.local, there):
         ends = f"{record.local} port {spec.local_port} to {spec.remote} port {spec.remote_port}"
         problem = f"tunnel {there.name} already joins {ends}"
         raise ConflictError(subject, problem, "give other ports, or add the session to that tunnel")
@@ -104,43 +107,35 @@ _Owned = tuple[TunnelRecord, SessionRecord]
 
 
 class _Sessions:
-    """Index of sessions by the values that two sessions cannot share, so that not every pair has to be compared.
-
-    Over UDP an id is a tunnel's own; over IP it is the whole network namespace's, since nothing else in the packet
-    tells sessions apart (RFC 3931 section 4.1.1.1; net/l2tp/l2tp_core.c l2tp_session_register).
-    """
+    """Index of sessions by the values that two sessions cannot share, so that not every pair has to be compared."""
 
     def __init__(self, records: Records) -> None:
         self._netns = Identities()
         self.named: dict[tuple[str, str], SessionRecord] = {}
-        self._by_id: dict[Hashable, list[_Owned]] = {}
-        self._by_ifname: dict[Hashable, list[_Owned]] = {}
+        self._takers: dict[Key, list[_Owned]] = {}
         for name, record in records.items():
-            where = self._netns[record.spec.netns]
             for session in record.sessions:
-                spec, one = session.spec, (record, session)
-                self.named[name, spec.name] = session
-                for key in (("tunnel", name), ("all", where), (record.spec.encap, where)):
-                    self._by_id.setdefault((*key, spec.session_id), []).append(one)
-                place = self._netns[home(record.spec, spec)]
-                self._by_ifname.setdefault((place, spec.ifname), []).append(one)
+                self.named[name, session.spec.name] = session
+                taken, _ = self._id_keys(record, session)
+                for key in (*taken, self._netdev_key(record, session)):
+                    self._takers.setdefault(key, []).append((record, session))
+
+    def _id_keys(self, record: TunnelRecord, session: SessionRecord) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+        tunnel = record.spec
+        return session_id_keys(self._netns[tunnel.netns], tunnel.name, tunnel.encap, session.spec.session_id)
+
+    def _netdev_key(self, record: TunnelRecord, session: SessionRecord) -> Key:
+        return netdev_key(self._netns[home(record.spec, session.spec)], session.spec.ifname)
 
     def of_the_same_id(self, record: TunnelRecord, session: SessionRecord) -> Iterator[_Owned]:
         """Other sessions whose packets could not be told from this one's."""
-        where, number = self._netns[record.spec.netns], session.spec.session_id
-        if record.spec.encap is Encap.IP:
-            there = self._by_id["all", where, number]
-        else:
-            there = [
-                *self._by_id["tunnel", record.spec.name, number],
-                *self._by_id.get((Encap.IP, where, number), ()),
-            ]
-        return (one for one in there if one[1] is not session)
+        _, rivals = self._id_keys(record, session)
+        for key in rivals:
+            yield from (one for one in self._takers.get(key, ()) if one[1] is not session)
 
     def of_the_same_ifname(self, record: TunnelRecord, session: SessionRecord) -> Iterator[_Owned]:
         """Others whose netdevs have the same name in the same namespace."""
-        there = self._by_ifname[self._netns[home(record.spec, session.spec)], session.spec.ifname]
-        return (one for one in there if one[1] is not session)
+        return (one for one in self._takers[self._netdev_key(record, session)] if one[1] is not session)
 
 
 def _check_place(record: TunnelRecord, session: SessionRecord) -> None:
@@ -154,7 +149,7 @@ def _check_place(record: TunnelRecord, session: SessionRecord) -> None:
 
 
 class FreeSessionIds:
-    """Session ids that are free for a session of a tunnel of `records`; see _Sessions for whose they are."""
+    """Session ids that are free for a session of a tunnel of `records`; see session_id_keys for whose they are."""
 
     def __init__(self, records: Records) -> None:
         self._netns = Identities()

@@ -6,20 +6,7 @@ from collections import Counter
 from collections.abc import Container, Hashable, Iterable, Sequence
 
 from l2tpv3.errors import ConflictError
-from l2tpv3.linux.netns import netns_identity
 from l2tpv3.model.ids import ID_MAX, IFNAME_PREFIX
-
-
-class Identities(dict[str | None, Hashable]):
-    """The identity of network namespaces by their names, each looked up once.
-
-    Two names of one namespace give the same.
-    """
-
-    def __missing__(self, netns: str | None) -> Hashable:
-        identity = netns_identity(netns)
-        self[netns] = netns if identity is None else identity  # one that does not exist is only itself
-        return self[netns]
 
 
 class FreeNumbers:

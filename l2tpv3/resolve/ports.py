@@ -10,7 +10,7 @@ from l2tpv3.errors import ConflictError
 from l2tpv3.linux.netns import inside, netns_identity
 from l2tpv3.model.record import SHARES_PORTS, Records, TunnelRecord
 from l2tpv3.model.spec import UDP_PORT, Encap, IPAddress
-from l2tpv3.resolve.free_ids import Identities
+from l2tpv3.resolve.conflict_keys import Identities
 from l2tpv3.resolve.route import socket_address
 
 _PORT_MAX = 65535

@@ -27,7 +27,8 @@ from l2tpv3.model.status import NetdevState, TunnelStatus
 from l2tpv3.netdev.base import Locator, NetdevConfigurator
 from l2tpv3.paths import Paths
 from l2tpv3.resolve import allocate, conflicts
-from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers, Identities
+from l2tpv3.resolve.conflict_keys import Identities
+from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers
 from l2tpv3.resolve.ports import Ports
 from l2tpv3.resolve.route import DETECTION_S, Route, find_route
 from l2tpv3.resolve.route_defaults import measured, route_now
