@@ -21,7 +21,10 @@ def touched_links(scope: Scope | None, named: Iterable[str], *known: HostRecords
     if scope is None:
         return None
     found = set(named)
-    over = {(name, one) for each in known for name, record in each.links.items() for one in record.spec.over}
+    over: set[tuple[str, str]] = set()
+    for each in known:
+        for name, record in each.links.items():
+            over.update((name, one) for one in record.spec.over)
     while True:
         more = {name for name, one in over if name not in found and (one in found or _covers(scope, one))}
         if not more:

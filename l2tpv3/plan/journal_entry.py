@@ -120,15 +120,16 @@ def left_of(pending: PendingChange | None, sessions: LeftOut, links: Collection[
     those = links_of(pending) & set(links)
     if not about and not those:
         return None
-    names = {name for name, _ in about}
-    before, target = (
-        RecordDelta(
-            tunnels={name: _narrow(edits.tunnels.get(name), about) for name in names},
-            links={name: edits.links.get(name) for name in those},
-        )
-        for edits in (pending.before, pending.target)
-    )
+    before, target = _part(pending.before, about, those), _part(pending.target, about, those)
     return PendingChange(scope=frozenset(about), before=before, target=target)
+
+
+def _part(edits: RecordDelta, about: Collection[tuple[str, str | None]], links: Collection[str]) -> RecordDelta:
+    """What of these records is about those tunnels, sessions and links."""
+    return RecordDelta(
+        tunnels={name: _narrow(edits.tunnels.get(name), about) for name in {name for name, _ in about}},
+        links={name: edits.links.get(name) for name in links},
+    )
 
 
 def _narrow(record: TunnelRecord | None, about: Collection[tuple[str, str | None]]) -> TunnelRecord | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 
+from l2tpv3.model.links.record import Links
+from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.model.scope import LeftOut
 from l2tpv3.plan.tunnels import PlanInput
 
@@ -12,25 +14,34 @@ from l2tpv3.plan.tunnels import PlanInput
 def leave_out(change: PlanInput, sessions: LeftOut, links: Collection[str]) -> PlanInput:
     """The change as if there were no such tunnels, sessions and links: neither on record, nor wanted."""
     if links:
-        beliefs = (
-            {name: record for name, record in some.items() if name not in links}
-            for some in (change.links.old, change.links.wanted, change.links.maybe)
+        less = dataclasses.replace(
+            change.links,
+            old=_links_without(change.links.old, links),
+            wanted=_links_without(change.links.wanted, links),
+            maybe=_links_without(change.links.maybe, links),
         )
-        old, wanted, maybe = beliefs
+        change = dataclasses.replace(change, links=less)
+    if sessions:
         change = dataclasses.replace(
-            change, links=dataclasses.replace(change.links, old=old, wanted=wanted, maybe=maybe)
+            change,
+            old=_without(change.old, sessions),
+            wanted=_without(change.wanted, sessions),
+            maybe=_without(change.maybe, sessions),
         )
-    if not sessions:
-        return change
-    less = [
-        {
-            name: record.with_sessions(tuple(one for one in record.sessions if (name, one.spec.name) not in sessions))
-            for name, record in records.items()
-            if (name, None) not in sessions
-        }
-        for records in (change.old, change.maybe, change.wanted)
-    ]
-    return dataclasses.replace(change, old=less[0], maybe=less[1], wanted=less[2])
+    return change
+
+
+def _links_without(records: Links, left_out: Collection[str]) -> Links:
+    return {name: record for name, record in records.items() if name not in left_out}
+
+
+def _without(records: Records, left_out: LeftOut) -> Records:
+    less: dict[str, TunnelRecord] = {}
+    for name, record in records.items():
+        if (name, None) not in left_out:
+            kept = tuple(one for one in record.sessions if (name, one.spec.name) not in left_out)
+            less[name] = record.with_sessions(kept)
+    return less
 
 
 def once_done(change: PlanInput) -> PlanInput:

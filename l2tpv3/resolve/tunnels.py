@@ -115,11 +115,12 @@ class TunnelResolver:
         return dict(sorted(self._records.items()))
 
     def _prune(self, kept: Mapping[str, set[str]]) -> None:
-        self._records = {
-            name: record.with_sessions(tuple(one for one in record.sessions if one.spec.name in kept[name]))
-            for name, record in self._records.items()
-            if name in kept
-        }
+        pruned: dict[str, TunnelRecord] = {}
+        for name, record in self._records.items():
+            if name in kept:
+                sessions = tuple(one for one in record.sessions if one.spec.name in kept[name])
+                pruned[name] = record.with_sessions(sessions)
+        self._records = pruned
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
         """What is on record with one tunnel added, or changed to what the words say and leave to defaults."""
@@ -478,11 +479,12 @@ class TunnelResolver:
         for record in (*self._before.values(), *self._unfinished.values()):
             if record.datapath == datapath:
                 ours.setdefault(record.spec.tunnel_id, []).append(record)
-        return {
-            number
-            for number, seen in self._look.by_id(datapath, netns).items()
-            if not all(any(is_same(record, one) for record in ours.get(number, ())) for one in seen)
-        }
+        foreign: set[int] = set()
+        for number, seen in self._look.by_id(datapath, netns).items():
+            known = ours.get(number, ())
+            if any(not any(is_same(record, one) for record in known) for one in seen):
+                foreign.add(number)
+        return foreign
 
     def _names(self, netns: str | None) -> set[str]:
         if netns not in self._ifnames:

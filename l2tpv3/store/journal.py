@@ -69,13 +69,7 @@ class PendingChange:
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> PendingChange:
         """The inverse of to_words. What is older than a word has None, or nothing, for it."""
-        before, target = (
-            RecordDelta(
-                tunnels={name: _from_words(record) for name, record in words[key].items()},
-                links={name: _link(record) for name, record in words.get(f"links_{key}", {}).items()},
-            )
-            for key in ("before", "target")
-        )
+        before, target = _delta(words, "before"), _delta(words, "target")
         scope = frozenset((tunnel, session) for tunnel, session in words["scope"])
         renaming = words.get("renaming")
         return cls(
@@ -112,6 +106,13 @@ def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:
         "waits": record.waits,
         "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu, "mac": one.mac} for one in record.sessions],
     }
+
+
+def _delta(words: Mapping[str, Any], key: str) -> RecordDelta:
+    return RecordDelta(
+        tunnels={name: _from_words(record) for name, record in words[key].items()},
+        links={name: _link(record) for name, record in words.get(f"links_{key}", {}).items()},
+    )
 
 
 def _from_words(words: dict[str, Any] | None) -> TunnelRecord | None:

@@ -352,13 +352,15 @@ def _port_is_ours(settings: TunnelSettings, carried: list[tuple[Client, _Summary
 
     To one remote address each tunnel needs a port of its own, as with the kernel, even if the remote ports differ.
     """
-    others = [
-        other
-        for other in (TunnelSettings.from_json(words) for _, words in carried)
-        if (other.encap, other.netns, other.local, other.local_port)
-        == (settings.encap, settings.netns, settings.local, settings.local_port)
-    ]
-    return settings.encap == "udp" and bool(others) and all(other.remote != settings.remote for other in others)
+    shared = False
+    for _, words in carried:
+        other = TunnelSettings.from_json(words)
+        theirs = (other.encap, other.netns, other.local, other.local_port)
+        if theirs == (settings.encap, settings.netns, settings.local, settings.local_port):
+            if other.remote == settings.remote:
+                return False
+            shared = True
+    return shared and settings.encap == "udp"
 
 
 def _sharing(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> Client | None:
