@@ -9,8 +9,11 @@ from l2tpv3.watch.monitor import EARLY, Change
 
 SETTLE_S: Final = 0.03
 """How long after a change the host is looked at, and how often it is seen whether a change is still under way."""
-SETTLE_MAX_S: Final = 0.9
-"""How long to wait for a change that is under way: what is half made would be told as incomplete."""
+SETTLE_ROUNDS: Final = 30
+"""How often a change that is under way puts a look off: what is half made would be told as incomplete.
+
+Counted, not timed: on a machine that is busy the change takes longer, and so do the rounds.
+"""
 AGAIN_S: Final = 0.5
 """How long after an early notification (monitor.EARLY) the host is looked at once more."""
 _REST_MIN_S: Final = 0.02
@@ -25,7 +28,7 @@ class LookSchedule:
 
     def __init__(self) -> None:
         self._check_at: float | None = None
-        self._give_up_at = 0.0
+        self._rounds_left = 0
         self._again_at: float | None = None
         self._rest_until = 0.0
 
@@ -33,7 +36,7 @@ class LookSchedule:
         """Look a moment after that time, when no change is under way; sooner if that was asked for before."""
         at = max(at, self._rest_until)
         if self._check_at is None or at + SETTLE_S < self._check_at:
-            self._check_at, self._give_up_at = at + SETTLE_S, at + SETTLE_MAX_S
+            self._check_at, self._rounds_left = at + SETTLE_S, SETTLE_ROUNDS
 
     def heard(self, changes: Collection[Change], now: float) -> None:
         """The monitor told of these changes; they may be none."""
@@ -60,7 +63,8 @@ class LookSchedule:
             self.ask(now)
         if self._check_at is None or now < self._check_at:
             return False
-        if now < self._give_up_at and under_way():
+        self._rounds_left -= 1
+        if self._rounds_left and under_way():
             self._check_at = now + SETTLE_S
             return False
         self._check_at = None
