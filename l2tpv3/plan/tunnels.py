@@ -96,21 +96,24 @@ def plan(change: PlanInput) -> tuple[Step, ...]:
     for one in plans:
         one.decide(doomed)
     fresh = [tunnel for one in plans for tunnel in one.fresh()]
-    needed: set[str] = set()
-    if doomed:
-        needed = {session.spec.ifname for record in change.wanted.values() for session in record.sessions}
+    needed = _wanted_ifnames(change) if doomed else set()
     before: list[Step] = []
     middle: list[Step] = []
     after: list[Step] = []
     for one in plans:
         gone = one.gone_before(fresh)
-        before += [DelTunnel(tunnel=old, why=one.why_doomed(old)) for old in gone]
+        before += one.removals_before(gone)
         before += one.leftovers()
         middle += one.steps(gone, needed)
         after += one.removals_after(gone)
     removals = [step for step in middle if isinstance(step, DelSession)]
     rest = [step for step in middle if not isinstance(step, DelSession)]
     return _untangle([*removals, *before, *sets], rest, after)
+
+
+def _wanted_ifnames(change: PlanInput) -> set[str]:
+    """The names of the netdevs of all sessions that are wanted."""
+    return {session.spec.ifname for record in change.wanted.values() for session in record.sessions}
 
 
 def _in_order(plans: list[_TunnelPlan]) -> list[SetTunnel]:
@@ -216,13 +219,18 @@ class _TunnelPlan:
         """Those that go at the beginning: what is to be made could not exist beside them, or nothing follows them."""
         return [old for old in self.doomed if self.wanted is None or not _coexist(old, fresh)]
 
+    def removals_before(self, gone: list[TunnelRecord]) -> Iterator[Step]:
+        """The steps that remove those at the beginning."""
+        for old in gone:
+            yield DelTunnel(tunnel=old, why=self._why_doomed(old))
+
     def removals_after(self, gone: list[TunnelRecord]) -> Iterator[Step]:
         """The steps that remove, at the end, those that have not gone at the beginning."""
         for old in self.doomed:
             if old not in gone:
                 yield DelTunnel(tunnel=old, why="its successor is there")
 
-    def why_doomed(self, old: TunnelRecord) -> str:
+    def _why_doomed(self, old: TunnelRecord) -> str:
         """What makes a tunnel that is there go."""
         if self.wanted is None:
             return ""
