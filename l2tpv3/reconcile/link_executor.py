@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.links.backends.base import LinkBackend, Relays
-from l2tpv3.links.inventory import NetdevInventory
 from l2tpv3.model.links.observed import LinksSeen, LinkState
 from l2tpv3.model.links.record import LinkRecord, Links
 from l2tpv3.model.links.spec import Below, LinkSpec
@@ -38,6 +37,8 @@ class LinkExecutor:
 
     def seen(self, *known: Links) -> LinksSeen:
         """What is observed of links. known: the links that may exist, the likeliest first."""
+        from l2tpv3.links.inventory import NetdevInventory
+
         there: dict[str, LinkState] = {}
         lacking: dict[str, frozenset[str]] = {}
         ours = {name for links in known for name in links}

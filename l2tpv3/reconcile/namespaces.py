@@ -14,7 +14,6 @@ from typing import Final
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside, is_named, netns_identity, standing_in
-from l2tpv3.linux.netns_mount import make_netns, unname_netns
 from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.ownership import netns_alias
 from l2tpv3.model.spec import home
@@ -75,6 +74,8 @@ class NamespacesOnDemand:
             raise
 
     def _make(self, namespaces: Iterable[str]) -> None:
+        from l2tpv3.linux.netns_mount import make_netns
+
         for name in namespaces:
             self._store.keep_namespace(name)
             make_netns(name, self._furnish)
@@ -104,6 +105,8 @@ class NamespacesOnDemand:
 
     def _is_gone(self, name: str) -> bool:
         """Remove the namespace. Whether it is gone now, or another program's namespace has its name."""
+        from l2tpv3.linux.netns_mount import unname_netns
+
         if not is_named(name):
             unname_netns(name)  # the file, if somebody was killed who made it
         elif self._is_ours(name):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from typing import Final
@@ -17,6 +16,8 @@ def digest() -> str:
 
     Files that can't be read count as empty: a worker must start with or without them.
     """
+    import hashlib
+
     whole = hashlib.sha256()
     for name in sorted(_sources()):
         try:

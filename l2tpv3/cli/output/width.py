@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from l2tpv3.cli.output.table import pairs, table
@@ -107,6 +106,8 @@ def _folded(line: str) -> str:
 
 
 def _fill(line: str, limit: int, indent: str) -> str:
+    import textwrap
+
     lead = line[: len(line) - len(line.lstrip(" "))]
     # words are kept whole, as a name or an address that is cut can't be copied; inner runs of spaces align values
     wrapper = textwrap.TextWrapper(

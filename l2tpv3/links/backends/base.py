@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.links.inventory import NetdevInventory
-from l2tpv3.model.links.observed import LinkState
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.links.spec import Below, LinkSpec
+
+if TYPE_CHECKING:
+    from l2tpv3.links.inventory import NetdevInventory
+    from l2tpv3.model.links.observed import LinkState
 
 
 class LinkBackend(Protocol):
