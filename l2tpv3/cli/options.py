@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from l2tpv3.cli import completion
 from l2tpv3.cli.parameters import Argument, Option
-from l2tpv3.model.fields import SESSION, Field
+from l2tpv3.model.fields import SECRETS, Field
 
 TunnelName = Annotated[str, Argument(metavar="TUNNEL", help="The tunnel's name.", complete=completion.tunnels)]
 TunnelNames = Annotated[
@@ -100,7 +100,7 @@ def given(words: Mapping[str, Any]) -> dict[str, Any]:
     A cookie given as @FILE is read here, so that its text never leaves this process. Raises InvalidValueError.
     """
     found = {name.replace("_", "-"): value for name, value in words.items() if value not in (None, (), [])}
-    for word in _COOKIES:
+    for word in SECRETS:
         if word in found:
             from l2tpv3.model import ids
 
@@ -116,6 +116,3 @@ def reset(words: dict[str, Any], fields: Iterable[Field]) -> dict[str, Any]:
         if field.unset and words.get(field.word) in (field.unset, [field.unset]):
             words[field.word] = [] if field.many else None
     return words
-
-
-_COOKIES = [field.word for field in SESSION if field.type == "cookie"]

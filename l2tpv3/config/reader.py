@@ -15,6 +15,7 @@ from l2tpv3.config.suggestions import unknown_key
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
+from l2tpv3.model.fields import SECRETS
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.source import Source
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
@@ -32,7 +33,6 @@ _NAME = "new"
 _REMOTE = {4: "240.0.0.1", 6: "100::1"}
 _IFNAME = "l2tpeth0"
 
-_COOKIES = ("tx-cookie", "rx-cookie")
 _SENT_COOKIE = 'give 8 or 16 hex digits, or "none"'
 _TEXT_MAX = 1024  # characters; nothing here is longer, and messages quote it
 _INTEGER_BITS = 63  # TOML's integers (toml.io 1.0 "Integer")
@@ -205,7 +205,7 @@ class Reader:
 
     def _value(self, key: str, value: object, table: Source) -> object:
         """What a parser of spec.py takes. Raises InvalidValueError."""
-        if key in _COOKIES:
+        if key in SECRETS:
             return self._cookie(key, value, table)
         if key == "address" and isinstance(value, str):
             value = [value]

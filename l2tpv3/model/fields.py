@@ -486,6 +486,9 @@ SESSION = (
 )
 """The words of a session; its name is not among them: see NAME."""
 
+SECRETS = tuple(field.word for field in SESSION if field.secret)
+"""The words of a session whose values are neither shown nor logged: cookies."""
+
 LINK = (
     Field(
         word="over",
@@ -918,6 +921,16 @@ TYPE = Field(
     label="Type",
     metavar="TYPE",
     help=f"What it is: {', '.join(LINK_TYPES)}.",
+    choice_text={
+        "bridge": "bridge: one broadcast domain",
+        "bond": "bond: etherchannel",
+        "alias": "alias: in front of an exchangeable NIC",
+        "macvlan": "macvlan: a card of its own on a NIC",
+        "ipvlan": "ipvlan: a share of a NIC by address",
+        "vlan": "vlan: one VLAN of what is beneath",
+        "vnic": "vnic: a card relayed in user space",
+        "port": "port: two netdevs wired together",
+    },
 )
 """The type of a link, which says what other words it has."""
 

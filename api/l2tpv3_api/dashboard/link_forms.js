@@ -3,26 +3,20 @@
 import { path, send } from './api.js';
 import { confirm, field, notice } from './dialog.js';
 import { h } from './dom.js';
-import { FORMS, OF_EVERY_LINK } from './fields.js';
+import { FORMS, LINK_TYPES, OF_EVERY_LINK } from './fields.js';
 import { edit, form, make, NAME } from './forms.js';
 import { learnLabels } from './words.js';
-
-/** Types, each with what it is. */
-export const TYPES = [
-  ['bridge', 'bridge: one broadcast domain'], ['bond', 'bond: etherchannel'], ['alias', 'alias: in front of an exchangeable NIC'], ['macvlan', 'macvlan: a card of its own on a NIC'],
-  ['ipvlan', 'ipvlan: a share of a NIC by address'], ['vlan', 'vlan: one VLAN of what is beneath'], ['vnic', 'vnic: a card relayed in user space'], ['port', 'port: two netdevs wired together'],
-];
 
 const TRANSIENT = { name: 'transient', label: 'Forget at the next boot', kind: 'switch' };
 
 const plainOf = (type) => FORMS[type].filter(({ rare }) => !rare);
 const moreOf = (type) => FORMS[type].filter(({ rare }) => rare);
 
-learnLabels(TYPES.flatMap(([type]) => FORMS[type]).filter(({ name }) => !['id', 'vlan'].includes(name) && (!OF_EVERY_LINK.includes(name) || name.startsWith('over'))));
+learnLabels(LINK_TYPES.flatMap(([type]) => FORMS[type]).filter(({ name }) => !['id', 'vlan'].includes(name) && (!OF_EVERY_LINK.includes(name) || name.startsWith('over'))));
 
 /** A form for a new link; its fields follow the type. What was typed stays, where the other type has it too. */
 export function addLink(over = '') {
-  const type = field({ name: 'type', label: 'Type', kind: 'select', options: TYPES, required: true });
+  const type = field({ name: 'type', label: 'Type', kind: 'select', options: LINK_TYPES, required: true });
   const name = field(NAME);
   const plain = h('div', { class: 'fields wide' });
   const more = h('div', { class: 'fields' });

@@ -16,7 +16,7 @@ from l2tpv3.documents.names import to_words
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
 from l2tpv3.model.desired import Desired
-from l2tpv3.model.fields import SESSION
+from l2tpv3.model.fields import SECRETS
 from l2tpv3.model.links.options import TYPES, LinkType, own_fields
 from l2tpv3.model.links.spec import COMMON, LinkSpec
 from l2tpv3.model.spec import SessionSpec, Sublayer, TunnelSpec, session_attributes, tunnel_attributes
@@ -36,7 +36,6 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 _LARGE: Final = 64 << 10  # parsed in a process of its own: to start one takes as long as to parse this
 _QUOTED_MAX: Final = 500
 _NAME_MAX: Final = 128
-_SECRET: Final = frozenset(field.word for field in SESSION if field.secret)
 _UNKNOWN: Final = ("unknown key", "not a word of")
 
 
@@ -236,7 +235,7 @@ def _first(kind: _Table, given: Mapping[str, Any]) -> tuple[str, str, str] | Non
     try:
         kind.make(given)
     except InvalidValueError as error:
-        if len(str(error)) < _QUOTED_MAX and error.field not in _SECRET:  # files of this host are no remedy here
+        if len(str(error)) < _QUOTED_MAX and error.field not in SECRETS:  # files of this host are no remedy here
             return error.subject, error.problem, error.remedy
     except (TypeError, ValueError, OverflowError):
         pass  # not what the specs' parsers are made for; Reader has found it

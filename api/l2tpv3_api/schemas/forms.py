@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from l2tpv3.documents.names import name_of
-from l2tpv3.model.fields import LINK, LINK_TYPES, NO_NETDEV, SESSION, TUNNEL, Field
+from l2tpv3.model.fields import LINK, LINK_TYPES, NO_NETDEV, SESSION, TUNNEL, TYPE, Field
 from l2tpv3.model.links.options import LinkType, options_type
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -25,6 +25,7 @@ def script() -> str:
     return (
         "// Made from the table of fields (l2tpv3/model/fields.py).\n"
         f"export const FORMS = {json.dumps(forms, ensure_ascii=False)};\n"
+        f"export const LINK_TYPES = {json.dumps(_options(TYPE), ensure_ascii=False)};\n"
         f"export const OF_EVERY_LINK = {json.dumps(common)};\n"
     )
 
@@ -65,10 +66,10 @@ def _form_field(field: Field, labels: Mapping[str, str]) -> dict[str, Any]:
 def _options(field: Field) -> list[list[str]]:
     """Each choice, with what the form calls it where that is another; the default is the first."""
     called = field.choice_text or {}
-    if field.default is None:
-        return [["", "default"], *([one] for one in field.choices)]
     others = [one for one in field.choices if one != field.default]
-    return [[one, called[one]] if one in called else [one] for one in (field.default, *others)]
+    first = [field.default] if field.default is not None else []
+    options = [[one, called[one]] if one in called else [one] for one in (*first, *others)]
+    return options if first or field.required else [["", "default"], *options]
 
 
 def _hint(field: Field, labels: Mapping[str, str]) -> str:

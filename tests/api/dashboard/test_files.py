@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import l2tpv3_api
+from l2tpv3.documents.names import name_of
 from l2tpv3.model.fields import LINK_TYPES, SESSION, TUNNEL
 from l2tpv3_api.routes.dashboard import assets
 
@@ -78,10 +79,10 @@ def test_modules_import_only_what_ships() -> None:
 def test_forms_are_made_from_the_table_of_fields(client: TestClient) -> None:
     text = client.get("/dashboard/fields.js").text
     made = json.loads(re.search(r"^export const FORMS = (.*);$", text, re.MULTILINE)[1])  # type: ignore[index]
-    assert [one["name"] for one in made["tunnel"]] == [field.word for field in TUNNEL]
-    assert [one["name"] for one in made["session"]] == [field.word for field in SESSION]
+    assert [one["name"] for one in made["tunnel"]] == [name_of(field.word) for field in TUNNEL]
+    assert [one["name"] for one in made["session"]] == [name_of(field.word) for field in SESSION]
     assert {*LINK_TYPES} < {*made}
-    assert [one["name"] for one in made["port"]] == ["over", "carrier", "over-netns"]
+    assert [one["name"] for one in made["port"]] == ["over", "carrier", "over_netns", "description"]
     (encap,) = [one for one in made["tunnel"] if one["name"] == "encap"]
     assert encap["options"] == [["udp", "UDP"], ["ip", "IP, protocol 115"]]
     assert not any("--" in one.get("hint", "") for form in made.values() for one in form)

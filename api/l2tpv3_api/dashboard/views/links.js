@@ -1,9 +1,10 @@
 // All links, to look through.
 
 import { h, text } from '../dom.js';
+import { LINK_TYPES } from '../fields.js';
 import { count, many } from '../format.js';
 import { Layers } from '../layers.js';
-import { addLink, TYPES } from '../link_forms.js';
+import { addLink } from '../link_forms.js';
 import { linksOf, makeLinkRows } from '../link_rows.js';
 import { action } from '../lists.js';
 import { CONDITIONS } from '../looks.js';
@@ -17,7 +18,7 @@ export function links(app, _, query) {
   const rows = makeLinkRows(model, 'Links', order, () => list());
   const options = (pairs) => pairs.map(([word, label]) => h('option', { value: word }, label));
   const search = h('input', { type: 'search', id: 'search', placeholder: 'name, netdev, what it is over …', autocomplete: 'off', spellcheck: 'false', oninput: () => list() });
-  const type = h('select', { id: 'type', onchange: () => list() }, options([['', 'any type'], ...TYPES.map(([word]) => [word, word])]));
+  const type = h('select', { id: 'type', onchange: () => list() }, options([['', 'any type'], ...LINK_TYPES.map(([word]) => [word, word])]));
   const condition = h('select', { id: 'condition', onchange: () => list() }, options(CONDITIONS.filter(([word]) => word !== 'silent')));
   condition.value = query.get('condition') ?? '';
   const found = h('p', { class: 'dim', role: 'status' });
