@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from l2tpv3 import Manager
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
+from tests.api.clients.running import run
 from tests.api.served import served
 
 LIFE = Path(__file__).with_name("python") / "life.py"
@@ -20,15 +20,7 @@ SETTINGS = LIFE.with_name("mypy.ini")
 UNKNOWN_TO_IT = {"application/toml", "application/x-pcapng"}
 
 
-def run(folder: Path, *command: str | Path) -> str:
-    """What a program prints that succeeds."""
-    scripts = str(Path(sys.executable).parent)  # it calls ruff
-    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
+@pytest.mark.slow
 def test_a_client_in_python(manager: Manager, tmp_path: Path) -> None:
     with served(create_app(Service(manager), guard=AllowAll())) as url:
         document = tmp_path / "openapi.json"
