@@ -1,4 +1,4 @@
-"""Wanted state in files: TOML with the command line's words. docs/files.md has the format."""
+"""Files of desired tunnels, sessions and links: TOML with the command line's words. docs/files.md has the format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can't be true of all files together: two of one name, id, netdev or pair of ends. Only what they state."""
+"""Conflicts between the files that are loaded together: a name, id, netdev or pair of ends that is stated twice."""
 
 from __future__ import annotations
 

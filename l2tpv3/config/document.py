@@ -1,4 +1,4 @@
-"""One file: read, parsed as TOML, its keys' lines known."""
+"""Reads one file: parses it as TOML, and knows the line of each key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a table to a wanted link: its type says which words it may have."""
+"""Reads a link from a table. Its type says which words it may have."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from l2tpv3.model.source import Source
 from l2tpv3.model.values import formatted, parse
 
 Check = Callable[[str, object], None]
-"""What holds for any value. Raises InvalidValueError."""
+"""A check of any value. Raises InvalidValueError."""
 
 
 class Note(Protocol):
     """Notes a problem with a key, and its remedy. clash: see Problem."""
 
     def __call__(self, source: Source, problem: str, remedy: str, *, clash: bool) -> None:
-        """Note it."""
+        """Note the problem."""
 
 
 @dataclass(frozen=True, slots=True)

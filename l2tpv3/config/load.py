@@ -1,4 +1,4 @@
-"""Files in: which ones, and all of them merged."""
+"""Loads files: finds them, reads all, and merges them."""
 
 from __future__ import annotations
 

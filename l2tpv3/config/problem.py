@@ -1,4 +1,4 @@
-"""What is wrong with files, all of it at once."""
+"""Problems with files, all of which are reported at once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ class Problem:
 
 
 class ConfigError(InvalidValueError):
-    """Files that can't be meant. problems: each of them, in the order of files and lines; str() has one a line."""
+    """The error for files with problems.
+
+    problems: each of them, in the order of files and lines; str() has one a line.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -1,4 +1,4 @@
-"""From a document's tables to wanted tunnels and links; what is wrong on the way is noted, and the rest read on."""
+"""Reads tunnels and links from a document's tables. Problems are noted, and the rest is read on."""
 
 from __future__ import annotations
 
@@ -44,12 +44,14 @@ _Spec = TypeVar("_Spec", TunnelSpec, SessionSpec)
 
 
 class EnoughError(Exception):
-    """So much is wrong that reading on would help nobody; whoever made the Findings tells what they have."""
+    """There are so many problems that reading stops. Whoever made the Findings reports those that it has."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What is noted while files are read. problems: nothing may be done; PROBLEMS_MAX are noted at most.
+    """Problems and warnings found while files are read.
+
+    problems: the files cannot be used; PROBLEMS_MAX are noted at most.
 
     warnings: it may; Problem.at's arguments, since nobody may want to know their lines.
     """
@@ -64,7 +66,7 @@ class Findings:
             raise EnoughError
 
     def warn(self, source: Source, problem: str, remedy: str) -> None:
-        """Note something to be warned of."""
+        """Note a warning."""
         self.warnings.append((source, problem, remedy))
 
 

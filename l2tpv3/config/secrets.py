@@ -1,4 +1,4 @@
-"""Where a file's cookies come from: the file itself, another file, a systemd credential."""
+"""Finds the cookies of a file: in the file itself, in another file, or in a systemd credential."""
 
 from __future__ import annotations
 

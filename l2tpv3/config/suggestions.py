@@ -1,4 +1,4 @@
-"""Keys that are not known, and which one was meant."""
+"""Suggests which key was meant by an unknown one."""
 
 from __future__ import annotations
 

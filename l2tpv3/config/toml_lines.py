@@ -1,4 +1,4 @@
-"""On which line of a TOML document each key is written: tomllib does not tell.
+"""Finds the line of each key of a TOML document, which tomllib does not tell.
 
 A scanner over text that tomllib has accepted; it decodes nothing but keys. Where text is not TOML after all it
 stops, and what comes later has no line of its own.

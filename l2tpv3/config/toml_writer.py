@@ -1,4 +1,4 @@
-"""Wanted tunnels as a file, cookies in clear: the inverse of load."""
+"""Writes tunnels and links as a TOML file, cookies in clear: the inverse of load."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Other tools' words, in and out."""
+"""Reads and writes the configuration of other tools."""

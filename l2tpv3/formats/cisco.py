@@ -1,4 +1,4 @@
-"""Cisco IOS's static L2TPv3 sessions, out: a pseudowire class, and an xconnect on a port for each session.
+"""Writes static L2TPv3 sessions for Cisco IOS: a pseudowire class, and an xconnect on a port for each session.
 
 Sources: Cisco, "Layer 2 Tunneling Protocol Version 3" (Wide-Area Networking Configuration Guide, IOS 15M&T, and the
 12.0S feature guide), "Manually Configuring L2TPv3 Session Parameters"; ip-l2tp(8) "INTEROPERABILITY": there the

@@ -1,4 +1,4 @@
-"""Tunnels and bridges being read from another tool's file: words with their lines, then checked as our own would be."""
+"""Tunnels and bridges while they are read from another tool's file: words with their lines, checked like our own files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TEXT_MAX = 200  # characters of a foreign text that a message quotes
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a file, from 1; 0 is the file as a whole."""
+    """A line of a file, counted from 1; 0 is the file as a whole."""
 
     file: Path
     line: int
@@ -58,7 +58,7 @@ class Draft:
 
 
 class Warnings:
-    """What is wrong (problems), and what is lost but no error (warnings), in another tool's files."""
+    """Problems, which are errors, and warnings about what is left out, in another tool's files."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""Tunnels from other tools' files, whatever the tool."""
+"""Imports tunnels from the files of any other tool that is known."""
 
 from __future__ import annotations
 

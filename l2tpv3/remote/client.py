@@ -1,4 +1,4 @@
-"""Requests to a service, and what can go wrong with them in words: nobody there, not trusted, not let in."""
+"""Sends requests to a service, and turns what goes wrong into errors: no service, not trusted, not authenticated."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Client:
         return BrokenOffError(self._subject, "the connection broke off before the answer was there", remedy)
 
     def _error(self, response: httpx.Response) -> L2tpError:
-        """What an answer that is no success tells."""
+        """The error that an unsuccessful answer tells."""
         kind = response.headers.get("content-type", "").partition(";")[0]
         if kind != _PROBLEM:
             problem = f"answers HTTP {response.status_code} without saying why"

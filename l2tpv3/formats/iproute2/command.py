@@ -48,7 +48,10 @@ Usage: l2tpctl ip-l2tp add tunnel
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for. verb: add, del, show or help. given: ip's words (the long ones) with their values parsed."""
+    """A parsed command line of `ip l2tp`.
+
+    verb: add, del, show or help. given: ip's words (the long ones) with their values parsed.
+    """
 
     verb: str
     tunnel: bool
@@ -159,7 +162,7 @@ def _value(rest: Iterator[str], word: str) -> str:
 
 
 def _check_complete(request: Request) -> None:
-    """That what ip demands is there; it counts 0 as absent."""
+    """Check that the words that ip requires are given. Like ip, it takes 0 as not given."""
     needed = ["tunnel_id"] if request.verb == "add" or (request.verb == "del" and request.tunnel) else []
     if request.session and request.verb == "add":
         needed += ["peer_session_id", "session_id"]
