@@ -1,4 +1,4 @@
-"""Tunnels and bridges while they are read from another tool's file: words with their lines, checked like our own files."""
+"""Tunnels and bridges while they are read from another tool's file: words with their lines, checked like our own."""
 
 from __future__ import annotations
 
