@@ -22,7 +22,7 @@ from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotF
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.worker import protocol
 from l2tpv3.worker.faults import unanswered
-from l2tpv3.worker.messages import ANSWER_MAX, FDS_MAX, BadMessage, Unpacker, pack
+from l2tpv3.worker.messages import ANSWER_MAX, FDS_MAX, BadMessage, Unpacker, close_all, pack
 
 TIMEOUT_S: Final = 10.0
 """How long a worker may take to answer. It answers between two batches of frames, so milliseconds are usual."""
@@ -73,7 +73,7 @@ class Client:
         another version."""
         try:
             answer, files = self.checked("worker", protocol.HELLO, message)
-            _close_all(files)
+            close_all(files)
         except WorkerError:
             raise
         except L2tpError as error:
@@ -92,7 +92,7 @@ class Client:
         subject: what an error is about. Raises the error that the worker's answer names, or WorkerError.
         """
         answer, files = self.exchange(subject, op, fds, **fields)
-        _close_all(files)
+        close_all(files)
         return answer
 
     def exchange(
@@ -149,13 +149,13 @@ class Client:
         self._incoming = None
         if met:
             return message, files
-        _close_all(files)
+        close_all(files)
         raise _KINDS[message["error"]](subject, message["problem"])
 
     def _broken(self, error: Exception) -> WorkerError:
         """Of no use any more: what comes now would be taken for the answer to something else."""
         if self._incoming is not None:
-            _close_all(self._incoming.files)
+            close_all(self._incoming.files)
             self._incoming = None
         self.close()
         return self._failed(error)
@@ -230,12 +230,6 @@ def _answer_max(pid: int) -> int:
     except OSError:  # another pid namespace, or a /proc that hides others' processes
         return ANSWER_MAX
     return min(ANSWER_MAX, _ANSWER_LEAST + files * _BYTES_PER_FILE)
-
-
-def _close_all(files: list[int]) -> None:
-    for fd in files:
-        os.close(fd)
-    files.clear()
 
 
 def bad_answer(pid: int, problem: str) -> WorkerError:

@@ -7,6 +7,7 @@ is that of an l2tpv3.errors class. What else is in them: protocol.py.
 from __future__ import annotations
 
 import json
+import os
 from struct import Struct
 from typing import Any, Final
 
@@ -68,3 +69,10 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise BadMessage("not an object")
     return message
+
+
+def close_all(files: list[int]) -> None:
+    """Close descriptors that came with a message, or were to go with one, and empty the list."""
+    for fd in files:
+        os.close(fd)
+    files.clear()

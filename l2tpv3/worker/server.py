@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import array
-import os
 import select
 import socket
 from struct import Struct
 from typing import Final, NamedTuple
 
 from l2tpv3.worker.loop import Loop
-from l2tpv3.worker.messages import FDS_MAX, REQUEST_MAX, BadMessage, Unpacker, pack
+from l2tpv3.worker.messages import FDS_MAX, REQUEST_MAX, BadMessage, Unpacker, close_all, pack
 from l2tpv3.worker.protocol import HELLO, PROTOCOL, QUIT, BadFieldError, check_request
 from l2tpv3.worker.requests import Answer, Fields, Requests
 
@@ -140,7 +139,7 @@ class _Connection:
             problem = f"this worker speaks protocol {PROTOCOL}, and who asks {theirs}: their versions differ"
         else:
             return self._requests.answer(message, fds)
-        _close_all(fds)
+        close_all(fds)
         if problem:
             return {"ok": False, "error": "refused", "problem": problem}, []
         return {"ok": True, "protocol": PROTOCOL, "program": self._server.about.program}, []
@@ -167,7 +166,7 @@ class _Connection:
             except OSError:
                 self._close()
                 return
-            _close_all(files)
+            close_all(files)
             if sent == len(data):
                 self._out.pop(0)
             else:
@@ -182,14 +181,8 @@ class _Connection:
         self.busy = False
         self._loop.forget(self._socket.fileno())
         self._socket.close()
-        _close_all(self._fds)
+        close_all(self._fds)
         for _, files in self._out:
-            _close_all(files)
+            close_all(files)
         self._out.clear()
         self._server.dropped(self)
-
-
-def _close_all(files: list[int]) -> None:
-    for fd in files:
-        os.close(fd)
-    files.clear()

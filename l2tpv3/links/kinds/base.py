@@ -43,3 +43,8 @@ class Kind(Generic[Own]):
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
         """Those words of the type that its netdev tells. info: IFLA_INFO_DATA, by names as in `attributes`."""
         return {}
+
+
+def name_of(table: Mapping[Any, int], number: Any) -> str | None:
+    """The word that has that number in a table of the kernel's numbers; None if none has."""
+    return next((str(name) for name, value in table.items() if value == number), None)

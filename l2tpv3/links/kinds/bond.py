@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.links.kinds.base import Attributes, Kind
+from l2tpv3.links.kinds.base import Attributes, Kind, name_of
 from l2tpv3.linux.ethtool import has_link_settings
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.options import BondMode, BondOptions, Hash, LacpRate
@@ -45,8 +45,8 @@ class Bond(Kind[BondOptions]):
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
         """All but the primary, which is told by index; and but for miimon, which is 0, while hosts are asked."""
         return {
-            "mode": _name(_MODES, info.get("bond_mode")),
-            "hash": _name(_HASHES, info.get("bond_xmit_hash_policy")),
+            "mode": name_of(_MODES, info.get("bond_mode")),
+            "hash": name_of(_HASHES, info.get("bond_xmit_hash_policy")),
             "miimon-ms": None if info.get("bond_arp_interval") else info.get("bond_miimon"),
             "min-links": info.get("bond_min_links"),
             "arp-interval-ms": info.get("bond_arp_interval"),
@@ -67,7 +67,3 @@ def check_lacp(spec: LinkSpec, ifname: str) -> None:
         problem = f"802.3ad has to know the duplex of its members, and the driver of {ifname} tells none"
         remedy = "give another mode, or, if it is a session's, have its tunnel use --datapath user or ebpf"
         raise InvalidValueError(f"link {spec.name}: --mode", problem, remedy, field="mode")
-
-
-def _name(table: Mapping[Any, int], number: Any) -> str | None:
-    return next((str(name) for name, value in table.items() if value == number), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from l2tpv3.links.kinds.base import Attributes, Kind
+from l2tpv3.links.kinds.base import Attributes, Kind, name_of
 from l2tpv3.model.links.options import (
     IpvlanFlag,
     IpvlanMode,
@@ -58,8 +58,8 @@ class Ipvlan(Kind[IpvlanOptions]):
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
         """All."""
         return {
-            "mode": _name(_IPVLAN_MODES, info.get("ipvlan_mode")),
-            "flag": _name(_IPVLAN_FLAGS, info.get("ipvlan_flags")),
+            "mode": name_of(_IPVLAN_MODES, info.get("ipvlan_mode")),
+            "flag": name_of(_IPVLAN_FLAGS, info.get("ipvlan_flags")),
         }
 
 
@@ -74,8 +74,4 @@ class Vlan(Kind[VlanOptions]):
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
         """All."""
-        return {"id": info.get("vlan_id"), "protocol": _name(_ETHERTYPES, info.get("vlan_protocol"))}
-
-
-def _name(table: Mapping[Any, int], number: Any) -> str | None:
-    return next((str(name) for name, value in table.items() if value == number), None)
+        return {"id": info.get("vlan_id"), "protocol": name_of(_ETHERTYPES, info.get("vlan_protocol"))}
