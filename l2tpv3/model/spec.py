@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_interface
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from l2tpv3.errors import InvalidValueError
@@ -188,12 +189,8 @@ class SessionSpec:
         if not words.keys() <= SESSION_FIELDS.keys():  # written by a later version
             return cls.from_words(words)
         spec = object.__new__(cls)
-        put = object.__setattr__  # as the frozen dataclass's own __init__ does it
-        put(spec, "name", words["name"])
-        put(spec, "ifname", words["ifname"])
-        for field, read, default in _RECORDED:
-            value = words.get(field.word, default)
-            put(spec, field.attribute, value if read is None else read(value))
+        for put, read, value in zip(_PUT, _READ, _values({**_BLANK, **words}), strict=True):
+            put(spec, value if read is None else read(value))
         return spec
 
     @classmethod
@@ -212,7 +209,11 @@ _READ_QUICKLY: Mapping[str, Callable[[Any], Any]] = {
 }
 """How from_record reads what format_words wrote of a type; None, where a type is not among these: as it is."""
 _BLANK = SessionSpec(name="blank", ifname="blank").to_words()
-_RECORDED = [(field, _READ_QUICKLY.get(field.type), _BLANK[field.word]) for field in SESSION if field.word != "ifname"]
+del _BLANK["name"], _BLANK["ifname"]  # which each has of its own
+_READ = [None, *(_READ_QUICKLY.get(field.type) for field in SESSION)]
+_PUT = [getattr(SessionSpec, name).__set__ for name in ("name", *(field.attribute for field in SESSION))]
+"""The slots' own setters: of a frozen dataclass, object.__setattr__ is the other way, and takes longer."""
+_values = itemgetter("name", *(field.word for field in SESSION))
 
 Spec = TypeVar("Spec", TunnelSpec, SessionSpec)
 
