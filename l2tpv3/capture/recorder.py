@@ -113,7 +113,10 @@ class Recording:
 
     @staticmethod
     def _bind(sock: socket.socket, ifindex: int) -> None:
-        """By index. Python binds by name only, which can't mean all, and has the kernel look for modules."""
+        """Bind the socket to a netdev by its index (0: all).
+
+        Python binds by name only, which makes the kernel look for modules.
+        """
         address = _address.pack(socket.AF_PACKET, socket.htons(_ALL), ifindex, 0, 0, 0, bytes(8))
         checked(libc.bind(sock.fileno(), address, len(address)))
 

@@ -68,7 +68,7 @@ def link_from_json(document: Mapping[str, Any]) -> LinkStatus:
 
 
 def known_link_words(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that this version knows of a link of that type."""
+    """The words that this version knows of a link of that type."""
     table = to_words(wanted)
     known = link_fields(LinkType(table["type"]))
     return {word: value for word, value in table.items() if word == "type" or word in known}

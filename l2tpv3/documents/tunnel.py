@@ -188,7 +188,7 @@ def _session_spec(document: Mapping[str, Any]) -> SessionSpec:
 
 
 def _foreign_tunnel(document: Mapping[str, Any]) -> TunnelSpec:
-    """As the observer makes it up from what it sees."""
+    """The spec of a foreign tunnel, as the observer makes it from what it observes."""
     udp = document["encap"] == Encap.UDP
     return unchecked(
         TunnelSpec,

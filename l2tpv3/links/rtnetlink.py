@@ -140,7 +140,7 @@ class LinkSocket:
         return alone and [one.get("kind") for one in hooks] == ["clsact"]
 
     def redirected(self, links: Iterable[int], priority: int) -> dict[int, Redirect]:
-        """Those netdevs that have a filter of that priority."""
+        """The netdevs that have a filter of that priority."""
         found: dict[int, Redirect] = {}
         with asking("the filters", "list them"):
             for index in links:

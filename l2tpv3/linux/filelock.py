@@ -1,4 +1,7 @@
-"""One change at a time: a lock file in the runtime directory, freed by the kernel when its holder dies."""
+"""The lock that allows one change at a time: a file in the runtime directory.
+
+The kernel frees it when its holder dies.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import os
 from typing import Final
 
 libc: Final = ctypes.CDLL(None, use_errno=True)
-"""Its errno is ctypes.get_errno()'s."""
+"""The C library. ctypes.get_errno() has the errno of its calls."""
 
 
 def checked(result: int) -> int:

@@ -85,7 +85,10 @@ def _read(file: int, size: int, give_up: float) -> bytes:
 
 
 def check_file(path: AnyPath, limit_bytes: int) -> None:
-    """That a library which opens `path` by itself does not hang or grow on it. Raises what read_file raises."""
+    """Check that a library which opens `path` by itself will not hang or read without end.
+
+    Raises what read_file raises.
+    """
     with open_file(path) as file:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError(errno.EINVAL, "it is a pipe, and no regular file")

@@ -953,5 +953,5 @@ def attributes_in_place(fields: Iterable[Field], datapath: str) -> frozenset[str
 
 
 def words_in_place(fields: Iterable[Field], datapath: str) -> frozenset[str]:
-    """The same by the words."""
+    """The words of the fields that a datapath itself changes without an interruption; see attributes_in_place."""
     return frozenset(field.word for field in fields if field.applied_by == "datapath" and datapath in field.in_place)

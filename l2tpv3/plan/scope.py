@@ -45,6 +45,6 @@ def _without(records: Records, left_out: LeftOut) -> Records:
 
 
 def once_done(change: PlanInput) -> PlanInput:
-    """The same change once its steps were taken: what can't be seen is what was wanted."""
+    """The change after its steps were taken. Values that cannot be observed are taken to be as wanted."""
     links = dataclasses.replace(change.links, old=change.links.wanted, maybe={})
     return dataclasses.replace(change, old=change.wanted, maybe={}, links=links)

@@ -153,7 +153,7 @@ class _TunnelPlan:
         self._by_name = [{one.spec.name: one for one in record.sessions} for record in self.beliefs]
 
     def _doomed(self, live: list[TunnelRecord]) -> list[TunnelRecord]:
-        """Those that are there and can't stay; one that both beliefs tell of is there once."""
+        """The tunnels that exist and cannot stay. A tunnel that both beliefs tell of is listed once."""
         doomed: list[TunnelRecord] = []
         for record in live:
             stays = self.wanted is not None and _identical(record, self.wanted, self.change.observation)
@@ -197,7 +197,7 @@ class _TunnelPlan:
         return self._sessions_of(tunnel).get(session_id)
 
     def _sessions_of(self, tunnel: Tunnel) -> Mapping[int, Session]:
-        """By their ids."""
+        """The sessions by their ids."""
         key = id(tunnel)  # the observation holds it
         if key not in self._seen:
             self._seen[key] = {one.session_id: one for one in tunnel.sessions}
@@ -216,7 +216,7 @@ class _TunnelPlan:
             yield self.wanted
 
     def gone_before(self, fresh: list[TunnelRecord]) -> list[TunnelRecord]:
-        """Those that go at the beginning: what is to be made could not exist beside them, or nothing follows them."""
+        """The tunnels to remove first: new ones could not exist beside them, or nothing replaces them."""
         return [old for old in self.doomed if self.wanted is None or not _coexist(old, fresh)]
 
     def removals_before(self, gone: list[TunnelRecord]) -> Iterator[Step]:

@@ -62,7 +62,7 @@ def _lost(record: TunnelRecord, status: TunnelStatus, look: Observer, known: Col
 
 
 def card_workers(cards: Iterable[LinkStatus], workers: Callable[[], Mapping[int, bool]], runtime: Path) -> Workers:
-    """The same of virtual cards, by `link NAME`. workers: gives those of cards, and whether each answers."""
+    """The virtual cards whose worker died, by `link NAME`. workers: gives those of cards, and whether each answers."""
     cards = list(cards)
     hung = any(one.worker_pid is None for one in cards) and not all(workers().values())
     found: Workers = {}

@@ -79,7 +79,9 @@ class Restorer:
                 self._tell(news_of(name, RestoreOutcome.WAITING, error))
 
     def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
-        """Those that are to be waited for. All at once, else those that look ready, else one by one: quick when well.
+        """Try to bring them back, and return those to wait for.
+
+        All at once, else those that look ready, else one by one: quick when well.
 
         So one that can't be brought back is in no other's way. Raises LockedError at once: it is about all of them.
         """

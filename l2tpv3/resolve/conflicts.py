@@ -139,7 +139,10 @@ class _Sessions:
 
 
 def _check_place(record: TunnelRecord, session: SessionRecord) -> None:
-    """That a VLAN netdev's tc filters stay, which a move to another namespace would take off. UnavailableError."""
+    """Check that a VLAN netdev keeps its tc filters, which a move to another namespace would remove.
+
+    Raises UnavailableError.
+    """
     spec = session.spec
     rewrites = spec.vlan is not None and spec.egress is Egress.REWRITE
     if record.datapath == "kernel" and rewrites and not same_netns(home(record.spec, spec), record.spec.netns):

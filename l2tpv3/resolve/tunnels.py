@@ -152,7 +152,7 @@ class TunnelResolver:
                 self.check_bridge(record, session.spec, session.spec.bridge)
 
     def _differing(self, sessions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Those of the sessions that are otherwise than on record, or whose tunnel is. All others are there already."""
+        """The sessions that differ from the record, or whose tunnel does. All others exist already."""
         found: list[tuple[str, str]] = []
         same: dict[str, bool] = {}
         for tunnel, name in sessions:
@@ -264,7 +264,7 @@ class TunnelResolver:
             free.take(spec.tunnel_id)
 
     def _choose_ports(self) -> None:
-        """Those of tunnels that were settled without a local port, now that all that are given are known."""
+        """Choose the ports of tunnels without a local port, now that all ports that were given are known."""
         open_ones, self._without_port = self._without_port, {}
         if not open_ones:
             return
@@ -288,7 +288,10 @@ class TunnelResolver:
         return self._free_tunnel_ids[where]
 
     def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
-        """With its local address and datapath chosen. Raises NoRouteError, NoAddressError, UnavailableError."""
+        """The record of a tunnel with its local address and datapath chosen.
+
+        Raises NoRouteError, NoAddressError, UnavailableError.
+        """
         require_netns(spec.netns)  # one that is made on demand has no route
         route = self._route_of(spec, old)
         kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None
@@ -372,7 +375,10 @@ class TunnelResolver:
             self._records[tunnel] = record.with_sessions(tuple(there.values()))
 
     def _require_place(self, record: TunnelRecord, old: SessionRecord | None, spec: SessionSpec, *, many: bool) -> None:
-        """That a session that is new, or goes elsewhere, can be there. many: of many, names are enough as a rule."""
+        """Check that a new or moved session can be in its place.
+
+        many: there are many sessions, so names alone are compared.
+        """
         stays = old is not None and not _moves(record, old.spec, spec)
         if not stays and not (many and self._is_plainly_free(record, spec)):
             self._check_place(record, old, spec)

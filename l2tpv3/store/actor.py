@@ -26,7 +26,10 @@ def acting_for(name: str) -> Iterator[None]:
 
 
 def caller() -> str:
-    """Whom the thread acts for; else `user (uid N)`, seen through sudo. One line, whatever the environment says."""
+    """The name that the thread acts for; else `user (uid N)`, seen through sudo.
+
+    It is one line, whatever the environment says.
+    """
     acting = _ACTING.get()
     if acting is not None:
         return printable(acting)

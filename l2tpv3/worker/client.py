@@ -34,7 +34,7 @@ _credentials = Struct("3i")  # struct ucred: pid, uid, gid
 
 _ANSWER_LEAST: Final = 1 << 20
 _BYTES_PER_FILE: Final = 2048
-"""Of an answer: a session takes some 700, and each has an open file."""
+"""Bytes of the longest answer: a session takes some 700, and each has an open file."""
 _UNKNOWN_OPERATION: Final = "bad request: unknown operation"
 
 

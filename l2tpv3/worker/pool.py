@@ -168,7 +168,7 @@ class WorkerPool:
                 self._remember_hung(crew)
 
     def _look(self, stack: contextlib.ExitStack) -> tuple[LiveWorkers, list[Path]]:
-        """Those that live, and the sockets of those that do not."""
+        """The workers that live, and the sockets of those that do not."""
         crew, dead = LiveWorkers(), []
         now = time.monotonic()
         self._hung = {name: known for name, known in self._hung.items() if now < known[1]}
@@ -372,7 +372,7 @@ class WorkerPool:
 
 
 def _of_before(crew: LiveWorkers, known: Collection[str]) -> Iterator[Client]:
-    """Those that run another program than this one, and carry only tunnels and cards that are known."""
+    """The workers that run another program than this one, and carry only tunnels and cards that are known."""
     present, names = digest(), dict[Client, set[str]]()
     for client, answer in crew.ask_all("summary"):
         names[client] = {words["name"] for words in answer["tunnels"]}

@@ -8,7 +8,7 @@ from typing import Final
 
 _PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - a worker does without pathlib
 _PARTS: Final = ("worker", "datapath/user", "links/relay", "linux", "wire", "worker_process.py")
-"""Of l2tpv3: what a worker imports is in these."""
+"""The packages of l2tpv3 that a worker imports from."""
 
 
 def digest() -> str:

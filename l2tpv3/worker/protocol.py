@@ -70,7 +70,7 @@ def text(longest: int) -> Check:
 
 
 def one_of(*words: str) -> Check:
-    """One of these words."""
+    """A check for one of these words."""
 
     def check(value: Any) -> None:
         if type(value) is not str or value not in words:
@@ -86,7 +86,7 @@ def cookie(value: Any) -> None:
 
 
 def optional(check: Check) -> Check:
-    """That, or null."""
+    """A check that accepts null, or what another check accepts."""
 
     def check_optional(value: Any) -> None:
         if value is not None:
@@ -244,7 +244,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 }
 
 SLUGS: Final = ("busy", "conflict", "exists", "not-found", "refused")
-"""Of the l2tpv3.errors classes that a worker's refusal can ask for."""
+"""The slugs of the l2tpv3.errors classes that a worker's refusal can ask for."""
 _REFUSAL = record({"error": one_of(*SLUGS), "problem": _LONG})
 
 

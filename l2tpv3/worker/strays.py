@@ -49,7 +49,9 @@ class Stray(NamedTuple):
 
 
 def find(runtime: Path, listening: Mapping[str, int]) -> list[Stray]:
-    """Those whose sockets were in `runtime`. listening: by the names of the sockets that are there, the pids (0:
+    """The workers without a socket whose sockets were in `runtime`.
+
+    listening: by the names of the sockets that are there, the pids (0:
     unknown) of who listens on them."""
     return [
         Stray(pid, path, _is_proven(pid, path, runtime), netdevs_of(pid))

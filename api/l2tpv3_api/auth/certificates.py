@@ -22,7 +22,7 @@ class Certificates:
         self._allowed = dict(allowed)
 
     def identify(self, certificate: Mapping[str, Any]) -> Identity | None:
-        """As whom the holder of a certificate acts; None where none of its names was configured."""
+        """The identity of a certificate's holder; None where none of its names was configured."""
         found = list(names(certificate))
         for name in found:
             if name in self._allowed and name != ANYONE:

@@ -15,7 +15,7 @@ from l2tpv3_api.auth.identity import CHANGING, EVERYTHING, READING, Identity
 from l2tpv3_api.auth.peercred import Peer
 
 GROUP: Final = "l2tpv3"
-"""Whose members may change things through the unix socket."""
+"""The group whose members may change things through the unix socket."""
 
 _NAMES_MAX: Final = 1024
 
@@ -38,7 +38,7 @@ class LocalUsers:
         self._names.clear()
 
     async def identify(self, peer: Peer) -> Identity:
-        """As whom a peer acts. Raises NotPermittedError for others, where they may do nothing."""
+        """The identity of a peer. Raises NotPermittedError for others, where they may do nothing."""
         name = self._names.get(peer.uid) or await self._look_up_name(peer.uid)
         key = f"uid:{peer.uid}"
         if peer.uid in (0, os.geteuid()):  # who is the service's own user could trace it anyway

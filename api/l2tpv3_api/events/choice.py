@@ -42,7 +42,7 @@ class Choice:
         )
 
     def link(self, now: LinkStatus, before: LinkStatus | None) -> bool:
-        """The same of a link."""
+        """Whether a link is to be told of; see session()."""
         if now.name in self.links:
             return True
         return before is not None and any(

@@ -35,15 +35,15 @@ class Notify:
         """How often `alive` has to be called; 0 is never."""
 
     def ready(self, status: str) -> None:
-        """It takes requests."""
+        """Tell systemd that the service takes requests."""
         self._send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
-        """It reads its files again; `ready` ends that."""
+        """Tell systemd that the service reads its files again; `ready` ends that."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """It takes no more requests."""
+        """Tell systemd that the service takes no more requests."""
         self._send("STOPPING=1")
 
     def alive(self) -> None:

@@ -16,7 +16,7 @@ class Failing:
         self.tasks: dict[str, str] = {}
 
     def note(self, task: str, error: Exception) -> None:
-        """It failed. Said in the log when it is news, with where it came from if nobody expected it."""
+        """Note that a task failed. The log has it once, with a traceback if the error was not expected."""
         expected = isinstance(error, L2tpError)
         text = str(error) if expected else f"unexpected {type(error).__name__}"
         if self.tasks.get(task) != text:
@@ -24,6 +24,6 @@ class Failing:
         self.tasks[task] = text
 
     def clear(self, task: str) -> None:
-        """It works, or there is nothing for it to do."""
+        """Note that a task works, or has nothing to do."""
         if self.tasks.pop(task, None) is not None:
             _log.info("%s: works again", task)

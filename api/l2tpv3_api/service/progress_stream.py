@@ -58,7 +58,7 @@ class ProgressStream:
         self._loop.call_soon_threadsafe(self.lines.put_nowait, line)
 
     def end(self) -> None:
-        """That was the last one."""
+        """Note that nothing follows."""
         self._loop.call_soon_threadsafe(self.lines.put_nowait, None)
 
 

@@ -63,12 +63,12 @@ class Snapshot:
 
     @cached_property
     def sorted_tunnels(self) -> list[TunnelStatus]:
-        """By tunnel_key."""
+        """The tunnels, sorted by tunnel_key."""
         return sorted(self.tunnels, key=tunnel_key)
 
     @cached_property
     def sorted_sessions(self) -> list[tuple[TunnelStatus, SessionStatus]]:
-        """By session_key, each with its tunnel."""
+        """The sessions, each with its tunnel, sorted by session_key."""
         return sorted(self.pairs(), key=session_key)
 
     def pairs(self) -> Iterator[tuple[TunnelStatus, SessionStatus]]:

@@ -138,7 +138,7 @@ def _find(route: RouteSocket, tunnel: TunnelSpec, lower: Pair | None, out: Link 
 
 
 def _lower_ends(route: RouteSocket) -> dict[tuple[int, int], Pair]:
-    """All that are here, whosever they are, by tunnel id and session id."""
+    """All lower ends in this namespace, of whatever host, by tunnel id and session id."""
     return {ids: one for one in veth.all_ends(route) if (ids := veth.ids_of_lower(one.ifname)) is not None}
 
 
@@ -190,7 +190,7 @@ def remove_session(tunnel: TunnelSpec, session_id: int, runtime: Path) -> bool:
 
 
 def remove_tunnel(tunnel: TunnelSpec, runtime: Path) -> bool:
-    """The same of all its sessions; and what is left of others whose netdevs somebody deleted."""
+    """Remove all sessions of the tunnel, and what is left of sessions whose netdevs somebody deleted."""
 
     def remove(route: RouteSocket) -> bool:
         there = _lower_ends(route)
@@ -223,7 +223,9 @@ def _detach_if_empty(route: RouteSocket, sessions: SessionMap) -> None:
 
 
 def outdated(tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
-    """Those for which `make` would have the programs do less than they do, or take packets that are not taken."""
+    """The sessions for which `make` would have the programs do less than now, or take packets that they do not take
+    now.
+    """
     with _asking(tunnel, f"tunnel {tunnel.name}", "look at what it depends on") as route:
         lowers = _lower_ends(route)
         there = [(one, lowers.get((tunnel.tunnel_id, one.session_id))) for one in sessions]

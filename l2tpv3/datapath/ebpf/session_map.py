@@ -17,9 +17,12 @@ from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netlink.tc import ANY, Side
 
 PRIORITIES: Final = {4: 1701, 6: 1702}
-"""Of our filters, by which they are known: L2TP's port, and the next, since one has filters of one kind of frames."""
+"""Priorities of our filters, by which they are known: L2TP's port, and the next.
+
+Filters of one priority are for one kind of frames.
+"""
 PRIORITY: Final = PRIORITIES[4]
-"""Of those for all kinds."""
+"""Priority of our filters for all kinds of frames."""
 _GONE: Final = (errno.ENODEV, errno.ENOENT, errno.EINVAL)
 """What is said of a netdev, a scheduler or a program that goes just now, or has not come yet."""
 _MOST: Final = 1 << 16

@@ -33,7 +33,7 @@ def on_wire(tunnel: TunnelSpec, session: SessionSpec) -> SessionSpec:
 
 
 def check(tunnel: TunnelSpec, session: SessionSpec) -> None:
-    """That the name of its VLAN netdev is free, before anything is made. Raises ConflictError."""
+    """Check that the name of the session's VLAN netdev is free, before anything is made. Raises ConflictError."""
     if session.vlan is not None and session.egress is Egress.REMOVE:
         with RouteSocket(tunnel.netns) as route, contextlib.suppress(OSError):
             route.link(session.ifname)

@@ -22,7 +22,7 @@ Netdev = tuple[str | None, int]
 
 
 def find(paths: Iterable[tuple[str | None, str]]) -> list[Netdev]:
-    """Those of (namespace, name) that exist. A namespace that is gone has none."""
+    """The netdevs (namespace, name) that exist. A namespace that is gone has none."""
     by_netns: dict[str | None, set[str]] = {}
     for netns, name in paths:
         by_netns.setdefault(netns, set()).add(name)

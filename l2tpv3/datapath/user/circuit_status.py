@@ -37,7 +37,7 @@ class CircuitConfig(NamedTuple):
 
 
 class CircuitStatusSender:
-    """That of one session. heard: what the far end told; None while it never did."""
+    """The circuit status of one session. heard: what the far end told; None while it never did."""
 
     def __init__(self, session: WorkerSession, wanted: CircuitConfig) -> None:
         self.wanted = wanted
@@ -81,7 +81,7 @@ class CircuitStatusSender:
 
 
 class CircuitStatusSenders:
-    """Those of a worker, by their session."""
+    """The circuit status of all sessions of a worker."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop

@@ -76,7 +76,10 @@ class Tunnels:
         return tunnel, session
 
     def _add_tunnel(self, message: Fields, fds: list[int]) -> Answer:
-        """With the tunnel's socket; without one it shares that of a tunnel between the same addresses (over IP)."""
+        """Add a tunnel, with its socket.
+
+        Without one it shares the socket of a tunnel between the same addresses (over IP).
+        """
         settings = TunnelSettings.from_json(message["tunnel"])
         key = (settings.netns, settings.tunnel_id)
         if key in self._tunnels:
@@ -147,7 +150,7 @@ class Tunnels:
         return None
 
     def _add_session(self, message: Fields, fds: list[int]) -> Answer:
-        """With its netdev's open file."""
+        """Add a session, with the open file of its netdev."""
         tunnel = self._tunnel(message)
         settings = SessionSettings.from_json(message["session"])
         if settings.session_id in tunnel.carrier.sessions:

@@ -42,7 +42,10 @@ class Bridge(Kind[BridgeOptions]):
         return {"kind": "bridge_slave", "isolated": int(member in options.isolated)}
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """All but what concerns its members. While the topology changes it ages quicker, by itself (802.1D 17.19.9)."""
+        """All words but those about members.
+
+        While the topology changes the bridge ages quicker by itself (802.1D 17.19.9).
+        """
         return {
             "stp": "on" if info.get("br_stp_state") else "off",
             "priority": info.get("br_priority"),
@@ -70,5 +73,5 @@ class Alias(Kind[AliasOptions]):
     driver = "bridge"
 
     def attributes(self, spec: LinkSpec, options: AliasOptions) -> Attributes:
-        """With one member nothing has to be learnt, and no loop can be."""
+        """With one member there is nothing to learn, and there can be no loop."""
         return {"br_stp_state": 0, "br_mcast_snooping": 0, "br_ageing_time": 0}

@@ -40,7 +40,7 @@ class Macvlan(Kind[MacvlanOptions]):
         return {"macvlan_mode": str(options.mode)}
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """All."""
+        """All words of the type."""
         data = info.get("macvlan_macaddr_data")
         sources = [value for _, value in data["attrs"]] if data else []
         return {"mode": info.get("macvlan_mode"), "source-mac": sources}
@@ -56,7 +56,7 @@ class Ipvlan(Kind[IpvlanOptions]):
         return {"ipvlan_mode": _IPVLAN_MODES[options.mode], "ipvlan_flags": _IPVLAN_FLAGS[options.flag]}
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """All."""
+        """All words of the type."""
         return {
             "mode": name_of(_IPVLAN_MODES, info.get("ipvlan_mode")),
             "flag": name_of(_IPVLAN_FLAGS, info.get("ipvlan_flags")),
@@ -73,5 +73,5 @@ class Vlan(Kind[VlanOptions]):
         return {"vlan_id": options.id, "vlan_protocol": _ETHERTYPES[options.protocol]}
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """All."""
+        """All words of the type."""
         return {"id": info.get("vlan_id"), "protocol": name_of(_ETHERTYPES, info.get("vlan_protocol"))}

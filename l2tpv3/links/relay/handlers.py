@@ -31,7 +31,7 @@ class Cards:
         return not self._cards
 
     def _add(self, message: Fields, fds: list[int]) -> Answer:
-        """With the TAP's open file and the packet sockets for what has no tag and what has."""
+        """Add a card. files: the TAP, and the packet sockets for frames without and with a tag."""
         mark, nic, mac = str(message["mark"]), _nic(message), bytes.fromhex(message["mac"].replace(":", ""))
         if mark in self._cards:
             raise ValueError("it has that card already")

@@ -1,4 +1,4 @@
-"""By which netdev an address is reached: a request to rtnetlink and its answer, no I/O."""
+"""Finds the netdev by which an address is reached: a request to rtnetlink and its answer, without I/O."""
 
 from __future__ import annotations
 

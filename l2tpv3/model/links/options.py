@@ -337,7 +337,7 @@ class AliasOptions(_Options):
 
     @property
     def own_mac(self) -> bool:
-        """It has."""
+        """True."""
         return True
 
 
@@ -408,7 +408,7 @@ class VnicOptions(_Options):
 
     @property
     def own_mac(self) -> bool:
-        """It has."""
+        """True."""
         return True
 
 

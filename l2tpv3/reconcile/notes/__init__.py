@@ -178,7 +178,7 @@ def _into_itself(looked: LookedAt) -> Iterator[str]:
 
 
 def _unchecksummed(looked: LookedAt) -> Iterator[str]:
-    """That the peer's packets may have no UDP checksums, which this end asks for."""
+    """The note that the peer's packets may lack UDP checksums, which this end requires."""
     spec = looked.record.spec
     if looked.seen is None or not may_miss_them(looked.record, looked.seen):
         return
@@ -221,7 +221,7 @@ def _session_missing(looked: LookedAt, record: SessionRecord, status: SessionSta
 
 
 def _moved_away(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
-    """That a netdev is in a namespace where it does not belong, in which it is left."""
+    """The note that a netdev is in a namespace where it does not belong, and stays there."""
     tunnel, netdev = looked.record.spec, status.netdev
     if netdev is None or netdev.netns is None or netdev.netns in (home(tunnel, record.spec), tunnel.netns):
         return
@@ -238,7 +238,7 @@ def _addresses(looked: LookedAt, record: SessionRecord, status: SessionStatus) -
 
 
 def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
-    """That frames which no LAN needs are sent in pieces. Those of 1500 bytes are what a LAN's hosts send."""
+    """The note that frames longer than any LAN needs are sent in fragments. Hosts on a LAN send 1500 bytes."""
     spec, tunnel = record.spec, looked.record.spec
     if spec.mtu is None or spec.mtu <= _ETHERNET_MTU or looked.seen is None:
         return

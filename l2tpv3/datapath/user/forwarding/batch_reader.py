@@ -20,7 +20,7 @@ Taken = tuple[list[int], int]
 
 
 def read_each(read: Callable[[list[memoryview]], int], slots: Slots, most: int) -> Taken:
-    """With a call for each. read: see port.Port.read."""
+    """Reads frames with one call for each. read: see port.Port.read."""
     lengths: list[int] = []
     try:
         for length in map(read, slots.slots[:most]):
@@ -33,7 +33,7 @@ def read_each(read: Callable[[list[memoryview]], int], slots: Slots, most: int) 
 
 
 class BatchReader:
-    """Of one file, non-blocking."""
+    """Reads frames from one non-blocking file."""
 
     def __init__(self, fd: int, ring: Ring | None) -> None:
         self._read = partial(os.readv, fd)
