@@ -13,7 +13,6 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.model import ids
 from l2tpv3.model.fields import MTU_MAX, MTU_MIN, SESSION, TUNNEL
 from l2tpv3.model.values import (
     SESSION_FIELDS,
@@ -23,6 +22,7 @@ from l2tpv3.model.values import (
     IPInterface,
     Sequencing,
     Sublayer,
+    check_name,
     check_words,
     format_words,
     parse_address,
@@ -89,7 +89,7 @@ class TunnelSpec:
     description: str | None = None
 
     def __post_init__(self) -> None:
-        ids.parse_name(self.name, "tunnel name")
+        check_name(self.name, "tunnel name")
         check_words(self, TUNNEL, f"tunnel {self.name}")
         if self.local is not None:
             self._check_local(self.local)
@@ -152,7 +152,7 @@ class SessionSpec:
     description: str | None = None
 
     def __post_init__(self) -> None:
-        ids.parse_name(self.name, "session name")
+        check_name(self.name, "session name")
         here = f"session {self.name}"
         check_words(self, SESSION, here)
         if self.sublayer is Sublayer.NONE and self.sequencing is not Sequencing.NONE:

@@ -312,6 +312,15 @@ def check_words(of: object, fields: Iterable[Field], what: str, types: Mapping[s
             raise
 
 
+def check_name(name: str, what: str) -> None:
+    """Raise InvalidValueError for what no tunnel, session or link can be called. what: what an error calls the name."""
+    try:
+        ids.parse_name(name, what)
+    except InvalidValueError as error:
+        error.field = NAME.word
+        raise
+
+
 TUNNEL_FIELDS = by_word((NAME, *TUNNEL))
 SESSION_FIELDS = by_word((NAME, *SESSION))
 """All words of a tunnel and of a session, with the name, by the word."""

@@ -90,6 +90,9 @@ def test_each_is_described(field: Field, made: type[Any], types: Mapping[str, An
         (lambda: LinkSpec.from_words({"name": "a", "type": "vlan", "over": "", "id": 5}), "over"),
         (lambda: LinkSpec.from_words({"name": "a", "type": "bond", "stp": "on"}), "stp"),
         (lambda: LinkSpec.from_words({"name": "a", "type": "tap"}), "type"),
+        (lambda: LinkSpec.from_words({"name": "a b", "type": "bridge"}), "name"),
+        (lambda: TunnelSpec.from_words({"name": "a b", "remote": "192.0.2.1"}), "name"),
+        (lambda: SessionSpec.from_words({"name": "a b", "ifname": "a"}), "name"),
         (lambda: LinkSpec.from_words({"name": "a", "type": "bridge", "mtu": 1}), "mtu"),
     ],
 )

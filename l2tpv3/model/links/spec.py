@@ -11,7 +11,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
 from l2tpv3.model.fields import LINK, LINK_TYPES, NO_NETDEV, by_word
 from l2tpv3.model.links.options import TYPES, LinkType, Options, options_type, own_fields, parse_options
-from l2tpv3.model.values import IPInterface, check_words, format_words, formatted, parse_words
+from l2tpv3.model.values import IPInterface, check_name, check_words, format_words, formatted, parse_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class LinkSpec:
 
     def __post_init__(self) -> None:
         here = f"link {self.name}"
-        ids.parse_name(self.name, "link name")
+        check_name(self.name, "link name")
         self._check_ifname(here)
         given = {"ifname": self.ifname, "mac": self.mac, "mtu": self.mtu is not None, "address": self.addresses}
         if not self.options.own_netdev and any(given.values()):
