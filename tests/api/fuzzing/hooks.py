@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
 
 from l2tpv3.documents.names import WORDS
 
@@ -31,8 +32,9 @@ _VALUES = {
 """What texts are like, by their format."""
 
 _MAC = "^02(:[0-9a-f]{2}){4}:[1-9a-f]{2}$"
-_TEXTS = {"mac": _MAC, "source_mac": _MAC, "description": "^[A-Za-z][A-Za-z ]*$"}
+_TEXTS = {"mac": {"pattern": _MAC}, "source_mac": {"pattern": _MAC}, "description": {"format": "printable"}}
 """The same by their name."""
+schemathesis.openapi.format("printable", st.text(st.characters(categories=("L", "N")), min_size=1, max_size=40))
 
 
 def _either(one: Schema, other: Schema, *required: str) -> Schema:
@@ -124,21 +126,21 @@ def _sent(value: Any) -> Any:
     if isinstance(properties := made.get("properties"), dict):
         left_out = ("name", "transient") if "type" in properties or "stp" in properties else ("name",)
         made["properties"] = {name: one for name, one in properties.items() if name not in left_out}
-        for name, pattern in _TEXTS.items():
-            _have_pattern(made["properties"].get(name), pattern)
+        for name, like in _TEXTS.items():
+            _have_texts(made["properties"].get(name), like)
     return made
 
 
-def _have_pattern(value: Any, pattern: str) -> None:
+def _have_texts(value: Any, like: Schema) -> None:
     """Have texts in a schema be like that."""
     if isinstance(value, dict):
         if value.get("type") == "string":
-            value["pattern"] = pattern
-        for one in value.values():
-            _have_pattern(one, pattern)
+            value |= like
+        for one in list(value.values()):
+            _have_texts(one, like)
     elif isinstance(value, list):
         for one in value:
-            _have_pattern(one, pattern)
+            _have_texts(one, like)
 
 
 def _of_file(value: Any) -> Any:
@@ -186,9 +188,15 @@ def _text(text: str) -> str:
 
 @schemathesis.hook
 def filter_body(context: object, body: Any) -> bool:
-    """A range of VLANs begins at its lower end, and a tunnel has two ends."""
+    """A range of VLANs begins at its lower end, a tunnel has two ends, and people can read descriptions."""
     wrong = any(int(low) > int(high) for text in _texts(body) for low, high in re.findall(r"(\d+)-(\d+)", text))
-    return not wrong and not any(one["remote"] == one.get("local") for one in _tables(body) if "remote" in one)
+    return not wrong and all(map(_can_be, _tables(body)))
+
+
+def _can_be(table: dict[str, Any]) -> bool:
+    if "remote" in table and table["remote"] == table.get("local"):
+        return False
+    return str(table.get("description", "")).isprintable()
 
 
 def _texts(value: Any) -> Iterator[str]:
