@@ -25,6 +25,8 @@ _FIELDS: Final[tuple[Field, ...]] = (
 WORDS: Final = {name_of(field.word): field.word for field in _FIELDS}
 """Every word of a tunnel, a session or a link by its name."""
 
+_OF_WORDS: Final = frozenset({"wanted", "seen"})
+"""The members of a document that hold words."""
 _ON_OFF: Final = frozenset(field.word for field in _FIELDS if field.type == "on-off")
 
 
@@ -46,6 +48,27 @@ def to_words(table: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(words[word], bool):
             words[word] = "on" if words[word] else "off"
     return words
+
+
+def document_to_names(document: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a tunnel, a session or a link, spelled alike: what is wanted and seen of it as all else in it.
+
+    What is wanted of a port is then without what only netdevs have, as a request has it.
+    """
+    for key in _OF_WORDS & document.keys():
+        if document[key] is not None:
+            document[key] = to_names(document[key])
+    if (document["wanted"] or {}).get("type") == "port":
+        document["wanted"] = {name: one for name, one in document["wanted"].items() if name not in fields.NO_NETDEV}
+    return document
+
+
+def document_to_words(document: dict[str, Any]) -> dict[str, Any]:
+    """The inverse, of what another host says. Raises InvalidValueError where a word is there in both spellings."""
+    for key in _OF_WORDS & document.keys():
+        if isinstance(document[key], dict):
+            document[key] = to_words(document[key])
+    return document
 
 
 def place(path: Iterable[str | int], sent: Any) -> tuple[str | int, ...]:

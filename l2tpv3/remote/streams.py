@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from l2tpv3.capture import CaptureOptions, pcapng
 from l2tpv3.capture.pcapng import Statistics
+from l2tpv3.documents.names import document_to_words
 from l2tpv3.errors import UnreachableError
 from l2tpv3.remote.client import Client, plain
 from l2tpv3.watch.diff import Event
@@ -110,4 +111,6 @@ def _document(text: str) -> dict[str, Any]:
     document = plain(json.loads(text), text)
     if not isinstance(document, dict):
         raise ValueError("an event without fields")
+    if isinstance(document.get("document"), dict):
+        document["document"] = document_to_words(document["document"])
     return document

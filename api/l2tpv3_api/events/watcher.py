@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from l2tpv3.documents.names import document_to_names
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.filelock import held
 from l2tpv3.model.links.status import LinkStatus
@@ -179,5 +180,8 @@ class Watcher:
     def _tell(self, seen: Seen, monitor: Monitor | None) -> bool:
         """Publish what has changed. Whether to look again at once, as something is heard of only from now on."""
         for happening in self._history.happened(seen.tunnels, seen.links):
-            self._hub.publish(happening.type, happening.data)
+            data = happening.data
+            if "document" in data:
+                data = data | {"document": document_to_names(data["document"])}
+            self._hub.publish(happening.type, data)
         return monitor is not None and monitor.aim(targets(seen.tunnels, seen.links))

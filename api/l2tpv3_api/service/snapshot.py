@@ -13,10 +13,9 @@ from typing import Any, Final
 import orjson
 
 from l2tpv3.documents.link import link_to_json
-from l2tpv3.documents.names import to_names
+from l2tpv3.documents.names import document_to_names
 from l2tpv3.documents.tunnel import session_to_json, tunnel_to_json
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
-from l2tpv3.model.fields import NO_NETDEV
 from l2tpv3.model.host_status import HostStatus
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import SessionStatus, TunnelStatus
@@ -116,9 +115,9 @@ def link_key(link: LinkStatus) -> Key:
 def tunnel_document(tunnel: TunnelStatus, *, sessions: bool, secrets: bool = False) -> dict[str, Any]:
     """One tunnel; without its sessions it tells how many there are."""
     shown = tunnel if sessions else dataclasses.replace(tunnel, sessions=())
-    document = _named(tunnel_to_json(shown, secrets=secrets))
+    document = document_to_names(tunnel_to_json(shown, secrets=secrets))
     if sessions:
-        document["sessions"] = list(map(_named, document["sessions"]))
+        document["sessions"] = list(map(document_to_names, document["sessions"]))
         return document
     del document["sessions"]
     return document | {"session_count": len(tunnel.sessions)}
@@ -126,23 +125,12 @@ def tunnel_document(tunnel: TunnelStatus, *, sessions: bool, secrets: bool = Fal
 
 def session_document(tunnel: str, session: SessionStatus, *, secrets: bool = False) -> dict[str, Any]:
     """One session of the tunnel of that name."""
-    return _named(session_to_json(tunnel, session, secrets=secrets))
+    return document_to_names(session_to_json(tunnel, session, secrets=secrets))
 
 
 def link_document(link: LinkStatus) -> dict[str, Any]:
-    """One link; what is wanted of a port is not told by what only netdevs have."""
-    document = _named(link_to_json(link))
-    if not link.spec.options.own_netdev:
-        document["wanted"] = {name: one for name, one in document["wanted"].items() if name not in NO_NETDEV}
-    document["seen"] = to_names(document["seen"])
-    return document
-
-
-def _named(document: dict[str, Any]) -> dict[str, Any]:
-    """With what is wanted spelled as the rest of it is, and as requests have it."""
-    if document["wanted"] is not None:
-        document["wanted"] = to_names(document["wanted"])
-    return document
+    """One link."""
+    return document_to_names(link_to_json(link))
 
 
 def encode(document: Any) -> bytes:
