@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.budgets import over_budget
+from tests.budgets import BUDGETS_S, over_budget
 from tests.hosts import Host, Hosts
 from tests.leftovers import Leftovers
 
@@ -110,6 +110,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "root": None if os.geteuid() == 0 else "needs root: network namespaces and netdevs",
         "kernel_l2tp": None if _kernel_has_l2tp() else "needs a kernel with l2tp_eth: run it with netns-lab/guest",
     }
+    items.sort(key=lambda item: -BUDGETS_S.get(item.nodeid.partition("::")[0], 0.0))
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
