@@ -11,9 +11,9 @@ USUAL_S = 240.0
 
 BUDGETS_S = {
     "tests/reconcile/test_kill.py": 1200.0,  # some hundred scenarios, each killed and finished a few times
-    "tests/lab/test_systemd.py": 600.0,  # two boots of a virtual machine with systemd
+    "tests/lab/test_systemd.py": 1000.0,  # two boots of a virtual machine with systemd
     "tests/reconcile/test_faults.py": 500.0,
-    "tests/lab/test_reboot.py": 400.0,  # two boots of a virtual machine
+    "tests/lab/test_reboot.py": 700.0,  # two boots of a virtual machine
     "tests/lab/test_scenarios.py": 400.0,
     "tests/api/test_openapi.py": 400.0,  # a fuzzer that tries every operation
     "tests/liveness/test_supervisor.py": 400.0,
