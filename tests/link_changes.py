@@ -244,3 +244,6 @@ MODULE_SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "bond and vlan over a tunnel anew": _modules_over_a_tunnel_anew,
 }
 """Those that need the bonding, ipvlan and 8021q modules."""
+
+NOT_ON_THE_KERNEL = ("port and virtual card from nothing", "port and virtual card in place")
+"""Their port follows its far end (`--carrier follow`), which the kernel datapath cannot do."""

@@ -22,7 +22,7 @@ from l2tpv3.errors import L2tpError, RefusedError
 from tests.changes import SCENARIOS, Bench, Change, assert_same, is_operation, make_bench, session, to
 from tests.here import Here, leftovers
 from tests.hosts import Host, Hosts
-from tests.link_changes import LINK_SCENARIOS
+from tests.link_changes import LINK_SCENARIOS, NOT_ON_THE_KERNEL
 from tests.points import in_turn, sample
 from tests.traced import Call, Ended, Fail, Spoil, Verdict, traced
 
@@ -106,7 +106,7 @@ FAULTS: dict[str, tuple[Verdict, ...]] = {
 }
 
 
-_IN_GUEST = in_turn(CHOSEN, of=3)  # where each takes half a minute
+_IN_GUEST = [name for name in in_turn(CHOSEN, of=3) if name not in NOT_ON_THE_KERNEL]  # where each takes half a minute
 _BY_PROGRAMS = ("tunnel and sessions from nothing", "a session in place", "a session anew", "a netdev moves", "prune")
 _CASES = [
     *(pytest.param("user", name, id=f"user-{name}") for name in CHOSEN),

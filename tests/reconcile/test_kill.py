@@ -28,7 +28,7 @@ from l2tpv3.errors import L2tpError, NotFoundError
 from tests.changes import SCENARIOS, Bench, Change, Scenario, assert_same, is_operation, make_bench, then, to
 from tests.here import Here
 from tests.hosts import Hosts
-from tests.link_changes import LINK_SCENARIOS, MODULE_SCENARIOS
+from tests.link_changes import LINK_SCENARIOS, MODULE_SCENARIOS, NOT_ON_THE_KERNEL
 from tests.points import in_turn, is_full, sample
 from tests.traced import Call, Kill, traced
 
@@ -59,7 +59,7 @@ def cases(names: Iterable[str]) -> list[ParameterSet]:
             found.append(pytest.param("user", name, id=f"user-{name}", marks=marks))
         if name in SCENARIOS and name not in NOT_OF_PROGRAMS:
             found.append(pytest.param("ebpf", name, id=f"ebpf-{name}"))
-        if name in on_the_kernel:
+        if name in on_the_kernel and name not in NOT_ON_THE_KERNEL:
             found.append(pytest.param("kernel", name, id=f"kernel-{name}", marks=guest))
     return found
 
