@@ -59,7 +59,7 @@ systemctl --no-legend --failed list-units 'l2tpv3*' > failed
 
 @pytest.mark.slow
 @pytest.mark.root
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1000)
 def test_the_service_under_systemd(disk: Path) -> None:
     machine = disk / "machine"
     test_systemd._install(machine)
