@@ -1,8 +1,7 @@
 """What a run tries of what is too much for one run: some, others at the next commit, or all.
 
 $L2TPV3_TEST_FULL: 1 is all of it; K/N each N-th from the K-th on: 1/3, 2/3 and 3/3 are all, in three runs.
-$L2TPV3_TEST_ROTATION: a number, by which it is chosen what is tried otherwise. `tests/run` gives the number of commits,
-so that everything is tried in turn.
+$L2TPV3_TEST_ROTATION: a number that says what is tried otherwise; one number after another tries everything.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def rotation() -> int:
 
 
 def sample(number: int, size: int) -> range:
-    """Of the points 1 to `number`: about `size` of them, other ones at each commit."""
+    """Of the points 1 to `number`: about `size` of them, other ones for each rotation."""
     choice = os.environ.get("L2TPV3_TEST_FULL", "")
     if "/" in choice:
         first, every = map(int, choice.split("/"))
@@ -43,5 +42,5 @@ def _stride(step: int) -> int:
 
 
 def in_turn(items: Sequence[_One], *, of: int) -> list[_One]:
-    """Of some tests: one in `of`, the others at the next commits; all in a full run."""
+    """Of some tests: one in `of`, the others for the next rotations; all in a full run."""
     return list(items) if is_full() else [one for place, one in enumerate(items) if (place + rotation()) % of == 0]

@@ -1,6 +1,6 @@
 """Fixtures of the command line's tests.
 
-Those of the modules in BOTH run on this host, and some of them, other ones at each commit, over --host against a
+Those of the modules in BOTH run on this host, and some of them, other ones for each rotation, over --host against a
 service as well. Each command has to do the same both times, to the byte.
 """
 
