@@ -42,7 +42,7 @@ def test_else_the_command_is_for_the_source_folder(noted: str | None, monkeypatc
 
 def test_no_text_installs_the_project_by_its_name_alone() -> None:
     root = Path(__file__).resolve().parents[1]
-    texts = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "docs" / "man").iterdir()]
-    texts += [*(root / "l2tpv3").rglob("*.py"), *(root / "api").rglob("*.py")]
+    texts = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "docs" / "man").glob("*.[1-9]")]
+    texts += [*(root / "l2tpv3").rglob("*.py"), *(root / "api").rglob("*.py"), root / "docs" / "man" / "make"]
     by_name = re.compile(r"pip3? install\b[^`\n#]*[\"' ]l2tpv3\b")
     assert not [f"{path.name}: {found[0]}" for path in texts if (found := by_name.search(path.read_text()))]

@@ -97,6 +97,7 @@ def test_pyroute2_is_not_imported() -> None:
 
 @pytest.mark.root
 @pytest.mark.kernel_l2tp
+@pytest.mark.unloads_modules
 class TestUnloaded:
     """With the modules taken out of the kernel before each test; they are back afterwards."""
 
