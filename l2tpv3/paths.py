@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from l2tpv3.errors import L2tpError, file_error
 from l2tpv3.linux.netns import own_netns
 from l2tpv3.model.ownership import OwnerTag, link_alias
+from l2tpv3.value_class import value_class
 
 EBPF = "ebpf"
 """In the runtime directory: where the workers beside the ebpf datapath's programs have their sockets."""
@@ -16,7 +16,7 @@ CARDS = "cards"
 """In the runtime directory: where the workers of virtual cards have their sockets."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Paths:
     """state: survives a reboot (names, wanted specs). runtime: does not (workers' sockets and logs, the lock).
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.value_class import value_class
 
 SNAPLEN_MAX: Final = 262144
 PACKETS_MAX: Final = 2**31 - 1
@@ -21,7 +21,7 @@ class Side(StrEnum):
     INNER = "inner"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class CaptureOptions:
     """expression: in pcap-filter(7)'s language; empty for all. packets, seconds: when to end; None: never by itself.
 

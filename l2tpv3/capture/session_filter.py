@@ -5,11 +5,11 @@ It sees packets from their IP header on, as a packet socket of type SOCK_DGRAM g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from l2tpv3.linux.bpf.classic import PROTOCOL, Program
+from l2tpv3.value_class import value_class
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -19,7 +19,7 @@ _DATA_MASK, _DATA = 0x800F, 0x0003
 """Of the first two bytes over UDP: no control message (T), version 3 (RFC 3931 section 4.1.2.1)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Flow:
     """One session's packets on the underlay, both ways. Ports: 0 over IP."""
 

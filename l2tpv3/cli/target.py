@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from l2tpv3.cli.parameters import Option
 from l2tpv3.errors import InvalidValueError, UnavailableError
+from l2tpv3.value_class import value_class
 
 if TYPE_CHECKING:
     from l2tpv3.remote.client import Client
@@ -33,7 +33,7 @@ Cert = Annotated[str | None, Option("--cert", metavar="FILE", help="A certificat
 Key = Annotated[str | None, Option("--key", metavar="FILE", help="Its key, where that is in another file.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Aim:
     """Another host, as the options say it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from l2tpv3.config.problem import Problem
 from l2tpv3.config.toml_lines import LineIndex
 from l2tpv3.linux.read_file import read_file
 from l2tpv3.model.source import Source
+from l2tpv3.value_class import value_class
 
 FILE_MAX = 64 << 20
 """Bytes of a file at most: 100,000 sessions have about 25 MB."""
@@ -22,7 +23,7 @@ _LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 _END = " (at end of document)"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Document:
     """A parsed file. root: the source that all others are `of`. readable_by_all: others on this host can read it.
 

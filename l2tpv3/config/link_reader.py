@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from l2tpv3.config.suggestions import unknown_key
@@ -14,6 +13,7 @@ from l2tpv3.model.links.options import TYPES, LinkType, own_fields
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.source import Source
 from l2tpv3.model.values import formatted, parse
+from l2tpv3.value_class import value_class
 
 Check = Callable[[str, object], None]
 """A check of any value. Raises InvalidValueError."""
@@ -26,7 +26,7 @@ class Note(Protocol):
         """Note the problem."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ReadLink:
     """A link from a file beside the spec that its words make: for what compares them."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.source import KeyPath, Source
 from l2tpv3.printable import printable
+from l2tpv3.value_class import value_class
 
 PROBLEMS_MAX: Final = 100
 """So many problems of all files together are told; to say what was meant instead takes most of the time."""
@@ -17,7 +17,7 @@ PROBLEMS_MAX: Final = 100
 _KEY_MAX: Final = 300  # characters: three names and a word have fewer
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Problem:
     """One thing wrong, or to be warned of. line: from 1; 0 is the file as a whole. key: its dotted path, "" if none.
 

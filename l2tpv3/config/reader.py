@@ -26,6 +26,7 @@ from l2tpv3.model.values import (
     session_attributes,
     tunnel_attributes,
 )
+from l2tpv3.value_class import value_class
 
 # Names are checked on their own; ends that a file lacks or has wrong are filled in so that the rest can be checked.
 # 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
@@ -70,7 +71,7 @@ class Findings:
         self.warnings.append((source, problem, remedy))
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ReadTunnel:
     """A tunnel from a file beside the specs that its good words make, the rest defaults: for what compares them."""
 

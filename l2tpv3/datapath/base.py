@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from l2tpv3.errors import L2tpError, WorkerError
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import CircuitKey, SessionSpec, TunnelSpec
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Support:
     """Whether a datapath works on this host, and one line that says why (not)."""
 

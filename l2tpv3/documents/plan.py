@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3.documents.netdev import known_fields
 from l2tpv3.documents.schemas import PLAN_SCHEMA
 from l2tpv3.model.progress import StepText
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class RemoteDid:
     """What a change did on another host: a l2tpv3.host.base.Did."""
 

@@ -17,13 +17,14 @@ from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTu
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.source import KeyPath, Source
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.value_class import value_class
 
 _IFNAME = "l2tpeth0"  # stands in where the netdev's name is left to be chosen
 _UNNAMEABLE = re.compile(r"[^A-Za-z0-9._-]+")
 _TEXT_MAX = 200  # characters of a foreign text that a message quotes
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Place:
     """A line of a file, counted from 1; 0 is the file as a whole."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from l2tpv3.documents.tunnel import sequencing
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.fields import Field
 from l2tpv3.model.spec import Encap, IPAddress, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.model.status import SessionStatus, TunnelStatus
+from l2tpv3.value_class import value_class
 
 _MIRROR = {Sequencing.SEND: Sequencing.RECV, Sequencing.RECV: Sequencing.SEND}
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Told:
     """lines: what is typed, or written into a file, at the other end. notes: what who does so should know."""
 
@@ -23,7 +23,7 @@ class Told:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class MirroredSession:
     """A session seen from the other end.
 
@@ -40,7 +40,7 @@ class MirroredSession:
         return self.spec.reorder_timeout_ms > 0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class MirroredTunnel:
     """A tunnel seen from the other end: in spec, `local` is that end's address. name: what this end calls it."""
 

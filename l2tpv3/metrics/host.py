@@ -8,7 +8,6 @@ docs/metrics.md lists them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from l2tpv3.model.fields import LINK, SESSION, TUNNEL, Field
@@ -16,6 +15,7 @@ from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.printable import printable_lines
+from l2tpv3.value_class import value_class
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -51,7 +51,7 @@ LINK_COUNTERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Family:
     """Metrics of one name. kind: counter, gauge, info or histogram. name: without _total and _info.
 

@@ -6,12 +6,13 @@ Resolving adds the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.source import Source
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, has_udp_checksum
+from l2tpv3.value_class import value_class
 
 CHOSEN_TUNNEL_WORDS = frozenset({"id"})
 """Words of a tunnel without a fixed default. Where one is left out, a value is chosen when the tunnel is made."""
@@ -20,7 +21,7 @@ CHOSEN_SESSION_WORDS = frozenset({"id", "ifname", "tx-cookie", "rx-cookie"})
 """Words of a session that have no fixed default. `peer-id` follows `id` in both."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class DesiredSession:
     """A session as a file wants it.
 
@@ -41,7 +42,7 @@ class DesiredSession:
         return cls(name=spec.name, words=_stated(words, default, always))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class DesiredTunnel:
     """A tunnel as a file wants it. words: by TunnelSpec.to_words' keys without `name`; see DesiredSession."""
 
@@ -68,7 +69,7 @@ class DesiredTunnel:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class DesiredLink:
     """A link as a file wants it. words: by LinkSpec.to_words' keys without `name`, `type` among them."""
 

@@ -11,8 +11,9 @@ This module holds data only, and imports nothing of the project: every run of `l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from l2tpv3.value_class import value_class
 
 WORKERS = ("user", "ebpf")
 """The datapaths whose frames, or some of them, a process of ours moves."""
@@ -20,7 +21,7 @@ EVERY = ("kernel", *WORKERS)
 """All datapaths."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Field:
     """One word of a tunnel, a session or a link.
 

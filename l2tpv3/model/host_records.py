@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
 from l2tpv3.model.record import Records, TunnelRecord
+from l2tpv3.value_class import value_class
 
 if TYPE_CHECKING:
     from l2tpv3.model.links.record import LinkRecord, Links
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 _One = TypeVar("_One")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class HostRecords:
     """Tunnels with their sessions, and links, each by name."""
 
@@ -26,7 +27,7 @@ class HostRecords:
         return HostRecords(tunnels=_edited(self.tunnels, edits.tunnels), links=_edited(self.links, edits.links))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class RecordDelta:
     """The new record of each tunnel and link that a change is about, by name. None: it is removed."""
 

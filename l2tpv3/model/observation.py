@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from l2tpv3.errors import WorkerError
 from l2tpv3.model.links.observed import LinksSeen
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import TunnelRecord, is_same
 from l2tpv3.model.status import NetdevState
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Observation:
     """tunnels: (datapath, netns) → tunnel id → Tunnel. netdevs: (tunnel name, session name) → its netdev.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from l2tpv3.model.spec import Egress, Encap, IPAddress, Sublayer
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Counters:
     """A session's counters; the names are those of L2TP_ATTR_STATS (include/uapi/linux/l2tp.h).
 
@@ -30,7 +31,7 @@ class Counters:
     rx_invalid: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class TunnelCounters:
     """What arrived on a tunnel's socket and belonged to no session, as far as the datapath can tell (else None).
 
@@ -43,7 +44,7 @@ class TunnelCounters:
     rx_invalid: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Session:
     """A session as its datapath reports it.
 
@@ -68,7 +69,7 @@ class Session:
     counters: Counters = Counters()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Tunnel:
     """A tunnel as its datapath reports it, with its sessions. Ports are 0 over IP.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from l2tpv3.errors import L2tpError
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class StepText:
     """A step of a plan in words; no secrets are in it.
 
@@ -42,7 +42,7 @@ OnStep = Callable[[StepText], None]
 """A function that is called with each step before the step is taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ChangeResult:
     """What became of a tunnel or session. recreated: it could not be done in place, so traffic was interrupted.
 
@@ -64,7 +64,7 @@ class RestoreOutcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class RestoreEvent:
     """Something that `restore` has to tell. error: why it waits or failed. link: what it is about, if no tunnel.
 

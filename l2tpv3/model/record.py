@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import Encap, IPAddress, SessionSpec, TunnelSpec, with_measures
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
     """A session on record. mtu: what `spec.mtu` or the route came to, in bytes.
 
@@ -23,7 +24,7 @@ class SessionRecord:
     mac: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class TunnelRecord:
     """A tunnel on record. local: the address chosen. datapath, reason: what carries it, why that one.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_interface
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -30,6 +29,7 @@ from l2tpv3.model.values import (
     session_attributes,
     tunnel_attributes,
 )
+from l2tpv3.value_class import value_class
 
 __all__ = [
     "MTU_MAX",
@@ -66,7 +66,7 @@ def has_udp_checksum(datapath: str, remote: IPAddress) -> bool:
     return datapath != "ebpf" or remote.version == 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class TunnelSpec:
     """One static tunnel between two addresses. Raises InvalidValueError when made from what can't work.
 
@@ -122,7 +122,7 @@ class TunnelSpec:
         return cls(**tunnel_attributes(words))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class SessionSpec:
     """One ethernet pseudowire in a tunnel. Raises InvalidValueError when made from what can't work.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.spec import IPAddress, IPInterface, SessionSpec, TunnelSpec
+from l2tpv3.value_class import value_class
 
 
 class Condition(StrEnum):
@@ -23,7 +24,7 @@ class Condition(StrEnum):
     INCOMPLETE = "incomplete"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class NetdevState:
     """A netdev as rtnetlink reports it. mtu in bytes; netns: the name it was found under, None is the caller's."""
 
@@ -40,7 +41,7 @@ class NetdevState:
     addresses: tuple[IPInterface, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class SessionStatus:
     """The status of one session. A foreign session's name is its id, and its sublayer in `spec` is not known.
 
@@ -61,7 +62,7 @@ class SessionStatus:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class TunnelStatus:
     """One tunnel with its sessions. `name` of a foreign one is `DATAPATH:ID`, which no name on record can be.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from l2tpv3.linux import sysctls
@@ -18,12 +18,13 @@ from l2tpv3.linux.netlink.configured import ConfiguredItem, ItemKind
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import SessionSpec
+from l2tpv3.value_class import value_class
 
 _OURS: Final = "l2tpv3 "
 """What the owner tags of our own netdevs begin with, see model/ownership.py. Whoever made those makes them again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ForeignSettings:
     """What one netdev had. index: the netdev's. master: what it was a port of, by name, if that is not on record.
 

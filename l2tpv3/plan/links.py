@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from l2tpv3.errors import MissingError
 from l2tpv3.links.kinds.bridge import stp_runs
@@ -22,9 +22,10 @@ from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.record import Records
 from l2tpv3.model.status import NetdevState
 from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class LinkChange:
     """Everything that `plan_links` looks at.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.model.host_records import HostRecords, RecordDelta
@@ -13,9 +13,10 @@ from l2tpv3.plan.describe import describe
 from l2tpv3.plan.describe_record import describe_record
 from l2tpv3.plan.link_steps import DelLink
 from l2tpv3.plan.steps import AddTunnel, AnyStep, DelTunnel, ReplaceSession
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a change did, or would do. steps: in their order; () when everything was so already. namespaces: made before
     all of them. lost: what others had configured on netdevs that were made anew, and could not be put back.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec
 from l2tpv3.model.status import NetdevState
 from l2tpv3.plan.link_steps import LinkStep
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Step:
     """One thing done to one tunnel or session. tunnel: as wanted (of a removal: as it was). why: when not plain."""
 
@@ -18,17 +17,17 @@ class Step:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class AddTunnel(Step):
     """Make the tunnel, without its sessions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class DelTunnel(Step):
     """Remove the tunnel with what is left of its sessions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class SetTunnel(Step):
     """Have the datapath change `fields` of the tunnel in place. old: the tunnel as it is, with its sessions."""
 
@@ -36,7 +35,7 @@ class SetTunnel(Step):
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class AddSession(Step):
     """Make the session and configure its netdev. adopt: take over the netdev that outlived its worker. homes: the
     namespaces in which that was seen."""
@@ -46,14 +45,14 @@ class AddSession(Step):
     homes: tuple[str | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class DelSession(Step):
     """Remove the session and its netdev."""
 
     session: SessionRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class SetSession(Step):
     """Have the datapath change `fields` in place."""
 
@@ -62,7 +61,7 @@ class SetSession(Step):
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class SetNetdev(Step):
     """Change `fields` of the session's netdev in place. old: the netdev as it is now, in a spec's words. netdev: which
     one that is; None where it is to be found by its mark."""
@@ -73,7 +72,7 @@ class SetNetdev(Step):
     netdev: NetdevState | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class ReplaceSession(Step):
     """Make the session anew in place of `old` (of `old_tunnel`); first the new one, where both can exist at once."""
 

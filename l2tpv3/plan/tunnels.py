@@ -12,7 +12,7 @@ sublayer, in the kernel) and the beliefs differ, the session is made anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from l2tpv3.errors import ExistsError, NotFoundError
 from l2tpv3.model.fields import SESSION
@@ -43,12 +43,13 @@ from l2tpv3.plan.steps import (
     SetTunnel,
     Step,
 )
+from l2tpv3.value_class import value_class
 
 InPlace = Mapping[str, frozenset[str]]
 """Datapath's name → what it changes without interrupting traffic: attributes of SessionSpec, or words of tunnels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class LinkPlanInput:
     """The part of a plan's input that is about links. scope: the names of the links that the change is about."""
 
@@ -58,7 +59,7 @@ class LinkPlanInput:
     scope: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class PlanInput:
     """Everything that a plan looks at.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
@@ -12,6 +11,7 @@ from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.scope import leave_out
 from l2tpv3.plan.steps import AnyStep, Step, subject_of
 from l2tpv3.plan.tunnels import PlanInput
+from l2tpv3.value_class import value_class
 
 
 def what_to_undo(
@@ -55,7 +55,7 @@ def _members(records: Records, begun: Iterable[AnyStep]) -> set[tuple[str, str |
     }
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _UndoneTunnel:
     """What becomes of one tunnel when a change is undone.
 

@@ -50,6 +50,7 @@ from l2tpv3.resolve.tunnels import HostAccess
 from l2tpv3.store.actor import caller
 from l2tpv3.store.database import AuditEntry, Recorded, Store, unconfirmed
 from l2tpv3.store.journal import PendingChange, Renaming, to_be_confirmed
+from l2tpv3.value_class import value_class
 
 ROUNDS = 4
 """How often a change is planned again when what is seen after its steps is not yet what is wanted."""
@@ -441,7 +442,7 @@ class Reconciler:
             yield
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class _Prepared:
     """A change that is resolved and planned, before its first step.
 

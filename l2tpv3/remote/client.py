@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -24,6 +23,7 @@ from l2tpv3.errors import (
 )
 from l2tpv3.linux.read_file import PEM_MAX, check_file
 from l2tpv3.remote.target import Target
+from l2tpv3.value_class import value_class
 
 CONNECT_S: Final = 5.0
 READ_S: Final = 60.0
@@ -45,7 +45,7 @@ LINES: Final = "application/x-ndjson"
 """What is asked for where an answer is to be told as it comes about: a JSON document a line."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Answer:
     """document: the JSON body; None without one. headers: by lower-case names."""
 

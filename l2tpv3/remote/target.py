@@ -7,13 +7,14 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import read_file
+from l2tpv3.value_class import value_class
 
 _HOSTS_MAX, _TOKEN_MAX = 1 << 20, 4096
 _KEYS = ("url", "token", "token-file", "ca", "cert", "key", "insecure-plain-http")
@@ -21,7 +22,7 @@ _FILES = ("token-file", "ca", "cert", "key")
 _FORMS = "give unix:///PATH, https://HOST[:PORT] or http://127.0.0.1:PORT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Access:
     """What was said beside --host. Files that are not given are looked for in hosts.toml."""
 
@@ -32,7 +33,7 @@ class Access:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Target:
     """A service and how to get in. url: as it was said. socket: the unix socket's path; None over TCP.
 

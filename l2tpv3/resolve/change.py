@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.model.desired import Desired
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.value_class import value_class
 
 TunnelCheck = Callable[[TunnelRecord | None], None]
 SessionCheck = Callable[[SessionRecord | None], None]
@@ -33,7 +34,7 @@ class Verb(enum.Enum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class EditTunnel:
     """One tunnel. words: by TUNNEL_WORDS. transient: whether it is gone after a reboot; None leaves that as it is."""
 
@@ -44,7 +45,7 @@ class EditTunnel:
     check: TunnelCheck | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class EditSession:
     """One session. words: by SESSION_WORDS."""
 
@@ -55,7 +56,7 @@ class EditSession:
     check: SessionCheck | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class EditLink:
     """One link. words: by LinkSpec.to_words. transient: as for a tunnel."""
 
@@ -66,7 +67,7 @@ class EditLink:
     check: LinkCheck | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class ApplyAll:
     """Add or change what files ask for. prune: remove what is on record and in no file. may_wait: see Manager.apply."""
 
@@ -75,7 +76,7 @@ class ApplyAll:
     may_wait: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class RestoreRecorded:
     """Make again what is on record and does not run. Nothing else changes.
 

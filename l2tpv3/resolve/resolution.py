@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from l2tpv3.errors import ExistsError
@@ -20,9 +20,10 @@ from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.scope import Scope, touched_links
 from l2tpv3.resolve.change import ApplyAll, Change, EditLink, EditSession, EditTunnel, RestoreRecorded, Verb
 from l2tpv3.resolve.resolver import Resolver
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Resolution:
     """A change that is resolved.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, from_errno
@@ -14,6 +13,7 @@ from l2tpv3.linux.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, 
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import IPAddress, TunnelSpec
+from l2tpv3.value_class import value_class
 
 _IP_MTU = 14  # linux/in.h
 _IPV6_MTU = 24  # linux/in6.h
@@ -21,7 +21,7 @@ _DAD_FAILED, _TENTATIVE = 0x08, 0x40  # linux/if_addr.h
 _DETECTION_POLL_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Route:
     """The route to a peer. local: the source address it uses.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from l2tpv3.datapath.base import Datapath
@@ -32,6 +31,7 @@ from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers
 from l2tpv3.resolve.ports import Ports
 from l2tpv3.resolve.route import DETECTION_S, Route, find_route
 from l2tpv3.resolve.route_defaults import measured, route_now
+from l2tpv3.value_class import value_class
 
 _MANY = 8
 """Sessions for which listing the netdevs once is quicker than looking for each."""
@@ -46,7 +46,7 @@ class TunnelsSeen(Protocol):
         """What a datapath reports in a namespace, by tunnel id; nothing where either is not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class HostAccess:
     """What resolving tunnels asks of a host. Nothing of the host is changed."""
 

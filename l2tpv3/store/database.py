@@ -19,7 +19,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from os import urandom
 from pathlib import Path
@@ -32,6 +32,7 @@ from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.store import migrations
 from l2tpv3.store.journal import PendingChange
+from l2tpv3.value_class import value_class
 
 if TYPE_CHECKING:
     from l2tpv3.model.links.record import LinkRecord, Links
@@ -40,7 +41,7 @@ AUDIT_KEPT = 10_000
 """How many of the last changes stay in the log: as many as the service gives in one answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """Everything on record at one moment. host_id: a random text that is this record's own, for good."""
 
@@ -63,7 +64,7 @@ class Recorded:
         return HostRecords(tunnels={**begun.tunnels, **self.tunnels}, links={**begun.links, **self.links})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """Who changed what, when. at: seconds since the epoch. who: user and uid. what: the steps, in words, no secrets."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +10,7 @@ from l2tpv3.linux.boot import boot_id, since_boot_s
 from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.value_class import value_class
 
 if TYPE_CHECKING:
     from l2tpv3.model.links.record import LinkRecord
@@ -24,7 +24,7 @@ class Renaming(NamedTuple):
     new: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class PendingChange:
     """A change that has begun. target: what it makes of all that it is about. before: what that was.
 

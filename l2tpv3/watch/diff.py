@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3.documents.link import link_to_json
 from l2tpv3.documents.tunnel import session_to_json, tunnel_to_json
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
+from l2tpv3.value_class import value_class
 from l2tpv3.watch import Targets
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Event:
     """type: tunnel, session, link or worker. data: what is told of it, JSON-ready and without secrets."""
 

@@ -7,7 +7,7 @@ import os
 import select
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from l2tpv3.linux.inotify import Inotify
 from l2tpv3.linux.netlink.multicast import Overrun
 from l2tpv3.linux.netns import NETNS_DIR, netns_path
 from l2tpv3.paths import CARDS, EBPF, Paths
+from l2tpv3.value_class import value_class
 from l2tpv3.watch.l2tp_events import L2tpListener
 from l2tpv3.watch.netdev_events import LinkListener
 
@@ -41,7 +42,7 @@ mounts the namespace on it.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class Targets:
     """What to be told of: in each network namespace (None: ours) netdevs by index and by name; processes by pid."""
 

@@ -12,10 +12,10 @@ s. 5.3) are carried as opaque bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, TypeAlias
 
+from l2tpv3.value_class import value_class
 from l2tpv3.wire.data import Buffer
 from l2tpv3.wire.errors import BadAVP, EncodeError
 from l2tpv3.wire.registry import ATTRIBUTE_NAMES, Attribute
@@ -30,7 +30,7 @@ MAX_VALUE_BYTES: Final = LENGTH_MASK - AVP_HEADER.size
 Value: TypeAlias = int | str | bytes | tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class AVP:
     """One AVP. `attribute` is the attribute type under `vendor_id` (0: IETF); `value` the bytes as they are sent."""
 

@@ -6,9 +6,10 @@ these repeats them, and they carry what guards data as well: the session's cooki
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from l2tpv3.value_class import value_class
 from l2tpv3.wire.avp import make, read
 from l2tpv3.wire.control import ControlMessage, decode, encode
 from l2tpv3.wire.data import Buffer
@@ -20,7 +21,7 @@ LONGEST: Final = 128
 _ACTIVE: Final = 0x0001  # the A bit; N, 0x0002, is for a circuit that is new
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class CircuitStatus:
     """One message. session_id: its receiver's; peer_session_id: its sender's. cookie: that of packets on this way."""
 

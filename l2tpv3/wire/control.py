@@ -10,10 +10,10 @@ no control connection.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
+from l2tpv3.value_class import value_class
 from l2tpv3.wire.avp import AVP, decode_avps, make
 from l2tpv3.wire.data import T_BIT, VERSION, VERSION_MASK, Buffer
 from l2tpv3.wire.errors import BadAVP, BadHeader, BadVersion, EncodeError, Truncated, WrongKind
@@ -27,7 +27,7 @@ CONTROL_HEADER: Final = Struct("!HHIHH")
 ZERO_SESSION: Final = bytes(4)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class ControlMessage:
     """A control message. `ccid` is the receiver's control connection id (0 in an SCCRQ); `ns`, `nr` are modulo 2^16."""
 

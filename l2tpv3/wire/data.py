@@ -25,10 +25,10 @@ gives the whole header, and `SUBLAYER.pack_into(slot, framing.sublayer_offset, S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, TypeAlias
 
+from l2tpv3.value_class import value_class
 from l2tpv3.wire.errors import BadVersion, EncodeError, SessionZero, Truncated, WrongKind
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -68,7 +68,7 @@ _unpack_udp = Struct("!H2xI").unpack_from
 _unpack_u32 = Struct("!I").unpack_from
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Framing:
     """How one direction of a session is laid out on the wire: encapsulation, cookie length in bytes, sublayer.
 
@@ -105,7 +105,7 @@ class Framing:
         return self.sublayer_offset + (SUBLAYER.size if self.sublayer == "default" else 0)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class DataPacket:
     """A decoded data packet. `sequence` is None when unsequenced; `frame` is a view into the payload, not a copy."""
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "l2tpv3"
 
 PACKAGES = [
-    *("version", "printable", "errors", "spelling", "optional_packages"),
+    *("version", "printable", "errors", "spelling", "optional_packages", "value_class"),
     *("wire", "linux", "contrib"),
     *("model", "paths"),
     *("netdev", "worker", "datapath", "links", "worker_process"),

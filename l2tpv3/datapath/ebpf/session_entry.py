@@ -6,13 +6,13 @@ Numbers are in host order, addresses, ports and ids as in the packet.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
 from l2tpv3.datapath.ebpf.programs.packet import BYTE_ORDER, UDP_PROTOCOL
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import Encap, IPAddress, SessionSpec, TunnelSpec
+from l2tpv3.value_class import value_class
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing
 
 LAYOUT: Final = 1
@@ -57,7 +57,7 @@ def local_of(tunnel: TunnelSpec | Tunnel) -> IPAddress:
     return tunnel.endpoint if isinstance(tunnel, TunnelSpec) else tunnel.local
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Entry:
     """A value of the map; see VALUE."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from l2tpv3.model.ids import parse_cookie, parse_ifname
 from l2tpv3.model.spec import Encap, Sequencing, Sublayer
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.model.values import not_an_address
+from l2tpv3.value_class import value_class
 
 if TYPE_CHECKING:
     from l2tpv3.host.base import Host
@@ -46,7 +46,7 @@ Usage: l2tpctl ip-l2tp add tunnel
 """
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Request:
     """A parsed command line of `ip l2tp`.
 
@@ -60,7 +60,7 @@ class Request:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class Done:
     """output: for stdout. notes: lines for stderr."""
 

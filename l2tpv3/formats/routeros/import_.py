@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from l2tpv3.formats.bridges import Bridges
 from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 from l2tpv3.formats.lines import logical_lines
 from l2tpv3.model.spec import UDP_PORT
+from l2tpv3.value_class import value_class
 
 _TUNNEL = {
     "connect-to": "remote",
@@ -30,7 +30,7 @@ _NEEDED = ("connect-to", "local-tunnel-id", "remote-tunnel-id", "local-session-i
 _DEFAULT_MTU = "1420"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class _Item:
     """`add` under a menu. menu: `/interface l2tp-ether`."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from typing import Final
@@ -15,6 +14,7 @@ from l2tpv3.linux.netlink.message import attributes, text_of, unsigned
 from l2tpv3.linux.netlink.rtnetlink import LINK_HEADER, RouteSocket, read_links
 from l2tpv3.linux.netlink.sock import NetlinkSocket
 from l2tpv3.linux.netns import inside
+from l2tpv3.value_class import value_class
 
 LISTENING, LEARNING, FORWARDING, BLOCKING = 1, 2, 3, 4
 """What spanning tree has a port do (BR_STATE_* in linux/if_bridge.h)."""
@@ -35,7 +35,7 @@ _INET: Final = 1  # NFPROTO_INET: IPv4 and IPv6
 _be32 = Struct("!I").unpack_from
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class PortSeen:
     """A bridge's port. mtu: in bytes. alias: its ifalias, as anybody may write it. state: see LISTENING."""
 
@@ -46,7 +46,7 @@ class PortSeen:
     isolated: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class BridgeSeen:
     """A bridge. stp: whether spanning tree runs. forward_delay_s: a new port waits twice as long then."""
 

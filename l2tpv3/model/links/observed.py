@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from l2tpv3.model.status import NetdevState
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class MemberState:
     """A netdev as a member of a bridge, alias or bond.
 
@@ -22,7 +23,7 @@ class MemberState:
     vlans: Mapping[int, bool] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class LinkState:
     """A link's netdev as rtnetlink reports it.
 
@@ -58,7 +59,7 @@ def counters_of(stats: Mapping[str, int] | None) -> dict[str, int]:
     return {name: (stats or {}).get(name, 0) for name in COUNTERS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class LinksSeen:
     """One look at links. there: those that are there, by name. lacking: link's name → netdevs of others' that it is to
     be over and that are not there."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Any, ClassVar
@@ -15,6 +14,7 @@ from l2tpv3.model import ids
 from l2tpv3.model.fields import LINK_TYPES, Field, by_word
 from l2tpv3.model.values import TYPES as COMMON_TYPES
 from l2tpv3.model.values import ValueType, choice, format_words, parse_words, texts
+from l2tpv3.value_class import value_class
 
 
 class LinkType(StrEnum):
@@ -107,7 +107,7 @@ class PortCarrier(StrEnum):
     FOLLOW = "follow"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class(frozen=True, slots=True)
 class MemberVlans:
     """The VLANs of a bridge's member: `eth1=10u,20-29`. untagged: the one of frames without a tag (its PVID)."""
 
@@ -242,7 +242,7 @@ class _Options:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class BridgeOptions(_Options):
     """A bridge (IEEE 802.1D). isolated: members that hear only the others, so that no frame goes from one pseudowire
     into the next (split horizon). forward_delay_ms: the shortest that the standard knows, or a bridge is deaf for half
@@ -285,7 +285,7 @@ class BridgeOptions(_Options):
         return sorted([*isolated, *((one.member, "vlan") for one in self.vlans)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class BondOptions(_Options):
     """An etherchannel. miimon_ms: how often members' carrier is looked at.
 
@@ -326,7 +326,7 @@ class BondOptions(_Options):
         return [(self.primary, "primary")] if self.primary else []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class AliasOptions(_Options):
     """One interface in front of one NIC, which can be exchanged, or taken away for a while, beneath it."""
 
@@ -341,7 +341,7 @@ class AliasOptions(_Options):
         return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class MacvlanOptions(_Options):
     """A card of its own on a NIC. sources: in mode `source`, whose frames it gets."""
 
@@ -361,7 +361,7 @@ class MacvlanOptions(_Options):
         return self.mode is not MacvlanMode.PASSTHRU
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class IpvlanOptions(_Options):
     """A share in a NIC by layer-3 address: one MAC address on the wire for all."""
 
@@ -370,7 +370,7 @@ class IpvlanOptions(_Options):
     flag: IpvlanFlag = IpvlanFlag.BRIDGE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class VlanOptions(_Options):
     """One VLAN of the netdev beneath. id: 1 to 4094."""
 
@@ -383,7 +383,7 @@ class VlanOptions(_Options):
             raise _wrong("id", "a vlan needs its number", "give --id 1 to 4094")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class PortOptions(_Options):
     """Two netdevs wired together, transparent to every frame: a NIC and a session.
 
@@ -398,7 +398,7 @@ class PortOptions(_Options):
     carrier: PortCarrier = PortCarrier.ALONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class VnicOptions(_Options):
     """A card of its own on a NIC, relayed in user space: where the kernel has no macvlan."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from l2tpv3.errors import MissingError
@@ -12,9 +11,10 @@ from l2tpv3.model.links.options import PortCarrier, PortOptions
 from l2tpv3.model.links.spec import Below, LinkSpec
 from l2tpv3.model.record import Records
 from l2tpv3.model.spec import CircuitKey, home
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class LinkRecord:
     """A link on record. mac: what its netdev is made with each time; None where it has that of what it is over.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from l2tpv3.errors import InvalidValueError
@@ -12,9 +11,10 @@ from l2tpv3.model import ids
 from l2tpv3.model.fields import LINK, LINK_TYPES, NO_NETDEV, by_word
 from l2tpv3.model.links.options import TYPES, LinkType, Options, options_type, own_fields, parse_options
 from l2tpv3.model.values import IPInterface, check_name, check_words, format_words, formatted, parse_words
+from l2tpv3.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class LinkSpec:
     """One netdev of ours over others. Raises InvalidValueError when made from what can't work.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
@@ -28,6 +27,7 @@ from l2tpv3.reconcile.notes.bridge_port import bridge_notes
 from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import measured
+from l2tpv3.value_class import value_class
 
 _ETHERNET_MTU: Final = 1500
 
@@ -66,7 +66,7 @@ class HostFacts(Protocol):
         """Whether the kernel drops UDP packets for their checksums; see udp_checksum.drops_for_checksums."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(frozen=True, slots=True, kw_only=True)
 class LookedAt:
     """A tunnel on record, as observed once. seen: what its datapath reports, None if nothing. status: without notes."""
 
