@@ -130,6 +130,12 @@ class HasWorkers(Protocol):
     def workers(self) -> dict[int, bool]:
         """Every worker's pid, and whether it answers. Takes some seconds when one does not."""
 
+    def ask_all_again(self) -> None:
+        """Have the next call ask each worker, also those that did not answer a moment ago.
+
+        For some time after a worker has not answered in time it is not asked, so that not each of many calls waits.
+        """
+
 
 @runtime_checkable
 class Refreshable(Datapath, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -33,12 +34,14 @@ class Observation:
         seen = there.get(record.spec.tunnel_id)
         return seen if seen is not None and is_same(record, seen) else None
 
-    def may_be_carried(self, record: TunnelRecord) -> WorkerError | None:
+    def may_be_carried(self, record: TunnelRecord, *, by_strays: bool = True) -> WorkerError | None:
         """Why it can't be told whether a tunnel that `tunnel` does not find runs all the same; None: it does not.
 
         A worker that can't be worked with may carry it. Then its netdevs have their carrier, or are down.
+        by_strays: whether workers that have lost their control sockets count as well.
         """
-        fault = next(iter(self.faults.get(record.datapath, ())), None)
+        faults = self.faults.get(record.datapath, ())
+        fault = next((one for one in faults if by_strays or one.errno != errno.ENOTCONN), None)
         netdevs = [self.netdevs.get((record.spec.name, one.spec.name)) for one in record.sessions]
         if fault is None or any(one is not None and one.up and not one.carrier for one in netdevs):
             return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
-from l2tpv3.errors import ExistsError, NotFoundError
+from l2tpv3.errors import ExistsError, NotFoundError, WorkerError
 from l2tpv3.model.fields import SESSION
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.observation import Observation
@@ -64,7 +64,8 @@ class PlanInput:
     """Everything that a plan looks at.
 
     old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
-    links: the same of links, which planner.py looks at.
+    links: the same of links, which planner.py looks at. to_show: the plan is shown and never taken: it may tell of
+    steps of which nobody knows whether they can be taken; see _TunnelPlan._blocked.
     """
 
     old: Records
@@ -75,6 +76,7 @@ class PlanInput:
     maybe: Records = field(default_factory=dict)
     scope: Scope | None = None
     links: LinkPlanInput = field(default_factory=LinkPlanInput)
+    to_show: bool = False
 
     def covers(self, tunnel: str, session: str | None = None) -> bool:
         """Whether the change is about that tunnel as such, or (with `session`) about that session."""
@@ -88,7 +90,8 @@ class PlanInput:
 def plan(change: PlanInput) -> tuple[Step, ...]:
     """The steps from what is observed to what is wanted, in the order in which to take them; () when nothing is to do.
 
-    Raises ExistsError when another program added a session with a wanted id to a tunnel of ours.
+    Raises ExistsError when another program added a session with a wanted id to a tunnel of ours, WorkerError when a
+    worker that can't be worked with may carry a tunnel that would have to be made or removed.
     """
     names = sorted({*change.old, *change.maybe, *change.wanted})
     plans = [_TunnelPlan(change, name) for name in names]
@@ -242,11 +245,10 @@ class _TunnelPlan:
 
         And the tunnel itself where nothing else reaches it; it is made anew where its name is now.
         """
+        if self.change.covers(self.name):
+            yield from self._unreached()
         kept = {session.spec.name for session in self.wanted.sessions} if self.wanted else set()
         done: set[str] = set()
-        lost = [record for record in self.beliefs if (record.datapath, self.name) in self.change.observation.lost]
-        if lost and self.change.covers(self.name):
-            yield DelTunnel(tunnel=lost[0], why="it is in a network namespace that has lost its name")
         for record in self.beliefs:
             if self.change.observation.tunnel(record) is not None:
                 continue
@@ -256,6 +258,27 @@ class _TunnelPlan:
                 if there and name not in kept | done and self.change.covers(self.name, name):
                     done.add(name)
                     yield DelSession(tunnel=record, session=session)
+
+    def _unreached(self) -> Iterator[DelTunnel]:
+        """The tunnel as it is not wanted, and as nothing else finds it."""
+        lost = [record for record in self.beliefs if (record.datapath, self.name) in self.change.observation.lost]
+        if lost:
+            yield DelTunnel(tunnel=lost[0], why="it is in a network namespace that has lost its name")
+        for record in self.beliefs:
+            fault = self._may_be_carried([record], by_strays=False)  # removing its netdevs ends a stray
+            stays = self.wanted is not None and identity(record) == identity(self.wanted)
+            if fault is not None and not stays:
+                yield DelTunnel(tunnel=record, why=self._blocked(fault))
+                return
+
+    def _may_be_carried(self, records: Iterable[TunnelRecord], *, by_strays: bool = True) -> WorkerError | None:
+        """Why it can't be told whether one of these, which are not seen, runs all the same; None: none of them does."""
+        for record in records:
+            if self.change.observation.tunnel(record) is None:
+                fault = self.change.observation.may_be_carried(record, by_strays=by_strays)
+                if fault is not None:
+                    return fault
+        return None
 
     def steps(self, gone: list[TunnelRecord], needed: set[str]) -> Iterator[Step]:
         """All steps of the tunnel and its sessions, without those that remove tunnels.
@@ -268,7 +291,7 @@ class _TunnelPlan:
         staying = [old for old in self.doomed if old not in gone]
         if self.must_add:
             yield from self._free_names(staying, needed)
-            yield AddTunnel(tunnel=wanted, why="" if self.doomed or not self.beliefs else self._why_missing(wanted))
+            yield AddTunnel(tunnel=wanted, why=self._why_missing())
             for session in wanted.sessions:
                 yield from self._make(wanted, session, staying, "")
             return
@@ -320,15 +343,32 @@ class _TunnelPlan:
                 if spec.name not in kept and spec.ifname in needed and seen and self._find(seen, spec.session_id):
                     yield DelSession(tunnel=old, session=session)
 
-    def _why_missing(self, wanted: TunnelRecord) -> str:
-        fault = self.change.observation.may_be_carried(wanted)
-        return f"{fault.subject}, which may carry it, {fault.problem}" if fault is not None else "it is not running"
+    def _why_missing(self) -> str:
+        """What makes a tunnel have to be made. Raises WorkerError when one of its name may run that is not seen."""
+        if (fault := self._may_be_carried(self.beliefs)) is not None:
+            return self._blocked(fault)
+        return "" if self.doomed or not self.beliefs else "it is not running"
+
+    def _blocked(self, fault: WorkerError) -> str:
+        """Why the tunnel that a worker may carry can't be made or removed now, for a plan that is only shown.
+
+        Any other plan is refused: the tunnel would run twice, or run on with nothing on record. Raises the fault.
+        """
+        if not self.change.to_show:
+            raise fault
+        return f"{fault.subject}, which may carry it, {fault.problem}"
 
     def _refuse_missing(self, wanted: TunnelRecord) -> None:
         """A session can't be changed while its tunnel, which is out of scope, is not running; but it can be removed."""
-        if any(self.change.covers(self.name, session.spec.name) for session in wanted.sessions):
-            if (fault := self.change.observation.may_be_carried(wanted)) is not None:
-                raise fault
+        removed = any(
+            wanted.session(one.spec.name) is None and self.change.covers(self.name, one.spec.name)
+            for record in self.beliefs
+            for one in record.sessions
+        )
+        changed = any(self.change.covers(self.name, one.spec.name) for one in wanted.sessions)
+        if (removed or changed) and (fault := self._may_be_carried(self.beliefs, by_strays=changed)) is not None:
+            raise fault
+        if changed:
             remedy = f"`l2tpctl restore {self.name}` brings it back"
             raise NotFoundError(f"tunnel {self.name}", "it is on record but not running", remedy)
 

@@ -63,6 +63,12 @@ class LinkExecutor:
         relays = self._relays(links)
         return relays.replace_old([self._mark(name) for name in links]) if relays is not None else []
 
+    def ask_all_again(self, *known: Links) -> None:
+        """Have the next call ask each worker that relays any of these links; see Relays.ask_all_again."""
+        for links in known:
+            if (relays := self._relays(links)) is not None:
+                relays.ask_all_again()
+
     def _relays(self, links: Links) -> Relays | None:
         specs = [record.spec for record in links.values() if record.spec.options.relayed]
         maker = self._maker(specs[0]) if specs else None  # all of them are of one type

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
-from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError
+from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError, WorkerError
 from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.linux.filelock import exclusive
@@ -35,7 +35,7 @@ from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.planner import plan_everything
 from l2tpv3.plan.result import Outcome, of_namespace
 from l2tpv3.plan.scope import leave_out, once_done
-from l2tpv3.plan.steps import AddTunnel, AnyStep
+from l2tpv3.plan.steps import AnyStep
 from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput
 from l2tpv3.plan.undo import what_to_undo
 from l2tpv3.reconcile.executor import Executor
@@ -102,7 +102,8 @@ class Reconciler:
             with self._spaces.standing_in():
                 with self._busy():
                     resolution = resolve(change, self.resolver(recorded, look))
-                steps = plan_everything(self._plan_input(recorded, resolution, look))
+                planned = self._plan_input(recorded, resolution, look)
+                steps = plan_everything(dataclasses.replace(planned, to_show=True))
         before, after = recorded.everything, resolution.records
         namespaces = self._spaces.missing(_asked(before, resolution))
         return Outcome(steps=steps, before=before, after=after, namespaces=namespaces)
@@ -131,7 +132,6 @@ class Reconciler:
             stack.enter_context(self._spaces.having(namespaces))
             planned = self._plan_input(recorded, resolution, look)
             steps = plan_everything(planned)
-            self._refuse_if_carried(steps, planned)
             prepared = _Prepared(
                 verb=_VERBS.get(type(change), ""),
                 recorded=recorded,
@@ -208,10 +208,7 @@ class Reconciler:
         for attempt in range(ROUNDS):
             with self._busy():
                 self._runner.take_all(steps, _telling(steps, on_step, begun))
-            observation = self._with_links(
-                self.observer(Recorded(tunnels={})).observation(change.wanted), change.links.wanted
-            )
-            steps = plan_everything(dataclasses.replace(once_done(change), observation=observation))
+            observation, steps = self._what_is_left(once_done(change))
             if not steps:
                 for one in self._runner.put_back(change.wanted, observation.netdevs.keys()):
                     if lost is not None:
@@ -223,6 +220,30 @@ class Reconciler:
         left = describe(steps)[0]
         problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
         raise BusyError(left.subject, problem, "something else may be changing it at the same time")
+
+    def _what_is_left(self, done: PlanInput) -> tuple[Observation, tuple[AnyStep, ...]]:
+        """Look again after steps were taken: what is there, and what is still to do. done: see once_done.
+
+        Raises what plan_everything does, WorkerError only when all workers were asked once more.
+        """
+        try:
+            return self._look_and_plan(done)
+        except WorkerError:  # it may answer a moment later
+            self._ask_all_again(done.links.wanted)
+            return self._look_and_plan(done)
+
+    def _look_and_plan(self, change: PlanInput) -> tuple[Observation, tuple[AnyStep, ...]]:
+        """What is there now of what is wanted, and the plan that follows from it."""
+        seen = self.observer(Recorded(tunnels={})).observation(change.wanted)
+        observation = self._with_links(seen, change.links.wanted)
+        return observation, plan_everything(dataclasses.replace(change, observation=observation))
+
+    def _ask_all_again(self, *links: Links) -> None:
+        """Have the next look ask each worker, also those that did not answer a moment ago. links: that may be there."""
+        for one in self._datapaths.values():
+            if isinstance(one, HasWorkers):
+                one.ask_all_again()
+        self.links.ask_all_again(*links)
 
     @contextlib.contextmanager
     def _busy(self) -> Iterator[None]:
@@ -241,6 +262,7 @@ class Reconciler:
     def _undo(self, change: PlanInput, note: PendingChange, begun: Collection[AnyStep]) -> None:
         """Take away what the begun steps made, and make again what they took away; see plan.undo.what_to_undo."""
         made = note.target.made
+        self._ask_all_again(change.links.old, change.links.maybe, made.links)
         making = {**change.maybe, **made.tunnels}
         now = self.observer(Recorded(tunnels={})).observation(change.old, making, change.old)
         back, alone = what_to_undo(change, begun, making, now)
@@ -389,6 +411,7 @@ class Reconciler:
         The record is undone first: whatever interrupts the rest, `restore` or the next change finishes it.
         """
         before = recorded.everything
+        self._ask_all_again(recorded.links, pending.before.made.links)
         wanted = before.edited(pending.before)
         resolution = Resolution(records=wanted, scope=pending.scope, links=links_of(pending))
         change = self._plan_input(recorded, resolution, self.observer(recorded))
@@ -406,15 +429,6 @@ class Reconciler:
     def tidy_namespaces(self) -> None:
         """Remove the network namespaces that were made on demand, and that nothing on record is for any more."""
         self._spaces.tidy()
-
-    def _refuse_if_carried(self, steps: tuple[AnyStep, ...], change: PlanInput) -> None:
-        """Raise WorkerError when a tunnel would be made again that a worker which can't be worked with may carry."""
-        for step in steps:
-            if isinstance(step, AddTunnel):
-                name = step.tunnel.spec.name
-                for record in (change.old.get(name), change.maybe.get(name)):
-                    if record is not None and (fault := change.observation.may_be_carried(record)) is not None:
-                        raise fault
 
     def _recorded(self, *, repairs: bool = False) -> Recorded:
         """The record for a change to begin with. Every change begins here, so none is made beside an unconfirmed one.

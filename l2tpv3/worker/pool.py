@@ -198,6 +198,10 @@ class WorkerPool:
             if pid in silent and name not in self._hung:
                 self._hung[name] = pid, again
 
+    def ask_all_again(self) -> None:
+        """See HasWorkers.ask_all_again."""
+        self._hung.clear()
+
     def answering(self) -> dict[int, bool]:
         """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not.
 

@@ -71,6 +71,10 @@ class EbpfDatapath:
         """See HasWorkers.workers."""
         return self._worker.workers()
 
+    def ask_all_again(self) -> None:
+        """See HasWorkers.ask_all_again."""
+        self._worker.ask_all_again()
+
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel."""
         self._worker.add_tunnel(tunnel)

@@ -84,6 +84,10 @@ class UserDatapath:
         """See HasWorkers.workers."""
         return self._workers.answering()
 
+    def ask_all_again(self) -> None:
+        """See HasWorkers.ask_all_again."""
+        self._workers.ask_all_again()
+
     def circuits(self, told: Mapping[CircuitKey, SignalledCircuit]) -> dict[CircuitKey, bool | None]:
         """See SignalsCircuits.circuits. What a worker carries that does not answer is left out."""
         keys: dict[tuple[int, int, int, int], CircuitKey] = {}

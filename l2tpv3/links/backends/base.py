@@ -54,6 +54,9 @@ class Relays(Protocol):
     def replace_old(self, marks: Collection[str]) -> list[L2tpError]:
         """As HasWorkers.replace_old, of links with these marks."""
 
+    def ask_all_again(self) -> None:
+        """As HasWorkers.ask_all_again."""
+
 
 class LinkBackends:
     """The backends of all types on one host. runtime: its run-time directory."""

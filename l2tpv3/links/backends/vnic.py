@@ -196,6 +196,10 @@ class VnicBackend:
         """See Relays.replace_old."""
         return self._workers.replace_old(marks, lambda: None)
 
+    def ask_all_again(self) -> None:
+        """See Relays.ask_all_again."""
+        self._workers.ask_all_again()
+
 
 def _only(files: list[int], pid: int) -> int:
     """The one open file that a worker gave back. Raises WorkerError when there is not exactly one."""
