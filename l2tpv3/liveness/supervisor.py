@@ -50,7 +50,7 @@ class Supervisor:
         self._tell, self._complain = tell, complain
         self._cables = LinkLoss(manager)
         self._tasks = Tasks(complain)
-        self._complained = self._unheeded = self._unseen = ""
+        self._complained = self._unheeded = self._unseen = self._unsettled = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
         self._bare: set[str] = set()  # tunnels whose worker lacks a netdev
@@ -96,9 +96,12 @@ class Supervisor:
             found = self._manager.orphans(self._known)
             self._cables.look()
         except L2tpError as error:
-            self._complain(error)
-            self._due = None
+            if str(error) != self._unsettled:
+                self._complain(error)
+            self._unsettled = str(error)
+            self._due = time.monotonic() + ASK_S  # what was not confirmed in time must not stay
             return
+        self._unsettled = ""
         self._orphans = {name for name, pid in found.items() if pid is None}
         pids = {pid for pid in found.values() if pid is not None}
         self._known |= {name for name, pid in found.items() if pid is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from l2tpv3 import Manager, Paths
 from l2tpv3.datapath.base import Carried, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, WorkerError
+from l2tpv3.liveness import supervisor
+from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import Condition
 from l2tpv3.plan.steps import DelTunnel
@@ -174,3 +177,19 @@ def test_a_plan_shows_what_no_change_does(host: Host) -> None:
     assert [(one.tunnel.spec.name, one.why) for one in steps] == [
         (name, "worker 7, which may carry it, does not answer") for name in ("t", "u")
     ]
+
+
+def test_watch_tries_again_to_undo_what_nobody_confirmed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "ASK_S", 0.0)
+    wanted = [DesiredTunnel.from_specs(one.spec) for one in host.manager.records().values()]
+    changed = DesiredSession(name="s", words={"reorder-timeout-ms": 50})
+    host.manager.apply([dataclasses.replace(wanted[0], sessions=(changed,)), wanted[1]], confirm_s=0.001)
+    complaints: list[L2tpError] = []
+    watching = supervisor.Supervisor(host.manager, host.manager.paths, tell=lambda _: None, complain=complaints.append)
+    host.workers.silent = True
+    for _ in range(2):
+        watching._look_at_changes()
+    assert [str(one) for one in complaints] == [str(fault())], "once, not at each try"
+    host.workers.silent = False
+    watching._look_at_changes()
+    assert host.state() == host.before

@@ -61,6 +61,11 @@ class End:
         """Bring netdevs up."""
         self.host.ip_batch([f"link set {session.ifname} mtu {session.mtu} up" for session in sessions])
 
+    def wait_for_carrier(self, session: SessionSpec) -> None:
+        """Return once a netdev that got another worker sends again: the kernel drops what is sent before, for up to a
+        second (linkwatch_run_queue() in net/core/link_watch.c)."""
+        wait_until(lambda: "state DOWN" not in self.host.ip("link", "show", session.ifname), "its carrier is back")
+
     def place(self, session: SessionSpec) -> tuple[str, str]:
         """Where the session's netdev is."""
         return self.host.netns, session.ifname

@@ -55,6 +55,7 @@ def test_the_netdev_outlives_the_worker_and_is_adopted(ends: tuple[End, End]) ->
     again = a.again()
     again.add_tunnel(near)
     again.add_session(near, one, adopt=True)
+    a.wait_for_carrier(one)
     assert a.ifindexes()["pw1"] == index
     assert "NO-CARRIER" not in a.host.ip("link", "show", "pw1")
     assert "master br0" in a.host.ip("link", "show", "pw1")

@@ -137,6 +137,7 @@ def test_one_that_runs_the_program_of_before_an_upgrade_is_replaced(
     assert f"worker {before}" in str(told)
     a.datapath.add_tunnel(near)
     a.datapath.add_session(near, one, adopt=True)
+    a.wait_for_carrier(one)
     assert a.ifindexes()["pw1"] == index and a.host.workers() != [before]
     passes(a.place(one), b.place(one), [60])
 
@@ -233,6 +234,7 @@ def test_a_worker_whose_socket_was_removed_is_found_and_its_netdevs_are_taken_ov
     wait_until(lambda: not runs(pid), "it has ended")
     a.datapath.add_tunnel(near)
     a.datapath.add_session(near, one, adopt=True)
+    a.wait_for_carrier(one)
     assert a.ifindexes()["pw1"] == index and "10.6.0.1" in a.host.ip("addr", "show", "pw1")
     passes(a.place(one), b.place(one), [60])
     assert a.datapath.unreachable() == Unreachable()
@@ -329,4 +331,5 @@ def test_one_that_did_not_answer_is_forgotten_as_soon_as_it_has_ended(ends: tupl
     assert a.datapath.look(a.host.netns) == ([], ())
     a.datapath.add_tunnel(near)
     a.datapath.add_session(near, one, adopt=True)
+    a.wait_for_carrier(one)
     passes(a.place(one), b.place(one), [60])
