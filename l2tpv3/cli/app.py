@@ -31,6 +31,7 @@ _ROOT = {
     "down": "apply",
     "log": "apply",
     "expire": "apply",
+    "run-sent": "run_sent",
     "capture": "capture",
     "events": "events",
     "metrics": "metrics",
@@ -69,6 +70,7 @@ _GROUPS = {
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "expire": {"hidden": True},
+    "run-sent": {"hidden": True},
     "ip-l2tp": {
         "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
         "options_metavar": "[--datapath auto|kernel|user] [--netns NETNS]",
@@ -113,6 +115,10 @@ def _status(
     10 something would change (plan --exit-code), 130 ended by Ctrl-C.
     """
     ctx.obj.aim(target.Aim.from_options(ctx.params))
+    if ctx.invoked_subcommand is None and (elsewhere := ctx.obj.elsewhere()) is not None:
+        from l2tpv3.cli.elsewhere import run_elsewhere
+
+        ctx.exit(run_elsewhere(elsewhere, ctx))
     if ctx.invoked_subcommand is None:
         from l2tpv3.cli.commands import status
 

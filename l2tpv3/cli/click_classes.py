@@ -44,6 +44,15 @@ class Command(click.Command):
             error.ctx = error.ctx or ctx  # the parser leaves it out where an option has no value
             raise
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where --host says a host to be reached over ssh, all of it runs there."""
+        target = ctx.obj.elsewhere()
+        if target is not None:
+            from l2tpv3.cli.elsewhere import run_elsewhere
+
+            ctx.exit(run_elsewhere(target, ctx))
+        return super().invoke(ctx)
+
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """What the usage line says: arguments and required options in the manual's manner, then the rest."""
         arguments = [_in_usage(param) for param in self.params if isinstance(param, click.Argument)]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from l2tpv3.cli.target import Aim
 
+if TYPE_CHECKING:
+    from l2tpv3.remote.ssh_target import SshTarget
+
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:+@/=%-]*")
 
 _THERE_S = 1.0
 """How long another host may take to connect, and then to answer: nobody waits longer for a Tab."""
+_OVER_SSH_S = 3.0
+"""The same for all that ssh does: it agrees on keys, and starts a program there."""
 _THERE_MAX = 1000
 
 
@@ -119,17 +125,38 @@ def _on_record(ctx: click.Context) -> dict[str, list[str]]:
 
 
 def _on_record_there(aim: Aim) -> dict[str, list[str]]:
+    if (target := aim.over_ssh()) is not None:
+        tunnels = _printed_there(target, "tunnel", "show")["tunnels"]
+        return {one["name"]: [session["name"] for session in one["sessions"]] for one in tunnels if not one["foreign"]}
     client = aim.client(connect_s=_THERE_S, read_s=_THERE_S, tries=1)
     tunnels = client.get("/v1/tunnels", foreign="false", include="sessions", limit=_THERE_MAX)["tunnels"]
     return {one["name"]: [session["name"] for session in one["sessions"]] for one in tunnels}
+
+
+def _printed_there(target: SshTarget, *words: str) -> Any:
+    """The JSON that a command prints on a host over ssh, which must let us in without a question."""
+    import json
+    import subprocess
+
+    from l2tpv3.remote.sent_command import SentCommand
+    from l2tpv3.remote.ssh import SshCommand
+
+    quiet = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={_THERE_S:.0f}")
+    with SshCommand(target, stdout=subprocess.PIPE, options=quiet) as running:
+        running.give_up_after(_OVER_SSH_S)
+        running.send(SentCommand(words=(*words, "--json")))
+        return json.loads(running.stdout.read())
 
 
 def _links(ctx: click.Context) -> dict[str, tuple[str, Sequence[str]]]:
     """Type, and what it is over, of each link on record."""
     aim = Aim.from_options(ctx.find_root().params)
     if aim is not None:
-        client = aim.client(connect_s=_THERE_S, read_s=_THERE_S, tries=1)
-        there = client.get("/v1/links", limit=_THERE_MAX)["links"]
+        if (target := aim.over_ssh()) is not None:
+            there = _printed_there(target, "link", "show")["links"]
+        else:
+            client = aim.client(connect_s=_THERE_S, read_s=_THERE_S, tries=1)
+            there = client.get("/v1/links", limit=_THERE_MAX)["links"]
         return {one["name"]: (one["type"], one["over"]) for one in there}
     from l2tpv3.paths import Paths
     from l2tpv3.store.database import Store

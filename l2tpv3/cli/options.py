@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any
 
 from l2tpv3.cli import completion
-from l2tpv3.cli.parameters import Argument, Option
+from l2tpv3.cli.parameters import Argument, Files, Option
 from l2tpv3.model.fields import SECRETS, Field
 
 TunnelName = Annotated[str, Argument(metavar="TUNNEL", help="The tunnel's name.", complete=completion.tunnels)]
@@ -50,7 +50,8 @@ def declared(field: Field, *, help: str = "") -> Option:
     offer = getattr(completion, field.complete) if field.complete else None
     if offer is None and words:
         offer = completion.choice(*words)
-    return Option(f"--{field.word}", metavar=field.metavar, help=about, complete=offer)
+    files = Files.SECRET if field.secret else None
+    return Option(f"--{field.word}", metavar=field.metavar, help=about, complete=offer, files=files)
 
 
 def option(field: Field, *, help: str = "", required: bool = False) -> Any:

@@ -7,9 +7,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from enum import Enum
 from typing import Annotated, Any, get_args, get_origin
 
 import click
+
+
+class Files(Enum):
+    """What an option or argument has to do with files of the host where it is typed, see l2tpv3.cli.elsewhere."""
+
+    READ = "names files that are read"
+    STATED = "names files of wanted state, which may name files with secrets"
+    SECRET = "is a secret, or @FILE with one"
+    WRITTEN = "names a file that is written, and what is written is printed without it"
+    STREAMED = "names a file that is written as it goes; - is standard output"
+
 
 Complete = Callable[[click.Context, str], list[str]]
 """Gives the words that complete the text typed so far."""
@@ -19,7 +31,8 @@ class Option:
     """An option. names: as they are typed, `--up/--down` for a flag with its opposite. complete: for shells.
 
     envvar: the environment variable that has its value where it is not given. callback: called by click with its
-    context, the parameter and the value. eager: before all that are not.
+    context, the parameter and the value. eager: before all that are not. files: None where it names none.
+    keep: for what is WRITTEN: writes a text to a path.
     """
 
     def __init__(
@@ -31,9 +44,12 @@ class Option:
         envvar: str | None = None,
         callback: Callable[[click.Context, click.Parameter, Any], Any] | None = None,
         eager: bool = False,
+        files: Files | None = None,
+        keep: Callable[[str, str], None] | None = None,
     ) -> None:
         self.names = names
         self.complete = complete
+        self.files, self.keep = files, keep
         self.settings: dict[str, Any] = {
             "help": help,
             "metavar": metavar,
@@ -45,18 +61,29 @@ class Option:
 
 
 class Argument:
-    """An argument. metavar: what the help calls it. complete: for shells."""
+    """An argument. metavar: what the help calls it. complete: for shells. files: None where it names none."""
 
-    def __init__(self, *, metavar: str, help: str = "", complete: Complete | None = None) -> None:
-        self.metavar, self.help, self.complete = metavar, help, complete
+    def __init__(
+        self, *, metavar: str, help: str = "", complete: Complete | None = None, files: Files | None = None
+    ) -> None:
+        self.metavar, self.help, self.complete, self.files = metavar, help, complete, files
 
 
 class HelpedArgument(click.Argument):
     """click's argument with a help text, which click itself has only in its newest versions."""
 
-    def __init__(self, declarations: list[str], *, help: str, **settings: Any) -> None:
+    def __init__(self, declarations: list[str], *, help: str, files: Files | None = None, **settings: Any) -> None:
         super().__init__(declarations, **settings)
         self.help: str | None = help
+        self.files = files
+
+
+class DeclaredOption(click.Option):
+    """click's option that knows what it has to do with files."""
+
+    def __init__(self, declarations: list[str], *, declared: Option, **settings: Any) -> None:
+        super().__init__(declarations, **settings)
+        self.files, self.keep = declared.files, declared.keep
 
 
 def parameters_of(function: Callable[..., None]) -> list[click.Parameter]:
@@ -78,11 +105,14 @@ def _made(parameter: inspect.Parameter) -> click.Parameter:
         common["default"] = parameter.default
     if isinstance(declared, Argument):
         nargs = -1 if repeated else 1
-        return HelpedArgument([parameter.name], help=declared.help, metavar=declared.metavar, nargs=nargs, **common)
+        return HelpedArgument(
+            [parameter.name], help=declared.help, metavar=declared.metavar, nargs=nargs, files=declared.files, **common
+        )
     if bool in types:
         common["is_flag"] = True
     common["show_default"] = isinstance(parameter.default, str)
-    return click.Option([*declared.names, parameter.name], multiple=repeated, **declared.settings, **common)
+    names = [*declared.names, parameter.name]
+    return DeclaredOption(names, declared=declared, multiple=repeated, **declared.settings, **common)
 
 
 def _for_click(complete: Complete | None) -> Callable[[click.Context, click.Parameter, str], Any] | None:

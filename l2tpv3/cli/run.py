@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from l2tpv3.host.base import Host
     from l2tpv3.host.manager import Manager
     from l2tpv3.remote.host import RemoteHost
+    from l2tpv3.remote.ssh_target import SshTarget
 
 PROGRAM = "l2tpctl"
 COMPLETING = "_L2TPCTL_COMPLETE"
@@ -41,6 +42,10 @@ class Invocation:
     def aim(self, aim: Aim | None) -> None:
         """Work on the host that --host says; None is this host."""
         self._aim = aim
+
+    def elsewhere(self) -> SshTarget | None:
+        """The host where the command as a whole is to run; None when it is to run here. Raises InvalidValueError."""
+        return None if self._aim is None else self._aim.over_ssh()
 
     @property
     def host(self) -> Host:

@@ -12,6 +12,7 @@ from l2tpv3.value_class import value_class
 if TYPE_CHECKING:
     from l2tpv3.remote.client import Client
     from l2tpv3.remote.host import RemoteHost
+    from l2tpv3.remote.ssh_target import SshTarget
 
 HostOption = Annotated[
     str | None,
@@ -19,7 +20,8 @@ HostOption = Annotated[
         "--host",
         metavar="URL",
         envvar="L2TPCTL_HOST",
-        help="Command another host, through its service: unix:///PATH, https://HOST:PORT, or a name in hosts.toml.",
+        help="Command another host, over ssh: ssh://[USER@]HOST[:PORT]; or through its service: unix:///PATH,"
+        " https://HOST:PORT; or a name in hosts.toml.",
     ),
 ]
 TokenFile = Annotated[
@@ -52,6 +54,20 @@ class Aim:
         for name in given:
             raise InvalidValueError(f"--{name.replace('_', '-')}", "is of no use without --host", "give --host")
         return None
+
+    def over_ssh(self) -> SshTarget | None:
+        """That host, if it is commanded over ssh. Raises InvalidValueError."""
+        from l2tpv3.remote.ssh_target import SCHEME, SshTarget
+        from l2tpv3.remote.target import url_of
+
+        url = url_of(self.host)
+        if not url.startswith(SCHEME):
+            return None
+        for name in ("token_file", "ca", "cert", "key"):
+            if getattr(self, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise InvalidValueError(option, "is of no use over ssh, which has keys of its own", "leave it out")
+        return SshTarget.parse(url)
 
     def connect(self) -> RemoteHost:
         """That host. Raises InvalidValueError, UnavailableError; whether it answers is seen when it is asked."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from l2tpv3.config.nesting import LEVELS_MAX, too_deep
 from l2tpv3.config.problem import Problem
 from l2tpv3.config.toml_lines import LineIndex
-from l2tpv3.linux.read_file import read_file
+from l2tpv3.linux.read_file import read_file, readable_by_all
 from l2tpv3.model.source import Source
 from l2tpv3.value_class import value_class
 
@@ -44,7 +43,7 @@ def read_document(file: Path) -> Document | Problem:
         reason = getattr(error, "strerror", None) or "not a file's name"
         return Problem(file, 0, "", f"can't read it: {reason}", "give a readable TOML file")
     parsed = _parse(data, file)
-    return parsed if isinstance(parsed, Problem) else replace(parsed, readable_by_all=is_readable_by_all(file))
+    return parsed if isinstance(parsed, Problem) else replace(parsed, readable_by_all=readable_by_all(file))
 
 
 def read_sent(data: bytes, what: Path) -> Document | Problem:
@@ -76,14 +75,6 @@ def _parse(data: bytes, file: Path) -> Document | Problem:
 def _nested(file: Path, line: int) -> Problem:
     problem = f"keys, arrays or tables nested too deeply (over {LEVELS_MAX} levels)"
     return Problem(file, line, "", problem, "[tunnel.NAME.session.NAME] is the deepest there is")
-
-
-def is_readable_by_all(file: Path) -> bool:
-    """Whether any user of this host may read it; False when it is gone."""
-    try:
-        return bool(file.stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return False
 
 
 def _syntax(file: Path, text: str, message: str) -> Problem:

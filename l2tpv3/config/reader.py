@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from l2tpv3.config.document import Document, is_readable_by_all
+from l2tpv3.config.document import Document
 from l2tpv3.config.link_reader import LinkTable, ReadLink
 from l2tpv3.config.problem import PROBLEMS_MAX, Problem
 from l2tpv3.config.secrets import CREDENTIAL, find_cookie
 from l2tpv3.config.suggestions import unknown_key
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.linux.read_file import readable_by_all
 from l2tpv3.model import ids
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.fields import SECRETS
@@ -225,7 +226,7 @@ class Reader:
         _check_plausible("cookie", value, secret=True)
         cookie, file = find_cookie(value, self._folder)
         if file is not None:
-            if is_readable_by_all(file):
+            if readable_by_all(file):
                 self._warn_of(table.of(key), f"the cookie in {file}", str(file))
         elif cookie and self._document.readable_by_all:
             self._warn_of(table.of(key), "a cookie in this file", str(table.file))

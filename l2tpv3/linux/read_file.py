@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.linux.readable import wait_readable
+from l2tpv3.linux.sent_files import sent_file
 
 PEM_MAX: Final = 16 << 20
 """Bytes of a file of certificates or a key at most."""
@@ -58,10 +59,12 @@ def open_file(path: AnyPath) -> Iterator[int]:
 
 
 def read_file(path: AnyPath, limit_bytes: int) -> bytes:
-    """The content of the file.
+    """The content of the file, or of the one of that name that was sent along with this command.
 
     Raises OSError: also EFBIG when it is longer than `limit_bytes`; ValueError as open_file.
     """
+    if (sent := sent_file(os.fspath(path))) is not None:
+        return sent.read(limit_bytes)
     with open_file(path) as file:
         content = bytearray()
         give_up = time.monotonic() + PIPE_WAIT_S
@@ -70,6 +73,16 @@ def read_file(path: AnyPath, limit_bytes: int) -> bytes:
             if len(content) > limit_bytes:
                 raise OSError(errno.EFBIG, f"it is longer than {limit_bytes} bytes")
         return bytes(content)
+
+
+def readable_by_all(path: AnyPath) -> bool:
+    """Whether any user of the host that the file is of may read it; False when it is gone."""
+    if (sent := sent_file(os.fspath(path))) is not None:
+        return sent.readable_by_all
+    try:
+        return bool(Path(path).stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
 
 
 def _read(file: int, size: int, give_up: float) -> bytes:

@@ -19,7 +19,7 @@ from l2tpv3.value_class import value_class
 _HOSTS_MAX, _TOKEN_MAX = 1 << 20, 4096
 _KEYS = ("url", "token", "token-file", "ca", "cert", "key", "insecure-plain-http")
 _FILES = ("token-file", "ca", "cert", "key")
-_FORMS = "give unix:///PATH, https://HOST[:PORT] or http://127.0.0.1:PORT"
+_FORMS = "give ssh://[USER@]HOST, unix:///PATH, https://HOST[:PORT] or http://127.0.0.1:PORT"
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,14 @@ def find_target(host: str, access: Access, environ: Mapping[str, str] | None = N
         cert=access.cert or entry.get("cert"),
         key=access.key or entry.get("key"),
     )
+
+
+def url_of(host: str, environ: Mapping[str, str] | None = None) -> str:
+    """The URL that --host says, or the one that hosts.toml has for its name. Raises InvalidValueError."""
+    if "://" in host:
+        return host
+    url: str = _entry(host, _hosts_file(os.environ if environ is None else environ))["url"]
+    return url
 
 
 def hosts_file(environ: Mapping[str, str]) -> Path:

@@ -16,7 +16,7 @@ from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.restore import tell
 from l2tpv3.cli.commands.tunnel import local_manager, manager_of, print_json
 from l2tpv3.cli.output.streams import use_utf8
-from l2tpv3.cli.parameters import Argument, Option
+from l2tpv3.cli.parameters import Argument, Files, Option
 from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import InvalidValueError, NotFoundError
 from l2tpv3.printable import printable
@@ -50,16 +50,23 @@ l2tpctl apply --confirm 60                  # undone after a minute without `l2t
     "log": "l2tpctl log\nl2tpctl log -n 5 --json",
 }
 
-Files = Annotated[
+StatedFiles = Annotated[
     list[str] | None,
-    Option("-f", "--file", metavar="FILE", help="A file, can be repeated. [default: /etc/l2tpv3/*.toml]"),
+    Option(
+        "-f",
+        "--file",
+        metavar="FILE",
+        help="A file, can be repeated. [default: /etc/l2tpv3/*.toml]",
+        files=Files.STATED,
+    ),
 ]
 Prune = Annotated[bool, Option("--prune", help="Remove what is on record but in none of the files.")]
 
 
 def check(
     files: Annotated[
-        list[str] | None, Argument(metavar="[FILE]...", help="Files. [default: /etc/l2tpv3/*.toml]")
+        list[str] | None,
+        Argument(metavar="[FILE]...", help="Files. [default: /etc/l2tpv3/*.toml]", files=Files.STATED),
     ] = None,
 ) -> None:
     """Check files of wanted state without touching anything.
@@ -79,7 +86,7 @@ def check(
 def plan(
     ctx: click.Context,
     *,
-    file: Files = None,
+    file: StatedFiles = None,
     prune: Prune = False,
     exit_code: Annotated[
         bool, Option("--exit-code", help=f"Exit with {WOULD_CHANGE} when something would change.")
@@ -104,7 +111,7 @@ def plan(
 def apply(
     ctx: click.Context,
     *,
-    file: Files = None,
+    file: StatedFiles = None,
     prune: Prune = False,
     confirm: Annotated[
         str | None,
@@ -184,6 +191,16 @@ def expire(ctx: click.Context, after: Annotated[str, Argument(metavar="SECONDS")
     manager.expire()
 
 
+def _keep_export(path: str, text: str) -> None:
+    """Write what is on record to a file, for its owner alone. Raises InvalidValueError."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text.encode())
+    except OSError as error:
+        raise InvalidValueError("--output", f"can't write {path!r}: {error.strerror}", "give another file") from error
+
+
 def export(
     ctx: click.Context,
     tunnels: Annotated[
@@ -191,7 +208,12 @@ def export(
         Argument(metavar="[TUNNEL]...", help="Only these.", complete=completion.tunnels),
     ] = None,
     *,
-    output: Annotated[str | None, Option("-o", "--output", metavar="FILE", help="Write to FILE, mode 0600.")] = None,
+    output: Annotated[
+        str | None,
+        Option(
+            "-o", "--output", metavar="FILE", help="Write to FILE, mode 0600.", files=Files.WRITTEN, keep=_keep_export
+        ),
+    ] = None,
 ) -> None:
     """Print what is on record as a file for apply. The cookies in it are in clear."""
     from l2tpv3.config import dump
@@ -206,12 +228,7 @@ def export(
         ):
             print("l2tpctl: note: the cookies in it are in clear", file=sys.stderr)
         return
-    try:
-        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(text.encode())
-    except OSError as error:
-        raise InvalidValueError("--output", f"can't write {output!r}: {error.strerror}", "give another file") from error
+    _keep_export(output, text)
 
 
 def adopt(

@@ -14,7 +14,7 @@ import click
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.output.streams import OutputError
-from l2tpv3.cli.parameters import Option
+from l2tpv3.cli.parameters import Files, Option
 from l2tpv3.errors import InvalidValueError, from_errno
 from l2tpv3.printable import printable
 
@@ -38,7 +38,13 @@ def capture(
     *,
     write: Annotated[
         str | None,
-        Option("-w", "--write", metavar="FILE", help="Write pcapng; - is stdout. [default: decode to stdout]"),
+        Option(
+            "-w",
+            "--write",
+            metavar="FILE",
+            help="Write pcapng; - is stdout. [default: decode to stdout]",
+            files=Files.STREAMED,
+        ),
     ] = None,
     side: Annotated[
         str | None,
@@ -91,6 +97,14 @@ def _run(capturing: Capture, consume: Callable[[Iterator[bytes]], None]) -> None
         print(f"{counted.delivered} packets captured, {counted.dropped} dropped", file=sys.stderr)
 
 
+def open_private(path: str) -> int:
+    """A descriptor to write a file by, for its owner alone, as frames and cookies have to be. Raises L2tpError."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise from_errno(path, "write to it", error.errno or 0, "give another -w FILE") from error
+
+
 @contextlib.contextmanager
 def _writing(path: str) -> Iterator[Callable[[Iterator[bytes]], None]]:
     if path == "-":
@@ -98,11 +112,7 @@ def _writing(path: str) -> Iterator[Callable[[Iterator[bytes]], None]]:
             raise InvalidValueError("-w", "pcapng is nothing for a terminal", "redirect stdout, or leave -w out")
         fd = os.dup(sys.stdout.fileno())
     else:
-        try:
-            # Frames and cookies are for their owner alone.
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise from_errno(path, "write to it", error.errno or 0, "give another -w FILE") from error
+        fd = open_private(path)
     with os.fdopen(fd, "wb", buffering=0) as file:
 
         def write(pieces: Iterator[bytes]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from l2tpv3.cli import completion
 from l2tpv3.cli.output.streams import use_utf8
-from l2tpv3.cli.parameters import Argument, Option
+from l2tpv3.cli.parameters import Argument, Files, Option
 from l2tpv3.formats.names import IMPORT_FORMATS
 
 EXAMPLES = {
@@ -20,7 +20,9 @@ l2tpctl import --from vyos config.boot > siteb.toml && l2tpctl plan -f siteb.tom
 
 
 def import_(
-    files: Annotated[list[str], Argument(metavar="FILE...", help="The other tool's files, read as one.")],
+    files: Annotated[
+        list[str], Argument(metavar="FILE...", help="The other tool's files, read as one.", files=Files.READ)
+    ],
     *,
     from_: Annotated[
         str,

@@ -11,7 +11,7 @@ import click
 
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.output.streams import use_utf8
-from l2tpv3.cli.parameters import Option
+from l2tpv3.cli.parameters import Files, Option
 from l2tpv3.errors import from_errno
 
 EXAMPLES = {
@@ -22,12 +22,36 @@ l2tpctl metrics -o /var/lib/prometheus/node-exporter/l2tpv3.prom
 }
 
 
+def _replace(output: str, text: str) -> None:
+    path = Path(output)
+    try:
+        # Beside it, so that the rename is within a file system; not *.prom, so that it is not collected.
+        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                file.write(text)
+                os.fchmod(file.fileno(), 0o644)  # no secrets are in it, and node_exporter is not root
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise from_errno(str(path), "write it", error.errno or 0, "give another -o FILE") from error
+
+
 def metrics(
     ctx: click.Context,
     *,
     output: Annotated[
         str | None,
-        Option("-o", "--output", metavar="FILE", help="Write there, all at once. [default: stdout]"),
+        Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write there, all at once. [default: stdout]",
+            files=Files.WRITTEN,
+            keep=_replace,
+        ),
     ] = None,
 ) -> None:
     """Print what the service's /metrics has of this host.
@@ -43,23 +67,7 @@ def metrics(
         use_utf8()
         print(text, end="")
     else:
-        _replace(Path(output), text)
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        # Beside it, so that the rename is within a file system; not *.prom, so that it is not collected.
-        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), 0o644)  # no secrets are in it, and node_exporter is not root
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise from_errno(str(path), "write it", error.errno or 0, "give another -o FILE") from error
+        _replace(output, text)
 
 
 COMMANDS = {"metrics": metrics}

@@ -45,6 +45,19 @@ def prepare() -> None:
         sys.stderr = _checked(sys.stderr, 2, _Errors)
 
 
+def write_for(encoding: str, *, terminal: bool) -> None:
+    """Have what is printed be as another process's streams have it, to which it goes on.
+
+    encoding: theirs; one that is not known here stays as it is. terminal: whether they end at one.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            with contextlib.suppress(LookupError):
+                stream.reconfigure(encoding=encoding, errors=_IN_ASCII)
+    if isinstance(sys.stdout, _Output):
+        sys.stdout.terminal = terminal
+
+
 def use_utf8() -> None:
     """Have what follows on standard output be UTF-8 in any locale, as JSON (RFC 8259, 8.1) and TOML have to be."""
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.encoding.lower().replace("-", "") != "utf8":
@@ -60,7 +73,15 @@ def discard() -> None:
 
 
 class _Output(TextIOWrapper):
-    """Standard output: what can't be written is an OutputError. A reader that went away stays a BrokenPipeError."""
+    """Standard output: what can't be written is an OutputError. A reader that went away stays a BrokenPipeError.
+
+    terminal: it goes to a terminal by way of another process.
+    """
+
+    terminal = False
+
+    def isatty(self) -> bool:
+        return self.terminal or super().isatty()
 
     def write(self, text: str, /) -> int:
         try:

@@ -1,0 +1,183 @@
+"""Runs a command of l2tpctl on another host over ssh: its output comes here, and signals go there."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+from l2tpv3.errors import UnreachableError
+from l2tpv3.remote.sent_command import HANDSHAKE, INTERRUPT, PROTOCOL, SentCommand
+from l2tpv3.remote.ssh_failure import broken_off, not_startable, other_protocol, unanswered
+from l2tpv3.remote.ssh_target import SshTarget
+
+_NOISE_LINES, _LINE_BYTES = 200, 4096
+_SSH_FAILED: Final = 255
+_PIECE = 1 << 16
+
+
+OUTPUT_MAX = 256 << 20
+"""Bytes of output that are read at most, where they are not passed on."""
+
+
+class SshCommand:
+    """A command that runs on another host. Use it as a context manager: what still runs at its end is ended.
+
+    stdout: where its output goes, as for subprocess.Popen. options: further ones for ssh, as `-o`, `BatchMode=yes`.
+    Entering raises UnavailableError when ssh can't be run here.
+    """
+
+    def __init__(
+        self, target: SshTarget, *, stdout: int | IO[Any] | None = None, options: tuple[str, ...] = ()
+    ) -> None:
+        self._target, self._stdout, self._options = target, stdout, options
+        self._ssh: subprocess.Popen[bytes]
+
+    def __enter__(self) -> SshCommand:
+        words = [*self._target.ssh(None, *self._options), self._target.far_command]
+        with _ignoring_interrupts():
+            try:
+                self._ssh = subprocess.Popen(
+                    words, stdin=subprocess.PIPE, stdout=self._stdout, stderr=subprocess.PIPE, bufsize=0
+                )
+            except OSError as error:
+                raise not_startable(words[0], error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hang_up()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._ssh.wait(2)
+        if self._ssh.poll() is None:
+            self._ssh.kill()
+            self._ssh.wait()
+        for pipe in (self._ssh.stdout, self._ssh.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The output, where `stdout` was subprocess.PIPE."""
+        assert self._ssh.stdout is not None
+        return self._ssh.stdout
+
+    @property
+    def _errors(self) -> IO[bytes]:
+        assert self._ssh.stderr is not None
+        return self._ssh.stderr
+
+    def send(self, command: SentCommand) -> None:
+        """Wait until l2tpctl answers at the far end, and have it begin.
+
+        Raises UnreachableError, UnavailableError, NotPermittedError when it does not answer.
+        """
+        noise: list[str] = []
+        while line := self._errors.readline(_LINE_BYTES):
+            text = line.decode("utf-8", "replace").rstrip()
+            if text.startswith(HANDSHAKE):
+                self._check_protocol(text)
+                break
+            noise = [*noise, text][-_NOISE_LINES:]
+        else:
+            raise unanswered(self._target, self._ssh.wait(), noise)
+        try:
+            self._write(command.line())
+        except BrokenPipeError as error:
+            raise broken_off(self._target) from error
+
+    def _check_protocol(self, text: str) -> None:
+        words = text.removeprefix(HANDSHAKE).split()
+        if words[:1] != [str(PROTOCOL)]:
+            raise other_protocol(self._target, text)
+
+    def errors(self) -> Iterator[bytes]:
+        """Pieces of what it prints on its standard error, until its end."""
+        while piece := self._errors.read(_PIECE):
+            yield piece
+
+    def output(self) -> bytes:
+        """All that it prints, where `stdout` was subprocess.PIPE; its standard error is copied to this one's meanwhile.
+
+        Raises UnreachableError when it is more than OUTPUT_MAX.
+        """
+        copying = threading.Thread(target=_copy_errors, args=(self,), daemon=True)
+        copying.start()
+        text = bytearray()
+        while piece := self.stdout.read(_PIECE):
+            text += piece
+            if len(text) > OUTPUT_MAX:
+                raise UnreachableError(f"--host {self._target.url}", f"it sends more than {OUTPUT_MAX} bytes")
+        copying.join()
+        return bytes(text)
+
+    def give_up_after(self, seconds: float) -> None:
+        """End ssh when it still runs after that time; what waits for it then raises."""
+        timer = threading.Timer(seconds, self._ssh.kill)
+        timer.daemon = True
+        timer.start()
+
+    def interrupt(self) -> None:
+        """Have the command interrupted as by Ctrl-C; it may have something to say yet."""
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            self._write(INTERRUPT)
+
+    def exit_status(self) -> int:
+        """The command's exit status, once it has ended. Raises UnreachableError when ssh was cut off before."""
+        status = self._ssh.wait()
+        if status == _SSH_FAILED or status < 0:
+            raise broken_off(self._target)
+        return status
+
+    def _write(self, data: bytes) -> None:
+        assert self._ssh.stdin is not None
+        view = memoryview(data)
+        while view:
+            view = view[self._ssh.stdin.write(view) or 0 :]
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            assert self._ssh.stdin is not None
+            self._ssh.stdin.close()
+
+
+def run_there(target: SshTarget, command: SentCommand, *, stdout: int | IO[Any] | None = None) -> int:
+    """Run a command on another host as if it had been typed there, and give its exit status.
+
+    stdout: where its output goes; None is this process's own. Ctrl-C interrupts it there, and a second one gives it up.
+    Raises what SshCommand.send and exit_status raise.
+    """
+    with SshCommand(target, stdout=stdout) as running:
+        running.send(command)
+        try:
+            _copy_errors(running)
+        except KeyboardInterrupt:
+            running.interrupt()
+            _copy_errors(running)
+        return running.exit_status()
+
+
+def _copy_errors(running: SshCommand) -> None:
+    for piece in running.errors():
+        sys.stderr.flush()
+        sys.stderr.buffer.write(piece)
+        sys.stderr.buffer.flush()
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Have a process that is started meanwhile ignore Ctrl-C, which a terminal sends to all of its programs.
+
+    ssh leaves it ignored (client_loop() in its clientloop.c), and so lives to bring what the far end says at its end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,95 @@
+"""`ssh://[USER@]HOST[:PORT][?sudo][&program=PATH]`: a host that is commanded over the system's own ssh."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from l2tpv3.errors import InvalidValueError
+
+SCHEME = "ssh://"
+FORM = "give ssh://[USER@]HOST[:PORT], and behind it ?sudo or ?program=PATH where they are needed"
+RUN_SENT = "run-sent"
+"""The command of l2tpctl that is run at the far end."""
+
+# What ssh and a shell take as nothing but a word. A host or user that begins with a dash would be an option of ssh.
+_WORD = re.compile(r"[A-Za-z0-9_.:%][A-Za-z0-9_.:%+\\-]*")
+_PATH = re.compile(r"[A-Za-z0-9_.+/@-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshTarget:
+    """A host, by its name in ssh's configuration or in the DNS, or by its address.
+
+    url: as it was said. user, port: None is what ssh's own configuration says. sudo: its user is not root, and may run
+    l2tpctl by sudo without a password. program: l2tpctl at the far end, a path or a name to be found there.
+    """
+
+    url: str
+    host: str
+    user: str | None = None
+    port: int | None = None
+    sudo: bool = False
+    program: str = "l2tpctl"
+
+    @classmethod
+    def parse(cls, url: str) -> SshTarget:
+        """Raises InvalidValueError for what is no such URL."""
+        parts, port = _split(url)
+        host, user = parts.hostname or "", parts.username
+        if parts.scheme != "ssh" or parts.password is not None or parts.fragment or parts.path not in ("", "/"):
+            raise InvalidValueError("--host", f"{url!r} can't be the URL of a host", FORM)
+        for word in (host, *([] if user is None else [user])):
+            if not _WORD.fullmatch(word):
+                raise InvalidValueError("--host", f"{word!r} in {url!r} can't be a host or user", FORM)
+        settings = dict(parse_qsl(parts.query, keep_blank_values=True))
+        unknown = [key for key in settings if key not in ("sudo", "program")]
+        program = settings.get("program", "l2tpctl")
+        if unknown or settings.get("sudo", "") or not _PATH.fullmatch(program) or program.startswith("-"):
+            raise InvalidValueError("--host", f"{parts.query!r} is not known behind an ssh:// URL", FORM)
+        return cls(url=url, host=_spelled(parts), user=user, port=port, sudo="sudo" in settings, program=program)
+
+    def ssh(self, environ: Mapping[str, str] | None = None, *options: str) -> list[str]:
+        """The words that run ssh to this host, up to the command there.
+
+        environ: None is this process's. $L2TPV3_SSH in it is another ssh, which may have options behind it. options:
+        further ones. A command and a terminal that ssh's configuration has for this host are not wanted here.
+        """
+        environ = os.environ if environ is None else environ
+        words = _program(environ.get("L2TPV3_SSH") or "ssh")
+        words += ["-T", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", *options]
+        words += [] if self.port is None else ["-p", str(self.port)]
+        words += [] if self.user is None else ["-l", self.user]
+        return [*words, "--", self.host]
+
+    @property
+    def far_command(self) -> str:
+        """What the far end's shell runs. What the command is comes over its standard input, not in its words."""
+        words = ["sudo", "-n", "--"] if self.sudo else []
+        return shlex.join([*words, self.program, RUN_SENT])
+
+
+def _program(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise InvalidValueError("L2TPV3_SSH", f"{text!r} is no command: {error}", "close its quotes") from error
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError as error:
+        raise InvalidValueError("--host", f"{url!r} is not a URL: {error}", FORM) from error
+
+
+def _spelled(parts: SplitResult) -> str:
+    """The host as it was typed: urlsplit has it in small letters, and names in ssh's configuration have both."""
+    host = parts.hostname or ""
+    at = parts.netloc.lower().rfind(host)
+    return parts.netloc[at : at + len(host)]
