@@ -39,6 +39,7 @@ class L2tpError(Exception):
 
     subject: the object, as the user names it ("tunnel siteb", "--mtu").
     problem: what is wrong, with the value. remedy: what to do; empty when there is nothing to advise.
+    has_place: whether each line of the text begins with FILE:LINE, as editors expect.
     session: the tunnel and session that it is about, as far as that is known; see about_session.
     """
 
@@ -46,6 +47,7 @@ class L2tpError(Exception):
     exit_code: ClassVar[int] = 2
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    has_place: bool = False
 
     def __init__(self, subject: str, problem: str, remedy: str = "", *, errno: int | None = None) -> None:
         self.subject, self.problem, self.remedy = (_one_line(text) for text in (subject, problem, remedy))

@@ -6,8 +6,6 @@ is shown goes through `printable`; what is kept, compared and told as JSON stays
 
 from __future__ import annotations
 
-import json
-
 
 def printable(text: str) -> str:
     """The text with all that does not print escaped as Python has it: ESC as `\\x1b`, U+202E as `\\u202e`.
@@ -41,4 +39,6 @@ def printable_json(text: str) -> str:
     """
     if text.isprintable():
         return text
+    import json  # every command imports this module, and most print no JSON
+
     return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)

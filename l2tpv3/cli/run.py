@@ -116,11 +116,7 @@ def tell(error: L2tpError, *, as_json: bool = False) -> int:
 
 def _lines(error: L2tpError) -> str:
     """The error, the program's name before it; but problems in files begin with FILE:LINE, as editors expect."""
-    from l2tpv3.config.problem import ConfigError
-
-    if isinstance(error, ConfigError) and all(problem.line for problem in error.problems):
-        return str(error)
-    return f"{PROGRAM}: {error}"
+    return str(error) if error.has_place else f"{PROGRAM}: {error}"
 
 
 def _invoke(argv: list[str], invocation: Invocation) -> int:

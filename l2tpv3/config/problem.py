@@ -61,6 +61,7 @@ class ConfigError(InvalidValueError):
         count = f"{PROBLEMS_MAX} or more" if len(self.problems) >= PROBLEMS_MAX else str(len(self.problems))
         more = f" (the first of {count} problems)" if len(self.problems) > 1 else ""
         super().__init__(first.subject, first.problem + more, first.remedy)
+        self.has_place = all(problem.line for problem in self.problems)
         self.args = (self.problems,)  # what a copy or a pickle is made from
 
     def __str__(self) -> str:

@@ -74,11 +74,14 @@ class NamespacesOnDemand:
             raise
 
     def _make(self, namespaces: Iterable[str]) -> None:
-        from l2tpv3.linux.netns_mount import make_netns
-
         for name in namespaces:
-            self._store.keep_namespace(name)
-            make_netns(name, self._furnish)
+            self._make_one(name)
+
+    def _make_one(self, name: str) -> None:
+        from l2tpv3.linux.netns_mount import make_netns  # with ctypes, which most changes do without
+
+        self._store.keep_namespace(name)
+        make_netns(name, self._furnish)
 
     def _furnish(self) -> None:
         with RouteSocket() as route:

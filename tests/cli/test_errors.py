@@ -14,7 +14,7 @@ from l2tpv3.host.manager import Manager
 from tests.cli.command_line import CommandLine
 from tests.hosts import Host, Hosts
 
-L2TPCTL = [sys.executable, "-c", "import sys; from l2tpv3.cli import main; sys.exit(main())"]
+L2TPCTL = [sys.executable, "-c", "from l2tpv3.cli import program; program()"]
 
 
 def is_one_line(text: str) -> bool:

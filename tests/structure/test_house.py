@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -88,6 +89,22 @@ def test_what_is_slow_to_import_is_left_until_it_is_used(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(done.stdout.rpartition("LOADED")[2].split())
     assert not loaded & {"pyroute2", "scapy", "fastapi", "pydantic", "asyncio", "sqlite3"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "unused"),
+    [
+        (["--version"], {"click", "dataclasses", "json", "l2tpv3.host"}),
+        (["tunnel", "add"], {"l2tpv3.config", "l2tpv3.host", "tomllib"}),  # a usage error
+        (["tunnel", "show"], {"l2tpv3.config", "l2tpv3.plan", "l2tpv3.model.links.options", "ctypes", "subprocess"}),
+    ],
+)
+def test_a_command_imports_nothing_that_it_does_not_use(argv: list[str], unused: set[str], tmp_path: Path) -> None:
+    code = "import sys\nfrom l2tpv3.cli import main\nmain(sys.argv[1:])\nprint('LOADED', *sys.modules)"
+    environment = os.environ | {"L2TPV3_STATE_DIR": str(tmp_path), "L2TPV3_RUNTIME_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code, *argv]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert not set(done.stdout.rpartition("LOADED")[2].split()) & unused
 
 
 _PROGRAMS = [
