@@ -34,6 +34,8 @@ _SHAPES: Mapping[str, dict[str, Any]] = {
     "switch": _SWITCH,
     "boolean": {"type": "boolean"},
 }
+_WORDS_BESIDE: Mapping[str, list[str]] = {"dscp": ["inherit"]}
+"""What values of a type of numbers may also be."""
 _COOKIE_SOURCES = (
     'In a file it may also be "@FILE" that holds it (relative to this file\'s folder), or "credential:NAME" of the'
     " systemd unit."
@@ -155,7 +157,8 @@ def _shape(field: Field) -> dict[str, Any]:
     if field.high is not None:
         as_text = {"type": "string", "pattern": _DIGITS if field.type in ("number", "link-mtu") else _DIGITS_OR_HEX}
         number = {"type": "integer", "minimum": field.low, "maximum": field.high}
-        return {"anyOf": [*([{"enum": [field.default]}] if field.default == "auto" else []), number, as_text]}
+        words = [field.default] if field.default == "auto" else _WORDS_BESIDE.get(field.type, [])
+        return {"anyOf": [*([{"enum": words}] if words else []), number, as_text]}
     return _TEXT
 
 

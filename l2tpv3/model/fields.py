@@ -44,8 +44,9 @@ class Field:
 
     secret: its value is neither shown nor logged. applied_by: what carries a change out: the "datapath", the "netdev"
     that it made, or nothing but the "record". in_place: the datapaths on which a change interrupts no traffic; of a
-    link, EVERY or (). info: it is a label of the info metric. elsewhere: what other tools, by the names of
-    l2tpv3/formats/names.py, call it, where they take the same value. since: the first version that has it.
+    link, EVERY or (). lacked_by: the datapaths that can do no more than the default. info: it is a label of the info
+    metric. elsewhere: what other tools, by the names of l2tpv3/formats/names.py, call it, where they take the same
+    value. since: the first version that has it.
     """
 
     word: str
@@ -75,6 +76,7 @@ class Field:
     secret: bool = False
     applied_by: str = "datapath"
     in_place: tuple[str, ...] = ()
+    lacked_by: tuple[str, ...] = ()
     info: bool = False
     elsewhere: Mapping[str, str] | None = None
     since: str = "0.1.0"
@@ -95,6 +97,10 @@ PORT_MAX = 0xFFFF
 """The highest UDP port (RFC 768)."""
 VLAN_ID_MAX = 4094
 """The highest VLAN number that a frame's tag may carry (IEEE 802.1Q)."""
+DSCP_MAX = 63
+"""A DSCP has 6 bits (RFC 2474 section 3)."""
+FWMARK_MAX = 0xFFFF_FFFF
+"""A packet's mark has 32 bits (SO_MARK, socket(7))."""
 MTU_MIN, MTU_MAX = 68, 65535
 """Bounds of a netdev's MTU in bytes: ETH_MIN_MTU, and what an outer packet can hold at the very most."""
 
@@ -252,6 +258,84 @@ TUNNEL = (
         rare=True,
         complete="netns",
         info=True,
+    ),
+    Field(
+        word="ttl",
+        attribute="ttl",
+        type="integer",
+        low=1,
+        high=255,
+        optional=True,
+        default_text="this host's own, mostly 64",
+        unset="auto",
+        label="TTL",
+        metavar="N",
+        help="TTL or hop limit of the outer packets.",
+        rare=True,
+        in_place=("user",),
+        lacked_by=("kernel", "ebpf"),
+    ),
+    Field(
+        word="dscp",
+        attribute="dscp",
+        type="dscp",
+        low=0,
+        high=DSCP_MAX,
+        default=0,
+        label="DSCP",
+        metavar="N|inherit",
+        help="DSCP of the outer packets, 0 to 63; inherit takes that of the IP packet in each frame.",
+        details="It is found behind VLAN tags, too. The outer packets say that they know nothing of ECN.",
+        example="46",
+        rare=True,
+        in_place=("user",),
+        lacked_by=("kernel", "ebpf"),
+    ),
+    Field(
+        word="df",
+        attribute="df",
+        type="Df",
+        choices=("off", "on", "inherit"),
+        default="off",
+        label="Don’t fragment",
+        metavar="off|on|inherit",
+        help="Whether outer packets may never be cut into IP fragments; inherit: as the packet in each frame says.",
+        details="IPv6 packets in frames say so always. What is too long then is dropped, and counted.",
+        rare=True,
+        in_place=("user",),
+        lacked_by=("kernel", "ebpf"),
+    ),
+    Field(
+        word="fwmark",
+        attribute="fwmark",
+        type="integer",
+        low=0,
+        high=FWMARK_MAX,
+        default=0,
+        default_text="0, none",
+        label="Firewall mark",
+        metavar="N",
+        help="Mark of the outer packets, for routing rules and the packet filter of this host.",
+        example="0x10",
+        rare=True,
+        in_place=("user",),
+        lacked_by=("kernel", "ebpf"),
+    ),
+    Field(
+        word="bind-device",
+        attribute="bind_device",
+        type="ifname",
+        optional=True,
+        default_text="none, whatever the routes say",
+        unset="none",
+        label="Bound to netdev",
+        metavar="DEV",
+        help="Send and receive the outer packets by this netdev alone.",
+        details="A VRF's netdev will do.",
+        example="eth1",
+        rare=True,
+        in_place=("user",),
+        lacked_by=("kernel", "ebpf"),
     ),
     DESCRIPTION,
 )
@@ -956,3 +1040,11 @@ def attributes_in_place(fields: Iterable[Field], datapath: str) -> frozenset[str
 def words_in_place(fields: Iterable[Field], datapath: str) -> frozenset[str]:
     """The words of the fields that a datapath itself changes without an interruption; see attributes_in_place."""
     return frozenset(field.word for field in fields if field.applied_by == "datapath" and datapath in field.in_place)
+
+
+def lacking(fields: Iterable[Field], words: Mapping[str, Any], datapath: str) -> list[str]:
+    """The words of the fields whose value, another one than the default, asks for what a datapath can't do.
+
+    words: values by the words, as JSON has them (l2tpv3.model.values.format_words).
+    """
+    return [field.word for field in fields if datapath in field.lacked_by and words[field.word] != field.default]

@@ -73,6 +73,7 @@ class Session:
 class Tunnel:
     """A tunnel as its datapath reports it, with its sessions. Ports are 0 over IP.
 
+    bound_device: the netdev that its socket is bound to, "" for none, or one that is gone; None where nobody can tell.
     worker_pid: the process that moves its frames, None in the kernel. notes: what the user should know
     about how it is carried (an offload that is missing here, for instance).
     """
@@ -85,6 +86,7 @@ class Tunnel:
     local_port: int = 0
     remote_port: int = 0
     udp_checksum: bool | None = None
+    bound_device: str | None = None
     sessions: tuple[Session, ...] = ()
     counters: TunnelCounters = TunnelCounters()
     worker_pid: int | None = None

@@ -119,12 +119,41 @@ def identity(record: TunnelRecord) -> dict[str, object]:
         "local-port": local_port,
         "remote-port": remote_port,
         "udp-checksum": spec.udp_checksum if spec.encap is Encap.UDP else None,
+        "ttl": spec.ttl,
+        "dscp": "inherit" if spec.dscp is None else spec.dscp,
+        "df": spec.df,
+        "fwmark": spec.fwmark,
+        "bind-device": spec.bind_device,
     }
 
 
-def differing_words(old: TunnelRecord, new: TunnelRecord) -> tuple[str, ...]:
-    """What of a tunnel's identity differs; of two that differ in nothing else, it is the checksums that are seen."""
-    was, now = identity(old), identity(new)
+OUTER = ("ttl", "dscp", "df", "fwmark", "bind_device")
+"""What a TunnelSpec says of its outer packets and the socket that sends them."""
+
+
+def shares_socket(record: TunnelRecord, other: TunnelRecord) -> bool:
+    """Whether two tunnels of one network namespace send by one socket: over IP, between the same addresses."""
+    mine, theirs = record.spec, other.spec
+    same = (record.datapath, record.local, mine.remote) == (other.datapath, other.local, theirs.remote)
+    return same and mine.encap is theirs.encap is Encap.IP and record.datapath in SHARES_PORTS
+
+
+def identity_seen(record: TunnelRecord, seen: Tunnel | None) -> dict[str, object]:
+    """`identity`, where what a datapath reports of that tunnel overrules what is on record."""
+    found = identity(record)
+    if seen is not None and seen.udp_checksum is not None and record.spec.encap is Encap.UDP:
+        found["udp-checksum"] = seen.udp_checksum
+    if seen is not None and seen.bound_device is not None:
+        found["bind-device"] = seen.bound_device or None
+    return found
+
+
+def differing_words(old: TunnelRecord, new: TunnelRecord, seen: Tunnel | None = None) -> tuple[str, ...]:
+    """What of a tunnel's identity differs; of two that differ in nothing else, it is the checksums that are seen.
+
+    seen: `old` as its datapath reports it.
+    """
+    was, now = identity_seen(old, seen), identity(new)
     return tuple(word for word, value in was.items() if value != now[word]) or ("udp-checksum",)
 
 

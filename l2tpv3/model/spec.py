@@ -15,6 +15,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.fields import MTU_MAX, MTU_MIN, SESSION, TUNNEL
 from l2tpv3.model.values import (
     SESSION_FIELDS,
+    Df,
     Egress,
     Encap,
     IPAddress,
@@ -36,6 +37,7 @@ __all__ = [
     "MTU_MIN",
     "SESSION_FIELDS",
     "UDP_PORT",
+    "Df",
     "Egress",
     "Encap",
     "IPAddress",
@@ -73,6 +75,8 @@ class TunnelSpec:
     local: None means the source address of the route to `remote`, chosen when the tunnel is made.
     local_port, remote_port: UDP ports, ignored over IP. datapath: "auto" or a datapath's name.
     netns: the network namespace of the underlay (a name under /run/netns or a path); None is the caller's.
+    Of the outer packets: ttl, None is the host's default; dscp, None is that of the frame in each; df, whether they may
+    be cut into IP fragments; fwmark, their mark in this host, 0 is none; bind_device, the only netdev that they use.
     """
 
     name: str
@@ -86,6 +90,11 @@ class TunnelSpec:
     udp_checksum: bool = True
     datapath: str = "auto"
     netns: str | None = None
+    ttl: int | None = None
+    dscp: int | None = 0
+    df: Df = Df.OFF
+    fwmark: int = 0
+    bind_device: str | None = None
     description: str | None = None
 
     def __post_init__(self) -> None:

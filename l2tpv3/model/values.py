@@ -61,6 +61,14 @@ class Egress(StrEnum):
     REWRITE = "rewrite"
 
 
+class Df(StrEnum):
+    """Whether IP fragments may be made of the outer packets: yes, no, or as the IP packet in each frame says."""
+
+    OFF = "off"
+    ON = "on"
+    INHERIT = "inherit"
+
+
 _HOST_NAME = re.compile(r"(?=.*[A-Za-z])(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*\.?")
 """A name of RFC 1123, section 2.1."""
 
@@ -131,7 +139,7 @@ def _integer(value: Any, what: str, field: Field | None = None) -> int:
 def _check_bounds(value: int, what: str, field: Field) -> None:
     assert field.low is not None and field.high is not None
     if not field.low <= value <= field.high:
-        instead = {"vlan": ", or none", "mtu": ", or auto"}.get(field.word, "")
+        instead = {"vlan": ", or none", "mtu": ", or auto", "dscp": ", or inherit"}.get(field.word, "")
         raise InvalidValueError(what, f"{value} is out of range", f"give {field.low} to {field.high}{instead}")
 
 
@@ -243,6 +251,11 @@ TYPES: Mapping[str, ValueType] = {
         lambda value, what, field: None if value is None else _check_bounds(value, what, field),
     ),
     "interfaces": ValueType(_interfaces, _as_texts),
+    "dscp": ValueType(
+        lambda value, what, field: None if value == "inherit" else _integer(value, what),
+        lambda value: "inherit" if value is None else value,
+        lambda value, what, field: None if value is None else _check_bounds(value, what, field),
+    ),
     "link-mtu": ValueType(
         lambda value, what, field: None if value in (None, "auto") else _number(value, what, field),
         lambda value: "auto" if value is None else value,
@@ -253,6 +266,7 @@ TYPES: Mapping[str, ValueType] = {
     "Sublayer": choice(Sublayer),
     "Sequencing": choice(Sequencing),
     "Egress": choice(Egress),
+    "Df": choice(Df),
 }
 """The types of fields by their names; those of links alone are in l2tpv3/model/links/options.py."""
 

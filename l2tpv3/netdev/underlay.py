@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route, route_to
 from l2tpv3.linux.netlink.message import attributes, unsigned
 from l2tpv3.linux.netlink.rtnetlink import LINK_HEADER, RouteSocket, read_links
-from l2tpv3.model.spec import TunnelSpec
+from l2tpv3.model.spec import IPAddress, TunnelSpec
 
 _GETLINK = 18
 _LINK = Struct("=BxHiII")  # struct ifinfomsg
@@ -41,8 +41,14 @@ def way_through(tunnel: TunnelSpec, bridge: str) -> tuple[str, ...]:
         if scope:
             index = int(scope) if scope.isdigit() else route.link(scope).ifindex
         else:
-            index = read_route(route.request(GET_ROUTE, route_to(tunnel.remote, tunnel.endpoint)))
+            index = read_route(route.request(GET_ROUTE, outer_route(route, tunnel, tunnel.endpoint)))
     return next(_ways(netdevs, index, bridge, (), port=True), ())
+
+
+def outer_route(route: RouteSocket, tunnel: TunnelSpec, local: IPAddress) -> bytes:
+    """GET_ROUTE: the route of a tunnel's outer packets, which have its mark and go by its netdev. Raises OSError."""
+    out = route.link(tunnel.bind_device).ifindex if tunnel.bind_device is not None else 0
+    return route_to(tunnel.remote, local, out=out, mark=tunnel.fwmark)
 
 
 def _ways(

@@ -154,6 +154,8 @@ def tunnel_changes(old: TunnelRecord, new: TunnelRecord, words: Sequence[str]) -
     was, now = identity(old), identity(new)
     if words == ("udp-checksum",) and was["udp-checksum"] == now["udp-checksum"]:
         was = {**was, "udp-checksum": not now["udp-checksum"]}  # as is seen
+    if "bind-device" in words and was["bind-device"] == now["bind-device"]:
+        was = {**was, "bind-device": "another one of that name, gone"}
     said = [word for word in words if not ("encap" in words and word in _OF_UDP)]
     return ", ".join(f"{word} {_tunnel_value(was[word])} → {_tunnel_value(now[word])}" for word in said)
 

@@ -25,6 +25,7 @@ from l2tpv3.model.record import (
     TunnelRecord,
     differing_words,
     identity,
+    identity_seen,
     ports,
     shares_port,
     standing_session,
@@ -171,13 +172,17 @@ class _TunnelPlan:
             return None
         settable = self.change.tunnels_in_place.get(self.wanted.datapath, frozenset())
         for record in self.doomed:
-            if settable.issuperset(differing_words(record, self.wanted)):
+            if settable.issuperset(self._differing(record)):
                 self.doomed.remove(record)
                 return record
         # A datapath may be half-way in a change that was cut short, and still say what it was before.
         if begun is not None and self._there and not self.doomed and identity(begun) != identity(self.wanted):
             return begun if settable.issuperset(differing_words(begun, self.wanted)) else None
         return None
+
+    def _differing(self, old: TunnelRecord) -> tuple[str, ...]:
+        assert self.wanted is not None
+        return differing_words(old, self.wanted, self.change.observation.tunnel(old))
 
     def waits_for(self, other: _TunnelPlan) -> bool:
         """Whether this one, which changes in place, gets addresses and ports that another one gives up in doing so."""
@@ -194,7 +199,7 @@ class _TunnelPlan:
         """The step that changes it in place."""
         assert self.wanted is not None and self.changed_from is not None
         old = self.changed_from
-        return SetTunnel(tunnel=self.wanted, old=old, fields=differing_words(old, self.wanted))
+        return SetTunnel(tunnel=self.wanted, old=old, fields=self._differing(old))
 
     def _find(self, tunnel: Tunnel, session_id: int) -> Session | None:
         """The session with that id that is there."""
@@ -497,11 +502,7 @@ class _TunnelPlan:
 
 def _identical(record: TunnelRecord, wanted: TunnelRecord, observation: Observation) -> bool:
     """Whether the tunnel that is there as `record` has it is what is wanted. What can be seen overrules the belief."""
-    seen = observation.tunnel(wanted)
-    one, other = identity(record), identity(wanted)
-    if seen is not None and seen.udp_checksum is not None and wanted.spec.encap is Encap.UDP:
-        one["udp-checksum"] = seen.udp_checksum
-    return one == other
+    return identity_seen(record, observation.tunnel(wanted)) == identity(wanted)
 
 
 def _coexist(old: TunnelRecord, fresh: Iterable[TunnelRecord]) -> bool:

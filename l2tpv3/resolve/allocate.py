@@ -14,6 +14,8 @@ from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, Unava
 from l2tpv3.linux.capabilities import lacking
 from l2tpv3.linux.capabilities import remedy as capabilities_remedy
 from l2tpv3.model import ids
+from l2tpv3.model.fields import TUNNEL
+from l2tpv3.model.fields import lacking as lacking_words
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
     Encap,
@@ -51,6 +53,9 @@ def choose_datapath(
         if name == "kernel" and isinstance(spec.remote, IPv6Address) and spec.remote.scope_id:
             reasons.append("the kernel's API has no place for a link-local address's netdev")
             continue
+        if lacked := _lacked(spec, name):
+            reasons.append(f"the {name} datapath has no {lacked}")
+            continue
         support = datapaths[name].probe()
         if support.works:
             # What would help is said where somebody asked for that datapath; here the other one works.
@@ -66,6 +71,9 @@ def _named_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> Data
         known = ", ".join(("auto", *datapaths))
         problem = f"{spec.datapath!r} is unknown"
         raise InvalidValueError(f"{subject}: --datapath", problem, f"give one of {known}", field="datapath")
+    if lacked := _lacked(spec, spec.datapath):
+        problem = f"the {spec.datapath} datapath can't do {lacked}"
+        raise UnavailableError(subject, problem, "use --datapath user")
     support = datapaths[spec.datapath].probe()
     if not support.works:
         problem = f"the {spec.datapath} datapath does not work here: {support.reason}"
@@ -73,6 +81,11 @@ def _named_datapath(spec: TunnelSpec, datapaths: Mapping[str, Datapath]) -> Data
         works = any(other.probe().works for other in others)
         raise _does_not_work(subject, problem, "use --datapath auto" if works else "")
     return datapaths[spec.datapath]
+
+
+def _lacked(spec: TunnelSpec, datapath: str) -> str:
+    """The options of a tunnel that a datapath can't carry out, as they are typed; "" where there is none."""
+    return ", ".join(f"--{word}" for word in lacking_words(TUNNEL, spec.to_words(), datapath))
 
 
 def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:

@@ -6,7 +6,15 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
 from l2tpv3.linux.netns import same_netns
-from l2tpv3.model.record import SHARES_PORTS, Records, SessionRecord, TunnelRecord, shares_port
+from l2tpv3.model.record import (
+    OUTER,
+    SHARES_PORTS,
+    Records,
+    SessionRecord,
+    TunnelRecord,
+    shares_port,
+    shares_socket,
+)
 from l2tpv3.model.spec import Egress, Encap, home
 from l2tpv3.resolve.conflict_keys import Identities, Key, ends_key, netdev_key, session_id_keys, tunnel_id_key
 from l2tpv3.resolve.free_ids import FreeNumbers
@@ -15,7 +23,8 @@ from l2tpv3.resolve.free_ids import FreeNumbers
 def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[[str | None], set[int]]) -> None:
     """Check that the tunnels `names` have no conflict with any other tunnel.
 
-    foreign_ids: tunnel ids that other programs use, by netns. Raises ExistsError (id), ConflictError (ports).
+    foreign_ids: tunnel ids that other programs use, by netns. Raises ExistsError (id), ConflictError (ports; over IP,
+    what they say of outer packets).
     """
     tunnels = _Tunnels(records)
     for name in names:
@@ -26,6 +35,8 @@ def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[
             raise ExistsError(subject, f"{number} is the id of tunnel {other.spec.name}", "give another one")
         for other in tunnels.at_the_same_port(record):
             _check_ports(record, other)
+        for other in tunnels.between_the_same_addresses(record):
+            _check_outer(record, other)
         if number in foreign_ids(record.spec.netns):
             raise ExistsError(subject, f"{number} is the id of a tunnel that something else made", "give another one")
 
@@ -38,6 +49,7 @@ class _Tunnels:
         self._by_id: dict[Hashable, list[TunnelRecord]] = {}
         self._by_ends: dict[Hashable, list[TunnelRecord]] = {}
         self._by_port: dict[Hashable, dict[str, list[TunnelRecord]]] = {}
+        self._over_ip: dict[Hashable, list[TunnelRecord]] = {}
         for record in records.values():
             spec = record.spec
             self._by_id.setdefault(self._id_key(record), []).append(record)
@@ -45,12 +57,22 @@ class _Tunnels:
                 port = self._port(record)
                 self._by_ends.setdefault((port, spec.remote), []).append(record)
                 self._by_port.setdefault(port, {}).setdefault(record.datapath, []).append(record)
+            else:
+                self._over_ip.setdefault(self._addresses(record), []).append(record)
 
     def _id_key(self, record: TunnelRecord) -> Key:
         return tunnel_id_key(self._netns[record.spec.netns], record.spec.tunnel_id)
 
     def _port(self, record: TunnelRecord) -> Hashable:
         return self._netns[record.spec.netns], record.local, record.spec.local_port
+
+    def _addresses(self, record: TunnelRecord) -> Hashable:
+        return self._netns[record.spec.netns], record.local, record.spec.remote
+
+    def between_the_same_addresses(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
+        """Others over IP that send by the same socket."""
+        there = self._over_ip.get(self._addresses(record), ())
+        return (other for other in there if other is not record and shares_socket(record, other))
 
     def of_the_same_id(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
         """Others in the same namespace with the same id."""
@@ -81,6 +103,16 @@ def _check_ports(record: TunnelRecord, other: TunnelRecord) -> None:
     if not shares_port(record, other):
         problem = f"port {spec.local_port} of {record.local} is tunnel {there.name}'s"
         raise ConflictError(subject, problem, "give another --local-port")
+
+
+def _check_outer(record: TunnelRecord, other: TunnelRecord) -> None:
+    """Over IP nothing tells one tunnel's packets from another's, so both are sent and received by one socket."""
+    spec, there = record.spec, other.spec
+    differing = [name.replace("_", "-") for name in OUTER if getattr(spec, name) != getattr(there, name)]
+    if differing:
+        options = ", ".join(f"--{word}" for word in differing)
+        problem = f"tunnel {there.name} goes over IP between the same addresses, with another {options}"
+        raise ConflictError(f"tunnel {spec.name}", problem, "give both the same in one file, or use --encap udp")
 
 
 def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:

@@ -12,6 +12,7 @@ from l2tpv3.linux.ipv6 import MTU_MAX, address_flags, advertised_mtu
 from l2tpv3.linux.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netns import inside
+from l2tpv3.linux.path_options import choose_path
 from l2tpv3.model.spec import IPAddress, TunnelSpec
 from l2tpv3.value_class import value_class
 
@@ -42,7 +43,8 @@ def find_route(tunnel: TunnelSpec, *, patience_s: float = 0.0) -> Route:
 
     patience_s: how long to wait for an IPv6 address of which duplicate address detection is not done.
     Raises NoRouteError (no route), NoAddressError (`local` is not on this host), NotFoundError (no such netns),
-    InvalidValueError (no packet can go from the one address to the other).
+    MissingError (no such netdev to be bound to), InvalidValueError (no packet can go from the one address to the
+    other).
     """
     v6 = tunnel.remote.version == 6
     subject = f"tunnel {tunnel.name}"
@@ -52,6 +54,7 @@ def find_route(tunnel: TunnelSpec, *, patience_s: float = 0.0) -> Route:
         except OSError as error:
             raise from_errno(subject, f"ask for the route to --remote {tunnel.remote}", error.errno or 0) from error
     with probe:
+        _choose_path(probe, subject, tunnel)
         if tunnel.local is not None:
             _bind(probe, subject, tunnel.local, tunnel.netns, patience_s)
         try:
@@ -65,19 +68,34 @@ def find_route(tunnel: TunnelSpec, *, patience_s: float = 0.0) -> Route:
     return Route(tunnel.local or local, _without_hearsay(tunnel, local, scope, mtu))
 
 
+def _choose_path(probe: socket.socket, subject: str, tunnel: TunnelSpec) -> None:
+    """Have a socket ask for the route of the tunnel's mark and netdev."""
+    try:
+        with inside(tunnel.netns):
+            choose_path(probe, tunnel.fwmark, tunnel.bind_device)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            problem = f"there is no netdev {tunnel.bind_device}, which it is bound to"
+            remedy = "make that, or give another --bind-device"
+            raise MissingError(subject, problem, remedy, errno=error.errno) from error
+        raise from_errno(subject, f"use --fwmark {tunnel.fwmark}", error.errno or 0) from error
+
+
 def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int) -> int:
     """The MTU of a route as it was configured, given that of a socket connected by it."""
     remote = tunnel.remote
     try:
         with RouteSocket(tunnel.netns) as route:
-            answer = route.request(GET_ROUTE, route_to(remote, local, out=scope))
+            out = scope if tunnel.bind_device is None else route.link(tunnel.bind_device).ifindex
+            answer = route.request(GET_ROUTE, route_to(remote, local, out=out, mark=tunnel.fwmark))
             present = read_mtu(answer)
             link = route.link(read_route(answer))
             most = _most(tunnel, link)
             if not present.expires:
                 return min(mtu, most)
             try:
-                kept = read_mtu(route.request(GET_ROUTE, route_to(remote, local, out=scope, configured=True)))
+                asked = route_to(remote, local, out=out, mark=tunnel.fwmark, configured=True)
+                kept = read_mtu(route.request(GET_ROUTE, asked))
             except OSError:
                 kept = RouteMtu(0, expires=False)
     except OSError as error:

@@ -505,7 +505,8 @@ class TunnelResolver:
 
 def _keeps_address(spec: TunnelSpec, old: TunnelSpec) -> bool:
     """Whether the local address that was chosen is still a good choice, if this host has it."""
-    return (spec.local, spec.remote, spec.netns) == (old.local, old.remote, old.netns)
+    names = ("local", "remote", "netns", "fwmark", "bind_device")
+    return all(getattr(spec, name) == getattr(old, name) for name in names)
 
 
 def _started(record: TunnelRecord) -> TunnelRecord:

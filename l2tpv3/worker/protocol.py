@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from l2tpv3.wire.vlan import VLAN_MAX
 
-PROTOCOL: Final = 3
+PROTOCOL: Final = 4
 """The version of all this. 1 was before there was a handshake."""
 
 HELLO: Final = "hello"
@@ -163,6 +163,11 @@ _TUNNEL: Final[dict[str, Check]] = {
     "local_port": _BITS_16,
     "remote_port": _BITS_16,
     "udp_checksum": flag,
+    "ttl": number(255),
+    "dscp": number(64),
+    "df": one_of("off", "on", "inherit"),
+    "fwmark": _BITS_32,
+    "bind_device": _NAME,
 }
 _SESSION: Final[dict[str, Check]] = {
     "name": _NAME,

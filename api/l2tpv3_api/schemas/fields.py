@@ -42,6 +42,9 @@ _TEXTS: Final[dict[str, Schema]] = {
 }
 """What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length."""
 
+_WORDS_BESIDE: Final[dict[str, list[Schema]]] = {"dscp": [{"$ref": "#/components/schemas/Inherit"}]}
+"""What values of a type of numbers may also be."""
+
 _BOOLEANS: Final = ("boolean", "switch", "on-off")
 _ENUMERATION: Final = re.compile("[A-Z]")
 
@@ -58,7 +61,7 @@ def properties(fields_: Iterable[Field]) -> dict[str, Schema]:
 
 def enumerations(datapaths: Collection[str]) -> dict[str, Schema]:
     """The schemas of fields that have a few values. datapaths: what a tunnel's `datapath` may be on this host."""
-    found = {"Auto": ["auto"], "Datapath": list(datapaths)}
+    found = {"Auto": ["auto"], "Inherit": ["inherit"], "Datapath": list(datapaths)}
     own = [field for type_ in fields.LINK_TYPES.values() for field in type_]
     for field in (fields.TYPE, *fields.TUNNEL, *fields.SESSION, *own):
         if _ENUMERATION.match(field.type):
@@ -85,7 +88,7 @@ def _kinds(field: Field) -> list[Schema]:
         return [{"type": "boolean"}]
     if field.low is not None:
         number = {"type": "integer", "minimum": field.low, "maximum": field.high}
-        return [number, ref("Auto")] if field.default == "auto" else [number]
+        return [number, *([ref("Auto")] if field.default == "auto" else _WORDS_BESIDE.get(field.type, []))]
     text = {"type": "string", **_TEXTS[field.type]}
     if field.high is not None:
         text["maxLength"] = field.high

@@ -474,6 +474,7 @@ def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
         local_port=words["local_port"],
         remote_port=words["remote_port"],
         udp_checksum=words["udp_checksum"] if udp else None,
+        bound_device=words["bind_device"],
         sessions=tuple(_session(session) for session in sessions),
         counters=TunnelCounters(**words["counters"]),
         worker_pid=pid,

@@ -97,7 +97,10 @@ class Tunnels:
                 raise ValueError("a tunnel comes with one socket")
             offloads = Offloads(*message["offloads"])
             ring = self._ring if offloads.uring else None
-            carrier = TunnelReceiver(settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local)
+            carrier = TunnelReceiver(
+                settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local, dscp=settings.dscp,
+                df=settings.df,
+            )  # fmt: skip
             fds.clear()
             self._loop.watch(carrier.fd, carrier.receive_packets, lone=carrier.receive_packet)
         return carrier
@@ -108,7 +111,7 @@ class Tunnels:
         settings = TunnelSettings.from_json(message["tunnel"])
         if (settings.netns, settings.tunnel_id) != (tunnel.settings.netns, tunnel.settings.tunnel_id):
             raise Refused("refused", "a tunnel's id and network namespace can't change")
-        if settings.socket != tunnel.settings.socket:
+        if settings.socket != tunnel.settings.socket or _bound_device(tunnel) != settings.bind_device:
             carrier = self._carrier(message, settings, fds)
             taken = carrier.sessions.keys() & tunnel.sessions.keys()
             if taken:  # over IP only: of a socket that is another tunnel's too
@@ -145,7 +148,8 @@ class Tunnels:
     def _carrier_to_share(self, settings: TunnelSettings) -> TunnelReceiver | None:
         if settings.encap == "ip":
             for tunnel in self._tunnels.values():
-                if tunnel.settings.encap == "ip" and tunnel.settings.same_path == settings.same_path:
+                same = tunnel.settings.encap == "ip" and tunnel.settings.same_path == settings.same_path
+                if same and _bound_device(tunnel) == settings.bind_device:
                     return tunnel.carrier
         return None
 
@@ -242,7 +246,7 @@ class Tunnels:
     def _summary(self, message: Fields, fds: list[int]) -> Answer:
         """The tunnels, with the number of their sessions."""
         tunnels = [
-            tunnel.settings.to_json() | {"session_count": len(tunnel.sessions)} for tunnel in self._tunnels.values()
+            _settings_seen(tunnel) | {"session_count": len(tunnel.sessions)} for tunnel in self._tunnels.values()
         ]
         return {"tunnels": tunnels}, []
 
@@ -250,7 +254,7 @@ class Tunnels:
         """The tunnels of a namespace (or all) with sessions and counters."""
         wanted = message["netns"]
         tunnels = [
-            tunnel.settings.to_json()
+            _settings_seen(tunnel)
             | {"counters": _tunnel_counters(tunnel.carrier), "without": _without(tunnel)}
             | {"heard": tunnel.carrier.heard.report()}
             | {"sessions": [_seen(session) for session in tunnel.sessions.values()]}
@@ -263,6 +267,16 @@ class Tunnels:
 def kind_of(settings: SessionSettings) -> type[WorkerSession]:
     """What a session with these settings is made as."""
     return VlanSession if settings.vlan else WorkerSession
+
+
+def _bound_device(tunnel: WorkerTunnel) -> str:
+    """The netdev that its socket is bound to; "" once that is gone, also where another one has its name."""
+    return tunnel.carrier.bound_device if tunnel.settings.bind_device else ""
+
+
+def _settings_seen(tunnel: WorkerTunnel) -> Fields:
+    """Its settings, where those of its socket may have changed by themselves as they are now."""
+    return tunnel.settings.to_json() | {"bind_device": _bound_device(tunnel)}
 
 
 def _without(tunnel: WorkerTunnel) -> list[str]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from l2tpv3.model.spec import SessionSpec, TunnelSpec
+
+INHERIT: Final = 64
+"""In the place of a DSCP: that of the IP packet in each frame. A DSCP is less."""
 
 NetnsIdentity = tuple[int, int]
 """Device and inode of a network namespace: what stays the same however it is named, while somebody is in it."""
 
 
 class TunnelSettings(NamedTuple):
-    """A tunnel as a worker keeps it. The addresses are text that it only repeats; it has the socket."""
+    """A tunnel as a worker keeps it. The addresses are text that it only repeats; it has the socket.
+
+    ttl, fwmark: 0 for none. dscp: see INHERIT. bind_device: "" for none.
+    """
 
     name: str
     netns: NetnsIdentity
@@ -26,6 +32,11 @@ class TunnelSettings(NamedTuple):
     local_port: int
     remote_port: int
     udp_checksum: bool
+    ttl: int = 0
+    dscp: int = 0
+    df: str = "off"
+    fwmark: int = 0
+    bind_device: str = ""
 
     @classmethod
     def of(cls, tunnel: TunnelSpec, netns: NetnsIdentity) -> TunnelSettings:
@@ -34,7 +45,8 @@ class TunnelSettings(NamedTuple):
         return cls(
             tunnel.name, netns, tunnel.netns, tunnel.tunnel_id, tunnel.peer_tunnel_id, tunnel.encap.value,
             str(tunnel.endpoint), str(tunnel.remote), tunnel.local_port if udp else 0,
-            tunnel.remote_port if udp else 0, tunnel.udp_checksum,
+            tunnel.remote_port if udp else 0, tunnel.udp_checksum, tunnel.ttl or 0,
+            INHERIT if tunnel.dscp is None else tunnel.dscp, tunnel.df.value, tunnel.fwmark, tunnel.bind_device or "",
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -51,12 +63,16 @@ class TunnelSettings(NamedTuple):
     def socket(self) -> tuple[object, ...]:
         """What the tunnel's socket depends on."""
         ports = (self.local_port, self.remote_port, self.udp_checksum) if self.encap == "udp" else ()
-        return (self.encap, self.local, self.remote, *ports)
+        return (self.encap, self.local, self.remote, *ports, *self._outer)
+
+    @property
+    def _outer(self) -> tuple[object, ...]:
+        return self.ttl, self.dscp, self.df, self.fwmark, self.bind_device
 
     @property
     def same_path(self) -> tuple[object, ...]:
         """Equal for two tunnels over IP whose packets nothing tells apart but the session id: they share a socket."""
-        return (self.netns, self.local, self.remote)
+        return (self.netns, self.local, self.remote, *self._outer)
 
 
 class SessionSettings(NamedTuple):

@@ -13,23 +13,27 @@ from l2tpv3.linux.netlink.rtnetlink import LINK_HEADER
 IPAddress = IPv4Address | IPv6Address
 GET_ROUTE: Final = 26  # RTM_GETROUTE
 _ROUTE: Final = Struct("=BBBBBBBBI")  # struct rtmsg
-_OUT, _TARGET, _SOURCE, _METRICS, _CACHE = 4, 1, 2, 8, 12  # RTA_OIF, RTA_DST, RTA_SRC, RTA_METRICS, RTA_CACHEINFO
+_TARGET, _SOURCE, _OUT, _METRICS, _CACHE, _MARK = 1, 2, 4, 8, 12, 16
+"""RTA_DST, RTA_SRC, RTA_OIF, RTA_METRICS, RTA_CACHEINFO, RTA_MARK (linux/rtnetlink.h)."""
 _LOCK, _MTU = 1, 2  # RTAX_LOCK, RTAX_MTU
 _FIB_MATCH: Final = 0x2000
 _CACHE_INFO: Final = Struct("=IIiIIIII")  # struct rta_cacheinfo
 
 
-def route_to(target: IPAddress, source: IPAddress, *, out: int = 0, configured: bool = False) -> bytes:
+def route_to(target: IPAddress, source: IPAddress, *, out: int = 0, mark: int = 0, configured: bool = False) -> bytes:
     """GET_ROUTE: the route of packets from `source`, an address of this host, to `target`.
 
-    out: only by the netdev with that index. configured: the route as it is in the table, without what was learnt since
-    of the path (RTM_F_FIB_MATCH, Linux 4.13; older kernels ignore it).
+    out: only by the netdev with that index. mark: what the packets are marked with, 0 for nothing. configured: the
+    route as it is in the table, without what was learnt since of the path (RTM_F_FIB_MATCH, Linux 4.13; older kernels
+    ignore it).
     """
     family = socket.AF_INET if target.version == 4 else socket.AF_INET6
     bits = 8 * len(target.packed)
     attributes_ = attribute(_TARGET, target.packed) + attribute(_SOURCE, source.packed)
     if out:
         attributes_ += attribute(_OUT, u32(out))
+    if mark:
+        attributes_ += attribute(_MARK, u32(mark))
     return _ROUTE.pack(family, bits, bits, 0, 0, 0, 0, 0, _FIB_MATCH if configured else 0) + attributes_
 
 

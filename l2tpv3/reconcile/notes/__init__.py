@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Protocol
 
-from l2tpv3.errors import L2tpError, NoAddressError, NoRouteError, WorkerError
+from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen
 from l2tpv3.linux.netns import netns_identity, same_netns
 from l2tpv3.model.mtu import session_mtu
@@ -160,6 +160,11 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
         else:
             remedy = f"give it back, or `l2tpctl tunnel set {name} --local ADDR`"
             yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+    except MissingError:
+        device = record.spec.bind_device
+        if device is not None:
+            remedy = f"make it and {_restore(looked)}, or `l2tpctl tunnel set {name} --bind-device none`"
+            yield f"netdev {device}, which it is bound to, is not there, so nothing is sent: {remedy}"
     except NoRouteError:
         remedy = f"`ip route get {record.spec.remote}` shows what is missing"
         yield f"there is no route to {record.spec.remote}, so nothing is sent: {remedy}"

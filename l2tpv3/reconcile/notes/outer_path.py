@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Final
 
 from l2tpv3.errors import from_errno
-from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route, route_to
+from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.model.spec import home
+from l2tpv3.netdev.underlay import outer_route
 
 _OVER_ONE: Final = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 """Kinds of netdevs that send by the one that IFLA_LINK tells; a veth's is its other end, of whatever namespace."""
@@ -56,7 +57,7 @@ class OuterPaths:
         netns = record.spec.netns
         try:
             with RouteSocket(netns) as route:
-                index = read_route(route.request(GET_ROUTE, route_to(record.spec.remote, record.local)))
+                index = read_route(route.request(GET_ROUTE, outer_route(route, record.spec, record.local)))
                 first = route.link(index)
                 links = route.links() if first.kind in _OVER_ONE | _OVER_PORTS else [first]
         except OSError as error:

@@ -14,7 +14,9 @@ from l2tpv3.datapath.user.forwarding.sender import TunnelSender
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.heard import Heard
 from l2tpv3.datapath.user.offloads import Offloads
+from l2tpv3.datapath.user.outer_header import inheritance
 from l2tpv3.linux.io_uring import Ring
+from l2tpv3.linux.path_options import bound_device
 from l2tpv3.linux.recvmmsg import BatchReceiver, available
 from l2tpv3.linux.slots import BATCH, HEADROOM, Slots
 from l2tpv3.wire.data import CONTROL, Buffer, classify_ip, classify_udp
@@ -43,9 +45,12 @@ class TunnelReceiver:
     control messages, beside their being counted.
     """
 
-    def __init__(self, encap: str, fd: int, offloads: Offloads, ring: Ring | None = None, *, ipv4: bool) -> None:
+    def __init__(
+        self, encap: str, fd: int, offloads: Offloads, ring: Ring | None = None, *, ipv4: bool, dscp: int = 0,
+        df: str = "off",
+    ) -> None:  # fmt: skip
         """Takes the file over. ring: what to read many packets at once with, and its sessions' frames. ipv4: over IP,
-        packets then come with their header in front, as raw(7) has it."""
+        packets then come with their header in front, as raw(7) has it. dscp, df: see TunnelSettings."""
         self._socket = socket.socket(fileno=fd)
         self._socket.settimeout(0)
         self.fd = fd
@@ -62,10 +67,18 @@ class TunnelReceiver:
         self._skip = _IPV4_HEADER if ipv4 and not udp else 0
         self._recvmsg_into = self._socket.recvmsg_into
         self.heard = Heard(lambda: sum(session.rx_packets for session in self.sessions.values()))
-        self.outlet = TunnelSender(self._socket, self.heard, segment=udp and offloads.gso, many=offloads.mmsg)
+        self.outlet = TunnelSender(
+            self._socket, self.heard, segment=udp and offloads.gso, many=offloads.mmsg, df=df,
+            inherits=inheritance(self._socket, dscp, df),
+        )  # fmt: skip
         self._inbox = _INBOX if offloads.mmsg else None
         self.merges = udp and offloads.gro and self._merge()
         self.receive_packets = self._receive_merged if self.merges else self._receive_each
+
+    @property
+    def bound_device(self) -> str:
+        """The netdev that the socket is bound to; see path_options.bound_device."""
+        return bound_device(self._socket)
 
     def close(self) -> None:
         """Close the socket."""
@@ -80,6 +93,8 @@ class TunnelReceiver:
     def send_control(self, payload: bytes) -> None:
         """Send a control message, if that can be now."""
         with contextlib.suppress(OSError):
+            if self.outlet.inherits is not None:
+                self.outlet.inherits.set()
             self._socket.send(payload)
 
     def _merge(self) -> bool:

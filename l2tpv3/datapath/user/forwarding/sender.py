@@ -16,15 +16,16 @@ from typing import Final
 
 from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX
 from l2tpv3.datapath.user.heard import Heard
+from l2tpv3.datapath.user.outer_header import Inheritance
 from l2tpv3.linux.sendmmsg import SOL_UDP, UDP_SEGMENT, BatchSender, available
 
 _SO_NO_CHECK, _UDP_NO_CHECK6_TX = 11, 101
 
 # A retry helps with none of these: too long for IP, or a queue that is full.
-_NO_RETRY: Final = (errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
+_NO_RETRY: Final = frozenset((errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))
 # What the kernel says when it can't cut this batch up: packets longer than the route takes without fragments
 # (EMSGSIZE, EINVAL before Linux 6.12), no checksum or IPsec on the route (EINVAL, EIO: net/ipv4/udp.c udp_send_skb).
-_CANNOT_CUT: Final = (errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP)
+_CANNOT_CUT: Final = frozenset((errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.EOPNOTSUPP))
 _AGAIN_AFTER: Final = 1000
 _LONG_RUN: Final = 8  # one that is worth a look at all of it
 _RUN_MIN: Final = 4  # shorter runs are sent as quickly one by one
@@ -44,9 +45,19 @@ class TunnelSender:
     An ICMP error to an earlier packet is told by the kernel instead of sending (ECONNREFUSED): then once more.
     """
 
-    def __init__(self, sock: socket.socket, heard: Heard, *, segment: bool, many: bool) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        heard: Heard,
+        *,
+        segment: bool,
+        many: bool,
+        df: str = "off",
+        inherits: Inheritance | None = None,
+    ) -> None:
         """heard: told of ICMP errors. segment: have the kernel cut up many packets that are handed over as one, if it
-        can. many: hand over those that it does not cut with one call, if libc has that.
+        can. many: hand over those that it does not cut with one call, if libc has that. df: see TunnelSettings.
+        inherits: sets the socket to what is inherited, which sessions see to before they send.
 
         The socket stays its owner's."""
         self._fd = sock.fileno()
@@ -57,6 +68,10 @@ class TunnelSender:
         self._box = _OUTBOX if many else None
         self._limit = PAYLOAD_MAX  # packets of this length are sent one by one: cutting these was refused
         self._left = 0
+        self.inherits = inherits
+        # Where packets may not be fragmented an ICMP error, maybe forged, is told as EMSGSIZE too: then once more.
+        told = {errno.EMSGSIZE} if df != "off" else set[int]()
+        self._no_retry, self._cannot_cut = _NO_RETRY - told, _CANNOT_CUT - told
         self._control: tuple[int, _Control] = (0, [])
 
     def send_alike(self, begin: int, length: int, count: int) -> Failed:
@@ -147,7 +162,7 @@ class TunnelSender:
         """number: the errno; whatever it is, they go one by one then, each with its own outcome."""
         if number:
             self._heard.send_failed(number)
-        if number in _CANNOT_CUT:
+        if number in self._cannot_cut:
             self._limit, self._left = stride, _AGAIN_AFTER
         return not number
 
@@ -174,7 +189,7 @@ class TunnelSender:
 
     def _sent_again(self, error: OSError, packet: memoryview) -> bool:
         self._heard.send_failed(error.errno)
-        if error.errno in _NO_RETRY:
+        if error.errno in self._no_retry:
             return False
         try:
             self.write(packet)

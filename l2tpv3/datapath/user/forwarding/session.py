@@ -11,6 +11,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from operator import length_hint
 from typing import Final, TypeVar
 
@@ -18,6 +19,7 @@ from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.sender import Failed, TunnelSender
 from l2tpv3.datapath.user.forwarding.tap_port import Port
+from l2tpv3.datapath.user.outer_header import Inheritance
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.linux.slots import BATCH, HEADROOM, LONGEST
 from l2tpv3.wire.data import (
@@ -146,7 +148,11 @@ class WorkerSession:
         if lengths and (self._watchful or self._is_own(FRAMES.slots[0][0][: lengths[0]])):
             lengths = self._without_own(lengths)
         if lengths:
-            self._send_slots(lengths)
+            inherits = self._outlet.inherits
+            if inherits is None:
+                self._send_slots(lengths)
+            else:
+                self._send_marked(inherits, lengths)
         if ended_by not in _NO_MORE:
             self._read_failed(ended_by)
 
@@ -167,6 +173,20 @@ class WorkerSession:
         self.tx_errors += len(lengths) - len(kept)
         return kept
 
+    def _send_marked(self, inherits: Inheritance, lengths: list[int]) -> None:
+        """Send the frames of these lengths in FRAMES, those together that follow each other and inherit the same."""
+        markings = [inherits.of(FRAMES.slots[place][0][:length]) for place, length in enumerate(lengths)]
+        place = 0
+        for marking, same in groupby(markings):
+            count = len(list(same))
+            run = lengths[place : place + count]
+            if place:  # what was in the first slots is sent
+                for to, length in enumerate(run):
+                    FRAMES.move(place + to, to, length)
+            inherits.set(marking)
+            self._send_slots(run)
+            place += count
+
     def send_frame(self, _events: int) -> None:
         """Send one frame as soon as can be: while there is little to do."""
         try:
@@ -184,6 +204,8 @@ class WorkerSession:
             SUBLAYER.pack_into(_LONE, HEADROOM - SUBLAYER.size, S_BIT | self._ns)
             self._ns = self._ns + 1 & SEQUENCE_MASK
         packet = _LONE_VIEW[start : HEADROOM + length]
+        if (inherits := self._outlet.inherits) is not None:
+            inherits.set(inherits.of(_LONE_VIEW[HEADROOM : HEADROOM + length]))
         try:
             self._outlet.write(packet)
         except OSError as error:
