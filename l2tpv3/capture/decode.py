@@ -1,4 +1,4 @@
-"""What captured packets say, in lines, by the project's scapy layers. Cookies are told by their length."""
+"""Decode captured packets into lines of text, with the project's scapy layers. A cookie shows as its length alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to capture: checked, inert."""
+"""The options of a capture, checked when they are made. Nothing is opened here."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CaptureOptions:
         seconds: str | None = None,
         snaplen: str | None = None,
     ) -> CaptureOptions:
-        """From text as it is typed; None is the default. Raises InvalidValueError."""
+        """Make the options of text as it is typed; None stands for the default. Raises InvalidValueError."""
         words: dict[str, Any] = {}
         if side is not None:
             if side not in list(Side):

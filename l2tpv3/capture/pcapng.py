@@ -38,7 +38,8 @@ class Direction(IntEnum):
 
 
 class Statistics(NamedTuple):
-    """Of one interface. received: packets that the kernel's filter let through. dropped: lost for want of space.
+    """Counts of one interface. received: packets that passed the kernel's filter. dropped: packets lost for want of
+    space.
 
     accepted: those that the user's filter let through, too. delivered: those that are in the file.
     """
@@ -80,7 +81,7 @@ def packet(number: int, time_ns: int, data: bytes, length: int, direction: Direc
 
 
 def statistics(number: int, time_ns: int, begin_ns: int, seen: Statistics) -> bytes:
-    """What interface `number` has counted between two times."""
+    """Encode an Interface Statistics Block: what interface `number` has counted between two times (ns since 1970)."""
     options = b"".join(_option(kind, _timestamp(at)) for kind, at in ((2, begin_ns), (3, time_ns)))
     for kind, value in ((4, seen.received), (6, seen.accepted), (7, seen.dropped), (8, seen.delivered)):
         options += _option(kind, _U64.pack(value))
@@ -121,7 +122,7 @@ def packets(pieces: Iterable[bytes]) -> Iterator[Captured]:
 
 
 def whole_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same stream cut between its blocks, one a piece; a block that is not whole at the end is left out.
+    """Cut a stream into its blocks, and give each of them. An incomplete block at the end is left out.
 
     Raises ValueError.
     """
@@ -146,7 +147,7 @@ def is_packet(block: bytes) -> bool:
 
 
 def statistics_in(block: bytes) -> dict[int, Statistics]:
-    """What a block says that an interface has counted, by its number; nothing if it is of another kind."""
+    """Decode an Interface Statistics Block: counts by the interface's number. Empty for a block of another kind."""
     if _BLOCK.unpack_from(block)[0] != _STATISTICS:
         return {}
     body = block[_BLOCK.size : -_LENGTH.size]

@@ -127,11 +127,11 @@ class Recording:
         self.close()
 
     def fileno(self) -> int:
-        """What to poll."""
+        """The file descriptor that poll(2) says is readable when packets wait."""
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Capture no more."""
+        """Stop capturing, and close the socket."""
         self.ended = True
         self._socket.close()
         self._close_expression()
@@ -155,7 +155,7 @@ class Recording:
         return max(0.0, (due if self._deadline is None else min(due, self._deadline)) - now)
 
     def take(self) -> bytes:
-        """What is to be added to the file now; it may be nothing. Does not block. `ended` says that nothing follows.
+        """Give the bytes to add to the file now, which may be none. Does not block. `ended` says that nothing follows.
 
         The statistics are in it every few seconds, as nobody knows when a file will be cut off.
         """
@@ -186,7 +186,7 @@ class Recording:
 
     @property
     def counted(self) -> Statistics:
-        """What was seen so far, over all interfaces."""
+        """The counts so far, of all interfaces together."""
         return Statistics(*self._seen)
 
     def _receive(self, parts: list[bytes]) -> bool:

@@ -65,5 +65,5 @@ def given(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reset(words: Mapping[str, Any]) -> dict[str, Any]:
-    """For `set`: `none` or `auto` takes a word back to its default."""
+    """Give the words as `set` needs them: None, which resets a word to its default, instead of `none` or `auto`."""
     return {word: None if value in _UNSET.get(word, ("none", "auto")) else value for word, value in words.items()}

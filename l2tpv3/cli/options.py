@@ -112,7 +112,7 @@ def given(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reset(words: dict[str, Any], fields: Iterable[Field]) -> dict[str, Any]:
-    """For `set`: the words with None, or an empty list, where one is to go back to its default."""
+    """Change the words for `set`: None, or an empty list, stands where a word is to go back to its default."""
     for field in fields:
         if field.unset and words.get(field.word) in (field.unset, [field.unset]):
             words[field.word] = [] if field.many else None

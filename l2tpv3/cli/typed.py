@@ -1,4 +1,4 @@
-"""What was typed, brought to the form that the tree of commands takes: other programs' habits are understood, too."""
+"""Brings what was typed into the form that the tree of commands takes, as habits from other programs differ from it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""For other programs' sake: nothing in this package needs it."""
+"""Additions for other programs (scapy); nothing in this package needs them, except for decoding captures."""

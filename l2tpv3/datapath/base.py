@@ -42,7 +42,7 @@ class Datapath(Protocol):
 
     @property
     def tunnel_in_place(self) -> frozenset[str]:
-        """What set_tunnel changes without interrupting the tunnel's sessions: words, by the table of fields."""
+        """The words (of the table of fields) that set_tunnel changes without interrupting the tunnel's sessions."""
 
     def probe(self) -> Support:
         """Whether it works here. May load kernel modules; changes nothing else."""
@@ -86,14 +86,16 @@ class Datapath(Protocol):
 
 
 class Carried(NamedTuple):
-    """What workers carry in a network namespace. faults: why that of other workers is not known; see HasWorkers."""
+    """The tunnels that workers carry in a network namespace. faults: a problem of each worker whose tunnels are not
+    known.
+    """
 
     tunnels: list[Tunnel]
     faults: tuple[WorkerError, ...] = ()
 
 
 class Unreachable(NamedTuple):
-    """What workers carry where no look finds it.
+    """Tunnels that workers carry, and that `look` can't find.
 
     strays: of each worker that has lost its control socket, an error with its pid. lost: tunnels, by name, that are in
     network namespaces which have lost their names, with the pids of their workers.
@@ -108,13 +110,13 @@ class HasWorkers(Protocol):
     """Additional methods of a datapath whose frames are moved by processes of its own."""
 
     def look(self, netns: str | None) -> Carried:
-        """As Datapath.tunnels, and an error about each worker that can't be worked with, whose tunnels are left out.
+        """Give what Datapath.tunnels gives, and an error for each worker that is unusable; its tunnels are left out.
 
         It does not answer, or not as agreed, or is of another version; the error has its pid (0: unknown).
         """
 
     def unreachable(self) -> Unreachable:
-        """What workers carry and `look` does not find.
+        """Find tunnels that workers carry and `look` does not find.
 
         It looks at all processes: call it only when a tunnel on record was not found.
         """
@@ -174,4 +176,4 @@ class Busy(Protocol):
     """An additional method of a datapath or a netdev configurator: to be quicker while one thread makes many calls."""
 
     def busy(self) -> AbstractContextManager[None]:
-        """For the length of the block it may keep sockets open. The thread stays in its network namespace."""
+        """Keep sockets open until the end of the `with` block. The thread must stay in its network namespace."""

@@ -16,7 +16,7 @@ def audit_document(entries: Iterable[AuditEntry]) -> dict[str, Any]:
 
 
 def audit_entry_to_json(entry: AuditEntry) -> dict[str, Any]:
-    """One change, JSON-ready."""
+    """One change of the audit log, as values that the json module can write."""
     return {"at": datetime.fromtimestamp(entry.at, UTC).isoformat(), "who": entry.who, "what": entry.what}
 
 

@@ -10,7 +10,7 @@ from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NotFoundEr
 
 
 def error_document(error: L2tpError) -> dict[str, Any]:
-    """What goes to stderr when a command was given --json and failed."""
+    """The JSON document that a failed command with --json prints on stderr."""
     return {
         "schema": ERROR_SCHEMA,
         "error": {

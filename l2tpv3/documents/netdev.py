@@ -11,7 +11,7 @@ from l2tpv3.model.status import NetdevState
 
 
 def netdev_to_json(netdev: NetdevState) -> dict[str, Any]:
-    """A netdev, JSON-ready."""
+    """A netdev, as values that the json module can write."""
     return {
         "ifname": netdev.ifname,
         "ifindex": netdev.ifindex,

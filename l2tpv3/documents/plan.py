@@ -14,7 +14,7 @@ from l2tpv3.value_class import value_class
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class RemoteDid:
-    """What a change did on another host: a l2tpv3.host.base.Did."""
+    """The result of a change on another host, with what l2tpv3.host.base.Did has."""
 
     told: tuple[StepText, ...]
     changes: bool
@@ -26,12 +26,12 @@ def plan_document(steps: Iterable[StepText]) -> dict[str, Any]:
 
 
 def did_from_json(document: Mapping[str, Any]) -> RemoteDid:
-    """What a plan_document says, with `changes`."""
+    """Read the document that plan_document makes; `changes` has to be among it."""
     return RemoteDid(told=tuple(map(step_from_json, document["steps"])), changes=document["changes"])
 
 
 def step_to_json(step: StepText) -> dict[str, Any]:
-    """One step, JSON-ready."""
+    """One step of a plan, as values that the json module can write."""
     return dataclasses.asdict(step)
 
 

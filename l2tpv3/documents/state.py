@@ -27,7 +27,7 @@ def state_to_json(wanted: Iterable[Desired]) -> dict[str, Any]:
 
 
 def state_from_json(document: Mapping[str, Any]) -> list[Desired]:
-    """What a file that has this shape wants (the inverse of state_to_json): cookies as bytes, the rest as it is."""
+    """Read the document of a file (the inverse of state_to_json): cookies become bytes, the rest stays as it is."""
     found: list[Desired] = []
     for name, table in document.get("tunnel", {}).items():
         sessions = tuple(

@@ -40,7 +40,7 @@ class Hidden(bytes):
     """A cookie of which only the length is told: that many zeros, which nobody gets to see."""
 
     def hex(self, *_: Any) -> str:
-        """What every way to show a cookie calls. Raises NotPermittedError."""
+        """Refuse to show the cookie. Raises NotPermittedError."""
         raise NotPermittedError("cookie", "the service did not tell it", "ask with --show-secrets")
 
     def __repr__(self) -> str:

@@ -26,7 +26,7 @@ class OutputError(RefusedError):
 
     @classmethod
     def from_os_error(cls, error: OSError) -> OutputError:
-        """For what a write raised. Use as `raise OutputError.from_os_error(error) from error`."""
+        """Make the error from what a write raised. Use as `raise OutputError.from_os_error(error) from error`."""
         remedy = "send it elsewhere; if a change was asked for, it may have been made: `l2tpctl log` tells"
         return cls("standard output", f"can't write to it: {os.strerror(error.errno or 0)}", remedy, errno=error.errno)
 

@@ -153,7 +153,7 @@ def ifname(status: SessionStatus) -> str:
 
 
 def attached(netdev: NetdevState | None) -> str:
-    """Where a netdev is put to use: namespace, bridge, addresses, without spaces."""
+    """The namespace, the bridge and the addresses of a netdev, joined by commas; "" where there are none."""
     if netdev is None:
         return ""
     where = [f"netns={netdev.netns}"] if netdev.netns else []

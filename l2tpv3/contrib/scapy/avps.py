@@ -77,7 +77,7 @@ class _AVPBase(Packet):  # type: ignore[misc]
 
 
 class L2TPv3AVP(_AVPBase):
-    """Any AVP: the six header fields and `value`, bytes."""
+    """An AVP of any type (RFC 3931 section 5.1): the six fields of its header, and its value as bytes."""
 
     name = "L2TPv3 AVP"
     fields_desc = [*_header(0), _rest("value")]  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""What the programs do for a session, and what is the worker's."""
+"""Decides which frames of a session the eBPF programs move, and which the worker does."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def key_bytes(version: int) -> int:
 
 
 def key(tunnel: TunnelSpec | Tunnel, session_id: int) -> bytes:
-    """What packets that come in for a session have: addresses, ports (0 over IP), session id, protocol.
+    """The map key of packets that arrive for a session: addresses, ports (0 over IP), session id, protocol.
 
     tunnel: a resolved specification, or what is reported.
     """
@@ -80,19 +80,19 @@ class Entry:
         return cls(lower, tasks, framing.header_length, rest, session.rx_cookie)
 
     def with_counts(self, of: Entry) -> Entry:
-        """This one, with what another one has counted."""
+        """Give a copy of this entry with the counters of another entry."""
         return dataclasses.replace(
             self, tx_packets=of.tx_packets, tx_bytes=of.tx_bytes, tx_errors=of.tx_errors, rx_packets=of.rx_packets,
             rx_bytes=of.rx_bytes,
         )  # fmt: skip
 
     def pack(self) -> bytes:
-        """For the map."""
+        """Encode the entry as the bytes of a value in the BPF map."""
         counted = (self.tx_packets, self.tx_bytes, self.tx_errors, self.rx_packets, self.rx_bytes)
         return VALUE.pack(self.lower, self.tasks, self.header, self.rest, len(self.cookie), self.cookie, *counted)
 
     @classmethod
     def unpack(cls, value: bytes) -> Entry:
-        """From the map."""
+        """Decode the bytes of a value in the BPF map."""
         lower, tasks, header, rest, length, cookie, *counted = VALUE.unpack(value)
         return cls(lower, tasks, header, rest, cookie[:length], *counted)

@@ -42,7 +42,7 @@ class SessionMap:
         os.close(self.fd)
 
     def get(self, key: bytes) -> Entry | None:
-        """A session's entry."""
+        """Read the entry of a session. None when there is none. Raises OSError."""
         value = syscall.get(self.fd, key, session_entry.VALUE.size)
         return Entry.unpack(value) if value is not None else None
 

@@ -145,7 +145,7 @@ def set_offloads(
     finished: bool,
     moved: tuple[str | None, str] | None = None,
 ) -> None:
-    """What the session's netdev may leave to be done later, and that it merges what comes in. Raises OSError.
+    """Set which offloads the session's netdev has: what the kernel may do later, and merging (GRO). Raises OSError.
 
     Super-frames are cut up behind an outer UDP header, but not behind IP's alone. finished: nothing may be left, not
     even checksums, since packets stay on this machine: a program with a socket there would get them as they are.

@@ -27,17 +27,17 @@ _SEQUENCING = Struct("=HHB3x HHB3x HHB3x HHQ")
 
 
 def family_key() -> bytes:
-    """What CTRL_CMD_GETFAMILY needs."""
+    """The attributes of a CTRL_CMD_GETFAMILY request (linux/genetlink.h)."""
     return attribute(CTRL_ATTR_FAMILY_NAME, zero_terminated(FAMILY_NAME))
 
 
 def tunnel_key(tunnel_id: int) -> bytes:
-    """What TUNNEL_GET and TUNNEL_DELETE need."""
+    """The attributes that name a tunnel, for TUNNEL_GET and TUNNEL_DELETE (linux/l2tp.h)."""
     return attribute(Attribute.CONN_ID, u32(tunnel_id))
 
 
 def session_key(tunnel_id: int, session_id: int) -> bytes:
-    """What SESSION_GET and SESSION_DELETE need. Not by ifname: that is the netdev's first name, not its present one."""
+    """The attributes that name a session, for SESSION_GET and SESSION_DELETE. Not its ifname, which may have changed."""
     return _SESSION_KEY.pack(8, Attribute.CONN_ID, tunnel_id, 8, Attribute.SESSION_ID, session_id)
 
 

@@ -34,7 +34,7 @@ def ip_module(tunnel: TunnelSpec) -> str:
 
 
 def tunnel_refused(netlink: L2tpSocket, tunnel: TunnelSpec, error: OSError) -> L2tpError:
-    """What TUNNEL_CREATE's errno means."""
+    """The error for a TUNNEL_CREATE that the kernel refused (net/l2tp/l2tp_core.c)."""
     subject, number = f"tunnel {tunnel.name}", error.errno or 0
     # Some kernels bind the socket before they look at the id, so a duplicate can say EADDRINUSE too.
     if number in (errno.EEXIST, errno.EADDRINUSE) and netlink.has_tunnel(tunnel.tunnel_id):
@@ -68,7 +68,7 @@ def _address_taken(subject: str, tunnel: TunnelSpec, number: int) -> ConflictErr
 
 
 def session_refused(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec, error: OSError) -> L2tpError:
-    """What SESSION_CREATE's errno means."""
+    """The error for a SESSION_CREATE that the kernel refused (net/l2tp/l2tp_core.c)."""
     subject, number = f"session {session.name}", error.errno or 0
     if number == errno.EEXIST:
         return _session_exists(netlink, tunnel, session, number)
@@ -112,7 +112,7 @@ def no_session(session: SessionSpec, number: int = errno.ENODEV) -> NotFoundErro
 
 
 def other_refusal(subject: str, doing: str, error: OSError) -> L2tpError:
-    """Whatever else the kernel says, in its own words where it has some."""
+    """The error for any other refusal, with the kernel's own words (extended acknowledgement) where it sent some."""
     refusal = from_errno(subject, doing, error.errno or 0)
     if error.strerror and error.strerror not in refusal.problem:
         refusal.problem += f", the kernel says {error.strerror!r}"

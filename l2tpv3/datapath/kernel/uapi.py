@@ -20,7 +20,7 @@ PROTOCOL_VERSION: Final = 3
 
 
 class Command(IntEnum):
-    """L2TP_CMD_*."""
+    """The commands of the generic netlink family `l2tp`: L2TP_CMD_* of linux/l2tp.h."""
 
     TUNNEL_CREATE = 1
     TUNNEL_DELETE = 2
@@ -32,14 +32,14 @@ class Command(IntEnum):
 
 
 class EncapType(IntEnum):
-    """L2TP_ENCAPTYPE_*."""
+    """The values of attribute ENCAP_TYPE: L2TP_ENCAPTYPE_* of linux/l2tp.h."""
 
     UDP = 0
     IP = 1
 
 
 class SublayerType(IntEnum):
-    """L2TP_L2SPECTYPE_*."""
+    """The values of attribute L2SPEC_TYPE: L2TP_L2SPECTYPE_* of linux/l2tp.h."""
 
     NONE = 0
     DEFAULT = 1

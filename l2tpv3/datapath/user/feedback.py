@@ -22,7 +22,7 @@ _PROTOCOL_BEFORE: Final = {socket.AF_INET: 3, socket.AF_INET6: 2}
 
 
 class OwnPackets:
-    """What the packets look like that a tunnel sends."""
+    """The addresses and numbers by which packets that a tunnel sent are recognised."""
 
     def __init__(self, tunnel: TunnelSettings) -> None:
         family = socket.AF_INET6 if ":" in tunnel.remote else socket.AF_INET

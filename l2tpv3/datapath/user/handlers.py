@@ -1,4 +1,4 @@
-"""What a worker does when it is asked about tunnels and sessions: make, change, report and remove them."""
+"""Carries out a worker's requests about tunnels and sessions: makes, changes, reports and removes them."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ class Tunnels:
 
 
 def kind_of(settings: SessionSettings) -> type[WorkerSession]:
-    """What a session with these settings is made as."""
+    """The class to make a session with these settings of."""
     return VlanSession if settings.vlan else WorkerSession
 
 

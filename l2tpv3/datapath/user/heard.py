@@ -1,4 +1,4 @@
-"""What comes back to a tunnel's socket that is no data: ICMP errors, and control messages of a peer that wants to talk.
+"""Notes what a tunnel's socket receives besides data: ICMP errors, and the control messages of a peer.
 
 The worker's side; notes.py of this package puts it into words. All of it is off the path of packets that belong here.
 """

@@ -1,4 +1,4 @@
-"""What a worker heard at a tunnel's socket, in sentences."""
+"""Puts what a worker heard at a tunnel's socket into sentences."""
 
 from __future__ import annotations
 

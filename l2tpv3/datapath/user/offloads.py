@@ -1,4 +1,4 @@
-"""What the kernel can do for many frames at once, each of which the worker does without where it is missing.
+"""The offloads by which the kernel handles many frames at once. A worker does without those that are missing.
 
 Each is probed where it is used. The environment variable L2TPV3_WITHOUT, of the command that makes a tunnel or session,
 has it done without (words from WORDS, separated by commas): to find out which of them is to blame, and for tests.
@@ -40,5 +40,5 @@ class Offloads(NamedTuple):
         return cls(*(word not in without for word in WORDS))
 
     def to_json(self) -> list[bool]:
-        """For a worker."""
+        """Give the offloads as a message to a worker has them."""
         return list(self)

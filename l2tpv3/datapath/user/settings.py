@@ -1,4 +1,4 @@
-"""What the privileged side tells a worker of tunnels and sessions: plain values, whose shape protocol.py checks."""
+"""The settings of tunnels and sessions that a worker is sent: plain values, which protocol.py checks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TunnelSettings(NamedTuple):
 
     @classmethod
     def of(cls, tunnel: TunnelSpec, netns: NetnsIdentity) -> TunnelSettings:
-        """From a resolved specification."""
+        """Make the settings from a resolved specification."""
         udp = tunnel.encap == "udp"
         return cls(
             tunnel.name, netns, tunnel.netns, tunnel.tunnel_id, tunnel.peer_tunnel_id, tunnel.encap.value,
@@ -50,18 +50,18 @@ class TunnelSettings(NamedTuple):
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """For a message."""
+        """Give the settings as JSON, for a message to a worker."""
         return self._asdict()
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TunnelSettings:
-        """From a message that protocol.py has checked; other fields are passed over."""
+        """Read the settings from a message that protocol.py has checked. Other fields are ignored."""
         device, inode = values["netns"]
         return cls(**{field: values[field] for field in cls._fields} | {"netns": (device, inode)})
 
     @property
     def socket(self) -> tuple[object, ...]:
-        """What the tunnel's socket depends on."""
+        """The values that the tunnel's socket is made with: when one of them changes, it needs another socket."""
         ports = (self.local_port, self.remote_port, self.udp_checksum) if self.encap == "udp" else ()
         return (self.encap, self.local, self.remote, *ports, *self._outer)
 
@@ -98,7 +98,7 @@ class SessionSettings(NamedTuple):
 
     @classmethod
     def of(cls, session: SessionSpec) -> SessionSettings:
-        """From a resolved specification."""
+        """Make the settings from a resolved specification."""
         return cls(
             session.name, session.session_id, session.peer_session_id, session.ifname, session.tx_cookie,
             session.rx_cookie, session.sublayer.value, session.sequencing.send, session.sequencing.recv,
@@ -107,12 +107,14 @@ class SessionSettings(NamedTuple):
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """For a message."""
+        """Give the settings as JSON, for a message to a worker."""
         return self._asdict() | {"tx_cookie": self.tx_cookie.hex(), "rx_cookie": self.rx_cookie.hex()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> SessionSettings:
-        """From a message that protocol.py has checked. Raises ValueError for what can't go together."""
+        """Read the settings from a message that protocol.py has checked. Raises ValueError where values contradict each
+        other.
+        """
         cookies = {field: bytes.fromhex(values[field]) for field in ("tx_cookie", "rx_cookie")}
         settings = cls(**{field: values[field] for field in cls._fields} | cookies)
         if settings.sublayer != "default" and (settings.send_seq or settings.recv_seq):

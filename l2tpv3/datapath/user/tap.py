@@ -109,7 +109,7 @@ def open_tun(subject: str) -> int:
 
 
 def tun_missing(number: int) -> tuple[str, str]:
-    """What is wrong when /dev/net/tun does not open with that errno, and what helps."""
+    """The problem and the remedy when /dev/net/tun can't be opened, by the errno."""
     if number == errno.ENOENT:
         remedy = "`modprobe tun`; in a container: --device /dev/net/tun, or mknod /dev/net/tun c 10 200"
         return f"{TUN_DEVICE} is missing", remedy

@@ -1,1 +1,1 @@
-"""From a socket to a netdev and back: what happens to each packet."""
+"""Moves packets from a socket to a netdev and back."""

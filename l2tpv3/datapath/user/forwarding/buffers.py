@@ -1,4 +1,4 @@
-"""Where frames lie in memory, so that one call into the kernel moves many, and no bytecode runs for each of them.
+"""Lays frames out in memory so that one system call moves many of them, and no bytecode runs for each frame.
 
 What is the same for every batch is made once and kept: the buffers, views of each slot, headers that stand in front of
 the slots already, and one struct.Struct that reads the headers of all packets of a batch in one call.
@@ -42,7 +42,7 @@ class FrameSlots(Slots):
             self._headed = count
 
     def forget_headers(self) -> None:
-        """They are written over."""
+        """Note that the headers in the slots are overwritten, so that put_headers writes them again."""
         self._headed = 0
 
     def number(self, ns: int, count: int, end: int) -> None:
@@ -100,7 +100,7 @@ class ReceiveLayout:
         return struct.unpack_from(self._view)
 
     def column(self, offset: int, count: int) -> bytes:
-        """Of the first `count` packets, the byte at `offset` of each."""
+        """Give the byte at `offset` of each of the first `count` packets."""
         offset += self._skip
         return bytes(self._view[offset : offset + (count - 1) * self._stride + 1 : self._stride])
 

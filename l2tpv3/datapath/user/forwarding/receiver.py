@@ -285,12 +285,12 @@ def _stride(ancillary: list[tuple[int, int, bytes]]) -> int:
 
 @lru_cache(maxsize=32)
 def merged_layout(stride: int, head: int, header: int) -> ReceiveLayout:
-    """For packets of `stride` bytes behind each other in the receive buffer."""
+    """The layout of packets of `stride` bytes that lie one behind the other in the receive buffer."""
     return ReceiveLayout(_VIEW, stride, 0, head, slice(header, stride))
 
 
 @lru_cache(maxsize=32)
 def slots_layout(length: int, skip: int, head: int, header: int) -> ReceiveLayout:
-    """For packets of `length` bytes in slots of their own, behind `skip` bytes of IP header."""
+    """The layout of packets of `length` bytes that lie each in a slot, behind `skip` bytes of IP header."""
     skip += HEADROOM
     return ReceiveLayout(_RECEIVE.view, _RECEIVE.stride, skip, head, slice(skip + header, skip + length))

@@ -75,7 +75,7 @@ class TunnelSender:
         self._control: tuple[int, _Control] = (0, [])
 
     def send_alike(self, begin: int, length: int, count: int) -> Failed:
-        """As send_slots, of `count` packets that all are of one length."""
+        """Do what send_slots does, for `count` packets of one length."""
         box = self._box
         if box is not None and self.segments and count > 1 and length * count <= PAYLOAD_MAX and self._may_cut(length):
             box.aim_alike(begin, length)

@@ -276,7 +276,7 @@ class WorkerSession:
         return self.lengths[0] <= length <= self.lengths[1]
 
     def deliver_merged(self, layout: ReceiveLayout, count: int, size: int) -> None:
-        """As deliver_run, of the first `count` frames of a layout."""
+        """Do what deliver_run does, for the first `count` frames of a layout."""
         results = self._write_many(layout, count)
         if results is None:
             frames = layout.frames[:count]

@@ -30,7 +30,7 @@ _ROOM: Final = 512 * 1024
 
 
 class Port(Protocol):
-    """What a session needs of its netdev.
+    """What a session needs of the TAP, or other port, that is its netdev.
 
     read takes a list of buffers and gives the length of the frame that it put there; write takes one frame, gather one
     in parts. All raise OSError: BlockingIOError when there is nothing to read, EBADFD when the netdev is gone.
@@ -78,10 +78,10 @@ class Port(Protocol):
         """
 
     def persist(self) -> None:
-        """From now on the netdev stays when the file is closed."""
+        """Have the netdev stay when its file is closed (TUNSETPERSIST)."""
 
     def forget(self) -> None:
-        """From now on the netdev vanishes with the last open file of it."""
+        """Have the netdev vanish when its last open file is closed (TUNSETPERSIST)."""
 
     def set_carrier(self, *, up: bool) -> None:
         """Have the netdev show a carrier or none; an old kernel goes on showing one."""
