@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 
 def install_command(extra: str) -> str:
-    """What to type for the packages of an extra of pyproject.toml (`api`, `remote`, `scapy`).
+    """The command that installs the packages of an extra of pyproject.toml (`api`, `remote`, `scapy`).
 
     l2tpv3 is installed from its source, never by its name alone: a package index may have another program of that
     name. Where pip noted the source folder (direct_url.json, PEP 610) and it is still there, the command names it;

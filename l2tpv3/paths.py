@@ -1,4 +1,4 @@
-"""Where this host's records and run-time files are."""
+"""The paths of this host's record and of its run-time files."""
 
 from __future__ import annotations
 

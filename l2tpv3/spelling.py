@@ -1,4 +1,4 @@
-"""What somebody may have meant who typed a name that is not there."""
+"""Suggests names that somebody may have meant who typed one that does not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service says about itself: records with fields, to the journal where stderr is one, else as lines.
+"""The log of the service: records with fields, sent to the journal where stderr is one, else printed as lines.
 
 No record has a header field, a query or a body in it. What looks like a token is taken out wherever it is found, in
 case somebody puts one where it does not belong, such as a path.
@@ -45,7 +45,7 @@ def set_up(format: LogFormat = LogFormat.AUTO, stream: TextIO | None = None, jou
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What a record says besides its message: `extra={"fields": {...}}`."""
+    """The fields of a record beside its message, from `extra={"fields": {...}}`."""
     found = getattr(record, "fields", None)
     return found if isinstance(found, dict) else {}
 
@@ -91,7 +91,7 @@ class JsonLines(logging.Formatter):
     """A JSON object on a line: time (RFC 3339, UTC), level, message and the record's fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Give the record as one line of JSON."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         document = {"time": moment, "level": record.levelname.lower(), "logger": record.name}
         document |= {"message": record.getMessage(), **fields(record)}
@@ -114,7 +114,7 @@ class JournalHandler(logging.Handler):
         self.dropped = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a record."""
+        """Send a record to the journal."""
         message = printable_lines(record.getMessage() + (f"\n{record.exc_text}" if record.exc_text else ""))
         told: dict[str, Any] = {
             "MESSAGE": message,

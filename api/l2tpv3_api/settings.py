@@ -23,7 +23,7 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where TCP is taken: a host's name or address, and a port; 0 is any that is free."""
+    """An address to listen on by TCP: a host's name or address, and a port; port 0 stands for any that is free."""
 
     host: str
     port: int

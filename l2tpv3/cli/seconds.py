@@ -10,7 +10,7 @@ DAY_S: Final = 86400.0
 
 
 def seconds(text: str, option: str, *, least: float = 0.0, most: float = DAY_S) -> float:
-    """Parse the value of an option. Raises InvalidValueError for what is no number of seconds from `least` to `most`."""
+    """Parse an option in seconds. Raises InvalidValueError for what is no number from `least` to `most`."""
     try:
         value = float(text)
     except ValueError:

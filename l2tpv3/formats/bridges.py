@@ -108,7 +108,7 @@ class Bridges:
             self._made[netns, bridge].ports[port] = self._ports.pop((netns, port), Port(place))
 
     def port(self, netns: str | None, ifname: str, place: Place) -> Port:
-        """What is known of a netdev as the port of a bridge."""
+        """The settings of a netdev as the port of a bridge, as far as they were read."""
         for one in self._made.values():
             if one.netns == netns and ifname in one.ports:
                 return one.ports[ifname]

@@ -53,7 +53,7 @@ class Draft:
         return "type" in self.words
 
     def set(self, word: str, value: Any, place: Place) -> None:
-        """Set one word."""
+        """Set one word of the tunnel or session."""
         self.words[word] = value
         self.places[word] = place
 

@@ -65,7 +65,7 @@ class MirroredTunnel:
         return InvalidValueError(f"tunnel {self.name}", problem, remedy)
 
     def refuse_session(self, session: MirroredSession, problem: str, remedy: str) -> InvalidValueError:
-        """As refuse, for a session: `--OPTIONS` are `l2tpctl session set`'s."""
+        """Refuse a word of a session, as `refuse` does a tunnel's. The option is one of `l2tpctl session set`."""
         name = session.spec.name
         if remedy.startswith("--"):
             remedy = f"`l2tpctl session set {self.name} {name} {remedy}` first"
@@ -123,7 +123,7 @@ def _far_session(session: SessionStatus) -> MirroredSession:
 
 
 def words_elsewhere(fields: Iterable[Field], spec: object, tool: str) -> dict[str, str]:
-    """What of a spec another tool takes as it is, by that tool's words; see Field.elsewhere."""
+    """The values of a spec that another tool takes unchanged, by that tool's words; see Field.elsewhere."""
     found = {}
     for field in fields:
         value = getattr(spec, field.attribute)

@@ -1,4 +1,4 @@
-"""What to type at the other end of a tunnel: its mirror image, in the words of l2tpctl, iproute2 or another tool."""
+"""Writes the commands for the other end of a tunnel, its mirror image, for l2tpctl, iproute2 or another tool."""
 
 from __future__ import annotations
 

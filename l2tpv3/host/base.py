@@ -30,15 +30,15 @@ class Capture(Protocol):
         """The last piece; closes. Also for one that was not iterated to its end."""
 
     def close(self) -> None:
-        """Capture no more."""
+        """Stop capturing."""
 
 
 class Did(Protocol):
-    """What a change of a whole state did, or would do."""
+    """The result of a change of the whole state (`apply`, `down`): what it did, or would do."""
 
     @property
     def told(self) -> tuple[StepText, ...]:
-        """Its steps in their order; () when nothing that runs had to change."""
+        """The steps in their order; () when nothing that runs had to change."""
 
     @property
     def changes(self) -> bool:
@@ -93,7 +93,7 @@ class Host(Protocol):
         """One session by name."""
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
-        """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+        """Give what is on record as files would state it in full, secrets included. names: of these tunnels alone."""
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Capture:
         """Capture a session's frames from now on."""
@@ -126,7 +126,7 @@ class Host(Protocol):
         """Remove a session and its netdev."""
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Did:
-        """What `apply` would do now. Touches nothing."""
+        """Tell what `apply` would do now. Changes nothing."""
 
     def apply(
         self,

@@ -151,7 +151,7 @@ class Manager:
 
     @property
     def datapath_words(self) -> tuple[str, ...]:
-        """What a tunnel's `datapath` may be."""
+        """The values that a tunnel's `datapath` may have."""
         return ("auto", *self._datapaths)
 
     def support(self) -> dict[str, Support]:
@@ -165,11 +165,11 @@ class Manager:
         return link_support()
 
     def records(self) -> Records:
-        """What is on record, secrets included."""
+        """Read what is on record, secrets included."""
         return self._store.tunnels()
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
-        """What is on record, as files would state it in full, secrets included. names: only these tunnels, if any."""
+        """Give what is on record as files would state it in full, secrets included. names: of these tunnels alone."""
         from l2tpv3.model.desired import DesiredLink, DesiredTunnel
 
         recorded = self._store.load()
@@ -291,7 +291,7 @@ class Manager:
     # -- all of it -----------------------------------------------------------------------------------------------
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Outcome:
-        """What `apply` would do now. Touches nothing."""
+        """Tell what `apply` would do now. Changes nothing."""
         from l2tpv3.resolve.change import ApplyAll
 
         return self._reconciler.preview(ApplyAll(wanted=tuple(wanted), prune=prune))

@@ -41,7 +41,7 @@ class NetdevInventory:
         return None
 
     def moved(self, beneath: str | None, driver: str, mark: str) -> tuple[str | None, Attributes] | None:
-        """One of that driver, on a netdev of `beneath`, that somebody has moved to any namespace that has a name.
+        """Find a netdev of a driver, over one in `beneath`, that somebody has moved to any namespace that has a name.
 
         Its mark alone proves nothing: whoever has a namespace may write it on a netdev there. But none can be put on a
         netdev of another namespace by who is not root there too, which IFLA_LINK and IFLA_LINK_NETNSID tell.

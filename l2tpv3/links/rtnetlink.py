@@ -81,7 +81,7 @@ class LinkSocket:
                 raise
 
     def set(self, index: int, subject: str, **attributes: Any) -> None:
-        """Change a netdev."""
+        """Change attributes of the netdev with that index. subject: what errors name. Raises L2tpError."""
         with asking(subject, f"set {', '.join(attributes)}"):
             if (promisc := attributes.pop("promisc", None)) is not None:
                 attributes |= {"flags": PROMISC if promisc else 0, "change": PROMISC}
@@ -112,7 +112,7 @@ class LinkSocket:
         return {}
 
     def redirect(self, index: int, target: int, subject: str, priority: int) -> None:
-        """Whatever a netdev receives goes out at another, by a filter of that priority (1 to 65535).
+        """Send whatever a netdev receives out at another netdev, by a filter of that priority (1 to 65535).
 
         The filter and what it hangs on are made by one call: by the filter all of it is found again, and removed.
         """

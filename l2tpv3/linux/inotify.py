@@ -36,7 +36,7 @@ class Inotify:
         return self._fd
 
     def close(self) -> None:
-        """Close it."""
+        """Close the inotify descriptor."""
         os.close(self._fd)
 
     def read(self) -> Iterator[tuple[Path, str, int]]:

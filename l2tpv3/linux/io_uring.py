@@ -49,7 +49,7 @@ def are_refused(results: Sequence[int]) -> bool:
 
 
 def requests(operation: int, addresses: Sequence[int], lengths: Sequence[int]) -> bytes:
-    """What `perform` takes: reads into, or writes from, these places in memory. The file is told by `perform`."""
+    """Encode requests for `perform`, which adds the file: reads into, or writes from, these places in memory."""
     return b"".join(
         _SQE.pack(operation, 0, 0, -1, _NO_OFFSET, address, length, _RWF_NOWAIT)
         for address, length in zip(addresses, lengths, strict=True)
@@ -57,7 +57,7 @@ def requests(operation: int, addresses: Sequence[int], lengths: Sequence[int]) -
 
 
 def files(fd: int) -> array[int]:
-    """What `perform` takes: the same file for every request."""
+    """Encode the files for `perform`: the same one for every request."""
     return array("i", (fd,)) * COUNT
 
 

@@ -1,4 +1,4 @@
-"""What the kernel tells of IPv6 on a netdev, in files below /proc."""
+"""Reads what the kernel tells of IPv6 on a netdev, in files below /proc."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ _stand_ins: ContextVar[StandIns | None] = ContextVar("stand_ins", default=None)
 
 @contextlib.contextmanager
 def standing_in(for_which: Callable[[str], bool]) -> Iterator[None]:
-    """For the block, in this thread, there are StandIns for the names of which `for_which` says so."""
+    """Have StandIns, in this thread and until the end of the `with` block, for the names that `for_which` accepts."""
     stand_ins = StandIns(for_which)
     token = _stand_ins.set(stand_ins)
     try:

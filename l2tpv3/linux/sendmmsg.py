@@ -46,7 +46,7 @@ class BatchSender:
         self._flags = ctypes.c_int(_DONTWAIT)
 
     def aim_alike(self, begin: int, length: int) -> None:
-        """As `aim`, all of one length."""
+        """Do what `aim` does, for packets that are all of one length."""
         if length != self._alike or begin != self._begin:
             self.aim(begin, array("Q", (length,)) * BATCH)
             self._alike = length

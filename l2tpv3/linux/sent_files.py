@@ -36,7 +36,7 @@ _sent: dict[str, SentFile] = {}
 
 
 def have_sent(files: Mapping[str, SentFile]) -> None:
-    """From now on, have this process read these files as they were sent. Keys are paths, as str(Path(...)) has them."""
+    """Have this process read these files as they were sent, from now on. Keys are paths, as str(Path(...)) has them."""
     _sent.clear()
     _sent.update(files)
 

@@ -19,7 +19,7 @@ HEADROOM: Final = 32
 
 
 def address_of(buffer: bytearray | memoryview) -> int:
-    """Where a buffer lies in memory, from where it does not move any more."""
+    """The address of a buffer in memory. The buffer can't be resized or moved from then on."""
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
@@ -50,7 +50,7 @@ class Slots:
         self.view[end : end + length] = self.view[start : start + length]
 
     def column(self, offset: int, count: int) -> bytes:
-        """Of the first `count` frames, the byte at `offset` of each."""
+        """Give the byte at `offset` of each of the first `count` frames."""
         first = HEADROOM + offset
         return bytes(self.buffer[first : first + (count - 1) * self.stride + 1 : self.stride])
 

@@ -15,7 +15,7 @@ DISABLE_IPV6: Final = "ipv6/conf/disable_ipv6"
 
 
 def changed(ifname: str) -> dict[str, str]:
-    """What somebody has set for this netdev: the settings that differ from those that a new netdev gets."""
+    """Read the settings of a netdev that somebody has set: those that differ from what a new netdev gets."""
     usual = read("default")
     return {name: value for name, value in read(ifname).items() if usual.get(name) != value}
 

@@ -1,1 +1,1 @@
-"""What has to run while tunnels run: dead workers are replaced, and link loss is passed on."""
+"""Runs beside the tunnels: replaces dead workers, and passes on that a link is lost."""

@@ -1,4 +1,4 @@
-"""When a NIC's link is taken away because the far end's is, and when the far end is told: one NIC's rules, no I/O.
+"""Rules for one NIC, without I/O: when it is set down because the far end's has no link, and when the far end is told.
 
     this NIC's cable is pulled           tell the far end; leave the NIC as it is, to see the cable come back
     the far end's is                     set this NIC down, so that what is attached to it sees that its link is lost
@@ -44,7 +44,7 @@ class LinkLossRules:
             self.lost = not self.held  # another program set it down
 
     def follow(self, *, far: bool | None, now: float) -> bool | None:
-        """What to set the NIC to: up, down, or None to leave it. far: whether the far end's works; None is unknown."""
+        """Decide whether to set the NIC up (True) or down (False), or not (None). far: whether the far end has one."""
         if self._there and far is False:
             self.held = True
             return False

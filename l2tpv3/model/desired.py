@@ -1,4 +1,4 @@
-"""What files and requests ask for: tunnels, sessions and links, by the words that were given.
+"""Tunnels, sessions and links as files and requests ask for them, by the words that were given.
 
 Resolving adds the rest.
 """

@@ -14,7 +14,7 @@ WAITED_FOR = (NoRouteError, NoAddressError, MissingError)
 
 @dataclass(slots=True)
 class Late:
-    """What has to wait. Resolving a change fills it in.
+    """The tunnels, sessions and links that have to wait. Resolving a change fills it in.
 
     sessions: by tunnel and name; those of a tunnel that waits are among them, and those that
     `restore` leaves out. links: those that are over something that is not there; unmade: those of them that can't be
@@ -28,7 +28,7 @@ class Late:
 
     @property
     def left_out(self) -> LeftOut:
-        """What a change leaves alone because it has to wait: single sessions, and whole tunnels."""
+        """The sessions, and the tunnels as a whole, that a change leaves alone because they have to wait."""
         return {*self.sessions, *((name, None) for name in self.tunnels)}
 
     @property

@@ -1,4 +1,4 @@
-"""What is observed of this host at one moment: tunnels by datapath and network namespace, netdevs by session."""
+"""This host as it is observed at one moment: tunnels by datapath and network namespace, netdevs by session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is observed: tunnels, sessions and counters as a datapath reports them."""
+"""Tunnels, sessions and counters as a datapath reports them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Counters:
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class TunnelCounters:
-    """What arrived on a tunnel's socket and belonged to no session, as far as the datapath can tell (else None).
+    """Packets that arrived on a tunnel's socket and belonged to no session. None where the datapath can't tell.
 
     rx_unknown_session: no such session id. rx_control: control packets, which a static tunnel has no use for.
     rx_invalid: too short, or another version than 3.

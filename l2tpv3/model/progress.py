@@ -1,4 +1,4 @@
-"""What a host reports of a change, as plain values: steps, the result, and what `restore` does."""
+"""Plain values by which a host reports a change: its steps, its result, and what `restore` does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OnStep = Callable[[StepText], None]
 
 @value_class(frozen=True, slots=True)
 class ChangeResult:
-    """What became of a tunnel or session. recreated: it could not be done in place, so traffic was interrupted.
+    """The result of a change of a tunnel or session. recreated: not possible in place, so traffic was interrupted.
 
     why: what forced that. made: it was not there before. lost: what others had configured on netdevs that were made
     anew, and could not be put back, in words.
@@ -57,7 +57,7 @@ class ChangeResult:
 
 
 class RestoreOutcome(StrEnum):
-    """What came of a tunnel: it runs again, it is waited for, or it cannot be brought back."""
+    """The result of restoring a tunnel or link: it runs again, it is waited for, or it cannot be brought back."""
 
     RESTORED = "restored"
     WAITING = "waiting"

@@ -149,7 +149,7 @@ def identity_seen(record: TunnelRecord, seen: Tunnel | None) -> dict[str, object
 
 
 def differing_words(old: TunnelRecord, new: TunnelRecord, seen: Tunnel | None = None) -> tuple[str, ...]:
-    """What of a tunnel's identity differs; of two that differ in nothing else, it is the checksums that are seen.
+    """The words in which two tunnels are not the same; ("udp-checksum",) when they differ in none of the others.
 
     seen: `old` as its datapath reports it.
     """

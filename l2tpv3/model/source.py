@@ -1,4 +1,4 @@
-"""Where a value is written: file, key and line."""
+"""The place in a file where a value is written: file, key and line."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Encap(StrEnum):
-    """What carries the data packets: UDP, or IP protocol 115 (RFC 3931 section 4.1)."""
+    """The protocol that carries data packets: UDP, or IP protocol 115 (RFC 3931 section 4.1)."""
 
     UDP = "udp"
     IP = "ip"
@@ -116,7 +116,7 @@ def parse_text(value: Any, what: str) -> str:
 
 
 class ValueType(NamedTuple):
-    """What the values of a field can be.
+    """The type of a field's values.
 
     parse: from a value as typed or stored, what it is called, and its field, to the value. Raises InvalidValueError.
     format: from a value to what JSON and TOML can say; None: it is that already.
@@ -202,7 +202,7 @@ def texts(parse_one: Callable[[str, str], Any]) -> ValueType:
 
 
 def choice(kind: type[Choice]) -> ValueType:
-    """One of an enumeration's values."""
+    """The type of a field whose value is a member of an enumeration."""
 
     def parse(value: Any, what: str, field: Field) -> Choice:
         try:

@@ -1,1 +1,1 @@
-"""What is done with a session's netdev: its namespace, MTU, MAC address, addresses, bridge, up and down."""
+"""Configures a session's netdev: its namespace, MTU, MAC address, addresses, bridge, up and down."""

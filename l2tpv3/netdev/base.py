@@ -16,7 +16,7 @@ LINK_FIELDS = frozenset({"mtu", "mac", "netns", "addresses", "bridge", "up", "if
 
 
 class Evidence(NamedTuple):
-    """What is known of a session's netdev beside its mark, which whoever has a namespace may write on a netdev there.
+    """Facts about a session's netdev beside its owner tag, which root of a namespace can write on any netdev.
 
     datapath: what carries it; "" when that is not known. attached, alive: what the datapath reports, see Session; False
     when it reports no such session. mac: the MAC address on record. homes: other namespaces that it may be in, by what
@@ -106,7 +106,7 @@ class NetdevConfigurator(Protocol):
         """Set netdevs up that were placed to be so later."""
 
     def belongings(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec, str]]) -> dict[str, ForeignSettings]:
-        """What others have configured on sessions' netdevs, by their marks; of those that are there."""
+        """Read what others have configured on sessions' netdevs, by owner tag. Missing netdevs are left out."""
 
     def put_back(self, tunnel: TunnelSpec, session: SessionSpec, belongings: ForeignSettings) -> list[str]:
         """Configure these settings again on a session's netdev. Returns those that could not be, in words."""

@@ -26,7 +26,7 @@ _OURS: Final = "l2tpv3 "
 
 @value_class(frozen=True, slots=True)
 class ForeignSettings:
-    """What one netdev had. index: the netdev's. master: what it was a port of, by name, if that is not on record.
+    """Settings of one netdev that others made. index: the netdev's. master: what it was a port of, unless on record.
 
     sysctls: those that differ from a new netdev's, by name. bound: what goes with it, in words.
     """
@@ -65,7 +65,7 @@ class ForeignSettings:
 
 
 def read(netns: str | None, netdevs: Mapping[int, SessionSpec]) -> dict[int, ForeignSettings]:
-    """What others have configured on netdevs of a network namespace, by index. Raises OSError, NotFoundError.
+    """Read what others have configured on netdevs of a network namespace, by index. Raises OSError, NotFoundError.
 
     netdevs: by index, with what we have configured on each, which is left out.
     """

@@ -25,7 +25,7 @@ def links_of(pending: PendingChange) -> frozenset[str]:
 
 
 class Keys(NamedTuple):
-    """What a journal entry is about. links: by name."""
+    """The tunnels, sessions and links that a journal entry is about. links: by name."""
 
     scope: Scope
     links: frozenset[str]
@@ -58,7 +58,7 @@ def _keys_of(unfinished: PendingChange | None) -> Keys:
 
 
 def changed_keys(begun: Keys, change: PlanInput, steps: Iterable[AnyStep], changed: RecordDelta) -> Keys:
-    """What the steps are about, and what changes on record within the scope of the change, beside what was begun."""
+    """Add to what was begun what the steps are about, and what changes on record in the scope of the change."""
     scope, links = set(begun.scope), set(begun.links)
     for step in steps:
         if isinstance(step, Step):
@@ -107,7 +107,7 @@ def _begun_link(links: LinkPlanInput, name: str) -> LinkRecord | None:
 
 
 def left_of(pending: PendingChange | None, sessions: LeftOut, links: Collection[str]) -> PendingChange | None:
-    """What of a killed change is still to be found once another change is done that left out these.
+    """The part of a killed change that may still be there after another change that left these out.
 
     None when that is nothing: what was not left out is as the other change wants it.
     """

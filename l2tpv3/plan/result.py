@@ -18,8 +18,8 @@ from l2tpv3.value_class import value_class
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a change did, or would do. steps: in their order; () when everything was so already. namespaces: made before
-    all of them. lost: what others had configured on netdevs that were made anew, and could not be put back.
+    """The result of a change, or of a plan. steps: in their order; () when nothing had to change. namespaces: made
+    before all steps. lost: what others had configured on netdevs that were made anew, and could not be put back.
     waiting: what is on record and could not be made yet, by the names that `restore` takes, and why.
     """
 
@@ -42,16 +42,16 @@ class Outcome:
 
     @property
     def steps_on_record(self) -> list[StepText]:
-        """What changes on record alone."""
+        """The steps that change the record alone."""
         return describe_record(self.before, self.after, self.steps)
 
     @property
     def in_words(self) -> str:
-        """What was done, for the log; "" when it was nothing."""
+        """The steps that were taken, in words, for the audit log; "" when there were none."""
         return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in self.told)
 
     def tunnel_result(self, tunnel: str, session: str | None = None) -> ChangeResult:
-        """What became of one tunnel, or with `session` of one session of it."""
+        """The result for one tunnel, or, with `session`, for one session of it."""
         before, after = self.before.tunnels.get(tunnel), self.after.tunnels.get(tunnel)
         made = before is None or (session is not None and before.session(session) is None)
         forced = [step.why for step in self.steps if isinstance(step, (DelTunnel, ReplaceSession)) and step.why]

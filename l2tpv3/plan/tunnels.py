@@ -190,7 +190,7 @@ class _TunnelPlan:
         return not _coexist(other.changed_from, [self.wanted])
 
     def make_anew(self) -> None:
-        """It can't change in place: another one that waits for its addresses has those that it gets."""
+        """Have this tunnel be made anew: it can't change in place, as another tunnel waits for its addresses."""
         assert self.changed_from is not None
         self.doomed.append(self.changed_from)
         self.changed_from = None

@@ -1,4 +1,4 @@
-"""What undoes a change that failed half-way: what it made goes, and what was there before it stays."""
+"""Plans how to undo a change that failed half-way: what it made is removed, and what was there before stays."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _carried(records: Collection[TunnelRecord], observation: Observation) -> set
 
 
 def what_is_alive(record: TunnelRecord, observation: Observation) -> TunnelRecord | None:
-    """What of a record is running; None when its tunnel is not."""
+    """The part of a record that is running; None when its tunnel is not."""
     seen = observation.tunnel(record)
     if seen is None:
         return None

@@ -36,7 +36,7 @@ class LinkExecutor:
                 maker.change(step.old.resolved, spec, step.below, mark, step.link.mac)
 
     def seen(self, *known: Links) -> LinksSeen:
-        """What is observed of links. known: the links that may exist, the likeliest first."""
+        """Observe links. known: the links that may exist, the likeliest first."""
         from l2tpv3.links.inventory import NetdevInventory
 
         there: dict[str, LinkState] = {}

@@ -38,7 +38,7 @@ class NamespacesOnDemand:
 
     @contextlib.contextmanager
     def standing_in(self, *, repairs: bool = False) -> Iterator[None]:
-        """For the block, namespaces that can be made are there for whoever looks, and empty; see netns.StandIns.
+        """Have namespaces that can be made appear as empty ones until the end of the `with` block; see netns.StandIns.
 
         repairs: only those that were made before. Others come from somewhere else, and are waited for.
         """

@@ -89,7 +89,7 @@ class Observer:
         self._marked: dict[str, tuple[TunnelRecord, SessionRecord]] | None = None
 
     def seen(self, datapath: str, netns: str | None) -> list[Tunnel]:
-        """What a datapath reports in a namespace; nothing where the datapath or the namespace is not there."""
+        """The tunnels that a datapath reports in a namespace; none where the datapath or the namespace is not there."""
         key = (datapath, netns)
         if key not in self._seen:
             one = self._datapaths.get(datapath)
@@ -107,7 +107,7 @@ class Observer:
         return carried.tunnels
 
     def observation(self, *beliefs: Records) -> Observation:
-        """What is there of the tunnels and sessions on all these records, and beside them.
+        """Observe the tunnels and sessions on all these records, and what is there beside them.
 
         What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
         """
@@ -178,7 +178,7 @@ class Observer:
         return next((seen for seen in there.get(record.spec.tunnel_id, ()) if is_same(record, seen)), None)
 
     def by_id(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
-        """What `seen` gives, by tunnel id; two of one id may differ in more than that."""
+        """The tunnels that `seen` gives, by tunnel id: several may have one id, with other addresses or ports."""
         key = (datapath, netns)
         if key not in self._by_id:
             self._by_id[key] = by_tunnel_id(self.seen(*key))

@@ -1,4 +1,4 @@
-"""What is left without a worker, or without a netdev: what a supervisor has to look after. Nothing is changed here."""
+"""Finds tunnels and cards without a worker, and sessions without a netdev, for a supervisor. Changes nothing."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Reconciler:
         return Resolver(recorded.everything, what_is_made(recorded.pending), host, self.links, recorded.host_id)
 
     def preview(self, change: Change) -> Outcome:
-        """What `change` would do now. Touches nothing; needs no lock, so another change may come between."""
+        """Tell what `change` would do now. Changes nothing, and takes no lock: another change may come between."""
         with _no_collection():
             recorded = self.store.load()
             look = self.observer(recorded)
@@ -474,11 +474,11 @@ class _Prepared:
 
     @property
     def before(self) -> HostRecords:
-        """What was on record."""
+        """The record as it was before the change."""
         return self.recorded.everything
 
     def outcome(self, lost: tuple[StepText, ...]) -> Outcome:
-        """What the change did, once its steps are taken. lost: see Outcome."""
+        """The result of the change, once its steps are taken. lost: see Outcome."""
         return Outcome(
             steps=self.steps,
             before=self.before,

@@ -194,5 +194,5 @@ def _what_changed(outcome: Outcome, name: str) -> str:
 
 
 def news_of(name: str, turn: RestoreOutcome, error: L2tpError | None = None) -> RestoreEvent:
-    """What became of a tunnel, or of a link as `link_key` has it."""
+    """The event that reports what became of a tunnel, or of a link (named as `link_key` does)."""
     return RestoreEvent("", turn, error, link_of(name)) if is_link_key(name) else RestoreEvent(name, turn, error)

@@ -79,7 +79,7 @@ class Client:
         self._http = httpx.Client(base_url=target.base, headers=headers, transport=transport, trust_env=False)
 
     def get(self, path: str, **params: Any) -> Any:
-        """What is at `path`, parsed. Tried again when the connection breaks. params: None is left out."""
+        """Send a GET, and give the parsed JSON. Tries again when the connection breaks. params: None is left out."""
         given = {name: value for name, value in params.items() if value is not None}
         return self._ask("GET", path, params=given).document
 
@@ -88,12 +88,12 @@ class Client:
         return self._ask(method, path, json=body, headers=dict(headers or {}))
 
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
-        """What a POST answers, parsed. Never asked twice."""
+        """Send a POST, once, and give the parsed JSON of the answer."""
         given = {name: value for name, value in params.items() if value is not None}
         return self._ask("POST", path, json=body, params=given).document
 
     def lines(self, path: str, body: Any = None, **params: Any) -> Iterator[Any]:
-        """What a POST tells as it comes about, a document at a time. Never asked twice."""
+        """Send a POST, once, and give the JSON documents of its answer one by one, as they arrive."""
         given = {name: value for name, value in params.items() if value is not None}
         with self.stream("POST", path, json=body, params=given, headers={"Accept": LINES}) as response:
             if not response.headers.get("content-type", "").startswith(LINES):

@@ -72,7 +72,7 @@ class RemoteHost:
             return session_from_json(told)
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
-        """What is on record, as files would state it in full, secrets included."""
+        """Give what is on record as files would state it in full, secrets included."""
         told = self._client.get("/v1/state", secrets="true")
         with understood(self._client):
             stated = state_from_json(told)
@@ -91,7 +91,7 @@ class RemoteHost:
         return RemoteCapture(self._client, session_path(tunnel, session), options)
 
     def follow(self, *, types: Collection[str] = (), counters_s: float | None = None) -> Iterator[Event]:
-        """What happens there from now on, as it happens; blocks."""
+        """Give each event of the host from now on, as it happens. Blocks."""
         from l2tpv3.remote.streams import follow
 
         return follow(self._client, types, counters_s)
@@ -158,7 +158,7 @@ class RemoteHost:
     # -- all of it -----------------------------------------------------------------------------------------------
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> RemoteDid:
-        """What `apply` would do now."""
+        """Tell what `apply` would do now."""
         return self._did(self._client.post("/v1/plan", state_to_json(wanted), prune=_flag(prune)))
 
     def apply(

@@ -24,14 +24,14 @@ _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
 def tunnel_path(name: str) -> str:
-    """Where a tunnel is. Raises NotFoundError for what can be no tunnel's name."""
+    """The path of a tunnel in the API. Raises NotFoundError for what can't be the name of a tunnel."""
     if not _SEGMENT.fullmatch(name):
         raise no_tunnel(name)
     return f"/v1/tunnels/{name}"
 
 
 def session_path(tunnel: str, name: str) -> str:
-    """Where a session is. Raises NotFoundError for what can be no name."""
+    """The path of a session in the API. Raises NotFoundError for what can't be a name."""
     where = tunnel_path(tunnel)
     if not _SEGMENT.fullmatch(name):
         raise no_session(tunnel, name)
@@ -39,7 +39,7 @@ def session_path(tunnel: str, name: str) -> str:
 
 
 def link_path(name: str) -> str:
-    """Where a link is. Raises NotFoundError for what can be no link's name."""
+    """The path of a link in the API. Raises NotFoundError for what can't be the name of a link."""
     if not _SEGMENT.fullmatch(name):
         raise no_link(name)
     return f"/v1/links/{name}"

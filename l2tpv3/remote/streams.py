@@ -1,4 +1,4 @@
-"""What another host tells as it happens: frames of a session, events."""
+"""Streams from another host: the frames of a session, and events."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RemoteCapture:
 
     @property
     def counted(self) -> Statistics:
-        """What was seen so far; what was dropped, as the file tells it every few seconds and at its end."""
+        """The counts so far. How many were dropped is known every few seconds, and at the end of the file."""
         received, dropped, accepted = (sum(one[at] for one in self._told.values()) for at in range(3))
         return Statistics(received, dropped, accepted, self._delivered)
 
@@ -61,12 +61,12 @@ class RemoteCapture:
         return b""
 
     def close(self) -> None:
-        """Capture no more."""
+        """Stop capturing, and close the connection."""
         self._stack.close()
 
 
 def follow(client: Client, types: Collection[str], counters_s: float | None) -> Iterator[Event]:
-    """What happens on another host from now on. Never ends by itself.
+    """Give each event of another host from now on. Never ends by itself.
 
     When the connection breaks it is made again, and goes on where it was; `reset` says that something was missed.
     Raises UnreachableError when that does not succeed for a minute.

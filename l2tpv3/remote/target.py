@@ -24,7 +24,7 @@ _FORMS = "give ssh://[USER@]HOST, unix:///PATH, https://HOST[:PORT] or http://12
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What was said beside --host. Files that are not given are looked for in hosts.toml."""
+    """The options given beside --host. Files that are not given are looked up in hosts.toml."""
 
     token: str | None = field(default=None, repr=False)
     token_file: str | None = None
@@ -80,7 +80,7 @@ def url_of(host: str, environ: Mapping[str, str] | None = None) -> str:
 
 
 def hosts_file(environ: Mapping[str, str]) -> Path:
-    """Where hosts.toml is, whether it is there or not."""
+    """The path of hosts.toml, whether the file exists or not."""
     config = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".config"
     return Path(config) / "l2tpv3" / "hosts.toml"
 

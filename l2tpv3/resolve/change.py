@@ -23,7 +23,7 @@ LinkCheck = Callable[[LinkRecord | None], None]
 
 
 class Verb(enum.Enum):
-    """What is to become of one tunnel, session or link."""
+    """The action on one tunnel, session or link."""
 
     ADD = "add"
     """Make it. An error if it is on record already."""

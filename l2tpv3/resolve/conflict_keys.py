@@ -1,4 +1,4 @@
-"""What two tunnels or sessions can't have in common, as keys: two that take an equal key are in conflict.
+"""Keys of what two tunnels or sessions can't have in common: two that have an equal key are in conflict.
 
 Both the resolver (conflicts.py, for what is on record) and the reader of files (l2tpv3/config/conflicts.py, for what
 files state) go by these. netns: the identity of a network namespace, see Identities.

@@ -17,11 +17,11 @@ class FreeNumbers:
         self._next = 1  # all below it are taken
 
     def take(self, number: int) -> None:
-        """It is not free any more."""
+        """Note that it is taken."""
         self._taken[number] += 1
 
     def give_back(self, number: int) -> None:
-        """It is free again, once whoever else took it has given it back, too."""
+        """Note that one of those who took it has given it back; it is free again when all have."""
         self._taken[number] -= 1
         if not self._taken[number]:
             del self._taken[number]
@@ -51,7 +51,7 @@ class FreeIfnames:
         self._next: dict[Hashable, int] = {}
 
     def take(self, ifname: str) -> None:
-        """It is not free any more."""
+        """Note that it is taken."""
         self._taken.add(ifname)
 
     def lowest(self, where: Hashable, names: Sequence[Container[str]]) -> str:

@@ -1,4 +1,4 @@
-"""From a link's words to its record: chooses what the user left open, and refuses conflicts."""
+"""Resolves the words of a link to its record: chooses what the user left open, and refuses conflicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From words to the whole record: tunnels and sessions (tunnels.py), and the links over them (links.py)."""
+"""Resolves words to the whole record: tunnels and sessions (tunnels.py), and the links over them (links.py)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
 
 
 class LinksThere(Protocol):
-    """What resolving asks about the links of a host. l2tpv3.reconcile.link_executor.LinkExecutor is the real one."""
+    """Questions about the links of a host; LinkExecutor (l2tpv3/reconcile/link_executor.py) answers them."""
 
     def seen(self, *known: Links) -> LinksSeen:
-        """What is observed of links. known: the links that may exist, the likeliest first."""
+        """Observe links. known: the links that may exist, the likeliest first."""
 
     def check(self, record: LinkRecord, below: Below, ours: Collection[str]) -> None:
         """Check that a link can be made over these netdevs. Raises L2tpError."""
@@ -55,7 +55,7 @@ class Resolver:
         self._host, self._there, self._host_id = host, there, host_id
 
     def against(self, records: HostRecords) -> Resolver:
-        """The same resolver, as if `records` were on record."""
+        """Give a resolver that takes `records` for what is on record."""
         return Resolver(records, self.unfinished, self._host, self._there, self._host_id)
 
     def tunnel_on_record(self, name: str) -> TunnelRecord:
@@ -241,7 +241,7 @@ class Resolver:
         *,
         tunnels_too: bool = False,
     ) -> HostRecords:
-        """What is on record, looked up anew where it was left open; see TunnelResolver.again.
+        """Resolve what is on record once more, where it was left open; see TunnelResolver.again.
 
         names, links: only of those. late: gets what is not whole yet.
         """

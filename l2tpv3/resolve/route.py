@@ -150,7 +150,7 @@ def _bind(probe: socket.socket, subject: str, local: IPAddress, netns: str | Non
 
 
 def socket_address(address: IPAddress, port: int, netns: str | None) -> tuple[str, int] | tuple[str, int, int, int]:
-    """What bind() and connect() take, an IPv6 scope looked up in `netns`. Raises NotFoundError (no such netdev)."""
+    """The address as bind() and connect() take it, an IPv6 scope looked up in `netns`. Raises NotFoundError."""
     if not isinstance(address, IPv6Address):
         return str(address), port
     scope = address.scope_id

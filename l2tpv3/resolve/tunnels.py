@@ -1,4 +1,4 @@
-"""From words to records: chooses what the user left open, and refuses what cannot work before anything is touched."""
+"""Resolves words to records: chooses what was left open, and refuses what can't work before anything is changed."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class TunnelsSeen(Protocol):
     """One look at what runs; l2tpv3.reconcile.observer.Observer is one, shared with whoever plans the steps."""
 
     def by_id(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
-        """What a datapath reports in a namespace, by tunnel id; nothing where either is not there."""
+        """The tunnels that a datapath reports in a namespace, by tunnel id; none where either is not there."""
 
 
 @value_class(frozen=True, slots=True)
 class HostAccess:
-    """What resolving tunnels asks of a host. Nothing of the host is changed."""
+    """Questions that resolving tunnels asks of a host. They change nothing."""
 
     datapaths: Mapping[str, Datapath]
     placer: NetdevConfigurator
@@ -123,7 +123,7 @@ class TunnelResolver:
         self._records = pruned
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
-        """What is on record with one tunnel added, or changed to what the words say and leave to defaults."""
+        """Give the records with one tunnel added, or changed to what the words and the defaults say."""
         self._resolve_tunnel(name, words)
         self._choose_ports()
         self._records[name] = _started(self._records[name])
@@ -131,7 +131,7 @@ class TunnelResolver:
         return dict(sorted(self._records.items()))
 
     def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Records:
-        """What is on record with one session added, or changed to what the words say and leave to defaults."""
+        """Give the records with one session added, or changed to what the words and the defaults say."""
         self._resolve_session(tunnel, name, words)
         self._check([], [(tunnel, name)])
         return self._records
@@ -176,7 +176,8 @@ class TunnelResolver:
             self._bridged.add(key)
 
     def again(self, names: Collection[str] | None, late: Late, *, tunnels_too: bool = False) -> Records:
-        """What is on record, addresses and MTUs looked up anew where they were left open; `names`: only of those.
+        """Give the records with addresses and MTUs looked up once more where they were left open. names: of these
+        tunnels alone.
 
         late: gets the sessions whose namespace or bridge is not there yet. What a whole tunnel lacks is raised
         (NoRouteError, NoAddressError, MissingError), or with `tunnels_too` goes there, and its record is marked so.

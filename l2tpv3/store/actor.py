@@ -17,7 +17,7 @@ _ACTING: ContextVar[str | None] = ContextVar("acting_for", default=None)
 
 @contextlib.contextmanager
 def acting_for(name: str) -> Iterator[None]:
-    """What the calling thread does within the block, it does for `name`: a service's client."""
+    """Note, until the end of the `with` block, that this thread acts for `name`, a client of the service."""
     token = _ACTING.set(name)
     try:
         yield

@@ -57,7 +57,7 @@ class Recorded:
 
     @property
     def shown(self) -> HostRecords:
-        """What is on record, and what a change that was killed half-way was about to add."""
+        """The records, and what a change that was killed half-way was about to add to them."""
         if self.pending is None or self.pending.deadline is not None:
             return self.everything
         begun = self.pending.target.made
@@ -96,7 +96,7 @@ class Store:
 
     @contextlib.contextmanager
     def kept_open(self) -> Iterator[None]:
-        """For the block, all calls of this thread use one connection. Between calls it holds no lock.
+        """Have all calls of this thread in the `with` block use one connection. Between calls it holds no lock.
 
         A change reads, notes what it begins, and writes what it has done: opening the database costs more than each.
         """

@@ -83,7 +83,7 @@ class PendingChange:
 
 
 def to_be_confirmed(changed: RecordDelta, before: HostRecords, confirm_s: float) -> PendingChange:
-    """What stays noted of a change that is done, and is undone unless it is confirmed within that many seconds."""
+    """The journal entry of a change that is done, and is undone unless it is confirmed within `confirm_s` seconds."""
     return PendingChange(
         scope=frozenset((name, None) for name in changed.tunnels),
         before=changed.back(before),

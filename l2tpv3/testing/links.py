@@ -25,10 +25,10 @@ class Guests(Protocol):
         """Every one that is there."""
 
     def names(self) -> dict[str, int]:
-        """Their names, and which they are as `beneath` has it."""
+        """Their names, each with the number that `beneath` knows the netdev by."""
 
     def leave(self, ifname: str) -> None:
-        """That netdev is a member of no bridge any more: a link took it in."""
+        """Take a netdev out of its bridge, since a link took it in."""
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class MemoryBackend:
         return self._made
 
     def marks(self) -> set[str]:
-        """Of all links that are there."""
+        """The owner tags of all links that are there."""
         return {*self._there()}
 
     # -- for sessions that join by themselves ---------------------------------------------------------------------

@@ -17,13 +17,13 @@ _Home = tuple[str | None, str]
 
 
 class Masters(Protocol):
-    """What netdevs can be members of, beside the bridges that are simply there: links (l2tpv3/testing/links.py)."""
+    """Links that netdevs can be members of (l2tpv3/testing/links.py), beside the bridges that are simply there."""
 
     def bridge(self, ifname: str) -> Hashable | None:
         """The bridge of that name; one that was made anew is another one. None: there is none."""
 
     def release(self, ifname: str) -> None:
-        """That netdev is a member of a link no more, if it was."""
+        """Take a netdev out of the link that it is a member of, if there is one."""
 
 
 class MemoryConfigurator:
@@ -90,7 +90,7 @@ class MemoryConfigurator:
         return [one for one in self.all() if one.netns == netns]
 
     def leave(self, ifname: str) -> None:
-        """That netdev is a member of no bridge any more: a link took it in."""
+        """Take a netdev out of its bridge, since a link took it in."""
         for mark, one in self._placed.items():
             if one.ifname == ifname:
                 self._placed[mark] = dataclasses.replace(one, bridge=None)

@@ -24,7 +24,7 @@ from l2tpv3.watch.netdev_events import LinkListener
 
 
 class Change(StrEnum):
-    """What a change was about. OVERRUN: notifications were lost, so it may have been anything."""
+    """The thing that changed. OVERRUN: notifications were lost, so it may have been anything."""
 
     L2TP = "l2tp"
     NETDEV = "netdev"
@@ -44,7 +44,7 @@ mounts the namespace on it.
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """What to be told of: in each network namespace (None: ours) netdevs by index and by name; processes by pid."""
+    """What to watch: netdevs by index and by name, in each network namespace (None: ours); processes by pid."""
 
     indices: Mapping[str | None, Collection[int]] = field(default_factory=dict)
     names: Mapping[str | None, Collection[str]] = field(default_factory=dict)
@@ -165,7 +165,7 @@ class Monitor:
     # -- being told ----------------------------------------------------------------------------------------------
 
     def read(self) -> frozenset[Change]:
-        """What has changed since it was read last; empty when it was nothing that matters. Does not block."""
+        """Read what has changed since the last call; empty when nothing did that matters. Does not block."""
         found: set[Change] = set()
         with self._lock:
             if self._poll.closed:

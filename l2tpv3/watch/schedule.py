@@ -1,4 +1,4 @@
-"""When a follower of events looks at the host, given what it hears. No I/O: time is an argument, in seconds."""
+"""Decides when a follower of events looks at the host, by what it hears. No I/O: time is an argument, in seconds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class LookSchedule:
             self.ask(now)
 
     def next_timer(self) -> float | None:
-        """When to call `due`; None while there is nothing to wait for."""
+        """The time (as `now`, in seconds) to call `due` at; None while there is nothing to wait for."""
         return min((at for at in (self._check_at, self._again_at) if at is not None), default=None)
 
     def due(self, now: float, under_way: Callable[[], bool]) -> bool:

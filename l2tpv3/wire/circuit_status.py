@@ -1,4 +1,4 @@
-"""What an end tells of its circuit: Set-Link-Info with a Circuit Status (RFC 3931 s. 5.4.5, 6.14; RFC 4719 s. 2.3.2).
+"""Encodes and decodes Set-Link-Info with a Circuit Status (RFC 3931 s. 5.4.5, 6.14; RFC 4719 s. 2.3.2).
 
 Static tunnels have no control connection that would repeat what got lost, or know whom it talks to. So whoever sends
 these repeats them, and they carry what guards data as well: the session's cookie, in an Assigned Cookie AVP.

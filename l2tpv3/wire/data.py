@@ -91,12 +91,12 @@ class Framing:
 
     @property
     def cookie_offset(self) -> int:
-        """Where the cookie begins, in bytes from the start of the payload; also the end of the session id."""
+        """The offset of the cookie, in bytes from the start of the payload: it follows the session id."""
         return UDP_PREFIX.size if self.encap == "udp" else IP_PREFIX.size
 
     @property
     def sublayer_offset(self) -> int:
-        """Where the sublayer begins (or would begin), in bytes from the start of the payload."""
+        """The offset of the sublayer, in bytes from the start of the payload, whether there is a sublayer or not."""
         return self.cookie_offset + self.cookie_length
 
     @property
@@ -227,7 +227,7 @@ def read_sequence(buffer: Buffer, offset: int) -> int:
 
 
 class SendHeader:
-    """What is put in front of each frame of one session: computed once, from checked values.
+    """The header that is put in front of each frame of one session, computed once from checked values.
 
     `prefix` is the whole unsequenced header. Raises EncodeError from the constructor, as `encode_header` does.
     """
@@ -245,7 +245,7 @@ class SendHeader:
 
 
 class ReceiveHeader:
-    """What one session expects in front of a frame: computed once; `check` is for the receive path.
+    """The header that one session expects in front of a frame, computed once. `check` is for the receive path.
 
     `header_length`, `sublayer_offset` (-1 without a sublayer), `minimum` (the shortest payload taken) are plain ints.
     Raises EncodeError from the constructor when the cookie's length is not the framing's.

@@ -1,4 +1,4 @@
-"""What a receiver does with data sequence numbers: in order, held, given up, discarded (RFC 3931 s. 4.6.1, appendix C).
+"""Puts received data in the order of its sequence numbers: holds, gives up, discards (RFC 3931 s. 4.6.1, appendix C).
 
 No clock inside: `now` is any monotonic number of seconds, the same clock in each call. Modelled on l2tp_recv_data_seq
 and l2tp_recv_dequeue in net/l2tp/l2tp_core.c, with these differences, all on purpose:

@@ -71,7 +71,7 @@ class Loop:
         self._running = False
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Call handlers, as their files become ready and their timers are due, until `stop` is called."""
         self._running = True
         wait = self._wait
         while self._running:

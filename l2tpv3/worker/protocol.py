@@ -1,4 +1,4 @@
-"""What a worker can be asked and what it answers: every operation with its fields, and what each field may hold.
+"""Lists every operation that a worker can be asked for, with the fields of requests and answers, and their values.
 
 Both sides check each message against this before they use it, and refuse a field or an operation that is not here. So a
 command and a worker of different versions never half understand each other: a worker that does not know a field would
@@ -54,7 +54,7 @@ def number(maximum: int) -> Check:
 
 
 def flag(value: Any) -> None:
-    """True or false."""
+    """Check that a field is true or false. Raises BadFieldError."""
     if value is not True and value is not False:
         raise _bad(value, "true or false")
 

@@ -1,4 +1,4 @@
-"""What a worker is asked, handed to whoever does it: the operations of its tunnels and of its virtual cards.
+"""Hands each request to a worker to what carries it out: to its tunnels, or to its virtual cards.
 
 Each request comes as a message's fields with the open files that came along, and is answered with fields and open
 files. A request that fails changes nothing.
@@ -31,7 +31,7 @@ class Handlers(Protocol):
 
     @property
     def operations(self) -> Mapping[str, Operation]:
-        """What it does when asked, by the names in protocol.py."""
+        """The operations that it carries out, by their names in protocol.py."""
 
     @property
     def empty(self) -> bool:

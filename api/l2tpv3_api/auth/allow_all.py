@@ -18,5 +18,5 @@ class AllowAll:
         self.identity = identity
 
     async def identify(self, request: HTTPConnection) -> Identity:
-        """That one identity."""
+        """Give the one identity that every request has."""
         return self.identity

@@ -1,4 +1,4 @@
-"""What is known of a connection's other end before it says anything: what the kernel and TLS tell."""
+"""The facts about a connection's other end that the kernel and TLS tell, before it says anything."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from l2tpv3.errors import InvalidValueError
 
 
 class Scope(StrEnum):
-    """What may be done. WRITE and SECRETS (reading cookies) imply READ, and neither implies the other."""
+    """What somebody may do. WRITE and SECRETS (reading cookies) imply READ, neither implies the other."""
 
     READ = "read"
     WRITE = "write"

@@ -23,7 +23,7 @@ _LOCAL: Final = re.compile(r"[a-z0-9_-]*")
 
 
 def sign_of_proxy(scope: Scope, network_names: Collection[str]) -> str:
-    """What tells that a request was passed on, for a message; "" where nothing does.
+    """The sign that a proxy passed the request on (for an error message); "" where there is none.
 
     network_names: what this service is called on the network, in lower case: a client that is here has no reason to
     name one of them. By default nginx says HTTP/1.0, and others pass on the Host that they were asked for.

@@ -41,7 +41,7 @@ _NO_HASH: Final = bytes(32)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What is known of a token; times are UTC, to the second. expires, used: None is never."""
+    """A token as it is kept, without the secret itself. Times are UTC, to the second. expires, used: None is never."""
 
     id: str
     name: str

@@ -26,7 +26,7 @@ class Choice:
 
     @classmethod
     def of(cls, sessions: Iterable[str], links: Iterable[str]) -> Self | None:
-        """None: nothing is named, so all are wanted. Raises InvalidValueError."""
+        """Make the choice of what a request names. None stands for everything. Raises InvalidValueError."""
         made = cls(frozenset(sessions), frozenset(links))
         for one in made.sessions:
             if one.count("/") != 1 or len(one) > 200:

@@ -103,11 +103,11 @@ class Sampler:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin."""
+        """Begin to sample."""
         self._task = asyncio.create_task(self._run(), name="counter sampler")
 
     async def stop(self) -> None:
-        """End."""
+        """Stop sampling."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -37,6 +37,6 @@ class Event:
         return cls(type, text.encode("utf-8", "backslashreplace"), id)
 
     def document(self) -> dict[str, Any]:
-        """The data, parsed."""
+        """The data of the event, parsed from JSON."""
         result: dict[str, Any] = json.loads(self.data)
         return result

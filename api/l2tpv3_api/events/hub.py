@@ -151,7 +151,7 @@ class Subscription:
 
     @property
     def last_id(self) -> str:
-        """With it as last_id, another subscription goes on where this one is."""
+        """The id to continue from: another subscription with it as last_id goes on where this one is."""
         return self._hub.id_of(self._place)
 
     def offer(self, event: Event) -> None:

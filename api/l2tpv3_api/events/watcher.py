@@ -37,11 +37,11 @@ class Seen(Protocol):
 
     @property
     def tunnels(self) -> Sequence[TunnelStatus]:
-        """All of them."""
+        """All tunnels of the host."""
 
     @property
     def links(self) -> Sequence[LinkStatus]:
-        """All of them."""
+        """All links of the host."""
 
 
 class Looker(Protocol):

@@ -1,1 +1,1 @@
-"""What all routes have in common as HTTP: bodies, headers, entity tags, paging, problems."""
+"""The parts of HTTP that all routes share: bodies, headers, entity tags, paging, problems."""

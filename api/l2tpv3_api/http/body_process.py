@@ -38,7 +38,7 @@ class BodyProcesses:
         self._one = asyncio.Semaphore(1)
 
     async def parse(self, data: bytes, kind: str, datapaths: Collection[str]) -> list[Desired]:
-        """As parse_state. Raises what it does; TooLargeError where a limit was reached, BusyError."""
+        """Do what parse_state does, in a process. Raises what that raises, TooLargeError at a limit, BusyError."""
         try:
             async with asyncio.timeout(WAIT_S), self._one:
                 return await self._parse(data, kind, datapaths)

@@ -95,7 +95,7 @@ class Conditions:
 
     @classmethod
     def of(cls, match: str | None, none_match: str | None) -> Conditions:
-        """From the headers' values. Raises MalformedError where one is no list of tags: nobody can tell what is wanted.
+        """Read the conditions from the values of the headers. Raises MalformedError where one is no list of tags.
 
         That is 400 and not 412, which says "get it again, and try once more": that would go on for ever.
         """
@@ -139,7 +139,7 @@ def _words(tags: Iterable[str]) -> set[str]:
 
 
 class ExistsAlreadyError(ExistsError):
-    """What was to be made only if it isn't there is there."""
+    """The error when something exists that was to be made only if it does not (If-None-Match: *)."""
 
     http_status = PreconditionError.http_status
 

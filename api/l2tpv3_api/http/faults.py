@@ -1,4 +1,4 @@
-"""What can be wrong with a request's body, as errors of the one tree. Imports nothing that takes long to load."""
+"""The errors for what can be wrong with a request's body. Imports nothing that takes long to load."""
 
 from __future__ import annotations
 

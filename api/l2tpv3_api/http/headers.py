@@ -1,4 +1,4 @@
-"""What browsers are told, and what requests of browsers have to say, so that no other site can use this one.
+"""Headers that browsers get, and checks of the headers that they send, so that no other site can use this one.
 
 Nothing here is what keeps strangers out: that is the credential, which no other site has. This holds should the
 credential be one that browsers send unasked: a client certificate.
@@ -78,7 +78,7 @@ class SecurityHeaders:
 
 
 def network_names(host_names: Iterable[str]) -> frozenset[str]:
-    """What this host is called on the network, in lower case. host_names: by --host-name."""
+    """The names of this host on the network, in lower case. host_names: those that --host-name gave."""
     own = socket.gethostname()
     return frozenset(name.lower().rstrip(".") for name in (own, own.partition(".")[0], *host_names))
 

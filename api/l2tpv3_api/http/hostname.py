@@ -1,4 +1,4 @@
-"""What this host is called, so that nobody takes one host's page or answers for another's."""
+"""The name of this host, so that nobody takes one host's page or answers for another's."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Route = tuple[str, str]
 
 
 class RequestCounts:
-    """What was counted; touched on the event loop only."""
+    """The counts of requests. Used on the event loop only."""
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str, int], int] = {}
@@ -41,7 +41,7 @@ class RequestCounts:
         times[-1] += seconds
 
     def families(self) -> list[Family]:
-        """As metrics."""
+        """Give the counts as families of Prometheus metrics."""
         counts = [
             f"_total{labels(method=method, route=route, status=status)} {count}"
             for (method, route, status), count in sorted(self.counts.items())
@@ -67,13 +67,13 @@ def _histogram(route: Route, values: list[float]) -> list[str]:
 
 
 class Measured:
-    """The app, counted."""
+    """Middleware that counts the requests of an ASGI app."""
 
     def __init__(self, app: ASGIApp, counts: RequestCounts) -> None:
         self._app, self._counts = app, counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, and count."""
+        """Serve a request by the app, and count it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,1 +1,1 @@
-"""What the service counts of itself: requests and streams. Tunnels and sessions are l2tpv3.metrics.host' business."""
+"""The metrics of the service itself: requests and streams. Those of tunnels and sessions are in l2tpv3.metrics.host."""

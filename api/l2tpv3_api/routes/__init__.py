@@ -1,4 +1,4 @@
-"""What the service answers, a file a resource. Each has a `router`; those that are there are in ROUTERS."""
+"""The routes of the service, one module for each resource. Each module has a `router`; ROUTERS lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What routes take: the service, who asks, names, conditions; and how they answer."""
+"""The arguments that routes take: the service, who asks, names, conditions; and how they answer."""
 
 from __future__ import annotations
 

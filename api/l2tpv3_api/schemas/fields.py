@@ -1,4 +1,4 @@
-"""From the table of fields (l2tpv3/model/fields.py) to the properties of the API's schemas.
+"""Makes the properties of the API's schemas from the table of fields (l2tpv3/model/fields.py).
 
 A property says what a program needs to make a value of it: its kind, and its bounds. Which values go together is left
 to descriptions and to the service's answers, as generators of clients stumble over rules. Defaults are told in words:

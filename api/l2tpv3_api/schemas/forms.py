@@ -1,4 +1,4 @@
-"""What the dashboard's forms ask for, made from the table of fields: its file fields.js."""
+"""Makes fields.js from the table of fields: what the forms of the dashboard ask for."""
 
 from __future__ import annotations
 

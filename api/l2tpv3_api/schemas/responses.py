@@ -1,4 +1,4 @@
-"""What OpenAPI is told of answers and bodies. The schemas are in openapi.py, by these names."""
+"""Describes answers and bodies to OpenAPI. Their schemas are in openapi.py, by these names."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Client(Protocol):
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """What each answer has."""
+        """The headers that each answer has."""
 
     def send(self, event: h11.Event) -> None:
         """Write what h11 makes of an event."""
@@ -32,7 +32,7 @@ class Client(Protocol):
         """Read no more for now."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Go on reading from the connection."""
 
     def answered(self) -> None:
         """The answer is complete."""

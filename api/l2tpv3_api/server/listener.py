@@ -62,7 +62,7 @@ class Listener:
         self._loop.add_reader(sock, self._accept)
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more connections."""
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self.sock)

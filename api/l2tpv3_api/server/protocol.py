@@ -80,7 +80,7 @@ class Protocol(asyncio.Protocol):
         self._header_since = self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended, whoever ended it."""
+        """Note that the connection has ended, whoever ended it (asyncio.Protocol)."""
         self._server.connections.discard(self)
         if self._exchange is not None and not self._exchange.complete:
             self._exchange.disconnect()
@@ -88,7 +88,7 @@ class Protocol(asyncio.Protocol):
         self._on_end(self)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes came."""
+        """Take bytes that arrived (asyncio.Protocol)."""
         if self._lingering or (self._answered() and self._conn.their_state is h11.SEND_BODY):
             self._discarded += len(data)
             if self._discarded > _DISCARDED_MAX:
@@ -106,7 +106,7 @@ class Protocol(asyncio.Protocol):
         self._paused_since = self._loop.time()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """Note that the client takes what is sent again (asyncio.Protocol)."""
         self._writable.set()
         self._paused_since = None
 
@@ -225,7 +225,7 @@ class Protocol(asyncio.Protocol):
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """What each answer has: the date."""
+        """The headers that each answer has: the date."""
         return self._server.default_headers
 
     def send(self, event: h11.Event) -> None:
@@ -241,7 +241,7 @@ class Protocol(asyncio.Protocol):
         self._open.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Go on reading from the connection."""
         self._open.resume_reading()
 
     def close(self) -> None:

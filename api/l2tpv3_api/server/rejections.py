@@ -24,12 +24,12 @@ def malformed(reason: str, problem: str, remedy: str = "") -> RefusedRequest:
 
 
 def too_large(reason: str, status: int, problem: str, remedy: str) -> RefusedRequest:
-    """413 or 431."""
+    """The answer to a request that is too large: 413, or 431 for its headers."""
     return RefusedRequest(reason, InvalidValueError("request", problem, remedy), status)
 
 
 def too_slow(problem: str) -> RefusedRequest:
-    """408."""
+    """The answer to a request that does not arrive in time: 408."""
     error = BusyError("request", problem, "send it again")
     return RefusedRequest("slow-request", error, 408, {"Connection": "close"})
 
@@ -47,10 +47,10 @@ def busy(reason: str, problem: str, wait_s: int = 5) -> RefusedRequest:
 
 
 def forbidden(reason: str, problem: str, remedy: str) -> RefusedRequest:
-    """403."""
+    """The answer to a request that is not allowed: 403."""
     return RefusedRequest(reason, NotPermittedError("request", problem, remedy), 403)
 
 
 def misdirected(problem: str, remedy: str) -> RefusedRequest:
-    """421."""
+    """The answer to a request for another host's name: 421."""
     return RefusedRequest("wrong-host", InvalidValueError("Host", problem, remedy), 421)

@@ -103,7 +103,7 @@ def both(one: Callable[[T], None], other: Callable[[T], None]) -> Callable[[T], 
 
 
 async def patiently(service: Service, who: Identity, what: Callable[[Manager], T]) -> T:
-    """What a change gives that waits for most of its time, without holding up others.
+    """Run a change that waits for most of its time, without holding up others, and give its result.
 
     It has a thread of its own, which the service's end does not wait for. Raises BusyError when there are too many.
     """

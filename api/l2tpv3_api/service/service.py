@@ -106,7 +106,7 @@ class Service:
             return await self.read(lambda manager: Snapshot(manager.look(netns=netns)))
 
     async def stated(self) -> list[Desired]:
-        """What is on record, as files would state it, cookies included; shared as looks are."""
+        """Give what is on record as files would state it, cookies included. Simultaneous callers share an answer."""
         return await self._stated.get()
 
     async def _state(self, begin: Callable[[], None]) -> list[Desired]:
@@ -133,15 +133,16 @@ class Service:
             self._turn.release()
 
     async def read(self, what: Callable[[Manager], T]) -> T:
-        """What a call that changes nothing gives, from a thread."""
+        """Run a call that changes nothing in a thread, and give its result."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, what, self.manager)
 
     async def plan(self, what: Callable[[Manager], T]) -> T:
-        """What a plan gives. They have one thread for all of them: who may only read can't take those of others."""
+        """Run a plan, and give its result. All plans share one thread, so that readers can't take all threads."""
         return await asyncio.get_running_loop().run_in_executor(self.planner, what, self.manager)
 
     async def change(self, identity: Identity, what: Callable[[Manager], T]) -> T:
-        """What a call that changes something gives, from a thread; one at a time, and to its end in any case.
+        """Run a call that changes something in a thread, and give its result: one at a time, and to its end in any
+        case.
 
         The record's log names the identity.
         """

@@ -21,7 +21,7 @@ class SingleFlight(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
-        """What a run gives that began after this was called. One waiter's cancellation is none of the others'."""
+        """Give the result of a run that began after this call. A waiter that is cancelled does not affect others."""
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._running))
         return await asyncio.shield(self._next)

@@ -75,7 +75,7 @@ class Snapshot:
         return ((tunnel, session) for tunnel in self.tunnels for session in tunnel.sessions)
 
     async def answer(self, key: Hashable, make: Callable[[], bytes], documents: int) -> bytes:
-        """What `make` gives, kept for whoever asks for the same. key: says what that is.
+        """Give what `make` gives, and keep it for others who ask for the same. key: names what is asked for.
 
         documents: how many tunnels, sessions and links it tells of, about: many are told in a thread, few at once, as
         handing those over and back takes longer.
@@ -97,18 +97,18 @@ class Snapshot:
 
 
 def tunnel_key(tunnel: TunnelStatus) -> Key:
-    """What tunnels are sorted by: foreign ones come last."""
+    """The key to sort tunnels by: foreign ones come last."""
     return tunnel.foreign, tunnel.name, tunnel.spec.netns or "", ""
 
 
 def session_key(pair: tuple[TunnelStatus, SessionStatus]) -> Key:
-    """What sessions are sorted by: those of foreign tunnels come last."""
+    """The key to sort sessions by: those of foreign tunnels come last."""
     tunnel, session = pair
     return tunnel.foreign, tunnel.name, tunnel.spec.netns or "", session.name
 
 
 def link_key(link: LinkStatus) -> Key:
-    """What links are sorted by."""
+    """The key to sort links by."""
     return False, link.name, "", ""
 
 
@@ -129,7 +129,7 @@ def session_document(tunnel: str, session: SessionStatus, *, secrets: bool = Fal
 
 
 def link_document(link: LinkStatus) -> dict[str, Any]:
-    """One link."""
+    """The JSON document of one link."""
     return document_to_names(link_to_json(link))
 
 

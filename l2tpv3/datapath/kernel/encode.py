@@ -37,7 +37,7 @@ def tunnel_key(tunnel_id: int) -> bytes:
 
 
 def session_key(tunnel_id: int, session_id: int) -> bytes:
-    """The attributes that name a session, for SESSION_GET and SESSION_DELETE. Not its ifname, which may have changed."""
+    """The attributes that name a session, for SESSION_GET and SESSION_DELETE: not its ifname, which can change."""
     return _SESSION_KEY.pack(8, Attribute.CONN_ID, tunnel_id, 8, Attribute.SESSION_ID, session_id)
 
 

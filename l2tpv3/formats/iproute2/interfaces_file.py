@@ -48,7 +48,7 @@ def is_interfaces(text: str) -> bool:
 
 
 def interfaces_lines(file: Path, text: str, complaints: Warnings) -> Iterator[tuple[Place, str]]:
-    """Its commands, a line each."""
+    """The commands of an interfaces(5) file, one a line."""
     for stanza in _stanzas(file, text):
         yield from _commands(stanza, complaints)
 

@@ -1,4 +1,4 @@
-"""What `ip link`, `ip addr`, `bridge`, ifconfig and brctl in a script do to the netdevs of sessions, and to bridges.
+"""Follows what `ip link`, `ip addr`, `bridge`, ifconfig and brctl in a script do to netdevs of sessions and to bridges.
 
 Grammar: ip-link(8) with iproute2's ip/iplink.c, ip-address(8), bridge(8), ifconfig(8), brctl(8).
 """

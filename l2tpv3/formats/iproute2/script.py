@@ -83,7 +83,7 @@ def _commands(line: str, place: Place, complaints: Warnings) -> list[tuple[str, 
 
 
 class Script:
-    """What a script has made so far."""
+    """The tunnels, sessions and bridges that a script has made so far."""
 
     def __init__(self, complaints: Warnings) -> None:
         self.complaints = complaints
@@ -132,7 +132,7 @@ class Script:
             self.take(words, place)
 
     def take(self, words: list[str], place: Place) -> None:
-        """One command."""
+        """Carry out one command of the script on what it has made so far."""
         while words and words[0] in _LEADING:
             words = words[1:]
         told = _ip_words(words)

@@ -20,7 +20,7 @@ def is_unit(text: str) -> bool:
 
 
 def unit_lines(file: Path, text: str) -> Iterator[tuple[Place, str]]:
-    """Its commands, a line each. What ExecStop and the like run is left out."""
+    """The commands of a systemd unit, one a line. Those of ExecStop and the like are left out."""
     found: list[tuple[str, Place, str]] = []
     for place, line in logical_lines(file, text):
         key, equals, value = (part.strip() for part in line.partition("="))

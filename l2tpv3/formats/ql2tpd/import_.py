@@ -33,7 +33,7 @@ class _Reader:
         self._lines = LineIndex(text)
 
     def tunnels(self, taken: set[str]) -> list[Draft]:
-        """Its tunnels. taken: names that other files have."""
+        """The tunnels of the file. taken: names that other files have."""
         tables = self._table(self._parsed(), "tunnel", ())
         drafts = []
         for key in tables:

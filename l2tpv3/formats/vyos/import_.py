@@ -116,7 +116,7 @@ class _Interfaces:
         self._bridges = Bridges(complaints)
 
     def take(self, words: list[str], place: Place) -> None:
-        """One path."""
+        """Take one path of the configuration, which `set` would have."""
         if words[0] == "bridge":
             if len(words) >= 2:
                 self._bridge(words[1], words[2:], place)

@@ -46,16 +46,16 @@ class LinkBackend(Protocol):
 
 @runtime_checkable
 class Relays(Protocol):
-    """What a LinkBackend offers as well whose links are moved by processes of its own."""
+    """Additional methods of a LinkBackend whose links are carried by processes of its own."""
 
     def workers(self) -> dict[int, bool]:
         """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not."""
 
     def replace_old(self, marks: Collection[str]) -> list[L2tpError]:
-        """As HasWorkers.replace_old, of links with these marks."""
+        """Replace old workers that carry links with these marks; see HasWorkers.replace_old."""
 
     def ask_all_again(self) -> None:
-        """As HasWorkers.ask_all_again."""
+        """Have the next call ask workers that did not answer a moment ago as well; see HasWorkers.ask_all_again."""
 
 
 class LinkBackends:

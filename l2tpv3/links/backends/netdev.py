@@ -189,7 +189,7 @@ def _under(spec: LinkSpec, netns: str | None, one: Attributes, sight: NetdevInve
 def find_netdev(
     spec: LinkSpec, mark: str, sight: NetdevInventory | None = None
 ) -> tuple[str | None, Attributes] | None:
-    """Where a link's netdev is, and what it is like: by its mark, or by the name that it had before it got one.
+    """Find a link's netdev and its attributes: by its owner tag, or by the name that it had before it got one.
 
     Bridges and bonds never leave their namespace (NETIF_F_NETNS_LOCAL); a virtual card is its worker's.
     """

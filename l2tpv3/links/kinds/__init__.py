@@ -28,5 +28,5 @@ def kind_of(spec: LinkSpec) -> Kind[Any]:
 
 
 def driver_of(type_: LinkType) -> str:
-    """What the kernel calls the driver of such netdevs (IFLA_INFO_KIND). KeyError for a type that has none."""
+    """The kernel's name of the driver of such netdevs (IFLA_INFO_KIND). Raises KeyError for a type that has none."""
     return _KINDS[type_].driver

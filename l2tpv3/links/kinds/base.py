@@ -33,7 +33,7 @@ class Kind(Generic[Own]):
         return {}
 
     def reset_with(self, info: Mapping[str, Any], options: Own) -> Attributes:
-        """What to set as well when it is changed, of what `attributes` leaves out. info: as for `words`, as it was."""
+        """Attributes to set as well when the link is changed, and not when it is made. info: as for `words`."""
         return {}
 
     def member_attributes(self, options: Own, member: str) -> Attributes:
@@ -41,7 +41,7 @@ class Kind(Generic[Own]):
         return {}
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """Those words of the type that its netdev tells. info: IFLA_INFO_DATA, by names as in `attributes`."""
+        """The words of the type whose values the netdev tells. info: IFLA_INFO_DATA, by names as in `attributes`."""
         return {}
 
 

@@ -19,7 +19,7 @@ _RATES: Final = {LacpRate.SLOW: 0, LacpRate.FAST: 1}
 
 
 class Bond(Kind[BondOptions]):
-    """drivers/net/bonding/bond_netlink.c."""
+    """A bond: drivers/net/bonding/bond_netlink.c."""
 
     driver = "bond"
     members_down = True  # bond_enslave() wants them so
@@ -54,7 +54,7 @@ class Bond(Kind[BondOptions]):
 
 
 def check_lacp(spec: LinkSpec, ifname: str) -> None:
-    """That a member of this bond, if it is one of 802.3ad, can take part in it. Raises InvalidValueError.
+    """Check that a netdev can be a member of this bond, if that is one of 802.3ad. Raises InvalidValueError.
 
     A netdev without any settings of its link, as l2tp_eth's, would be in the bond, and silent: __get_duplex() in
     drivers/net/bonding/bond_3ad.c. One that has settings may be without a cable for now.

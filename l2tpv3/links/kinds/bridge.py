@@ -14,7 +14,7 @@ _STP_DELAY_DEFAULT_S = 15
 
 
 class Bridge(Kind[BridgeOptions]):
-    """net/bridge/br_netlink.c."""
+    """A bridge: net/bridge/br_netlink.c."""
 
     driver = "bridge"
 
@@ -38,7 +38,7 @@ class Bridge(Kind[BridgeOptions]):
         return {"br_vlan_filtering": 0} if info.get("br_vlan_filtering") and not options.vlan_filtering else {}
 
     def member_attributes(self, options: BridgeOptions, member: str) -> Attributes:
-        """Split horizon."""
+        """The attributes of a member: whether it is isolated (split horizon)."""
         return {"kind": "bridge_slave", "isolated": int(member in options.isolated)}
 
     def words(self, info: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,5 +73,5 @@ class Alias(Kind[AliasOptions]):
     driver = "bridge"
 
     def attributes(self, spec: LinkSpec, options: AliasOptions) -> Attributes:
-        """With one member there is nothing to learn, and there can be no loop."""
+        """Attributes that switch learning, snooping and STP off: with one member they are of no use."""
         return {"br_stp_state": 0, "br_mcast_snooping": 0, "br_ageing_time": 0}

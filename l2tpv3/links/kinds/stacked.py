@@ -24,7 +24,7 @@ _ETHERTYPES: Final = {VlanProtocol.DOT1Q: 0x8100, VlanProtocol.DOT1AD: 0x88A8}
 
 
 class Macvlan(Kind[MacvlanOptions]):
-    """drivers/net/macvlan.c."""
+    """A macvlan: drivers/net/macvlan.c."""
 
     driver = "macvlan"
 
@@ -47,7 +47,7 @@ class Macvlan(Kind[MacvlanOptions]):
 
 
 class Ipvlan(Kind[IpvlanOptions]):
-    """drivers/net/ipvlan/ipvlan_main.c."""
+    """An ipvlan: drivers/net/ipvlan/ipvlan_main.c."""
 
     driver = "ipvlan"
 
@@ -64,7 +64,7 @@ class Ipvlan(Kind[IpvlanOptions]):
 
 
 class Vlan(Kind[VlanOptions]):
-    """net/8021q/vlan_netlink.c."""
+    """A netdev of one VLAN: net/8021q/vlan_netlink.c."""
 
     driver = "vlan"
 

@@ -82,7 +82,7 @@ class Card:
         self.rx_packets += done
 
     def from_nic_tagged(self, _events: int) -> None:
-        """The same for frames of a VLAN: their tag goes back to where it was."""
+        """Do what from_nic does for frames of a VLAN: put the tag back into each, which the kernel has taken out."""
         for _ in range(_BURST):
             try:
                 length, ancillary, _, _ = self._tagged.recvmsg_into(_BUFFERS, _AUXDATA_SPACE)

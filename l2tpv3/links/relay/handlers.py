@@ -1,4 +1,4 @@
-"""What a worker does when it is asked about virtual cards: take one, report them, let one go."""
+"""Carries out a worker's requests about virtual cards: takes one, reports them, lets one go."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Helper(IntEnum):
 
 
 class Skb(IntEnum):
-    """Where in struct __sk_buff a number of 32 bits is."""
+    """Offsets of 32-bit members of struct __sk_buff (linux/bpf.h)."""
 
     LEN = 0
     PKT_TYPE = 4
@@ -90,7 +90,7 @@ class Program:
             self._put(code, target, 0, 0, source)
 
     def move(self, target: Register, source: Register | int) -> None:
-        """target = source."""
+        """Copy a register: target = source."""
         self.alu("=", target, source)
 
     def number(self, target: Register, value: int) -> None:

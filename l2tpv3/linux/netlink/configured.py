@@ -1,4 +1,4 @@
-"""What is configured on netdevs, as rtnetlink tells it, and as requests that configure the same on another netdev.
+"""Reads what is configured on netdevs by rtnetlink, and makes requests of it that configure the same on another netdev.
 
 A thing is kept as the body of the message that told it. Numbers from linux/rtnetlink.h, if_addr.h, neighbour.h and
 pkt_sched.h.
@@ -47,7 +47,7 @@ _USUAL_SCHEDULERS: Final = frozenset({"noqueue", "mq", "pfifo_fast", "fq_codel",
 
 
 class ItemKind(StrEnum):
-    """What can be configured again on another netdev."""
+    """The kinds of settings that can be configured again on another netdev."""
 
     ADDRESS = "address"
     ROUTE = "route"
@@ -232,7 +232,7 @@ def mac_of(thing: ConfiguredItem) -> str:
 
 
 def bound(route: RouteSocket) -> Iterator[tuple[int, int, str]]:
-    """What is bound to netdevs and goes with them: a netdev's index, that of one over it or 0, and what it is."""
+    """Find what goes when a netdev goes: the netdev's index, that of a netdev over it or 0, and a description."""
     for body in _bodies(route.dump(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0))):
         found = attributes(body, _LINK.size, len(body))
         over, lower = _LINK.unpack_from(body)[2], unsigned(body, found.get(_LOWER))

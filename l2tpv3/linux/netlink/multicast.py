@@ -56,11 +56,11 @@ class Listener:
         self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
 
     def fileno(self) -> int:
-        """What to poll."""
+        """The file descriptor that poll(2) says is readable when notifications wait."""
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self._socket.close()
 
     def read(self) -> Iterator[Heard]:

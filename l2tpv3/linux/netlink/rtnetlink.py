@@ -196,11 +196,11 @@ class RouteSocket(NetlinkSocket):
         self.request(kind, body, NLM_F_CREATE | NLM_F_EXCL)
 
     def make_together(self, *requests: tuple[int, bytes]) -> list[OSError | None]:
-        """As `make`, several by one call: kind and body of each. What was refused, in their order."""
+        """Make several things by one call: kind and body of each. Gives the error of each, or None, in their order."""
         return self.together([(kind, NLM_F_CREATE | NLM_F_EXCL, body) for kind, body in requests])
 
     def delete_link(self, ifindex: int) -> None:
-        """Remove a netdev."""
+        """Remove the netdev with that index. Raises OSError."""
         self.request(_DELLINK, _LINK.pack(0, 0, ifindex, 0, 0))
 
     def addresses(self, of: Collection[int] | None = None) -> Iterator[tuple[int, IPv4Interface | IPv6Interface]]:

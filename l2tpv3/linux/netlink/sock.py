@@ -58,7 +58,7 @@ class NetlinkSocket:
         self.close()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self._socket.close()
 
     @contextlib.contextmanager
@@ -84,7 +84,7 @@ class NetlinkSocket:
         return self.together([(kind, 0, body) for body in bodies])
 
     def together(self, requests: Sequence[tuple[int, int, bytes]]) -> list[OSError | None]:
-        """As `requests`, of any kinds: kind, flags and body of each. A kill comes before all of them, or after."""
+        """Send requests of any kind by one call (kind, flags, body). A kill finds none of them done or all."""
         answers = [Answer(next(self._sequence), self._family_header) for _ in requests]
         packed = (
             message(kind, flags | NLM_F_ACK, one.sequence, body)

@@ -12,7 +12,7 @@ class Closable(Protocol):
     """A socket, or what has one."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file or socket."""
 
 
 _T = TypeVar("_T", bound=Closable)
@@ -31,7 +31,7 @@ class SocketCache(Generic[_T]):
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """For the length of the block, what this thread has opened stays open."""
+        """Keep the sockets that this thread opens open until the end of the `with` block."""
         if self._sockets() is not None:
             yield
             return

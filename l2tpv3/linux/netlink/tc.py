@@ -97,7 +97,7 @@ def tcmsg(ifindex: int, side: Side, priority: int = 0, protocol: int = 0, handle
 
 
 def network_order(protocol: int) -> int:
-    """From or to network order, 16 bits."""
+    """Swap the bytes of a 16-bit number from the host's order to the network's, or back."""
     return int.from_bytes(protocol.to_bytes(2, "big"), _ORDER)
 
 

@@ -1,4 +1,4 @@
-"""What is observed of a link: its netdev, and the netdevs that it is over now."""
+"""A link as it is observed: its netdev, and the netdevs that it is over now."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class BondMode(StrEnum):
 
 
 class Hash(StrEnum):
-    """What chooses a flow's member, for `xor` and `802.3ad`."""
+    """The parts of a frame that choose a flow's member in the modes `xor` and `802.3ad`."""
 
     LAYER2 = "layer2"
     LAYER23 = "layer2+3"
@@ -68,7 +68,7 @@ class LacpRate(StrEnum):
 
 
 class MacvlanMode(StrEnum):
-    """What cards on one NIC see of each other (linux/if_link.h MACVLAN_MODE_*)."""
+    """Which frames macvlans on one NIC pass to each other (linux/if_link.h MACVLAN_MODE_*)."""
 
     PRIVATE = "private"
     VEPA = "vepa"
@@ -86,7 +86,7 @@ class IpvlanMode(StrEnum):
 
 
 class IpvlanFlag(StrEnum):
-    """What ipvlans on one NIC see of each other."""
+    """Which frames ipvlans on one NIC pass to each other (linux/if_link.h IPVLAN_F_*)."""
 
     BRIDGE = "bridge"
     PRIVATE = "private"
@@ -458,5 +458,5 @@ def parse_options(type_: LinkType, words: Mapping[str, Any], what: str) -> Optio
 
 
 def replace_options(options: Options, words: Mapping[str, Any], what: str) -> Options:
-    """Those options with some words changed. Raises InvalidValueError."""
+    """Give a copy of the options with some words changed. Raises InvalidValueError."""
     return dataclasses.replace(options, **parse_words(words, own_fields(options.type), what, TYPES))

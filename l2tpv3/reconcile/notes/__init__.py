@@ -33,7 +33,9 @@ _ETHERNET_MTU: Final = 1500
 
 
 class HostFacts(Protocol):
-    """What a note may ask of the host; reconcile.observer.Observer asks the kernel and workers once for all notes."""
+    """Questions that a note may ask of the host. Observer (reconcile/observer.py) asks the kernel and workers once for
+    all notes.
+    """
 
     def faults(self, datapath: str) -> tuple[WorkerError, ...]:
         """Why some of a datapath's workers can't be worked with; such a one may carry what no other one has."""

@@ -1,4 +1,4 @@
-"""By which netdevs a tunnel's packets leave this host, and whether they come back into the tunnel that sent them."""
+"""Finds the netdevs by which a tunnel's packets leave this host, and whether they enter that tunnel again."""
 
 from __future__ import annotations
 

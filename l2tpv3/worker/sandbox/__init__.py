@@ -1,1 +1,1 @@
-"""What a worker gives up before it reads its first packet."""
+"""Takes from a worker what it does not need, before it reads its first packet."""

@@ -32,7 +32,7 @@ LOG_MAX: Final = 64 * 1024
 
 
 def set_process_name(name: str) -> None:
-    """What `ps -o comm` and top show; 15 bytes at most."""
+    """Set the name that `ps -o comm` and top show (prctl PR_SET_NAME); 15 bytes at most."""
     libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
