@@ -86,16 +86,28 @@ def traced(work: Callable[[], Any], on_call: OnCall) -> Ended:
     if not pid:
         _be_traced(work, writer)
     os.close(writer)
+
+    def on_its_call(call: Call) -> Verdict | None:
+        # How it went is said through the pipe: that is no part of the work, and a fault there would hide it.
+        return None if call.name == "write" and call.arguments[0] == writer else on_call(call)
+
     try:
-        _wait(pid)
+        status = _start_and_follow(pid, on_its_call)
+        return Ended(killed=True) if status is None else _outcome(reader, status)
+    finally:
+        os.close(reader)
+
+
+def _start_and_follow(pid: int, on_call: OnCall) -> int | None:
+    """As _follow; whatever is raised, the child has ended then."""
+    try:
+        os.waitpid(pid, 0)  # it has stopped
         _ptrace(_SETOPTIONS, pid, 0, _TRACESYSGOOD | _EXITKILL)
-        return Ended(killed=True) if _follow(pid, on_call) else _outcome(reader)
+        return _follow(pid, on_call)
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
-    finally:
-        os.close(reader)
 
 
 def _be_traced(work: Callable[[], Any], writer: int) -> None:
@@ -108,8 +120,9 @@ def _be_traced(work: Callable[[], Any], writer: int) -> None:
         except BaseException as error:
             said = pickle.dumps((_portable(error), None))
         os.write(writer, said)
-    finally:
         os._exit(0)
+    finally:
+        os._exit(1)
 
 
 def _portable(error: BaseException) -> BaseException:
@@ -121,26 +134,29 @@ def _portable(error: BaseException) -> BaseException:
     return error
 
 
-def _outcome(reader: int) -> Ended:
+def _outcome(reader: int, status: int) -> Ended:
+    """What a child said that has ended by itself. status: its wait status."""
     said = b""
     while piece := os.read(reader, 1 << 16):
         said += piece
     if not said:
-        raise RuntimeError("the traced child died by itself")
+        code = os.waitstatus_to_exitcode(status)
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+        raise RuntimeError(f"the traced child ended {how} and said nothing")
     error, result = pickle.loads(said)
     return Ended(killed=False, error=error, result=result)
 
 
-def _follow(pid: int, on_call: OnCall) -> bool:
-    """Until the child's end; whether it was killed here."""
+def _follow(pid: int, on_call: OnCall) -> int | None:
+    """Until the child's end: its wait status, None when it was killed here."""
     buffer = ctypes.create_string_buffer(_info.size + _entry.size)
     waiting: Fail | Spoil | None = None
     address = deliver = 0
     while True:
         _ptrace(_SYSCALL, pid, 0, deliver)
-        status = _wait(pid)
-        if status is None:
-            return False
+        status = os.waitpid(pid, 0)[1]
+        if not os.WIFSTOPPED(status):
+            return status
         deliver = 0
         if os.WSTOPSIG(status) != signal.SIGTRAP | 0x80:
             deliver = os.WSTOPSIG(status)
@@ -158,7 +174,7 @@ def _follow(pid: int, on_call: OnCall) -> bool:
         if isinstance(verdict, Kill):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            return True
+            return None
         if isinstance(verdict, Fail):
             _ptrace(_POKEUSER, pid, _ORIG_RAX, -1)
         waiting, address = verdict, arguments[1]
@@ -173,12 +189,6 @@ def _spoil(pid: int, how: Spoil, address: int, size: int) -> None:
         memory.seek(address)
         memory.write(spoilt)
     _ptrace(_POKEUSER, pid, _RAX, len(spoilt))
-
-
-def _wait(pid: int) -> int | None:
-    """The status of a stop; None when it ended."""
-    status = os.waitpid(pid, 0)[1]
-    return status if os.WIFSTOPPED(status) else None
 
 
 def _ptrace(request: int, pid: int, address: int, data: int) -> None:
