@@ -9,8 +9,8 @@ from l2tpv3.model.host_records import HostRecords, RecordDelta
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.record import TunnelRecord
 from l2tpv3.model.scope import LeftOut, Scope
+from l2tpv3.plan.plan_input import LinkPlanInput, PlanInput
 from l2tpv3.plan.steps import AnyStep, Step, subject_of
-from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput
 from l2tpv3.store.journal import PendingChange
 
 

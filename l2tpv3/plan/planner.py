@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.plan.links import LinkChange, plan_links
+from l2tpv3.plan.plan_input import PlanInput
 from l2tpv3.plan.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, SetNetdev, Step
-from l2tpv3.plan.tunnels import PlanInput, plan
+from l2tpv3.plan.tunnels import plan
 
 
 def plan_everything(change: PlanInput) -> tuple[AnyStep, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.model.scope import LeftOut
-from l2tpv3.plan.tunnels import PlanInput
+from l2tpv3.plan.plan_input import PlanInput
 
 
 def leave_out(change: PlanInput, sessions: LeftOut, links: Collection[str]) -> PlanInput:

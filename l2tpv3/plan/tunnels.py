@@ -12,15 +12,12 @@ sublayer, in the kernel) and the beliefs differ, the session is made anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 
 from l2tpv3.errors import ExistsError, NotFoundError, WorkerError
 from l2tpv3.model.fields import SESSION
-from l2tpv3.model.links.record import Links
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.observed import Session, Tunnel
 from l2tpv3.model.record import (
-    Records,
     SessionRecord,
     TunnelRecord,
     differing_words,
@@ -30,9 +27,10 @@ from l2tpv3.model.record import (
     shares_port,
     standing_session,
 )
-from l2tpv3.model.scope import Scope
-from l2tpv3.model.spec import Encap, SessionSpec, as_seen, home
+from l2tpv3.model.spec import Encap, as_seen, home
 from l2tpv3.model.status import NetdevState
+from l2tpv3.plan.differences import as_netdev_shows, changed_fields, is_placed, netdev_changes, stands
+from l2tpv3.plan.plan_input import PlanInput
 from l2tpv3.plan.steps import (
     AddSession,
     AddTunnel,
@@ -44,48 +42,7 @@ from l2tpv3.plan.steps import (
     SetTunnel,
     Step,
 )
-from l2tpv3.value_class import value_class
-
-InPlace = Mapping[str, frozenset[str]]
-"""Datapath's name → what it changes without interrupting traffic: attributes of SessionSpec, or words of tunnels."""
-
-
-@value_class(frozen=True, slots=True, kw_only=True)
-class LinkPlanInput:
-    """The part of a plan's input that is about links. scope: the names of the links that the change is about."""
-
-    old: Links = field(default_factory=dict)
-    wanted: Links = field(default_factory=dict)
-    maybe: Links = field(default_factory=dict)
-    scope: frozenset[str] | None = None
-
-
-@value_class(frozen=True, slots=True, kw_only=True)
-class PlanInput:
-    """Everything that a plan looks at.
-
-    old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
-    links: the same of links, which planner.py looks at. to_show: the plan is shown and never taken: it may tell of
-    steps of which nobody knows whether they can be taken; see _TunnelPlan._blocked.
-    """
-
-    old: Records
-    wanted: Records
-    observation: Observation
-    in_place: InPlace
-    tunnels_in_place: InPlace = field(default_factory=dict)
-    maybe: Records = field(default_factory=dict)
-    scope: Scope | None = None
-    links: LinkPlanInput = field(default_factory=LinkPlanInput)
-    to_show: bool = False
-
-    def covers(self, tunnel: str, session: str | None = None) -> bool:
-        """Whether the change is about that tunnel as such, or (with `session`) about that session."""
-        return (
-            self.scope is None
-            or (tunnel, None) in self.scope
-            or (session is not None and (tunnel, session) in self.scope)
-        )
+from l2tpv3.plan.untangle import untangle
 
 
 def plan(change: PlanInput) -> tuple[Step, ...]:
@@ -113,7 +70,7 @@ def plan(change: PlanInput) -> tuple[Step, ...]:
         after += one.removals_after(gone)
     removals = [step for step in middle if isinstance(step, DelSession)]
     rest = [step for step in middle if not isinstance(step, DelSession)]
-    return _untangle([*removals, *before, *sets], rest, after)
+    return untangle([*removals, *before, *sets], rest, after)
 
 
 def _wanted_ifnames(change: PlanInput) -> set[str]:
@@ -332,7 +289,7 @@ class _TunnelPlan:
                 and (seen.tx_cookie, seen.rx_cookie) == (spec.tx_cookie, spec.rx_cookie)
                 and seen.recv_seq == spec.sequencing.recv
                 and seen.sublayer in (None, spec.sublayer)
-                and _stands(spec, session.mtu, netdev)
+                and stands(spec, session.mtu, netdev)
             ):
                 found.append(spec.name)
         return frozenset(found)
@@ -401,7 +358,7 @@ class _TunnelPlan:
         if netdev is None or not mine or self.doomed:
             return
         # It outlived its worker, and what it has of an earlier state and shall not have any more goes.
-        old = as_seen(_believed(spec, mine, netdev), netns=spec.netns)
+        old = as_seen(as_netdev_shows(spec, mine, netdev), netns=spec.netns)
         left = [name for name in ("addresses", "bridge") if getattr(old, name) != getattr(spec, name)]
         if not set(old.addresses) <= set(spec.addresses) or old.bridge not in (None, spec.bridge):
             yield SetNetdev(tunnel=tunnel, old=old, session=session, fields=tuple(left))
@@ -464,7 +421,7 @@ class _TunnelPlan:
     ) -> Iterator[Step]:
         netdev = self.change.observation.netdevs.get((self.name, wanted.spec.name))
         in_place = self.change.in_place.get(tunnel.datapath, frozenset())
-        changed = _changed(wanted, mine, seen)
+        changed = changed_fields(wanted, mine, seen)
         forced = [name for name in changed if name not in in_place and name != "mtu"]
         if forced:
             yield self._replace(tunnel, mine[-1], wanted, f"{_words(forced)} can't change in place")
@@ -482,9 +439,9 @@ class _TunnelPlan:
     ) -> Iterator[Step]:
         """The step that gives the netdev of a session that stays what it lacks."""
         begun = any(one in self._begun for one in mine)
-        if not begun and _is_placed(tunnel, wanted, mine, netdev):
+        if not begun and is_placed(tunnel, wanted, mine, netdev):
             return
-        believed = _believed(wanted.spec, mine, netdev)
+        believed = as_netdev_shows(wanted.spec, mine, netdev)
         homes = {home(tunnel.spec, one.spec) for one in mine} | {tunnel.spec.netns}
         if begun and netdev.netns in homes:  # a move may not have been made
             believed = as_seen(believed, netns=netdev.netns)
@@ -492,7 +449,7 @@ class _TunnelPlan:
             # Somebody moved it. It is not fetched back, since in a guest's namespace it may be none of ours; and a
             # bridge that is called so there is another one.
             believed = as_seen(believed, bridge=wanted.spec.bridge)
-        differing = _netdev_changes(tunnel, believed, standing_session(wanted), netdev)
+        differing = netdev_changes(tunnel, believed, standing_session(wanted), netdev)
         if differing:
             yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing, netdev=netdev)
 
@@ -516,125 +473,6 @@ def _coexist(old: TunnelRecord, fresh: Iterable[TunnelRecord]) -> bool:
         if old.spec.encap is new.spec.encap is Encap.UDP and same_port and not shares_port(old, new):
             return False
     return True
-
-
-def _changed(wanted: SessionRecord, mine: list[SessionRecord], seen: Session) -> list[str]:
-    """SessionSpec fields, the netdev's left out, in which the session that is there may differ from what is wanted."""
-    spec = wanted.spec
-    changed = [
-        name for name in ("peer_session_id", "tx_cookie", "rx_cookie") if getattr(seen, name) != getattr(spec, name)
-    ]
-    if _differs(spec, mine, "sublayer") if seen.sublayer is None else seen.sublayer is not spec.sublayer:
-        changed.append("sublayer")
-    # What a kernel sends follows its peer; what it requires does not.
-    if seen.recv_seq != spec.sequencing.recv or _differs(spec, mine, "sequencing"):
-        changed.append("sequencing")
-    if _differs(spec, mine, "reorder_timeout_ms"):
-        changed.append("reorder_timeout_ms")
-    if any((one.spec.vlan is None) != (spec.vlan is None) for one in mine):
-        changed.append("pseudowire type")
-    changed += [name for name in ("vlan", "egress") if _differs(spec, mine, name)]
-    if any(one.mtu != wanted.mtu for one in mine):
-        changed.append("mtu")
-    return changed
-
-
-def _differs(spec: SessionSpec, mine: list[SessionRecord], field: str) -> bool:
-    """Whether the session that is there may have another value in a field that can't be seen."""
-    value = getattr(spec, field)
-    return any(getattr(one.spec, field) != value for one in mine)
-
-
-def _is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], netdev: NetdevState) -> bool:
-    """Whether the netdev is as wanted, as far as a quick look tells: of thousands, most are."""
-    spec = wanted.spec
-    return (
-        _stands(spec, wanted.mtu, netdev)
-        and all(one.spec.addresses == spec.addresses for one in mine)
-        and home(tunnel.spec, mine[-1].spec) == home(tunnel.spec, spec)
-    )
-
-
-def _stands(spec: SessionSpec, mtu: int, netdev: NetdevState) -> bool:
-    """Whether the netdev has what the session says of it."""
-    return (
-        (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, mtu, spec.up, spec.bridge)
-        and spec.mac in (None, netdev.mac)
-        and all(address in netdev.addresses for address in spec.addresses)
-    )
-
-
-def _believed(spec: SessionSpec, mine: list[SessionRecord], netdev: NetdevState) -> SessionSpec:
-    """The session as its netdev shows it. What nobody on our side asked for (a bridge, addresses) is left out of it."""
-    ours = {address for one in mine for address in one.spec.addresses} | set(spec.addresses)
-    bridges = {one.spec.bridge for one in mine} | {spec.bridge}
-    last = mine[-1].spec
-    bridge = netdev.bridge if spec.bridge is not None or netdev.bridge in bridges else None
-    addresses = tuple(address for address in netdev.addresses if address in ours)
-    if bridge and addresses:  # killed between joining or leaving and the addresses: a spec can't say both
-        bridge, addresses = (None, addresses) if spec.bridge else (bridge, ())
-    return as_seen(
-        last,
-        ifname=netdev.ifname,
-        mtu=netdev.mtu,
-        up=netdev.up,
-        bridge=bridge,
-        addresses=addresses,
-    )
-
-
-def _netdev_changes(
-    tunnel: TunnelRecord, believed: SessionSpec, wanted: SessionSpec, netdev: NetdevState
-) -> tuple[str, ...]:
-    fields = [name for name in ("ifname", "mtu", "up", "bridge") if getattr(believed, name) != getattr(wanted, name)]
-    if wanted.mac is not None and wanted.mac != netdev.mac:
-        fields.append("mac")
-    if set(believed.addresses) != set(wanted.addresses):
-        fields.append("addresses")
-    if home(tunnel.spec, believed) != home(tunnel.spec, wanted):
-        fields.append("netns")
-    return tuple(fields)
-
-
-def _untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple[Step, ...]:
-    """Order what stands in each other's way: a netdev's name, or a session's id, that passes from one to another.
-
-    The session that gives it up is then removed at the beginning and made again in its turn.
-    """
-    claims: dict[tuple[object, ...], int] = {}
-    for index, step in enumerate(middle):
-        for key in _claims(step):
-            claims[key] = index
-    result: list[Step] = []
-    early: list[Step] = []
-    for index, step in enumerate(middle):
-        held = _held(step)
-        if isinstance(step, (ReplaceSession, SetNetdev)) and any(claims.get(key, index) != index for key in held):
-            old_tunnel = step.old_tunnel if isinstance(step, ReplaceSession) else step.tunnel
-            old = step.old if isinstance(step, ReplaceSession) else SessionRecord(spec=step.old, mtu=step.old.mtu or 0)
-            early.append(DelSession(tunnel=old_tunnel, session=old, why="another one takes its name or id"))
-            result.append(AddSession(tunnel=step.tunnel, session=step.session, why=step.why))
-        else:
-            result.append(step)
-    return (*early, *before, *result, *after)
-
-
-def _claims(step: Step) -> Iterator[tuple[object, ...]]:
-    if isinstance(step, (AddSession, ReplaceSession, SetNetdev)):
-        yield from _keys(step.tunnel, step.session.spec)
-
-
-def _held(step: Step) -> Iterator[tuple[object, ...]]:
-    if isinstance(step, ReplaceSession):
-        yield from _keys(step.old_tunnel, step.old.spec)
-    elif isinstance(step, SetNetdev):
-        yield from _keys(step.tunnel, step.old)
-
-
-def _keys(tunnel: TunnelRecord, spec: SessionSpec) -> Iterator[tuple[object, ...]]:
-    yield ("ifname", home(tunnel.spec, spec), spec.ifname)
-    own = None if tunnel.spec.encap is Encap.IP else tunnel.spec.tunnel_id  # over UDP an id is a tunnel's own
-    yield ("id", tunnel.datapath, tunnel.spec.netns, own, spec.session_id)
 
 
 def _words(fields: Iterable[str]) -> str:

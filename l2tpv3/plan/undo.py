@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord
 from l2tpv3.plan.link_steps import LinkStep
+from l2tpv3.plan.plan_input import PlanInput
 from l2tpv3.plan.scope import leave_out
 from l2tpv3.plan.steps import AnyStep, Step, subject_of
-from l2tpv3.plan.tunnels import PlanInput
 from l2tpv3.value_class import value_class
 
 

@@ -32,11 +32,11 @@ from l2tpv3.paths import Paths
 from l2tpv3.plan.describe import describe, describe_each
 from l2tpv3.plan.journal_entry import journal_entry, left_of, links_of, what_is_made
 from l2tpv3.plan.link_steps import LinkStep
+from l2tpv3.plan.plan_input import LinkPlanInput, PlanInput
 from l2tpv3.plan.planner import plan_everything
 from l2tpv3.plan.result import Outcome, of_namespace
 from l2tpv3.plan.scope import leave_out, once_done
 from l2tpv3.plan.steps import AnyStep
-from l2tpv3.plan.tunnels import LinkPlanInput, PlanInput
 from l2tpv3.plan.undo import what_to_undo
 from l2tpv3.reconcile.executor import Executor
 from l2tpv3.reconcile.link_executor import BackendOf, LinkExecutor

@@ -1,0 +1,87 @@
+"""In what a session that is there differs from what is wanted, of itself and of its netdev."""
+
+from __future__ import annotations
+
+from l2tpv3.model.observed import Session
+from l2tpv3.model.record import SessionRecord, TunnelRecord
+from l2tpv3.model.spec import SessionSpec, as_seen, home
+from l2tpv3.model.status import NetdevState
+
+
+def changed_fields(wanted: SessionRecord, mine: list[SessionRecord], seen: Session) -> list[str]:
+    """SessionSpec fields, the netdev's left out, in which the session that is there may differ from what is wanted."""
+    spec = wanted.spec
+    changed = [
+        name for name in ("peer_session_id", "tx_cookie", "rx_cookie") if getattr(seen, name) != getattr(spec, name)
+    ]
+    if _differs(spec, mine, "sublayer") if seen.sublayer is None else seen.sublayer is not spec.sublayer:
+        changed.append("sublayer")
+    # What a kernel sends follows its peer; what it requires does not.
+    if seen.recv_seq != spec.sequencing.recv or _differs(spec, mine, "sequencing"):
+        changed.append("sequencing")
+    if _differs(spec, mine, "reorder_timeout_ms"):
+        changed.append("reorder_timeout_ms")
+    if any((one.spec.vlan is None) != (spec.vlan is None) for one in mine):
+        changed.append("pseudowire type")
+    changed += [name for name in ("vlan", "egress") if _differs(spec, mine, name)]
+    if any(one.mtu != wanted.mtu for one in mine):
+        changed.append("mtu")
+    return changed
+
+
+def _differs(spec: SessionSpec, mine: list[SessionRecord], field: str) -> bool:
+    """Whether the session that is there may have another value in a field that can't be seen."""
+    value = getattr(spec, field)
+    return any(getattr(one.spec, field) != value for one in mine)
+
+
+def is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], netdev: NetdevState) -> bool:
+    """Whether the netdev is as wanted, as far as a quick look tells: of thousands, most are."""
+    spec = wanted.spec
+    return (
+        stands(spec, wanted.mtu, netdev)
+        and all(one.spec.addresses == spec.addresses for one in mine)
+        and home(tunnel.spec, mine[-1].spec) == home(tunnel.spec, spec)
+    )
+
+
+def stands(spec: SessionSpec, mtu: int, netdev: NetdevState) -> bool:
+    """Whether the netdev has what the session says of it."""
+    return (
+        (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, mtu, spec.up, spec.bridge)
+        and spec.mac in (None, netdev.mac)
+        and all(address in netdev.addresses for address in spec.addresses)
+    )
+
+
+def as_netdev_shows(spec: SessionSpec, mine: list[SessionRecord], netdev: NetdevState) -> SessionSpec:
+    """The session as its netdev shows it. What nobody on our side asked for (a bridge, addresses) is left out of it."""
+    ours = {address for one in mine for address in one.spec.addresses} | set(spec.addresses)
+    bridges = {one.spec.bridge for one in mine} | {spec.bridge}
+    last = mine[-1].spec
+    bridge = netdev.bridge if spec.bridge is not None or netdev.bridge in bridges else None
+    addresses = tuple(address for address in netdev.addresses if address in ours)
+    if bridge and addresses:  # killed between joining or leaving and the addresses: a spec can't say both
+        bridge, addresses = (None, addresses) if spec.bridge else (bridge, ())
+    return as_seen(
+        last,
+        ifname=netdev.ifname,
+        mtu=netdev.mtu,
+        up=netdev.up,
+        bridge=bridge,
+        addresses=addresses,
+    )
+
+
+def netdev_changes(
+    tunnel: TunnelRecord, believed: SessionSpec, wanted: SessionSpec, netdev: NetdevState
+) -> tuple[str, ...]:
+    """The SessionSpec fields in which the netdev of a session is not as wanted. believed: see as_netdev_shows."""
+    fields = [name for name in ("ifname", "mtu", "up", "bridge") if getattr(believed, name) != getattr(wanted, name)]
+    if wanted.mac is not None and wanted.mac != netdev.mac:
+        fields.append("mac")
+    if set(believed.addresses) != set(wanted.addresses):
+        fields.append("addresses")
+    if home(tunnel.spec, believed) != home(tunnel.spec, wanted):
+        fields.append("netns")
+    return tuple(fields)
