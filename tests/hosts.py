@@ -21,6 +21,9 @@ from pathlib import Path
 PREFIX = f"lt-{os.getpid()}-"
 """What the names of this run's network namespaces begin with."""
 
+MARK = "L2TPV3_TEST_RUN"
+"""The variable in the environment of what this run starts. Its value is the pid of the process that runs the tests."""
+
 UNDERLAY = "u0"
 """The netdev by which the hosts of a pair see each other."""
 
@@ -170,7 +173,7 @@ class Hosts:
     def _processes(self) -> list[int]:
         if not self._all:
             return []
-        return processes_of([host.runtime_dir for host in self._all], [host.netns for host in self._all])
+        return processes_of([self._folder], [host.netns for host in self._all])
 
 
 def _ip_batch(options: list[str], lines: Iterable[str]) -> None:
@@ -187,9 +190,9 @@ def _ip_batch(options: list[str], lines: Iterable[str]) -> None:
             raise RuntimeError(f"ip refused: {done.stderr}\n{text}")
 
 
-def processes_of(runtime_dirs: Iterable[Path], namespaces: Iterable[str] = ()) -> list[int]:
-    """Workers of these run-time directories (their command line names their socket), and whoever is in a namespace."""
-    marks = [f"{folder}/".encode() for folder in runtime_dirs]
+def processes_of(folders: Iterable[Path], namespaces: Iterable[str] = ()) -> list[int]:
+    """Workers with a socket below these folders (their command line names it), and whoever lives in a namespace."""
+    marks = [f"{folder}/".encode() for folder in folders]
     inodes = set()
     for name in namespaces:
         with contextlib.suppress(FileNotFoundError):
@@ -199,9 +202,21 @@ def processes_of(runtime_dirs: Iterable[Path], namespaces: Iterable[str] = ()) -
         with contextlib.suppress(OSError):
             line = (process / "cmdline").read_bytes()
             worker = b"worker" in line and any(mark in line for mark in marks)
-            if worker or (inodes and (process / "ns" / "net").stat().st_ino in inodes):
+            if worker or (inodes and (process / "ns" / "net").stat().st_ino in inodes and _lives_there(process)):
                 found.append(int(process.name))
     return found
+
+
+def _lives_there(process: Path) -> bool:
+    """Whether a process is in a namespace of ours for good.
+
+    Others only visit it: a search for a netdev goes through all namespaces of the machine, and so do commands of other
+    runs, and processes that run their tests. What we start by `ip netns exec` has a mount namespace of its own.
+    """
+    marks = [word for word in (process / "environ").read_bytes().split(b"\0") if word.startswith(f"{MARK}=".encode())]
+    if marks:
+        return f"{MARK}={os.getpid()}".encode() in marks
+    return (process / "ns" / "mnt").stat().st_ino != Path("/proc/self/ns/mnt").stat().st_ino
 
 
 def _processes() -> Iterator[Path]:

@@ -11,9 +11,8 @@ import os
 import time
 from pathlib import Path
 
-from tests.hosts import PREFIX
+from tests.hosts import MARK, PREFIX
 
-_MARK = "L2TPV3_TEST_RUN"
 _SETTLE_S = 5.0
 
 
@@ -21,8 +20,8 @@ class Leftovers:
     """Looks before the first test, and again after the last."""
 
     def __init__(self) -> None:
-        self._own = f"{_MARK}={os.getpid()}"
-        os.environ[_MARK] = str(os.getpid())
+        self._own = f"{MARK}={os.getpid()}"
+        os.environ[MARK] = str(os.getpid())
         self._netdevs = _netdevs()
 
     def found(self) -> list[str]:

@@ -48,3 +48,20 @@ def test_closing_removes_namespaces_processes_and_files() -> None:
     assert not runs(int(hidden))
     assert not a.folder.exists()
     assert not [host.netns for host in (a, b) if Path("/run/netns", host.netns).exists()]
+
+
+@pytest.mark.parametrize("mark", [None, "L2TPV3_TEST_RUN=1"])
+def test_closing_spares_who_only_visits_a_namespace(mark: str | None) -> None:
+    """As other test processes do, and the commands of other runs: a search for a netdev enters all namespaces."""
+    hosts = Hosts()
+    (host,) = hosts.add("a")
+    own = ["env", "-u", "L2TPV3_TEST_RUN"] if mark is None else ["unshare", "--mount", "env", mark]
+    enter = ["nsenter", f"--net=/run/netns/{host.netns}", "sh", "-c", "echo there; exec sleep 100"]
+    visitor = subprocess.Popen([*own, *enter], stdout=subprocess.PIPE, text=True)
+    try:
+        assert visitor.stdout is not None and visitor.stdout.readline() == "there\n"
+        hosts.close()
+        assert visitor.poll() is None
+    finally:
+        visitor.kill()
+        visitor.communicate()

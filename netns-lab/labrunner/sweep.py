@@ -27,34 +27,59 @@ def sweep(run: Identity) -> None:
     """
     # A killed process goes only when the kernel has closed what it held: pppd's netdevs, one after the other.
     deadline = time.monotonic() + _PATIENCE_S * patience()
-    inodes: set[tuple[int, int]] = set()
-    while True:
-        spaces = _spaces(run)
-        # Kept from round to round: a process that was just starting is still in a namespace that has lost its name.
-        inodes |= {inode for space in spaces if (inode := _inode(Path("/run/netns", space)))}
-        pids = _processes(run, inodes)
-        if not pids and not spaces:
-            break
-        if time.monotonic() > deadline:
-            raise LabError(f"{run.name}: can't remove processes {pids}, network namespaces {spaces}")
-        end(pids)
-        if spaces:
-            lines = "".join(f"netns del {space}\n" for space in spaces)
-            # -force: go on to the next line; another sweep may be doing the same.
-            subprocess.run(["ip", "-force", "-b", "-"], input=lines, text=True, capture_output=True, check=False)
+    with contextlib.ExitStack() as held:
+        inodes: set[tuple[int, int]] = set()
+        while True:
+            spaces = _spaces(run)
+            # Kept from round to round: a process that was just starting is still in a namespace that has lost its name.
+            inodes |= {inode for space in spaces if (inode := _hold(Path("/run/netns", space), held))}
+            pids = _processes(run, inodes)
+            if not pids and not spaces:
+                break
+            if time.monotonic() > deadline:
+                raise LabError(f"{run.name}: can't remove processes {pids}, network namespaces {spaces}")
+            end(pids)
+            if spaces:
+                lines = "".join(f"netns del {space}\n" for space in spaces)
+                # -force: go on to the next line; another sweep may be doing the same.
+                subprocess.run(["ip", "-force", "-b", "-"], input=lines, text=True, capture_output=True, check=False)
     shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def _hold(space: Path, held: contextlib.ExitStack) -> tuple[int, int] | None:
+    """The inode of a network namespace, which is kept until `held` ends: the kernel gives its number to the next
+    namespace that anybody makes as soon as it is gone. None: it is gone already."""
+    try:
+        file = os.open(space, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    held.callback(os.close, file)
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino
 
 
 def _processes(run: Identity, inodes: set[tuple[int, int]]) -> list[int]:
     """The processes of a run: they carry its mark, or live in one of its network namespaces. Never our own line."""
-    mark = f"{MARK}={run.name}".encode()
     spared = _ancestors()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         pid = int(process.name)
-        if pid not in spared and (_inode(process / "ns" / "net") in inodes or mark in _environment(process)):
+        if pid not in spared and _belongs(process, run, inodes):
             found.append(pid)
     return found
+
+
+def _belongs(process: Path, run: Identity, inodes: set[tuple[int, int]]) -> bool:
+    """Whether a process is the run's.
+
+    One that is in a namespace of the run need not be: a search for a netdev visits all namespaces of the machine. What
+    runs there for good was started by `ip netns exec`, which gives it a mount namespace of its own.
+    """
+    marks = [word for word in _environment(process) if word.startswith(f"{MARK}=".encode())]
+    if marks:
+        return f"{MARK}={run.name}".encode() in marks
+    lives_there = _inode(process / "ns" / "mnt") != _inode(Path("/proc/self/ns/mnt"))
+    return lives_there and _inode(process / "ns" / "net") in inodes
 
 
 def end(pids: list[int]) -> None:
