@@ -3,9 +3,10 @@
 A field is added here, and as an attribute of its class (TunnelSpec, SessionSpec, LinkSpec, a link type's options).
 From this table come the options of the command line and their completion (l2tpv3/cli/options.py), the keys of files and
 their JSON schema (l2tpv3/config/schema.py), the words of the record, of `show` and of the API, the forms of the
-dashboard, the manual pages, and what a datapath changes in place. l2tpv3/model/values.py reads and writes the values.
+dashboard, the manual pages, the tables of docs/files.md (docs/tables), and what a datapath changes in place.
+l2tpv3/model/values.py reads and writes the values.
 
-This module holds data only, and imports nothing of the project: every run of `l2tpctl` reads it.
+This module holds data only, and imports nothing but value_class: every run of `l2tpctl` reads it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Field:
     that it made, or nothing but the "record". in_place: the datapaths on which a change interrupts no traffic; of a
     link, EVERY or (). lacked_by: the datapaths that can do no more than the default. info: it is a label of the info
     metric. elsewhere: what other tools, by the names of l2tpv3/formats/names.py, call it, where they take the same
-    value. since: the first version that has it.
+    value.
     """
 
     word: str
@@ -79,7 +80,6 @@ class Field:
     lacked_by: tuple[str, ...] = ()
     info: bool = False
     elsewhere: Mapping[str, str] | None = None
-    since: str = "0.1.0"
 
     @property
     def said_default(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
 import re
 from pathlib import Path
 
@@ -24,3 +26,12 @@ def test_a_missing_file_is_noticed() -> None:
 
 def _is_missing(path: str) -> bool:
     return not (ROOT / path).exists()
+
+
+def test_the_tables_of_keys_are_what_the_fields_say() -> None:
+    loader = importlib.machinery.SourceFileLoader("make_tables", str(ROOT / "docs" / "tables"))
+    spec = importlib.util.spec_from_loader("make_tables", loader)
+    assert spec is not None
+    tables = importlib.util.module_from_spec(spec)
+    loader.exec_module(tables)
+    assert (ROOT / "docs" / "files.md").read_text() == tables.page(), "run docs/tables, then docs/man/make"
