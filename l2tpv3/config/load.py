@@ -14,11 +14,12 @@ from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.reader import EnoughError, Findings, Reader, ReadTunnel
 from l2tpv3.errors import from_errno
 from l2tpv3.model.desired import Desired
+from l2tpv3.model.fields import EVERY
 
 CONFIG_DIR = "/etc/l2tpv3"
 """Where files are when $L2TPV3_CONFIG_DIR does not say."""
 
-DATAPATHS = ("auto", "kernel", "user", "ebpf")
+DATAPATHS = ("auto", *EVERY)
 """What `datapath` may be."""
 
 

@@ -383,11 +383,11 @@ class Manager:
             keys = [self._key(recorded, name) for name in names] if stopped else names
             names = sorted({one for key in keys for one in (key, *beneath(recorded.links, key))})
         restored = Restorer(self._reconciler, tell, stopped=stopped).restore(names, wait_s)
-        heeded = [name for name in self._refresher.refresh(names) if name not in restored]
+        refreshed = [name for name in self._refresher.refresh(names) if name not in restored]
         if tell is not None:
-            for name in heeded:
+            for name in refreshed:
                 tell(RestoreEvent(name, RestoreOutcome.RESTORED))
-        return sorted([*restored, *heeded])
+        return sorted([*restored, *refreshed])
 
     def refresh(self) -> list[str]:
         """Have sessions heed routes, netdevs and IPsec policies as they are now, where they depend on more of them than

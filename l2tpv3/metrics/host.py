@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from l2tpv3.model.fields import LINK, SESSION, TUNNEL, Field
+from l2tpv3.model.fields import LINK, SESSION, TUNNEL, WORKERS, Field
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
@@ -124,7 +124,7 @@ def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
 
 
 def _has_worker(tunnel: TunnelStatus) -> bool:
-    return tunnel.datapath in ("user", "ebpf") or tunnel.worker_pid is not None
+    return tunnel.datapath in WORKERS or tunnel.worker_pid is not None
 
 
 def _tunnel_info(one: TunnelStatus) -> str:

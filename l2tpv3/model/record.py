@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
 
+from l2tpv3.model.fields import WORKERS
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import Encap, IPAddress, SessionSpec, TunnelSpec, with_measures
 from l2tpv3.value_class import value_class
@@ -91,7 +92,7 @@ def ports(spec: TunnelSpec) -> tuple[int, int]:
     return (spec.local_port, spec.remote_port) if spec.encap is Encap.UDP else (0, 0)
 
 
-SHARES_PORTS = frozenset({"user", "ebpf"})
+SHARES_PORTS = frozenset(WORKERS)
 """Datapaths of which several tunnels can have one local port, as long as their remote addresses differ.
 
 Two tunnels share a port only on the same datapath: its workers do not know the ports of another datapath's workers.

@@ -11,6 +11,7 @@ from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
+from l2tpv3.model.fields import WORKERS
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
@@ -27,9 +28,6 @@ from l2tpv3.store.database import Recorded
 
 if TYPE_CHECKING:
     from l2tpv3.model.observation import Observation
-
-_HAVE_QUEUES = ("user", "ebpf")
-"""Datapaths whose netdevs hold frames for a process that may not come to take them in time."""
 
 _TELL_FIRST_NAMES = ("kernel",)
 """Datapaths that report the name under which a netdev was made, not its present one."""
@@ -301,7 +299,8 @@ class Observer:
         if seen is None:
             return status
         counters = seen.counters
-        if netdev is not None and record.datapath in _HAVE_QUEUES:
+        if netdev is not None and record.datapath in WORKERS:
+            # The netdev holds frames for a worker, which may not come to take them in time.
             lost = self._dropped(netdev.netns).get(netdev.ifindex, 0)
             counters = dataclasses.replace(counters, tx_errors=counters.tx_errors + lost)
         return dataclasses.replace(status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=counters)

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from l2tpv3.linux.filelock import held
+from l2tpv3.model.fields import WORKERS
 from l2tpv3.model.link_key import link_key
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.record import TunnelRecord
 from l2tpv3.model.status import Condition, TunnelStatus
 from l2tpv3.reconcile.observer import Observer
 from l2tpv3.store.database import Recorded
-
-_HAVE_WORKERS = ("user", "ebpf")  # datapaths whose netdevs outlive what carries them
 
 Workers = dict[str, int | None]
 """A worker's pid by the name of what it carries; None where nobody carries that, and somebody should."""
@@ -30,7 +29,7 @@ def tunnel_workers(recorded: Recorded, look: Observer, runtime: Path, known: Col
     for record in recorded.tunnels.values():
         if record.waits and record.stopped is None and not unconfirmed:
             found[record.spec.name] = None
-        if record.datapath not in _HAVE_WORKERS:
+        if record.datapath not in WORKERS:
             continue  # the kernel's need no looking after, and ten thousand of them take seconds to look at
         status = look.tunnel(record)
         if status.worker_pid is not None:
@@ -83,7 +82,7 @@ def without_netdevs(recorded: Recorded, look: Observer) -> set[str]:
     return {
         name
         for name, record in recorded.tunnels.items()
-        if record.datapath in _HAVE_WORKERS and record.stopped is None and _lacks_netdev(record, look)
+        if record.datapath in WORKERS and record.stopped is None and _lacks_netdev(record, look)
     }
 
 

@@ -11,7 +11,7 @@ from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.tunnel import manager_of
 from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.formats.names import PEER_FORMATS
-from l2tpv3.model.fields import TUNNEL, by_word
+from l2tpv3.model.fields import EVERY, TUNNEL, by_word
 from l2tpv3.printable import printable, printable_lines
 
 EXAMPLES = {
@@ -73,10 +73,10 @@ def ip_l2tp(
         str | None,
         Option(
             "--datapath",
-            metavar="auto|kernel|user|ebpf",
+            metavar="|".join(("auto", *EVERY)),
             envvar="L2TPV3_DATAPATH",
             help="Who carries tunnels that are added. [default: auto]",
-            complete=completion.choice("auto", "kernel", "user", "ebpf"),
+            complete=completion.choice("auto", *EVERY),
         ),
     ] = None,
     netns: Annotated[str | None, options.declared(_NETNS)] = None,
