@@ -50,6 +50,12 @@ _NOT_WITHOUT = {
             {"properties": {"sequencing": {"enum": ["none"]}}},
         ]
     },
+    "fragment": {
+        "anyOf": [
+            {"not": {"properties": {"fragment": {"enum": ["on", True]}}, "required": ["fragment"]}},
+            {"properties": {"sublayer": {"enum": ["default"]}, "sequencing": {"enum": ["none", "both"]}}},
+        ]
+    },
     "bridge": {
         "anyOf": [
             {"not": {"required": ["bridge"]}},

@@ -129,6 +129,7 @@ def session_to_json(tunnel: str, status: SessionStatus, *, secrets: bool = False
         "reorder_timeout_ms": spec.reorder_timeout_ms,
         "vlan": spec.vlan,
         "egress": spec.egress.value if spec.vlan is not None else None,
+        "fragment": spec.fragment,
         "mtu": status.mtu,
         "notes": list(status.notes),
         "netdev": netdev_to_json(status.netdev) if status.netdev else None,
@@ -220,4 +221,5 @@ def _foreign_session(document: Mapping[str, Any]) -> SessionSpec:
         reorder_timeout_ms=document["reorder_timeout_ms"],
         vlan=document.get("vlan"),
         egress=Egress(document.get("egress") or "remove"),
+        fragment=document.get("fragment", False),
     )

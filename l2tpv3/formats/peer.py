@@ -34,12 +34,25 @@ def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl", name: str | None = 
         raise InvalidValueError("--as", f"{dialect!r} is unknown", f"give one of {', '.join(PEER_FORMATS)}")
     if name is not None:
         parse_name(name, "--name")
+    if dialect != "l2tpctl":
+        _refuse_fragments(tunnel)
     notes = _notes(tunnel, dialect)
     if dialect in ("l2tpctl", "iproute2"):
         lines = _as_l2tpctl(tunnel, name or tunnel.spec.name) if dialect == "l2tpctl" else _as_iproute2(tunnel)
         return Told(tuple(map(shlex.join, lines)), tuple(notes))
     told: Told = import_module(f"l2tpv3.formats.{_MODULES[dialect]}").tell(far_end(tunnel, name))
     return Told(told.lines, (*notes, *told.notes))
+
+
+def _refuse_fragments(tunnel: TunnelStatus) -> None:
+    """No other tool puts the parts of a frame together: each would come out as a frame of its own."""
+    for session in tunnel.sessions:
+        if session.spec.fragment:
+            raise InvalidValueError(
+                f"tunnel {tunnel.name}: session {session.name}",
+                "its long frames go in parts (--fragment on), which only l2tpctl puts together",
+                f"use --as l2tpctl, or `l2tpctl session set {tunnel.name} {session.name} --fragment off` first",
+            )
 
 
 def _notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
@@ -115,6 +128,8 @@ def _l2tpctl_session(tunnel: str, session: SessionStatus) -> list[str]:
         line += ["--reorder-timeout-ms", str(spec.reorder_timeout_ms)]
     if spec.vlan is not None:
         line += ["--vlan", str(spec.vlan), "--egress", spec.egress.value]
+    if spec.fragment:
+        line += ["--fragment", "on"]
     if spec.mtu is not None:
         line += ["--mtu", str(spec.mtu)]
     return line + _shared(SESSION, spec)

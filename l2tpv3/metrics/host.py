@@ -32,6 +32,11 @@ SESSION_COUNTERS: Final = {
     "rx_oos_packets": "Packets that came out of order.",
     "rx_cookie_discards": "Packets with a wrong cookie: someone guesses, or both ends disagree.",
     "rx_invalid": "Packets that were not of this session's shape.",
+    "tx_fragments": "Packets sent with a part of a frame.",
+    "rx_fragments": "Packets received with a part of a frame.",
+    "rx_reassembled": "Frames put together from several packets.",
+    "rx_incomplete": "Frames lost because a part of them was missing.",
+    "rx_too_long": "Frames dropped because their parts made them longer than the MTU allows.",
 }
 TUNNEL_COUNTERS: Final = {
     "rx_unknown_session": "Packets for a session that is not there.",

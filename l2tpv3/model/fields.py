@@ -482,6 +482,21 @@ SESSION = (
         in_place=WORKERS,
     ),
     Field(
+        word="fragment",
+        attribute="fragment",
+        type="on-off",
+        choices=("on", "off"),
+        default="off",
+        label="Fragments",
+        metavar="on|off",
+        help="Send frames that do not fit in one packet in several (RFC 4623); both ends need it.",
+        details="IP fragments are then not needed for any MTU. It takes the user datapath at both ends, and the"
+        " sublayer; packets are numbered both ways.",
+        rare=True,
+        in_place=("user",),
+        lacked_by=("kernel", "ebpf"),
+    ),
+    Field(
         word="mtu",
         attribute="mtu",
         type="mtu",

@@ -24,6 +24,19 @@ def overhead(encap: Encap, version: int, cookie_length: int, sublayer: Sublayer,
     return _IP_HEADER[version] + udp + _L2TP_HEADER[encap] + cookie_length + _SUBLAYER[sublayer] + frame
 
 
+def ip_fragments(packet: int, route_mtu: int, version: int) -> int:
+    """How many IP fragments an IP packet of `packet` bytes becomes over a route of `route_mtu` bytes; 1 where it fits.
+
+    version: 4 or 6. All but the last have a multiple of 8 bytes (RFC 791 s. 3.2); in IPv6 each has a header of 8 bytes
+    for it (RFC 8200 s. 4.5).
+    """
+    if packet <= route_mtu:
+        return 1
+    header = _IP_HEADER[version]
+    each = (route_mtu - header - (8 if version == 6 else 0)) // 8 * 8
+    return -(-(packet - header) // max(each, 8))
+
+
 def session_mtu(
     route_mtu: int, encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False
 ) -> int:

@@ -17,6 +17,10 @@ class Counters:
     rx_seq_discards: dropped for their sequence number, or for having none. rx_oos_packets: arrived out of order.
     rx_cookie_discards: wrong cookie. rx_invalid: not a data packet of this session's shape.
     tx_errors: frames that could not be sent; those that a netdev's queue dropped are added where statuses are made.
+
+    With fragments, packets are counted, not frames. tx_fragments, rx_fragments: packets with a part of a frame.
+    rx_reassembled: frames put together. rx_incomplete: frames of which a part was missing. rx_too_long: frames that
+    became longer than the MTU allows. The parts of frames that were dropped are among rx_errors.
     """
 
     tx_packets: int = 0
@@ -29,6 +33,11 @@ class Counters:
     rx_oos_packets: int = 0
     rx_cookie_discards: int = 0
     rx_invalid: int = 0
+    tx_fragments: int = 0
+    rx_fragments: int = 0
+    rx_reassembled: int = 0
+    rx_incomplete: int = 0
+    rx_too_long: int = 0
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -51,7 +60,7 @@ class Session:
     ifname: its netdev's present name as far as the datapath knows (the kernel's dumps keep the first name).
     attached: its netdev's present name for sure, as whoever has it open tells; "" when it is gone; None where nobody
     can tell. sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a
-    datapath that can't tell says None and the default.
+    datapath that can't tell says None and the default. fragment: whether it cuts frames and puts them together.
     """
 
     session_id: int
@@ -66,6 +75,7 @@ class Session:
     sublayer: Sublayer | None = None
     vlan: int | None = None
     egress: Egress = Egress.REMOVE
+    fragment: bool = False
     counters: Counters = Counters()
 
 

@@ -139,6 +139,7 @@ class SessionSpec:
     ethernet frame, None is computed from the route. netns: where the netdev goes, None is the tunnel's.
     vlan: this end's VLAN, where it is an ethernet VLAN pseudowire (type 0x0004): every packet then carries a tag, which
     `egress` removes from what comes in, or gives this end's number. None: an ethernet pseudowire, type 0x0005.
+    fragment: frames that do not fit in one packet go in several (RFC 4623).
     """
 
     name: str
@@ -152,6 +153,7 @@ class SessionSpec:
     reorder_timeout_ms: int = 0
     vlan: int | None = None
     egress: Egress = Egress.REMOVE
+    fragment: bool = False
     mtu: int | None = None
     mac: str | None = None
     netns: str | None = None
@@ -169,6 +171,8 @@ class SessionSpec:
                 here, f"--sequencing {self.sequencing} needs the sublayer that --sublayer none leaves out",
                 "use --sublayer default, or --sequencing none", field="sequencing",
             )  # fmt: skip
+        if self.fragment:
+            self._check_fragment(here)
         if self.vlan is None and self.egress is not Egress.REMOVE:
             raise InvalidValueError(
                 here, f"--egress {self.egress} has no tag to act on without a VLAN",
@@ -179,6 +183,23 @@ class SessionSpec:
                 here, "a member of a bridge takes no addresses",
                 "give --address to the bridge, or leave --bridge out", field="address",
             )  # fmt: skip
+
+    def _check_fragment(self, here: str) -> None:
+        if self.sublayer is Sublayer.NONE:
+            raise InvalidValueError(
+                here, "--fragment on needs the sublayer that --sublayer none leaves out",
+                "use --sublayer default, or --fragment off", field="fragment",
+            )  # fmt: skip
+        if self.sequencing in (Sequencing.SEND, Sequencing.RECV):
+            raise InvalidValueError(
+                here, f"--fragment on numbers packets both ways, not only as --sequencing {self.sequencing} says",
+                "use --sequencing both, or --fragment off", field="fragment",
+            )  # fmt: skip
+
+    @property
+    def numbering(self) -> Sequencing:
+        """Which packets are numbered: with fragments all are, which are put together by their numbers."""
+        return Sequencing.BOTH if self.fragment else self.sequencing
 
     def to_words(self, *, secrets: bool = True) -> dict[str, Any]:
         """JSON-ready, by the command line's words, cookies in clear; from_words takes it back.
@@ -214,6 +235,7 @@ _READ_QUICKLY: Mapping[str, Callable[[Any], Any]] = {
     "Sequencing": {one.value: one for one in Sequencing}.__getitem__,
     "Egress": {one.value: one for one in Egress}.__getitem__,
     "mtu": lambda value: None if value == "auto" else value,
+    "on-off": lambda value: value == "on",
     "interfaces": lambda value: tuple(map(ip_interface, value)),
 }
 """How from_record reads what format_words wrote of a type; None, where a type is not among these: as it is."""
@@ -259,6 +281,21 @@ def with_measures(spec: SessionSpec, mtu: int, mac: str | None) -> SessionSpec:
 
 
 _SESSION_FIELDS = tuple(field.name for field in dataclasses.fields(SessionSpec))
+
+
+_LACKED = [
+    (field, getattr(SessionSpec(name="blank", ifname="blank"), field.attribute)) for field in SESSION if field.lacked_by
+]
+"""What not every datapath can do, and the value that asks for nothing of it."""
+
+
+def lacks(spec: SessionSpec, datapath: str) -> list[str]:
+    """The words of what a session asks for, and a datapath can't do."""
+    return [
+        field.word
+        for field, default in _LACKED
+        if datapath in field.lacked_by and getattr(spec, field.attribute) != default
+    ]
 
 
 def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:

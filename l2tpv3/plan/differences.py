@@ -17,8 +17,10 @@ def changed_fields(wanted: SessionRecord, mine: list[SessionRecord], seen: Sessi
     if _differs(spec, mine, "sublayer") if seen.sublayer is None else seen.sublayer is not spec.sublayer:
         changed.append("sublayer")
     # What a kernel sends follows its peer; what it requires does not.
-    if seen.recv_seq != spec.sequencing.recv or _differs(spec, mine, "sequencing"):
+    if seen.recv_seq != spec.numbering.recv or _differs(spec, mine, "sequencing"):
         changed.append("sequencing")
+    if seen.fragment != spec.fragment:
+        changed.append("fragment")
     if _differs(spec, mine, "reorder_timeout_ms"):
         changed.append("reorder_timeout_ms")
     if any((one.spec.vlan is None) != (spec.vlan is None) for one in mine):

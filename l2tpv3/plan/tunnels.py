@@ -287,7 +287,8 @@ class _TunnelPlan:
             if (
                 seen.peer_session_id == spec.peer_session_id
                 and (seen.tx_cookie, seen.rx_cookie) == (spec.tx_cookie, spec.rx_cookie)
-                and seen.recv_seq == spec.sequencing.recv
+                and seen.recv_seq == spec.numbering.recv
+                and seen.fragment == spec.fragment
                 and seen.sublayer in (None, spec.sublayer)
                 and stands(spec, session.mtu, netdev)
             ):

@@ -373,6 +373,7 @@ class Observer:
             reorder_timeout_ms=seen.reorder_timeout_ms,
             vlan=seen.vlan,
             egress=seen.egress,
+            fragment=seen.fragment,
         )
         return SessionStatus(
             name=spec.name,

@@ -15,7 +15,7 @@ from l2tpv3.model.record import (
     shares_port,
     shares_socket,
 )
-from l2tpv3.model.spec import Egress, Encap, home
+from l2tpv3.model.spec import Egress, Encap, home, lacks
 from l2tpv3.resolve.conflict_keys import Identities, Key, ends_key, netdev_key, session_id_keys, tunnel_id_key
 from l2tpv3.resolve.free_ids import FreeNumbers
 
@@ -126,6 +126,7 @@ def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None
         mine = sessions.named.get((tunnel, name))
         if mine is None:
             continue
+        _check_datapath(record, mine)
         _check_place(record, mine)
         for other, there in sessions.of_the_same_id(record, mine):
             problem = f"{there.spec.session_id} is the id of session {other.spec.name}/{there.spec.name}"
@@ -168,6 +169,15 @@ class _Sessions:
     def of_the_same_ifname(self, record: TunnelRecord, session: SessionRecord) -> Iterator[_Owned]:
         """Others whose netdevs have the same name in the same namespace."""
         return (one for one in self._takers[self._netdev_key(record, session)] if one[1] is not session)
+
+
+def _check_datapath(record: TunnelRecord, session: SessionRecord) -> None:
+    """Check that the tunnel's datapath can do all that the session asks for. Raises UnavailableError."""
+    spec, tunnel = session.spec, record.spec
+    if lacked := lacks(spec, record.datapath):
+        problem = f"the {record.datapath} datapath can't do --{', --'.join(lacked)}"
+        remedy = f"give the tunnel another one first: `l2tpctl tunnel set {tunnel.name} --datapath user`"
+        raise UnavailableError(f"session {tunnel.name}/{spec.name}", problem, remedy)
 
 
 def _check_place(record: TunnelRecord, session: SessionRecord) -> None:

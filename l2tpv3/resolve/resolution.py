@@ -51,7 +51,7 @@ def resolve(change: Change, resolver: Resolver) -> Resolution:
         case EditTunnel():
             return Resolution(records=_tunnel(change, resolver), scope=frozenset({(change.name, None)}))
         case EditSession():
-            return Resolution(records=_session(change, resolver), scope=frozenset({(change.tunnel, change.name)}))
+            return _session_alone(_session(change, resolver), change, resolver)
         case EditLink():
             return Resolution(records=_link(change, resolver), scope=frozenset(), links=frozenset({change.name}))
         case ApplyAll():
@@ -100,6 +100,14 @@ def _session(change: EditSession, resolver: Resolver) -> HostRecords:
     if change.verb is Verb.SET and old is not None:
         words = _merged(old.spec.to_words(), words)
     return resolver.session(tunnel, name, words)
+
+
+def _session_alone(records: HostRecords, change: EditSession, resolver: Resolver) -> Resolution:
+    """The change of one session; the whole tunnel's where that gets a datapath which can do what the session asks."""
+    before, after = resolver.before.tunnels.get(change.tunnel), records.tunnels.get(change.tunnel)
+    moves = before is not None and after is not None and before.datapath != after.datapath
+    name = None if moves else change.name
+    return Resolution(records=records, scope=frozenset({(change.tunnel, name)}))
 
 
 def _link(change: EditLink, resolver: Resolver) -> HostRecords:

@@ -21,7 +21,7 @@ from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, resolved
-from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, session_attributes
+from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, lacks, session_attributes
 from l2tpv3.model.status import NetdevState, TunnelStatus
 from l2tpv3.netdev.base import Locator, NetdevConfigurator
 from l2tpv3.paths import Paths
@@ -296,7 +296,8 @@ class TunnelResolver:
         require_netns(spec.netns)  # one that is made on demand has no route
         route = self._route_of(spec, old)
         kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None
-        datapath, reason = allocate.choose_datapath(spec, self._datapaths, kept)
+        sessions = old.sessions if old is not None else ()
+        datapath, reason = allocate.choose_datapath(spec, self._able(spec, sessions), kept)
         if old is not None and datapath.name == kept:
             reason = old.reason
         return TunnelRecord(
@@ -373,7 +374,31 @@ class TunnelResolver:
             self._note(record, old.spec if old else None, spec)
             changed = True
         if changed:
-            self._records[tunnel] = record.with_sessions(tuple(there.values()))
+            self._records[tunnel] = self._suited(record.with_sessions(tuple(there.values())))
+
+    def _able(self, spec: TunnelSpec, sessions: Iterable[SessionRecord]) -> Mapping[str, Datapath]:
+        """The datapaths that can do all that the sessions ask for, where the choice is ours; else all."""
+        if spec.datapath != "auto":
+            return self._datapaths
+        return {
+            name: one
+            for name, one in self._datapaths.items()
+            if not any(lacks(session.spec, name) for session in sessions)
+        }
+
+    def _suited(self, record: TunnelRecord) -> TunnelRecord:
+        """The tunnel on another datapath, where that was chosen by us, and a session asks for what it can't do.
+
+        Not where that would interrupt other sessions: whoever wants that says so. conflicts.py then refuses it.
+        """
+        asking = {one.spec.name for one in record.sessions if lacks(one.spec, record.datapath)}
+        before = self._before.get(record.spec.name)
+        others = {one.spec.name for one in before.sessions} - asking if before is not None else None
+        able = self._able(record.spec, record.sessions)
+        if not asking or others or record.datapath in able or not able:
+            return record
+        datapath, reason = allocate.choose_datapath(record.spec, able)
+        return dataclasses.replace(record, datapath=datapath.name, reason=reason)
 
     def _require_place(self, record: TunnelRecord, old: SessionRecord | None, spec: SessionSpec, *, many: bool) -> None:
         """Check that a new or moved session can be in its place.

@@ -48,12 +48,13 @@ class MemoryDatapath:
                 ifname=session.ifname,
                 tx_cookie=session.tx_cookie,
                 rx_cookie=session.rx_cookie,
-                send_seq=session.sequencing.send,
-                recv_seq=session.sequencing.recv,
+                send_seq=session.numbering.send,
+                recv_seq=session.numbering.recv,
                 reorder_timeout_ms=session.reorder_timeout_ms,
                 sublayer=session.sublayer,
                 vlan=session.vlan,
                 egress=session.egress,
+                fragment=session.fragment,
                 counters=self._counters.get((key, session.session_id), Counters()),
             )
             for session in self._sessions[key].values()

@@ -42,6 +42,15 @@ T_BIT: Final = 0x8000
 VERSION_MASK: Final = 0x000F
 S_BIT: Final = 0x40000000
 """In the default sublayer: the sequence number is valid (RFC 3931 s. 4.6)."""
+B_BIT: Final = 0x20000000
+E_BIT: Final = 0x10000000
+"""In the default sublayer: whether the packet has a whole frame, or which part of one (RFC 4623 s. 4.1 and 5.5)."""
+WHOLE: Final = 0
+FIRST: Final = E_BIT
+LAST: Final = B_BIT
+INTERMEDIATE: Final = B_BIT | E_BIT
+"""The values of these two bits. The RFC has each bit the other way round than its name: B is 0 where a frame begins,
+E where it ends, so that a packet of a sender that knows neither has a whole frame."""
 SEQUENCE_MASK: Final = 0x00FFFFFF
 SEQUENCE_SPACE: Final = 1 << 24
 MAX_SESSION_ID: Final = 0xFFFFFFFF
@@ -248,17 +257,18 @@ class ReceiveHeader:
     """The header that one session expects in front of a frame, computed once. `check` is for the receive path.
 
     `header_length`, `sublayer_offset` (-1 without a sublayer), `minimum` (the shortest payload taken) are plain ints.
-    Raises EncodeError from the constructor when the cookie's length is not the framing's.
+    shortest: bytes behind the header that are worth taking; of a part of a frame, one is. Raises EncodeError from the
+    constructor when the cookie's length is not the framing's.
     """
 
     __slots__ = ("_cookie", "_cookie_slice", "framing", "header_length", "minimum", "sublayer_offset")
 
-    def __init__(self, framing: Framing, rx_cookie: bytes = b"") -> None:
+    def __init__(self, framing: Framing, rx_cookie: bytes = b"", *, shortest: int = MIN_FRAME_BYTES) -> None:
         if len(rx_cookie) != framing.cookie_length:
             raise EncodeError(f"cookie of {len(rx_cookie)} bytes where the framing has {framing.cookie_length}")
         self.framing = framing
         self.header_length = framing.header_length
-        self.minimum = framing.header_length + MIN_FRAME_BYTES
+        self.minimum = framing.header_length + shortest
         self.sublayer_offset = framing.sublayer_offset if framing.sublayer == "default" else -1
         self._cookie = rx_cookie
         self._cookie_slice = slice(framing.cookie_offset, framing.sublayer_offset)

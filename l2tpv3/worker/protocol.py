@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from l2tpv3.wire.vlan import VLAN_MAX
 
-PROTOCOL: Final = 4
+PROTOCOL: Final = 5
 """The version of all this. 1 was before there was a handshake."""
 
 HELLO: Final = "hello"
@@ -183,10 +183,12 @@ _SESSION: Final[dict[str, Check]] = {
     "mtu": _BITS_32,
     "vlan": number(VLAN_MAX),
     "rewrite": flag,
+    "fragment": flag,
 }
 _SESSION_COUNTERS: Final = (
     "tx_packets", "tx_bytes", "tx_errors", "rx_packets", "rx_bytes", "rx_errors", "rx_seq_discards", "rx_oos_packets",
-    "rx_cookie_discards", "rx_invalid",
+    "rx_cookie_discards", "rx_invalid", "tx_fragments", "rx_fragments", "rx_reassembled", "rx_incomplete",
+    "rx_too_long",
 )  # fmt: skip
 _TUNNEL_COUNTERS: Final = ("rx_unknown_session", "rx_control", "rx_invalid")
 _CARD_COUNTERS: Final = ("rx_packets", "rx_errors", "rx_dropped", "tx_packets", "tx_errors")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from ipaddress import IPv4Interface, ip_address
+from pathlib import Path
 
 import pytest
 
 from l2tpv3.errors import InvalidValueError, NoAddressError
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.mtu import session_mtu
+from l2tpv3.model.mtu import ip_fragments, session_mtu
 from l2tpv3.model.spec import Encap, Sublayer, TunnelSpec
 from l2tpv3.resolve.route import find_route
 from tests.datapath.user.ends import wait_until
@@ -100,3 +102,20 @@ def test_a_tunnel_is_made_from_an_address_that_has_come_just_now(hosts: Hosts) -
     a.ip("addr", "add", "fd99::77/64", "dev", UNDERLAY)
     added = a.ctl("tunnel", "add", "t", "--remote", b.v6, "--local", "fd99::77", "--datapath", "user")
     assert added.returncode == 0
+
+
+def test_the_table_of_the_documentation() -> None:
+    """docs/mtu.md has every combination."""
+    page = (Path(__file__).parents[2] / "docs" / "mtu.md").read_text()
+    for (encap, name), version, sublayer in itertools.product(((Encap.UDP, "UDP"), (Encap.IP, "IP")), (4, 6), Sublayer):
+        cells = [str(session_mtu(1500, encap, version, cookie, sublayer)) for cookie in (8, 4, 0)]
+        assert f"| {name} over IPv{version} | `{sublayer}` | {' | '.join(cells)} |" in page
+
+
+@pytest.mark.parametrize(
+    ("packet", "route", "version", "count"),
+    [(1500, 1500, 4, 1), (1501, 1500, 4, 2), (1562, 1500, 4, 2), (2980, 1500, 4, 2), (2981, 1500, 4, 3),
+     (1582, 1500, 6, 2), (9062, 1500, 4, 7), (1582, 576, 4, 3)],
+)  # fmt: skip
+def test_ip_fragments_of_a_packet(packet: int, route: int, version: int, count: int) -> None:
+    assert ip_fragments(packet, route, version) == count

@@ -150,7 +150,7 @@ def test_what_was_chosen_from_the_surroundings_is_compared_by_all_alike(
     here = Here(a)
     here.add_tunnel("t", {"remote": b.v4, "datapath": datapath, **({"local": a.v4} if given else {})})
     here.add_session("t", "auto", {})
-    here.add_session("t", "own", {"mtu": 1400})
+    here.add_session("t", "own", {"mtu": 1200})
     wanted, mtu = here.stated(), here.session("t", "auto").mtu
     a.ip("link", "set", UNDERLAY, "mtu", "1300")
     assert [bool(one.notes) for one in here.tunnel("t").sessions] == [True, False]
@@ -217,3 +217,19 @@ def session_notes_of(host: Host) -> list[str]:
     """What `session show` tells of the session t/s, in JSON."""
     notes: list[str] = json.loads(host.ctl("session", "show", "t", "s", "--json").stdout)["sessions"][0]["notes"]
     return notes
+
+
+@pytest.mark.root
+def test_what_frames_of_full_size_cost_is_told_with_what_avoids_it(underlay: tuple[Host, Host]) -> None:
+    a, b = underlay
+    here = Here(a)
+    here.add_tunnel("t", {"remote": b.v4, "datapath": "user"})
+    here.add_session("t", "s", {"mtu": 1500})
+    (note,) = here.session("t", "s").notes
+    assert "go in 2 IP fragments" in note
+    assert "one packet has room for 1438" in note
+    remedies = [part.split() for part in note.split("`")[1::2]]
+    assert [words[-2:] for words in remedies] == [["--mtu", "auto"], ["--fragment", "on"]]
+    for words in reversed(remedies):
+        a.ctl(*words[1:])
+        assert here.session("t", "s").notes == ()

@@ -9,6 +9,8 @@ export const TROUBLE = {
   rx_oos_packets: ['out of order', 'Packets overtake each other on the way. A reorder timeout puts them in order again.'],
   rx_errors: ['receive errors', 'Frames that could not be delivered: too short, over the MTU, or expired while waiting for earlier ones.'],
   tx_errors: ['send errors', 'Frames that could not be sent: no route, or larger than the path lets through.'],
+  rx_incomplete: ['incomplete frames', 'A packet with a part of the frame was lost on the way.'],
+  rx_too_long: ['too long frames', 'Their parts made them longer than the MTU allows. Compare MTUs at both ends.'],
   rx_invalid: ['malformed', 'Not data packets of this session’s shape. Compare cookie lengths and sublayers at both ends.'],
 };
 export const TROUBLES = Object.keys(TROUBLE);

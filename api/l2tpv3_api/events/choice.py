@@ -13,6 +13,7 @@ from l2tpv3.model.status import SessionStatus
 CHOSEN_MAX: Final = 500
 _SESSION_ERRORS: Final = (
     "tx_errors", "rx_errors", "rx_seq_discards", "rx_oos_packets", "rx_cookie_discards", "rx_invalid",
+    "rx_incomplete", "rx_too_long",
 )  # fmt: skip
 _LINK_ERRORS: Final = ("rx_errors", "rx_dropped", "tx_errors", "tx_dropped")
 

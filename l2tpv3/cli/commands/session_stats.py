@@ -83,17 +83,19 @@ def counters_table(sessions: Seen, columns: int | None = None) -> str:
 
     columns: of the terminal. Where it is too narrow, errors and drops that no session has are named below instead.
     """
-    from l2tpv3.cli.output.tunnels import COUNTERS
+    from l2tpv3.cli.output.tunnels import COUNTERS, FRAGMENT_COUNTERS
 
-    whole = _counters_table(table, sessions, COUNTERS)
+    fragment = any(session.spec.fragment for _, session in sessions)
+    counters = (*COUNTERS, *FRAGMENT_COUNTERS) if fragment else COUNTERS
+    whole = _counters_table(table, sessions, counters)
     if columns is None or len(whole.partition("\n")[0]) <= columns:
         return whole
     said = [
         (head, field)
-        for head, field in COUNTERS
+        for head, field in counters
         if field in _TRAFFIC or any(getattr(session.counters, field) for _, session in sessions)
     ]
-    none = ", ".join(head.lower() for head, field in COUNTERS if (head, field) not in said)
+    none = ", ".join(head.lower() for head, field in counters if (head, field) not in said)
     fitted = partial(fitted_table, spare=("IFNAME",))
     return _counters_table(fitted, sessions, said) + (fitted_line(f"none of: {none}") if none else "")
 

@@ -45,6 +45,14 @@ COUNTERS = (
     ("INVALID", "rx_invalid"),
 )
 """Heads of a session's counters, and their fields in Counters."""
+FRAGMENT_COUNTERS = (
+    ("TX-FRAGMENTS", "tx_fragments"),
+    ("RX-FRAGMENTS", "rx_fragments"),
+    ("REASSEMBLED", "rx_reassembled"),
+    ("INCOMPLETE", "rx_incomplete"),
+    ("TOO-LONG", "rx_too_long"),
+)
+"""Those of sessions with fragments, which others do not need to see."""
 
 
 def endpoint(address: IPAddress | None, port: int, encap: str) -> str:
@@ -258,6 +266,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
     """One session as keys and values, with its netdev and counters."""
     spec = status.spec
     wanted = "" if spec.mtu is None else " (as asked for)"
+    counters = (*COUNTERS, *FRAGMENT_COUNTERS) if spec.fragment else COUNTERS
     return fitted_pairs(
         [
             ("tunnel", tunnel),
@@ -277,7 +286,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             *_netdev_pairs(status),
             *(("note", note) for note in status.notes or _not_running(tunnel, status)),
             *(("address", str(address)) for address in (status.netdev or spec).addresses),
-            *((head.lower(), getattr(status.counters, field)) for head, field in COUNTERS),
+            *((head.lower(), getattr(status.counters, field)) for head, field in counters),
         ]
     )
 
@@ -288,6 +297,8 @@ def _sequencing(status: SessionStatus) -> str:
 
     now = {(True, True): "both", (True, False): "send", (False, True): "recv"}
     done = now.get((status.send_seq, status.recv_seq), "none")
+    if status.spec.fragment:
+        return f"{done} (by --fragment)"
     asked: str = sequencing(status).value
     return asked if done == asked else f"{asked} (now {done})"
 

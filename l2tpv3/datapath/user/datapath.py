@@ -496,5 +496,6 @@ def _session(words: dict[str, Any]) -> Session:
         sublayer=Sublayer(words["sublayer"]),
         vlan=words["vlan"] or None,
         egress=Egress.REWRITE if words["rewrite"] else Egress.REMOVE,
+        fragment=words["fragment"],
         counters=Counters(**words["counters"]),
     )

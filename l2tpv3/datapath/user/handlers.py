@@ -306,10 +306,15 @@ def _seen(session: WorkerSession) -> Fields:
         "tx_errors": session.tx_errors,
         "rx_packets": session.rx_packets,
         "rx_bytes": session.rx_bytes,
-        "rx_errors": session.rx_errors,
+        "rx_errors": session.rx_errors + session.reassembler.dropped,
         "rx_seq_discards": session.rx_seq_discards,
         "rx_oos_packets": session.rx_oos_packets,
         "rx_cookie_discards": session.rx_cookie_discards,
         "rx_invalid": session.rx_invalid,
+        "tx_fragments": session.tx_fragments,
+        "rx_fragments": session.reassembler.fragments,
+        "rx_reassembled": session.reassembler.reassembled,
+        "rx_incomplete": session.reassembler.incomplete,
+        "rx_too_long": session.reassembler.too_long,
     }
     return session.settings.to_json() | {"seen_ifname": ifname, "counters": counters}

@@ -79,7 +79,7 @@ class SessionSettings(NamedTuple):
     """A session as a worker keeps it. Units: reorder_timeout_ms milliseconds, mtu bytes.
 
     vlan: this end's, of an ethernet VLAN pseudowire; 0 is an ethernet one. rewrite: it is written into tags at egress,
-    which are else removed.
+    which are else removed. fragment: frames go in several packets where they have to, all of which are numbered.
     """
 
     name: str
@@ -95,15 +95,16 @@ class SessionSettings(NamedTuple):
     mtu: int
     vlan: int = 0
     rewrite: bool = False
+    fragment: bool = False
 
     @classmethod
     def of(cls, session: SessionSpec) -> SessionSettings:
         """Make the settings from a resolved specification."""
         return cls(
             session.name, session.session_id, session.peer_session_id, session.ifname, session.tx_cookie,
-            session.rx_cookie, session.sublayer.value, session.sequencing.send, session.sequencing.recv,
+            session.rx_cookie, session.sublayer.value, session.numbering.send, session.numbering.recv,
             session.reorder_timeout_ms, session.mtu or 65535, session.vlan or 0,
-            session.egress == "rewrite",
+            session.egress == "rewrite", session.fragment,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -119,4 +120,6 @@ class SessionSettings(NamedTuple):
         settings = cls(**{field: values[field] for field in cls._fields} | cookies)
         if settings.sublayer != "default" and (settings.send_seq or settings.recv_seq):
             raise ValueError("sequencing needs the sublayer")
+        if settings.fragment and not (settings.send_seq and settings.recv_seq):
+            raise ValueError("fragments need sequencing")
         return settings

@@ -13,7 +13,8 @@ def frames_too_long(narrow: str, narrow_mtu: int, wide: str, wide_mtu: int, more
     tunnel, _, session = narrow.partition("/")
     return (
         f"{narrow} takes {narrow_mtu} bytes, {wide} {wide_mtu}{more}: larger frames are dropped without notice; "
-        f"`l2tpctl session set {tunnel} {session} --mtu {wide_mtu}` at both ends lets them through in fragments"
+        f"`l2tpctl session set {tunnel} {session} --mtu {wide_mtu}` at both ends lets them through in IP fragments,"
+        " with `--fragment on` too (user datapath) in whole packets"
     )
 
 

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen
 from l2tpv3.linux.netns import netns_identity, same_netns
-from l2tpv3.model.mtu import session_mtu
+from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import home
@@ -245,18 +245,26 @@ def _addresses(looked: LookedAt, record: SessionRecord, status: SessionStatus) -
 
 
 def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
-    """The note that frames longer than any LAN needs are sent in fragments. Hosts on a LAN send 1500 bytes."""
+    """The note that frames of full size are sent in IP fragments, what that costs, and what avoids it."""
     spec, tunnel = record.spec, looked.record.spec
-    if spec.mtu is None or spec.mtu <= _ETHERNET_MTU or looked.seen is None:
+    if spec.mtu is None or spec.fragment or looked.seen is None:
         return
+    if spec.mtu <= _ETHERNET_MTU and status.netdev is not None and status.netdev.bridge is not None:
+        return  # what a LAN needs, as bridge_notes says
     route_mtu = looked.host.route(looked.record).mtu
     shape = (tunnel.encap, tunnel.remote.version, len(spec.tx_cookie), spec.sublayer)
+    around = overhead(*shape, tagged=spec.vlan is not None)
     fitting = session_mtu(route_mtu, *shape, tagged=spec.vlan is not None)
-    if spec.mtu > fitting:
-        yield (
-            f"frames of its {spec.mtu} bytes go in several packets, since the path takes {route_mtu}: one packet has"
-            f" room for {fitting}; `l2tpctl session set {tunnel.name} {spec.name} --mtu auto` keeps to that"
-        )
+    if spec.mtu <= fitting:
+        return
+    names = f"{tunnel.name} {spec.name}"
+    on = "" if looked.record.datapath == "user" else f"`l2tpctl tunnel set {tunnel.name} --datapath user` and "
+    yield (
+        f"frames of its {spec.mtu} bytes go in {ip_fragments(spec.mtu + around, route_mtu, tunnel.remote.version)} IP"
+        f" fragments, which many firewalls and NATs drop, since the path takes {route_mtu}: one packet has room for"
+        f" {fitting}; `l2tpctl session set {names} --mtu auto` keeps to that, {on}`l2tpctl session set {names}"
+        " --fragment on`, at both ends, sends whole packets instead"
+    )
 
 
 def _in_a_bridge(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:

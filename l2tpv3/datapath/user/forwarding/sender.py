@@ -18,8 +18,12 @@ from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX
 from l2tpv3.datapath.user.heard import Heard
 from l2tpv3.datapath.user.outer_header import Inheritance
 from l2tpv3.linux.sendmmsg import SOL_UDP, UDP_SEGMENT, BatchSender, available
+from l2tpv3.linux.slots import BATCH
 
 _SO_NO_CHECK, _UDP_NO_CHECK6_TX = 11, 101
+_IP_MTU, _IPV6_MTU = 14, 24  # linux/in.h, linux/in6.h
+_IPV4_HEADER, _IPV6_HEADER, _UDP_HEADER = 20, 40, 8
+_ETHERNET_MTU: Final = 1500
 
 # A retry helps with none of these: too long for IP, or a queue that is full.
 _NO_RETRY: Final = frozenset((errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))
@@ -66,6 +70,11 @@ class TunnelSender:
         self._sendmsg = sock.sendmsg
         self.segments = segment and _can_segment(sock)
         self._box = _OUTBOX if many else None
+        udp, v6 = sock.type == socket.SOCK_DGRAM, sock.family == socket.AF_INET6
+        self._around = (_IPV6_HEADER if v6 else _IPV4_HEADER) + (_UDP_HEADER if udp else 0)
+        self._route_mtu = partial(
+            sock.getsockopt, *((socket.IPPROTO_IPV6, _IPV6_MTU) if v6 else (socket.IPPROTO_IP, _IP_MTU))
+        )
         self._limit = PAYLOAD_MAX  # packets of this length are sent one by one: cutting these was refused
         self._left = 0
         self.inherits = inherits
@@ -73,6 +82,18 @@ class TunnelSender:
         told = {errno.EMSGSIZE} if df != "off" else set[int]()
         self._no_retry, self._cannot_cut = _NO_RETRY - told, _CANNOT_CUT - told
         self._control: tuple[int, _Control] = (0, [])
+
+    def room(self) -> int:
+        """Bytes of payload of UDP or IP that a packet takes on the route that packets have now, at most PAYLOAD_MAX.
+
+        Over IP the kernel tells of the route that there was when the socket was opened, with the present MTU of its
+        netdev. Where it tells nothing, the route is taken for one of ethernet.
+        """
+        try:
+            mtu: int = self._route_mtu()
+        except OSError:
+            mtu = _ETHERNET_MTU
+        return min(mtu - self._around, PAYLOAD_MAX)
 
     def send_alike(self, begin: int, length: int, count: int) -> Failed:
         """Do what send_slots does, for `count` packets of one length."""
@@ -213,7 +234,7 @@ def _can_segment(sock: socket.socket) -> bool:
 def _run_end(lengths: array[int], start: int) -> int:
     """Where a run that UDP_SEGMENT takes ends: packets of one length, the last of which may be shorter."""
     stride, count = lengths[start], len(lengths)
-    most = min(count, start + PAYLOAD_MAX // stride)
+    most = min(count, start + min(PAYLOAD_MAX // stride, BATCH))
     ahead = start + _LONG_RUN
     if ahead < most and lengths[ahead] == stride and lengths[start:most].count(stride) == most - start:
         return most

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX, ReceiveLayout
+from l2tpv3.datapath.user.forwarding.parts import PARTS, ROOM_MIN
 from l2tpv3.datapath.user.forwarding.sender import Failed, TunnelSender
 from l2tpv3.datapath.user.forwarding.tap_port import Port
 from l2tpv3.datapath.user.outer_header import Inheritance
@@ -24,6 +25,7 @@ from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.linux.slots import BATCH, HEADROOM, LONGEST
 from l2tpv3.wire.data import (
     BAD_COOKIE,
+    MIN_FRAME_BYTES,
     S_BIT,
     SEQUENCE_MASK,
     SUBLAYER,
@@ -34,6 +36,7 @@ from l2tpv3.wire.data import (
     encode_header,
     read_sequence,
 )
+from l2tpv3.wire.fragments import TIMEOUT_S, Reassembler
 from l2tpv3.wire.sequence import ReceiveSequence
 
 FRAME_OVERHEAD: Final = 18
@@ -74,6 +77,7 @@ class WorkerSession:
         self.tx_packets = self.tx_bytes = self.tx_errors = 0
         self.rx_packets = self.rx_bytes = self.rx_errors = 0
         self.rx_cookie_discards = self.rx_invalid = 0
+        self.tx_fragments = 0
         self._seq_discards = self._oos_packets = 0
         self._encap = encap
         self._outlet = outlet
@@ -84,6 +88,9 @@ class WorkerSession:
         self.own: OwnPackets | None = None
         self._ns = 0
         self._sequence: ReceiveSequence | None = None
+        self._fragments = False
+        self.reassembler = Reassembler(0)
+        self._expiry_set = False
         self._write = port.write
         self._write_many = port.write_many
         self._read = port.read
@@ -95,7 +102,8 @@ class WorkerSession:
         tx_framing = Framing(self._encap, len(settings.tx_cookie), settings.sublayer)
         rx_framing = Framing(self._encap, len(settings.rx_cookie), settings.sublayer)
         prefix = SendHeader(tx_framing, settings.peer_session_id, settings.tx_cookie).prefix
-        expected = ReceiveHeader(rx_framing, settings.rx_cookie)
+        shortest = 1 if settings.fragment else MIN_FRAME_BYTES  # the last part of a frame may be short
+        expected = ReceiveHeader(rx_framing, settings.rx_cookie, shortest=shortest)
         self.settings = settings
         self._prefix = prefix
         self._check = expected.check
@@ -107,6 +115,7 @@ class WorkerSession:
         # recv implies numbering what we send: see the package's docstring.
         self._numbering = settings.send_seq or settings.recv_seq
         self._configure_sequence(settings)
+        self._configure_fragments(settings)
         # Of packets that deliver and deliver_run may be given: the shortest, the longest; none where numbers matter.
         self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
 
@@ -120,8 +129,8 @@ class WorkerSession:
         timeout_s = settings.reorder_timeout_ms / 1000
         old = self._sequence
         if old and not (settings.recv_seq and timeout_s):
-            for frame in old.flush(math.inf):
-                self._deliver(frame)
+            for released in old.flush(math.inf):
+                self._release(released)
         if old and not settings.recv_seq:
             self._seq_discards += old.seq_discards
             self._oos_packets += old.oos_packets
@@ -131,6 +140,14 @@ class WorkerSession:
         elif settings.recv_seq:
             # Taking gaps: a lost packet costs nothing more, where with the kernel's rule it costs the next five.
             self._sequence = ReceiveSequence(timeout_s, accept_gaps=True)
+
+    def _configure_fragments(self, settings: SessionSettings) -> None:
+        self._fragments = settings.fragment
+        self.reassembler.longest = self._longest
+        # A part may be waited for in the sequence before it comes here.
+        self.reassembler.timeout_s = settings.reorder_timeout_ms / 1000 + TIMEOUT_S
+        if not settings.fragment:
+            self.reassembler.expire(math.inf)
 
     @property
     def rx_seq_discards(self) -> int:
@@ -198,14 +215,17 @@ class WorkerSession:
         if self._is_own(_LONE_VIEW[HEADROOM : HEADROOM + length]):
             self.tx_errors += 1
             return
+        if (inherits := self._outlet.inherits) is not None:
+            inherits.set(inherits.of(_LONE_VIEW[HEADROOM : HEADROOM + length]))
+        if self._fragments and length > (room := self._room()):
+            self._send_parts([_LONE_VIEW[HEADROOM : HEADROOM + length]], room)
+            return
         start = HEADROOM - len(self._prefix)
         _LONE[start:HEADROOM] = self._prefix
         if self._numbering:
             SUBLAYER.pack_into(_LONE, HEADROOM - SUBLAYER.size, S_BIT | self._ns)
             self._ns = self._ns + 1 & SEQUENCE_MASK
         packet = _LONE_VIEW[start : HEADROOM + length]
-        if (inherits := self._outlet.inherits) is not None:
-            inherits.set(inherits.of(_LONE_VIEW[HEADROOM : HEADROOM + length]))
         try:
             self._outlet.write(packet)
         except OSError as error:
@@ -220,6 +240,13 @@ class WorkerSession:
 
     def _send_as_they_are(self, lengths: list[int], more: int) -> None:
         """Send frames that begin `more` bytes before the slots of FRAMES, and are as much longer."""
+        if self._fragments and max(lengths) + more > (room := self._room()):
+            starts = FRAMES.starts
+            frames = [
+                FRAMES.view[start - more : start + length] for start, length in zip(starts, lengths, strict=False)
+            ]
+            self._send_parts(frames, room)
+            return
         count, prefix, first = len(lengths), self._prefix, lengths[0]
         begin = len(prefix) + more
         FRAMES.put_headers(prefix, count, more, numbered=self._numbering)
@@ -234,6 +261,28 @@ class WorkerSession:
             packets = array("Q", [length + begin for length in lengths])
             self._batch = BATCH
             self._sent(count, sum(packets), self._outlet.send_slots(begin, packets))
+
+    def _room(self) -> int:
+        """Bytes of a frame that one packet takes on the route that packets have now."""
+        return max(self._outlet.room() - len(self._prefix), ROOM_MIN)
+
+    def _send_parts(self, frames: Sequence[memoryview], room: int) -> None:
+        """Send frames, those that are longer than `room` in several packets (RFC 4623)."""
+        prefix = self._prefix
+        for frame in frames:
+            if not PARTS.has_room(frame, len(prefix), room):
+                self._send_put()
+            count = PARTS.put(frame, prefix, self._ns, room)
+            self._ns = self._ns + count & SEQUENCE_MASK
+            if count > 1:
+                self.tx_fragments += count
+        self._batch = max(1, BATCH * len(frames) // len(PARTS.packets)) if PARTS.packets else BATCH
+        self._send_put()
+
+    def _send_put(self) -> None:
+        packets = PARTS.packets
+        self._sent(len(packets), sum(map(len, packets)), self._outlet.send_mixed(packets))
+        PARTS.clear()
 
     def _sent(self, packets: int, size: int, failed: Failed) -> None:
         self.tx_packets += packets - failed[0]
@@ -254,7 +303,7 @@ class WorkerSession:
             return
         sequence = self._sequence
         if sequence is not None:
-            self._receive_numbered(sequence, read_sequence(packet, start - 4), view[start:length])
+            self._receive_numbered(sequence, packet, view[start - SUBLAYER.size : length], start)
             return
         if length - start > self._longest:
             self.rx_errors += 1
@@ -328,17 +377,45 @@ class WorkerSession:
         else:
             self.rx_errors += 1  # all of our header, but not all of an ethernet header
 
-    def _receive_numbered(self, sequence: ReceiveSequence, ns: int, frame: memoryview) -> None:
+    def _receive_numbered(self, sequence: ReceiveSequence, packet: Buffer, numbered: memoryview, start: int) -> None:
+        """numbered: what `packet` has from the sublayer on. start: where the sublayer ends in the packet."""
+        ns = read_sequence(packet, start - SUBLAYER.size)
         if ns < 0:
             self._seq_discards += 1
         elif sequence.in_order(ns):
-            self._deliver(frame)
+            if self._fragments:
+                self._join(numbered)
+            else:
+                self._deliver(numbered[SUBLAYER.size :])
         else:
             # Frames that are too long keep their place in the sequence, but are not worth holding.
-            each = frame if len(frame) <= self._longest else b""
+            each = numbered if len(numbered) - SUBLAYER.size <= self._longest else b""
             for released in sequence.accept(ns, each, time.monotonic()):
-                self._deliver(released)
+                self._release(released)
             self._set_timer(sequence)
+
+    def _release(self, numbered: Buffer) -> None:
+        """Take what is next in the sequence; nothing, where that was too long."""
+        if self._fragments and numbered:
+            self._join(numbered)
+        else:
+            self._deliver(numbered[SUBLAYER.size :])
+
+    def _join(self, numbered: Buffer) -> None:
+        """Take a packet with a frame, or with a part of one, in the order of their numbers."""
+        joined = self.reassembler
+        word: int = SUBLAYER.unpack_from(numbered)[0]
+        frame = joined.take(word, numbered[SUBLAYER.size :], time.monotonic())
+        if frame is None:
+            self._set_expiry()
+            return
+        before, more = self.rx_packets, joined.parts - 1
+        self._deliver(frame)
+        if self.rx_packets > before:
+            self.rx_packets += more
+            self.rx_bytes += more * self.header_length
+        else:
+            self.rx_errors += more
 
     def _deliver(self, frame: Buffer) -> None:
         if not 0 < len(frame) <= self._longest:
@@ -371,9 +448,20 @@ class WorkerSession:
     def _on_timer(self, now: float) -> None:
         self._timer_set = False
         if self._sequence is not None and not self.gone:
-            for frame in self._sequence.flush(now):
-                self._deliver(frame)
+            for released in self._sequence.flush(now):
+                self._release(released)
             self._set_timer(self._sequence)
+
+    def _set_expiry(self) -> None:
+        if not self._expiry_set and (deadline := self.reassembler.deadline()) is not None:
+            self._expiry_set = True
+            self._schedule(deadline, self._on_expiry)
+
+    def _on_expiry(self, now: float) -> None:
+        self._expiry_set = False
+        self.reassembler.expire(now)
+        if not self.gone:
+            self._set_expiry()
 
     def close(self) -> None:
         """Hold nothing any more; a timer that is still set finds nothing to do."""

@@ -12,7 +12,7 @@ from typing import Final
 from l2tpv3.datapath.user.forwarding.buffers import FRAMES, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.settings import SessionSettings
-from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer, read_sequence
+from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer
 from l2tpv3.wire.vlan import SHORTEST, TAG_AT, TAG_BYTES, TPID, number_of, tag_of
 
 _NUMBER_AT: Final = TAG_AT + 2
@@ -35,6 +35,7 @@ class VlanSession(WorkerSession):
         self._shortest += TAG_BYTES
         self._longest += TAG_BYTES
         self._longest_packet += TAG_BYTES
+        self.reassembler.longest = self._longest
         if self._sequence is None:
             self.lengths = (self._shortest, self._longest_packet)
         vlan, self._rewrites = settings.vlan, settings.rewrite
@@ -88,7 +89,7 @@ class VlanSession(WorkerSession):
     def _send_unlike(self, lengths: list[int]) -> None:
         buffer, view, tag, header = FRAMES.buffer, FRAMES.view, self._tag, len(self._prefix)
         FRAMES.forget_headers()  # here they lie elsewhere
-        packets: list[memoryview] = []
+        frames: list[tuple[int, int]] = []
         for start, length in zip(FRAMES.starts, lengths, strict=False):
             number = number_of(view[start : start + length])
             begin = start
@@ -102,8 +103,14 @@ class VlanSession(WorkerSession):
             else:
                 buffer[start + _NUMBER_AT] |= self._own >> 8
                 buffer[start + _NUMBER_AT + 1] = self._own & 0xFF
+            frames.append((begin, start + length))
+        if self._fragments and any(end - begin > (room := self._room()) for begin, end in frames):
+            self._send_parts([view[begin:end] for begin, end in frames], room)
+            return
+        packets: list[memoryview] = []
+        for begin, end in frames:
             buffer[begin - header : begin] = self._next_header()
-            packets.append(view[begin - header : start + length])
+            packets.append(view[begin - header : end])
         self._sent(len(packets), sum(map(len, packets)), self._outlet.send_mixed(packets))
 
     # -- from the tunnel -----------------------------------------------------------------------------------------------
@@ -114,7 +121,7 @@ class VlanSession(WorkerSession):
         if start < 0:
             self._refuse(start, length)
         elif self._sequence is not None:
-            self._receive_numbered(self._sequence, read_sequence(packet, start - 4), view[start:length])
+            self._receive_numbered(self._sequence, packet, view[start - SUBLAYER.size : length], start)
         else:
             self._deliver(view[start:length])
 
