@@ -32,6 +32,11 @@ _ROOT = {
     "log": "apply",
     "expire": "apply",
     "run-sent": "run_sent",
+    "end-facts": "end",
+    "ask-frames": "end",
+    "answer-frames": "end",
+    "connect": "connect",
+    "disconnect": "connect",
     "capture": "capture",
     "events": "events",
     "metrics": "metrics",
@@ -70,7 +75,7 @@ _GROUPS = {
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "expire": {"hidden": True},
-    "run-sent": {"hidden": True},
+    **{word: {"hidden": True} for word in ("run-sent", "end-facts", "ask-frames", "answer-frames")},
     "ip-l2tp": {
         "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
         "options_metavar": "[--datapath auto|kernel|user] [--netns NETNS]",

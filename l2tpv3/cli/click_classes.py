@@ -17,7 +17,7 @@ ALIASES = {"ls": "show", "list": "show", "rm": "del", "remove": "del", "delete":
 _ROOT_ALIASES = {"show": "status", "ls": "status", "list": "status"}
 
 SECTIONS = {
-    "Set up": ("tunnel", "session", "link", "peer", "down", "restore"),
+    "Set up": ("connect", "disconnect", "tunnel", "session", "link", "peer", "down", "restore"),
     "Look": ("status", "capture", "events", "metrics", "log"),
     "Files": ("check", "plan", "apply", "confirm", "rollback", "export", "import", "adopt"),
     "Service and other programs": ("serve", "token", "watch", "ip-l2tp"),
@@ -141,7 +141,7 @@ class Root(Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the commands, in sections."""
-        limit = formatter.width - 6 - max(map(len, self._make))
+        limit = formatter.width - 6 - max(len(name) for names in SECTIONS.values() for name in names)
         for title, names in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, self._short_help(ctx, name, limit)) for name in names])

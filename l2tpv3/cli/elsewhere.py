@@ -21,7 +21,7 @@ from l2tpv3.remote.stated_files import read_stated, read_to_send
 
 if TYPE_CHECKING:
     from l2tpv3.linux.sent_files import SentFile
-    from l2tpv3.remote.ssh_target import SshTarget
+    from l2tpv3.remote.ssh_target import Target
 
 _OF_THE_ROOT = ("brief", "condition", "json")
 """Options before a command that are about what is printed, and not about the host."""
@@ -30,7 +30,7 @@ Typed = tuple[click.Parameter, Any]
 """An option or an argument that was typed, with its value."""
 
 
-def run_elsewhere(target: SshTarget, context: click.Context) -> int:
+def run_elsewhere(target: Target, context: click.Context) -> int:
     """Run the command of a context on another host, and give its exit status. Raises L2tpError when ssh fails."""
     typed = list(_typed(context))
     written = next((one for one in typed if _files(one[0]) in (Files.WRITTEN, Files.STREAMED)), None)
@@ -60,7 +60,7 @@ def sent_command(words: Iterable[str], files: dict[str, SentFile] | None = None)
     )
 
 
-def run_and_read(target: SshTarget, command: SentCommand) -> tuple[int, str]:
+def run_and_read(target: Target, command: SentCommand) -> tuple[int, str]:
     """Run a command on another host: its exit status, and what it printed. Its standard error goes to this one's."""
     with SshCommand(target, stdout=subprocess.PIPE) as running:
         running.send(command)
@@ -68,7 +68,7 @@ def run_and_read(target: SshTarget, command: SentCommand) -> tuple[int, str]:
         return running.exit_status(), text.decode("utf-8", "replace")
 
 
-def _streamed(target: SshTarget, command: SentCommand, path: str) -> int:
+def _streamed(target: Target, command: SentCommand, path: str) -> int:
     from l2tpv3.cli.commands.capture import open_private
 
     with nullcontext() if path == "-" else os.fdopen(open_private(path), "wb", buffering=0) as file:

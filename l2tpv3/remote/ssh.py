@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 from l2tpv3.errors import UnreachableError
 from l2tpv3.remote.sent_command import HANDSHAKE, INTERRUPT, PROTOCOL, SentCommand
 from l2tpv3.remote.ssh_failure import broken_off, not_startable, other_protocol, unanswered
-from l2tpv3.remote.ssh_target import SshTarget
+from l2tpv3.remote.ssh_target import Target
 
 _NOISE_LINES, _LINE_BYTES = 200, 4096
 _SSH_FAILED: Final = 255
@@ -31,14 +31,12 @@ class SshCommand:
     Entering raises UnavailableError when ssh can't be run here.
     """
 
-    def __init__(
-        self, target: SshTarget, *, stdout: int | IO[Any] | None = None, options: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, target: Target, *, stdout: int | IO[Any] | None = None, options: tuple[str, ...] = ()) -> None:
         self._target, self._stdout, self._options = target, stdout, options
         self._ssh: subprocess.Popen[bytes]
 
     def __enter__(self) -> SshCommand:
-        words = [*self._target.ssh(None, *self._options), self._target.far_command]
+        words = self._target.argv(*self._options)
         with _ignoring_interrupts():
             try:
                 self._ssh = subprocess.Popen(
@@ -99,12 +97,14 @@ class SshCommand:
         while piece := self._errors.read(_PIECE):
             yield piece
 
-    def output(self) -> bytes:
-        """All that it prints, where `stdout` was subprocess.PIPE; its standard error is copied to this one's meanwhile.
+    def output(self, errors: IO[bytes] | None = None) -> bytes:
+        """All that it prints, where `stdout` was subprocess.PIPE.
+
+        errors: where its standard error is copied to meanwhile; None is this process's own.
 
         Raises UnreachableError when it is more than OUTPUT_MAX.
         """
-        copying = threading.Thread(target=_copy_errors, args=(self,), daemon=True)
+        copying = threading.Thread(target=_copy_errors, args=(self, errors), daemon=True)
         copying.start()
         text = bytearray()
         while piece := self.stdout.read(_PIECE):
@@ -144,7 +144,7 @@ class SshCommand:
             self._ssh.stdin.close()
 
 
-def run_there(target: SshTarget, command: SentCommand, *, stdout: int | IO[Any] | None = None) -> int:
+def run_there(target: Target, command: SentCommand, *, stdout: int | IO[Any] | None = None) -> int:
     """Run a command on another host as if it had been typed there, and give its exit status.
 
     stdout: where its output goes; None is this process's own. Ctrl-C interrupts it there, and a second one gives it up.
@@ -160,11 +160,13 @@ def run_there(target: SshTarget, command: SentCommand, *, stdout: int | IO[Any] 
         return running.exit_status()
 
 
-def _copy_errors(running: SshCommand) -> None:
+def _copy_errors(running: SshCommand, into: IO[bytes] | None = None) -> None:
+    """into: None is this process's own standard error."""
+    sys.stderr.flush()
+    stream = sys.stderr.buffer if into is None else into
     for piece in running.errors():
-        sys.stderr.flush()
-        sys.stderr.buffer.write(piece)
-        sys.stderr.buffer.flush()
+        stream.write(piece)
+        stream.flush()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from l2tpv3.errors import L2tpError, NotPermittedError, UnavailableError, UnreachableError
-from l2tpv3.remote.ssh_target import SshTarget
+from l2tpv3.remote.ssh_target import Target
 from l2tpv3.version import VERSION
 
 _SSH_FAILED, _NOT_FOUND, _NOT_EXECUTABLE = 255, 127, 126
@@ -37,7 +37,7 @@ def not_startable(program: str, error: OSError) -> L2tpError:
     return UnavailableError("--host", f"can't run {program!r}: {error.strerror}", remedy)
 
 
-def unanswered(target: SshTarget, status: int, said: Sequence[str]) -> L2tpError:
+def unanswered(target: Target, status: int, said: Sequence[str]) -> L2tpError:
     """The error when l2tpctl never answered at the far end. status: ssh's exit status. said: lines of its stderr."""
     lines = [line.strip() for line in said if line.strip()]
     last = lines[-1] if lines else f"ssh ended with status {status}, and said nothing"
@@ -59,13 +59,13 @@ def unanswered(target: SshTarget, status: int, said: Sequence[str]) -> L2tpError
     return UnavailableError(about, f"there is no l2tpctl that answers: {last}", f"try `ssh {target.host} {program}`")
 
 
-def other_protocol(target: SshTarget, said: str) -> L2tpError:
+def other_protocol(target: Target, said: str) -> L2tpError:
     """The error when l2tpctl at the far end is of a version that this one can't talk to. said: its first line."""
     problem = f"l2tpctl there is of another version ({said})"
     return UnavailableError(f"--host {target.url}", problem, f"install the same one at both ends; this is {VERSION}")
 
 
-def broken_off(target: SshTarget) -> L2tpError:
+def broken_off(target: Target) -> L2tpError:
     """The error when ssh ended in the midst of a command."""
     remedy = "if a change was asked for, look at what became of it: `l2tpctl log` there"
     return UnreachableError(f"--host {target.url}", "the connection broke off", remedy)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from l2tpv3.errors import InvalidValueError
@@ -19,6 +21,33 @@ RUN_SENT = "run-sent"
 # What ssh and a shell take as nothing but a word. A host or user that begins with a dash would be an option of ssh.
 _WORD = re.compile(r"[A-Za-z0-9_.:%][A-Za-z0-9_.:%+\\-]*")
 _PATH = re.compile(r"[A-Za-z0-9_.+/@-]+")
+
+
+class Target(Protocol):
+    """A host where a command can be sent to. url, host, program: what messages call it, and l2tpctl there."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def program(self) -> str: ...
+
+    def argv(self, *options: str) -> list[str]:
+        """The program that runs what comes over its standard input; see l2tpv3.remote.sent_command."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThisHost:
+    """This host, by a process of its own for each command, as for any other."""
+
+    url: str = "this host"
+    host: str = "localhost"
+    program: str = "l2tpctl"
+
+    def argv(self, *_: str) -> list[str]:
+        """A Python that runs this program."""
+        return [sys.executable, "-c", "import sys; from l2tpv3.cli import main; sys.exit(main())", RUN_SENT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +95,12 @@ class SshTarget:
         words += [] if self.user is None else ["-l", self.user]
         return [*words, "--", self.host]
 
-    @property
-    def far_command(self) -> str:
-        """What the far end's shell runs. What the command is comes over its standard input, not in its words."""
+    def argv(self, *options: str) -> list[str]:
+        """The program that runs a command there, see Target. options: further ones for ssh."""
         words = ["sudo", "-n", "--"] if self.sudo else []
-        return shlex.join([*words, self.program, RUN_SENT])
+        # sudo would not pass the addresses of the connection on in the environment.
+        far_command = f'{shlex.join([*words, self.program, RUN_SENT])} "$SSH_CONNECTION"'
+        return [*self.ssh(None, *options), far_command]
 
 
 def _program(text: str) -> list[str]:

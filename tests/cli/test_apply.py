@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from l2tpv3.cli.commands import apply
 from l2tpv3.cli.commands.apply import STEPS_SHOWN
 from l2tpv3.errors import RefusedError
+from l2tpv3.host.base import Host
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from tests.cli.command_line import CommandLine
 
@@ -40,10 +43,17 @@ def site(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_timer(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def no_timer(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     """What would wait in the background for a confirmation: these tests undo by hand."""
-    started: list[float] = []
-    monkeypatch.setattr(apply, "_expire_later", started.append)
+    started: list[float | None] = []
+
+    @contextlib.contextmanager
+    def expiring(confirm_s: float | None, host: Host) -> Iterator[None]:
+        if confirm_s is not None and not host.undoes_unconfirmed:
+            started.append(confirm_s)
+        yield
+
+    monkeypatch.setattr(apply, "_expiring", expiring)
     return started
 
 
@@ -122,7 +132,7 @@ def test_a_step_that_fails_leaves_all_as_it_was(ctl: CommandLine, site: Path) ->
     assert list(ctl.manager.records()) == ["other"]
 
 
-def test_confirm(ctl: CommandLine, site: Path, no_timer: list[float]) -> None:
+def test_confirm(ctl: CommandLine, site: Path, no_timer: list[float | None]) -> None:
     said = ctl.ok(f"apply -f {site} --confirm 600").err
     assert said.endswith("3 steps\n`l2tpctl confirm` within 600 s keeps it; else it is undone\n")
     assert no_timer == ([] if ctl.remote else [600.0]), "over the network the service sees to it"

@@ -91,9 +91,13 @@ def _stand_in_for_ssh(folder: Path, sites: dict[str, Host]) -> None:
     cases = []
     for name, host in sites.items():
         variables = f"L2TPV3_STATE_DIR={host.state_dir} L2TPV3_RUNTIME_DIR={host.runtime_dir}"
-        cases.append(f'root@{ADDRESSES[name]}) shift; exec ip netns exec {host.netns} env {variables} "$@";;')
+        (other,) = {*ADDRESSES.values()} - {ADDRESSES[name]}
+        variables += f' SSH_CONNECTION="{other} 999 {ADDRESSES[name]} 22"'
+        place = f"root@{ADDRESSES[name]} | {ADDRESSES[name]}"
+        cases.append(f'{place}) shift; exec ip netns exec {host.netns} env {variables} sh -c "$*";;')
+    options = "while :; do case $1 in -T) shift;; -[olp]) shift 2;; --) shift; break;; *) break;; esac; done\n"
     program = folder / "ssh"
-    program.write_text("#!/bin/sh\ncase $1 in\n" + "\n".join(cases) + "\nesac\nexit 255\n")
+    program.write_text("#!/bin/sh\n" + options + "case $1 in\n" + "\n".join(cases) + "\nesac\nexit 255\n")
     program.chmod(0o755)
 
 

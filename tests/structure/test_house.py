@@ -23,7 +23,7 @@ PACKAGES = [
     *("netdev", "worker", "datapath", "links", "worker_process"),
     *("store", "resolve", "plan", "documents", "config", "reconcile"),
     *("capture", "metrics", "watch"),
-    *("host", "liveness", "formats", "remote"),
+    *("host", "liveness", "formats", "remote", "connect"),
     *("cli", "testing"),
 ]
 """From the bottom to the top: each imports only from those before it. l2tpv3/__init__.py is the shop window of all."""

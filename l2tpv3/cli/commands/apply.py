@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import click
 
@@ -23,7 +25,7 @@ from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
     from l2tpv3.config import Problem
-    from l2tpv3.host.base import Did
+    from l2tpv3.host.base import Did, Host
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.progress import StepText
 
@@ -149,18 +151,17 @@ def apply(
     lines = StepLines(None if verbose else STEPS_SHOWN)
     outcome: Did
     waiting: list[str] = []
-    if here is not None:
-        outcome = made = here.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell, may_wait=True)
-        waiting = list(made.waiting)
-    else:
-        outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell)
+    with _expiring(confirm_s, manager):
+        if here is not None:
+            outcome = made = here.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell, may_wait=True)
+            waiting = list(made.waiting)
+        else:
+            outcome = manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell)
     lines.tell_rest("; --verbose prints each")
     if json:
         _print_steps(outcome)
     _tell_summary(outcome, "nothing to do: everything was as wanted")
     if confirm_s is not None and outcome.changes:
-        if not manager.undoes_unconfirmed:
-            _expire_later(confirm_s)
         print(f"`l2tpctl confirm` within {confirm_s:g} s keeps it; else it is undone", file=sys.stderr)
     if here is not None and waiting:
         here.restore(waiting, wait_s=wait_s, tell=tell)
@@ -182,10 +183,14 @@ def rollback(ctx: click.Context) -> None:
     _tell_summary(outcome, "nothing had to be undone")
 
 
-def expire(ctx: click.Context, after: Annotated[str, Argument(metavar="SECONDS")]) -> None:
-    """Wait, then undo what was not confirmed. `apply --confirm` starts it in the background."""
+def expire(ctx: click.Context) -> None:
+    """Undo what is not confirmed, when its time is over. `apply --confirm` starts it in the background.
+
+    Standard input ends when what is to be confirmed has been done.
+    """
     manager = local_manager(ctx, "expire")
-    time.sleep(seconds(after, "SECONDS", least=_CONFIRM_MIN_S))
+    while os.read(0, 1):
+        pass
     while (left := manager.unconfirmed_s()) is not None and left > 0:
         time.sleep(min(left, 5.0))  # sleep leaves time in suspend out, the deadline does not
     manager.expire()
@@ -309,11 +314,12 @@ def _line(step: StepText) -> str:
 class StepLines:
     """Tells steps as they are taken: of each kind the first ones, and how many there were more.
 
-    most: so many of a kind; None: all. A kind is the step's sign, and whether it interrupts traffic.
+    most: so many of a kind; None: all. A kind is the step's sign, and whether it interrupts traffic. stream: where they
+    are printed; None is stderr.
     """
 
-    def __init__(self, most: int | None) -> None:
-        self._most = most
+    def __init__(self, most: int | None, stream: TextIO | None = None) -> None:
+        self._most, self._stream = most, stream
         self._seen: Counter[tuple[str, bool]] = Counter()
 
     def tell(self, step: StepText) -> None:
@@ -321,7 +327,7 @@ class StepLines:
         kind = (step.sign, step.interrupts)
         self._seen[kind] += 1
         if self._most is None or self._seen[kind] <= self._most:
-            print(_line(step), file=sys.stderr)
+            print(_line(step), file=self._stream or sys.stderr)
 
     def tell_rest(self, remedy: str = "") -> None:
         """Print how many more there were of each kind, and the remedy for that."""
@@ -358,16 +364,31 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _expire_later(after_s: float) -> None:
-    """A process of its own session: the shell may go, and its terminal."""
+@contextlib.contextmanager
+def _expiring(confirm_s: float | None, host: Host) -> Iterator[None]:
+    """See to it that what is not confirmed is undone, whatever becomes of this process in the block or after it.
+
+    Nothing has to be done where nothing is to be confirmed, or the host sees to it. Otherwise a process of its own
+    session, as the shell may go and its terminal, begins to watch once this pipe is closed: by the end of the block, or
+    by the kernel when this process is killed.
+    """
+    if confirm_s is None or host.undoes_unconfirmed:
+        yield
+        return
     program: list[Any] = [sys.executable, "-c", "import sys; from l2tpv3.cli import main; sys.exit(main())"]
-    subprocess.Popen(
-        [*program, "expire", str(after_s)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    reading, writing = os.pipe()
+    try:
+        subprocess.Popen(
+            [*program, "expire"],
+            stdin=reading,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        yield
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 COMMANDS: dict[str, Any] = {

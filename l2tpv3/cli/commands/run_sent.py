@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import click
 
 from l2tpv3.cli.output import streams
+from l2tpv3.cli.parameters import Argument
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.version import VERSION
 
@@ -23,7 +24,12 @@ ENVIRONMENT: Final = ("CREDENTIALS_DIRECTORY", "COLUMNS", "LINES", "TERM", "NO_C
 """The variables that a sent command may bring along."""
 
 
-def run_sent(ctx: click.Context) -> None:
+def run_sent(
+    ctx: click.Context,
+    ssh_connection: Annotated[
+        str | None, Argument(metavar="[SSH_CONNECTION]", help="The variable of ssh, which sudo does not pass on.")
+    ] = None,
+) -> None:
     """Run the command that is sent over standard input."""
     from l2tpv3.cli.run import run
     from l2tpv3.linux.sent_files import have_sent
@@ -35,6 +41,8 @@ def run_sent(ctx: click.Context) -> None:
     _leave_stdin()
     os.environ.pop("L2TPCTL_HOST", None)
     os.environ.update({name: value for name, value in command.environment.items() if name in ENVIRONMENT})
+    if ssh_connection:
+        os.environ["SSH_CONNECTION"] = ssh_connection
     have_sent(command.files)
     streams.write_for(command.encoding, terminal=command.terminal)
     signal.signal(signal.SIGINT, signal.default_int_handler)

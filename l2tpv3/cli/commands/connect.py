@@ -1,0 +1,205 @@
+"""`l2tpctl connect` and `disconnect`: both ends of a pseudowire from one command."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+
+from l2tpv3.cli import options
+from l2tpv3.cli.commands.apply import StepLines
+from l2tpv3.cli.commands.tunnel import local_manager
+from l2tpv3.cli.parameters import Option
+from l2tpv3.cli.seconds import seconds
+from l2tpv3.errors import InvalidValueError, NotFoundError, UnreachableError
+from l2tpv3.model.fields import SESSION, TUNNEL, by_word
+from l2tpv3.printable import printable
+
+if TYPE_CHECKING:
+    from l2tpv3.connect.command_end import CommandEnd
+    from l2tpv3.connect.connecting import Wish
+
+EXAMPLES = {
+    "connect": """
+l2tpctl connect siteb --host ssh://root@siteb.example.net
+l2tpctl connect siteb --host ssh://siteb --bridge br0 --peer-bridge br0
+l2tpctl connect siteb --host ssh://siteb --address 10.0.0.1/24 --peer-address 10.0.0.2/24
+l2tpctl connect siteb --host ssh://siteb --plan
+""",
+    "disconnect": "l2tpctl disconnect siteb\nl2tpctl disconnect siteb --here",
+}
+
+_TUNNEL, _SESSION = by_word(TUNNEL), by_word(SESSION)
+_SAME_TUNNEL, _SAME_SESSION = ("encap",), ("mtu",)
+_OWN_TUNNEL, _OWN_SESSION = ("datapath",), ("ifname", "bridge", "address")
+_LEAST_S, _MOST_S = 15.0, 3600.0
+
+
+def _options() -> dict[str, Any]:
+    """The options of fields: some for both ends alike; others for this end, and as --peer-WORD for the far one."""
+    made = {word: options.option(field) for word, field in {**_TUNNEL, **_SESSION}.items() if word in _ALIKE}
+    for word in (*_OWN_TUNNEL, *_OWN_SESSION):
+        field = _TUNNEL.get(word) or _SESSION[word]
+        made[word] = options.option(field)
+        made[f"peer-{word}"] = _of_the_far_end(word)
+    return made
+
+
+_ALIKE = (*_SAME_TUNNEL, *_SAME_SESSION)
+
+
+def _of_the_far_end(word: str) -> Any:
+    field = _TUNNEL.get(word) or _SESSION[word]
+    option = Option(f"--peer-{word}", metavar=field.metavar, help=f"The same for the far end: see --{word}.")
+    return Annotated[list[str] | None, option] if field.many else Annotated[str | None, option]
+
+
+@options.with_options(_options())
+def connect(
+    ctx: click.Context,
+    name: options.NewTunnel,
+    *,
+    host: Annotated[str, Option("--host", metavar="URL", help="The far end: ssh://[USER@]HOST[:PORT], or its name.")],
+    peer_name: Annotated[
+        str | None, Option("--peer-name", metavar="NAME", help="What the tunnel is called there. [default: as here]")
+    ] = None,
+    session: Annotated[str, Option("--session", metavar="NAME", help="What the session is called.")] = "lan",
+    local: Annotated[
+        str | None, Option("--local", metavar="ADDR", help="This host's address. [default: the one ssh comes from]")
+    ] = None,
+    remote: Annotated[
+        str | None, Option("--remote", metavar="ADDR", help="The far end's. [default: the one ssh goes to]")
+    ] = None,
+    confirm: Annotated[
+        str, Option("--confirm", metavar="SECONDS", help="When an end that hears no more goes back by itself.")
+    ] = "60",
+    plan: Annotated[bool, Option("--plan", help="Show what would be done at both ends, and touch nothing.")] = False,
+    **words: Any,
+) -> None:
+    """Make a pseudowire with both of its ends, or none.
+
+    Ids, ports and cookies are drawn once, for both. Each end is planned and then made, to be confirmed; frames are sent
+    through it, small ones and those of full size, both ways; then both ends are confirmed. If anything fails, both are
+    as they were before. An end that is cut off meanwhile goes back by itself.
+    """
+    from l2tpv3.connect import connecting
+    from l2tpv3.connect.connections import Connection, Connections
+    from l2tpv3.connect.wire_test import test_pseudowire
+
+    confirm_s = seconds(confirm, "--confirm", least=_LEAST_S, most=_MOST_S)
+    manager = local_manager(ctx, "connect")
+    near, far = _ends(host)
+    connecting.state_ends(near, far, _wish(name, peer_name, session, local, remote, options.given(words)))
+    for end in (near, far):
+        _show_plan(end)
+    if plan:
+        return
+    assert near.wanted is not None and far.wanted is not None
+    own = near.wanted.words
+    connections = Connections(manager.paths.state)
+    connection = Connection(host=host, peer=far.wanted.name, id=own["id"], peer_id=own["peer-id"])
+    connections.remember(name, connection)
+
+    def test() -> str:
+        return f"frames of up to {test_pseudowire(near, far)} bytes pass both ways"
+
+    connecting.connect((near, far), test, confirm_s=confirm_s, tell=_tell)
+    print(f"tunnel {name}: connected; `l2tpctl disconnect {name}` removes both ends", file=sys.stderr)
+
+
+def disconnect(
+    ctx: click.Context,
+    tunnel: options.TunnelName,
+    *,
+    host: Annotated[
+        str | None, Option("--host", metavar="URL", help="The far end. [default: as it was connected]")
+    ] = None,
+    here: Annotated[
+        bool, Option("--here", help="Only this end: the far one is gone, or for others to remove.")
+    ] = False,
+) -> None:
+    """Remove both ends that `connect` made, the far one first."""
+    from l2tpv3.connect.connections import Connections
+
+    connections = Connections(local_manager(ctx, "disconnect").paths.state)
+    known = connections.find(tunnel)
+    if not here:
+        if known is None:
+            problem = "it is not remembered which host it was connected to"
+            raise NotFoundError(f"tunnel {tunnel}", problem, "`l2tpctl tunnel del` at each end removes it")
+        _, far = _ends(host or known.host)
+        _delete(far, known.peer, (known.peer_id, known.id))
+    near, _ = _ends(None)
+    _delete(near, tunnel, None if known is None else (known.id, known.peer_id))
+    connections.forget(tunnel)
+
+
+def _delete(end: CommandEnd, tunnel: str, ids: tuple[int, int] | None) -> None:
+    """Remove a tunnel at an end, if it is the one that was connected. ids: those that it has there; None is any."""
+    try:
+        shown = end.shown(tunnel)
+        if ids is not None and (shown["id"], shown["peer_id"]) != ids:
+            problem = "it is another one than was connected, and stays"
+            raise InvalidValueError(f"{end.title}: tunnel {tunnel}", problem, "`l2tpctl disconnect --here` leaves it")
+        end.delete(tunnel)
+        _tell(f"{end.title}: tunnel {tunnel} removed")
+    except NotFoundError:
+        _tell(f"{end.title}: there is no tunnel {tunnel}")
+    except UnreachableError as error:
+        error.remedy = f"{error.remedy}; nothing was removed here, `l2tpctl disconnect {tunnel} --here` does so"
+        raise
+
+
+def _ends(host: str | None) -> tuple[CommandEnd, CommandEnd]:
+    """This end and the far one. host: None where the far one is not needed. Raises InvalidValueError."""
+    from l2tpv3.cli.target import Aim
+    from l2tpv3.connect.command_end import CommandEnd
+    from l2tpv3.remote.ssh_target import ThisHost
+
+    near = CommandEnd(ThisHost(), "here")
+    if host is None:
+        return near, near
+    target = Aim(host=host).over_ssh()
+    if target is None:
+        problem = f"{host!r} is reached through its service, and both ends are made over ssh"
+        raise InvalidValueError("--host", problem, "give ssh://[USER@]HOST[:PORT]")
+    return near, CommandEnd(target, f"at {target.host}")
+
+
+def _wish(
+    name: str, peer_name: str | None, session: str, local: str | None, remote: str | None, words: dict[str, Any]
+) -> Wish:
+    from l2tpv3.connect.connecting import Wish
+
+    def of(prefix: str, names: tuple[str, ...]) -> dict[str, Any]:
+        found = {word: words[prefix + word] for word in names if prefix + word in words}
+        return {word: list(value) if word == "address" else value for word, value in found.items()}
+
+    return Wish(
+        names=(name, peer_name or name),
+        session_name=session,
+        local=local,
+        remote=remote,
+        tunnel=of("", _SAME_TUNNEL),
+        session={word: int(value) if value.isdecimal() else value for word, value in of("", _SAME_SESSION).items()},
+        near_tunnel=of("", _OWN_TUNNEL),
+        far_tunnel=of("peer-", _OWN_TUNNEL),
+        near_session=of("", _OWN_SESSION),
+        far_session=of("peer-", _OWN_SESSION),
+    )
+
+
+def _show_plan(end: CommandEnd) -> None:
+    print(f"{end.title}:")
+    lines = StepLines(None, sys.stdout)
+    for step in end.plan():
+        lines.tell(step)
+    sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+COMMANDS = {"connect": connect, "disconnect": disconnect}

@@ -1,0 +1,1 @@
+"""Makes both ends of a pseudowire as one change: at all of its ends, or at none."""

@@ -1,0 +1,116 @@
+"""Tests a pseudowire by frames of its own: one end asks, the other answers with frames of the same length.
+
+The frames have the ethertype for experiments (IEEE 802, 0x88B5) and a group address that no bridge passes on (802.1Q,
+table 8-1), so that they never leave the two netdevs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from l2tpv3.errors import from_errno
+from l2tpv3.linux.readable import wait_readable
+from l2tpv3.value_class import value_class
+
+HEADER: Final = 14
+SMALL: Final = 60
+"""Bytes of the shortest ethernet frame, its check sequence left out."""
+NONCE: Final = 16
+
+_GROUP: Final = bytes.fromhex("0180c200000e")
+_TYPE: Final = bytes.fromhex("88b5")
+_MAGIC: Final = b"l2tpv3 wire"
+_ASKS, _ANSWERS = b"?", b"!"
+_ALL: Final = 0x0003  # ETH_P_ALL: a bridge takes frames of its ports before sockets of one ethertype get them
+_OUTGOING: Final = 4  # PACKET_OUTGOING (linux/if_packet.h)
+_AGAIN_S: Final = 0.2
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class TestFrame:
+    """asks: an answer of the same length is wanted. length: of the whole frame, in bytes."""
+
+    __test__ = False  # for pytest it has the name of a test
+
+    asks: bool
+    length: int
+
+    def encode(self, nonce: bytes, source: bytes) -> bytes:
+        """The frame, for the netdev that has the address `source`."""
+        head = _GROUP + source + _TYPE + _MAGIC + nonce + (_ASKS if self.asks else _ANSWERS)
+        return head.ljust(self.length, b"\0")
+
+    @classmethod
+    def decode(cls, frame: bytes, nonce: bytes) -> TestFrame | None:
+        """The test frame that it is; None for any other, and for those of another test."""
+        mark = _TYPE + _MAGIC + nonce
+        kind = frame[12 + len(mark) : 13 + len(mark)]
+        if frame[12 : 12 + len(mark)] != mark or kind not in (_ASKS, _ANSWERS):
+            return None
+        return cls(asks=kind == _ASKS, length=len(frame))
+
+
+def ask(ifname: str, nonce: bytes, lengths: Collection[int], seconds: float) -> set[int]:
+    """Send frames of these lengths until each is answered, or the time is over. Gives the lengths of the answers."""
+    answered: set[int] = set()
+    give_up = time.monotonic() + seconds
+    with _opened(ifname) as packets:
+        while (missing := set(lengths) - answered) and time.monotonic() < give_up:
+            for length in sorted(missing):
+                _send(packets, TestFrame(asks=True, length=length), nonce)
+            for frame in _heard(packets, nonce, time.monotonic() + _AGAIN_S):
+                if not frame.asks:
+                    answered.add(frame.length)
+                if answered >= set(lengths):
+                    break
+    return answered & set(lengths)
+
+
+def answer(ifname: str, nonce: bytes, seconds: float) -> Iterator[int]:
+    """Answer frames until the time is over. Gives the length of each that asked; first 0: from then on it listens."""
+    give_up = time.monotonic() + seconds
+    with _opened(ifname) as packets:
+        yield 0
+        for frame in _heard(packets, nonce, give_up):
+            if frame.asks:
+                _send(packets, TestFrame(asks=False, length=frame.length), nonce)
+                yield frame.length
+
+
+@contextlib.contextmanager
+def _opened(ifname: str) -> Iterator[socket.socket]:
+    """Raises NotFoundError, NotPermittedError and the like."""
+    try:
+        packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    except OSError as error:
+        raise from_errno(f"netdev {ifname}", "open a packet socket", error.errno or 0) from error
+    with packets:
+        try:
+            packets.bind((ifname, _ALL))
+        except OSError as error:
+            raise from_errno(f"netdev {ifname}", "bind a packet socket to it", error.errno or 0) from error
+        packets.settimeout(0)
+        yield packets
+
+
+def _send(packets: socket.socket, frame: TestFrame, nonce: bytes) -> None:
+    # A netdev that is down or has a full queue loses a frame, as a wire does: it is sent again.
+    with contextlib.suppress(OSError):
+        packets.send(frame.encode(nonce, packets.getsockname()[4]))
+
+
+def _heard(packets: socket.socket, nonce: bytes, until_s: float) -> Iterator[TestFrame]:
+    """The frames of this test that come in until that time of the monotonic clock."""
+    while (left_s := until_s - time.monotonic()) > 0:
+        if not wait_readable([packets.fileno()], left_s):
+            return
+        try:
+            data, address = packets.recvfrom(1 << 16)
+        except OSError:  # the netdev went down
+            continue
+        if address[2] != _OUTGOING and (frame := TestFrame.decode(data, nonce)) is not None:
+            yield frame

@@ -1,0 +1,97 @@
+"""Tests the pseudowire between two ends: small frames and those of full size, there and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Collection
+from typing import Any, Final
+
+from l2tpv3.connect.command_end import CommandEnd
+from l2tpv3.connect.frames import HEADER, NONCE, SMALL
+from l2tpv3.errors import L2tpError, RefusedError, UnreachableError
+from l2tpv3.remote.ssh import SshCommand
+
+LISTENING: Final = b"listening"
+"""What `answer-frames` prints first."""
+TEST_S: Final = 8.0
+"""How long frames are sent for an answer: a path may have to be learnt first, and a key agreed upon."""
+
+
+def test_pseudowire(near: CommandEnd, far: CommandEnd) -> int:
+    """Send frames from the near end, which the far end answers. Gives the length of the longest one, in bytes.
+
+    Raises RefusedError, which says what did not come through, and what both ends say of the tunnel.
+    """
+    assert near.wanted is not None and far.wanted is not None
+    mtus = [_mtu(end, _shown(end)) for end in (near, far)]
+    full = min(mtus) + HEADER
+    heard, answered = _frames(near, far, (SMALL, full))
+    if answered >= {SMALL, full}:
+        return full
+    raise RefusedError(f"tunnel {near.wanted.name}", _what_is_missing(heard, answered, full), _remarks(near, far))
+
+
+test_pseudowire.__test__ = False  # type: ignore[attr-defined]  # for pytest it has the name of a test
+
+
+def _frames(near: CommandEnd, far: CommandEnd, lengths: tuple[int, ...]) -> tuple[set[int], set[int]]:
+    """The lengths of the frames that the far end heard, and of the answers that came back."""
+    assert near.wanted is not None and far.wanted is not None
+    nonce = os.urandom(NONCE).hex()
+    there = far.command("answer-frames", *_session(far), nonce, f"{3 * TEST_S:g}")
+    with SshCommand(far.target, stdout=subprocess.PIPE) as answering:
+        answering.send(there)
+        if answering.stdout.readline(64).strip() != LISTENING:
+            said = b"".join(answering.errors()).decode("utf-8", "replace").strip()
+            raise RefusedError(f"{far.title}: frames for a test", said.removeprefix("l2tpctl: ") or "can't be heard")
+        asked = near.run("ask-frames", *_session(near), nonce, f"{TEST_S:g}", *map(str, lengths))
+        answering.interrupt()
+        told = answering.stdout.read()
+    try:
+        return set(map(int, json.loads(told))), set(map(int, json.loads(asked)))
+    except (ValueError, TypeError) as error:
+        raise UnreachableError(far.title, "it does not say which frames it heard") from error
+
+
+def _session(end: CommandEnd) -> tuple[str, str]:
+    assert end.wanted is not None
+    return end.wanted.name, end.wanted.sessions[0].name
+
+
+def _shown(end: CommandEnd) -> dict[str, Any]:
+    return end.shown(_session(end)[0])
+
+
+def _mtu(end: CommandEnd, shown: dict[str, Any]) -> int:
+    """The MTU of the session's netdev. Raises RefusedError where there is none."""
+    try:
+        return int(shown["sessions"][0]["netdev"]["mtu"])
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise RefusedError(f"{end.title}: session {'/'.join(_session(end))}", "has no netdev") from error
+
+
+def _what_is_missing(heard: Collection[int], answered: Collection[int], full: int) -> str:
+    if not heard:
+        return "no frame that is sent here arrives there"
+    if SMALL not in answered:
+        return "frames that are sent here arrive there, but none comes back"
+    way = "come back" if full in heard else "arrive there"
+    return f"small frames pass, but those of full size, {full} bytes, do not {way}"
+
+
+def _remarks(*ends: CommandEnd) -> str:
+    """What `show` says at both ends, which may tell the cause."""
+    remarks = []
+    for end in ends:
+        try:
+            shown = _shown(end)
+            session = shown["sessions"][0]
+            said = [*shown["notes"], *session["notes"]]
+            remarks.append(
+                f"{end.title} the session is {session['condition']}" + (": " if said else "") + "; ".join(said)
+            )
+        except (L2tpError, KeyError, TypeError, IndexError):
+            continue
+    return ", ".join(remarks)

@@ -1,0 +1,142 @@
+"""Both ends from one command: two hosts with a real sshd at one, on the user datapath."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts import UNDERLAY, Host, Hosts
+from tests.sshd import L2TPCTL, LIMIT_S, Sshd
+
+pytestmark = pytest.mark.root
+
+USER = ("--datapath", "user", "--peer-datapath", "user")
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Host, Host]]:
+    hosts = Hosts()
+    try:
+        yield hosts.pair()
+    finally:
+        hosts.close()
+
+
+@pytest.fixture(scope="module")
+def sshd(pair: tuple[Host, Host]) -> Sshd:
+    """On b, reached from a."""
+    return Sshd(pair[1])
+
+
+@pytest.fixture
+def a(pair: tuple[Host, Host], sshd: Sshd) -> Iterator[Host]:
+    yield pair[0]
+    for host in pair:
+        host.ctl("rollback", check=False)
+        for tunnel in tunnels(host):
+            host.ctl("tunnel", "del", tunnel)
+
+
+def tunnels(host: Host) -> list[str]:
+    return [one["name"] for one in json.loads(host.ctl("--json").stdout)["tunnels"]]
+
+
+def start(a: Host, sshd: Sshd, *words: str) -> subprocess.Popen[str]:
+    environment = a.environment | {"L2TPV3_SSH": sshd.environment["L2TPV3_SSH"]}
+    command = ["ip", "netns", "exec", a.netns, L2TPCTL, *words]
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run(a: Host, sshd: Sshd, *words: str) -> tuple[int, str, str]:
+    running = start(a, sshd, *words)
+    out, err = running.communicate(timeout=4 * LIMIT_S)
+    return running.returncode, out, err
+
+
+def connect(a: Host, sshd: Sshd, *words: str) -> tuple[int, str, str]:
+    return run(a, sshd, "connect", "siteb", "--host", sshd.url, *USER, *words)
+
+
+def test_both_ends_from_one_command_and_away_again(a: Host, sshd: Sshd) -> None:
+    b = sshd.host
+    code, out, err = connect(a, sshd, "--plan")
+    assert code == 0 and not tunnels(a) and not tunnels(b) and not err
+    code, out, err = connect(
+        a, sshd, "--address", "10.9.0.1/24", "--peer-address", "10.9.0.2/24", "--peer-name", "sitea"
+    )
+    assert code == 0, err
+    assert out.startswith("here:\n+ tunnel siteb: ") and f"at {sshd.name}:\n+ tunnel sitea: " in out
+    assert "bytes pass both ways" in err and err.index("at Far-Host: confirmed") < err.index("here: confirmed")
+    assert a.ping("10.9.0.2")
+    for host in (a, b):
+        assert "nothing waits" in host.ctl("confirm", check=False).stderr
+    assert connect(a, sshd)[0] == 4, "there is one already"
+    code, _, err = run(a, sshd, "disconnect", "siteb")
+    assert code == 0 and not tunnels(a) and not tunnels(b), err
+    assert run(a, sshd, "disconnect", "siteb")[0] == 3
+
+
+BLOCK = ["src", "10.99.0.1", "dst", "10.99.0.2", "proto", "udp", "dport", "1701", "dir", "in"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "good", "said"),
+    [
+        (
+            ["xfrm", "policy", "add", *BLOCK, "action", "block"],
+            ["xfrm", "policy", "del", *BLOCK],
+            "no frame that is sent here arrives there",
+        ),
+        (
+            ["link", "set", UNDERLAY, "mtu", "1400"],
+            ["link", "set", UNDERLAY, "mtu", "1500"],
+            "small frames pass, but those of full size, 1452 bytes, do not arrive there",
+        ),
+    ],
+)
+def test_what_does_not_pass_frames_is_put_back_at_both_ends(
+    a: Host, sshd: Sshd, bad: list[str], good: list[str], said: str
+) -> None:
+    b = sshd.host
+    b.ip(*bad)
+    try:
+        code, _, err = connect(a, sshd, "--mtu", "1438")
+    finally:
+        b.ip(*good)
+    assert code == 2 and said in err.splitlines()[-1], err
+    assert "here: as it was before" in err and "at Far-Host: as it was before" in err
+    assert not tunnels(a) and not tunnels(b)
+
+
+def test_an_end_that_refuses_leaves_the_other_as_it_was(a: Host, sshd: Sshd) -> None:
+    b = sshd.host
+    for words in (("--bridge", "nowhere"), ("--peer-bridge", "nowhere")):
+        code, _, err = connect(a, sshd, *words)
+        assert code == 3 and "nowhere" in err, err
+        assert not tunnels(a) and not tunnels(b)
+    code, _, err = run(a, sshd, "connect", "siteb", "--host", "https://localhost:1", *USER)
+    assert code == 1 and "both ends are made over ssh" in err
+
+
+def test_an_end_that_is_cut_off_goes_back_by_itself(a: Host, sshd: Sshd) -> None:
+    b = sshd.host
+    connecting = start(a, sshd, "connect", "siteb", "--host", sshd.url, *USER, "--confirm", "15")
+    assert connecting.stderr is not None
+    while "here: applied" not in (line := connecting.stderr.readline()):
+        assert line, "it ended before"
+    a.ip("link", "set", UNDERLAY, "down")
+    time.sleep(0.1)
+    connecting.send_signal(signal.SIGKILL)
+    connecting.communicate(timeout=LIMIT_S)
+    a.ip("link", "set", UNDERLAY, "up")
+    give_up = time.monotonic() + 2 * LIMIT_S
+    while (tunnels(a) or tunnels(b)) and time.monotonic() < give_up:
+        time.sleep(1)
+    assert not tunnels(a) and not tunnels(b)
