@@ -19,12 +19,14 @@ class Observation:
     """tunnels: (datapath, netns) → tunnel id → Tunnel. netdevs: (tunnel name, session name) → its netdev.
 
     faults: of a datapath, why some of its workers can't be worked with; what those carry is not in `tunnels`.
+    attached: of a datapath, the names of netdevs that those workers have open, as far as it can be told.
     lost: by datapath and name, tunnels that run in network namespaces which have lost their names.
     """
 
     tunnels: Mapping[tuple[str, str | None], Mapping[int, Tunnel]] = field(default_factory=dict)
     netdevs: Mapping[tuple[str, str], NetdevState] = field(default_factory=dict)
     faults: Mapping[str, tuple[WorkerError, ...]] = field(default_factory=dict)
+    attached: Mapping[str, frozenset[str]] = field(default_factory=dict)
     lost: frozenset[tuple[str, str]] = frozenset()
     links: LinksSeen = field(default_factory=LinksSeen)
 
@@ -37,12 +39,14 @@ class Observation:
     def may_be_carried(self, record: TunnelRecord, *, by_strays: bool = True) -> WorkerError | None:
         """Why it can't be told whether a tunnel that `tunnel` does not find runs all the same; None: it does not.
 
-        A worker that can't be worked with may carry it. Then its netdevs have their carrier, or are down.
+        A worker that can't be worked with may carry it. Then its netdevs have their carrier, or are down, or the worker
+        has them open and took their carrier away, as the far end told it to.
         by_strays: whether workers that have lost their control sockets count as well.
         """
         faults = self.faults.get(record.datapath, ())
         fault = next((one for one in faults if by_strays or one.errno != errno.ENOTCONN), None)
         netdevs = [self.netdevs.get((record.spec.name, one.spec.name)) for one in record.sessions]
-        if fault is None or any(one is not None and one.up and not one.carrier for one in netdevs):
+        attached = self.attached.get(record.datapath, frozenset())
+        if any(one is not None and one.up and not one.carrier and one.ifname not in attached for one in netdevs):
             return None
         return fault

@@ -122,8 +122,9 @@ class Observer:
         observation = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records))
         missed = {record.datapath for record in records if observation.tunnel(record) is None}
         faults = {name: self.faults(name) for name in missed}
+        attached = {name: self.attached(name) for name in missed}
         lost = frozenset((name, tunnel) for name in missed for tunnel in self.lost(name))
-        return dataclasses.replace(observation, faults=faults, lost=lost)
+        return dataclasses.replace(observation, faults=faults, attached=attached, lost=lost)
 
     def _netdevs_of(self, records: Iterable[TunnelRecord]) -> dict[tuple[str, str], NetdevState]:
         """The netdevs of the sessions; see Observation.netdevs."""
@@ -211,6 +212,12 @@ class Observer:
     def faults(self, datapath: str) -> tuple[WorkerError, ...]:
         """Why some of a datapath's workers can't be worked with: ask only when a tunnel of it was not found."""
         return self._faults.get(datapath, ()) + self._unreachable(datapath).strays
+
+    def attached(self, datapath: str) -> frozenset[str]:
+        """The names of the netdevs that the workers have open of which `faults` tells, as far as it can be told."""
+        from l2tpv3.worker.strays import netdevs_of
+
+        return frozenset().union(*(netdevs_of(fault.pid) or () for fault in self.faults(datapath) if fault.pid))
 
     def lost(self, datapath: str) -> Mapping[str, int]:
         """See Unreachable.lost."""

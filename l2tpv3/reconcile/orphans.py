@@ -52,8 +52,9 @@ def _lost(record: TunnelRecord, status: TunnelStatus, look: Observer, known: Col
     faults = look.faults(record.datapath)
     if not faults:
         return {status.name: None} if there or status.name in known else {}
-    # A worker that can't be worked with may have it; then its netdevs have their carrier.
-    if any(one.up and not one.carrier for one in there):
+    # A worker that can't be worked with may have it; see Observation.may_be_carried.
+    attached = look.attached(record.datapath)
+    if any(one.up and not one.carrier and one.ifname not in attached for one in there):
         return {status.name: None}
     if there and len(faults) == 1 and faults[0].pid:
         return {status.name: faults[0].pid}  # whose end is to be noticed

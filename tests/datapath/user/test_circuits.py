@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import time
 
 import pytest
 
 from l2tpv3.datapath.base import SignalledCircuit
 from l2tpv3.datapath.user.circuit_status import SILENT_S
+from l2tpv3.errors import WorkerError
+from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import CircuitKey, Encap, SessionSpec, Sublayer, TunnelSpec
+from l2tpv3.worker import pool
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 from tests.datapath.user.test_kernel_peer import kernel_session, kernel_tunnel, kernel_up
 from tests.datapath.user.test_qemu_peer import PORT, qemu
+from tests.here import Here
 
 pytestmark = pytest.mark.root
 
@@ -121,3 +127,26 @@ def test_the_kernel_goes_on_moving_frames(ends: tuple[End, End], encap: Encap) -
         passes(a.place(one), b.place(one), [60, 1414])
         passes(b.place(one), a.place(one), [60, 1414])
         time.sleep(1.2)
+
+
+def test_a_session_without_its_carrier_is_not_taken_from_a_worker_that_does_not_answer(
+    ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over IP no port would keep a second worker from it."""
+    monkeypatch.setattr(pool, "LOOK_TIMEOUT_S", 0.3)
+    a, b = ends
+    here = Here(a.host)
+    here.add_tunnel("t", {"remote": b.host.v4, "datapath": "user", "encap": "ip"})
+    here.add_session("t", "s", {})
+    (worker,) = a.host.workers()
+    with inside(a.host.netns):
+        circuit: CircuitKey = (None, 1, 1)
+        assert a.datapath.circuits({circuit: SignalledCircuit(up=True, heard=False)}) == {circuit: False}
+    assert "NO-CARRIER" in a.host.ip("link", "show", "l2tpeth0")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        with pytest.raises(WorkerError, match=f"worker {worker}: does not answer"):
+            here.restore()
+        assert a.host.workers() == [worker]
+    finally:
+        os.kill(worker, signal.SIGCONT)
