@@ -13,31 +13,27 @@ import contextlib
 import dataclasses
 import gc
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
-from l2tpv3.errors import BusyError, ConflictError, ExistsError, L2tpError, NotFoundError, WorkerError
+from l2tpv3.datapath.base import Datapath, HasWorkers
+from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.linux.filelock import exclusive
 from l2tpv3.model.host_records import HostRecords, RecordDelta
-from l2tpv3.model.links.record import Links
-from l2tpv3.model.observation import Observation
 from l2tpv3.model.progress import OnStep, StepText
 from l2tpv3.model.record import TunnelRecord, resolved, resolved_session
 from l2tpv3.model.scope import touched_links
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.netdev.configurator import RtnetlinkConfigurator
 from l2tpv3.paths import Paths
-from l2tpv3.plan.describe import describe, describe_each
 from l2tpv3.plan.journal_entry import journal_entry, left_of, links_of, what_is_made
-from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.plan_input import LinkPlanInput, PlanInput
 from l2tpv3.plan.planner import plan_everything
 from l2tpv3.plan.result import Outcome, of_namespace
-from l2tpv3.plan.scope import leave_out, once_done
+from l2tpv3.plan.scope import leave_out
 from l2tpv3.plan.steps import AnyStep
-from l2tpv3.plan.undo import what_to_undo
+from l2tpv3.reconcile.converge import Convergence
 from l2tpv3.reconcile.executor import Executor
 from l2tpv3.reconcile.link_executor import BackendOf, LinkExecutor
 from l2tpv3.reconcile.namespaces import NamespacesOnDemand
@@ -52,10 +48,6 @@ from l2tpv3.store.database import AuditEntry, Recorded, Store, unconfirmed
 from l2tpv3.store.journal import PendingChange, Renaming, to_be_confirmed
 from l2tpv3.value_class import value_class
 
-ROUNDS = 4
-"""How often a change is planned again when what is seen after its steps is not yet what is wanted."""
-
-_PAUSE_S = 0.05
 _VERBS: dict[type[Change], str] = {ApplyAll: "apply", RestoreRecorded: "restore"}
 """How the log calls a change, where its steps alone do not say it."""
 
@@ -81,6 +73,9 @@ class Reconciler:
         self._placer = placer
         self.links = LinkExecutor(paths.link_mark, makers or LinkBackends(paths.runtime))
         self._runner = Executor(datapaths, placer, paths, self.links)
+        self._convergence = Convergence(
+            self._runner, self.links, datapaths, placer, lambda: self.observer(Recorded(tunnels={}))
+        )
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
         self._tunnels_in_place = {name: one.tunnel_in_place for name, one in datapaths.items()}
         self._spaces = NamespacesOnDemand(paths, self.store, real=isinstance(placer, RtnetlinkConfigurator))
@@ -100,7 +95,7 @@ class Reconciler:
             recorded = self.store.load()
             look = self.observer(recorded)
             with self._spaces.standing_in():
-                with self._busy():
+                with self._convergence.busy():
                     resolution = resolve(change, self.resolver(recorded, look))
                 planned = self._plan_input(recorded, resolution, look)
                 steps = plan_everything(dataclasses.replace(planned, to_show=True))
@@ -120,7 +115,7 @@ class Reconciler:
         with self.locked(), _no_collection(), contextlib.ExitStack() as stack:
             recorded = self._recorded(repairs=repairs)
             before, look = recorded.everything, self.observer(recorded)
-            with self._spaces.standing_in(repairs=repairs), self._busy():
+            with self._spaces.standing_in(repairs=repairs), self._convergence.busy():
                 resolution = resolve(change, self.resolver(recorded, look))
             if resolution.about_nothing:
                 return Outcome(steps=(), before=before, after=before)
@@ -144,14 +139,17 @@ class Reconciler:
             return prepared.outcome(self._make_so(prepared, confirm_s, on_step))
 
     def _make_so(self, change: _Prepared, confirm_s: float | None, on_step: OnStep | None) -> tuple[StepText, ...]:
-        """Take the steps of a change, noted before and put on record after. Gives what was lost; see _take."""
+        """Take the steps of a change, noted before and put on record after. Gives what was lost.
+
+        See Convergence.take.
+        """
         pending, late = change.recorded.pending, change.resolution.late
         if pending is not None and pending.deadline is not None:
             # The note of the unconfirmed change has to stay; this one is on record already and needs none.
             if change.changed:
                 raise unconfirmed(pending)
             lost: list[StepText] = []
-            self._take(change.planned, change.steps, on_step, lost=lost)
+            self._convergence.take(change.planned, change.steps, on_step, lost=lost)
             return tuple(lost)
         left = left_of(pending, late.left_out, late.unmade)
         if not change.steps and not change.changed:
@@ -166,7 +164,9 @@ class Reconciler:
     def _carry_out(
         self, change: _Prepared, verb: str, after: PendingChange | None, on_step: OnStep | None
     ) -> tuple[StepText, ...]:
-        """Note the change, take its steps, put it on record; on any failure undo it. Gives what was lost; see _take.
+        """Note the change, take its steps, put it on record; on any failure undo it. Gives what was lost.
+
+        See Convergence.take.
 
         verb: how the log calls it. after: what stays noted when it is done: that it waits to be confirmed, or what is
         left of a killed change.
@@ -177,7 +177,7 @@ class Reconciler:
         begun: list[AnyStep] = []
         lost: list[StepText] = []
         try:
-            self._take(change.planned, change.steps, on_step, begun, lost)
+            self._convergence.take(change.planned, change.steps, on_step, begun, lost)
             done = change.outcome(tuple(lost))
             if on_step is not None:
                 for one in done.steps_on_record:
@@ -186,95 +186,11 @@ class Reconciler:
             self._runner.tidy({**change.planned.wanted, **done.after.tunnels})
         except BaseException as error:
             with _noting(error):
-                self._undo(change.planned, note, begun)
+                self._convergence.undo(change.planned, note, begun)
                 # What a killed change left is as it was, too.
                 self.store.revert(changed.back(before), pending)
             raise
         return tuple(lost)
-
-    def _take(
-        self,
-        change: PlanInput,
-        steps: tuple[AnyStep, ...],
-        on_step: OnStep | None = None,
-        begun: list[AnyStep] | None = None,
-        lost: list[StepText] | None = None,
-    ) -> None:
-        """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
-
-        begun: gets each step before it is taken. lost: gets what others had configured on netdevs and could not be put
-        back, of which `on_step` is told as well.
-        """
-        for attempt in range(ROUNDS):
-            with self._busy():
-                self._runner.take_all(steps, _telling(steps, on_step, begun))
-            observation, steps = self._what_is_left(once_done(change))
-            if not steps:
-                for one in self._runner.put_back(change.wanted, observation.netdevs.keys()):
-                    if lost is not None:
-                        lost.append(one)
-                    if on_step is not None:
-                        on_step(one)
-                return
-            time.sleep(_PAUSE_S * attempt)
-        left = describe(steps)[0]
-        problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
-        raise BusyError(left.subject, problem, "something else may be changing it at the same time")
-
-    def _what_is_left(self, done: PlanInput) -> tuple[Observation, tuple[AnyStep, ...]]:
-        """Look again after steps were taken: what is there, and what is still to do. done: see once_done.
-
-        Raises what plan_everything does, WorkerError only when all workers were asked once more.
-        """
-        try:
-            return self._look_and_plan(done)
-        except WorkerError:  # it may answer a moment later
-            self._ask_all_again(done.links.wanted)
-            return self._look_and_plan(done)
-
-    def _look_and_plan(self, change: PlanInput) -> tuple[Observation, tuple[AnyStep, ...]]:
-        """What is there now of what is wanted, and the plan that follows from it."""
-        seen = self.observer(Recorded(tunnels={})).observation(change.wanted)
-        observation = self._with_links(seen, change.links.wanted)
-        return observation, plan_everything(dataclasses.replace(change, observation=observation))
-
-    def _ask_all_again(self, *links: Links) -> None:
-        """Have the next look ask each worker, also those that did not answer a moment ago. links: that may be there."""
-        for one in self._datapaths.values():
-            if isinstance(one, HasWorkers):
-                one.ask_all_again()
-        self.links.ask_all_again(*links)
-
-    @contextlib.contextmanager
-    def _busy(self) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            for one in (*self._datapaths.values(), self._placer):
-                if isinstance(one, Busy):
-                    stack.enter_context(one.busy())
-            yield
-
-    def _with_links(self, observation: Observation, *known: Links) -> Observation:
-        """The observation together with what is observed of these links."""
-        if not any(known):
-            return observation
-        return dataclasses.replace(observation, links=self.links.seen(*known))
-
-    def _undo(self, change: PlanInput, note: PendingChange, begun: Collection[AnyStep]) -> None:
-        """Take away what the begun steps made, and make again what they took away; see plan.undo.what_to_undo."""
-        made = note.target.made
-        self._ask_all_again(change.links.old, change.links.maybe, made.links)
-        making = {**change.maybe, **made.tunnels}
-        now = self.observer(Recorded(tunnels={})).observation(change.old, making, change.old)
-        back, alone = what_to_undo(change, begun, making, now)
-        names = [step.link.spec.name for step in begun if isinstance(step, LinkStep)]
-        known = [HostRecords(links=some) for some in (change.links.old, made.links, change.links.wanted)]
-        touched = touched_links(back.scope, names, *known) or frozenset()
-        apart = touched_links(frozenset(alone), (), *known) or frozenset()
-        maybe = {**change.links.maybe, **made.links}
-        links = dataclasses.replace(back.links, maybe=maybe, scope=touched - apart)
-        observation = self._with_links(now, links.old, links.maybe)
-        back = dataclasses.replace(back, observation=observation, links=links)
-        self._take(back, plan_everything(back))
 
     def _plan_input(self, recorded: Recorded, resolution: Resolution, look: Observer) -> PlanInput:
         """The input of the plan of a change, without what the change leaves out."""
@@ -298,7 +214,7 @@ class Reconciler:
             old=recorded.tunnels,
             maybe=maybe.tunnels,
             wanted=wanted.tunnels,
-            observation=self._with_links(observation, recorded.links, maybe.links, wanted.links),
+            observation=self._convergence.with_links(observation, recorded.links, maybe.links, wanted.links),
             in_place=self._in_place,
             tunnels_in_place=self._tunnels_in_place,
             scope=scope,
@@ -317,7 +233,7 @@ class Reconciler:
                 change, wanted=recorded.tunnels, links=dataclasses.replace(change.links, wanted=recorded.links)
             )
             self.store.begin(journal_entry(recorded.pending, kept, steps, RecordDelta()))
-            self._take(change, steps)
+            self._convergence.take(change, steps)
             outcome = Outcome(steps=steps, before=recorded.everything, after=recorded.everything)
             # On record it stays, but nothing is to bring it back in this boot unless somebody asks for it.
             now = boot_id()
@@ -411,7 +327,7 @@ class Reconciler:
         The record is undone first: whatever interrupts the rest, `restore` or the next change finishes it.
         """
         before = recorded.everything
-        self._ask_all_again(recorded.links, pending.before.made.links)
+        self._convergence.ask_all_again(recorded.links, pending.before.made.links)
         wanted = before.edited(pending.before)
         resolution = Resolution(records=wanted, scope=pending.scope, links=links_of(pending))
         change = self._plan_input(recorded, resolution, self.observer(recorded))
@@ -420,7 +336,7 @@ class Reconciler:
         done = Outcome(steps=steps, before=before, after=wanted)
         self.store.commit(pending.before, _audited(verb, done), note)
         lost: list[StepText] = []
-        self._take(change, steps, lost=lost)
+        self._convergence.take(change, steps, lost=lost)
         self._runner.tidy(change.wanted)
         self.store.forget_pending()
         self.tidy_namespaces()
@@ -505,22 +421,6 @@ def _audited(verb: str, done: Outcome) -> AuditEntry:
     """The entry of the log for a change that is done."""
     what = done.in_words or "nothing but the record"
     return AuditEntry(at=time.time(), who=caller(), what=f"{verb}: {what}" if verb else what)
-
-
-def _telling(
-    steps: tuple[AnyStep, ...], on_step: OnStep | None, begun: list[AnyStep] | None
-) -> Callable[[AnyStep], None]:
-    """What tells of each step before it is taken, if that is not told with an earlier one, and notes it in `begun`."""
-    said = describe_each(steps) if on_step is not None else ()
-    told = {id(step): one for step, one in zip(steps, said, strict=bool(said)) if one is not None}
-
-    def tell(step: AnyStep) -> None:
-        if begun is not None:
-            begun.append(step)
-        if on_step is not None and (one := told.get(id(step))) is not None:
-            on_step(one)
-
-    return tell
 
 
 def _asked(before: HostRecords, resolution: Resolution) -> HostRecords:

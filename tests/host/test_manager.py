@@ -333,7 +333,7 @@ def test_a_killed_add_is_shown_and_swept_by_the_next_change(tmp_path: Path, memo
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    manager._reconciler.store.commit = manager._reconciler._undo = die  # type: ignore[method-assign]
+    manager._reconciler.store.commit = manager._reconciler._convergence.undo = die  # type: ignore[method-assign]
     with pytest.raises(Killed):
         manager.add_tunnel("siteb", PEER)
     after = make(tmp_path, memory)

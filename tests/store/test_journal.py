@@ -88,7 +88,7 @@ def killed(manager: Manager, change: Callable[[], Any]) -> None:
         raise Killed
 
     reconciler = manager._reconciler
-    reconciler.store.commit = reconciler._undo = die  # type: ignore[method-assign]
+    reconciler.store.commit = reconciler._convergence.undo = die  # type: ignore[method-assign]
     with pytest.raises(Killed):
         change()
 
