@@ -11,9 +11,9 @@ from l2tpv3.model.ownership import OwnerTag, link_alias
 from l2tpv3.value_class import value_class
 
 EBPF = "ebpf"
-"""In the runtime directory: where the workers beside the ebpf datapath's programs have their sockets."""
+"""The folder in the runtime directory for the sockets of the workers beside the ebpf datapath's programs."""
 CARDS = "cards"
-"""In the runtime directory: where the workers of virtual cards have their sockets."""
+"""The folder in the runtime directory for the sockets of the workers of virtual cards."""
 
 
 @value_class(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """As `printable`, for a text of several lines: they stay lines."""
+    """Do what `printable` does, for a text of several lines, which stay lines."""
     return "\n".join(map(printable, text.split("\n")))
 
 

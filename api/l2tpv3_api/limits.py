@@ -25,9 +25,9 @@ class Limits:
     connections_each: int = 512
 
     handshake_s: int = 10
-    """From a connection's start to the end of the TLS handshake."""
+    """Seconds from a connection's start to the end of the TLS handshake."""
     header_s: int = 10
-    """From a request's first byte (a connection's start) to the end of its header."""
+    """Seconds from a request's first byte (or a connection's start) to the end of its header."""
     idle_s: int = 60
     """A connection between two requests."""
     body_s: int = 20
@@ -42,7 +42,7 @@ class Limits:
     """Requests of one identity a second, on average; `burst` at once."""
     burst: int = 2000
     stranger_rate: int = 50
-    """The same for requests without a valid credential, by client address (or user)."""
+    """The limit of requests without a valid credential, for each client address (or user)."""
     stranger_burst: int = 200
     streams: int = 256
     """Open event streams and captures."""

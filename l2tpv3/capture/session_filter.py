@@ -16,7 +16,7 @@ IPAddress = IPv4Address | IPv6Address
 _ETHERTYPES: Final = {4: 0x0800, 6: 0x86DD}
 _UDP, _L2TP, _FRAGMENT = 17, 115, 44
 _DATA_MASK, _DATA = 0x800F, 0x0003
-"""Of the first two bytes over UDP: no control message (T), version 3 (RFC 3931 section 4.1.2.1)."""
+"""Mask and value of the first two bytes over UDP: no control message (T), version 3 (RFC 3931 section 4.1.2.1)."""
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

@@ -181,7 +181,7 @@ def _link_name(ctx: click.Context) -> str:
 
 
 def _another(incomplete: str, words: Callable[[], Iterable[str]]) -> list[str]:
-    """For a list with commas: one that begins like what is behind the last, and is not in the list yet."""
+    """Complete the last entry of a list with commas, by words that are not in the list yet."""
     before, comma, begun = incomplete.rpartition(",")
     taken = {*before.split(",")}
     return [f"{before}{comma}{word}" for word in _matching(begun, words) if word not in taken]

@@ -46,7 +46,7 @@ def _options() -> dict[str, Any]:
 
 
 OPTIONS: Mapping[str, Any] = _options()
-"""By the word."""
+"""The options of `link add` and `link set` by the word."""
 
 with_words = options.with_options(OPTIONS)
 """A decorator: the command with an option for each word of a link, of whatever type."""

@@ -47,7 +47,7 @@ _FILES = {
     "zsh": ".zfunc/_l2tpctl",
     "fish": ".config/fish/completions/l2tpctl.fish",
 }
-"""Where each is installed, below the home directory."""
+"""The path of each shell's completion script, below the home directory."""
 _THIS_SHELL = "this shell"
 
 
@@ -108,7 +108,7 @@ def _for_zsh(found: list[CompletionItem[str]]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """For between the quotes of _for_zsh."""
+    """Escape a text for the place between the quotes of _for_zsh."""
     for special, escaped in (('"', '""'), ("'", "''"), ("$", "\\$"), ("`", "\\`"), (":", "\\\\:")):
         text = text.replace(special, escaped)
     return text

@@ -56,7 +56,7 @@ class Aim:
         return None
 
     def over_ssh(self) -> SshTarget | None:
-        """That host, if it is commanded over ssh. Raises InvalidValueError."""
+        """Give the host as an SshTarget; None when it is not commanded over ssh. Raises InvalidValueError."""
         from l2tpv3.remote.ssh_target import SCHEME, SshTarget
         from l2tpv3.remote.target import url_of
 
@@ -70,7 +70,7 @@ class Aim:
         return SshTarget.parse(url)
 
     def connect(self) -> RemoteHost:
-        """That host. Raises InvalidValueError, UnavailableError; whether it answers is seen when it is asked."""
+        """Give the host to command. Nothing is sent to it yet. Raises InvalidValueError, UnavailableError."""
         client = self.client()
         from l2tpv3.remote.host import RemoteHost
 

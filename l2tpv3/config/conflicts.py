@@ -113,7 +113,7 @@ class _Clashes:
             self._differ(netdev_key(where, session.bridge), source.of("bridge"), f"{session.bridge} is the netdev of")
 
     def _differ(self, key: Key, source: Source, problem: str) -> None:
-        """Nothing has `key`, or it is a problem."""
+        """Report a problem where something else has `key`."""
         first = self._first.get(key)
         if first is not None:
             self._findings.add(source, f"{problem} {_whose(first)}", "rename one")

@@ -47,7 +47,7 @@ def read_document(file: Path) -> Document | Problem:
 
 
 def read_sent(data: bytes, what: Path) -> Document | Problem:
-    """As read_document, for a file's content that came from elsewhere. what: what problems call it."""
+    """Read the content of a file that was sent, as read_document reads a file. what: its name in problems."""
     parsed = _parse(data, what)
     return parsed if isinstance(parsed, Problem) else replace(parsed, sent=True)
 

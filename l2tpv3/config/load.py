@@ -17,7 +17,7 @@ from l2tpv3.model.desired import Desired
 from l2tpv3.model.fields import EVERY
 
 CONFIG_DIR = "/etc/l2tpv3"
-"""Where files are when $L2TPV3_CONFIG_DIR does not say."""
+"""The folder of the files, unless $L2TPV3_CONFIG_DIR names another one."""
 
 DATAPATHS = ("auto", *EVERY)
 """What `datapath` may be."""

@@ -67,7 +67,7 @@ class Bridge:
 
 
 class Bridges:
-    """All that files say of bridges, by network namespace (None: the files' own) and name."""
+    """The bridges in files, by network namespace (None: the files' own) and name."""
 
     def __init__(self, complaints: Warnings) -> None:
         self._complaints = complaints

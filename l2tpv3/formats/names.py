@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PEER_FORMATS = ("l2tpctl", "iproute2", "networkd", "vyos", "cisco", "routeros", "qemu", "ql2tpd")
-"""In which the other end can be told (`peer.commands`)."""
+"""The formats that the other end's commands can be written in (`peer.commands`)."""
 
 IMPORT_FORMATS = ("iproute2", "networkd", "vyos", "ql2tpd", "openwrt", "routeros")
-"""From which tunnels can be read (`importer.import_from`)."""
+"""The formats that tunnels can be read from (`importer.import_from`)."""

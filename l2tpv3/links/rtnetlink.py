@@ -168,7 +168,7 @@ def _open() -> IPRoute:
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
     class Ipvlan(nla):  # type: ignore[misc] # pyroute2 has no types
-        """Its own lacks the flags, which Linux has had since 4.15 (linux/if_link.h)."""
+        """pyroute2's class with the flags that it lacks, which Linux has had since 4.15 (linux/if_link.h)."""
 
         prefix = "IFLA_"
         nla_map = (

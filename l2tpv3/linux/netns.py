@@ -14,7 +14,7 @@ from l2tpv3.errors import MissingError, from_errno
 from l2tpv3.linux.capabilities import remedy
 
 NETNS_DIR = "/run/netns"
-"""Where `ip netns` binds namespaces (iproute2 ip-netns(8))."""
+"""The folder in which `ip netns` gives namespaces names (iproute2 ip-netns(8))."""
 
 _CLONE_NEWNET = 0x4000_0000
 

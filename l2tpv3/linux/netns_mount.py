@@ -68,7 +68,7 @@ def _unseen(netns: str) -> UnavailableError:
 
 
 def _where_all_see_it(netns: str, do: Callable[[], None]) -> None:
-    """In a thread of its own, as it may never come back from another mount namespace."""
+    """Do it in a thread of its own, which may never come back from another mount namespace."""
     from concurrent.futures import ThreadPoolExecutor
 
     def work() -> None:
@@ -104,7 +104,7 @@ def _outer_mounts(netns: str) -> Iterator[None]:
 
 
 def _processes() -> Iterator[str]:
-    """By their number, those that ours descends from first."""
+    """The process ids, in order of number, but first those of our ancestors."""
     pid = os.getppid()
     while pid > 1:
         yield str(pid)

@@ -66,7 +66,7 @@ class BatchSender:
         return sent
 
     def send_cut(self, fd: int, first: int, count: int, stride: int) -> int:
-        """The same, of packets of `stride` bytes each, but for the last, which may have fewer: all of them, for 0, or
+        """Send packets of `stride` bytes each, the last of which may have fewer, by UDP_SEGMENT: all of them, for 0, or
         none, for the errno."""
         self._stride[0] = stride
         self._cut[_IOV_AT] = self._vector + first * _IOVEC.size

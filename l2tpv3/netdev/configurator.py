@@ -202,7 +202,7 @@ class RtnetlinkConfigurator:
 
 
 def _again(seen: NetdevState, mark: str) -> NetdevState | None:
-    """That netdev as it is now; None when it is gone, or has no owner tag of ours any more."""
+    """Look the netdev up once more; None when it is gone, or has no owner tag of ours any more."""
     with contextlib.suppress(NotFoundError, NotPermittedError), Netdevs(seen.netns) as netdevs:
         state = netdevs.numbered(seen.ifindex)
         if (state.alias, state.kind) == (mark, seen.kind):

@@ -1,4 +1,4 @@
-"""In what a session that is there differs from what is wanted, of itself and of its netdev."""
+"""Compares a session that is there, and its netdev, with what is wanted."""
 
 from __future__ import annotations
 

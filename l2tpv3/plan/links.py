@@ -143,7 +143,7 @@ class _Plan:
                 yield name, self.gone[name]
 
     def _set(self, wanted: LinkRecord, words: tuple[str, ...], why: str) -> SetLink:
-        """From all that it may be: a killed change may have come any far."""
+        """The step that sets a link, from whatever it may be: a killed change may have come any far."""
         beliefs = self._beliefs(wanted.spec.name) or [wanted]
         addresses = tuple(dict.fromkeys(address for old in beliefs for address in old.spec.addresses))
         mtu = next((old.spec.mtu for old in beliefs if old.spec.mtu is not None), None)

@@ -336,7 +336,7 @@ class _TunnelPlan:
             raise NotFoundError(f"tunnel {self.name}", "it is on record but not running", remedy)
 
     def _move(self, wanted: TunnelRecord, session: SessionRecord, staying: list[TunnelRecord]) -> Step | None:
-        """From a tunnel that goes, if it is there."""
+        """The step that takes the session over from a tunnel that is removed, if it is there."""
         for old, before in self._elsewhere(session.spec.name, staying):
             why = "its tunnel is made anew"
             return ReplaceSession(tunnel=wanted, session=session, old_tunnel=old, old=before, why=why)

@@ -148,7 +148,7 @@ class Observer:
         return found
 
     def _netdev_of(self, sightings: Sequence[_Sighting]) -> NetdevState | None:
-        """Of sessions of one name: of the last one that runs; where none runs, what an ended worker left."""
+        """Find the netdev of sessions of one name: of the last one that runs, else what an ended worker left."""
         running = [one for one in sightings if one.seen is not None]
         last = running[-1].identity() if running else None
         mine = [one for one in running if one.identity() == last] or sightings

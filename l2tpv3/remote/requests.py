@@ -13,7 +13,7 @@ from l2tpv3.model.progress import ChangeResult
 from l2tpv3.remote.client import Answer, Client
 
 CREATE: Final = {"If-None-Match": "*"}
-"""Only if there is none yet."""
+"""The header for: only if there is none yet (RFC 9110 section 13.1.2)."""
 PATCH: Final = {"Content-Type": "application/merge-patch+json"}
 PAGE: Final = 1000
 """So many of a list are asked for at once."""

@@ -56,7 +56,7 @@ class RemoteCapture:
                 raise self._client.not_understood(error) from error
 
     def finish(self) -> bytes:
-        """Nothing more: the service ends the file."""
+        """Give no more bytes: the service ends the file itself."""
         self.close()
         return b""
 

@@ -310,7 +310,7 @@ class TunnelResolver:
         )
 
     def _planned_or_late(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
-        """As `_planned`; where it may lack what it needs, with the local address that is given, or on record.
+        """Do what `_planned` does; where the tunnel may lack what it needs, with the local address given or on record.
 
         One that is to be chosen depends on the route, as UDP ports depend on it: such a tunnel can't wait, nor can one
         that runs otherwise than it is to run then, and would be lost sight of.

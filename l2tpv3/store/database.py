@@ -209,7 +209,7 @@ class Store:
 
     @contextlib.contextmanager
     def _opened_to_read(self) -> Iterator[sqlite3.Connection]:
-        """Also on a full or read-only disk, where SQLite can't make the files that readers and writers share."""
+        """Open the database to read, also on a full or read-only disk, where SQLite can't make files for sharing."""
         with contextlib.ExitStack() as stack:
             try:
                 db = stack.enter_context(self._opened())
@@ -264,7 +264,7 @@ class Store:
             raise RefusedError(str(self._path), f"is damaged: {error}", _DAMAGED) from error
 
     def _sqlite_error(self, error: sqlite3.Error, doing: str, so_far: str) -> L2tpError:
-        """As what it comes from (sqlite.org/rescode.html); codes of more than a byte tell the same more finely."""
+        """The error by its cause (sqlite.org/rescode.html). The upper bytes of a code only add detail."""
         code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return RefusedError(str(self._path), f"is damaged: {error}", _DAMAGED)
@@ -336,7 +336,7 @@ def _read_tunnels(db: sqlite3.Connection, names: Collection[str] | None = None) 
 
 
 def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None) -> None:
-    """Only rows that differ are written: one session of ten thousand costs one row."""
+    """Write a tunnel's rows that differ: a change of one session of ten thousand writes one row."""
     if record is None:
         db.execute("DELETE FROM tunnel WHERE name = ?", (name,))
         return

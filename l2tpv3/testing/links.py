@@ -22,7 +22,7 @@ class Guests(Protocol):
     """Netdevs of sessions, which join bridges by themselves, and change their names (l2tpv3/testing/netdevs.py)."""
 
     def all(self) -> list[NetdevState]:
-        """Every one that is there."""
+        """All netdevs that are there."""
 
     def names(self) -> dict[str, int]:
         """Their names, each with the number that `beneath` knows the netdev by."""

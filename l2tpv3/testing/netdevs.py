@@ -70,7 +70,7 @@ class MemoryConfigurator:
         return next((self._state(mark) for mark in self._marks(netns, ifname)), None)
 
     def _marks(self, netns: str | None, ifname: str) -> list[str]:
-        """Of the netdev of that name that is there, if one is, and of those that were there before it."""
+        """The owner tags of the netdev of that name, if there is one, and of those that were there before it."""
         if ifname not in self._datapath.ifnames():
             return []
         return [mark for mark, one in reversed(self._placed.items()) if (one.netns, one.ifname) == (netns, ifname)]

@@ -53,7 +53,7 @@ class Targets:
 
 _RECORD: Final = "l2tpv3.db"
 _RECORDS: Final = frozenset({_RECORD, f"{_RECORD}-wal", ""})
-"""Not -shm, nor the making and removing of these files: reading the record does that."""
+"""The events of the record's files to watch: not of -shm, nor their making and removing, which reading does, too."""
 
 
 class Monitor:

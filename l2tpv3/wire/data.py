@@ -38,10 +38,10 @@ L2TP_IP_PROTOCOL: Final = 115
 VERSION: Final = 3
 
 T_BIT: Final = 0x8000
-"""In the first 16 bits over UDP: this is a control message."""
+"""The bit of a control message, in the first 16 bits over UDP (T; RFC 3931 section 4.1.2.1)."""
 VERSION_MASK: Final = 0x000F
 S_BIT: Final = 0x40000000
-"""In the default sublayer: the sequence number is valid (RFC 3931 s. 4.6)."""
+"""The bit in the default sublayer that says that the sequence number is valid (S; RFC 3931 section 4.6)."""
 B_BIT: Final = 0x20000000
 E_BIT: Final = 0x10000000
 """In the default sublayer: whether the packet has a whole frame, or which part of one (RFC 4623 s. 4.1 and 5.5)."""

@@ -16,13 +16,13 @@ from l2tpv3.wire.data import Buffer
 VLAN_MAX: Final = 4094
 """The highest number of a VLAN; 0 is a frame with a priority and no VLAN, 4095 is reserved (IEEE 802.1Q)."""
 TAG_AT: Final = 12
-"""Where the tag begins in a frame, in bytes."""
+"""The offset of the tag in a frame, in bytes."""
 TAG_BYTES: Final = 4
 TPID: Final = b"\x81\x00"
 SHORTEST: Final = 18
 """Bytes of the shortest frame with a tag: MAC addresses, tag, ethertype."""
 NUMBER_MASK: Final = 0x0FFF
-"""Of the tag's second half: the VLAN; 0 is a frame with a priority alone."""
+"""Mask of the VLAN in the tag's second half (TCI); VLAN 0 is a frame with a priority alone."""
 
 
 def number_of(frame: Buffer) -> int:

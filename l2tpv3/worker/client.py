@@ -153,7 +153,7 @@ class Client:
         raise _KINDS[message["error"]](subject, message["problem"])
 
     def _broken(self, error: Exception) -> WorkerError:
-        """Of no use any more: what comes now would be taken for the answer to something else."""
+        """Make the connection unusable: what arrives from now on would be taken for the answer to something else."""
         if self._incoming is not None:
             close_all(self._incoming.files)
             self._incoming = None

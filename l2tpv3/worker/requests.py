@@ -39,7 +39,7 @@ class Handlers(Protocol):
 
 
 class Requests:
-    """All that one worker can be asked. on_quit: called when somebody asks it to end."""
+    """Carries out all requests to one worker. on_quit: called when somebody asks it to end."""
 
     def __init__(self, on_quit: Callable[[], None], *handlers: Handlers) -> None:
         self._on_quit = on_quit

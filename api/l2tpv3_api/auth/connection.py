@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from l2tpv3_api.auth.peercred import Peer
 
 STATE: Final = "l2tpv3_client"
-"""Where a request has it: `request.state`. Nothing that a client sends gets there."""
+"""The name under which `request.state` has it. Nothing that a client sends gets there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

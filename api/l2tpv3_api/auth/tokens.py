@@ -94,7 +94,7 @@ class Tokens:
         raise NotFoundError(f"token {name}", "no such token", remedy)
 
     def all(self) -> list[Token]:
-        """All of them by name, with when each was used last."""
+        """Read all tokens, in the order of their names, with the time when each was last used."""
         self._refresh()
         used = self._used()
         found = [replace(token, used=used.get(token.id)) for token, _ in self._kept.values()]

@@ -40,7 +40,7 @@ def interval(seconds: float) -> float:
 
 
 class _Group:
-    """Those who want the same counters at one interval. choice: which; None: all. due, at: in the loop's time."""
+    """Subscribers to the same counters at one interval. choice: which; None: all. due, at: in the loop's time."""
 
     def __init__(self, interval_s: float, choice: Choice | None, now: float) -> None:
         self.interval_s = interval_s
@@ -174,9 +174,6 @@ class Sampler:
 
 
 def _next(now: float, interval_s: float) -> float:
-    """When it is due again: at whole multiples, so that a look for 1 s serves those of 2 s and 10 s as well.
-
-    What took too long is left out, and so is one that would come too soon to tell a rate.
-    """
+    """When a group is due again: at whole multiples, so that one look serves intervals of 1 s, 2 s and 10 s."""
     due = (now // interval_s + 1) * interval_s
     return due if due - now > interval_s / 2 else due + interval_s

@@ -183,8 +183,8 @@ class Subscription:
 
 
 def _nothing() -> None:
-    """Nobody watches."""
+    """Do nothing when the first subscriber comes or the last goes: nobody asked to be told."""
 
 
 def _ignore(_: int) -> None:
-    """Nobody counts."""
+    """Count nothing: nobody asked for counts."""

@@ -32,7 +32,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Nothing inline, nothing from elsewhere, in nobody's frame."""
+"""The policy for pages: no inline scripts or styles, nothing from other sites, no frame of another page."""
 
 SECURITY: Final = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
@@ -43,7 +43,7 @@ SECURITY: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-"""On every answer, whatever it is."""
+"""The headers of every answer, whatever it is."""
 
 _ONLY_TLS: Final = "max-age=31536000"
 """Over TLS: a browser that was here once never asks for this name in clear again (RFC 6797)."""

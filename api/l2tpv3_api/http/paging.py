@@ -63,7 +63,7 @@ def _write(key: Key) -> str:
 
 
 def _read(cursor: str) -> Key:
-    """Any text of the right shape is a place in a list, whether or not something is there."""
+    """Read a place in a list. Any text of the right shape is one, whether something is there or not."""
     if not _CURSOR.fullmatch(cursor):
         remedy = "give `next` of the page before, as it is"
         raise InvalidValueError("cursor", "not one that this service gave", remedy)

@@ -54,7 +54,7 @@ def parse_state(data: bytes, kind: str, datapaths: Collection[str]) -> list[Desi
 
 
 def _without_places(tunnel: DesiredTunnel) -> DesiredTunnel:
-    """Where in the body it is was for what may be wrong with it, and would keep the whole text in memory."""
+    """Drop the places in the body: they served error messages, and would keep the whole text in memory."""
     sessions = tuple(dataclasses.replace(session, source=None) for session in tunnel.sessions)
     return dataclasses.replace(tunnel, sessions=sessions, source=None)
 

@@ -35,4 +35,4 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics.router,
     dashboard.router,
 )
-"""All of them, in the order in which paths are looked for."""
+"""All routers, in the order in which they are asked for a path."""

@@ -110,7 +110,7 @@ async def page(
 async def file(
     path: str, accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
 ) -> Response:
-    """One of its files. Paths are looked up, not opened: there is nothing outside that could be reached."""
+    """Give one of the dashboard's files. Paths are looked up in a table, so that no file outside it can be reached."""
     return _answer(path, accept_encoding, if_none_match)
 
 

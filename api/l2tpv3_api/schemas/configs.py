@@ -24,7 +24,7 @@ _TRANSIENT: Final = {
 
 
 def schemas(datapaths: Collection[str]) -> dict[str, Schema]:
-    """All of them by name. datapaths: what a tunnel's `datapath` may be."""
+    """All schemas of configurations by name. datapaths: the values that a tunnel's `datapath` may have."""
     links = {link_config(type_): _link(type_) for type_ in LinkType}
     return {
         **enumerations(datapaths),
@@ -68,7 +68,7 @@ def _object(text: str, fields_: Collection[Field], *, transient: bool = False) -
 
 
 def _patch(text: str, fields_: Iterable[Field]) -> Schema:
-    """As RFC 7396 has it: nothing is required, and null takes what has a default back to it."""
+    """The schema of a JSON merge patch (RFC 7396): nothing is required, and null resets what has a default."""
     return {
         "type": "object",
         "description": f"{text} null takes what it names back to the default.",

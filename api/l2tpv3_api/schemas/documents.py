@@ -21,7 +21,7 @@ _NAMED: Final = {
 
 
 def schemas() -> dict[str, Schema]:
-    """All of them by name."""
+    """All schemas of documents by name."""
     status, links = _shipped(STATUS_SCHEMA)["$defs"], _shipped(LINKS_SCHEMA)["$defs"]
     tunnel = status["tunnel"]
     tunnel["required"].remove("sessions")

@@ -147,7 +147,7 @@ def listening(settings: Settings) -> Iterator[list[socket.socket]]:
 
 
 def _raise_file_limit() -> None:
-    """As many open files as this process may have: each connection is one."""
+    """Raise the limit of open files as far as this process may: each connection is one."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -66,7 +66,7 @@ class Exchange:
         self._changed.set()
 
     def end_body(self) -> None:
-        """All of the body came."""
+        """Note that the body is complete."""
         self._more_body = False
         self._changed.set()
 

@@ -31,7 +31,7 @@ from l2tpv3_api.server.systemd import Notify
 _LOG = logging.getLogger("l2tpv3_api.server")
 _TICK_S = 0.5
 END_S: Final = 4.5
-"""From the signal to the end, whatever is under way: a change that is cut off is as one that was killed."""
+"""Seconds from the signal to the end, whatever is under way: a change that is cut off is as one that was killed."""
 
 
 class Server(uvicorn.Server):

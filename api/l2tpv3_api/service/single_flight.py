@@ -35,7 +35,7 @@ class SingleFlight(Generic[T]):
             self._begin()
 
     def _begin(self) -> None:
-        """From now on whoever asks is too late for the run that was to come."""
+        """Note that a run has begun: who asks from now on waits for the one after it."""
         this = asyncio.current_task()
         if self._next is this:
             self._running, self._next = self._next, None

@@ -67,7 +67,7 @@ def add(
 
 
 def _port_notes(made: TunnelStatus, asked: str | None) -> list[str]:
-    """That a port was chosen which the other end can't guess. asked: the local port that was given."""
+    """Notes that a port was chosen which the other end can't guess. asked: the local port that was given."""
     from l2tpv3.model.spec import UDP_PORT, Encap
 
     port = made.spec.local_port

@@ -125,7 +125,7 @@ def _open_closed_descriptors() -> None:
 
 
 def _checked(stream: Any, fd: int, kind: type[TextIOWrapper]) -> Any:
-    """The same stream as a `kind`, with our replacements. The old one stays in sys.__stdout__ and is not closed."""
+    """Give a standard stream as a `kind`, with our replacements. The old one stays in sys.__stdout__, not closed."""
     if stream is None:
         return kind(os.fdopen(fd, "wb", closefd=False), errors=_IN_ASCII, line_buffering=fd == 2)
     options: dict[str, Any] = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}

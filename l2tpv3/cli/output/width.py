@@ -10,7 +10,7 @@ from l2tpv3.cli.output.table import pairs, table
 
 _COLOUR = re.compile(r"\x1b\[\d*m")
 _MIN = 20
-"""Nothing is made to fit into less, in columns."""
+"""The least width, in columns, that output is made to fit into."""
 
 
 def columns() -> int | None:

@@ -140,7 +140,7 @@ class EbpfDatapath:
 
 
 def _anyway() -> contextlib.AbstractContextManager[None]:
-    """That the worker has nothing is no error when something else was there."""
+    """Ignore, where something else was there, that the worker has nothing."""
     return contextlib.suppress(NotFoundError)
 
 

@@ -54,7 +54,7 @@ def run_all() -> Support:
 
 
 class _Missing(Exception):
-    """Of what the kernel has none, or what it does not permit."""
+    """Raised for what the kernel lacks or does not permit."""
 
 
 @contextlib.contextmanager

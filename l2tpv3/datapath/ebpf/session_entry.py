@@ -16,7 +16,7 @@ from l2tpv3.value_class import value_class
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing
 
 LAYOUT: Final = 1
-"""Of keys and values: another one in a later version, to which the maps of this one then are nothing."""
+"""The version of keys and values. A later version with other ones ignores the maps of this version."""
 
 VALUE: Final = Struct("=IIHHI8sQQQQQ")
 """lower: index of the netdev under the session's. tasks: see RECEIVES. header: bytes of the L2TP header. rest: those
@@ -24,7 +24,7 @@ of it behind the session id. cookie_length, cookie: what is expected. Then tx_pa
 rx_bytes."""
 LOWER, TASKS, HEADER, REST, COOKIE_LENGTH, COOKIE = 0, 4, 8, 10, 12, 16
 TX_PACKETS, TX_BYTES, TX_ERRORS, RX_PACKETS, RX_BYTES = 24, 32, 40, 48, 56
-"""Where each of them is in a value."""
+"""The offset of each of them in a value, in bytes."""
 RECEIVES, SENDS, DISBELIEVES = 1, 2, 4
 """What the programs do for a session: take its packets, send its frames, and send them in one piece where the netdev's
 MTU has room for them, whatever ICMP said of the path, which anybody can forge."""

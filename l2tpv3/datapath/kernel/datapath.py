@@ -321,7 +321,7 @@ def _wait_no_session(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSp
 
 
 def _paths(tunnel: TunnelSpec, session: SessionSpec, seen: Session) -> Iterator[tuple[str | None, str]]:
-    """Where the session's netdev may be, by all that is known: its first name, and where the spec says it went."""
+    """The places where the session's netdev may be: under its first name, and where the spec says that it went."""
     yield tunnel.netns, session.ifname
     if session.netns is not None:
         yield session.netns, session.ifname

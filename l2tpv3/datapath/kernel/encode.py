@@ -60,7 +60,7 @@ def tunnel_create(tunnel: TunnelSpec) -> bytes:
 
 
 def _checksums(tunnel: TunnelSpec) -> bytes:
-    """All of these count by presence, whatever their value: UDP_CSUM 0 would switch checksums on.
+    """The attributes for UDP checksums. Their presence counts, not their value: UDP_CSUM 0 switches checksums on.
 
     IPv4 has none unless asked, IPv6 has them unless both exceptions of RFC 6935 are made.
     """

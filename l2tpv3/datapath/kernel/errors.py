@@ -80,7 +80,7 @@ def session_refused(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpe
 
 
 def _session_exists(netlink: L2tpSocket, tunnel: TunnelSpec, session: SessionSpec, number: int) -> ConflictError:
-    """Its id was free in its tunnel a moment ago, so it is most likely something else.
+    """The error for EEXIST. The id was free a moment ago, so it is most likely something else that exists.
 
     And if it is not free now, it can be what is left for a moment of this very attempt.
     """

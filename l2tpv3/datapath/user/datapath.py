@@ -158,7 +158,7 @@ class UserDatapath:
 
     @contextlib.contextmanager
     def _blaming_strays(self, crew: LiveWorkers) -> Iterator[None]:
-        """Where something is taken in the block (a port, a netdev), say so of a worker that may have it."""
+        """Add to errors of the `with` block, that a port or netdev is taken, which lost worker may have it."""
         try:
             yield
         except ConflictError as error:
@@ -224,7 +224,7 @@ class UserDatapath:
     def _adopt(
         self, tunnel: TunnelSpec, session: SessionSpec, mark: OwnerTag, homes: tuple[str | None, ...]
     ) -> int | None:
-        """Its TAP's file. Where the worker died while the session was made anew there are two: the other one goes.
+        """Open the session's TAP. A worker that died while it made the session anew left two: one is removed.
 
         One in a namespace where the session never was is left alone: anybody there may have marked it.
         """
@@ -387,7 +387,7 @@ def _home(tunnel: TunnelSpec, crew: LiveWorkers) -> _Home | None:
 
 
 def _homes(tunnel: TunnelSpec, crew: LiveWorkers) -> list[_Home]:
-    """Where the tunnel is carried: in its network namespace, and where its namespace has lost its name.
+    """Find where the tunnel is carried: in its network namespace, and in namespaces that have lost their name.
 
     Such a namespace lives as long as a worker has sockets in it; there may be another one of its name by now. Raises
     WorkerError when no worker has it and there is one that can't be worked with, which may have it.

@@ -275,7 +275,7 @@ def _bound_device(tunnel: WorkerTunnel) -> str:
 
 
 def _settings_seen(tunnel: WorkerTunnel) -> Fields:
-    """Its settings, where those of its socket may have changed by themselves as they are now."""
+    """The settings of a tunnel, with those of its socket that the kernel may have changed as they are now."""
     return tunnel.settings.to_json() | {"bind_device": _bound_device(tunnel)}
 
 

@@ -17,7 +17,7 @@ LASTING_S: Final = 1.5
 """How long ICMP errors have to come before they count: the two ends are not made at one moment."""
 REFUSED_S: Final = 60.0
 CONTROL_S: Final = 180.0
-"""For how long something that was heard counts; a peer says HELLO each minute, as a rule."""
+"""How long something that was heard counts; a peer says HELLO each minute, as a rule."""
 
 _OF_SEND: Final = frozenset((errno.ECONNREFUSED, errno.ENOPROTOOPT))
 _OF_RECEIVE: Final = _OF_SEND | {errno.EHOSTUNREACH}

@@ -90,6 +90,6 @@ class Inheritance:
 
 
 def inheritance(sock: socket.socket, dscp: int, df: str) -> Inheritance | None:
-    """For a tunnel with these settings (TunnelSettings); None where nothing is inherited."""
+    """Give what a tunnel with these settings (TunnelSettings) inherits; None when that is nothing."""
     wanted = {"dscp": dscp == INHERIT, "df": df == "inherit"}
     return Inheritance(sock, **wanted) if any(wanted.values()) else None

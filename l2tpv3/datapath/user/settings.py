@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from l2tpv3.model.spec import SessionSpec, TunnelSpec
 
 INHERIT: Final = 64
-"""In the place of a DSCP: that of the IP packet in each frame. A DSCP is less."""
+"""Stands in place of a DSCP, which is less, and means that of the IP packet in each frame."""
 
 NetnsIdentity = tuple[int, int]
 """Device and inode of a network namespace: what stays the same however it is named, while somebody is in it."""

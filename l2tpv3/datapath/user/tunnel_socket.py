@@ -71,7 +71,7 @@ def _named(address: IPAddress, port: int) -> str:
 
 
 def _address(address: IPAddress, port: int) -> _Address:
-    """For bind and connect; in the tunnel's namespace, where a link-local address's scope means something."""
+    """The address for bind and connect. Call it in the tunnel's namespace, where a link-local scope has a meaning."""
     if isinstance(address, IPv4Address):
         return str(address), port
     scope = address.scope_id
@@ -81,7 +81,7 @@ def _address(address: IPAddress, port: int) -> _Address:
 
 
 def _ifindex(scope: str) -> int:
-    """Of a netdev's name, or of its index as text. Raises OSError with an errno, which if_nametoindex leaves out."""
+    """The index of a netdev, by its name or by the index as text. Raises OSError with an errno."""
     if scope.isdigit():
         return int(scope)
     try:

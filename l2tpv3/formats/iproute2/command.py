@@ -238,7 +238,7 @@ _VALUES: dict[str, Callable[[str, str], Any]] = {
     "seq": lambda text, what: Sequencing(_one_of("none", "send", "recv", "both", any_case=True)(text, what)),
 }
 TUNNEL_ID_WORDS = ("tunnel_id", "tid")
-"""By which a command says its tunnel."""
+"""The words by which a command names its tunnel."""
 
 _ALIASES = {"tid": "tunnel_id", "ptid": "peer_tunnel_id", "sid": "session_id", "psid": "peer_session_id"}
 
@@ -384,6 +384,6 @@ def format_session(tunnel: TunnelStatus, session: SessionStatus) -> str:
 
 
 def _ntop(address: Any) -> str:
-    """As inet_ntop() has it."""
+    """Write an address as inet_ntop() does."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     return socket.inet_ntop(family, address.packed)

@@ -13,7 +13,7 @@ from l2tpv3.formats.draft import Draft, Place, Warnings, name_from, quoted
 _ENDPOINT = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+)):([0-9]{1,5})")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)$")
 _CONTROL = {"window_size", "retry_timeout", "max_retries", "host_name", "framing_caps"}
-"""Of the control protocol, which neither ql2tpd nor this project runs."""
+"""Keys of the control protocol, which neither ql2tpd nor this project runs."""
 
 
 def read(texts: list[tuple[Path, str]], complaints: Warnings) -> list[Draft]:

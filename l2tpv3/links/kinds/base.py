@@ -11,7 +11,7 @@ from l2tpv3.model.links.spec import LinkSpec
 Own = TypeVar("Own", bound=Options)
 
 Attributes = dict[str, Any]
-"""By pyroute2's names for IPRoute.link(): the attribute's, in lower case without IFLA_."""
+"""Attributes by pyroute2's names for IPRoute.link(): in lower case, without IFLA_."""
 
 
 class Kind(Generic[Own]):

@@ -92,6 +92,6 @@ class Cards:
 
 
 def _nic(message: Fields) -> tuple[int, int, int]:
-    """Its namespace's device and inode, and its index there."""
+    """Identify a NIC by its namespace's device and inode, and its index there."""
     device, inode, index = message["nic"]
     return int(device), int(inode), int(index)

@@ -72,7 +72,7 @@ class CompiledParser:
         found: dict[Path, Span],
         headers: list[int],
     ) -> None:
-        """Where values begin and end, by path, and where headers are. A malformed rest is left out."""
+        """Find where values begin and end, by path, and where headers are. A malformed rest is left out."""
         while offset + _HEADER.size <= end:
             headers.append(offset)
             length, kind = _HEADER.unpack_from(datagram, offset)

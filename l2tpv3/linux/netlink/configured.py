@@ -145,7 +145,7 @@ def _netdevs_of(body: bytes) -> set[int]:
 
 
 def _nexthops(body: bytes, begin: int, end: int) -> Iterator[int]:
-    """Where each of a route's several next hops begins."""
+    """Find where each of a route's several next hops begins."""
     while begin + _NEXTHOP.size <= end:
         length = _NEXTHOP.unpack_from(body, begin)[0]
         if length < _NEXTHOP.size:

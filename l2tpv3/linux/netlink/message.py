@@ -34,7 +34,7 @@ _ATTRIBUTE = Struct("=HH")
 _U8, _U16, _U32, _U64, _S32 = Struct("=B"), Struct("=H"), Struct("=I"), Struct("=Q"), Struct("=i")
 
 Span = tuple[int, int]
-"""Where something begins and ends in a datagram."""
+"""The offsets at which something begins and ends in a datagram."""
 
 
 def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:

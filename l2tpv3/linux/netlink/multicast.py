@@ -64,7 +64,7 @@ class Listener:
         self._socket.close()
 
     def read(self) -> Iterator[Heard]:
-        """All that has come. Raises Overrun after what came before the gap."""
+        """Read the notifications that wait. Raises Overrun after what came before the gap."""
         while True:
             try:
                 datagram, (sender, _) = self._socket.recvfrom(_RECEIVE_BYTES)

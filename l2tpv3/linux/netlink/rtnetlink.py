@@ -60,7 +60,7 @@ LINK_HEADER: Final = _LINK.size
 """Bytes of struct ifinfomsg, which the offsets of this family's answers count."""
 ADDRESS_HEADER: Final = _ADDR.size
 ADDRESS_VOLATILE: Final = ((2 - _ADDR.size, 3 - _ADDR.size),)
-"""Where ifa_flags begins and ends in that header, from the attributes behind it: the lower half of IFA_FLAGS."""
+"""The place of ifa_flags in that header, from the attributes behind it: the lower half of IFA_FLAGS."""
 
 
 class Link(NamedTuple):

@@ -63,7 +63,7 @@ class NetlinkSocket:
 
     @contextlib.contextmanager
     def strict(self) -> Iterator[None]:
-        """In the block, dumps list only what their request names. Linux before 4.20 lists everything all the same."""
+        """Have dumps in the `with` block list only what their request names. Linux before 4.20 ignores this."""
         with contextlib.suppress(OSError):
             self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
         try:

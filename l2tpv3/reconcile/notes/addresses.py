@@ -9,7 +9,7 @@ from l2tpv3.model.spec import SessionSpec
 from l2tpv3.model.status import NetdevState
 
 Owners = Callable[[IPv4Address | IPv6Address], Sequence[NetdevState]]
-"""From an address to the netdevs that have it, in the session's namespace."""
+"""A function that gives, for an address, the netdevs in the session's namespace that have it."""
 
 
 def address_notes(tunnel: str, spec: SessionSpec, netdev: NetdevState, owners: Owners) -> Iterator[str]:

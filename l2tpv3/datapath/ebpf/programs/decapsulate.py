@@ -169,7 +169,7 @@ class _Receive:
         p.alu("+", R8, R1)
 
     def _check_length(self) -> None:
-        """That all of it is there and no more; then R9 = the frame's bytes."""
+        """Check that the packet is complete and has nothing behind it; then R9 = the frame's bytes."""
         p = self._p
         p.copy(0, _FRAME, ETHERNET, "pass", behind=R8)
         p.of_packet(R1, Skb.LEN)
@@ -183,7 +183,7 @@ class _Receive:
         p.label("measured")
 
     def _check_super(self) -> None:
-        """It may be one frame that its sender's kernel left whole, or many packets that were merged or never cut up.
+        """Check a super-frame: one frame that its sender's kernel left whole, or many packets, merged or never cut up.
 
         Of one the IP header says how long it is, up to the end.
         """

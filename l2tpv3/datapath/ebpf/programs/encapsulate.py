@@ -175,7 +175,7 @@ class _Transmit:
         p.jump_if(R3, ">", 0xFFFF, "slow")
 
     def _measure_super(self) -> None:
-        """The same of a super-frame: TCP's or UDP's, right behind IP's header."""
+        """Measure a super-frame, of TCP or UDP right behind IP's header."""
         p = self._p
         p.of_packet(R1, Skb.PROTOCOL)
         p.jump_if(R1, "==", be16(ETH_P_IPV6), "inner 6")
@@ -394,7 +394,7 @@ class _Transmit:
         p.jump_if(R0, "!=", 0, "broken")
 
     def _make_room(self, inner: int, otherwise: str) -> None:
-        """For the outer headers and `inner` bytes of the frame's own, and write them.
+        """Make room for the outer headers and `inner` bytes of the frame's own, and write them.
 
         The kernel refuses it to what is marked as in a tunnel already: to what another tunnel's netdev has sent, or
         what came out of a session by way of a veth. That is the worker's.

@@ -59,7 +59,7 @@ class FrameSlots(Slots):
 
 
 FRAMES: Final = FrameSlots()
-"""For all sessions of a worker: frames are sent before the next are read."""
+"""The one buffer for all sessions of a worker: frames are sent before the next are read."""
 
 
 class ReceiveLayout:

@@ -154,7 +154,7 @@ class TunnelReceiver:
                 self.receive(_VIEW, _VIEW, length)
 
     def _receive_mixed(self, inbox: BatchReceiver) -> None:
-        """As _receive_merged, for packets that mostly come alone: many datagrams with one call."""
+        """Receive packets that mostly come alone (see _receive_merged): many datagrams with one call."""
         datagrams = inbox.receive(self.fd)
         if datagrams is None:
             self.heard.receive_failed(inbox.failed)

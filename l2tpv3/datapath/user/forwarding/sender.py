@@ -232,7 +232,7 @@ def _can_segment(sock: socket.socket) -> bool:
 
 
 def _run_end(lengths: array[int], start: int) -> int:
-    """Where a run that UDP_SEGMENT takes ends: packets of one length, the last of which may be shorter."""
+    """Find the end of a run that UDP_SEGMENT takes: packets of one length, the last of which may be shorter."""
     stride, count = lengths[start], len(lengths)
     most = min(count, start + min(PAYLOAD_MAX // stride, BATCH))
     ahead = start + _LONG_RUN
