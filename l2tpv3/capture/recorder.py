@@ -10,6 +10,7 @@ import errno
 import socket
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from struct import Struct
 from typing import Final, Self
 
@@ -265,10 +266,12 @@ def flow_of(tunnel: TunnelStatus, session: SessionStatus) -> Flow:
     local = tunnel.local or spec.local
     if local is None:
         raise MissingError(f"tunnel {tunnel.name}", "it has no local address yet", "`l2tpctl restore` brings it back")
-    udp = spec.encap is Encap.UDP
+    udp, remote = spec.encap is Encap.UDP, spec.remote
+    if tunnel.encryption is not None:
+        local, remote = ip_address(tunnel.encryption.local), ip_address(tunnel.encryption.remote)
     return Flow(
         local=local,
-        remote=spec.remote,
+        remote=remote,
         session_id=session.spec.session_id,
         peer_session_id=session.spec.peer_session_id,
         local_port=spec.local_port if udp else 0,

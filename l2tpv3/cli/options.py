@@ -98,14 +98,15 @@ def with_options(
 def given(words: Mapping[str, Any]) -> dict[str, Any]:
     """The words that were given, for the host: option_name=value → "option-name": value.
 
-    A cookie given as @FILE is read here, so that its text never leaves this process. Raises InvalidValueError.
+    A cookie or key given as @FILE is read here, so that its text never leaves this process. Raises InvalidValueError.
     """
     found = {name.replace("_", "-"): value for name, value in words.items() if value not in (None, (), [])}
     for word in SECRETS:
         if word in found:
             from l2tpv3.model import ids
 
-            found[word] = ids.read_cookie(found[word], f"--{word}")
+            read = ids.read_key if word == "private-key" else ids.read_cookie
+            found[word] = read(found[word], f"--{word}")
     if "address" in found:
         found["address"] = list(found["address"])
     return found

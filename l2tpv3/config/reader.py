@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from l2tpv3.config.document import Document
 from l2tpv3.config.link_reader import LinkTable, ReadLink
 from l2tpv3.config.problem import PROBLEMS_MAX, Problem
-from l2tpv3.config.secrets import CREDENTIAL, find_cookie
+from l2tpv3.config.secrets import COOKIE, CREDENTIAL, KEY, SecretKind, find_secret
 from l2tpv3.config.suggestions import unknown_key
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import readable_by_all
@@ -35,7 +35,6 @@ _NAME = "new"
 _REMOTE = {4: "240.0.0.1", 6: "100::1"}
 _IFNAME = "l2tpeth0"
 
-_SENT_COOKIE = 'give 8 or 16 hex digits, or "none"'
 _TEXT_MAX = 1024  # characters; nothing here is longer, and messages quote it
 _INTEGER_BITS = 63  # TOML's integers (toml.io 1.0 "Integer")
 
@@ -210,7 +209,7 @@ class Reader:
     def _value(self, key: str, value: object, table: Source) -> object:
         """What a parser of spec.py takes. Raises InvalidValueError."""
         if key in SECRETS:
-            return self._cookie(key, value, table)
+            return self._secret(key, value, table, KEY if key == "private-key" else COOKIE)
         if key == "address" and isinstance(value, str):
             value = [value]
         _check_plausible(key, value)
@@ -218,19 +217,19 @@ class Reader:
             raise InvalidValueError(key, f"{value!r} is unknown", f"give one of {', '.join(self._datapaths)}")
         return value
 
-    def _cookie(self, key: str, value: object, table: Source) -> bytes:
+    def _secret(self, key: str, value: object, table: Source, kind: SecretKind) -> bytes:
         if self._document.sent:
-            return _sent_cookie(value)
+            return _sent_secret(value, kind)
         if not isinstance(value, str):
-            raise InvalidValueError("cookie", "not text", 'give it in quotes, as "0123456789abcdef", "@FILE" or "none"')
-        _check_plausible("cookie", value, secret=True)
-        cookie, file = find_cookie(value, self._folder)
+            raise InvalidValueError(kind.what, "not text", f"give it in quotes, as {kind.quoted}")
+        _check_plausible(kind.what, value, secret=True)
+        secret, file = find_secret(value, self._folder, kind)
         if file is not None:
             if readable_by_all(file):
-                self._warn_of(table.of(key), f"the cookie in {file}", str(file))
-        elif cookie and self._document.readable_by_all:
-            self._warn_of(table.of(key), "a cookie in this file", str(table.file))
-        return cookie
+                self._warn_of(table.of(key), f"the {kind.what} in {file}", str(file))
+        elif secret and self._document.readable_by_all:
+            self._warn_of(table.of(key), f"a {kind.what} in this file", str(table.file))
+        return secret
 
     def _warn_of(self, source: Source, what: str, file: str) -> None:
         if file not in self._warned:
@@ -269,14 +268,14 @@ class Reader:
         del words[guilty]
 
 
-def _sent_cookie(value: object) -> bytes:
+def _sent_secret(value: object, kind: SecretKind) -> bytes:
     if not isinstance(value, str) or value.startswith(("@", CREDENTIAL)):
-        raise InvalidValueError("cookie", "not a cookie", _SENT_COOKIE)
-    _check_plausible("cookie", value, secret=True)
+        raise InvalidValueError(kind.what, f"not a {kind.what}", kind.sent)
+    _check_plausible(kind.what, value, secret=True)
     try:
-        return ids.parse_cookie(value, "cookie")
+        return kind.parse(value, kind.what)
     except InvalidValueError as error:  # its remedy has a file, too
-        raise InvalidValueError("cookie", error.problem, _SENT_COOKIE) from None
+        raise InvalidValueError(kind.what, error.problem, kind.sent) from None
 
 
 def _canonical(all_words: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ _NAME = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _DIGITS = "^[0-9]+$"
 _DIGITS_OR_HEX = "^(0[xX][0-9A-Fa-f]+|[0-9]+)$"
 _HEX_PAIRS = "(0[xX])?([0-9A-Fa-f]:*){7}[0-9A-Fa-f](([0-9A-Fa-f]:*){7}[0-9A-Fa-f])?:*"
+_KEY = "^(@.+|credential:[^/:]+|[A-Za-z0-9+/]{43}=)$"
 _COOKIE = f"^(none|@.+|credential:[^/:]+|{_HEX_PAIRS})$"
 _MAC = "^[0-9A-Fa-f]{1,2}([:-][0-9A-Fa-f]{1,2}){5}$"
 
@@ -30,13 +31,14 @@ _SHAPES: Mapping[str, dict[str, Any]] = {
     "ifname": {**_TEXT, "maxLength": IFNAME_MAX, "pattern": r"^[^\s/:%]+$"},
     "mac": {**_TEXT, "pattern": _MAC},
     "cookie": {"type": "string", "pattern": _COOKIE},
+    "key": {"type": "string", "pattern": _KEY},
     "on-off": _SWITCH,
     "switch": _SWITCH,
     "boolean": {"type": "boolean"},
 }
 _WORDS_BESIDE: Mapping[str, list[str]] = {"dscp": ["inherit"]}
 """What values of a type of numbers may also be."""
-_COOKIE_SOURCES = (
+_SECRET_SOURCES = (
     'In a file it may also be "@FILE" that holds it (relative to this file\'s folder), or "credential:NAME" of the'
     " systemd unit."
 )
@@ -143,8 +145,8 @@ def _property(field: Field) -> dict[str, Any]:
 
 def _description(field: Field) -> str:
     parts = [field.help[0].upper() + field.help[1:].replace("; may be repeated", ""), field.details]
-    if field.type == "cookie":
-        parts.append(_COOKIE_SOURCES)
+    if field.secret:
+        parts.append(_SECRET_SOURCES)
     if field.default_text:
         parts.append(f"Default: {field.default_text}.")
     return re.sub(r"--(?=[a-z])", "", " ".join(part for part in parts if part))

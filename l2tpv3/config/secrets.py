@@ -1,9 +1,11 @@
-"""Finds the cookies of a file: in the file itself, in another file, or in a systemd credential."""
+"""Finds the cookies and keys of a file: in the file itself, in another file, or in a systemd credential."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
@@ -11,44 +13,75 @@ from l2tpv3.model import ids
 CREDENTIAL = "credential:"
 """Before the name of a systemd credential (systemd.exec(5) "Credentials")."""
 
-_WHAT = "cookie"
+
+class SecretKind(NamedTuple):
+    """A kind of secret. what: its name in messages. read: takes text or `@PATH` and what an error calls it, gives it.
+
+    parse: takes the text alone. file_holds: what a file of it has in it. quoted: how it is given in a file; sent: in a
+    request.
+    """
+
+    what: str
+    read: Callable[[str, str], bytes]
+    parse: Callable[[str, str], bytes]
+    file_holds: str
+    quoted: str
+    sent: str
 
 
-def find_cookie(text: str, folder: Path) -> tuple[bytes, Path | None]:
-    """A cookie, and the file that it was read from; None when `text` is the cookie itself.
+COOKIE = SecretKind(
+    what="cookie",
+    read=ids.read_cookie,
+    parse=ids.parse_cookie,
+    file_holds="8 or 16 hex digits",
+    quoted='"0123456789abcdef", "@FILE" or "none"',
+    sent='give 8 or 16 hex digits, or "none"',
+)
+KEY = SecretKind(
+    what="key",
+    read=ids.read_key,
+    parse=ids.parse_key,
+    file_holds="44 characters of base64",
+    quoted='44 characters of base64, or "@FILE"',
+    sent="give 44 characters of base64",
+)
 
-    text: hex digits, `none`, `@PATH` (relative to `folder`) or `credential:NAME`. Raises InvalidValueError, whose
+
+def find_secret(text: str, folder: Path, kind: SecretKind) -> tuple[bytes, Path | None]:
+    """A secret, and the file that it was read from; None when `text` is the secret itself.
+
+    text: what `kind.parse` takes, `@PATH` (relative to `folder`) or `credential:NAME`. Raises InvalidValueError, whose
     subject means nothing and in which no secret is.
     """
     if text.startswith(CREDENTIAL):
-        file = _credential(text.removeprefix(CREDENTIAL))
+        file = _credential(text.removeprefix(CREDENTIAL), kind)
     elif text.startswith("@"):
         file = folder / text[1:]
     else:
-        return ids.read_cookie(text, _WHAT), None
+        return kind.read(text, kind.what), None
     try:
-        return ids.read_cookie(f"@{file}", _WHAT), file
+        return kind.read(f"@{file}", kind.what), file
     except InvalidValueError as error:
-        # What was read and is no cookie has the file in its subject only.
-        where = "" if error.subject == _WHAT else f"{file}: "
-        raise InvalidValueError(_WHAT, f"{where}{error.problem}", _remedy(text)) from error
+        # What was read and is no such secret has the file in its subject only.
+        where = "" if error.subject == kind.what else f"{file}: "
+        raise InvalidValueError(kind.what, f"{where}{error.problem}", _remedy(text, kind)) from error
 
 
-def _credential(name: str) -> Path:
+def _credential(name: str, kind: SecretKind) -> Path:
     # What systemd takes for a name: credential_name_valid() in src/shared/creds-util.c.
     if not name or name in (".", "..") or "/" in name or ":" in name or not name.isascii():
         raise InvalidValueError(
-            _WHAT, f"{name!r} is not a credential's name", "give credential:NAME with the NAME of LoadCredential="
+            kind.what, f"{name!r} is not a credential's name", "give credential:NAME with the NAME of LoadCredential="
         )
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory:
         problem = f"credential {name!r} can't be read: $CREDENTIALS_DIRECTORY is not set, as it is in a systemd unit"
-        raise InvalidValueError(_WHAT, problem, _remedy(CREDENTIAL + name))
+        raise InvalidValueError(kind.what, problem, _remedy(CREDENTIAL + name, kind))
     return Path(directory, name)
 
 
-def _remedy(text: str) -> str:
+def _remedy(text: str, kind: SecretKind) -> str:
     if text.startswith(CREDENTIAL):
         name = text.removeprefix(CREDENTIAL)
         return f"run this in a unit that has LoadCredential={name}:FILE, or give @FILE"
-    return "give a readable file with 8 or 16 hex digits"
+    return f"give a readable file with {kind.file_holds}"

@@ -17,6 +17,7 @@ from l2tpv3.documents.names import to_words
 from l2tpv3.documents.netdev import known_fields, netdev_from_json, netdev_to_json
 from l2tpv3.documents.schemas import STATUS_SCHEMA
 from l2tpv3.errors import NotPermittedError
+from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
@@ -84,7 +85,8 @@ def tunnel_to_json(status: TunnelStatus, *, secrets: bool = False) -> dict[str, 
         "worker_pid": status.worker_pid,
         "notes": list(status.notes),
         "counters": dataclasses.asdict(status.counters),
-        "wanted": None if status.foreign else spec.to_words(),
+        "encryption": None if status.encryption is None else dataclasses.asdict(status.encryption),
+        "wanted": None if status.foreign else spec.to_words(secrets=secrets),
         "sessions": [session_to_json(status.name, session, secrets=secrets) for session in status.sessions],
     }
 
@@ -104,9 +106,17 @@ def tunnel_from_json(document: Mapping[str, Any]) -> TunnelStatus:
         local=None if local is None else ip_address(local),
         counters=_counters(TunnelCounters, document["counters"]),
         worker_pid=document["worker_pid"],
+        encryption=_encryption_from_json(document.get("encryption")),
         notes=tuple(document["notes"]),
         sessions=tuple(map(session_from_json, document.get("sessions", ()))),
     )
+
+
+def _encryption_from_json(document: Mapping[str, Any] | None) -> EncryptionStatus | None:
+    if document is None:
+        return None
+    fields = known_fields(EncryptionStatus, document)
+    return EncryptionStatus(**{**fields, "lacks": tuple(fields.get("lacks", ()))})
 
 
 def session_to_json(tunnel: str, status: SessionStatus, *, secrets: bool = False) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.formats.encrypted import encryption_notes, encryption_options, inner_addresses, wireguard_commands
 from l2tpv3.formats.mirror import Told, far_end, mirrored, waits
 from l2tpv3.formats.names import PEER_FORMATS
 from l2tpv3.model.fields import SESSION, TUNNEL, Field
@@ -36,7 +37,7 @@ def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl", name: str | None = 
         parse_name(name, "--name")
     if dialect != "l2tpctl":
         _refuse_fragments(tunnel)
-    notes = _notes(tunnel, dialect)
+    notes = [*_notes(tunnel, dialect), *encryption_notes(tunnel, dialect)]
     if dialect in ("l2tpctl", "iproute2"):
         lines = _as_l2tpctl(tunnel, name or tunnel.spec.name) if dialect == "l2tpctl" else _as_iproute2(tunnel)
         return Told(tuple(map(shlex.join, lines)), tuple(notes))
@@ -104,6 +105,7 @@ def _as_l2tpctl(tunnel: TunnelStatus, name: str) -> list[list[str]]:
     if spec.encap is Encap.UDP:
         line += ["--local-port", str(spec.remote_port), "--remote-port", str(spec.local_port)]
         line += ["--udp-checksum", "on" if spec.udp_checksum else "off"]
+    line += encryption_options(tunnel)
     line += _shared(TUNNEL, spec)
     return [line, *(_l2tpctl_session(name, session) for session in tunnel.sessions)]
 
@@ -141,15 +143,17 @@ def _as_iproute2(tunnel: TunnelStatus) -> list[list[str]]:
     if _scope(spec.remote):
         problem = "its addresses are link-local, which `ip l2tp` has no words for"
         raise InvalidValueError(f"tunnel {tunnel.name}", problem, "use --as l2tpctl")
+    lines = wireguard_commands(tunnel) if tunnel.encryption is not None else []
+    there, here = (spec.remote, local) if tunnel.encryption is None else inner_addresses(tunnel)
     line = ["ip", "l2tp", "add", "tunnel", "tunnel_id", str(spec.peer_tunnel_id), "peer_tunnel_id", str(spec.tunnel_id)]
-    line += ["encap", spec.encap.value, "local", str(spec.remote), "remote", str(local)]
+    line += ["encap", spec.encap.value, "local", str(there), "remote", str(here)]
     if spec.encap is Encap.UDP:
         line += ["udp_sport", str(spec.remote_port), "udp_dport", str(spec.local_port)]
         # ip's own default is off over IPv4 and on over IPv6 (ip/ipl2tp.c): say which.
         switch = "on" if spec.udp_checksum else "off"
-        v6 = local.version == 6
+        v6 = here.version == 6
         line += ["udp6_csum_tx", switch, "udp6_csum_rx", switch] if v6 else ["udp_csum", switch]
-    lines = [line]
+    lines.append(line)
     for session in tunnel.sessions:
         lines += _iproute2_session(str(spec.peer_tunnel_id), session)
     return lines

@@ -14,7 +14,7 @@ from l2tpv3.model.source import Source
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, has_udp_checksum
 from l2tpv3.value_class import value_class
 
-CHOSEN_TUNNEL_WORDS = frozenset({"id"})
+CHOSEN_TUNNEL_WORDS = frozenset({"id", "private-key", "listen-port", "peer-listen-port"})
 """Words of a tunnel without a fixed default. Where one is left out, a value is chosen when the tunnel is made."""
 
 CHOSEN_SESSION_WORDS = frozenset({"id", "ifname", "tx-cookie", "rx-cookie"})
@@ -47,7 +47,7 @@ class DesiredTunnel:
     """A tunnel as a file wants it. words: by TunnelSpec.to_words' keys without `name`; see DesiredSession."""
 
     name: str
-    words: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Any] = field(default_factory=dict, repr=False)  # a private key is secret
     sessions: tuple[DesiredSession, ...] = ()
     source: Source | None = field(default=None, compare=False, repr=False)
 
@@ -57,7 +57,7 @@ class DesiredTunnel:
 
         Words at their fixed default are left out; ends, ids and ports stay.
         """
-        checksum = has_udp_checksum(spec.datapath, spec.remote)
+        checksum = has_udp_checksum(spec.datapath, spec.ip_version)
         default = TunnelSpec(name=spec.name, remote=spec.remote, udp_checksum=checksum).to_words()
         always = CHOSEN_TUNNEL_WORDS | {"remote", "encap", "peer-id"}
         if spec.encap is Encap.UDP:

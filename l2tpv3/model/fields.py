@@ -232,6 +232,89 @@ TUNNEL = (
         in_place=WORKERS,
     ),
     Field(
+        word="encrypt",
+        attribute="encrypt",
+        type="Encrypt",
+        choices=("none", "wireguard"),
+        default="none",
+        label="Encryption",
+        metavar="none|wireguard",
+        help="Encrypt the tunnel's packets; wireguard makes a WireGuard netdev of its own.",
+        details="--remote and --local are then those of WireGuard's packets.",
+        choice_text={"none": "none", "wireguard": "WireGuard"},
+        info=True,
+    ),
+    Field(
+        word="private-key",
+        attribute="private_key",
+        type="key",
+        optional=True,
+        default_text="drawn at random",
+        label="WireGuard private key",
+        metavar="KEY",
+        help="WireGuard's private key of this end: 44 characters of base64, or @FILE.",
+        rare=True,
+        secret=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="peer-public-key",
+        attribute="peer_public_key",
+        type="key",
+        optional=True,
+        default_text="unknown yet, and nothing passes",
+        unset="none",
+        label="Peer’s WireGuard public key",
+        metavar="KEY",
+        help="WireGuard's public key of the peer: 44 characters of base64.",
+        in_place=EVERY,
+    ),
+    Field(
+        word="listen-port",
+        attribute="listen_port",
+        type="port",
+        low=1,
+        high=PORT_MAX,
+        optional=True,
+        default_text="the lowest free from 51820",
+        unset="auto",
+        label="WireGuard port",
+        metavar="N",
+        help="WireGuard's UDP port of this end.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="peer-listen-port",
+        attribute="peer_listen_port",
+        type="port",
+        low=1,
+        high=PORT_MAX,
+        optional=True,
+        default_text="as --listen-port",
+        unset="auto",
+        label="Peer’s WireGuard port",
+        metavar="N",
+        help="WireGuard's UDP port of the peer.",
+        details="WireGuard follows a peer that comes to send from another address or port.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
+        word="persistent-keepalive",
+        attribute="persistent_keepalive",
+        type="number",
+        low=0,
+        high=65535,
+        unit="seconds",
+        default=25,
+        label="WireGuard keepalive, seconds",
+        metavar="N",
+        help="WireGuard sends something so often, which keeps NAT open; 0 is never.",
+        rare=True,
+        in_place=EVERY,
+    ),
+    Field(
         word="datapath",
         attribute="datapath",
         type="text",
@@ -586,8 +669,10 @@ SESSION = (
 )
 """The words of a session; its name is not among them: see NAME."""
 
-SECRETS = tuple(field.word for field in SESSION if field.secret)
-"""The words of a session whose values are neither shown nor logged: cookies."""
+SECRETS = tuple(field.word for field in (*TUNNEL, *SESSION) if field.secret)
+"""The words whose values are neither shown nor logged: cookies of sessions, private keys of tunnels."""
+ENCRYPTION = ("private-key", "peer-public-key", "listen-port", "peer-listen-port", "persistent-keepalive")
+"""The words of a tunnel that say something only where it is encrypted."""
 
 LINK = (
     Field(

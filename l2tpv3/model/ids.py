@@ -5,12 +5,14 @@ Parsers take the text a user typed and the name of the option or key it came fro
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Container, Iterable
 from os import urandom
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import read_file
+from l2tpv3.model.x25519 import KEY_BYTES
 
 ID_MAX = 0xFFFF_FFFF
 """Tunnel (control connection) and session ids have 32 bits; 0 is reserved (RFC 3931 sections 3.1, 4.1)."""
@@ -28,7 +30,7 @@ NAME_MAX, PATH_MAX = 255, 4095
 IFNAME_PREFIX = "l2tpeth"
 """Prefix of the netdev names that we choose. It is the kernel's own, so scripts find the names that they know."""
 
-_COOKIE_FILE_MAX = 4096
+_SECRET_FILE_MAX = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _HEX = re.compile(r"(0[xX])?([0-9A-Fa-f]+)")
 _MAC = re.compile(r"([0-9A-Fa-f]{1,2})([:-][0-9A-Fa-f]{1,2}){5}")
@@ -78,13 +80,17 @@ def read_cookie(text: str, what: str) -> bytes:
     """What parse_cookie takes, or `@PATH`: a file that holds it, which keeps the secret out of argv."""
     if not text.startswith("@"):
         return parse_cookie(text, what)
+    return parse_cookie(_read_secret(text, what, "the hex digits"), f"{what} {text}")
+
+
+def _read_secret(text: str, what: str, holds: str) -> str:
+    """What the file of `@PATH` holds. Raises InvalidValueError, in which nothing of it is."""
     try:
-        content = read_file(text[1:], _COOKIE_FILE_MAX).decode("ascii")
+        return read_file(text[1:], _SECRET_FILE_MAX).decode("ascii").strip()
     except (OSError, ValueError) as error:  # ValueError: no text in it, or a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else "not text"
-        remedy = "give a readable file with the hex digits"
+        remedy = f"give a readable file with {holds}"
         raise InvalidValueError(what, f"can't read {text[1:]!r}: {reason}", remedy) from error
-    return parse_cookie(content.strip(), f"{what} {text}")
 
 
 def check_cookie(value: bytes, what: str) -> bytes:
@@ -102,6 +108,47 @@ def format_cookie(value: bytes) -> str:
 def generate_cookie() -> bytes:
     """A random 64-bit cookie, the length that RFC 3931 section 8.2 asks for against blind insertion."""
     return urandom(8)
+
+
+def parse_key(text: str, what: str) -> bytes:
+    """A key of WireGuard: 32 bytes in base64, as wg(8) prints it.
+
+    The text itself never appears in an error: it may be a secret.
+    """
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise InvalidValueError(what, "not a key of WireGuard", "give 44 characters of base64, as `wg genkey` prints")
+    return key
+
+
+def read_key(text: str, what: str) -> bytes:
+    """What parse_key takes, or `@PATH`: a file that holds it, which keeps the secret out of argv."""
+    if not text.startswith("@"):
+        return parse_key(text, what)
+    return parse_key(_read_secret(text, what, "a key"), f"{what} {text}")
+
+
+def check_key(value: bytes, what: str) -> bytes:
+    """`value` if it has a key's length, 32 bytes, and is not all zeros, which WireGuard takes for no key."""
+    if len(value) != KEY_BYTES or not any(value):
+        raise InvalidValueError(what, "not a key of WireGuard", "give one that `wg genkey` or `wg pubkey` prints")
+    return value
+
+
+def format_key(value: bytes) -> str:
+    """Text that parse_key takes back."""
+    return base64.b64encode(value).decode("ascii")
+
+
+def generate_key() -> bytes:
+    """A new private key. Its fixed bits are set as `wg genkey` does (RFC 7748, section 5)."""
+    key = bytearray(urandom(KEY_BYTES))
+    key[0] &= 0xF8
+    key[31] = key[31] & 0x7F | 0x40
+    return bytes(key)
 
 
 def is_name(text: str) -> bool:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import field
 
 from l2tpv3.errors import WorkerError
+from l2tpv3.model.encryption import EncryptionState
 from l2tpv3.model.links.observed import LinksSeen
 from l2tpv3.model.observed import Tunnel
-from l2tpv3.model.record import TunnelRecord, is_same
+from l2tpv3.model.record import TunnelRecord, ends, is_same
 from l2tpv3.model.status import NetdevState
 from l2tpv3.value_class import value_class
+
+
+def encryption_key(record: TunnelRecord) -> Hashable:
+    """What makes the encryption of a record the one that it is. The record has to be of an encrypted tunnel."""
+    spec = record.spec
+    return spec.name, spec.netns, ends(record), spec.listen_port, spec.persistent_keepalive
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -21,6 +28,7 @@ class Observation:
     faults: of a datapath, why some of its workers can't be worked with; what those carry is not in `tunnels`.
     attached: of a datapath, the names of netdevs that those workers have open, as far as it can be told.
     lost: by datapath and name, tunnels that run in network namespaces which have lost their names.
+    encryption: what there is of each encrypted tunnel's, by encryption_key.
     """
 
     tunnels: Mapping[tuple[str, str | None], Mapping[int, Tunnel]] = field(default_factory=dict)
@@ -28,6 +36,7 @@ class Observation:
     faults: Mapping[str, tuple[WorkerError, ...]] = field(default_factory=dict)
     attached: Mapping[str, frozenset[str]] = field(default_factory=dict)
     lost: frozenset[tuple[str, str]] = frozenset()
+    encryption: Mapping[Hashable, EncryptionState] = field(default_factory=dict)
     links: LinksSeen = field(default_factory=LinksSeen)
 
     def tunnel(self, record: TunnelRecord) -> Tunnel | None:
@@ -35,6 +44,10 @@ class Observation:
         there = self.tunnels.get((record.datapath, record.spec.netns), {})
         seen = there.get(record.spec.tunnel_id)
         return seen if seen is not None and is_same(record, seen) else None
+
+    def encryption_of(self, record: TunnelRecord) -> EncryptionState:
+        """What there is of an encrypted tunnel's encryption."""
+        return self.encryption.get(encryption_key(record), EncryptionState())
 
     def may_be_carried(self, record: TunnelRecord, *, by_strays: bool = True) -> WorkerError | None:
         """Why it can't be told whether a tunnel that `tunnel` does not find runs all the same; None: it does not.

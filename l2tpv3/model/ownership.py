@@ -69,6 +69,38 @@ def link_alias(runtime: Path, name: str) -> str:
     return f"l2tpv3 link {name}{_tail(runtime.absolute())}"
 
 
+class EncryptionTag(NamedTuple):
+    """The owner tag of the netdev that encrypts a tunnel: `l2tpv3 encryption TUNNEL SINCE RUNTIME`.
+
+    since: when it was made, in seconds since the epoch. No session has such a tag, since a session's has a slash.
+    """
+
+    runtime: Path
+    tunnel: str
+
+    def alias(self, since: int) -> str:
+        """The ifalias to set."""
+        return f"{self._head()}{since}{_tail(self.runtime.absolute())}"
+
+    def since(self, alias: str) -> int | None:
+        """When the netdev with this ifalias was made; None where it is not this tunnel's."""
+        number = alias.removeprefix(self._head()).removesuffix(_tail(self.runtime.absolute()))
+        fits = (
+            number.isascii() and number.isdigit() and alias == f"{self._head()}{number}{_tail(self.runtime.absolute())}"
+        )
+        return int(number) if fits else None
+
+    @property
+    def ifname(self) -> str:
+        """What the netdev is called when it is made: the same on each boot, and on one machine no other host's."""
+        import zlib
+
+        return f"l2tpwg{zlib.crc32(self.alias(0).encode()):08x}"
+
+    def _head(self) -> str:
+        return f"l2tpv3 encryption {self.tunnel} "
+
+
 def netns_alias(runtime: Path) -> str:
     """The owner tag of a network namespace that was made on demand, on its loopback: `l2tpv3 netns RUNTIME`."""
     return f"l2tpv3 netns{_tail(runtime.absolute())}"

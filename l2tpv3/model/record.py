@@ -8,7 +8,7 @@ from dataclasses import field
 
 from l2tpv3.model.fields import WORKERS
 from l2tpv3.model.observed import Tunnel
-from l2tpv3.model.spec import Encap, IPAddress, SessionSpec, TunnelSpec, with_measures
+from l2tpv3.model.spec import Encap, Encrypt, IPAddress, SessionSpec, TunnelSpec, with_measures
 from l2tpv3.value_class import value_class
 
 
@@ -69,8 +69,30 @@ Records = Mapping[str, TunnelRecord]
 """Tunnels on record by name."""
 
 
+def ends(record: TunnelRecord) -> tuple[IPAddress, IPAddress]:
+    """The local and the remote address of the tunnel's own packets: those inside WireGuard where that encrypts it."""
+    spec = record.spec
+    if spec.encrypt is Encrypt.NONE:
+        return record.local, spec.remote
+    return spec.inner_local, spec.inner_remote
+
+
 def resolved(record: TunnelRecord) -> TunnelSpec:
-    """The spec that a datapath gets: with the local address and the datapath that were chosen."""
+    """The spec that a datapath gets: with the local address and the datapath that were chosen.
+
+    Of an encrypted tunnel it has the addresses inside, and says nothing of encryption, which is not a datapath's.
+    """
+    if record.spec.encrypt is Encrypt.NONE:
+        return outer(record)
+    local, remote = ends(record)
+    return dataclasses.replace(
+        record.spec, local=local, remote=remote, datapath=record.datapath, encrypt=Encrypt.NONE,
+        private_key=None, peer_public_key=None, listen_port=None, peer_listen_port=None, persistent_keepalive=25,
+    )  # fmt: skip
+
+
+def outer(record: TunnelRecord) -> TunnelSpec:
+    """The spec with the local address and the datapath that were chosen: what the host's routes are asked about."""
     return dataclasses.replace(record.spec, local=record.local, datapath=record.datapath)
 
 
@@ -102,21 +124,22 @@ Two tunnels share a port only on the same datapath: its workers do not know the 
 def shares_port(record: TunnelRecord, other: TunnelRecord) -> bool:
     """Whether two tunnels can have the same local address and UDP port."""
     sharing = record.datapath == other.datapath and record.datapath in SHARES_PORTS
-    return sharing and record.spec.remote != other.spec.remote
+    return sharing and ends(record)[1] != ends(other)[1]
 
 
 def identity(record: TunnelRecord) -> dict[str, object]:
     """The words that make a tunnel the one that it is, and their values; nothing of its sessions."""
     spec = record.spec
     local_port, remote_port = ports(spec)
+    local, remote = ends(record)
     return {
         "datapath": record.datapath,
         "netns": spec.netns,
         "id": spec.tunnel_id,
         "peer-id": spec.peer_tunnel_id,
         "encap": spec.encap,
-        "local": record.local,
-        "remote": spec.remote,
+        "local": local,
+        "remote": remote,
         "local-port": local_port,
         "remote-port": remote_port,
         "udp-checksum": spec.udp_checksum if spec.encap is Encap.UDP else None,
@@ -134,9 +157,8 @@ OUTER = ("ttl", "dscp", "df", "fwmark", "bind_device")
 
 def shares_socket(record: TunnelRecord, other: TunnelRecord) -> bool:
     """Whether two tunnels of one network namespace send by one socket: over IP, between the same addresses."""
-    mine, theirs = record.spec, other.spec
-    same = (record.datapath, record.local, mine.remote) == (other.datapath, other.local, theirs.remote)
-    return same and mine.encap is theirs.encap is Encap.IP and record.datapath in SHARES_PORTS
+    same = (record.datapath, *ends(record)) == (other.datapath, *ends(other))
+    return same and record.spec.encap is other.spec.encap is Encap.IP and record.datapath in SHARES_PORTS
 
 
 def identity_seen(record: TunnelRecord, seen: Tunnel | None) -> dict[str, object]:
@@ -163,7 +185,7 @@ def is_same(record: TunnelRecord, seen: Tunnel) -> bool:
     spec = record.spec
     return (
         (seen.tunnel_id, seen.peer_tunnel_id, seen.encap) == (spec.tunnel_id, spec.peer_tunnel_id, spec.encap)
-        and (_plain(seen.local), _plain(seen.remote)) == (_plain(record.local), _plain(spec.remote))
+        and (_plain(seen.local), _plain(seen.remote)) == tuple(map(_plain, ends(record)))
         and (seen.local_port, seen.remote_port) == ports(spec)
     )
 

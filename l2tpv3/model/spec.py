@@ -12,12 +12,14 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.model import wireguard
 from l2tpv3.model.fields import MTU_MAX, MTU_MIN, SESSION, TUNNEL
 from l2tpv3.model.values import (
     SESSION_FIELDS,
     Df,
     Egress,
     Encap,
+    Encrypt,
     IPAddress,
     IPInterface,
     Sequencing,
@@ -40,6 +42,7 @@ __all__ = [
     "Df",
     "Egress",
     "Encap",
+    "Encrypt",
     "IPAddress",
     "IPInterface",
     "Sequencing",
@@ -59,13 +62,13 @@ UDP_PORT = 1701
 """The port registered for L2TP (RFC 3931 section 4.1.2)."""
 
 
-def has_udp_checksum(datapath: str, remote: IPAddress) -> bool:
-    """Whether a tunnel sends UDP checksums when the user does not say.
+def has_udp_checksum(datapath: str, version: int) -> bool:
+    """Whether a tunnel sends UDP checksums when the user does not say. version: of the IP that carries its packets.
 
     The programs of the ebpf datapath compute none. Over IPv6 peers refuse packets without one (RFC 6935), so workers
     send those packets.
     """
-    return datapath != "ebpf" or remote.version == 6
+    return datapath != "ebpf" or version == 6
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,9 @@ class TunnelSpec:
     local: None means the source address of the route to `remote`, chosen when the tunnel is made.
     local_port, remote_port: UDP ports, ignored over IP. datapath: "auto" or a datapath's name.
     netns: the network namespace of the underlay (a name under /run/netns or a path); None is the caller's.
+    encrypt: where it is WIREGUARD, `remote` and `local` are the ends of WireGuard's packets, `peer_listen_port` and
+    `listen_port` their UDP ports, and the tunnel's own packets go between addresses inside (inner_local, inner_remote).
+    private_key, listen_port: None until they are chosen. peer_public_key: None as long as it is not known.
     Of the outer packets: ttl, None is the host's default; dscp, None is that of the frame in each; df, whether they may
     be cut into IP fragments; fwmark, their mark in this host, 0 is none; bind_device, the only netdev that they use.
     """
@@ -88,6 +94,12 @@ class TunnelSpec:
     local_port: int = UDP_PORT
     remote_port: int = UDP_PORT
     udp_checksum: bool = True
+    encrypt: Encrypt = Encrypt.NONE
+    private_key: bytes | None = dataclasses.field(default=None, repr=False)
+    peer_public_key: bytes | None = None
+    listen_port: int | None = None
+    peer_listen_port: int | None = None
+    persistent_keepalive: int = 25
     datapath: str = "auto"
     netns: str | None = None
     ttl: int | None = None
@@ -102,6 +114,11 @@ class TunnelSpec:
         check_words(self, TUNNEL, f"tunnel {self.name}")
         if self.local is not None:
             self._check_local(self.local)
+        if self.private_key is not None and self.public_key == self.peer_public_key:
+            raise InvalidValueError(
+                f"tunnel {self.name}", "--peer-public-key is this end's own key", "give the one that the peer shows",
+                field="peer-public-key",
+            )  # fmt: skip
 
     def _check_local(self, local: IPAddress) -> None:
         if local.version != self.remote.version:
@@ -121,9 +138,37 @@ class TunnelSpec:
             raise InvalidValueError(f"tunnel {self.name}", "no local address yet", "resolve the specification first")
         return self.local
 
-    def to_words(self) -> dict[str, Any]:
-        """JSON-ready, by the command line's words; from_words takes it back."""
-        return {"name": self.name, **format_words(self, TUNNEL)}
+    @property
+    def public_key(self) -> bytes:
+        """WireGuard's public key of this end. Raises InvalidValueError where the private key is not known here."""
+        if self.private_key is None:
+            raise InvalidValueError(f"tunnel {self.name}", "no private key yet", "resolve the specification first")
+        return wireguard.public_key(self.private_key)
+
+    @property
+    def inner_local(self) -> IPAddress:
+        """This end's address inside WireGuard. Raises InvalidValueError as public_key does."""
+        return wireguard.inner_address(self.public_key)
+
+    @property
+    def inner_remote(self) -> IPAddress:
+        """The peer's address inside WireGuard; one that nobody has while its key is not known.
+
+        Raises InvalidValueError as public_key does.
+        """
+        if self.peer_public_key is None:
+            return wireguard.nobodys_address(self.public_key)
+        return wireguard.inner_address(self.peer_public_key)
+
+    @property
+    def ip_version(self) -> int:
+        """The version of the IP that the tunnel's own packets are carried by."""
+        return self.remote.version if self.encrypt is Encrypt.NONE else 6
+
+    def to_words(self, *, secrets: bool = True) -> dict[str, Any]:
+        """JSON-ready, by the command line's words; from_words takes it back. secrets: False leaves the key out."""
+        fields = TUNNEL if secrets else [field for field in TUNNEL if not field.secret]
+        return {"name": self.name, **format_words(self, fields)}
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> TunnelSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from enum import StrEnum
 
+from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.spec import IPAddress, IPInterface, SessionSpec, TunnelSpec
 from l2tpv3.value_class import value_class
@@ -67,7 +68,8 @@ class TunnelStatus:
     """One tunnel with its sessions. `name` of a foreign one is `DATAPATH:ID`, which no name on record can be.
 
     spec: as wanted. local: the address in use. datapath and reason: what carries it, and why that one. transient: it
-    is not on record any more after a reboot. notes: see reconcile.notes; those of a session are with the session.
+    is not on record any more after a reboot. encryption: None for a tunnel that is not encrypted. notes: see
+    reconcile.notes; those of a session are with the session.
     """
 
     name: str
@@ -80,5 +82,6 @@ class TunnelStatus:
     local: IPAddress | None = None
     counters: TunnelCounters = field(default_factory=TunnelCounters)
     worker_pid: int | None = None
+    encryption: EncryptionStatus | None = None
     notes: tuple[str, ...] = ()
     sessions: tuple[SessionStatus, ...] = ()

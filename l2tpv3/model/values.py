@@ -28,6 +28,13 @@ class Encap(StrEnum):
     IP = "ip"
 
 
+class Encrypt(StrEnum):
+    """What encrypts a tunnel's packets: nothing, or WireGuard."""
+
+    NONE = "none"
+    WIREGUARD = "wireguard"
+
+
 class Sublayer(StrEnum):
     """The L2-specific sublayer: the 4-byte default one (RFC 3931 section 4.6) or none."""
 
@@ -170,6 +177,14 @@ def _cookie(value: Any, what: str, field: Field) -> bytes:
     return ids.parse_cookie(value, what)
 
 
+def _key(value: Any, what: str, field: Field) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):  # not quoted: it may be a secret all the same
+        raise InvalidValueError(what, "not text", "give 44 characters of base64 as a string")
+    return ids.parse_key(value, what)
+
+
 def _boolean(value: Any, what: str, field: Field) -> bool:
     if not isinstance(value, bool):
         raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
@@ -241,6 +256,7 @@ TYPES: Mapping[str, ValueType] = {
     "netns": _PLAIN._replace(check=lambda value, what, field: ids.check_netns(value, what)),
     "ifname": _PLAIN._replace(check=lambda value, what, field: ids.parse_ifname(value, what)),
     "cookie": ValueType(_cookie, ids.format_cookie, lambda value, what, field: ids.check_cookie(value, what)),
+    "key": ValueType(_key, ids.format_key, lambda value, what, field: ids.check_key(value, what)),
     "mac": ValueType(
         lambda value, what, field: ids.parse_mac(parse_text(value, what), what),
         check=lambda value, what, field: ids.parse_mac(value, what),
@@ -263,6 +279,7 @@ TYPES: Mapping[str, ValueType] = {
     ),
     "link-interfaces": texts(parse_interface),
     "Encap": choice(Encap),
+    "Encrypt": choice(Encrypt),
     "Sublayer": choice(Sublayer),
     "Sequencing": choice(Sequencing),
     "Egress": choice(Egress),

@@ -13,16 +13,18 @@ from typing import Any
 from l2tpv3.model.fields import SESSION
 from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import SessionRecord, TunnelRecord, differing_words, identity
-from l2tpv3.model.spec import SessionSpec
+from l2tpv3.model.spec import Encrypt, SessionSpec
 from l2tpv3.plan.link_phrases import describe_link
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.steps import (
     AddSession,
     AddTunnel,
     AnyStep,
+    DelEncryption,
     DelSession,
     DelTunnel,
     ReplaceSession,
+    SetEncryption,
     SetNetdev,
     SetSession,
     SetTunnel,
@@ -69,6 +71,7 @@ class _Description:
                     self._again[_name(one)] = one
                 case SetSession() | SetNetdev():
                     self._set.setdefault(_name(one), []).append(one)
+        self._comes_or_goes = {*removed, *made}
         self._anew = {name: (old, made[name]) for name, old in removed.items() if name in made}
 
     def lines(self) -> Iterator[StepText | None]:
@@ -80,6 +83,8 @@ class _Description:
         if name in self._anew and isinstance(step, (DelTunnel, AddTunnel)):
             return self._once(name, _tunnel_anew(*self._anew[name], self._why.get(name, "")))
         match step:
+            case SetEncryption() | DelEncryption():
+                return self._encryption(step)
             case AddTunnel():
                 return _told("+", step, f"{_ends(step.tunnel)}, {step.tunnel.datapath} datapath")
             case DelTunnel():
@@ -92,6 +97,18 @@ class _Description:
             case SetSession() | SetNetdev():
                 return self._once(_name(step), self._changed(_name(step)))
         return self._session(step)
+
+    def _encryption(self, step: SetEncryption | DelEncryption) -> StepText | None:
+        """What encrypts a tunnel comes and goes with it, and is told of where it does not."""
+        name = step.tunnel.spec.name
+        if name in self._comes_or_goes:
+            return None
+        if isinstance(step, SetEncryption):
+            text = f"encryption: {step.why or 'where the peer is'}"
+            told = StepText(sign="~", tunnel=name, text=text, why=step.why)
+        else:
+            told = StepText(sign="-", tunnel=name, text="encryption as it was before", interrupts=step.kept is None)
+        return self._once(("encryption", name, told.sign), told)
 
     def _session(self, step: Step) -> StepText | None:
         """A session that is made, removed or made anew."""
@@ -136,7 +153,8 @@ def _name(step: Step) -> _Name:
 
 
 def _ends(tunnel: TunnelRecord) -> str:
-    return f"{tunnel.local} to {tunnel.spec.remote} over {tunnel.spec.encap}"
+    encrypted = "" if tunnel.spec.encrypt is Encrypt.NONE else f", encrypted by {tunnel.spec.encrypt}"
+    return f"{tunnel.local} to {tunnel.spec.remote} over {tunnel.spec.encap}{encrypted}"
 
 
 def _tunnel_anew(old: TunnelRecord, new: TunnelRecord, why: str) -> StepText:

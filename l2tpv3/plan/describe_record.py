@@ -14,7 +14,7 @@ from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import TunnelRecord, identity
 from l2tpv3.plan.describe import session_changes, sessions, tunnel_changes
 from l2tpv3.plan.link_steps import LinkStep
-from l2tpv3.plan.steps import AddTunnel, AnyStep, DelTunnel, SetTunnel, Step
+from l2tpv3.plan.steps import AddTunnel, AnyStep, DelTunnel, SetEncryption, SetTunnel, Step
 
 
 def describe_record(before: HostRecords, after: HostRecords, steps: Sequence[AnyStep]) -> list[StepText]:
@@ -46,7 +46,7 @@ def _told(steps: Sequence[AnyStep]) -> Iterator[object]:
             session = getattr(step, "session", None)
             if session is not None:
                 yield name, session.spec.name
-            if isinstance(step, (AddTunnel, DelTunnel, SetTunnel)):
+            if isinstance(step, (AddTunnel, DelTunnel, SetTunnel, SetEncryption)):
                 yield name, None
 
 

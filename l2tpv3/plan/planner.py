@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from l2tpv3.model.record import Records, TunnelRecord
+from l2tpv3.plan.encryption import encryption_steps
 from l2tpv3.plan.links import LinkChange, plan_links
 from l2tpv3.plan.plan_input import PlanInput
 from l2tpv3.plan.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, SetNetdev, Step
@@ -19,7 +20,8 @@ def plan_everything(change: PlanInput) -> tuple[AnyStep, ...]:
 
     Raises what tunnels.plan and links.plan_links do.
     """
-    steps = plan(change)
+    first, last = encryption_steps(change)
+    steps = (*first, *plan(change), *last)
     links = change.links
     if not (links.old or links.maybe or links.wanted):
         return steps

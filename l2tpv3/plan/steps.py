@@ -36,6 +36,28 @@ class SetTunnel(Step):
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
+class SetEncryption(Step):
+    """Make what encrypts the tunnel as the record has it: anew, or in place, before the tunnel is made.
+
+    new_endpoint: the record has the peer elsewhere than before, and that is told; else WireGuard knows better.
+    """
+
+    new_endpoint: bool = False
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class DelEncryption(Step):
+    """Remove what encrypted the tunnel, after the tunnel.
+
+    kept: the record that has the netdev from now on: then only the route that refuses packets in the clear goes.
+    guard_stays: the tunnel is still there, so that only the netdev goes, and the route stays.
+    """
+
+    kept: TunnelRecord | None = None
+    guard_stays: bool = False
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
 class AddSession(Step):
     """Make the session and configure its netdev. adopt: take over the netdev that outlived its worker. homes: the
     namespaces in which that was seen."""

@@ -21,6 +21,7 @@ from l2tpv3.model.record import (
     SessionRecord,
     TunnelRecord,
     differing_words,
+    ends,
     identity,
     identity_seen,
     ports,
@@ -470,7 +471,7 @@ def _coexist(old: TunnelRecord, fresh: Iterable[TunnelRecord]) -> bool:
             continue
         if old.datapath == new.datapath and old.spec.tunnel_id == new.spec.tunnel_id:
             return False
-        same_port = (old.local, ports(old.spec)[0]) == (new.local, ports(new.spec)[0])
+        same_port = (ends(old)[0], ports(old.spec)[0]) == (ends(new)[0], ports(new.spec)[0])
         if old.spec.encap is new.spec.encap is Encap.UDP and same_port and not shares_port(old, new):
             return False
     return True

@@ -11,12 +11,13 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from l2tpv3.datapath.base import Datapath
+from l2tpv3.encryption.wireguard import WireGuard
 from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError, about_session
 from l2tpv3.linux.sysctls import DISABLE_IPV6
 from l2tpv3.model.links.options import PortOptions
 from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, resolved, resolved_session, standing_session
-from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.model.spec import Encap, Encrypt, SessionSpec, TunnelSpec
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.netdev.safekeeping import ForeignSettingsStore
 from l2tpv3.paths import Paths
@@ -25,15 +26,18 @@ from l2tpv3.plan.steps import (
     AddSession,
     AddTunnel,
     AnyStep,
+    DelEncryption,
     DelSession,
     DelTunnel,
     ReplaceSession,
+    SetEncryption,
     SetNetdev,
     SetSession,
     SetTunnel,
 )
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.link_executor import LinkExecutor
+from l2tpv3.resolve.route_defaults import wireguard_mtu
 
 
 class Executor:
@@ -46,6 +50,7 @@ class Executor:
         self._placer = placer
         self._links = links
         self._paths = paths
+        self._wireguard = WireGuard(paths.runtime)
         self._safekeeping = ForeignSettingsStore(paths.runtime)
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
         self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
@@ -127,6 +132,11 @@ class Executor:
                     text=f"lost with its netdev: {printable(', '.join(lost))}",
                 )
 
+    def rename_encryption(self, old: TunnelRecord, new: TunnelRecord) -> None:
+        """Have what encrypts a tunnel know its new name. Raises L2tpError."""
+        if new.spec.encrypt is not Encrypt.NONE:
+            self._wireguard.rename(old, new)
+
     def _set_up(self) -> None:
         down, self._down = self._down, None
         if down:
@@ -144,6 +154,10 @@ class Executor:
         match step:
             case LinkStep():
                 self._links.take(step)
+            case SetEncryption():
+                self._wireguard.make(step.tunnel, wireguard_mtu(step.tunnel), new_endpoint=step.new_endpoint)
+            case DelEncryption():
+                self._wireguard.remove(step.tunnel, step.kept, guard_stays=step.guard_stays)
             case AddTunnel():
                 self._datapath(step.tunnel).add_tunnel(self._resolved(step.tunnel))
             case SetTunnel():

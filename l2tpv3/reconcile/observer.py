@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,10 +12,11 @@ from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
+from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.fields import WORKERS
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
-from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
+from l2tpv3.model.spec import Encap, Encrypt, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import Evidence, Locator, NetdevConfigurator
 from l2tpv3.netdev.netdevs import Netdevs
@@ -23,10 +25,11 @@ from l2tpv3.reconcile.notes import LookedAt, session_notes, tunnel_notes
 from l2tpv3.reconcile.notes.outer_path import OuterPaths
 from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
 from l2tpv3.resolve.route import Route
-from l2tpv3.resolve.route_defaults import route_now
+from l2tpv3.resolve.route_defaults import route_now, wireguard_mtu
 from l2tpv3.store.database import Recorded
 
 if TYPE_CHECKING:
+    from l2tpv3.encryption.wireguard import WireGuard
     from l2tpv3.model.observation import Observation
 
 _TELL_FIRST_NAMES = ("kernel",)
@@ -109,7 +112,7 @@ class Observer:
 
         What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
         """
-        from l2tpv3.model.observation import Observation
+        from l2tpv3.model.observation import Observation, encryption_key
 
         by_identity: dict[int, TunnelRecord] = {}
         for some in beliefs:
@@ -119,7 +122,9 @@ class Observer:
         records = list(by_identity.values())
         keys = {(record.datapath, record.spec.netns) for record in records}
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
-        observation = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records))
+        encrypted = [record for record in records if record.spec.encrypt is not Encrypt.NONE]
+        encryption = {encryption_key(one): self._wireguard.state(one, wireguard_mtu(one)) for one in encrypted}
+        observation = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records), encryption=encryption)
         missed = {record.datapath for record in records if observation.tunnel(record) is None}
         faults = {name: self.faults(name) for name in missed}
         attached = {name: self.attached(name) for name in missed}
@@ -187,6 +192,9 @@ class Observer:
         """The status of a tunnel on record."""
         seen = self.match(record)
         condition = Condition.MISSING if seen is None else Condition.UP
+        encryption = self._encryption(record)
+        if encryption is not None and encryption.lacks:
+            condition = Condition.MISSING
         if (record.spec.name, None) in self._unfinished:
             condition = Condition.INCOMPLETE
         there = _sessions_by_id(seen)
@@ -200,6 +208,7 @@ class Observer:
             local=record.local,
             counters=seen.counters if seen is not None else TunnelCounters(),
             worker_pid=seen.worker_pid if seen is not None else None,
+            encryption=encryption,
             sessions=tuple(self._session(record, session, there) for session in record.sessions),
         )
         looked = LookedAt(record=record, seen=seen, status=status, host=self)
@@ -208,6 +217,17 @@ class Observer:
             for session, one in zip(record.sessions, status.sessions, strict=True)
         )
         return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions)
+
+    @cached_property
+    def _wireguard(self) -> WireGuard:
+        from l2tpv3.encryption.wireguard import WireGuard
+
+        return WireGuard(self._paths.runtime)
+
+    def _encryption(self, record: TunnelRecord) -> EncryptionStatus | None:
+        if record.spec.encrypt is Encrypt.NONE:
+            return None
+        return self._wireguard.status(record, wireguard_mtu(record))
 
     def faults(self, datapath: str) -> tuple[WorkerError, ...]:
         """Why some of a datapath's workers can't be worked with: ask only when a tunnel of it was not found."""

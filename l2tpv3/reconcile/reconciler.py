@@ -316,6 +316,7 @@ class Reconciler:
                     datapath.set_tunnel(was, is_, sessions)
                     for one in sessions if session is not None else ():
                         datapath.set_session(is_, one)
+            self._runner.rename_encryption(old, record)
             for one in sessions:
                 marks = self.paths.mark(tunnel, names[one.name]), self.paths.mark(now, one.name)
                 self._placer.mark_again(is_, one, *marks)

@@ -14,17 +14,20 @@ from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, Unava
 from l2tpv3.linux.capabilities import lacking
 from l2tpv3.linux.capabilities import remedy as capabilities_remedy
 from l2tpv3.model import ids
-from l2tpv3.model.fields import TUNNEL
+from l2tpv3.model.fields import ENCRYPTION, TUNNEL
 from l2tpv3.model.fields import lacking as lacking_words
+from l2tpv3.model.record import OUTER
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
     Encap,
+    Encrypt,
     SessionSpec,
     TunnelSpec,
     has_udp_checksum,
     session_attributes,
     tunnel_attributes,
 )
+from l2tpv3.model.values import formatted
 
 AUTO_ORDER = ("kernel", "user")
 """The datapaths that `--datapath auto` tries, in this order."""
@@ -96,13 +99,18 @@ def _does_not_work(subject: str, problem: str, remedy: str) -> L2tpError:
 
 
 def resolve_tunnel(
-    name: str, words: Mapping[str, Any], old: TunnelSpec | None, free_id: Callable[[str | None], int]
+    name: str,
+    words: Mapping[str, Any],
+    old: TunnelSpec | None,
+    free_id: Callable[[str | None], int],
+    free_port: Callable[[str | None], int],
 ) -> TunnelSpec:
-    """A TunnelSpec from the words given. What `old` has of ids and ports stays.
+    """A TunnelSpec from the words given. What `old` has of ids, ports and private key stays.
 
     Else the ids are the lowest free one, and the same as `id`; ports.py chooses the ports, if `port_is_open`. What else
-    the words leave open is the default. free_id: gives the lowest free tunnel id of a namespace. Whether the tunnel
-    can be beside others is for conflicts.py to say. Raises InvalidValueError, ConflictError.
+    the words leave open is the default. free_id, free_port: give the lowest free tunnel id, and port for WireGuard, of
+    a namespace. Whether the tunnel can be beside others is for conflicts.py to say. Raises InvalidValueError,
+    ConflictError.
     """
     given = {word: value for word, value in words.items() if word != "local-port" or value is not None}
     fields = tunnel_attributes({"name": name, **given})
@@ -117,9 +125,47 @@ def resolve_tunnel(
             fields["tunnel_id"] = free_id(fields.get("netns"))
     fields.setdefault("peer_tunnel_id", fields["tunnel_id"])
     spec = TunnelSpec(**fields)
+    if spec.encrypt is Encrypt.WIREGUARD:
+        _check_outer(spec)
+        spec = _with_keys(spec, old, free_port)
+    else:
+        _check_unencrypted(spec)
     if "udp_checksum" in fields:
         return spec
-    return dataclasses.replace(spec, udp_checksum=has_udp_checksum(spec.datapath, spec.remote))
+    return dataclasses.replace(spec, udp_checksum=has_udp_checksum(spec.datapath, spec.ip_version))
+
+
+def _check_unencrypted(spec: TunnelSpec) -> None:
+    """Raise InvalidValueError where a tunnel that is not encrypted says something of WireGuard."""
+    for field in TUNNEL:
+        if field.word in ENCRYPTION and getattr(spec, field.attribute) != field.default:
+            problem = f"--{field.word} means nothing without encryption"
+            remedy = "give --encrypt wireguard, too"
+            raise InvalidValueError(f"tunnel {spec.name}", problem, remedy, field=field.word)
+
+
+def _check_outer(spec: TunnelSpec) -> None:
+    """Raise InvalidValueError where an encrypted tunnel says how its outer packets shall be: WireGuard sends those."""
+    for field in TUNNEL:
+        if field.attribute in OUTER and formatted(field, getattr(spec, field.attribute)) != field.default:
+            problem = f"--{field.word} is not for an encrypted tunnel, whose outer packets WireGuard sends"
+            remedy = f"leave --{field.word} out, or use --encrypt none"
+            raise InvalidValueError(f"tunnel {spec.name}", problem, remedy, field=field.word)
+
+
+def _with_keys(spec: TunnelSpec, old: TunnelSpec | None, free_port: Callable[[str | None], int]) -> TunnelSpec:
+    """The spec with what it leaves open of WireGuard: what `old` has, else a new key and the lowest free port."""
+    if old is None or old.private_key is None:
+        private, port, peer_port = ids.generate_key(), None, None
+    else:
+        private, port, peer_port = old.private_key, old.listen_port, old.peer_listen_port
+    listen_port = spec.listen_port or port or free_port(spec.netns)
+    return dataclasses.replace(
+        spec,
+        private_key=spec.private_key or private,
+        listen_port=listen_port,
+        peer_listen_port=spec.peer_listen_port or peer_port or listen_port,
+    )
 
 
 def port_is_open(words: Mapping[str, Any], old: TunnelSpec | None) -> bool:

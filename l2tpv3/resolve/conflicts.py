@@ -12,10 +12,11 @@ from l2tpv3.model.record import (
     Records,
     SessionRecord,
     TunnelRecord,
+    ends,
     shares_port,
     shares_socket,
 )
-from l2tpv3.model.spec import Egress, Encap, home, lacks
+from l2tpv3.model.spec import Egress, Encap, Encrypt, home, lacks
 from l2tpv3.resolve.conflict_keys import Identities, Key, ends_key, netdev_key, session_id_keys, tunnel_id_key
 from l2tpv3.resolve.free_ids import FreeNumbers
 
@@ -37,6 +38,8 @@ def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[
             _check_ports(record, other)
         for other in tunnels.between_the_same_addresses(record):
             _check_outer(record, other)
+        for other in tunnels.encrypted_beside(record):
+            _check_encryption(record, other)
         if number in foreign_ids(record.spec.netns):
             raise ExistsError(subject, f"{number} is the id of a tunnel that something else made", "give another one")
 
@@ -50,12 +53,16 @@ class _Tunnels:
         self._by_ends: dict[Hashable, list[TunnelRecord]] = {}
         self._by_port: dict[Hashable, dict[str, list[TunnelRecord]]] = {}
         self._over_ip: dict[Hashable, list[TunnelRecord]] = {}
+        self._encrypted: dict[Hashable, list[TunnelRecord]] = {}
         for record in records.values():
             spec = record.spec
             self._by_id.setdefault(self._id_key(record), []).append(record)
+            if spec.encrypt is not Encrypt.NONE:
+                for key in self._encryption_keys(record):
+                    self._encrypted.setdefault(key, []).append(record)
             if spec.encap is Encap.UDP:
                 port = self._port(record)
-                self._by_ends.setdefault((port, spec.remote), []).append(record)
+                self._by_ends.setdefault((port, ends(record)[1]), []).append(record)
                 self._by_port.setdefault(port, {}).setdefault(record.datapath, []).append(record)
             else:
                 self._over_ip.setdefault(self._addresses(record), []).append(record)
@@ -64,10 +71,20 @@ class _Tunnels:
         return tunnel_id_key(self._netns[record.spec.netns], record.spec.tunnel_id)
 
     def _port(self, record: TunnelRecord) -> Hashable:
-        return self._netns[record.spec.netns], record.local, record.spec.local_port
+        return self._netns[record.spec.netns], ends(record)[0], record.spec.local_port
+
+    def _encryption_keys(self, record: TunnelRecord) -> tuple[Hashable, ...]:
+        where = self._netns[record.spec.netns]
+        return ("port", where, record.spec.listen_port), ("key", record.spec.private_key)
+
+    def encrypted_beside(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
+        """Others with the same port or private key of WireGuard."""
+        if record.spec.encrypt is not Encrypt.NONE:
+            for key in self._encryption_keys(record):
+                yield from (other for other in self._encrypted[key] if other is not record)
 
     def _addresses(self, record: TunnelRecord) -> Hashable:
-        return self._netns[record.spec.netns], record.local, record.spec.remote
+        return self._netns[record.spec.netns], *ends(record)
 
     def between_the_same_addresses(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
         """Others over IP that send by the same socket."""
@@ -83,7 +100,7 @@ class _Tunnels:
         if record.spec.encap is not Encap.UDP:
             return
         port = self._port(record)
-        yield from (other for other in self._by_ends[port, record.spec.remote] if other is not record)
+        yield from (other for other in self._by_ends[port, ends(record)[1]] if other is not record)
         for datapath, there in self._by_port[port].items():
             if datapath != record.datapath or datapath not in SHARES_PORTS:
                 yield from (other for other in there[:2] if other is not record)
@@ -113,6 +130,16 @@ def _check_outer(record: TunnelRecord, other: TunnelRecord) -> None:
         options = ", ".join(f"--{word}" for word in differing)
         problem = f"tunnel {there.name} goes over IP between the same addresses, with another {options}"
         raise ConflictError(f"tunnel {spec.name}", problem, "give both the same in one file, or use --encap udp")
+
+
+def _check_encryption(record: TunnelRecord, other: TunnelRecord) -> None:
+    """Raise ConflictError: the other tunnel has the port or the key of this one."""
+    subject = f"tunnel {record.spec.name}"
+    if record.spec.private_key == other.spec.private_key:
+        problem = f"its private key is tunnel {other.spec.name}'s, too"
+        raise ConflictError(subject, problem, "leave --private-key out, and it gets one of its own")
+    problem = f"WireGuard's port {record.spec.listen_port} is tunnel {other.spec.name}'s"
+    raise ConflictError(subject, problem, "give another --listen-port, or leave it out")
 
 
 def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Hashable
 
 from l2tpv3.errors import ConflictError
 from l2tpv3.linux.netns import inside, netns_identity
-from l2tpv3.model.record import SHARES_PORTS, Records, TunnelRecord
-from l2tpv3.model.spec import UDP_PORT, Encap, IPAddress
+from l2tpv3.model.record import SHARES_PORTS, Records, TunnelRecord, ends
+from l2tpv3.model.spec import UDP_PORT, Encap, Encrypt, IPAddress
 from l2tpv3.resolve.conflict_keys import Identities
 from l2tpv3.resolve.route import socket_address
 
@@ -35,19 +35,18 @@ class Ports:
 
     def _local(self, record: TunnelRecord, port: int | None = None) -> Hashable:
         spec = record.spec
-        return self._netns[spec.netns], record.local, spec.local_port if port is None else port
+        return self._netns[spec.netns], ends(record)[0], spec.local_port if port is None else port
 
     def add(self, record: TunnelRecord) -> None:
         """Note the ports of one more tunnel. A tunnel over IP has none."""
         spec = record.spec
         if spec.encap is Encap.UDP:
-            there = self._local(record)
-            self._at.setdefault(there, {}).setdefault(record.datapath, set()).add(spec.remote)
+            there, (local, remote) = self._local(record), ends(record)
+            self._at.setdefault(there, {}).setdefault(record.datapath, set()).add(remote)
             self._ours.add(there)
-            peer = self._netns[spec.netns], spec.remote
-            self._remote.setdefault(peer, {}).setdefault(record.datapath, {}).setdefault(record.local, set()).add(
-                spec.remote_port
-            )
+            peer = self._netns[spec.netns], remote
+            by_local = self._remote.setdefault(peer, {}).setdefault(record.datapath, {})
+            by_local.setdefault(local, set()).add(spec.remote_port)
 
     def lowest_local(self, record: TunnelRecord) -> int:
         """The lowest free port of the tunnel's local address, from 1701 on.
@@ -56,13 +55,13 @@ class Ports:
         none is left.
         """
         # What is taken for one tunnel is taken for the next, unless they can share ports.
-        alike = self._netns[record.spec.netns], record.local
+        alike = self._netns[record.spec.netns], ends(record)[0]
         shares = record.datapath in SHARES_PORTS
         for port in range(UDP_PORT if shares else self._next.get(alike, UDP_PORT), _PORT_MAX + 1):
             there = self._local(record, port)
             if self._is_taken(record, there):
                 continue
-            if there in self._ours or not _is_in_use(record.local, port, record.spec.netns):
+            if there in self._ours or not _is_in_use(record, port):
                 if not shares:
                     self._next[alike] = port
                 return port
@@ -73,7 +72,7 @@ class Ports:
         """Whether a tunnel that cannot share the port has it; see model.record.shares_port()."""
         remotes = self._at.get(there, {})
         if record.datapath in SHARES_PORTS and remotes.keys() <= {record.datapath}:
-            return record.spec.remote in remotes.get(record.datapath, ())
+            return ends(record)[1] in remotes.get(record.datapath, ())
         return bool(remotes)
 
     def lowest_remote(self, record: TunnelRecord) -> int:
@@ -82,11 +81,12 @@ class Ports:
         So second tunnels between two hosts find each other, when both ends leave their ports open. Where tunnels share
         ports, those from other local addresses of ours share them there, as they have other peers.
         """
-        by_datapath = self._remote.get((self._netns[record.spec.netns], record.spec.remote), {})
+        local, remote = ends(record)
+        by_datapath = self._remote.get((self._netns[record.spec.netns], remote), {})
         taken: list[set[int]] = []
         for datapath, by_local in by_datapath.items():
             if datapath == record.datapath and datapath in SHARES_PORTS:
-                taken.append(by_local.get(record.local, set()))
+                taken.append(by_local.get(local, set()))
             else:
                 taken += by_local.values()
         return next(
@@ -94,8 +94,11 @@ class Ports:
         )
 
 
-def _is_in_use(local: IPAddress, port: int, netns: str | None) -> bool:
+def _is_in_use(record: TunnelRecord, port: int) -> bool:
     """Whether a program has the port, or the kernel for a tunnel that is not ours: then it can't be bound."""
+    if record.spec.encrypt is not Encrypt.NONE:
+        return False  # nobody else has an address inside WireGuard, which need not be there yet
+    local, netns = record.local, record.spec.netns
     family = socket.AF_INET6 if local.version == 6 else socket.AF_INET
     if netns_identity(netns) is None:
         return False  # not there yet, and nothing in it

@@ -11,6 +11,7 @@ from l2tpv3.errors import ExistsError
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.model.absent import no_link, no_session
 from l2tpv3.model.desired import DesiredTunnel
+from l2tpv3.model.fields import ENCRYPTION
 from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.link_key import is_link_key, link_key, link_of
@@ -18,6 +19,7 @@ from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.spec import COMMON
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.scope import Scope, touched_links
+from l2tpv3.model.values import Encrypt
 from l2tpv3.resolve.change import ApplyAll, Change, EditLink, EditSession, EditTunnel, RestoreRecorded, Verb
 from l2tpv3.resolve.resolver import Resolver
 from l2tpv3.value_class import value_class
@@ -74,9 +76,7 @@ def _tunnel(change: EditTunnel, resolver: Resolver) -> HostRecords:
     if change.verb is Verb.DELETE:
         return resolver.without_tunnel(name)
     if change.verb is Verb.SET and old is not None:
-        words = _merged(DesiredTunnel.from_specs(old.spec).words, words)
-        if "local-port" in change.words and change.words["local-port"] is None:
-            words["local-port"] = None  # to be chosen anew
+        words = _merged_tunnel(old, words)
     resolved = resolver.tunnel(name, words)
     return resolved if change.transient is None else _lasting(resolved, name, transient=change.transient)
 
@@ -181,6 +181,16 @@ def _lasting(whole: HostRecords, tunnel: str, *, transient: bool) -> HostRecords
 def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
     """A spec's words with some changed; those that are None are left out, for their default."""
     return {word: value for word, value in {**present, **words}.items() if value is not None and word != "name"}
+
+
+def _merged_tunnel(old: TunnelRecord, words: Mapping[str, Any]) -> dict[str, Any]:
+    """What it says now, with some words changed. What it has of WireGuard goes with the encryption."""
+    merged = _merged(DesiredTunnel.from_specs(old.spec).words, words)
+    if "local-port" in words and words["local-port"] is None:
+        merged["local-port"] = None  # to be chosen anew
+    if merged.get("encrypt", Encrypt.NONE) == Encrypt.NONE:
+        return {word: value for word, value in merged.items() if word not in ENCRYPTION or word in words}
+    return merged
 
 
 def _merged_link(old: LinkRecord, words: Mapping[str, Any]) -> dict[str, Any]:

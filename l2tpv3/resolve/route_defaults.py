@@ -7,12 +7,16 @@ would be chosen now, by the same functions wherever that matters: plan, apply, r
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
-from l2tpv3.errors import NoAddressError
+from l2tpv3.errors import L2tpError, NoAddressError
+from l2tpv3.model import wireguard
 from l2tpv3.model.mtu import session_mtu
-from l2tpv3.model.record import SessionRecord, TunnelRecord, resolved
-from l2tpv3.model.spec import Encap, Sublayer
+from l2tpv3.model.record import SessionRecord, TunnelRecord, outer
+from l2tpv3.model.spec import Encap, Encrypt, Sublayer, TunnelSpec
 from l2tpv3.resolve.route import Route, find_route
+
+_IPV6_MTU_MIN: Final = 1280
 
 
 def route_now(record: TunnelRecord, *, patience_s: float = 0.0) -> Route:
@@ -25,9 +29,27 @@ def route_now(record: TunnelRecord, *, patience_s: float = 0.0) -> Route:
     if record.spec.local is not None:
         return find_route(record.spec, patience_s=patience_s)
     try:
-        return find_route(resolved(record), patience_s=patience_s)
+        return find_route(outer(record), patience_s=patience_s)
     except NoAddressError:
         return find_route(record.spec)
+
+
+def inner_mtu(spec: TunnelSpec, route_mtu: int) -> int:
+    """The longest packet of the tunnel itself, in bytes, over a route of `route_mtu`: less inside of WireGuard.
+
+    It is never less than the 1280 that IPv6 needs (RFC 8200, section 5): WireGuard's packets are then fragmented.
+    """
+    if spec.encrypt is Encrypt.NONE:
+        return route_mtu
+    return max(route_mtu - wireguard.overhead(spec.remote.version), _IPV6_MTU_MIN)
+
+
+def wireguard_mtu(record: TunnelRecord) -> int | None:
+    """The MTU in bytes that an encrypted tunnel's WireGuard netdev should have now; None while there is no route."""
+    try:
+        return inner_mtu(record.spec, route_now(record).mtu)
+    except L2tpError:
+        return None
 
 
 def measured(record: TunnelRecord, route_mtu: int) -> TunnelRecord:
@@ -36,7 +58,8 @@ def measured(record: TunnelRecord, route_mtu: int) -> TunnelRecord:
     MTUs that the user gave stay. Returns the same object when all are right.
     """
     sizes: dict[tuple[int, Sublayer, bool], int] = {}
-    encap, version = record.spec.encap, record.spec.remote.version
+    encap, version = record.spec.encap, record.spec.ip_version
+    route_mtu = inner_mtu(record.spec, route_mtu)
     sessions = tuple(_measured(one, route_mtu, encap, version, sizes) for one in record.sessions)
     if all(one is other for one, other in zip(sessions, record.sessions, strict=True)):
         return record

@@ -8,10 +8,12 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from l2tpv3.datapath.base import Datapath
+from l2tpv3.encryption.wireguard import why_not
 from l2tpv3.errors import (
     L2tpError,
     MissingError,
     NoAddressError,
+    UnavailableError,
     about_session,
 )
 from l2tpv3.linux.netns import require_netns
@@ -20,17 +22,18 @@ from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Tunnel
-from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, resolved
-from l2tpv3.model.spec import IPInterface, SessionSpec, TunnelSpec, home, lacks, session_attributes
+from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, outer
+from l2tpv3.model.spec import Encrypt, IPInterface, SessionSpec, TunnelSpec, home, lacks, session_attributes
 from l2tpv3.model.status import NetdevState, TunnelStatus
 from l2tpv3.netdev.base import Locator, NetdevConfigurator
 from l2tpv3.paths import Paths
 from l2tpv3.resolve import allocate, conflicts
 from l2tpv3.resolve.conflict_keys import Identities
 from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers
+from l2tpv3.resolve.listen_ports import lowest_listen_port
 from l2tpv3.resolve.ports import Ports
 from l2tpv3.resolve.route import DETECTION_S, Route, find_route
-from l2tpv3.resolve.route_defaults import measured, route_now
+from l2tpv3.resolve.route_defaults import inner_mtu, measured, route_now
 from l2tpv3.value_class import value_class
 
 _MANY = 8
@@ -172,7 +175,7 @@ class TunnelResolver:
         """
         key = (tunnel.spec.name, home(tunnel.spec, session), bridge)
         if key not in self._bridged:
-            self._placer.check_bridge(resolved(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
+            self._placer.check_bridge(outer(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
             self._bridged.add(key)
 
     def again(self, names: Collection[str] | None, late: Late, *, tunnels_too: bool = False) -> Records:
@@ -251,7 +254,9 @@ class TunnelResolver:
         chosen = old or self._unfinished.get(name)
         like = chosen.spec if chosen else None
         subject = f"tunnel {name}: --id"
-        spec = allocate.resolve_tunnel(name, words, like, lambda netns: self._free_ids(netns).lowest(subject))
+        spec = allocate.resolve_tunnel(
+            name, words, like, lambda netns: self._free_ids(netns).lowest(subject), self._free_listen_port
+        )
         if allocate.port_is_open(words, chosen.spec if chosen else None):
             self._without_port[name] = words.get("remote-port") is None
         elif old is not None and spec == old.spec:
@@ -263,6 +268,13 @@ class TunnelResolver:
             free.give_back(old.spec.tunnel_id)
         if (free := self._free_tunnel_ids.get(self._netns[spec.netns])) is not None:
             free.take(spec.tunnel_id)
+
+    def _free_listen_port(self, netns: str | None) -> int:
+        """The lowest port for WireGuard that no tunnel has in that namespace, and no other program."""
+        where = self._netns[netns]
+        known = (*self._records.values(), *self._before.values(), *self._unfinished.values())
+        taken = {one.spec.listen_port for one in known if self._netns[one.spec.netns] == where}
+        return lowest_listen_port(netns, taken)
 
     def _choose_ports(self) -> None:
         """Choose the ports of tunnels without a local port, now that all ports that were given are known."""
@@ -294,6 +306,8 @@ class TunnelResolver:
         Raises NoRouteError, NoAddressError, UnavailableError.
         """
         require_netns(spec.netns)  # one that is made on demand has no route
+        if spec.encrypt is not Encrypt.NONE and (reason := why_not()):
+            raise UnavailableError(f"tunnel {spec.name}", f"it can't be encrypted here: {reason}")
         route = self._route_of(spec, old)
         kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None
         sessions = old.sessions if old is not None else ()
@@ -480,7 +494,7 @@ class TunnelResolver:
         return self._locator.find(tunnel.spec, session.spec, mark)
 
     def _mtu(self, record: TunnelRecord, spec: SessionSpec) -> int:
-        tunnel = resolved(record)
+        tunnel = outer(record)
         if tunnel not in self._route_mtu:
             try:
                 self._route_mtu[tunnel] = find_route(tunnel).mtu
@@ -489,8 +503,8 @@ class TunnelResolver:
                     raise
                 self._route_mtu[tunnel] = _USUAL_MTU  # until there is a route; see `again`
         cookie = len(spec.tx_cookie)
-        shape = (tunnel.encap, tunnel.remote.version, cookie, spec.sublayer)
-        return session_mtu(self._route_mtu[tunnel], *shape, tagged=spec.vlan is not None)
+        shape = (tunnel.encap, tunnel.ip_version, cookie, spec.sublayer)
+        return session_mtu(inner_mtu(tunnel, self._route_mtu[tunnel]), *shape, tagged=spec.vlan is not None)
 
     def foreign_names(self) -> list[str]:
         """The tunnels that something else made, in the namespaces on record and here, as `tunnel show` calls them."""

@@ -48,7 +48,7 @@ class Named(MemoryDatapath):
 
 
 def _settled(**words: Any) -> TunnelSpec:
-    return allocate.resolve_tunnel("t", words, None, lambda _: 1)
+    return allocate.resolve_tunnel("t", words, None, lambda _: 1, lambda _: 51820)
 
 
 def test_auto_never_chooses_the_ebpf_datapath_nor_asks_whether_it_works() -> None:

@@ -21,7 +21,7 @@ GIVEN += [{"bind-device": "eth9"}]
 
 
 def _spec(words: dict[str, Any]) -> TunnelSpec:
-    return allocate.resolve_tunnel("t", {"remote": "192.0.2.1", **words}, None, lambda _: 1)
+    return allocate.resolve_tunnel("t", {"remote": "192.0.2.1", **words}, None, lambda _: 1, lambda _: 51820)
 
 
 @pytest.mark.parametrize("words", GIVEN)

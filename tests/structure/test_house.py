@@ -20,7 +20,7 @@ PACKAGES = [
     *("version", "printable", "errors", "spelling", "optional_packages", "value_class"),
     *("wire", "linux", "contrib"),
     *("model", "paths"),
-    *("netdev", "worker", "datapath", "links", "worker_process"),
+    *("encryption", "netdev", "worker", "datapath", "links", "worker_process"),
     *("store", "resolve", "plan", "documents", "config", "reconcile"),
     *("capture", "metrics", "watch"),
     *("host", "liveness", "formats", "remote", "connect"),

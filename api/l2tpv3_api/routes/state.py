@@ -15,6 +15,7 @@ from l2tpv3.documents.plan import plan_document
 from l2tpv3.documents.state import state_to_json
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, NotPermittedError
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
+from l2tpv3.model.fields import SECRETS
 from l2tpv3.model.progress import RestoreEvent, StepText
 from l2tpv3_api.auth.identity import Scope
 from l2tpv3_api.events.apply_progress import Progress
@@ -29,7 +30,6 @@ from l2tpv3_api.service.progress_stream import LINES, WAIT_MAX_S, ProgressStream
 from l2tpv3_api.service.snapshot import encode, tunnel_document
 
 CONFIRM_MAX_S: Final = 86400.0
-_COOKIES: Final = ("tx-cookie", "rx-cookie")
 
 Confirm = Annotated[
     float | None,
@@ -69,7 +69,7 @@ async def get_state(
         raise NotPermittedError(who.name, "cookies need the scope secrets", remedy)
     kind = preferred(request, JSON, TOML)
     stated = await service.stated()
-    shown = stated if may and secrets is not False else [_without_cookies(one) for one in stated]
+    shown = stated if may and secrets is not False else [_without_secrets(one) for one in stated]
     content = dump(shown).encode() if kind == TOML else encode(state_to_names(state_to_json(shown)))
     tag = service.tagger.of_bytes(content)
     if conditions.unchanged("state", tag):
@@ -79,14 +79,15 @@ async def get_state(
     return response
 
 
-def _without_cookies(one: Desired) -> Desired:
+def _without_secrets(one: Desired) -> Desired:
     if isinstance(one, DesiredLink):
         return one
     sessions = tuple(
-        DesiredSession(name=it.name, words={word: value for word, value in it.words.items() if word not in _COOKIES})
+        DesiredSession(name=it.name, words={word: value for word, value in it.words.items() if word not in SECRETS})
         for it in one.sessions
     )
-    return DesiredTunnel(name=one.name, words=one.words, sessions=sessions)
+    words = {word: value for word, value in one.words.items() if word not in SECRETS}
+    return DesiredTunnel(name=one.name, words=words, sessions=sessions)
 
 
 @router.post(

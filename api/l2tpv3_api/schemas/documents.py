@@ -27,6 +27,10 @@ def schemas() -> dict[str, Schema]:
     tunnel["required"].remove("sessions")
     tunnel["properties"] |= {
         "counters": ref("TunnelCounters"),
+        "encryption": {
+            "anyOf": [ref("Encryption"), {"type": "null"}],
+            "description": "Null where it is not encrypted.",
+        },
         "session_count": {
             "type": "integer",
             "minimum": 0,
@@ -42,6 +46,7 @@ def schemas() -> dict[str, Schema]:
         "Condition": {"type": "string", "enum": [*Condition]},
         "Tunnel": tunnel,
         "TunnelCounters": _shipped(STATUS_SCHEMA)["$defs"]["tunnel"]["properties"]["counters"],
+        "Encryption": _shipped(STATUS_SCHEMA)["$defs"]["tunnel"]["properties"]["encryption"] | {"type": "object"},
         "Session": session,
         "Cookie": status["cookie"],
         "Netdev": status["netdev"],

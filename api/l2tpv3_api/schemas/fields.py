@@ -30,6 +30,7 @@ _TEXTS: Final[dict[str, Schema]] = {
     "link-interfaces": {"format": "ip-interface"},
     "ipv4-list": {"format": "ipv4"},
     "cookie": {"pattern": "^(none|[0-9a-fA-F]{8}([0-9a-fA-F]{8})?)$"},
+    "key": {"pattern": "^[A-Za-z0-9+/]{43}=$"},
     "ifname": {"pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,14}$"},
     "netns": {"pattern": "^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|/[A-Za-z0-9._/-]{1,200})$"},
     "mac": {"pattern": f"^{_MAC}$"},
@@ -95,13 +96,14 @@ def _kinds(field: Field) -> list[Schema]:
     return [{"type": "array", "items": text, "uniqueItems": True}] if field.many else [text]
 
 
-_COOKIE: Final = '8 or 16 hex digits, or "none".'
-"""The API takes no files that hold one."""
+_SECRETS: Final = {"cookie": '8 or 16 hex digits, or "none".', "key": "44 characters of base64."}
+"""What the API takes of these types: no files that hold one."""
 
 
 def _description(field: Field) -> str:
     """What a field is, and what leaving it out means, with other fields called as the API calls them."""
-    told = f"{field.label}: {_COOKIE}" if field.type == "cookie" else field.help.replace("; may be repeated", "")
+    secret = _SECRETS.get(field.type)
+    told = f"{field.label}: {secret}" if secret else field.help.replace("; may be repeated", "")
     sentences = [told[:1].upper() + told[1:]]
     if field.details:
         sentences.append(field.details)

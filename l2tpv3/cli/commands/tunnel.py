@@ -71,21 +71,19 @@ def _port_notes(made: TunnelStatus, asked: str | None) -> list[str]:
     from l2tpv3.model.spec import UDP_PORT, Encap
 
     port = made.spec.local_port
-    if asked is not None or made.spec.encap is not Encap.UDP or port == UDP_PORT:
+    if asked is not None or made.spec.encap is not Encap.UDP or port == UDP_PORT or made.encryption is not None:
         return []
     peer = f"`l2tpctl peer {made.name}` prints the other end's commands"
     return [f"UDP port {UDP_PORT} is taken here, so it has {port}; {peer}"]
 
 
 def _summary(made: TunnelStatus) -> str:
-    from l2tpv3.cli.output.tunnels import endpoint
+    from l2tpv3.cli.output.tunnels import encap, local_end, remote_end
 
     spec = made.spec
-    here = endpoint(made.local or spec.local, spec.local_port, spec.encap)
-    there = endpoint(spec.remote, spec.remote_port, spec.encap)
     why = f" ({made.reason})" if made.reason else ""
     ids = f"id {spec.tunnel_id}, peer id {spec.peer_tunnel_id}"
-    return f"{ids}, {spec.encap.value} {here} -> {there}, {made.datapath} datapath{why}"
+    return f"{ids}, {encap(made)} {local_end(made)} -> {remote_end(made)}, {made.datapath} datapath{why}"
 
 
 def show(

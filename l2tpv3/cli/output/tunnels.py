@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from l2tpv3.cli.output.encryption import encryption_line, encryption_pairs
 from l2tpv3.cli.output.width import fitted_line, fitted_pairs, fitted_table
 from l2tpv3.cli.output.words import other_words
-from l2tpv3.model.fields import SESSION, TUNNEL
+from l2tpv3.model.fields import ENCRYPTION, SESSION, TUNNEL
 
 if TYPE_CHECKING:
     from l2tpv3.model.observed import Counters
@@ -24,7 +25,7 @@ _SPARE_OF_SESSIONS = ("TX-COOKIE", "RX-COOKIE", "SEQUENCING", "SUBLAYER", "PEER-
 # What the text of one has lines of its own for, whose values are joined, or what is seen rather than what is wanted.
 _TOLD_OF_TUNNELS = frozenset(
     {"remote", "local", "encap", "id", "peer-id", "local-port", "remote-port", "udp-checksum", "datapath", "netns"}
-)
+) | {"encrypt", *ENCRYPTION}
 _TOLD_OF_SESSIONS = frozenset(
     {
         *("ifname", "id", "peer-id", "tx-cookie", "rx-cookie", "sublayer", "sequencing", "reorder-timeout-ms", "vlan"),
@@ -64,6 +65,28 @@ def endpoint(address: IPAddress | None, port: int, encap: str) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
+def local_end(tunnel: TunnelStatus) -> str:
+    """This end's address and UDP port: WireGuard's where that encrypts the tunnel."""
+    spec, address = tunnel.spec, tunnel.local or tunnel.spec.local
+    if tunnel.encryption is not None and spec.listen_port is not None:
+        return endpoint(address, spec.listen_port, "udp")
+    return endpoint(address, spec.local_port, spec.encap)
+
+
+def remote_end(tunnel: TunnelStatus) -> str:
+    """The peer's, as local_end."""
+    spec = tunnel.spec
+    if tunnel.encryption is not None and spec.peer_listen_port is not None:
+        return endpoint(spec.remote, spec.peer_listen_port, "udp")
+    return endpoint(spec.remote, spec.remote_port, spec.encap)
+
+
+def encap(tunnel: TunnelStatus) -> str:
+    """What carries the packets: `udp`, `ip in wireguard`."""
+    spec = tunnel.spec
+    return spec.encap.value + (f" in {spec.encrypt.value}" if tunnel.encryption is not None else "")
+
+
 def cookie(value: bytes, *, secrets: bool, short: bool = False) -> str:
     """`none`, the hex digits, or a mask that tells the length. short: without spaces, for a table."""
     if not value:
@@ -100,9 +123,9 @@ def _tunnel_row(status: TunnelStatus) -> Sequence[object]:
         status.name,
         _condition(status),
         status.datapath,
-        spec.encap.value,
-        endpoint(status.local or spec.local, spec.local_port, spec.encap),
-        endpoint(spec.remote, spec.remote_port, spec.encap),
+        encap(status),
+        local_end(status),
+        remote_end(status),
         spec.tunnel_id,
         spec.peer_tunnel_id,
         len(status.sessions),
@@ -186,16 +209,17 @@ def status_text(tunnels: Sequence[TunnelStatus]) -> str:
 
 def _headline(status: TunnelStatus) -> str:
     spec = status.spec
-    here = endpoint(status.local or spec.local, spec.local_port, spec.encap)
-    there = endpoint(spec.remote, spec.remote_port, spec.encap)
+    here = local_end(status)
+    there = remote_end(status)
     reason = f" ({status.reason})" if status.reason else ""
     facts: list[tuple[str, object]] = [
         (
             "condition",
             f"{status.condition.value}, made by something else" if status.foreign else status.condition.value,
         ),
-        ("path", f"{spec.encap.value} {here} -> {there}" + (f", netns {spec.netns}" if spec.netns else "")),
+        ("path", f"{encap(status)} {here} -> {there}" + (f", netns {spec.netns}" if spec.netns else "")),
         ("datapath", status.datapath + reason),
+        *([("encryption", encryption_line(status.encryption))] if status.encryption is not None else []),
         *([("transient", "yes: forgotten at the next boot")] if status.transient else []),
         *(("note", note) for note in status.notes),
     ]
@@ -241,13 +265,14 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
             ("transient", "yes: forgotten at the next boot" if status.transient else None),
             ("datapath", status.datapath),
             ("reason", status.reason),
-            ("encap", spec.encap.value),
-            ("local", endpoint(status.local or spec.local, spec.local_port, spec.encap)),
-            ("remote", endpoint(spec.remote, spec.remote_port, spec.encap)),
+            ("encap", encap(status)),
+            ("local", local_end(status)),
+            ("remote", remote_end(status)),
             ("id", spec.tunnel_id),
             ("peer-id", spec.peer_tunnel_id),
             ("udp-checksum", ("on" if spec.udp_checksum else "off") if udp else None),
             ("netns", spec.netns),
+            *encryption_pairs(status),
             ("worker", f"pid {status.worker_pid}" if status.worker_pid else None),
             *(("note", note) for note in status.notes),
             ("unknown session", counters.rx_unknown_session),

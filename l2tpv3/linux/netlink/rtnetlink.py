@@ -53,6 +53,7 @@ _GENERAL_BYTES: Final = 4  # struct rtgenmsg, padded
 _NUMBER = Struct("=i")
 UNPLANNED_OF_ADDRESSES: Final = (6, 8)
 """IFA_CACHEINFO, IFA_FLAGS: how long an address lasts, and whether it is tentative still."""
+_NO_DETECTION: Final = 0x02  # IFA_F_NODAD (linux/if_addr.h)
 _SKIP_STATS: Final = 1 << 3  # RTEXT_FILTER_SKIP_STATS
 _LINK = Struct("=BxHiII")  # struct ifinfomsg
 _ADDR = Struct("=BBBBI")  # struct ifaddrmsg
@@ -199,6 +200,22 @@ class RouteSocket(NetlinkSocket):
         """Make several things by one call: kind and body of each. Gives the error of each, or None, in their order."""
         return self.together([(kind, NLM_F_CREATE | NLM_F_EXCL, body) for kind, body in requests])
 
+    def make_marked(self, kind: str, ifname: str, alias: str) -> None:
+        """Make a netdev of that kind, down and with that alias. A kill comes before both, or after both.
+
+        Raises OSError, with EOPNOTSUPP where the kernel has no such kind.
+        """
+        named = attribute(_IFNAME, zero_terminated(ifname))
+        header = _LINK.pack(0, 0, 0, 0, 0)
+        info = attribute(_LINKINFO | NLA_F_NESTED, attribute(_INFO_KIND, zero_terminated(kind)))
+        made, marked = self.together([
+            (_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header + named + info),
+            (_NEWLINK, 0, header + named + attribute(_IFALIAS, alias.encode())),
+        ])  # fmt: skip
+        for refused in (made, marked):
+            if refused is not None:
+                raise refused
+
     def delete_link(self, ifindex: int) -> None:
         """Remove the netdev with that index. Raises OSError."""
         self.request(_DELLINK, _LINK.pack(0, 0, ifindex, 0, 0))
@@ -215,9 +232,13 @@ class RouteSocket(NetlinkSocket):
                 return iter(())  # it went meanwhile
         return read_addresses(answer, of)
 
-    def put_address(self, ifindex: int, address: IPv4Interface | IPv6Interface) -> None:
-        """Give a netdev an address, unless it has it."""
-        self.request(_NEWADDR, _address_body(ifindex, address), NLM_F_CREATE | NLM_F_REPLACE)
+    def put_address(self, ifindex: int, address: IPv4Interface | IPv6Interface, *, detect: bool = True) -> None:
+        """Give a netdev an address, unless it has it.
+
+        detect: False: without duplicate address detection, so that it can be used at once.
+        """
+        body = _address_body(ifindex, address, 0 if detect else _NO_DETECTION)
+        self.request(_NEWADDR, body, NLM_F_CREATE | NLM_F_REPLACE)
 
     def delete_address(self, ifindex: int, address: IPv4Interface | IPv6Interface) -> None:
         """Take an address from a netdev. EADDRNOTAVAIL: it has no such."""
@@ -245,9 +266,9 @@ def number_of_netns(netns: str | None, seen_from: str | None) -> int | None:
     return None
 
 
-def _address_body(ifindex: int, address: IPv4Interface | IPv6Interface) -> bytes:
+def _address_body(ifindex: int, address: IPv4Interface | IPv6Interface, flags: int = 0) -> bytes:
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    body = _ADDR.pack(family, address.network.prefixlen, 0, 0, ifindex)
+    body = _ADDR.pack(family, address.network.prefixlen, flags, 0, ifindex)
     return body + attribute(_IFA_LOCAL, address.ip.packed) + attribute(_IFA_ADDRESS, address.ip.packed)
 
 

@@ -19,11 +19,12 @@ from l2tpv3.linux.netns import netns_identity, same_netns
 from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import SessionRecord, TunnelRecord
-from l2tpv3.model.spec import home
+from l2tpv3.model.spec import Encrypt, home
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes.addresses import address_notes
 from l2tpv3.reconcile.notes.bridge_port import bridge_notes
+from l2tpv3.reconcile.notes.encryption import encryption_notes
 from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import measured
@@ -176,6 +177,11 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
             yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
 
 
+def _encryption(looked: LookedAt) -> Iterator[str]:
+    """What keeps an encrypted tunnel from passing anything."""
+    yield from encryption_notes(looked.record, looked.status)
+
+
 def _into_itself(looked: LookedAt) -> Iterator[str]:
     """The tunnel's packets are routed into the tunnel itself, so that nothing reaches the peer."""
     if looked.seen is not None and looked.host.leads_into_itself(looked.record):
@@ -203,6 +209,7 @@ def _restore(looked: LookedAt) -> str:
 TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (
     _why_missing,
     _outer_path,
+    _encryption,
     _into_itself,
     _unchecksummed,
     _datapath_notes,
@@ -252,6 +259,8 @@ def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -
     if spec.mtu <= _ETHERNET_MTU and status.netdev is not None and status.netdev.bridge is not None:
         return  # what a LAN needs, as bridge_notes says
     route_mtu = looked.host.route(looked.record).mtu
+    if tunnel.encrypt is not Encrypt.NONE:
+        return  # they are cut into fragments before they are encrypted, which nobody on the path sees
     shape = (tunnel.encap, tunnel.remote.version, len(spec.tx_cookie), spec.sublayer)
     around = overhead(*shape, tagged=spec.vlan is not None)
     fitting = session_mtu(route_mtu, *shape, tagged=spec.vlan is not None)

@@ -1,0 +1,76 @@
+"""The other end of an encrypted tunnel: options of l2tpctl, or commands of ip(8) and wg(8)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.model.encryption import EncryptionStatus
+from l2tpv3.model.spec import IPAddress
+from l2tpv3.model.status import TunnelStatus
+
+_KEY_FILE = "wireguard.key"
+_IFNAME = "wg-l2tp"
+
+
+def encryption_options(tunnel: TunnelStatus) -> list[str]:
+    """The options of `l2tpctl tunnel add` at the other end; none where the tunnel is not encrypted."""
+    spec, status = tunnel.spec, tunnel.encryption
+    if status is None:
+        return []
+    line = ["--encrypt", spec.encrypt.value, "--peer-public-key", status.public_key]
+    line += ["--listen-port", str(spec.peer_listen_port), "--peer-listen-port", str(spec.listen_port)]
+    return [*line, "--persistent-keepalive", str(spec.persistent_keepalive)]
+
+
+def encryption_notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
+    """What who types these commands should know. Raises InvalidValueError for a dialect without words for WireGuard."""
+    if tunnel.encryption is None:
+        return []
+    if dialect not in ("l2tpctl", "iproute2"):
+        problem = f"it is encrypted by {tunnel.spec.encrypt}, which --as {dialect} has no words for"
+        raise InvalidValueError(f"tunnel {tunnel.name}", problem, "use --as l2tpctl, or --as iproute2")
+    if dialect == "iproute2":
+        return [
+            f"{_KEY_FILE} there holds the private key of the public one that this end knows",
+            "without that netdev there, nothing keeps its packets from leaving in the clear",
+        ]
+    if tunnel.spec.peer_public_key is not None:
+        return []
+    give = f"`l2tpctl tunnel set {tunnel.name} --peer-public-key KEY`"
+    return [f"the other end then shows a public key (`l2tpctl tunnel show`): give it here by {give}"]
+
+
+def inner_addresses(tunnel: TunnelStatus) -> tuple[IPAddress, IPAddress]:
+    """The addresses inside of WireGuard: the other end's, and this one's."""
+    status = _known(tunnel)
+    return IPv6Address(status.remote), IPv6Address(status.local)
+
+
+def wireguard_commands(tunnel: TunnelStatus) -> list[list[str]]:
+    """What makes the WireGuard netdev at the other end. Raises InvalidValueError while its key is not known."""
+    spec, status = tunnel.spec, _known(tunnel)
+    there, here = inner_addresses(tunnel)
+    address = str(tunnel.local or spec.endpoint)
+    endpoint = f"[{address}]:{spec.listen_port}" if ":" in address else f"{address}:{spec.listen_port}"
+    peer = ["peer", status.public_key, "endpoint", endpoint, "allowed-ips", f"{here}/128"]
+    keepalive = ["persistent-keepalive", str(spec.persistent_keepalive)]
+    listen = ["listen-port", str(spec.peer_listen_port), "private-key", _KEY_FILE]
+    mtu = ["mtu", str(status.mtu)] if status.mtu is not None else []
+    return [
+        ["ip", "link", "add", _IFNAME, *mtu, "type", "wireguard"],
+        ["wg", "set", _IFNAME, *listen, *peer, *keepalive],
+        ["ip", "address", "add", f"{there}/128", "dev", _IFNAME],
+        ["ip", "link", "set", "dev", _IFNAME, "up"],
+        ["ip", "route", "add", f"{here}/128", "dev", _IFNAME],
+    ]
+
+
+def _known(tunnel: TunnelStatus) -> EncryptionStatus:
+    """Raises InvalidValueError while the other end's key is not known: its address inside follows from that."""
+    if tunnel.encryption is None or tunnel.spec.peer_public_key is None:
+        problem = "the other end's public key is not known yet, and its address follows from that"
+        give = f"`l2tpctl tunnel set {tunnel.name} --peer-public-key KEY`"
+        remedy = f"there `wg genkey | tee {_KEY_FILE} | wg pubkey` prints it, here {give} takes it"
+        raise InvalidValueError(f"tunnel {tunnel.name}", problem, remedy)
+    return tunnel.encryption

@@ -1,0 +1,44 @@
+"""What WireGuard's keys come to: inner addresses and overhead. Values only, no I/O."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from ipaddress import IPv6Address
+from typing import Final
+
+from l2tpv3.model import x25519
+
+LISTEN_PORT: Final = 51820
+"""The UDP port that WireGuard's own tools use."""
+
+_OVERHEAD: Final = {4: 20 + 8 + 32, 6: 40 + 8 + 32}
+
+
+def overhead(version: int) -> int:
+    """Bytes that WireGuard puts around an inner packet: outer IP of that version, UDP, its header (16) and tag (16).
+
+    It pads what is inside to a multiple of 16 bytes, but never beyond its netdev's MTU (drivers/net/wireguard/send.c
+    calculate_skb_padding()), so a packet as long as that MTU has no padding.
+    """
+    return _OVERHEAD[version]
+
+
+@functools.lru_cache(maxsize=4096)
+def public_key(private: bytes) -> bytes:
+    """The public key of a private one. Remembered: plans ask for it again and again."""
+    return x25519.public_key(private)
+
+
+@functools.lru_cache(maxsize=4096)
+def inner_address(public: bytes) -> IPv6Address:
+    """The address inside WireGuard of the end with that public key: a unique local one (RFC 4193).
+
+    Its 120 bits after fd00::/8 are a digest of the key, so that each end can tell both addresses, and no two clash.
+    """
+    return IPv6Address(b"\xfd" + hashlib.sha256(b"l2tpv3 inner address\0" + public).digest()[:15])
+
+
+def nobodys_address(public: bytes) -> IPv6Address:
+    """The inner address that stands for a peer whose key is not known yet. public: this end's. Nobody can have it."""
+    return inner_address(b"unknown peer of " + public)
