@@ -18,11 +18,14 @@ class SessionRecord:
 
     mac: what its netdev is made with, each time it is made, so that peers and DHCP servers know it again: `spec.mac`,
     or one chosen when the session was; None on records from before it was kept.
+    clamp_mtu: the MTU in bytes that TCP's segments are to fit, with `spec.clamp_mss`; None without. It is less than
+    `mtu` where the route takes less in one piece.
     """
 
     spec: SessionSpec
     mtu: int
     mac: str | None = None
+    clamp_mtu: int | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,11 @@ class TunnelRecord:
     def with_sessions(self, sessions: tuple[SessionRecord, ...]) -> TunnelRecord:
         """This record with those sessions, in the order of their names."""
         return dataclasses.replace(self, sessions=tuple(sorted(sessions, key=lambda one: one.spec.name)))
+
+
+def clamp_mtu(spec: SessionSpec, mtu: int, fitting: int) -> int | None:
+    """SessionRecord.clamp_mtu of a session with that MTU, where the route has room for `fitting` bytes."""
+    return min(mtu, fitting) if spec.clamp_mss else None
 
 
 Records = Mapping[str, TunnelRecord]

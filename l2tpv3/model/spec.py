@@ -185,6 +185,7 @@ class SessionSpec:
     vlan: this end's VLAN, where it is an ethernet VLAN pseudowire (type 0x0004): every packet then carries a tag, which
     `egress` removes from what comes in, or gives this end's number. None: an ethernet pseudowire, type 0x0005.
     fragment: frames that do not fit in one packet go in several (RFC 4623).
+    clamp_mss: whether the MSS that TCP announces through the session is lowered to what fits one outer packet.
     """
 
     name: str
@@ -200,6 +201,7 @@ class SessionSpec:
     egress: Egress = Egress.REMOVE
     fragment: bool = False
     mtu: int | None = None
+    clamp_mss: bool = False
     mac: str | None = None
     netns: str | None = None
     addresses: tuple[IPInterface, ...] = ()

@@ -27,7 +27,11 @@ class Condition(StrEnum):
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class NetdevState:
-    """A netdev as rtnetlink reports it. mtu in bytes; netns: the name it was found under, None is the caller's."""
+    """A netdev as rtnetlink reports it. mtu in bytes; netns: the name it was found under, None is the caller's.
+
+    clamp_mtu: the MTU that TCP's MSS is clamped to fit on it, in bytes; 0 where that is so in part, None where it is
+    not so, or was not looked at: see Locator.with_clamp.
+    """
 
     ifname: str
     ifindex: int
@@ -40,6 +44,7 @@ class NetdevState:
     bridge: str | None = None
     netns: str | None = None
     addresses: tuple[IPInterface, ...] = ()
+    clamp_mtu: int | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,9 @@ class Locator(Protocol):
         newest where that tells nothing. None where it can only be that of another session, see evidence.others.
         """
 
+    def with_clamp(self, netdev: NetdevState) -> NetdevState:
+        """A netdev that was found, with what TCP's MSS is clamped to there."""
+
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, for those that carry no mark of ours."""
 
@@ -94,12 +97,13 @@ class NetdevConfigurator(Protocol):
         made_as: str | None = None,
         later: bool = False,
         homes: tuple[str | None, ...] = (),
+        clamp_mtu: int | None = None,
     ) -> None:
         """Configure a netdev that its datapath has just made or taken over: mark, namespace, MTU, MAC and the rest.
 
         homes: other namespaces in which one that was taken over may be.
         made_as: the name that it was made under, when that is not `session.ifname` yet. later: it stays down until
-        `set_up`; such a session has no addresses and no namespace of its own.
+        `set_up`; such a session has no addresses and no namespace of its own. clamp_mtu: see SessionRecord.
         """
 
     def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
@@ -121,10 +125,17 @@ class NetdevConfigurator(Protocol):
         """
 
     def change(
-        self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
+        self,
+        tunnel: TunnelSpec,
+        old: SessionSpec,
+        new: SessionSpec,
+        mark: str,
+        seen: NetdevState | None = None,
+        *,
+        clamp_mtu: int | None = None,
     ) -> None:
         """Change a netdev from what `old` says to what `new` says, touching only what differs.
 
-        seen: which netdev it was when it was looked at; None is the one that is found by its mark. Raises NotFoundError
-        when it is gone.
+        seen: which netdev it was when it was looked at; None is the one that is found by its mark. clamp_mtu: of `new`,
+        see SessionRecord. Raises NotFoundError when it is gone.
         """

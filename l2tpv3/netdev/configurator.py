@@ -98,6 +98,7 @@ class RtnetlinkConfigurator:
         made_as: str | None = None,
         later: bool = False,
         homes: tuple[str | None, ...] = (),
+        clamp_mtu: int | None = None,
     ) -> None:
         """See NetdevConfigurator.place."""
         subject = f"session {session.name}"
@@ -114,7 +115,7 @@ class RtnetlinkConfigurator:
             # What was there before may have been given another one since, by a bond for instance.
             mac = {} if session.mac is None or found else {"mac": session.mac}
             if target is not None and not same_netns(netdevs.netns, target):
-                which = netdevs.index(which) if isinstance(which, str) else which
+                which = _index(netdevs, which)
                 # First: whatever happens then, it can be found, and what has our mark has the MAC address on record.
                 netdevs.change(which, subject, alias=mark, **mac)
                 netdevs.move(which, target, subject)
@@ -123,10 +124,11 @@ class RtnetlinkConfigurator:
             changes: dict[str, object] = {"alias": mark, "mtu": session.mtu, "up": session.up and not later, **mac}
             if session.bridge is not None:
                 changes["master"] = netdevs.bridge(session.bridge, subject)
+            if clamp_mtu is not None:  # before it is up
+                netdevs.clamp_mss(_index(netdevs, which), subject, clamp_mtu)
             netdevs.change(which, subject, **changes)
             if session.addresses:
-                ifindex = netdevs.index(which) if isinstance(which, str) else which
-                netdevs.set_addresses(ifindex, subject, session.addresses, ())
+                netdevs.set_addresses(_index(netdevs, which), subject, session.addresses, ())
 
     def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
         """See NetdevConfigurator.set_up."""
@@ -175,7 +177,14 @@ class RtnetlinkConfigurator:
             netdevs.change(session.ifname, f"session {session.name}", alias=mark)
 
     def change(
-        self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
+        self,
+        tunnel: TunnelSpec,
+        old: SessionSpec,
+        new: SessionSpec,
+        mark: str,
+        seen: NetdevState | None = None,
+        *,
+        clamp_mtu: int | None = None,
     ) -> None:
         """See NetdevConfigurator.change."""
         subject = f"session {new.name}"
@@ -198,7 +207,14 @@ class RtnetlinkConfigurator:
                     netdevs.move(ifindex, path, subject)
                 netdevs = stack.enter_context(self._kept.use(target))
                 ifindex = netdevs.index(ifname)
+            if old.clamp_mss or clamp_mtu is not None:  # what hangs on a netdev does not move with it
+                netdevs.clamp_mss(ifindex, subject, clamp_mtu)
             _change(netdevs, ifindex, state, old, new, everything=moved)
+
+
+def _index(netdevs: Netdevs, which: int | str) -> int:
+    """The index of a netdev by its index or its name."""
+    return netdevs.index(which) if isinstance(which, str) else which
 
 
 def _again(seen: NetdevState, mark: str) -> NetdevState | None:

@@ -8,6 +8,7 @@ of a session that its datapath reports, and that has no netdev where it belongs,
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -52,6 +53,12 @@ class NetdevLocator:
                 if _is_proven(state, evidence):
                     return state
         return first if not evidence.others else None
+
+    def with_clamp(self, netdev: NetdevState) -> NetdevState:
+        """See Locator.with_clamp. One that goes just now is as it was found."""
+        with contextlib.suppress(NotFoundError, NotPermittedError), Netdevs(netdev.netns) as netdevs:
+            return dataclasses.replace(netdev, clamp_mtu=netdevs.clamped_to(netdev.ifindex))
+        return netdev
 
     def _marked(self, namespaces: Iterable[str | None], mark: str) -> Iterator[NetdevState]:
         """The netdevs with an owner tag, the newest of each namespace first."""

@@ -137,6 +137,23 @@ class Netdevs:
             with _asking(subject, f"replace address {address}"):
                 self._route.put_address(ifindex, address)
 
+    def clamped_to(self, ifindex: int) -> int | None:
+        """See clamp_mss.clamped_to."""
+        from l2tpv3.netdev import clamp_mss
+
+        with _asking(f"netdev {ifindex}", "list its filters"):
+            return clamp_mss.clamped_to(self._route, ifindex)
+
+    def clamp_mss(self, ifindex: int, subject: str, mtu: int | None) -> None:
+        """Clamp TCP's MSS on a netdev to what fits an MTU, in bytes; None: no more."""
+        from l2tpv3.netdev import clamp_mss
+
+        with _asking(subject, "clamp TCP's MSS (it takes clsact, cls_bpf and CAP_BPF)"):
+            if mtu is None:
+                clamp_mss.take_off(self._route, ifindex)
+            else:
+                clamp_mss.put(self._route, ifindex, mtu)
+
     def move(self, ifindex: int, netns: str, subject: str) -> None:
         """Move a netdev to another namespace; it arrives down, without addresses."""
         target = open_netns(netns)

@@ -205,7 +205,19 @@ def session_changes(old: SessionRecord, new: SessionRecord) -> list[str]:
 
 
 def _fields(step: SetSession | SetNetdev) -> list[str]:
-    return [_change(field, _field(step.old, field), _field(step.session, field)) for field in step.fields]
+    return [
+        _clamp_change(step)
+        if isinstance(step, SetNetdev) and field == "clamp_mss"
+        else _change(field, _field(step.old, field), _field(step.session, field))
+        for field in step.fields
+    ]
+
+
+def _clamp_change(step: SetNetdev) -> str:
+    """What TCP's MSS is clamped to fit, before and after, in bytes."""
+    before, after = step.netdev.clamp_mtu if step.netdev is not None else None, step.session.clamp_mtu
+    was = {None: "off", 0: "on one side"}.get(before, f"for {before} bytes")
+    return f"clamp-mss {was} → {'off' if after is None else f'for {after} bytes'}"
 
 
 def _field(of: SessionRecord | SessionSpec, field: str) -> Any:

@@ -41,16 +41,18 @@ def is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRec
     """Whether the netdev is as wanted, as far as a quick look tells: of thousands, most are."""
     spec = wanted.spec
     return (
-        stands(spec, wanted.mtu, netdev)
+        stands(wanted, netdev)
         and all(one.spec.addresses == spec.addresses for one in mine)
         and home(tunnel.spec, mine[-1].spec) == home(tunnel.spec, spec)
     )
 
 
-def stands(spec: SessionSpec, mtu: int, netdev: NetdevState) -> bool:
+def stands(session: SessionRecord, netdev: NetdevState) -> bool:
     """Whether the netdev has what the session says of it."""
+    spec = session.spec
     return (
-        (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, mtu, spec.up, spec.bridge)
+        (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, session.mtu, spec.up, spec.bridge)
+        and netdev.clamp_mtu == session.clamp_mtu
         and spec.mac in (None, netdev.mac)
         and all(address in netdev.addresses for address in spec.addresses)
     )
@@ -72,6 +74,7 @@ def as_netdev_shows(spec: SessionSpec, mine: list[SessionRecord], netdev: Netdev
         up=netdev.up,
         bridge=bridge,
         addresses=addresses,
+        clamp_mss=netdev.clamp_mtu is not None,
     )
 
 

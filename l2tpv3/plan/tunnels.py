@@ -291,7 +291,7 @@ class _TunnelPlan:
                 and seen.recv_seq == spec.numbering.recv
                 and seen.fragment == spec.fragment
                 and seen.sublayer in (None, spec.sublayer)
-                and stands(spec, session.mtu, netdev)
+                and stands(session, netdev)
             ):
                 found.append(spec.name)
         return frozenset(found)
@@ -452,6 +452,8 @@ class _TunnelPlan:
             # bridge that is called so there is another one.
             believed = as_seen(believed, bridge=wanted.spec.bridge)
         differing = netdev_changes(tunnel, believed, standing_session(wanted), netdev)
+        if netdev.clamp_mtu != wanted.clamp_mtu:
+            differing = (*differing, "clamp_mss")
         if differing:
             yield SetNetdev(tunnel=tunnel, old=believed, session=wanted, fields=differing, netdev=netdev)
 

@@ -175,7 +175,8 @@ class Executor:
             case SetNetdev():
                 new = standing_session(step.session)
                 mark = self._mark(step.tunnel, step.session)
-                self._placer.change(self._resolved(step.tunnel), step.old, new, mark, step.netdev)
+                clamp = step.session.clamp_mtu
+                self._placer.change(self._resolved(step.tunnel), step.old, new, mark, step.netdev, clamp_mtu=clamp)
             case ReplaceSession():
                 self._replace(step)
 
@@ -194,7 +195,10 @@ class Executor:
         if made_as is None:
             later = self._down is not None and not adopt and spec.up and not spec.addresses and spec.netns is None
             mark = self._mark(tunnel, session)
-            self._placer.place(self._resolved(tunnel), spec, mark, adopted=adopt, later=later, homes=homes)
+            self._placer.place(
+                self._resolved(tunnel), spec, mark, adopted=adopt, later=later, homes=homes,
+                clamp_mtu=session.clamp_mtu,
+            )  # fmt: skip
             if later and self._down is not None:
                 self._down.append((self._resolved(tunnel), spec))
 
@@ -215,7 +219,8 @@ class Executor:
             self._add(step.tunnel, step.session, adopt=False)
             return
         spec, mark = resolved_session(step.session), self._mark(step.tunnel, step.session)
-        self._placer.place(self._resolved(step.tunnel), spec, mark, adopted=False, made_as=made_as)
+        clamp = step.session.clamp_mtu
+        self._placer.place(self._resolved(step.tunnel), spec, mark, adopted=False, made_as=made_as, clamp_mtu=clamp)
 
     def _spare_name(self, step: ReplaceSession) -> str | None:
         """A netdev name for the meantime, or None where the two sessions' ids collide."""

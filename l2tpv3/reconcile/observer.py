@@ -149,7 +149,8 @@ class Observer:
                         found[name, session.spec.name] = netdev
             for session_name, seen in sightings.items():
                 if (netdev := self._netdev_of(seen)) is not None:
-                    found[name, session_name] = netdev
+                    clamps = any(one.session.spec.clamp_mss for one in seen)
+                    found[name, session_name] = self._locator.with_clamp(netdev) if clamps else netdev
         return found
 
     def _netdev_of(self, sightings: Sequence[_Sighting]) -> NetdevState | None:
@@ -167,7 +168,9 @@ class Observer:
         mark = self._paths.mark(record.spec.name, session.spec.name)
         attached = self._attached(sighting) if others else seen.attached if seen is not None else None
         evidence = Evidence(record.datapath, attached, alive=seen is not None, mac=session.mac, others=others)
-        return self._locator.find(record.spec, session.spec, mark, evidence)
+        found = self._locator.find(record.spec, session.spec, mark, evidence)
+        clamps = found is not None and session.spec.clamp_mss and found.clamp_mtu is None
+        return self._locator.with_clamp(found) if found is not None and clamps else found
 
     def _attached(self, sighting: _Sighting) -> str | None:
         """See Session.attached; where that tells nothing, the name that the netdev was made under, if one has it."""

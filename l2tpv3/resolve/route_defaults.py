@@ -12,7 +12,7 @@ from typing import Final
 from l2tpv3.errors import L2tpError, NoAddressError
 from l2tpv3.model import wireguard
 from l2tpv3.model.mtu import session_mtu
-from l2tpv3.model.record import SessionRecord, TunnelRecord, outer
+from l2tpv3.model.record import SessionRecord, TunnelRecord, clamp_mtu, outer
 from l2tpv3.model.spec import Encap, Encrypt, Sublayer, TunnelSpec
 from l2tpv3.resolve.route import Route, find_route
 
@@ -55,7 +55,8 @@ def wireguard_mtu(record: TunnelRecord) -> int | None:
 def measured(record: TunnelRecord, route_mtu: int) -> TunnelRecord:
     """The tunnel with the MTUs that its sessions should have over a route of `route_mtu` bytes.
 
-    MTUs that the user gave stay. Returns the same object when all are right.
+    MTUs that the user gave stay; what TCP's MSS is clamped to follows the route even so. Returns the same object when
+    all are right.
     """
     sizes: dict[tuple[int, Sublayer, bool], int] = {}
     encap, version = record.spec.encap, record.spec.ip_version
@@ -71,9 +72,13 @@ def _measured(
 ) -> SessionRecord:
     """sizes: MTUs by a session's shape, of which thousands of sessions have one."""
     spec = session.spec
-    if spec.mtu is not None:
+    if spec.mtu is not None and not spec.clamp_mss:
         return session
     shape = (len(spec.tx_cookie), spec.sublayer, spec.vlan is not None)
     if shape not in sizes:
         sizes[shape] = session_mtu(route_mtu, encap, version, shape[0], shape[1], tagged=shape[2])
-    return session if session.mtu == sizes[shape] else dataclasses.replace(session, mtu=sizes[shape])
+    mtu = spec.mtu if spec.mtu is not None else sizes[shape]
+    clamp = clamp_mtu(spec, mtu, sizes[shape])
+    if (session.mtu, session.clamp_mtu) == (mtu, clamp):
+        return session
+    return dataclasses.replace(session, mtu=mtu, clamp_mtu=clamp)

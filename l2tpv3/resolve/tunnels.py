@@ -22,7 +22,7 @@ from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.observed import Tunnel
-from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same, outer
+from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, clamp_mtu, is_same, outer
 from l2tpv3.model.spec import Encrypt, IPInterface, SessionSpec, TunnelSpec, home, lacks, session_attributes
 from l2tpv3.model.status import NetdevState, TunnelStatus
 from l2tpv3.netdev.base import Locator, NetdevConfigurator
@@ -472,7 +472,8 @@ class TunnelResolver:
     def _measured(self, tunnel: TunnelRecord, spec: SessionSpec, old: SessionRecord | None) -> SessionRecord:
         """old: what that session is on record as, or was about to be."""
         mtu = spec.mtu if spec.mtu is not None else self._mtu(tunnel, spec)
-        return SessionRecord(spec=spec, mtu=mtu, mac=spec.mac or self._mac(tunnel, old))
+        clamp = clamp_mtu(spec, mtu, self._mtu(tunnel, spec)) if spec.clamp_mss else None
+        return SessionRecord(spec=spec, mtu=mtu, mac=spec.mac or self._mac(tunnel, old), clamp_mtu=clamp)
 
     def _mac(self, tunnel: TunnelRecord, old: SessionRecord | None) -> str:
         """What it has: on record, else (recorded before MAC addresses were) its netdev; else one of its own."""

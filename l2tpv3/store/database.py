@@ -311,11 +311,14 @@ def _read_tunnels(db: sqlite3.Connection, names: Collection[str] | None = None) 
     if names is not None:
         only = f" IN ({', '.join('?' * len(chosen))})"
     where = f" WHERE tunnel{only}" if only else ""
-    found = db.execute(f"SELECT tunnel, spec, mtu, mac FROM session{where} ORDER BY tunnel, name", chosen).fetchall()
+    found = db.execute(
+        f"SELECT tunnel, spec, mtu, mac, clamp_mtu FROM session{where} ORDER BY tunnel, name", chosen
+    ).fetchall()
     # All in one go: for ten thousand small texts the calls take longer than the parsing.
-    specs = json.loads(f"[{','.join(spec for _, spec, _, _ in found)}]")
-    for (tunnel, _, mtu, mac), words in zip(found, specs, strict=True):
-        sessions.setdefault(tunnel, []).append(SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu, mac=mac))
+    specs = json.loads(f"[{','.join(spec for _, spec, *_ in found)}]")
+    for (tunnel, _, mtu, mac, clamp), words in zip(found, specs, strict=True):
+        record = SessionRecord(spec=SessionSpec.from_record(words), mtu=mtu, mac=mac, clamp_mtu=clamp)
+        sessions.setdefault(tunnel, []).append(record)
     now = boot_id()
     columns, where = "name, spec, local, datapath, reason, boot, stopped, waits", f" WHERE name{only}" if only else ""
     rows = db.execute(f"SELECT {columns} FROM tunnel{where} ORDER BY name", chosen)
@@ -348,14 +351,18 @@ def _write_tunnel(db: sqlite3.Connection, name: str, record: TunnelRecord | None
         (name, json.dumps(record.spec.to_words()), *values),
     )
     there = {
-        one: (spec, mtu, mac)
-        for one, spec, mtu, mac in db.execute("SELECT name, spec, mtu, mac FROM session WHERE tunnel = ?", (name,))
+        one: tuple(values)
+        for one, *values in db.execute("SELECT name, spec, mtu, mac, clamp_mtu FROM session WHERE tunnel = ?", (name,))
     }
-    wanted = {one.spec.name: (json.dumps(one.spec.to_words()), one.mtu, one.mac) for one in record.sessions}
+    wanted = {
+        one.spec.name: (json.dumps(one.spec.to_words()), one.mtu, one.mac, one.clamp_mtu) for one in record.sessions
+    }
     gone = [(name, one) for one in there if one not in wanted]
     new = [(name, one, *values) for one, values in wanted.items() if there.get(one) != values]
     db.executemany("DELETE FROM session WHERE tunnel = ? AND name = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO session (tunnel, name, spec, mtu, mac) VALUES (?, ?, ?, ?, ?)", new)
+    db.executemany(
+        "INSERT OR REPLACE INTO session (tunnel, name, spec, mtu, mac, clamp_mtu) VALUES (?, ?, ?, ?, ?, ?)", new
+    )
 
 
 def _read_links(db: sqlite3.Connection) -> dict[str, LinkRecord]:

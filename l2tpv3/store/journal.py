@@ -104,7 +104,10 @@ def _to_words(record: TunnelRecord | None) -> dict[str, Any] | None:
         "boot": record.boot,
         "stopped": record.stopped,
         "waits": record.waits,
-        "sessions": [{"spec": one.spec.to_words(), "mtu": one.mtu, "mac": one.mac} for one in record.sessions],
+        "sessions": [
+            {"spec": one.spec.to_words(), "mtu": one.mtu, "mac": one.mac, "clamp_mtu": one.clamp_mtu}
+            for one in record.sessions
+        ],
     }
 
 
@@ -127,7 +130,12 @@ def _from_words(words: dict[str, Any] | None) -> TunnelRecord | None:
         stopped=words.get("stopped"),
         waits=words.get("waits", False),
         sessions=tuple(
-            SessionRecord(spec=SessionSpec.from_words(one["spec"]), mtu=one["mtu"], mac=one.get("mac"))
+            SessionRecord(
+                spec=SessionSpec.from_words(one["spec"]),
+                mtu=one["mtu"],
+                mac=one.get("mac"),
+                clamp_mtu=one.get("clamp_mtu"),
+            )
             for one in words["sessions"]
         ),
     )

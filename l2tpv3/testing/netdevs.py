@@ -50,6 +50,10 @@ class MemoryConfigurator:
         """See Locator.find."""
         return self._state(mark) if self._datapath.has(tunnel, session) else None
 
+    def with_clamp(self, netdev: NetdevState) -> NetdevState:
+        """See Locator.with_clamp: it is known without a look."""
+        return netdev
+
     def _state(self, mark: str) -> NetdevState | None:
         """A bridge that went took its members' bridge along."""
         state = self._placed.get(mark)
@@ -130,14 +134,17 @@ class MemoryConfigurator:
         made_as: str | None = None,
         later: bool = False,
         homes: tuple[str | None, ...] = (),
+        clamp_mtu: int | None = None,
     ) -> None:
         """See Placer.place."""
         if made_as is not None:
             self._datapath.rename(tunnel, session)
         self._indices += 1
-        self._put(tunnel, session, mark, index=self._indices, up=session.up and not later)
+        self._put(tunnel, session, mark, index=self._indices, up=session.up and not later, clamp_mtu=clamp_mtu)
 
-    def _put(self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, index: int, up: bool) -> None:
+    def _put(
+        self, tunnel: TunnelSpec, session: SessionSpec, mark: str, *, index: int, up: bool, clamp_mtu: int | None
+    ) -> None:
         if session.bridge is not None:
             which = self._bridge(home(tunnel, session), session.bridge)
             if which is None:
@@ -159,6 +166,7 @@ class MemoryConfigurator:
             bridge=session.bridge,
             netns=home(tunnel, session),
             addresses=session.addresses,
+            clamp_mtu=clamp_mtu,
         )
 
     def set_up(self, sessions: Sequence[tuple[TunnelSpec, SessionSpec]]) -> None:
@@ -188,7 +196,14 @@ class MemoryConfigurator:
         self.place(tunnel, session, mark, adopted=True)
 
     def change(
-        self, tunnel: TunnelSpec, old: SessionSpec, new: SessionSpec, mark: str, seen: NetdevState | None = None
+        self,
+        tunnel: TunnelSpec,
+        old: SessionSpec,
+        new: SessionSpec,
+        mark: str,
+        seen: NetdevState | None = None,
+        *,
+        clamp_mtu: int | None = None,
     ) -> None:
         """See Placer.change."""
         state = self.find(tunnel, old, mark)
@@ -197,4 +212,4 @@ class MemoryConfigurator:
         if new.bridge is None and old.bridge is not None and self.masters is not None:
             self.masters.release(state.ifname)  # rtnetlink's "no master" is of whatever it is a member
         self._datapath.rename(tunnel, new)
-        self._put(tunnel, new, mark, index=state.ifindex, up=new.up)
+        self._put(tunnel, new, mark, index=state.ifindex, up=new.up, clamp_mtu=clamp_mtu)

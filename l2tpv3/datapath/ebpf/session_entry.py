@@ -9,7 +9,7 @@ import dataclasses
 from struct import Struct
 from typing import Final
 
-from l2tpv3.datapath.ebpf.programs.packet import BYTE_ORDER, UDP_PROTOCOL
+from l2tpv3.linux.bpf.packet_program import BYTE_ORDER, UDP_PROTOCOL
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import Encap, IPAddress, SessionSpec, TunnelSpec
 from l2tpv3.value_class import value_class

@@ -22,6 +22,8 @@ from l2tpv3.model.spec import MTU_MAX, Egress, SessionSpec, TunnelSpec
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 """What a kernel says that has no such netdev, scheduler, filter or action."""
+_FIRST = 11
+"""Priority of the filters that let frames pass; what looks at all frames (netdev/clamp_mss.py) is before them."""
 
 
 def on_wire(tunnel: TunnelSpec, session: SessionSpec) -> SessionSpec:
@@ -67,10 +69,10 @@ def _filter(route: RouteSocket, ifindex: int, vlan: int) -> None:
 
     route.make(tc.NEW_QDISC, tc.clsact(ifindex))
     for one in (
-        tc.let_pass(ifindex, Side.EGRESS, 1, vlan),
-        tc.drop(ifindex, Side.EGRESS, 2),
-        tc.renumber(ifindex, Side.INGRESS, 1, vlan),
-        tc.drop(ifindex, Side.INGRESS, 2),
+        tc.let_pass(ifindex, Side.EGRESS, _FIRST, vlan),
+        tc.drop(ifindex, Side.EGRESS, _FIRST + 1),
+        tc.renumber(ifindex, Side.INGRESS, _FIRST, vlan),
+        tc.drop(ifindex, Side.INGRESS, _FIRST + 1),
     ):
         route.make(tc.NEW_FILTER, one)
 

@@ -47,6 +47,7 @@ class Helper(IntEnum):
     MAP_LOOKUP_ELEM = 1
     GET_PRANDOM_U32 = 7
     SKB_STORE_BYTES = 9
+    L4_CSUM_REPLACE = 11
     SKB_VLAN_PUSH = 18
     SKB_VLAN_POP = 19
     REDIRECT = 23

@@ -14,18 +14,19 @@ IPV4, IPV6 = 0x0800, 0x86DD  # ETH_P_IP, ETH_P_IPV6
 
 _FD, _NAME, _FLAGS, _ID = 6, 7, 8, 11  # TCA_BPF_*
 _DIRECT_ACTION: Final = 1  # TCA_BPF_FLAG_ACT_DIRECT
-_OPTIONS: Final = 2  # TCA_OPTIONS
+_KIND, _OPTIONS = 1, 2  # TCA_KIND, TCA_OPTIONS
 _OURS: Final = "l2tpv3"
 _TCMSG: Final = Struct("=BxHiIII")
 
 
-def run(ifindex: int, side: Side, priority: int, protocol: int, program: int) -> bytes:
-    """NEW_FILTER: frames of that kind are given to an eBPF program, by its file, whose verdict counts.
+def run(ifindex: int, side: Side, priority: int, protocol: int, program: int, name: str = _OURS) -> bytes:
+    """NEW_FILTER: frames of that kind are given to an eBPF program, by its file, whose verdict counts. name: what the
+    filter is called.
 
     It is the only one of that priority: made with NLM_F_REPLACE it takes the place of an earlier one at once.
     """
     options = (
-        attribute(_FD, u32(program)) + attribute(_NAME, zero_terminated(_OURS)) + attribute(_FLAGS, u32(_DIRECT_ACTION))
+        attribute(_FD, u32(program)) + attribute(_NAME, zero_terminated(name)) + attribute(_FLAGS, u32(_DIRECT_ACTION))
     )
     return new_filter(ifindex, side, priority, protocol, "bpf", options, handle=1)
 
@@ -55,4 +56,19 @@ def read(answer: Answer, priority: int) -> dict[int, int]:
             number = unsigned(datagram, options.get(_ID))
             if number and _NAME in options and text_of(datagram, options[_NAME]) == _OURS:
                 found[network_order(info & 0xFFFF)] = number
+    return found
+
+
+def names(answer: Answer) -> dict[int, str]:
+    """The filters of a side by their priorities: what those that run an eBPF program are called, "" for all others."""
+    found: dict[int, str] = {}
+    for datagram, spans in answer.datagrams:
+        for begin, end in spans:
+            start = begin - LINK_HEADER
+            priority = _TCMSG.unpack_from(datagram, start)[5] >> 16
+            outer = attributes(datagram, start + _TCMSG.size, end)
+            runs = _KIND in outer and text_of(datagram, outer[_KIND]) == "bpf"
+            options = attributes(datagram, *outer[_OPTIONS]) if runs and _OPTIONS in outer else {}
+            name = text_of(datagram, options[_NAME]) if _ID in options and _NAME in options else ""
+            found[priority] = found.get(priority) or name
     return found

@@ -313,6 +313,8 @@ def _netdev_differs(looked: LookedAt, record: SessionRecord, status: SessionStat
     differs += [f"it has no address {address}" for address in spec.addresses if address not in netdev.addresses]
     if spec.up and not netdev.up:
         differs.append("it is set down")
+    if netdev.clamp_mtu != record.clamp_mtu:
+        differs.append("it does not clamp TCP's MSS as it should")
     if differs:
         yield f"its netdev is not as wanted: {', '.join(differs)}; {_restore(looked)} mends that"
 

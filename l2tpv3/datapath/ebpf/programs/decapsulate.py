@@ -10,7 +10,21 @@ from __future__ import annotations
 from typing import Final
 
 from l2tpv3.datapath.ebpf import session_entry
-from l2tpv3.datapath.ebpf.programs.packet import (
+from l2tpv3.linux.bpf.assembler import (
+    R0,
+    R1,
+    R2,
+    R3,
+    R4,
+    R6,
+    R7,
+    R8,
+    R9,
+    R10,
+    Helper,
+    Skb,
+)
+from l2tpv3.linux.bpf.packet_program import (
     AT_MAC,
     ETH_P_8021AD,
     ETH_P_8021Q,
@@ -25,20 +39,6 @@ from l2tpv3.datapath.ebpf.programs.packet import (
     UNSPEC,
     PacketProgram,
     be16,
-)
-from l2tpv3.linux.bpf.assembler import (
-    R0,
-    R1,
-    R2,
-    R3,
-    R4,
-    R6,
-    R7,
-    R8,
-    R9,
-    R10,
-    Helper,
-    Skb,
 )
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, T_BIT, VERSION, VERSION_MASK
 

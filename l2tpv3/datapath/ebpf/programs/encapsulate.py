@@ -15,22 +15,6 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from l2tpv3.datapath.ebpf import session_entry
-from l2tpv3.datapath.ebpf.programs.packet import (
-    AT_MAC,
-    BYTE_ORDER,
-    ETH_P_8021Q,
-    ETH_P_IP,
-    ETH_P_IPV6,
-    ETHERNET,
-    FIXED_GSO,
-    SHOT,
-    TAG,
-    TCP_PROTOCOL,
-    UDP,
-    UDP_PROTOCOL,
-    PacketProgram,
-    be16,
-)
 from l2tpv3.linux.bpf.assembler import (
     R0,
     R1,
@@ -45,6 +29,22 @@ from l2tpv3.linux.bpf.assembler import (
     R10,
     Helper,
     Skb,
+)
+from l2tpv3.linux.bpf.packet_program import (
+    AT_MAC,
+    BYTE_ORDER,
+    ETH_P_8021Q,
+    ETH_P_IP,
+    ETH_P_IPV6,
+    ETHERNET,
+    FIXED_GSO,
+    SHOT,
+    TAG,
+    TCP_PROTOCOL,
+    UDP,
+    UDP_PROTOCOL,
+    PacketProgram,
+    be16,
 )
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing, encode_header

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from l2tpv3.datapath.ebpf.programs.packet import SHOT, UNSPEC, PacketProgram
 from l2tpv3.linux.bpf.assembler import R1, Skb
+from l2tpv3.linux.bpf.packet_program import SHOT, UNSPEC, PacketProgram
 
 
 def backhaul(target: int, sessions: int) -> bytes:
