@@ -138,7 +138,7 @@ class NotFoundError(L2tpError):
 
 
 class MissingError(NotFoundError):
-    """What a tunnel needs of this host is not there (yet): a network namespace, a bridge, the underlay's netdev."""
+    """A network namespace, a bridge or a netdev of this host, which a tunnel needs, is not there (yet)."""
 
     retryable = True
 
@@ -162,7 +162,7 @@ class ForeignError(ConflictError):
 
 
 class PreconditionError(ConflictError):
-    """What is there is not what the caller said that it should be: someone else has changed it since."""
+    """The state is not the one that the caller named as its condition: someone else has changed it since."""
 
     slug, http_status = "precondition-failed", 412
 

@@ -51,7 +51,7 @@ class Expression:
         return bool(self._pcap.pcap_offline_filter(byref(self._program), byref(self._header), data))
 
     def close(self) -> None:
-        """Free it."""
+        """Free the compiled program."""
         self._pcap.pcap_freecode(byref(self._program))
 
 

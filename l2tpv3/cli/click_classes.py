@@ -1,4 +1,4 @@
-"""What our commands add to click's: examples in --help, aliases, and commands that are made when they are asked for."""
+"""Adds to click's commands: examples in --help, aliases, and commands that are made when they are asked for."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Command(click.Command):
         return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """What the usage line says: arguments and required options in the manual's manner, then the rest."""
+        """The words of the usage line: arguments and required options in the manual's manner, then the rest."""
         arguments = [_in_usage(param) for param in self.params if isinstance(param, click.Argument)]
         required = [f"{param.opts[0]} {param.metavar}" for param in self.params if _is_required_option(param)]
         return [*arguments, *required, self.options_metavar or ""]

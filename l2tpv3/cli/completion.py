@@ -62,12 +62,14 @@ def restorable(ctx: click.Context, incomplete: str) -> list[str]:
 
 
 def devices(ctx: click.Context, incomplete: str) -> list[str]:
-    """What a link can be over: netdevs of this host, sessions as TUNNEL/NAME, other links; after a comma another."""
+    """Complete what a link can be over: netdevs of this host, sessions as TUNNEL/NAME, other links; after a comma
+    another.
+    """
     return _another(incomplete, lambda: _devices(ctx))
 
 
 def members(ctx: click.Context, incomplete: str) -> list[str]:
-    """What the link is over, by the command line, else by the record; after a comma another."""
+    """Complete what the link is over, by the command line, else by the record; after a comma another."""
     return _another(incomplete, lambda: _over(ctx))
 
 

@@ -29,7 +29,7 @@ PIPE_CLOSED = 141
 
 
 class Invocation:
-    """What the commands of one run share: the host that they work on, which is made when it is first needed.
+    """The state that the commands of one run share: the host that they work on, which is made when it is first needed.
 
     This is the one place that knows whether it is another one: `aim` says which.
     """

@@ -73,7 +73,7 @@ class MirroredTunnel:
 
 
 def far_end(tunnel: TunnelStatus, name: str | None = None) -> MirroredTunnel:
-    """What `tunnel` is at its other end. The session's netdev keeps its name there; name: the tunnel's, if another."""
+    """Give the tunnel as its other end has it. Netdevs keep their names there; name: the tunnel's, if another."""
     ours = tunnel.spec
     spec = dataclasses.replace(
         ours,

@@ -77,7 +77,7 @@ def parse_cookie(text: str, what: str) -> bytes:
 
 
 def read_cookie(text: str, what: str) -> bytes:
-    """What parse_cookie takes, or `@PATH`: a file that holds it, which keeps the secret out of argv."""
+    """Parse a cookie, or read it from a file: `@PATH` keeps the secret out of argv. See parse_cookie."""
     if not text.startswith("@"):
         return parse_cookie(text, what)
     return parse_cookie(_read_secret(text, what, "the hex digits"), f"{what} {text}")

@@ -62,7 +62,7 @@ class Sequencing(StrEnum):
 
 
 class Egress(StrEnum):
-    """What this end does with the VLAN tag of frames from the tunnel before its netdev sees them (RFC 4719)."""
+    """The way this end treats the VLAN tag of frames from the tunnel, before its netdev sees them (RFC 4719)."""
 
     REMOVE = "remove"
     REWRITE = "rewrite"

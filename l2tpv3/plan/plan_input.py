@@ -1,4 +1,4 @@
-"""What a plan is made from."""
+"""The values that a plan is made from."""
 
 from __future__ import annotations
 

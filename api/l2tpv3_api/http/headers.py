@@ -58,7 +58,7 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request (ASGI), and set the headers of SECURITY on its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -17,7 +17,7 @@ class Methods:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request (ASGI); HEAD and OPTIONS are answered for every path."""
         if scope["type"] == "http" and scope["method"] == "HEAD":
             await self._head({**scope, "method": "GET"}, receive, send)
         elif scope["type"] == "http" and scope["method"] == "OPTIONS" and (allow := self._allowed(scope)):

@@ -27,7 +27,7 @@ class Packed:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request (ASGI), and compress the answer where the client takes that."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

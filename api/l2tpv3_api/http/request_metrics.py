@@ -26,7 +26,7 @@ class RequestCounts:
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str, int], int] = {}
         self.times: dict[Route, list[float]] = {}
-        """By route: the number of requests in each bucket, then of those beyond, then the sum of their seconds."""
+        """By route: how many requests each bucket has, then those beyond, then the sum of their seconds."""
         self.running = 0
         self.streams: dict[str, int] = dict.fromkeys(_STREAMS, 0)
 

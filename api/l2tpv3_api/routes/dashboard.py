@@ -102,7 +102,7 @@ def _asset(name: str, content: bytes) -> Asset:
 async def page(
     accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
 ) -> Response:
-    """The page."""
+    """Give the page of the dashboard."""
     return _answer("index.html", accept_encoding, if_none_match)
 
 

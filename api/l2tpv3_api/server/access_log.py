@@ -22,7 +22,7 @@ class AccessLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request (ASGI), and log it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -53,7 +53,7 @@ class Admission:
         self._streams: dict[asyncio.Timeout, Identity] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Handle a request (ASGI), or refuse it before the app sees it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""What programs do with a packet: R6 is always it. Numbers are those of linux/if_ether.h, pkt_cls.h and bpf.h."""
+"""Parts of programs that handle a packet, which is always in R6. Numbers: linux/if_ether.h, pkt_cls.h and bpf.h."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ _NEIGHBOUR_BYTES: Final = 20  # struct bpf_redir_neigh
 
 @dataclass(frozen=True)
 class Outgoing:
-    """What a session's packets have in common. lower: index of the netdev that the program is on. slow: of the netdev
-    that takes what the program can't do. sessions: the map's file. disbelieves: see entry.DISBELIEVES."""
+    """The facts that all packets of a session share. lower: index of the netdev that the program is on. slow: of the
+    netdev that takes what the program can't do. sessions: the map's file. disbelieves: see entry.DISBELIEVES."""
 
     tunnel: TunnelSpec
     session: SessionSpec
