@@ -37,6 +37,8 @@ _ROOT = {
     "answer-frames": "end",
     "connect": "connect",
     "disconnect": "connect",
+    "invite": "invite",
+    "join": "invite",
     "capture": "capture",
     "events": "events",
     "metrics": "metrics",

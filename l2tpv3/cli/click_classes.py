@@ -17,7 +17,7 @@ ALIASES = {"ls": "show", "list": "show", "rm": "del", "remove": "del", "delete":
 _ROOT_ALIASES = {"show": "status", "ls": "status", "list": "status"}
 
 SECTIONS = {
-    "Set up": ("connect", "disconnect", "tunnel", "session", "link", "peer", "down", "restore"),
+    "Set up": ("connect", "disconnect", "invite", "join", "tunnel", "session", "link", "peer", "down", "restore"),
     "Look": ("status", "capture", "events", "metrics", "log"),
     "Files": ("check", "plan", "apply", "confirm", "rollback", "export", "import", "adopt"),
     "Service and other programs": ("serve", "token", "watch", "ip-l2tp"),

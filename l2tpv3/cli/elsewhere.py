@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from l2tpv3.cli.commands.run_sent import ENVIRONMENT
-from l2tpv3.cli.parameters import DeclaredOption, Files, HelpedArgument
+from l2tpv3.cli.parameters import DeclaredOption, Files, HelpedArgument, secret_file
 from l2tpv3.remote.sent_command import SentCommand
 from l2tpv3.remote.ssh import SshCommand, run_there
 from l2tpv3.remote.stated_files import read_stated, read_to_send
@@ -118,8 +118,8 @@ def _named_files(typed: Iterable[Typed]) -> dict[str, SentFile]:
     found: dict[str, SentFile] = {}
     for parameter, value in typed:
         kind = _files(parameter)
-        if kind is Files.SECRET and value.startswith("@"):
-            found[value[1:]] = read_to_send(value[1:])
+        if kind is Files.SECRET and (path := secret_file(value)) is not None:
+            found[path] = read_to_send(path)
         elif kind is Files.STATED:
             found |= read_stated(value)
         elif kind is Files.READ:

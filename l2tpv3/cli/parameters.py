@@ -18,9 +18,14 @@ class Files(Enum):
 
     READ = "names files that are read"
     STATED = "names files of wanted state, which may name files with secrets"
-    SECRET = "is a secret, or @FILE with one"
+    SECRET = "is a secret, or @FILE with one, or - for standard input"
     WRITTEN = "names a file that is written, and what is written is printed without it"
     STREAMED = "names a file that is written as it goes; - is standard output"
+
+
+def secret_file(value: str) -> str | None:
+    """The file that a value of SECRET names; None for the secret itself."""
+    return "/dev/stdin" if value == "-" else value[1:] if value.startswith("@") else None
 
 
 Complete = Callable[[click.Context, str], list[str]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
@@ -30,32 +31,36 @@ l2tpctl connect siteb --host ssh://siteb --plan
     "disconnect": "l2tpctl disconnect siteb\nl2tpctl disconnect siteb --here",
 }
 
-_TUNNEL, _SESSION = by_word(TUNNEL), by_word(SESSION)
-_SAME_TUNNEL, _SAME_SESSION = ("encap",), ("mtu",)
-_OWN_TUNNEL, _OWN_SESSION = ("datapath",), ("ifname", "bridge", "address")
+SAME = ("encap",), ("mtu", "fragment")
+"""Words of the tunnel, and of its session, that are the same at both ends."""
+OWN = ("datapath",), ("ifname", "bridge", "address")
+"""Words that each end has of its own: --peer-WORD is the far end's."""
+
+_FIELDS = {**by_word(TUNNEL), **by_word(SESSION)}
 _LEAST_S, _MOST_S = 15.0, 3600.0
 
 
-def _options() -> dict[str, Any]:
-    """The options of fields: some for both ends alike; others for this end, and as --peer-WORD for the far one."""
-    made = {word: options.option(field) for word, field in {**_TUNNEL, **_SESSION}.items() if word in _ALIKE}
-    for word in (*_OWN_TUNNEL, *_OWN_SESSION):
-        field = _TUNNEL.get(word) or _SESSION[word]
-        made[word] = options.option(field)
+def end_options() -> dict[str, Any]:
+    """The options of both ends: those that are the same, those of this end, and those of the far one."""
+    made = {word: options.option(_FIELDS[word]) for word in (*SAME[0], *SAME[1])}
+    for word in (*OWN[0], *OWN[1]):
+        made[word] = options.option(_FIELDS[word])
         made[f"peer-{word}"] = _of_the_far_end(word)
     return made
 
 
-_ALIKE = (*_SAME_TUNNEL, *_SAME_SESSION)
+def words_of(given: Mapping[str, Any], prefix: str, words: Iterable[str]) -> dict[str, Any]:
+    """Of the words that were given, with a prefix, those that are named; without the prefix."""
+    return {word: given[prefix + word] for word in words if prefix + word in given}
 
 
 def _of_the_far_end(word: str) -> Any:
-    field = _TUNNEL.get(word) or _SESSION[word]
+    field = _FIELDS[word]
     option = Option(f"--peer-{word}", metavar=field.metavar, help=f"The same for the far end: see --{word}.")
     return Annotated[list[str] | None, option] if field.many else Annotated[str | None, option]
 
 
-@options.with_options(_options())
+@options.with_options(end_options())
 def connect(
     ctx: click.Context,
     name: options.NewTunnel,
@@ -172,21 +177,20 @@ def _wish(
 ) -> Wish:
     from l2tpv3.connect.connecting import Wish
 
-    def of(prefix: str, names: tuple[str, ...]) -> dict[str, Any]:
-        found = {word: words[prefix + word] for word in names if prefix + word in words}
-        return {word: list(value) if word == "address" else value for word, value in found.items()}
-
+    session_words = words_of(words, "", SAME[1])
+    if session_words.get("mtu", "").isdecimal():
+        session_words["mtu"] = int(session_words["mtu"])
     return Wish(
         names=(name, peer_name or name),
         session_name=session,
         local=local,
         remote=remote,
-        tunnel=of("", _SAME_TUNNEL),
-        session={word: int(value) if value.isdecimal() else value for word, value in of("", _SAME_SESSION).items()},
-        near_tunnel=of("", _OWN_TUNNEL),
-        far_tunnel=of("peer-", _OWN_TUNNEL),
-        near_session=of("", _OWN_SESSION),
-        far_session=of("peer-", _OWN_SESSION),
+        tunnel=words_of(words, "", SAME[0]),
+        session=session_words,
+        near_tunnel=words_of(words, "", OWN[0]),
+        far_tunnel=words_of(words, "peer-", OWN[0]),
+        near_session=words_of(words, "", OWN[1]),
+        far_session=words_of(words, "peer-", OWN[1]),
     )
 
 
