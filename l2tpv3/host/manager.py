@@ -338,7 +338,7 @@ class Manager:
         foreign: its name as `tunnels` gives it, DATAPATH:ID. name: its own one, by default tID. sublayer: what its
         sessions were made with, which the kernel doesn't tell. Sessions are called as their netdevs.
         """
-        from l2tpv3.resolve.tunnels import adopted
+        from l2tpv3.resolve.adopted import adopted
 
         status = self.tunnel(foreign)
         if not status.foreign:

@@ -63,7 +63,7 @@ class Resolver:
         record = self.before.tunnels.get(name)
         if record is not None:
             return record
-        foreign = self._tunnel_resolver().foreign_names()
+        foreign = self._tunnel_resolver().foreign.names()
         raise foreign_tunnel(name) if name in foreign else no_tunnel(name, [*self.before.tunnels, *foreign])
 
     # -- tunnels and sessions ------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import Any, Final
 
 from l2tpv3.datapath.base import Datapath
 from l2tpv3.encryption.wireguard import why_not
@@ -21,14 +21,14 @@ from l2tpv3.model import ids
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.mtu import session_mtu
-from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, clamp_mtu, is_same, outer
-from l2tpv3.model.spec import Encrypt, IPInterface, SessionSpec, TunnelSpec, home, lacks, session_attributes
-from l2tpv3.model.status import NetdevState, TunnelStatus
+from l2tpv3.model.spec import Encrypt, SessionSpec, TunnelSpec, home, lacks
+from l2tpv3.model.status import NetdevState
 from l2tpv3.netdev.base import Locator, NetdevConfigurator
 from l2tpv3.paths import Paths
 from l2tpv3.resolve import allocate, conflicts
 from l2tpv3.resolve.conflict_keys import Identities
+from l2tpv3.resolve.foreign import ForeignTunnels, TunnelsSeen
 from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers
 from l2tpv3.resolve.listen_ports import lowest_listen_port
 from l2tpv3.resolve.ports import Ports
@@ -40,13 +40,6 @@ _MANY = 8
 """Sessions for which listing the netdevs once is quicker than looking for each."""
 _USUAL_MTU = 1500
 """MTU of a route in bytes where there is no route yet: Ethernet's."""
-
-
-class TunnelsSeen(Protocol):
-    """One look at what runs; l2tpv3.reconcile.observer.Observer is one, shared with whoever plans the steps."""
-
-    def by_id(self, datapath: str, netns: str | None) -> Mapping[int, Sequence[Tunnel]]:
-        """The tunnels that a datapath reports in a namespace, by tunnel id; none where either is not there."""
 
 
 @value_class(frozen=True, slots=True)
@@ -83,7 +76,7 @@ class TunnelResolver:
         self._records = dict(records)
         self._without_port: dict[str, bool] = {}  # by name: whether the remote port is left open as well
         self._ifnames: dict[str | None, set[str]] = {}
-        self._foreign: dict[str | None, set[int]] = {}
+        self.foreign: Final = ForeignTunnels(host.datapaths, host.look, records, self._unfinished)
         self._netns = Identities()
         self._free_tunnel_ids: dict[Hashable, FreeNumbers] = {}
         self._free_session_ids: conflicts.FreeSessionIds | None = None
@@ -141,7 +134,7 @@ class TunnelResolver:
 
     def _check(self, tunnels: Iterable[str], sessions: Iterable[tuple[str, str]]) -> None:
         changed = [name for name in tunnels if _itself(self._records[name]) != _itself(self._before.get(name))]
-        conflicts.check_tunnels(self._records, changed, self._foreign_ids)
+        conflicts.check_tunnels(self._records, changed, self.foreign.ids)
         differing = self._differing(sessions)
         if differing:
             conflicts.check_sessions(self._records, differing)
@@ -297,7 +290,7 @@ class TunnelResolver:
         if where not in self._free_tunnel_ids:
             specs = [record.spec for record in self._records.values()]
             taken = [spec.tunnel_id for spec in specs if self._netns[spec.netns] == where]
-            self._free_tunnel_ids[where] = FreeNumbers([*taken, *self._foreign_ids(netns)])
+            self._free_tunnel_ids[where] = FreeNumbers([*taken, *self.foreign.ids(netns)])
         return self._free_tunnel_ids[where]
 
     def _planned(self, spec: TunnelSpec, old: TunnelRecord | None) -> TunnelRecord:
@@ -507,32 +500,6 @@ class TunnelResolver:
         shape = (tunnel.encap, tunnel.ip_version, cookie, spec.sublayer)
         return session_mtu(inner_mtu(tunnel, self._route_mtu[tunnel]), *shape, tagged=spec.vlan is not None)
 
-    def foreign_names(self) -> list[str]:
-        """The tunnels that something else made, in the namespaces on record and here, as `tunnel show` calls them."""
-        places = dict.fromkeys([None, *(record.spec.netns for record in self._before.values())])
-        return [
-            f"{name}:{number}" for name in self._datapaths for one in places for number in self._foreign_to(name, one)
-        ]
-
-    def _foreign_ids(self, netns: str | None) -> set[int]:
-        """Tunnel ids in a namespace of tunnels that are on no record of ours."""
-        if netns not in self._foreign:
-            self._foreign[netns] = {number for name in self._datapaths for number in self._foreign_to(name, netns)}
-        return self._foreign[netns]
-
-    def _foreign_to(self, datapath: str, netns: str | None) -> set[int]:
-        """The tunnel ids of one datapath that are on no record of ours."""
-        ours: dict[int, list[TunnelRecord]] = {}
-        for record in (*self._before.values(), *self._unfinished.values()):
-            if record.datapath == datapath:
-                ours.setdefault(record.spec.tunnel_id, []).append(record)
-        foreign: set[int] = set()
-        for number, seen in self._look.by_id(datapath, netns).items():
-            known = ours.get(number, ())
-            if any(not any(is_same(record, one) for record in known) for one in seen):
-                foreign.add(number)
-        return foreign
-
     def _names(self, netns: str | None) -> set[str]:
         if netns not in self._ifnames:
             try:
@@ -564,29 +531,3 @@ def _itself(tunnel: TunnelRecord | None) -> tuple[object, ...]:
 def _moves(tunnel: TunnelRecord, old: SessionSpec, new: SessionSpec) -> bool:
     """Whether the netdev comes to be where its name or bridge has to be looked for."""
     return (home(tunnel.spec, old), old.ifname, old.bridge) != (home(tunnel.spec, new), new.ifname, new.bridge)
-
-
-def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
-    """The record of a foreign tunnel as it is. Raises InvalidValueError when a name of it can't be ours."""
-    spec = dataclasses.replace(status.spec, name=name)
-    fields = session_attributes({"sublayer": sublayer})
-    sessions = []
-    for session in status.sessions:
-        netdev = session.netdev
-        own = dataclasses.replace(
-            session.spec,
-            name=session.spec.ifname,
-            mtu=session.mtu,
-            up=netdev.up if netdev else True,
-            bridge=netdev.bridge if netdev else None,
-            addresses=_lasting(netdev) if netdev and netdev.bridge is None else (),
-            **fields,
-        )
-        sessions.append(SessionRecord(spec=own, mtu=session.mtu or 0, mac=netdev.mac if netdev else None))
-    record = TunnelRecord(spec=spec, local=status.local or spec.endpoint, datapath=status.datapath, reason="adopted")
-    return record.with_sessions(tuple(sessions))
-
-
-def _lasting(netdev: NetdevState) -> tuple[IPInterface, ...]:
-    """The netdev's addresses without those that the kernel gives every netdev by itself."""
-    return tuple(address for address in netdev.addresses if not address.ip.is_link_local)
