@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import islice
 
 from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
 from l2tpv3.linux.netns import same_netns
@@ -36,7 +37,7 @@ def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[
             raise ExistsError(subject, f"{number} is the id of tunnel {other.spec.name}", "give another one")
         for other in tunnels.at_the_same_port(record):
             _check_ports(record, other)
-        for other in tunnels.between_the_same_addresses(record):
+        for other in tunnels.one_between_the_same_addresses(record):
             _check_outer(record, other)
         for other in tunnels.encrypted_beside(record):
             _check_encryption(record, other)
@@ -64,7 +65,7 @@ class _Tunnels:
                 port = self._port(record)
                 self._by_ends.setdefault((port, ends(record)[1]), []).append(record)
                 self._by_port.setdefault(port, {}).setdefault(record.datapath, []).append(record)
-            else:
+            elif shares_socket(record, record):
                 self._over_ip.setdefault(self._addresses(record), []).append(record)
 
     def _id_key(self, record: TunnelRecord) -> Key:
@@ -84,12 +85,12 @@ class _Tunnels:
                 yield from (other for other in self._encrypted[key] if other is not record)
 
     def _addresses(self, record: TunnelRecord) -> Hashable:
-        return self._netns[record.spec.netns], *ends(record)
+        return self._netns[record.spec.netns], record.datapath, *ends(record)
 
-    def between_the_same_addresses(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
-        """Others over IP that send by the same socket."""
+    def one_between_the_same_addresses(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
+        """Another one over IP that sends by the same socket: one stands for all, which are alike."""
         there = self._over_ip.get(self._addresses(record), ())
-        return (other for other in there if other is not record and shares_socket(record, other))
+        return islice((other for other in there if other is not record and shares_socket(record, other)), 1)
 
     def of_the_same_id(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
         """Others in the same namespace with the same id."""
