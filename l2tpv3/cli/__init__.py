@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from l2tpv3.host.manager import Manager
 
 
-_GARBAGE_THRESHOLD = 10_000
+_GARBAGE_THRESHOLD = 50_000
 """How many objects are made before Python looks for unreachable ones among them (gc.set_threshold); usually 700."""
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.plan.encryption import encryption_steps
-from l2tpv3.plan.links import LinkChange, plan_links
 from l2tpv3.plan.plan_input import PlanInput
 from l2tpv3.plan.steps import AddSession, AnyStep, DelSession, DelTunnel, ReplaceSession, SetNetdev, Step
 from l2tpv3.plan.tunnels import plan
@@ -25,6 +24,8 @@ def plan_everything(change: PlanInput) -> tuple[AnyStep, ...]:
     links = change.links
     if not (links.old or links.maybe or links.wanted):
         return steps
+    from l2tpv3.plan.links import LinkChange, plan_links  # most hosts have no links
+
     before, after = plan_links(
         LinkChange(
             old=links.old,
