@@ -48,6 +48,7 @@ class CommandEnd:
                 tunnel_ids=frozenset(map(int, found["tunnel_ids"])),
                 session_ids=frozenset(map(int, found["session_ids"])),
                 ports=frozenset(map(int, found["ports"])),
+                listen_ports=frozenset(map(int, found["listen_ports"])),
                 unconfirmed=bool(found["unconfirmed"]),
                 ssh_addresses=None if ssh is None else (str(ssh[0]), str(ssh[1])),
             )

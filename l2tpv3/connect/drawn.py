@@ -11,6 +11,7 @@ from l2tpv3.errors import ExistsError
 from l2tpv3.model import ids
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import UDP_PORT
+from l2tpv3.model.wireguard import LISTEN_PORT, public_key
 from l2tpv3.value_class import value_class
 
 
@@ -50,17 +51,43 @@ def drawn(
     ports = [_lowest(known.ports, UDP_PORT) for known in facts]
     cookies = [ids.generate_cookie(), ids.generate_cookie()]
     udp = tunnel_words.get("encap", "udp") == "udp"
+    encryption = drawn_encryption(tunnel_words, (facts[0].listen_ports, facts[1].listen_ports))
 
     def end(side: Side, other: Side, at: int) -> DesiredTunnel:
         tunnel = {"remote": other.address, "local": side.address, "id": tunnel_id, "peer-id": tunnel_id}
         if udp:
             tunnel |= {"local-port": ports[at], "remote-port": ports[1 - at]}
+        tunnel |= encryption[at]
         session = {"id": session_id, "peer-id": session_id, "tx-cookie": cookies[at], "rx-cookie": cookies[1 - at]}
         words = {**session, **session_words, **side.session_words}
         sessions = (DesiredSession(name=side.session, words=words),)
         return DesiredTunnel(name=side.tunnel, words={**tunnel, **tunnel_words, **side.tunnel_words}, sessions=sessions)
 
     return end(near, far, 0), end(far, near, 1)
+
+
+def drawn_encryption(
+    tunnel_words: Mapping[str, Any], taken: tuple[Collection[int], Collection[int]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The words of the near and of the far end that say how they are encrypted; none without --encrypt.
+
+    taken: the ports on which WireGuard listens at each end. Both private keys are drawn here, and each goes to its own
+    end alone, by the way that cookies go.
+    """
+    if tunnel_words.get("encrypt", "none") == "none":
+        return {}, {}
+    keys = [ids.generate_key(), ids.generate_key()]
+    ports = [_lowest(ports, LISTEN_PORT) for ports in taken]
+
+    def words(at: int) -> dict[str, Any]:
+        return {
+            "private-key": ids.format_key(keys[at]),
+            "peer-public-key": ids.format_key(public_key(keys[1 - at])),
+            "listen-port": ports[at],
+            "peer-listen-port": ports[1 - at],
+        }
+
+    return words(0), words(1)
 
 
 def _lowest(taken: Collection[int], least: int = 1) -> int:

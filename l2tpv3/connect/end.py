@@ -11,10 +11,10 @@ from l2tpv3.value_class import value_class
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class EndFacts:
-    """What an end has already. taken: ids and UDP ports that tunnels and sessions of it use, its own and others'.
+    """What an end has already: ids and UDP ports that its tunnels and sessions use, its own and others'.
 
-    ssh_addresses: of the connection by which it was asked, who asked and where it was reached; None without one.
-    tunnels: the names of tunnels on record. unconfirmed: a change waits for its confirmation there.
+    listen_ports: those of WireGuard. ssh_addresses: of the connection by which it was asked, who asked and where it was
+    reached; None without one. tunnels: their names. unconfirmed: a change waits for its confirmation there.
     """
 
     version: str
@@ -22,6 +22,7 @@ class EndFacts:
     tunnel_ids: frozenset[int]
     session_ids: frozenset[int]
     ports: frozenset[int]
+    listen_ports: frozenset[int] = frozenset()
     unconfirmed: bool
     ssh_addresses: tuple[str, str] | None = None
 

@@ -2,8 +2,8 @@
 
     l2tpv3-join:1:BASE64URL        of: a checksum of 8 bytes, then the deflated JSON of an Invitation
 
-It holds the cookies, so it is as secret as they are. The checksum finds slips and cuts; nobody who can alter the line
-is kept from making another one.
+It holds the cookies and that end's key, so it is as secret as they are. The checksum finds slips and cuts; nobody who
+can alter the line is kept from making another one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECRET: Final = 16
 _SUM: Final = 8
 _JSON_MAX: Final = 1 << 16
 _AGAIN = "have `l2tpctl invite` print it again, and take all of it"
-_OF_ITS_HOST = frozenset({"netns", "mac"})
+_OF_ITS_HOST = frozenset({"netns", "mac", "bind-device", "fwmark"})
 """Words that an invitation can't have: they are about the host that joins, and for it to say."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.encryption.underlay import Wire, is_wireguard
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.sshd import L2TPCTL, LIMIT_S, Sshd
 
@@ -81,6 +82,19 @@ def test_both_ends_from_one_command_and_away_again(a: Host, sshd: Sshd) -> None:
     code, _, err = run(a, sshd, "disconnect", "siteb")
     assert code == 0 and not tunnels(a) and not tunnels(b), err
     assert run(a, sshd, "disconnect", "siteb")[0] == 3
+
+
+def test_encrypted_and_with_frames_of_full_size(a: Host, sshd: Sshd) -> None:
+    b = sshd.host
+    with Wire(a.netns, UNDERLAY) as wire:
+        code, _, err = connect(a, sshd, "--encrypt", "wireguard", "--mtu", "1500", "--address", "10.9.0.1/24")
+        assert code == 0 and "frames of up to 1514 bytes pass both ways" in err, err
+        packets = [packet for kind, packet in wire.packets() if kind == 0x0800 and packet[9] == 17]
+    assert packets and all(map(is_wireguard, packets))
+    shown = [json.loads(host.ctl("tunnel", "show", "siteb", "--json").stdout)["tunnels"][0] for host in (a, b)]
+    assert all(one["encryption"]["handshake"] for one in shown)
+    assert run(a, sshd, "disconnect", "siteb")[0] == 0
+    assert not tunnels(a) and not tunnels(b)
 
 
 BLOCK = ["src", "10.99.0.1", "dst", "10.99.0.2", "proto", "udp", "dport", "1701", "dir", "in"]

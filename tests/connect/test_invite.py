@@ -78,6 +78,7 @@ def test_what_is_no_line_is_refused() -> None:
 def test_both_ends_by_one_line(underlay: tuple[Host, Host], tmp_path: Path) -> None:
     a, b = underlay
     words = ["--remote", b.v4, "--datapath", "user", "--address", "10.9.0.1/24", "--peer-address", "10.9.0.2/24"]
+    words += ["--encrypt", "wireguard"]
     invited = a.ctl("invite", "siteb", *words, "--peer-name", "sitea", "--qr")
     line = invited.stdout
     assert line.count("\n") == 1 and "▄" in invited.stderr

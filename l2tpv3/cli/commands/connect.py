@@ -26,12 +26,13 @@ EXAMPLES = {
 l2tpctl connect siteb --host ssh://root@siteb.example.net
 l2tpctl connect siteb --host ssh://siteb --bridge br0 --peer-bridge br0
 l2tpctl connect siteb --host ssh://siteb --address 10.0.0.1/24 --peer-address 10.0.0.2/24
+l2tpctl connect siteb --host ssh://siteb --encrypt wireguard --mtu 1500
 l2tpctl connect siteb --host ssh://siteb --plan
 """,
     "disconnect": "l2tpctl disconnect siteb\nl2tpctl disconnect siteb --here",
 }
 
-SAME = ("encap",), ("mtu", "fragment")
+SAME = ("encap", "encrypt"), ("mtu", "fragment")
 """Words of the tunnel, and of its session, that are the same at both ends."""
 OWN = ("datapath",), ("ifname", "bridge", "address")
 """Words that each end has of its own: --peer-WORD is the far end's."""

@@ -35,6 +35,7 @@ def end_facts(ctx: click.Context) -> None:
         "tunnel_ids": sorted({tunnel.spec.tunnel_id for tunnel in tunnels}),
         "session_ids": sorted({session.spec.session_id for session in sessions}),
         "ports": sorted(set(udp)),
+        "listen_ports": sorted({one.spec.listen_port for one in tunnels if one.spec.listen_port is not None}),
         "unconfirmed": manager.unconfirmed_s() is not None,
         "ssh_addresses": [ssh[0], ssh[2]] if len(ssh) == 4 else None,
     }

@@ -66,10 +66,12 @@ def invite(
     if draw is not None:
         draw(name)  # that it can't be drawn is said before anything is made
     given = options.given(words)
-    manager.apply([_near(manager, name, session, given)])
+    encryption = _encryption(manager, given)
+    manager.apply([_near(manager, name, session, given, encryption[0])])
     far = far_end(manager.tunnel(name, secrets=True), peer_name)
     stated = DesiredTunnel.from_specs(far.spec, [one.spec for one in far.sessions])
-    tunnel = _with_words(stated, words_of(given, "peer-", OWN[0]), words_of(given, "peer-", OWN[1]), without="ifname")
+    of_tunnel = {**words_of(given, "peer-", OWN[0]), **encryption[1]}
+    tunnel = _with_words(stated, of_tunnel, words_of(given, "peer-", OWN[1]), without="ifname")
     line = Invitation(tunnel=tunnel, expires=int(time.time() + expires_s), secret=os.urandom(SECRET)).line()
     print(line)
     if draw is not None:
@@ -78,7 +80,17 @@ def invite(
     print(f"tunnel {name}: this end is made; {there}", file=sys.stderr)
 
 
-def _near(manager: Manager, name: str, session: str, given: dict[str, Any]) -> DesiredTunnel:
+def _encryption(manager: Manager, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The words of this and of the other end that say how they are encrypted; none without --encrypt."""
+    from l2tpv3.connect.drawn import drawn_encryption
+
+    taken = {one.spec.listen_port for one in manager.tunnels() if one.spec.listen_port is not None}
+    return drawn_encryption(given, (taken, ()))
+
+
+def _near(
+    manager: Manager, name: str, session: str, given: dict[str, Any], encryption: dict[str, Any]
+) -> DesiredTunnel:
     """This end as it is wanted: ids are drawn at random, as what the other host has can't be asked."""
     import random
 
@@ -90,7 +102,8 @@ def _near(manager: Manager, name: str, session: str, given: dict[str, Any]) -> D
         )
     draw = random.SystemRandom().randint
     ends: dict[str, Any] = {word: given[word] for word in ("remote", "local") if word in given}
-    tunnel = {**ends, "id": draw(_ID_LEAST, _ID_MOST), **words_of(given, "", (*SAME[0], *OWN[0]))}
+    of_tunnel = {**words_of(given, "", (*SAME[0], *OWN[0])), **encryption}
+    tunnel = {**ends, "id": draw(_ID_LEAST, _ID_MOST), **of_tunnel}
     lan = {"id": draw(_ID_LEAST, _ID_MOST), **words_of(given, "", (*SAME[1], *OWN[1]))}
     return DesiredTunnel(name=name, words=tunnel, sessions=(DesiredSession(name=session, words=lan),))
 
