@@ -45,7 +45,8 @@ class Side:
 class Ours(Side):
     """This project's user datapath. sessions: how many the tunnel has; the first one carries the load.
 
-    programs: the ebpf datapath instead, which sends no UDP checksums.
+    programs: the ebpf datapath instead, which sends no UDP checksums. fragment: frames as long as the underlay takes
+    packets, each in two of them (`--fragment on`).
     """
 
     sessions: int = 1
@@ -53,6 +54,7 @@ class Ours(Side):
     sublayer: Sublayer = Sublayer.DEFAULT
     sequencing: Sequencing = Sequencing.NONE
     programs: bool = False
+    fragment: bool = False
 
     @contextlib.contextmanager
     def join(self, over: Field) -> Iterator[Joined]:
@@ -66,6 +68,7 @@ class Ours(Side):
                 datapath.add_tunnel(tunnel)
                 stack.callback(datapath.del_tunnel, tunnel)
                 mtu = session_mtu(over.mtu, self.encap, 4, 8 if self.cookies else 0, self.sublayer)
+                mtu = over.mtu if self.fragment else mtu
                 for index in range(self.sessions):
                     datapath.add_session(tunnel, self._session(index, number, mtu))
                 _address(over.hosts[number], "pw0", number, mtu)
@@ -84,6 +87,7 @@ class Ours(Side):
         return SessionSpec(
             name=f"s{index}", ifname=f"pw{index}", session_id=1000 + index, peer_session_id=1000 + index,
             tx_cookie=tx_cookie, rx_cookie=rx_cookie, sublayer=self.sublayer, sequencing=self.sequencing, mtu=mtu,
+            fragment=self.fragment,
         )  # fmt: skip
 
 

@@ -83,6 +83,8 @@ def _outer_text(outer: Any, header: Any, layers: Any) -> str:
     if layers.L2TPv3DefaultSublayer in header:
         sublayer = header[layers.L2TPv3DefaultSublayer]
         words.append(f"sequence {sublayer.sequence}" if sublayer.S else "sublayer")
+        part = {(0, 1): "first part", (1, 0): "last part", (1, 1): "part"}.get((sublayer.B, sublayer.E))
+        words += [f"{part} of a frame"] if part else []
     return ", ".join(words)
 
 

@@ -96,6 +96,18 @@ class Reassembler:
             return None
         return self._go_on(word, piece, now, ends=not bits & E_BIT)
 
+    def take_pairs(self, count: int) -> bool:
+        """Count `count` frames of two parts each, whose numbers are in sequence, as put together: by the caller.
+
+        False: a frame is being put together, so `take` has to be called for each part. Nothing is changed then.
+        """
+        if self._frame is not None:
+            return False
+        self._skipping = False
+        self.fragments += 2 * count
+        self.reassembled += count
+        return True
+
     def _begin(self, word: int, piece: Buffer, now: float) -> None:
         self._give_up()
         self._skipping = False

@@ -114,6 +114,16 @@ class ReceiveSequence:
             return True
         return False
 
+    def in_order_run(self, ns: int, count: int) -> bool:
+        """Say whether `count` packets numbered from `ns` on are what in_order says of each, and count them as received.
+
+        When this says False it changed nothing.
+        """
+        if ns == self._expected and not self._held:
+            self._expected = ns + count & SEQUENCE_MASK
+            return True
+        return False
+
     def accept(self, ns: int, frame: Buffer, now: float) -> list[Buffer]:
         """Take the packet numbered `ns` (0 to 2^24 - 1); give the frames to deliver now, in order: none, one or many.
 

@@ -304,3 +304,20 @@ def test_mutated_control_messages_are_dissected_without_errors() -> None:
             raw[generator.randrange(len(raw))] = generator.randrange(256)
         packet = L2TPv3Control(bytes(raw[: generator.randrange(12, len(raw) + 1)]))
         assert sum(len(bytes(a)) for a in packet.avps) <= len(raw)
+
+
+@pytest.mark.parametrize(
+    ("bits", "b_and_e", "kind"),
+    [
+        (data.WHOLE, (0, 0), Ether),
+        (data.FIRST, (0, 1), Ether),
+        (data.INTERMEDIATE, (1, 1), Raw),
+        (data.LAST, (1, 0), Raw),
+    ],
+)
+def test_parts_of_frames(bits: int, b_and_e: tuple[int, int], kind: type[Packet]) -> None:
+    """Ethernet is looked for where a frame begins only."""
+    packet = L2TPv3DefaultSublayer((data.S_BIT | bits | 9).to_bytes(4, "big") + bytes(12) + b"\x88\xb5" + bytes(60))
+    assert (packet.S, packet.B, packet.E, packet.sequence) == (1, *b_and_e, 9)
+    assert type(packet.payload) is kind
+    assert bytes(packet)[:4] == (data.S_BIT | bits | 9).to_bytes(4, "big")

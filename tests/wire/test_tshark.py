@@ -127,3 +127,14 @@ def test_avp_values(tmp_path: Path) -> None:
     sent = [Sent("udp", 4, payload) for payload, _ in MESSAGES]
     rows = decode(tmp_path / "avps.pcap", sent, list(fields))
     assert {name: [row[n] for row in rows] for n, name in enumerate(fields)} == fields
+
+
+def test_parts_of_frames(tmp_path: Path) -> None:
+    """tshark knows no B and E in this sublayer; it reads S and the number beside them, and takes parts for frames."""
+    framing, frame = Framing("udp", 8, "default"), bytes(range(12)) + b"\x88\xb5" + bytes(100)
+    header = data.encode_header(framing, 7, bytes(8))[:-4]
+    words = [data.S_BIT | bits | 5 + n for n, bits in enumerate((data.FIRST, data.INTERMEDIATE, data.LAST, data.WHOLE))]
+    sent = [Sent("udp", 4, header + word.to_bytes(4, "big") + frame) for word in words]
+    fields = ["l2tp.l2_spec_s", "l2tp.l2_spec_sequence", "eth.dst", "_ws.malformed"]
+    rows = decode(tmp_path / "parts.pcap", sent, fields, cookie=8, sublayer="default")
+    assert rows == [["1", str(5 + number), mac(frame[:6]), ""] for number in range(4)]

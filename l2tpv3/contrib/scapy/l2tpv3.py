@@ -128,14 +128,15 @@ class L2TPv3IP(_DataHeader):
 
 
 class L2TPv3DefaultSublayer(Packet):  # type: ignore[misc]
-    """Default L2-specific sublayer (RFC 3931 s. 4.6; V, B and E: RFC 5085, RFC 4623). Ethernet follows.
+    """Default L2-specific sublayer (RFC 3931 s. 4.6; V, B and E: RFC 5085, RFC 4623). Ethernet, or a part, follows.
 
     ========  ====  ============================================
     field     bits  meaning
     ========  ====  ============================================
     V         1     VCCV: an associated channel header follows
     S         1     the sequence number is valid
-    B, E      1, 1  first, last fragment
+    B, E      1, 1  0, 0: a whole frame follows; 0, 1: the first
+                    part of one; 1, 0: the last; 1, 1: another
     reserved  4     0, ignored on receipt
     sequence  24    from 0, wraps; undefined when S is 0
     ========  ====  ============================================
@@ -150,6 +151,10 @@ class L2TPv3DefaultSublayer(Packet):  # type: ignore[misc]
         BitField("reserved", 0, 4),
         ThreeBytesField("sequence", 0),
     ]
+
+    def guess_payload_class(self, payload: bytes) -> type[Packet]:
+        """Give ethernet where a frame begins; where one goes on, just bytes."""
+        return conf.raw_layer if self.B else Ether  # type: ignore[no-any-return]
 
 
 class L2TPv3Control(Packet):  # type: ignore[misc]

@@ -20,7 +20,8 @@ RUN_MAX: Final = 128
 PAYLOAD_MAX: Final = 65400
 """Bytes of a batch that is sent in one call: what one UDP datagram over IPv4 may hold (65507), and some to spare."""
 
-_LOW = bytes(range(256)) * 2  # a slice of it is a run of low bytes of sequence numbers
+LOW_BYTES: Final = bytes(range(256)) * 2
+"""A slice of it is a run of low bytes of sequence numbers."""
 
 
 class FrameSlots(Slots):
@@ -55,7 +56,7 @@ class FrameSlots(Slots):
         first, offset = SUBLAYER.pack(S_BIT | ns), -end - SUBLAYER.size
         for column in range(3):
             self.put_column(offset + column, first[column : column + 1] * count)
-        self.put_column(offset + 3, _LOW[ns & 0xFF : (ns & 0xFF) + count])
+        self.put_column(offset + 3, LOW_BYTES[ns & 0xFF : (ns & 0xFF) + count])
 
 
 FRAMES: Final = FrameSlots()
@@ -77,6 +78,7 @@ class ReceiveLayout:
         self._view, self._stride = view, stride
         self._around: dict[tuple[int, int], list[list[Buffer]]] = {}
         self._structs: dict[int, Struct] = {}
+        self._pairs: dict[int, list[list[memoryview]]] = {}
 
     @cached_property
     def writes(self) -> bytes:
@@ -98,6 +100,19 @@ class ReceiveLayout:
             part, rest = self._parts
             struct = self._structs[count] = Struct(f"{rest}x".join([part] * count))
         return struct.unpack_from(self._view)
+
+    def pairs(self, first: int) -> list[list[memoryview]]:
+        """Give the frames two by two, from number `first` (0 or 1) on: the parts of frames that take two packets."""
+        if first not in self._pairs:
+            self._pairs[first] = [
+                list(pair) for pair in zip(self.frames[first::2], self.frames[first + 1 :: 2], strict=False)
+            ]
+        return self._pairs[first]
+
+    def behind(self, number: int, offset: int) -> memoryview:
+        """Give what packet `number` has from `offset` on."""
+        start = number * self._stride
+        return self._view[start + self._skip + offset : start + self._frame.stop]
 
     def column(self, offset: int, count: int) -> bytes:
         """Give the byte at `offset` of each of the first `count` packets."""

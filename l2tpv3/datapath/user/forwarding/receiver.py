@@ -203,6 +203,10 @@ class TunnelReceiver:
             if layout.heads(count).count(session.head) == count:
                 session.deliver_merged(layout, count, count * stride)
                 done = count * stride
+        elif session is not None and count <= RUN_MAX and session.joins_runs:
+            layout = merged_layout(stride, len(session.head), session.header_length)
+            if layout.heads(count).count(session.head) == count:
+                done = session.deliver_parts(layout, count) * stride
         if done < length:
             self._receive_pieces([_RECEIVE.starts[0] + done], [(length - done, stride)])
 

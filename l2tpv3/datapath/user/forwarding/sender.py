@@ -133,6 +133,12 @@ class TunnelSender:
             start += sent
         return failed, lost
 
+    def send_piece(self, piece: memoryview, stride: int) -> Failed:
+        """Send packets of `stride` bytes that lie one behind the other. Gives what was not sent."""
+        if self.segments and len(piece) > stride and len(piece) <= PAYLOAD_MAX and self._send_cut([piece], stride):
+            return _NONE
+        return self.send_mixed([piece[start : start + stride] for start in range(0, len(piece), stride)])
+
     def send_mixed(self, packets: Sequence[memoryview]) -> Failed:
         """Send packets of any lengths, wherever they lie, in order. Gives what was not sent."""
         lengths = array("Q", map(len, packets))

@@ -16,7 +16,7 @@ from operator import length_hint
 from typing import Final, TypeVar
 
 from l2tpv3.datapath.user.feedback import OwnPackets
-from l2tpv3.datapath.user.forwarding.buffers import FRAMES, PAYLOAD_MAX, ReceiveLayout
+from l2tpv3.datapath.user.forwarding.buffers import FRAMES, LOW_BYTES, PAYLOAD_MAX, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.parts import PARTS, ROOM_MIN
 from l2tpv3.datapath.user.forwarding.sender import Failed, TunnelSender
 from l2tpv3.datapath.user.forwarding.tap_port import Port
@@ -25,6 +25,8 @@ from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.linux.slots import BATCH, HEADROOM, LONGEST
 from l2tpv3.wire.data import (
     BAD_COOKIE,
+    FIRST,
+    LAST,
     MIN_FRAME_BYTES,
     S_BIT,
     SEQUENCE_MASK,
@@ -36,7 +38,7 @@ from l2tpv3.wire.data import (
     encode_header,
     read_sequence,
 )
-from l2tpv3.wire.fragments import TIMEOUT_S, Reassembler
+from l2tpv3.wire.fragments import TIMEOUT_S, Reassembler, part_length
 from l2tpv3.wire.sequence import ReceiveSequence
 
 FRAME_OVERHEAD: Final = 18
@@ -51,6 +53,10 @@ _YIELD_S: Final = 0.00005
 _WATCHFUL: Final = 256
 """Batches after one with a packet of the tunnel's own of which each frame is looked at; of others the first is."""
 _GONE: Final = (errno.EBADFD, errno.EBADF)
+_PAIR_FLAGS: Final = bytes(((S_BIT | FIRST) >> 24, (S_BIT | LAST) >> 24))
+_LAST_FLAGS: Final = _PAIR_FLAGS[1]
+"""The first byte of the sublayer of a frame's two parts."""
+_MANY_PAIRS_MIN: Final = 4  # packets; fewer are as quick one by one
 
 Piece = TypeVar("Piece")
 Schedule = Callable[[float, Callable[[float], None]], None]
@@ -268,7 +274,12 @@ class WorkerSession:
 
     def _send_parts(self, frames: Sequence[memoryview], room: int) -> None:
         """Send frames, those that are longer than `room` in several packets (RFC 4623)."""
+        length = len(frames[0])
+        size = part_length(length, room)
         prefix = self._prefix
+        if PARTS.takes_alike(length, len(prefix), size) and all(len(frame) == length for frame in frames):
+            self._send_alike_parts(frames, size)
+            return
         for frame in frames:
             if not PARTS.has_room(frame, len(prefix), room):
                 self._send_put()
@@ -278,6 +289,20 @@ class WorkerSession:
                 self.tx_fragments += count
         self._batch = max(1, BATCH * len(frames) // len(PARTS.packets)) if PARTS.packets else BATCH
         self._send_put()
+
+    def _send_alike_parts(self, frames: Sequence[memoryview], size: int) -> None:
+        """Send frames of one length, each in parts of `size` bytes, as many with one call as it takes."""
+        prefix, length = self._prefix, len(frames[0])
+        parts, stride = length // size, len(prefix) + size
+        most = max(1, min(BATCH, PAYLOAD_MAX // stride) // parts)
+        self._batch = min(BATCH, most)
+        for start in range(0, len(frames), most):
+            some = frames[start : start + most]
+            packets = len(some) * parts
+            piece = PARTS.put_alike(some, prefix, self._ns, size)
+            self._ns = self._ns + packets & SEQUENCE_MASK
+            self.tx_fragments += packets
+            self._sent(packets, len(piece), self._outlet.send_piece(piece, stride))
 
     def _send_put(self) -> None:
         packets = PARTS.packets
@@ -340,6 +365,50 @@ class WorkerSession:
                 self._write_failed(number)
         self.rx_packets += count
         self.rx_bytes += size
+
+    @property
+    def joins_runs(self) -> bool:
+        """Whether packets of one length, whose headers are all `head` but for the sublayer, may go to deliver_parts."""
+        return self._fragments
+
+    def deliver_parts(self, layout: ReceiveLayout, count: int) -> int:
+        """Take frames of two parts each, in the first `count` packets of a layout; give how many packets were taken.
+
+        The others, from the first on that is not as it mostly is, have to be taken one by one.
+        """
+        sequence, at = self._sequence, self.header_length - SUBLAYER.size
+        flags = layout.column(at, count)
+        first = int(flags[0] == _LAST_FLAGS)  # of a frame whose other part came before
+        if sequence is None or not count - first >= _MANY_PAIRS_MIN or flags[first] != _PAIR_FLAGS[0]:
+            return 0
+        high, middle, low = (layout.column(at + place, count)[first:] for place in (1, 2, 3))
+        pairs = min(len(low), 0x100 - low[0]) // 2  # as many as leave the upper bytes of the number as they are
+        packets, half = 2 * pairs, layout.frame_length
+        if (
+            flags[first : first + packets] != _PAIR_FLAGS * pairs
+            or low[:packets] != LOW_BYTES[low[0] : low[0] + packets]
+            or high.count(high[0], 0, packets) != packets
+            or middle.count(middle[0], 0, packets) != packets
+            or not MIN_FRAME_BYTES <= 2 * half <= self._longest
+        ):
+            return 0
+        if first:
+            self._receive_numbered(sequence, layout.behind(0, 0), layout.behind(0, at), self.header_length)
+        ns = high[0] << 16 | middle[0] << 8 | low[0]
+        if not sequence.in_order_run(ns, packets):
+            return first
+        if not self.reassembler.take_pairs(pairs):
+            for number in range(first, first + packets):
+                self._join(layout.behind(number, at))
+            return first + packets
+        before, size = self.rx_packets, self.rx_bytes
+        frames = layout.pairs(first)[:pairs]
+        self._write_run(self.port.gather, frames, layout.frames[:pairs], 0)
+        delivered = self.rx_packets - before
+        self.rx_packets += delivered
+        self.rx_bytes = size + 2 * delivered * (self.header_length + half)
+        self.rx_errors += pairs - delivered  # each counted once by then
+        return first + packets
 
     def deliver_run(self, frames: Sequence[memoryview], size: int) -> None:
         """Take frames whose headers and lengths were found right. size: bytes of all of them, with these headers."""

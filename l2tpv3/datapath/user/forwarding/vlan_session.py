@@ -129,6 +129,11 @@ class VlanSession(WorkerSession):
         """See WorkerSession.deliver."""
         self._deliver(frame)
 
+    @property
+    def joins_runs(self) -> bool:
+        """See WorkerSession.joins_runs: here the tag of each frame is looked at."""
+        return False
+
     def deliver_merged(self, layout: ReceiveLayout, count: int, size: int) -> None:
         """See WorkerSession.deliver_merged."""
         at = self.header_length
