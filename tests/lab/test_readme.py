@@ -9,20 +9,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from l2tpv3.model.mtu import session_mtu
-from l2tpv3.model.spec import Encap, Sublayer
 from tests.hosts import Host, Hosts
 from tests.points import is_full
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text()
 ADDRESSES = {"siteA": "192.0.2.1", "siteB": "198.51.100.1"}
 DATAPATHS: list[Any] = ["user", "ebpf"]
 if is_full():  # in the guest each command takes seconds, and there are some forty
@@ -118,17 +114,6 @@ def test_every_command_runs_as_printed(sites: dict[str, Host], tmp_path: Path, d
             ran += 1
             assert "tunnel add" not in line.command or f", {datapath} datapath" in said, said
     assert ran > 20
-
-
-def test_the_table_of_mtus_is_true() -> None:
-    rows = re.findall(r"^\| (UDP|IP) over IPv([46]) \| (\d+) \| (\d+) \| (\d+) \|$", TROUBLESHOOTING, re.MULTILINE)
-    assert len(rows) == 4
-    for (encap, version, *mtus), (at, cookie) in product(rows, enumerate((8, 4, 0))):
-        figures = [
-            session_mtu(1500, Encap(encap.lower()), int(version), cookie, sublayer, tagged=tagged)
-            for sublayer, tagged in ((Sublayer.DEFAULT, False), (Sublayer.NONE, False), (Sublayer.DEFAULT, True))
-        ]
-        assert figures == [int(mtus[at]), int(mtus[at]) + 4, int(mtus[at]) - 4]
 
 
 def test_the_packet_in_the_picture_is_full() -> None:

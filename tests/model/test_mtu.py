@@ -110,6 +110,8 @@ def test_the_table_of_the_documentation() -> None:
     for (encap, name), version, sublayer in itertools.product(((Encap.UDP, "UDP"), (Encap.IP, "IP")), (4, 6), Sublayer):
         cells = [str(session_mtu(1500, encap, version, cookie, sublayer)) for cookie in (8, 4, 0)]
         assert f"| {name} over IPv{version} | `{sublayer}` | {' | '.join(cells)} |" in page
+        tagged = session_mtu(1500, encap, version, 8, sublayer, tagged=True)
+        assert tagged == int(cells[0]) - 4, "what the page says of sessions that carry one VLAN"
 
 
 @pytest.mark.parametrize(
