@@ -19,6 +19,7 @@ from l2tpv3.version import VERSION
 _ROOT = {
     "status": "status",
     "peer": "peer",
+    "mtu": "mtu",
     "restore": "restore",
     "watch": "restore",
     "check": "apply",

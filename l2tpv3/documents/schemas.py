@@ -16,6 +16,7 @@ PLAN_SCHEMA = "l2tpv3/plan/v1"
 AUDIT_SCHEMA = "l2tpv3/audit/v1"
 TOKENS_SCHEMA = "l2tpv3/tokens/v1"
 LINKS_SCHEMA = "l2tpv3/links/v1"
+MTU_SCHEMA = "l2tpv3/mtu/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -25,6 +26,7 @@ _FILES = {
     AUDIT_SCHEMA: "audit.v1.json",
     TOKENS_SCHEMA: "tokens.v1.json",
     LINKS_SCHEMA: "links.v1.json",
+    MTU_SCHEMA: "mtu.v1.json",
 }
 
 

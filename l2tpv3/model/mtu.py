@@ -13,15 +13,29 @@ _SUBLAYER = {Sublayer.DEFAULT: 4, Sublayer.NONE: 0}
 _ETHERNET_MTU = 1500
 
 
+def overhead_parts(
+    encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False
+) -> list[tuple[str, int]]:
+    """What `overhead` is made of, from the outside in: names, and bytes of each; none of 0 bytes."""
+    parts = [
+        (f"IPv{version} header", _IP_HEADER[version]),
+        ("UDP header", _UDP_HEADER if encap is Encap.UDP else 0),
+        ("L2TPv3 header", _L2TP_HEADER[encap]),
+        ("cookie", cookie_length),
+        ("L2-specific sublayer", _SUBLAYER[sublayer]),
+        ("ethernet header", _ETHERNET_HEADER),
+        ("VLAN tag", _VLAN_TAG if tagged else 0),
+    ]
+    return [(name, size) for name, size in parts if size]
+
+
 def overhead(encap: Encap, version: int, cookie_length: int, sublayer: Sublayer, *, tagged: bool = False) -> int:
     """Bytes around the payload of a frame: outer IP, UDP, L2TPv3 header, cookie, sublayer, inner ethernet header.
 
     version: of the outer IP, 4 or 6. cookie_length: of the cookie that is sent. tagged: every frame carries a VLAN tag.
     As net/l2tp/l2tp_eth.c l2tp_eth_adjust_mtu() counts it; it makes no allowance for a tag.
     """
-    udp = _UDP_HEADER if encap is Encap.UDP else 0
-    frame = _ETHERNET_HEADER + (_VLAN_TAG if tagged else 0)
-    return _IP_HEADER[version] + udp + _L2TP_HEADER[encap] + cookie_length + _SUBLAYER[sublayer] + frame
+    return sum(size for _, size in overhead_parts(encap, version, cookie_length, sublayer, tagged=tagged))
 
 
 def ip_fragments(packet: int, route_mtu: int, version: int) -> int:

@@ -45,6 +45,7 @@ OPTIONS = {
     "serve": "--unix --listen --tls-cert --tls-key --client-ca --client --others --host-name --insecure-plain-http"
     " --limit --log-format",
     "peer": "--as",
+    "mtu": "--no-probe --timeout --json",
     "capture": "--write --side --filter --count --seconds --snaplen",
     "events": "--type --counters --json",
     "metrics": "--output",

@@ -1,0 +1,136 @@
+"""What fits through a tunnel: each byte of overhead, what the route and the path take, what a full frame costs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from l2tpv3.documents.schemas import MTU_SCHEMA
+from l2tpv3.errors import from_errno
+from l2tpv3.linux.echo_probe import EchoProbe
+from l2tpv3.linux.netns import inside
+from l2tpv3.model import wireguard
+from l2tpv3.model.mtu import ip_fragments, overhead_parts
+from l2tpv3.model.spec import Encrypt, SessionSpec, TunnelSpec
+from l2tpv3.model.status import TunnelStatus
+from l2tpv3.resolve.route import find_route
+from l2tpv3.resolve.route_defaults import inner_mtu
+from l2tpv3.value_class import value_class
+
+FULL: Final = 1500
+"""Bytes of payload of an ethernet frame of full size (IEEE 802.3)."""
+_LEAST: Final = {4: 68, 6: 1280}
+"""What each path takes in one piece (RFC 791, RFC 8200 section 5)."""
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class SessionFit:
+    """What fits through one session. Sizes in bytes.
+
+    parts: the overhead from the outside in, by name. fits: the payload of the longest frame that takes one packet, over
+    what is known of the path. full_packets: how many outer packets a frame of full size takes, 1 where it fits.
+    mtu: its netdev's now; None where that is not known. in_fragments: whether those would be IP fragments on the wire.
+    """
+
+    name: str
+    mtu: int | None
+    parts: tuple[tuple[str, int], ...]
+    fits: int
+    full_packets: int
+    in_fragments: bool
+    clamp_mss: bool
+
+    @property
+    def overhead(self) -> int:
+        """All of it."""
+        return sum(size for _, size in self.parts)
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class PathMtu:
+    """The path of a tunnel. Sizes in bytes.
+
+    route: what the route takes. path: the longest packet that the peer answered an echo request of; None where it was
+    not asked, or answered none at all. probed: whether it was asked.
+    """
+
+    tunnel: str
+    remote: str
+    route: int
+    path: int | None
+    probed: bool
+    sessions: tuple[SessionFit, ...]
+
+
+def examine(status: TunnelStatus, *, probe: bool, timeout_s: float) -> PathMtu:
+    """Look at a tunnel's path. probe: also by echo requests, which wait `timeout_s` for each answer.
+
+    Raises NoRouteError, NoAddressError, MissingError, NotPermittedError.
+    """
+    spec = dataclasses.replace(status.spec, local=status.local or status.spec.local)
+    route = find_route(spec).mtu
+    path = _probed(spec, route, timeout_s) if probe else None
+    known = min(route, path) if path is not None else route
+    sessions = tuple(_fit(spec, one.spec, one.mtu, known) for one in status.sessions)
+    return PathMtu(tunnel=status.name, remote=str(spec.remote), route=route, path=path, probed=probe, sessions=sessions)
+
+
+def _probed(spec: TunnelSpec, route: int, timeout_s: float) -> int | None:
+    least = min(_LEAST[spec.remote.version], route)
+    try:
+        with (
+            inside(spec.netns),
+            EchoProbe(spec.endpoint, spec.remote, mark=spec.fwmark, device=spec.bind_device) as echo,
+        ):
+            return echo.longest(least, route, timeout_s)
+    except OSError as error:
+        raise from_errno(f"tunnel {spec.name}", f"probe the path to {spec.remote}", error.errno or 0) from error
+
+
+def _fit(tunnel: TunnelSpec, session: SessionSpec, mtu: int | None, known: int) -> SessionFit:
+    """known: what the path takes, as far as is known."""
+    tagged, version = session.vlan is not None, tunnel.ip_version
+    parts = overhead_parts(tunnel.encap, version, len(session.tx_cookie), session.sublayer, tagged=tagged)
+    around, room = sum(size for _, size in parts), inner_mtu(tunnel, known)
+    encrypted = tunnel.encrypt is not Encrypt.NONE
+    if encrypted:
+        outside = wireguard.overhead(tunnel.remote.version)
+        parts = [(f"WireGuard over UDP and IPv{tunnel.remote.version}", outside), *parts]
+    fits = room - around
+    if session.fragment:
+        packets = -(-(FULL + _FRAME[tagged]) // max(1, fits + _FRAME[tagged]))
+    else:
+        packets = ip_fragments(FULL + around, room, version)
+    return SessionFit(
+        name=session.name, mtu=mtu, parts=tuple(parts), fits=fits, full_packets=packets,
+        in_fragments=packets > 1 and not session.fragment and not encrypted, clamp_mss=session.clamp_mss,
+    )  # fmt: skip
+
+
+_FRAME: Final = {False: 14, True: 18}
+"""Bytes of a frame's ethernet header, without and with a VLAN tag."""
+
+
+def to_json(found: PathMtu) -> dict[str, Any]:
+    """The document that `l2tpctl mtu --json` prints."""
+    return {
+        "schema": MTU_SCHEMA,
+        "tunnel": found.tunnel,
+        "remote": found.remote,
+        "route_bytes": found.route,
+        "path_bytes": found.path,
+        "probed": found.probed,
+        "sessions": [
+            {
+                "name": one.name,
+                "mtu": one.mtu,
+                "overhead": [{"part": name, "bytes": size} for name, size in one.parts],
+                "overhead_bytes": one.overhead,
+                "fits_bytes": one.fits,
+                "full_frame_packets": one.full_packets,
+                "full_frame_in_ip_fragments": one.in_fragments,
+                "clamp_mss": one.clamp_mss,
+            }
+            for one in found.sessions
+        ],
+    }
