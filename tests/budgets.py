@@ -10,8 +10,11 @@ USUAL_S = 480.0
 """Seconds, of a file that has no line of its own."""
 
 BUDGETS_S = {
-    "tests/reconcile/test_kill.py": 2400.0,  # some hundred scenarios, each killed and finished a few times
     "tests/lab/test_systemd.py": 1700.0,  # two boots of a virtual machine with systemd
+    "tests/reconcile/test_kill_tunnels.py": 1000.0,  # each scenario is killed and finished a few times
+    "tests/reconcile/test_kill_links.py": 1000.0,
+    "tests/reconcile/test_kill_back.py": 800.0,
+    "tests/reconcile/test_kill_workers.py": 1000.0,
     "tests/reconcile/test_faults.py": 1000.0,
     "tests/lab/test_reboot.py": 900.0,  # two boots of a virtual machine
     "tests/lab/test_scenarios.py": 800.0,

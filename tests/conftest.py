@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.budgets import BUDGETS_S, over_budget
+from tests.forks import FORKS
 from tests.hosts import Host, Hosts
 from tests.kernel_modules import alone, kept_loaded
 from tests.leftovers import Leftovers
@@ -140,6 +141,7 @@ def _kernel_has_l2tp() -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run that skipped where nothing may be skipped, or that left something behind."""
+    FORKS.close()
     config = session.config
     problems = config.stash[_PROBLEMS]
     reporter = config.pluginmanager.get_plugin("terminalreporter")

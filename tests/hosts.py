@@ -11,12 +11,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.forks import FORKS
 
 PREFIX = f"lt-{os.getpid()}-"
 """What the names of this run's network namespaces begin with."""
@@ -27,7 +28,6 @@ MARK = "L2TPV3_TEST_RUN"
 UNDERLAY = "u0"
 """The netdev by which the hosts of a pair see each other."""
 
-_L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 _POLITE_S = 2.0
 _KILLED_S = 60.0  # what was killed goes as soon as it is scheduled, on a busy machine later than one thinks
 
@@ -71,11 +71,7 @@ class Host:
             ["ip", "netns", "exec", self.netns, *map(str, command)],
             input=stdin, capture_output=True, text=True, check=False, timeout=timeout_s, env=self.environment,
         )  # fmt: skip
-        if check and done.returncode:
-            error = subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
-            error.add_note(f"stdout: {done.stdout}\nstderr: {done.stderr}")
-            raise error
-        return done
+        return _checked(done) if check else done
 
     def start(self, command: Iterable[str | Path]) -> subprocess.Popen[str]:
         """Start a command that goes on meanwhile; it is ended with the host. Its output and error are one pipe."""
@@ -87,8 +83,9 @@ class Host:
         return process
 
     def ctl(self, *words: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run `l2tpctl` with these words."""
-        return self.run([_L2TPCTL, *words], check=check, stdin=stdin)
+        """Run `l2tpctl` with these words, in a fork of a process that has imported it (tests/forks.py)."""
+        done = FORKS.run(words, netns=self.netns, environment=self.environment, stdin=stdin)
+        return _checked(done) if check else done
 
     def ip(self, *words: str) -> str:
         """Run `ip` with these words and give what it prints."""
@@ -174,6 +171,15 @@ class Hosts:
         if not self._all:
             return []
         return processes_of([self._folder], [host.netns for host in self._all])
+
+
+def _checked(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """What ran, when its status is 0. Raises CalledProcessError with what it printed otherwise."""
+    if done.returncode:
+        error = subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+        error.add_note(f"stdout: {done.stdout}\nstderr: {done.stderr}")
+        raise error
+    return done
 
 
 def _ip_batch(options: list[str], lines: Iterable[str]) -> None:

@@ -152,8 +152,10 @@ class Machine:
     def _arguments(self) -> list[str]:
         plan = self._plan
         accelerator = ["-accel", "kvm", "-cpu", "host"] if self._kvm else ["-accel", "tcg,thread=multi", "-cpu", "max"]
-        # mitigations and address randomisation cost time and guard nothing here
-        append = "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr random.trust_cpu=on no_timer_check"
+        # Mitigations, memory set to zero and addresses chosen at random cost time and guard nothing here: QEMU keeps
+        # what it has translated by address, so that a program that is where it was before is not translated again.
+        append = "console=ttyS0 loglevel=4 panic=-1 random.trust_cpu=on no_timer_check"
+        append += " mitigations=off init_on_alloc=0 nokaslr norandmaps"
         if plan.systemd:  # the disks of the machine are none of the guest's
             append += " fstab=no systemd.gpt_auto=no systemd.firstboot=no"
         if not plan.verbose:
