@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import struct
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,11 +73,15 @@ OnCall = Callable[[Call], Verdict | None]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended. killed: by Kill. error: what its function raised. result: what it gave."""
+    """How a child ended.
+
+    killed: by Kill. error: what its function raised. result: what it gave. trace: where the error was raised.
+    """
 
     killed: bool
     error: BaseException | None = None
     result: Any = None
+    trace: str = ""
 
 
 def traced(work: Callable[[], Any], on_call: OnCall) -> Ended:
@@ -116,9 +121,9 @@ def _be_traced(work: Callable[[], Any], writer: int) -> None:
         _ptrace(_TRACEME, 0, 0, 0)
         os.kill(os.getpid(), signal.SIGSTOP)
         try:
-            said = pickle.dumps((None, work()))
+            said = pickle.dumps((None, work(), ""))
         except BaseException as error:
-            said = pickle.dumps((_portable(error), None))
+            said = pickle.dumps((_portable(error), None, traceback.format_exc()))
         os.write(writer, said)
         os._exit(0)
     finally:
@@ -143,8 +148,8 @@ def _outcome(reader: int, status: int) -> Ended:
         code = os.waitstatus_to_exitcode(status)
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
         raise RuntimeError(f"the traced child ended {how} and said nothing")
-    error, result = pickle.loads(said)
-    return Ended(killed=False, error=error, result=result)
+    error, result, trace = pickle.loads(said)
+    return Ended(killed=False, error=error, result=result, trace=trace)
 
 
 def _follow(pid: int, on_call: OnCall) -> int | None:

@@ -150,7 +150,7 @@ def inside(netns: str | None) -> Iterator[None]:
     if netns is None:
         yield
         return
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    home = _own()
     try:
         target = open_netns(netns)
         try:
@@ -169,7 +169,7 @@ def inside(netns: str | None) -> Iterator[None]:
 def aside() -> Iterator[None]:
     """The calling thread is in a new namespace for the block, which is gone afterwards. Raises NotPermittedError."""
     subject = "network namespace"
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    home = _own()
     try:
         try:
             _libc("unshare", _CLONE_NEWNET)
@@ -181,6 +181,14 @@ def aside() -> Iterator[None]:
             _setns(home, "the one before")
     finally:
         os.close(home)
+
+
+def _own() -> int:
+    """An open file descriptor of the calling thread's namespace; the caller closes it. Raises RefusedError."""
+    try:
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise from_errno("network namespace", "open this thread's own", error.errno or 0) from error
 
 
 def _setns(target: int, netns: str) -> None:

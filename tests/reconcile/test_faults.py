@@ -146,7 +146,7 @@ def test_a_change_in_which_something_fails_is_undone(hosts: Hosts, datapath: str
                 assert_same(lambda: _picture(bench), after, where)
                 bench.call(scenario.back)
             else:
-                assert isinstance(ended.error, L2tpError), where
+                assert isinstance(ended.error, L2tpError), f"{where}\n{ended.trace}"
                 assert "\n" not in str(ended.error), where
                 assert ended.error.exit_code in (2, 3, 4, 5), where
             assert_same(lambda: _picture(bench), before, where)

@@ -15,7 +15,7 @@ from l2tpv3.datapath.ebpf.programs.decapsulate import receive
 from l2tpv3.datapath.ebpf.programs.encapsulate import Outgoing, transmit
 from l2tpv3.datapath.ebpf.programs.redirect import backhaul, guard
 from l2tpv3.datapath.ebpf.session_map import PRIORITY
-from l2tpv3.errors import L2tpError
+from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.linux.bpf import syscall
 from l2tpv3.linux.capabilities import remedy
 from l2tpv3.linux.netlink import veth
@@ -40,7 +40,7 @@ _ADDRESSES: Final[dict[int, tuple[IPAddress, IPAddress]]] = {
 
 
 def run_all() -> Support:
-    """Try all parts. What is made is gone afterwards."""
+    """Try all parts. What is made is gone afterwards. Raises L2tpError when nothing can be asked, not even netlink."""
     if not syscall.available():
         return Support(works=False, reason=f"bpf(2) has no number that is known for {os.uname().machine}")
     try:
@@ -50,6 +50,8 @@ def run_all() -> Support:
         return Support(works=False, reason=str(error))
     except _Missing as missing:
         return Support(works=False, reason=str(missing))
+    except OSError as error:
+        raise from_errno("ebpf datapath", "see whether it works here", error.errno or 0) from error
     return Support(works=True, reason="programs in the kernel, and a Python worker for what they leave")
 
 
