@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import signal
+import errno
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +20,11 @@ from l2tpv3.remote.ssh_target import Target
 _NOISE_LINES, _LINE_BYTES = 200, 4096
 _SSH_FAILED: Final = 255
 _PIECE = 1 << 16
+_IGNORING_INTERRUPTS: Final = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""Before the words of a program: it ignores Ctrl-C, which a terminal sends to all of its programs.
+
+ssh leaves that as it is (client_loop() in its clientloop.c), and so lives to bring what the far end says at its end.
+"""
 
 
 OUTPUT_MAX = 256 << 20
@@ -37,13 +44,18 @@ class SshCommand:
 
     def __enter__(self) -> SshCommand:
         words = self._target.argv(*self._options)
-        with _ignoring_interrupts():
-            try:
-                self._ssh = subprocess.Popen(
-                    words, stdin=subprocess.PIPE, stdout=self._stdout, stderr=subprocess.PIPE, bufsize=0
-                )
-            except OSError as error:
-                raise not_startable(words[0], error) from error
+        if shutil.which(words[0]) is None:
+            raise not_startable(words[0], os.strerror(errno.ENOENT))
+        try:
+            self._ssh = subprocess.Popen(
+                [*_IGNORING_INTERRUPTS, *words],
+                stdin=subprocess.PIPE,
+                stdout=self._stdout,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise not_startable(words[0], error.strerror or "") from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -167,19 +179,3 @@ def _copy_errors(running: SshCommand, into: IO[bytes] | None = None) -> None:
     for piece in running.errors():
         stream.write(piece)
         stream.flush()
-
-
-@contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Have a process that is started meanwhile ignore Ctrl-C, which a terminal sends to all of its programs.
-
-    ssh leaves it ignored (client_loop() in its clientloop.c), and so lives to bring what the far end says at its end.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

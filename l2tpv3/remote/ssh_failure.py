@@ -31,10 +31,10 @@ _OF_SSH: tuple[tuple[str, type[L2tpError], str, str], ...] = (
 """What ssh says, the error that it becomes, its words and its remedy. The first that fits is taken."""
 
 
-def not_startable(program: str, error: OSError) -> L2tpError:
+def not_startable(program: str, why: str) -> L2tpError:
     """The error when ssh itself can't be run here."""
     remedy = "install openssh-client, or name another ssh in L2TPV3_SSH"
-    return UnavailableError("--host", f"can't run {program!r}: {error.strerror}", remedy)
+    return UnavailableError("--host", f"can't run {program!r}: {why}", remedy)
 
 
 def unanswered(target: Target, status: int, said: Sequence[str]) -> L2tpError:

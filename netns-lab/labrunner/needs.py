@@ -98,6 +98,7 @@ _NEEDS: dict[str, Callable[[], str]] = {
     "busybox": _program("busybox", "busybox"),
     "iperf3": _program("iperf3", "iperf3"),
     "arping": _program("arping", "iputils-arping"),
+    "sshd": _program("sshd", "openssh-server"),
     "hostapd": _program("hostapd", "hostapd"),
     "wpa_supplicant": _program("wpa_supplicant", "wpasupplicant"),
     "pppd": _program("pppd", "ppp"),

@@ -154,3 +154,15 @@ def test_an_end_that_is_cut_off_goes_back_by_itself(a: Host, sshd: Sshd) -> None
     while (tunnels(a) or tunnels(b)) and time.monotonic() < give_up:
         time.sleep(1)
     assert not tunnels(a) and not tunnels(b)
+
+
+def test_ctrl_c_puts_both_ends_back(a: Host, sshd: Sshd) -> None:
+    connecting = start(a, sshd, "connect", "siteb", "--host", sshd.url, *USER)
+    assert connecting.stderr is not None
+    while "here: applied" not in (line := connecting.stderr.readline()):
+        assert line, "it ended before"
+    connecting.send_signal(signal.SIGINT)
+    said = connecting.communicate(timeout=LIMIT_S)[1]
+    assert connecting.returncode == 130, said
+    assert "here: as it was before" in said and "at Far-Host: as it was before" in said
+    assert not tunnels(a) and not tunnels(sshd.host)
