@@ -15,7 +15,7 @@ const [{ Model }, { Topology }, { troublePanel }, { itemsOf }] = await Promise.a
   ['model', 'topology', 'trouble', 'lists'].map((name) => import(`/dashboard/${name}.js`)));
 const model = new Model(() => {});
 const ZERO = { rx_packets: 0, rx_bytes: 0, tx_packets: 0, tx_bytes: 0, tx_errors: 0, rx_errors: 0,
-  rx_seq_discards: 0, rx_oos_packets: 0, rx_cookie_discards: 0, rx_invalid: 0 };
+  rx_seq_discards: 0, rx_oos_packets: 0, rx_cookie_discards: 0, rx_invalid: 0, rx_incomplete: 0, rx_too_long: 0 };
 const add = (tunnel, ...names) => {
   const sessions = names.map((name) => ({ tunnel, name, condition: 'up', ifname: `${tunnel}-${name}`, netdev: null,
     counters: { ...ZERO, rx_packets: 1 }, wanted: { up: true } }));
