@@ -355,8 +355,8 @@ TUNNEL = (
         metavar="N",
         help="TTL or hop limit of the outer packets.",
         rare=True,
-        in_place=("user",),
-        lacked_by=("kernel", "ebpf"),
+        in_place=WORKERS,
+        lacked_by=("kernel",),
     ),
     Field(
         word="dscp",
@@ -371,8 +371,8 @@ TUNNEL = (
         details="It is found behind VLAN tags, too. The outer packets say that they know nothing of ECN.",
         example="46",
         rare=True,
-        in_place=("user",),
-        lacked_by=("kernel", "ebpf"),
+        in_place=WORKERS,
+        lacked_by=("kernel",),
     ),
     Field(
         word="df",
@@ -385,8 +385,8 @@ TUNNEL = (
         help="Whether outer packets may never be cut into IP fragments; inherit: as the packet in each frame says.",
         details="IPv6 packets in frames say so always. What is too long then is dropped, and counted.",
         rare=True,
-        in_place=("user",),
-        lacked_by=("kernel", "ebpf"),
+        in_place=WORKERS,
+        lacked_by=("kernel",),
     ),
     Field(
         word="fwmark",

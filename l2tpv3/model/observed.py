@@ -84,6 +84,7 @@ class Tunnel:
     """A tunnel as its datapath reports it, with its sessions. Ports are 0 over IP.
 
     bound_device: the netdev that its socket is bound to, "" for none, or one that is gone; None where nobody can tell.
+    inherits: whether its packets inherit a DSCP or the DF bit from the frames in them.
     worker_pid: the process that moves its frames, None in the kernel. notes: what the user should know
     about how it is carried (an offload that is missing here, for instance).
     """
@@ -97,6 +98,7 @@ class Tunnel:
     remote_port: int = 0
     udp_checksum: bool | None = None
     bound_device: str | None = None
+    inherits: bool = False
     sessions: tuple[Session, ...] = ()
     counters: TunnelCounters = TunnelCounters()
     worker_pid: int | None = None

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from l2tpv3.datapath.ebpf.session_entry import DISBELIEVES, RECEIVES, SENDS, Entry
-from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, TunnelSpec
+from l2tpv3.model.spec import Df, Encap, Sequencing, SessionSpec, TunnelSpec
 
 
 def tasks(tunnel: TunnelSpec, session: SessionSpec, *, policies: bool, limited: bool) -> int:
     """RECEIVES, SENDS, DISBELIEVES, or none of them.
 
     policies: whether there are IPsec policies in the tunnel's namespace. limited: what `underlay.is_limited` says.
-    The worker does what has to be numbered or kept in order, or to get a tag; what is to have UDP checksums; where an
+    The worker does what has to be numbered or kept in order, or to get a tag; what is to have UDP checksums, or
+    inherits a DSCP or the DF bit from each frame; where an
     address means something on one netdev alone; and all where there are policies, which sockets heed.
     """
     scoped = getattr(tunnel.remote, "scope_id", None) is not None
     if policies or scoped or session.sequencing is not Sequencing.NONE or session.vlan is not None:
         return 0
     if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
+        return RECEIVES
+    if tunnel.dscp is None or tunnel.df is Df.INHERIT:
         return RECEIVES
     return RECEIVES | SENDS | (0 if limited else DISBELIEVES)
 

@@ -111,6 +111,8 @@ class _Look:
         """What the worker does for want of a program that can."""
         if tunnel.encap is Encap.UDP and tunnel.udp_checksum:
             yield "slower: the worker sends all packets (the programs give no UDP checksums: --udp-checksum off)"
+        elif tunnel.inherits:
+            yield "slower: the worker sends all packets (the programs inherit neither --dscp nor --df from frames)"
         elif self._moving & RECEIVES and not self._moving & SENDS:
             yield "slower: the worker sends all packets (programs find IPv6 routes where /proc/sys is writable)"
         if any(one.send_seq or one.recv_seq or one.vlan is not None for one in tunnel.sessions):

@@ -11,7 +11,7 @@ from l2tpv3.datapath.base import Carried, SignalledCircuit, Support, Unreachable
 from l2tpv3.datapath.user import tap
 from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
-from l2tpv3.datapath.user.settings import NetnsIdentity, SessionSettings, TunnelSettings
+from l2tpv3.datapath.user.settings import INHERIT, NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.tunnel_socket import open_socket
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.capabilities import lacking, remedy
@@ -475,6 +475,7 @@ def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
         remote_port=words["remote_port"],
         udp_checksum=words["udp_checksum"] if udp else None,
         bound_device=words["bind_device"],
+        inherits=words["dscp"] == INHERIT or words["df"] == "inherit",
         sessions=tuple(_session(session) for session in sessions),
         counters=TunnelCounters(**words["counters"]),
         worker_pid=pid,

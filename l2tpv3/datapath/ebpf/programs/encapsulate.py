@@ -46,10 +46,11 @@ from l2tpv3.linux.bpf.packet_program import (
     PacketProgram,
     be16,
 )
-from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
+from l2tpv3.model.spec import Df, Encap, SessionSpec, TunnelSpec
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL, Framing, encode_header
 
 _TTL: Final = 64
+_DF: Final = 0x40  # in the byte that begins with IPv4's flags
 _AF_INET, _AF_INET6 = 2, 10
 _ENCAP_IPV4, _ENCAP_IPV6, _ENCAP_UDP = 1 << 1, 1 << 2, 1 << 4  # BPF_F_ADJ_ROOM_*
 _ENCAP_L2_SHIFT: Final = 56
@@ -275,12 +276,16 @@ class _Transmit:
         p.store_bytes(R10, _HEADERS, bytes.fromhex("020000000000" * 2) + ethertype.to_bytes(2, "big"))
         protocol = UDP_PROTOCOL if self._udp else L2TP_IP_PROTOCOL
         addresses = tunnel.endpoint.packed + tunnel.remote.packed
+        # What is inherited from each frame is the worker's to send: see offload.tasks.
+        ttl, traffic_class = tunnel.ttl or _TTL, (tunnel.dscp or 0) << 2
         if self._ipv4:
-            header = bytes([0x45, 0, 0, 0, 0, 0, 0, 0, _TTL, protocol, 0, 0]) + addresses
+            flags = _DF if tunnel.df is Df.ON else 0
+            header = bytes([0x45, traffic_class, 0, 0, 0, 0, flags, 0, ttl, protocol, 0, 0]) + addresses
             p.store_bytes(R10, ip, header)
             self._ipv4_numbers(ip, sum(int.from_bytes(header[at : at + 2], "big") for at in range(0, 20, 2)))
         else:
-            p.store_bytes(R10, ip, bytes([0x60, 0, 0, 0, 0, 0, protocol, _TTL]) + addresses)
+            first = (6 << 28 | traffic_class << 20).to_bytes(4, "big")
+            p.store_bytes(R10, ip, first + bytes([0, 0, protocol, ttl]) + addresses)
             self._length(ip + 4, self._l4 + len(self._l2tp))
         if self._udp:
             udp = ip + self._l3
