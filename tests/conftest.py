@@ -16,6 +16,7 @@ from tests.forks import FORKS
 from tests.hosts import Host, Hosts
 from tests.kernel_modules import alone, kept_loaded
 from tests.leftovers import Leftovers
+from tests.points import IN_THE_GUEST_OF, in_turn
 
 _NO_SKIPS = pytest.StashKey[bool]()
 _LEFTOVERS = pytest.StashKey[Leftovers]()
@@ -68,6 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--no-skips", action="store_true", help="a skipped test fails the run; implied by CI in the environment"
     )
+    parser.addoption(
+        "--in-turn",
+        action="store_true",
+        help="in the guest, a part of files that are slow there (tests/points.py)",
+    )
     parser.addoption("--budgets", action="store_true", help="a file that takes longer than it may fails the run")
 
 
@@ -116,19 +122,36 @@ class _Timing:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run; with --in-turn, leave out whose turn it is not."""
+    if config.getoption("in_turn"):
+        left_out = _not_in_this_run(items)
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=list(left_out))
     reasons = {
         "root": None if os.geteuid() == 0 else "needs root: network namespaces and netdevs",
         "kernel_l2tp": None if _kernel_has_l2tp() else "needs a kernel with l2tp_eth: run it with netns-lab/guest",
     }
-    items.sort(key=lambda item: -BUDGETS_S.get(item.nodeid.partition("::")[0], 0.0))
+    items.sort(key=lambda item: -BUDGETS_S.get(_path(item), 0.0))
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
         for mark, reason in reasons.items():
             if reason and item.get_closest_marker(mark):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _not_in_this_run(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Of the tests for the guest, those of files in IN_THE_GUEST_OF whose turn it is not."""
+    left_out: set[pytest.Item] = set()
+    for path, every in IN_THE_GUEST_OF.items():
+        tests = [one for one in items if _path(one) == path and one.get_closest_marker("kernel_l2tp")]
+        left_out |= set(tests) - set(in_turn(tests, of=every))
+    return left_out
+
+
+def _path(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def _kernel_has_l2tp() -> bool:

@@ -13,6 +13,22 @@ from typing import TypeVar
 
 _One = TypeVar("_One")
 
+IN_THE_GUEST_OF = {
+    "tests/contract/test_promises.py": 3,
+    "tests/contract/test_reality.py": 3,
+    "tests/datapath/ebpf/test_kernel_peer.py": 2,
+    "tests/datapath/kernel/test_interop.py": 4,
+    "tests/datapath/kernel/test_modules.py": 2,
+    "tests/datapath/kernel/test_sequencing.py": 3,
+    "tests/datapath/test_vlan.py": 2,
+    "tests/datapath/user/test_kernel_peer.py": 3,
+    "tests/formats/test_peer.py": 3,
+    "tests/host/test_host.py": 3,
+    "tests/lab/test_scenarios.py": 3,
+    "tests/links/test_netdev.py": 3,
+}
+"""Files of which a run in the guest, where all is slow, tries one test in so many; the next run tries others."""
+
 
 def is_full() -> bool:
     """Whether the environment asks for more than a sample."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.points import in_turn, sample
+from tests.points import IN_THE_GUEST_OF, in_turn, sample
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +31,11 @@ def test_everything_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("L2TPV3_TEST_ROTATION", str(rotation))
         tried += in_turn("abcdefg", of=3)
     assert sorted(tried) == list("abcdefg")
+
+
+def test_files_of_which_a_part_is_tried_in_the_guest_are_there() -> None:
+    root = Path(__file__).parents[1]
+    assert [path for path in IN_THE_GUEST_OF if not (root / path).is_file()] == []
 
 
 def test_a_full_run_leaves_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def disk() -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.root
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_a_reboot_brings_back_exactly_what_was_there(disk: Path) -> None:
     (disk / "host.batch").write_text(HOST)
     (disk / "green.batch").write_text(GREEN)
@@ -135,7 +135,7 @@ def _boot(folder: Path, script: str) -> None:
     environment = os.environ | {"L2TPV3_STATE_DIR": str(folder / "state"), "L2TPV3_RUNTIME_DIR": "/run/l2tpv3"}
     done = subprocess.run(
         [GUEST, "-w", ROOT, "--", "bash", "-c", f"cd {folder}\nCTL={L2TPCTL}\n{script}"],
-        check=False, capture_output=True, text=True, timeout=400, env=environment,
+        check=False, capture_output=True, text=True, timeout=700, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

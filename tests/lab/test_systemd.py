@@ -132,7 +132,7 @@ def disk() -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.root
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2400)
 def test_units_under_systemd(disk: Path) -> None:
     (disk / "host.batch").write_text(HOST)
     (disk / "wanted.toml").write_text(WANTED)
@@ -203,7 +203,7 @@ def _boot(folder: Path, script: str, environment: dict[str, str], *options: str)
     done = subprocess.run(
         [GUEST, "-w", ROOT, *options, "--", "bash", "-c",
          f"cd {folder}\nCTL={L2TPCTL} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
-        check=False, capture_output=True, text=True, timeout=900, env=plain | environment,
+        check=False, capture_output=True, text=True, timeout=1500, env=plain | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

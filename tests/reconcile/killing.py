@@ -25,7 +25,7 @@ from tests.traced import Call, Kill, traced
 MARKS = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 """Of a file with such tests."""
 
-_ON_THE_KERNEL_OF = 3
+_ON_THE_KERNEL_OF = 6
 """In the guest, where each takes half a minute, one scenario in so many is played in a run."""
 
 EVERY = {**SCENARIOS, **LINK_SCENARIOS, **MODULE_SCENARIOS}
@@ -105,7 +105,7 @@ class Rehearsal:
 
 
 END = then(lambda manager: manager.rollback(), to())
-POINTS = {"user": 3, "ebpf": 3, "kernel": 2}
+POINTS = {"user": 2, "ebpf": 2, "kernel": 1}
 """How many are tried of each scenario when not all are."""
 
 

@@ -28,7 +28,7 @@ from tests.traced import Call, Ended, Fail, Spoil, Verdict, traced
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
-POINTS = {"user": 6, "ebpf": 6, "kernel": 3}
+POINTS = {"user": 4, "ebpf": 4, "kernel": 2}
 """How many are tried of each scenario when not all are."""
 
 CHOSEN = (
@@ -106,7 +106,7 @@ FAULTS: dict[str, tuple[Verdict, ...]] = {
 }
 
 
-_IN_GUEST = [name for name in in_turn(CHOSEN, of=3) if name not in NOT_ON_THE_KERNEL]  # where each takes half a minute
+_IN_GUEST = [name for name in in_turn(CHOSEN, of=6) if name not in NOT_ON_THE_KERNEL]  # where each takes half a minute
 _BY_PROGRAMS = ("tunnel and sessions from nothing", "a session in place", "a session anew", "a netdev moves", "prune")
 _CASES = [
     *(pytest.param("user", name, id=f"user-{name}") for name in CHOSEN),

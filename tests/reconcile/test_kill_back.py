@@ -10,11 +10,11 @@ from tests.reconcile.killing import MARKS, cases, rehearse
 
 pytestmark = MARKS
 
-POINTS = {"user": 2, "ebpf": 2, "kernel": 1}
+POINTS = 1
 """How many are tried of each scenario when not all are."""
 
 
 @pytest.mark.parametrize(("datapath", "name"), cases(["links", *LINK_SCENARIOS, *MODULE_SCENARIOS]))
 def test_a_killed_change_of_links_can_be_gone_back_from(hosts: Hosts, datapath: str, name: str) -> None:
     rehearsal = rehearse(hosts, datapath, name)
-    rehearsal.at_points(POINTS[datapath], rehearsal.kill, rehearsal.go_back)
+    rehearsal.at_points(POINTS, rehearsal.kill, rehearsal.go_back)
