@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 _MESSAGE_BYTES = 1 << 17
 _CLONE_NEWNS, _CLONE_NEWNET = 0x0002_0000, 0x4000_0000  # linux/sched.h
 _MS_REC, _MS_SLAVE, _MNT_DETACH = 0x4000, 0x8_0000, 2  # linux/mount.h, linux/fs.h
+_START_S = 240.0  # on an emulated CPU that other processes use, too
 _PROGRAM = Path(sys.executable).with_name("l2tpctl")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,7 +40,7 @@ class Forks:
         self._socket: socket.socket | None = None
 
     def run(
-        self, words: Sequence[str], *, netns: str, environment: dict[str, str], stdin: str = "", timeout_s: float = 60
+        self, words: Sequence[str], *, netns: str, environment: dict[str, str], stdin: str = "", timeout_s: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Run `l2tpctl` with these words to its end, as `ip netns exec` does. Raises TimeoutExpired.
 
@@ -72,6 +73,9 @@ class Forks:
                         pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                         cwd=Path(__file__).parents[1], start_new_session=True,
                     )  # fmt: skip
+                self._socket.settimeout(_START_S)
+                if self._socket.recv(16) != b"ready":
+                    raise RuntimeError("the process that forks did not start")
             return self._socket
 
     def close(self) -> None:
@@ -100,6 +104,7 @@ def _await_end(ours: socket.socket, argv: list[str], timeout_s: float) -> int:
 def _serve(requests: socket.socket) -> None:
     """Fork for each request; tell its process number and, at its end, its status. Until nobody can ask any more."""
     _import_all()
+    requests.send(b"ready")
     with selectors.DefaultSelector() as selector:
         selector.register(requests, selectors.EVENT_READ)
         while True:
