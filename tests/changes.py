@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import difflib
 import os
@@ -28,6 +29,8 @@ OPERATIONS = frozenset(
 )
 
 
+_KEYS = [base64.b64encode(bytes([number]) * 32).decode("ascii") for number in (8, 1, 16, 2)]
+"""WireGuard's."""
 NICS = ("nic0", "nic1", "nic2")
 """What there is for links to be over."""
 
@@ -183,6 +186,20 @@ def _over_ip(bench: Bench) -> Scenario:
     return between(to(bench.tunnel("siteb", 1, lan)), to(bench.tunnel("siteb", 1, lan, encap="ip")))
 
 
+def _encrypted(bench: Bench) -> Scenario:
+    lan = session("lan", 1, address=["10.9.0.1/24"])
+    keys = {"private-key": _KEYS[0], "peer-public-key": _KEYS[1], "listen-port": 51830, "peer-listen-port": 51831}
+    return between(to(), to(bench.tunnel("siteb", 1, lan, encrypt="wireguard", **keys)))
+
+
+def _other_keys(bench: Bench) -> Scenario:
+    lan = session("lan", 1, address=["10.9.0.1/24"])
+    one = {"private-key": _KEYS[0], "peer-public-key": _KEYS[1], "listen-port": 51830, "peer-listen-port": 51831}
+    two = {"private-key": _KEYS[2], "peer-public-key": _KEYS[3], "listen-port": 51832, "peer-listen-port": 51831}
+    tunnels = (bench.tunnel("siteb", 1, lan, encrypt="wireguard", **keys) for keys in (one, two))
+    return between(*map(to, tunnels))
+
+
 def _swap(bench: Bench) -> Scenario:
     x, y = session("x", 1, ifname="lan0"), session("y", 2, ifname="lan1")
     changed = session("x", 1, ifname="lan1"), session("y", 2, ifname="lan0")
@@ -295,6 +312,8 @@ SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "a tunnel with another port": _port,
     "a tunnel to elsewhere": _elsewhere,
     "a tunnel over IP": _over_ip,
+    "an encrypted tunnel": _encrypted,
+    "an encrypted tunnel with other keys": _other_keys,
     "names are swapped": _swap,
     "links": _links,
     "prune": _prune,

@@ -13,6 +13,8 @@ from l2tpv3.config import dump
 from l2tpv3.datapath.ebpf import EbpfDatapath
 from l2tpv3.datapath.kernel import KernelDatapath
 from l2tpv3.datapath.user import UserDatapath
+from l2tpv3.linux.netlink.host_routes import host_routes
+from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.status import LinkStatus
 from l2tpv3.model.observed import Counters, Tunnel, TunnelCounters
@@ -54,6 +56,7 @@ def picture(host: Host, namespaces: Iterable[str] = ()) -> str:
         lines += [f"netdev {text}" for text in _netdevs(netns)]
         lines += [f"wiring {text}" for text in wiring(netns)]
         lines += [f"socket {text}" for text in _sockets(netns)]
+        lines += [f"route {text}" for text in _routes(netns)]
     expected = {tunnel.worker_pid for tunnel in (*seen["user"], *seen["ebpf"])} | {one.worker_pid for one in links}
     lines += [f"orphan worker {pid}" for pid in host.workers() if pid not in expected]
     WorkerPool(paths.runtime / CARDS).answering()  # as every look at cards, it clears away after those that ended
@@ -98,7 +101,10 @@ def _links(links: Iterable[LinkStatus]) -> Iterator[str]:
 
 def _statuses(manager: Manager) -> list[tuple[Any, ...]]:
     return [
-        (one.name, one.condition, one.foreign, [(it.name, it.condition) for it in one.sessions])
+        (
+            *(one.name, one.condition, one.foreign, [(it.name, it.condition) for it in one.sessions]),
+            one.encryption and (one.encryption.by, one.encryption.lacks, one.encryption.endpoint),
+        )
         for one in manager.tunnels()
     ]
 
@@ -128,6 +134,7 @@ def _netdevs(netns: str) -> list[str]:
             dataclasses.replace(
                 one,
                 ifindex=0,
+                alias=re.sub("(l2tpv3 encryption [^ ]+) [0-9]+", r"\1 SINCE", one.alias),
                 mac=one.mac if one.mac.startswith("02:00:5e") else "",
                 carrier=one.carrier and one.kind != "bridge",  # STP listens first
                 addresses=tuple(sorted((it for it in one.addresses if not it.ip.is_link_local), key=str)),
@@ -135,6 +142,12 @@ def _netdevs(netns: str) -> list[str]:
         )
         for one in found
     ]
+
+
+def _routes(netns: str) -> list[str]:
+    """Those to peers' addresses inside WireGuard."""
+    with RouteSocket(netns) as route:
+        return sorted(f"{one.target} {'by a netdev' if one.ifindex else 'refused'}" for one in host_routes(route))
 
 
 def _sockets(netns: str) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -136,7 +137,12 @@ class WireGuard:
         local, remote = _inner(record)
         with _refusals(record, "make its WireGuard netdev"), RouteSocket(spec.netns) as route:
             put_route(route, HostRoute(remote, 0))
-            link = self._find(route, record) or self._add(route, record)
+            link = self._find(route, record)
+            if link is not None and link.kind == _GO_KIND and not wireguard_go.answers(link.ifname):
+                route.delete_link(link.ifindex)
+                wireguard_go.ended(link.ifname)
+                link = None
+            link = link or self._add(route, record)
             if self._tag(record).since(link.alias) is None:
                 route.set_link(link.ifindex, alias=self._tag(record).alias(int(time.time())))
             new_endpoint = new_endpoint or not _knows_peer(_device(link, spec.netns), spec.peer_public_key)
@@ -155,7 +161,12 @@ class WireGuard:
         if not reason:
             route.make_marked(_KIND, tag.ifname, tag.alias(int(time.time())))
         elif wireguard_go.program() is not None:
-            wireguard_go.start(tag.ifname, netns)
+            tun = wireguard_go.create_tun(tag.ifname, netns)
+            try:
+                route.set_link(tag.ifname, alias=tag.alias(int(time.time())))
+                wireguard_go.start(tag.ifname, netns, tun)
+            finally:
+                os.close(tun)
         else:
             raise UnavailableError(f"tunnel {record.spec.name}", f"it can't be encrypted: {why_not()}")
         return route.link(tag.ifname)

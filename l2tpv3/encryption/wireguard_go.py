@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,13 @@ from l2tpv3.linux.wireguard import Device, Endpoint, Peer, Settings
 from l2tpv3.model import wireguard as keys
 
 _FOLDER: Final = Path("/run/wireguard")
-_START_S: Final = 10.0
+_START_S: Final = 5.0
 _ANSWER_S: Final = 5.0
 _END_S: Final = 5.0
+_TUNSETIFF: Final = 0x400454CA  # linux/if_tun.h
+_IFF_TUN, _IFF_NO_PI, _IFF_TUN_EXCL = 0x0001, 0x1000, 0x8000
+_ifreq = struct.Struct("16sH22x")
+_EVEN_IF_THE_KERNEL_HAS_IT: Final = {"WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1"}
 _ANSWER_MAX: Final = 1 << 20
 _PROGRAM_PATH: Final = "/usr/bin:/usr/sbin:/bin:/sbin:/usr/local/bin"
 
@@ -35,35 +40,52 @@ def program() -> str | None:
     return shutil.which("wireguard-go", path=f"{os.environ.get('PATH', '')}:{_PROGRAM_PATH}")
 
 
-def start(ifname: str, netns: str | None) -> None:
-    """Start a process with a netdev of that name in a namespace; it is there when this returns, and down.
+def create_tun(ifname: str, netns: str | None) -> int:
+    """Make a TUN, down, and give its open file, with which it vanishes. Raises OSError: EBUSY where there is one.
 
-    Raises OSError: why there is none.
+    It is made here and handed over, so that it is seen before the process runs, and goes if that was never started.
     """
+    with inside(netns):
+        tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(ifname.encode("ascii"), _IFF_TUN | _IFF_NO_PI | _IFF_TUN_EXCL))
+    except BaseException:
+        os.close(tun)
+        raise
+    return tun
+
+
+def start(ifname: str, netns: str | None, tun: int) -> None:
+    """Start a process for a TUN in a namespace. It answers when this returns. Raises OSError: why it does not."""
     import subprocess
 
     command = program()
     if command is None:
         raise FileNotFoundError(errno.ENOENT, "wireguard-go is not installed")
-    environment = {"PATH": _PROGRAM_PATH, "LOG_LEVEL": "silent", "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1"}
+    environment = {"PATH": _PROGRAM_PATH, "LOG_LEVEL": "silent", "WG_TUN_FD": str(tun), **_EVEN_IF_THE_KERNEL_HAS_IT}
     with inside(netns):
         process = subprocess.Popen(
             [command, "--foreground", ifname],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, cwd="/", env=environment,
+            start_new_session=True, cwd="/", env=environment, pass_fds=[tun],
         )  # fmt: skip
+    if answers(ifname, lambda: process.poll() is None):
+        process.returncode = 0  # it goes on without us: subprocess shall not wait for it, nor warn
+        return
+    process.kill()
+    raise OSError(errno.EIO, f"wireguard-go does not run (exit code {process.wait()})")
+
+
+def answers(ifname: str, lives: Callable[[], bool] = lambda: True) -> bool:
+    """Whether a process answers for a netdev; one that has only just been started is waited for while it `lives`."""
     give_up = time.monotonic() + _START_S
-    while time.monotonic() < give_up:
+    while True:
         with contextlib.suppress(OSError):
             device(ifname)
-            process.returncode = 0  # it goes on without us: subprocess shall not wait for it, nor warn
-            return
-        if process.poll() is not None:
-            raise OSError(errno.EIO, f"wireguard-go ended at once (exit code {process.returncode})")
+            return True
+        if not lives() or time.monotonic() >= give_up:
+            return False
         time.sleep(0.01)
-    process.kill()
-    process.wait()
-    raise OSError(errno.ETIMEDOUT, "wireguard-go does not answer")
 
 
 def pid_of(ifname: str) -> int | None:
