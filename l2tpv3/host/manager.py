@@ -12,7 +12,7 @@ from l2tpv3.host.links import ManagedLinks
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.link_key import beneath, is_link_key, link_key, link_of
 from l2tpv3.model.record import Records
-from l2tpv3.model.spec import CircuitKey
+from l2tpv3.model.spec import CircuitKey, Encrypt
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.paths import Paths
@@ -416,8 +416,14 @@ class Manager:
         found = tunnel_workers(recorded, self._observer(recorded), self.paths.runtime, known)
         return found | card_workers(self.links.relayed(), self._card_workers, self.paths.runtime)
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether some tunnel on record is encrypted."""
+        return any(record.spec.encrypt is not Encrypt.NONE for record in self._store.tunnels().values())
+
     def without_netdevs(self) -> set[str]:
-        """Tunnels whose worker runs, but has no netdev any more, or no session, for one of their sessions on record.
+        """Tunnels whose worker runs, but has no netdev any more, or no session, for one of their sessions on record;
+        and tunnels that lack something of what encrypts them.
 
         That is what deleting a netdev leaves. One that was moved to where it can't be seen does not count, nor does
         what `down` stopped, or a change is about that is under way or was killed.

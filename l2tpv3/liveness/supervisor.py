@@ -54,6 +54,7 @@ class Supervisor:
         self._workers: dict[int, int] = {}  # pid: its pidfd
         self._orphans: set[str] = set()
         self._bare: set[str] = set()  # tunnels whose worker lacks a netdev
+        self._encrypts = False  # some tunnel on record is encrypted
         self._known: set[str] = set()  # tunnels and cards that had a worker
         self._hangs: dict[int, float] = {}  # pid: since when it does not answer
         self._asked = 0.0
@@ -94,6 +95,7 @@ class Supervisor:
             left = self._manager.unconfirmed_s()
             self._due = None if left is None else time.monotonic() + left
             found = self._manager.orphans(self._known)
+            self._encrypts = self._manager.encrypts
             self._cables.look()
         except L2tpError as error:
             if str(error) != self._unsettled:
@@ -190,7 +192,7 @@ class Supervisor:
         silent = {pid for pid, answers in workers.items() if not answers}
         if not silent:  # which would have to be waited for once more
             self._refresh()
-            self._bare = self._without_netdevs() if workers else set()
+            self._bare = self._without_netdevs() if workers or self._encrypts else set()
         self._asked = time.monotonic()
         for pid in silent - self._workers.keys():
             with contextlib.suppress(OSError):  # it has ended since; or its pid is not known

@@ -227,6 +227,11 @@ class Observer:
 
         return WireGuard(self._paths.runtime)
 
+    def encryption_lacks(self, record: TunnelRecord) -> bool:
+        """Whether a tunnel is to be encrypted, and what does that is not there or not as on record."""
+        status = self._encryption(record)
+        return status is not None and bool(status.lacks)
+
     def _encryption(self, record: TunnelRecord) -> EncryptionStatus | None:
         if record.spec.encrypt is Encrypt.NONE:
             return None

@@ -77,13 +77,17 @@ def card_workers(cards: Iterable[LinkStatus], workers: Callable[[], Mapping[int,
 
 
 def without_netdevs(recorded: Recorded, look: Observer) -> set[str]:
-    """Tunnels that run in a worker, but lack a session on record or its netdev; none while a change is noted."""
+    """Tunnels that run, but lack a session on record, its netdev, or what encrypts them; none while a change is noted.
+
+    Sessions are looked at where workers have them: see tunnel_workers.
+    """
     if recorded.pending is not None:
         return set()
     return {
         name
         for name, record in recorded.tunnels.items()
-        if record.datapath in WORKERS and record.stopped is None and _lacks_netdev(record, look)
+        if record.stopped is None
+        and ((record.datapath in WORKERS and _lacks_netdev(record, look)) or look.encryption_lacks(record))
     }
 
 
