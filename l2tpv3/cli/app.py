@@ -52,7 +52,7 @@ _ROOT = {
 _GROUPS = {
     "tunnel": (
         "Tunnels: the path between two hosts.",
-        {"add": "tunnel", "show": "tunnel", "set": "tunnel", "rename": "tunnel", "del": "tunnel"},
+        {"add": "tunnel", "show": "tunnel", "set": "tunnel", "rename": "tunnel", "rekey": "rekey", "del": "tunnel"},
     ),
     "session": (
         "Sessions: ethernet pseudowires in a tunnel.",

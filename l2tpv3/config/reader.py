@@ -209,7 +209,7 @@ class Reader:
     def _value(self, key: str, value: object, table: Source) -> object:
         """What a parser of spec.py takes. Raises InvalidValueError."""
         if key in SECRETS:
-            return self._secret(key, value, table, KEY if key == "private-key" else COOKIE)
+            return self._secret(key, value, table, KEY if key.endswith("private-key") else COOKIE)
         if key == "address" and isinstance(value, str):
             value = [value]
         _check_plausible(key, value)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -137,12 +136,10 @@ class WireGuard:
         local, remote = _inner(record)
         with _refusals(record, "make its WireGuard netdev"), RouteSocket(spec.netns) as route:
             put_route(route, HostRoute(remote, 0))
-            link = self._find(route, record)
-            if link is not None and link.kind == _GO_KIND and not wireguard_go.answers(link.ifname):
-                route.delete_link(link.ifindex)
-                wireguard_go.ended(link.ifname)
-                link = None
-            link = link or self._add(route, record)
+            link = self._find(route, record) or self._add(route, record)
+            if link.kind == _GO_KIND and _device(link, spec.netns) is None:
+                wireguard_go.end(link.ifname)
+                wireguard_go.start(link.ifname, spec.netns)
             if self._tag(record).since(link.alias) is None:
                 route.set_link(link.ifindex, alias=self._tag(record).alias(int(time.time())))
             new_endpoint = new_endpoint or not _knows_peer(_device(link, spec.netns), spec.peer_public_key)
@@ -156,17 +153,12 @@ class WireGuard:
 
     def _add(self, route: RouteSocket, record: TunnelRecord) -> Link:
         """Make the netdev: the kernel's, or where it has none, wireguard-go's."""
-        tag, netns = self._tag(record), record.spec.netns
+        tag = self._tag(record)
         reason = modules.load(_KIND)
         if not reason:
             route.make_marked(_KIND, tag.ifname, tag.alias(int(time.time())))
         elif wireguard_go.program() is not None:
-            tun = wireguard_go.create_tun(tag.ifname, netns)
-            try:
-                route.set_link(tag.ifname, alias=tag.alias(int(time.time())))
-                wireguard_go.start(tag.ifname, netns, tun)
-            finally:
-                os.close(tun)
+            wireguard_go.create_tun(tag.ifname, record.spec.netns)
         else:
             raise UnavailableError(f"tunnel {record.spec.name}", f"it can't be encrypted: {why_not()}")
         return route.link(tag.ifname)
@@ -189,9 +181,9 @@ class WireGuard:
             with _refusals(record, "remove its WireGuard netdev"), RouteSocket(record.spec.netns) as route:
                 link = self._find(route, record) if kept is None else None
                 if link is not None:
-                    route.delete_link(link.ifindex)
                     if link.kind == _GO_KIND:
-                        wireguard_go.ended(link.ifname)
+                        wireguard_go.end(link.ifname)
+                    route.delete_link(link.ifindex)
                 if not guard_stays:
                     delete_route(route, HostRoute(remote, 0))
         except NotFoundError:

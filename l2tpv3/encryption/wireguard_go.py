@@ -1,7 +1,7 @@
 """wireguard-go, WireGuard outside of the kernel: start it, ask it, configure it.
 
 Each of its processes has one netdev, a TUN, and a unix socket /run/wireguard/NETDEV.sock for a plain text protocol
-(www.wireguard.com/xplatform). It ends by itself when its netdev is removed, and its netdev goes when it ends.
+(www.wireguard.com/xplatform). It ends by itself when its netdev is removed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import shutil
+import signal
 import socket
 import struct
 import time
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.linux.netns import inside
+from l2tpv3.linux.tap import TUNSETPERSIST
 from l2tpv3.linux.wireguard import Device, Endpoint, Peer, Settings
 from l2tpv3.model import wireguard as keys
 
@@ -40,34 +43,34 @@ def program() -> str | None:
     return shutil.which("wireguard-go", path=f"{os.environ.get('PATH', '')}:{_PROGRAM_PATH}")
 
 
-def create_tun(ifname: str, netns: str | None) -> int:
-    """Make a TUN, down, and give its open file, with which it vanishes. Raises OSError: EBUSY where there is one.
+def create_tun(ifname: str, netns: str | None) -> None:
+    """Make a TUN, down, which stays until it is deleted. Raises OSError: EBUSY where there is one.
 
-    It is made here and handed over, so that it is seen before the process runs, and goes if that was never started.
+    It is made before a process runs for it, so that it can be found from then on, and stays when that one is killed:
+    packets that are routed to it then go nowhere. The process sets its own flags when it attaches to it.
     """
     with inside(netns):
         tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(ifname.encode("ascii"), _IFF_TUN | _IFF_NO_PI | _IFF_TUN_EXCL))
-    except BaseException:
+        fcntl.ioctl(tun, TUNSETPERSIST, 1)
+    finally:
         os.close(tun)
-        raise
-    return tun
 
 
-def start(ifname: str, netns: str | None, tun: int) -> None:
-    """Start a process for a TUN in a namespace. It answers when this returns. Raises OSError: why it does not."""
+def start(ifname: str, netns: str | None) -> None:
+    """Start a process for a TUN in a namespace; it answers when this returns. Raises OSError: why it does not."""
     import subprocess
 
     command = program()
     if command is None:
         raise FileNotFoundError(errno.ENOENT, "wireguard-go is not installed")
-    environment = {"PATH": _PROGRAM_PATH, "LOG_LEVEL": "silent", "WG_TUN_FD": str(tun), **_EVEN_IF_THE_KERNEL_HAS_IT}
+    environment = {"PATH": _PROGRAM_PATH, "LOG_LEVEL": "silent", **_EVEN_IF_THE_KERNEL_HAS_IT}
     with inside(netns):
         process = subprocess.Popen(
             [command, "--foreground", ifname],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, cwd="/", env=environment, pass_fds=[tun],
+            start_new_session=True, cwd="/", env=environment,
         )  # fmt: skip
     if answers(ifname, lambda: process.poll() is None):
         process.returncode = 0  # it goes on without us: subprocess shall not wait for it, nor warn
@@ -141,20 +144,36 @@ def configure(ifname: str, wanted: Settings) -> None:
     _ask(ifname, "set=1\n" + "".join(f"{line}\n" for line in lines) + "\n")
 
 
-def ended(ifname: str) -> None:
-    """Wait until the process of a netdev that was removed has ended; one that does not end is ended."""
-    socket_file = _FOLDER / f"{ifname}.sock"
-    pid = pid_of(ifname)
-    if pid is None:
-        socket_file.unlink(missing_ok=True)  # of one that was killed
-        return
-    give_up = time.monotonic() + _END_S
-    while pid_of(ifname) == pid:
-        if time.monotonic() >= give_up:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
-            break
-        time.sleep(0.01)
+def end(ifname: str) -> None:
+    """End the process of a netdev, also one that has only just been started; its TUN stays."""
+    for process in _processes(ifname):
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [], _END_S)
+        os.close(process)
+    (_FOLDER / f"{ifname}.sock").unlink(missing_ok=True)
+
+
+def _processes(ifname: str) -> Iterator[int]:
+    """A pidfd of each process that was started as `start` does for that netdev, whose name nobody else takes."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and _is_of(folder, ifname):
+            try:
+                process = os.pidfd_open(int(folder.name))
+            except ProcessLookupError:
+                continue
+            if _is_of(folder, ifname):  # and not another one by now, with the same pid
+                yield process
+            else:
+                os.close(process)
+
+
+def _is_of(folder: Path, ifname: str) -> bool:
+    try:
+        words = (folder / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return words[0].endswith(b"/wireguard-go") and words[1:3] == [b"--foreground", ifname.encode("ascii")]
 
 
 @contextlib.contextmanager

@@ -258,6 +258,20 @@ TUNNEL = (
         in_place=EVERY,
     ),
     Field(
+        word="next-private-key",
+        attribute="next_private_key",
+        type="key",
+        optional=True,
+        default_text="none",
+        unset="none",
+        label="WireGuard’s next private key",
+        metavar="KEY",
+        help="A key that `l2tpctl tunnel rekey` has drawn, and that is not in use yet.",
+        rare=True,
+        secret=True,
+        in_place=EVERY,
+    ),
+    Field(
         word="peer-public-key",
         attribute="peer_public_key",
         type="key",
@@ -685,7 +699,10 @@ SESSION = (
 
 SECRETS = tuple(field.word for field in (*TUNNEL, *SESSION) if field.secret)
 """The words whose values are neither shown nor logged: cookies of sessions, private keys of tunnels."""
-ENCRYPTION = ("private-key", "peer-public-key", "listen-port", "peer-listen-port", "persistent-keepalive")
+ENCRYPTION = (
+    *("private-key", "next-private-key", "peer-public-key", "listen-port", "peer-listen-port"),
+    "persistent-keepalive",
+)
 """The words of a tunnel that say something only where it is encrypted."""
 
 LINK = (

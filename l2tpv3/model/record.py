@@ -95,7 +95,8 @@ def resolved(record: TunnelRecord) -> TunnelSpec:
     local, remote = ends(record)
     return dataclasses.replace(
         record.spec, local=local, remote=remote, datapath=record.datapath, encrypt=Encrypt.NONE,
-        private_key=None, peer_public_key=None, listen_port=None, peer_listen_port=None, persistent_keepalive=25,
+        private_key=None, next_private_key=None,
+        peer_public_key=None, listen_port=None, peer_listen_port=None, persistent_keepalive=25,
     )  # fmt: skip
 
 

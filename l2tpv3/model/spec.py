@@ -81,6 +81,7 @@ class TunnelSpec:
     encrypt: where it is WIREGUARD, `remote` and `local` are the ends of WireGuard's packets, `peer_listen_port` and
     `listen_port` their UDP ports, and the tunnel's own packets go between addresses inside (inner_local, inner_remote).
     private_key, listen_port: None until they are chosen. peer_public_key: None as long as it is not known.
+    next_private_key: what `rekey` has drawn and nobody uses yet.
     Of the outer packets: ttl, None is the host's default; dscp, None is that of the frame in each; df, whether they may
     be cut into IP fragments; fwmark, their mark in this host, 0 is none; bind_device, the only netdev that they use.
     """
@@ -96,6 +97,7 @@ class TunnelSpec:
     udp_checksum: bool = True
     encrypt: Encrypt = Encrypt.NONE
     private_key: bytes | None = dataclasses.field(default=None, repr=False)
+    next_private_key: bytes | None = dataclasses.field(default=None, repr=False)
     peer_public_key: bytes | None = None
     listen_port: int | None = None
     peer_listen_port: int | None = None

@@ -1,0 +1,81 @@
+"""`l2tpctl tunnel rekey`: new keys for a tunnel that WireGuard encrypts, in two steps."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import click
+
+from l2tpv3.cli import options
+from l2tpv3.cli.commands.tunnel import manager_of
+from l2tpv3.cli.parameters import Option
+from l2tpv3.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from l2tpv3.model.spec import TunnelSpec
+
+EXAMPLES = {
+    "rekey": """\
+l2tpctl tunnel rekey siteb
+l2tpctl tunnel rekey siteb --peer-public-key 3hGyKmpPqu9a2uBhbYyDxVY5nLvZ9OqfJ8Eo2uC0VGs=
+""",
+}
+
+
+def rekey(
+    ctx: click.Context,
+    tunnel: options.TunnelName,
+    *,
+    peer_public_key: Annotated[
+        str | None,
+        Option("--peer-public-key", metavar="KEY", help="The peer's new public key, which its `rekey` has printed."),
+    ] = None,
+) -> None:
+    """Give an encrypted tunnel new keys, in two steps.
+
+    Without KEY a new key is drawn, and kept beside the one in use; what is to be typed at the other end is printed.
+    That end takes its own new key and this one's at once, and prints what is to be typed here, which does the same.
+    Between those two commands nothing passes.
+    """
+    from l2tpv3.model import ids, wireguard
+
+    host = manager_of(ctx)
+    spec = host.tunnel(tunnel, secrets=True).spec
+    _require_encryption(tunnel, spec)
+    drawn = spec.next_private_key
+    private = drawn if drawn is not None else ids.generate_key()
+    other_end = [
+        "l2tpctl",
+        "tunnel",
+        "rekey",
+        tunnel,
+        "--peer-public-key",
+        ids.format_key(wireguard.public_key(private)),
+    ]
+    if peer_public_key is None:
+        if drawn is None:
+            host.set_tunnel(tunnel, {"next-private-key": ids.format_key(private)})
+        print(f"tunnel {tunnel}: a new key is drawn, and not in use yet; type this at the other end:", file=sys.stderr)
+        print(shlex.join(other_end))
+        return
+    peer = ids.format_key(ids.parse_key(peer_public_key, "--peer-public-key"))
+    words = {"private-key": ids.format_key(private), "peer-public-key": peer, "next-private-key": None}
+    host.set_tunnel(tunnel, words)
+    print(f"tunnel {tunnel}: new keys are in use", file=sys.stderr)
+    if drawn is None:
+        print(f"tunnel {tunnel}: nothing passes until this is typed at the other end:", file=sys.stderr)
+        print(shlex.join(other_end))
+
+
+def _require_encryption(tunnel: str, spec: TunnelSpec) -> None:
+    """Raise InvalidValueError for a tunnel without keys."""
+    from l2tpv3.model.spec import Encrypt
+
+    if spec.encrypt is Encrypt.NONE:
+        problem = "it is not encrypted, and has no keys"
+        raise InvalidValueError(f"tunnel {tunnel}", problem, f"`l2tpctl tunnel set {tunnel} --encrypt wireguard` first")
+
+
+COMMANDS = {"rekey": rekey}
