@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import select
 import shutil
 import signal
 import socket
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.linux.netns import inside
+from l2tpv3.linux.readable import wait_readable
 from l2tpv3.linux.tap import TUNSETPERSIST
 from l2tpv3.linux.wireguard import Device, Endpoint, Peer, Settings
 from l2tpv3.model import wireguard as keys
@@ -149,7 +149,7 @@ def end(ifname: str) -> None:
     for process in _processes(ifname):
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, signal.SIGKILL)
-        select.select([process], [], [], _END_S)
+        wait_readable([process], _END_S)
         os.close(process)
     (_FOLDER / f"{ifname}.sock").unlink(missing_ok=True)
 

@@ -45,7 +45,7 @@ def offered(line: str) -> list[str]:
     ("line", "words"),
     [
         ("l2tpctl tu", "tunnel"),
-        ("l2tpctl tunnel ", "add show set rename del"),
+        ("l2tpctl tunnel ", "add show set rename rekey del"),
         ("l2tpctl session s", "show set stats"),
         ("l2tpctl tunnel show ", "siteb sitec"),
         ("l2tpctl tunnel del siteb", "siteb"),
