@@ -42,6 +42,7 @@ TUNNEL_COUNTERS: Final = {
     "rx_unknown_session": "Packets for a session that is not there.",
     "rx_control": "Control packets, which a static tunnel has no use for.",
     "rx_invalid": "Packets too short, or of another version than 3.",
+    "tx_too_long": "Packets not sent, too long for the first netdev.",
 }
 LINK_COUNTERS: Final = {
     "rx_packets": "Frames that the link's netdev received.",

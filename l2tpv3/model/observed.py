@@ -46,11 +46,14 @@ class TunnelCounters:
 
     rx_unknown_session: no such session id. rx_control: control packets, which a static tunnel has no use for.
     rx_invalid: too short, or another version than 3.
+    tx_too_long: packets that were not sent, as the first netdev takes none so long and they may not be cut; each is one
+    of its session's tx_errors too.
     """
 
     rx_unknown_session: int | None = None
     rx_control: int | None = None
     rx_invalid: int | None = None
+    tx_too_long: int | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class MemoryDatapath:
             remote_port=spec.remote_port if udp else 0,
             udp_checksum=spec.udp_checksum if udp else None,
             sessions=tuple(sessions),
-            counters=TunnelCounters(rx_unknown_session=0, rx_control=0, rx_invalid=0),
+            counters=TunnelCounters(rx_unknown_session=0, rx_control=0, rx_invalid=0, tx_too_long=0),
         )
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:

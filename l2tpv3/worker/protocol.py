@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from l2tpv3.wire.vlan import VLAN_MAX
 
-PROTOCOL: Final = 5
+PROTOCOL: Final = 6
 """The version of all this. 1 was before there was a handshake."""
 
 HELLO: Final = "hello"
@@ -190,7 +190,7 @@ _SESSION_COUNTERS: Final = (
     "rx_cookie_discards", "rx_invalid", "tx_fragments", "rx_fragments", "rx_reassembled", "rx_incomplete",
     "rx_too_long",
 )  # fmt: skip
-_TUNNEL_COUNTERS: Final = ("rx_unknown_session", "rx_control", "rx_invalid")
+_TUNNEL_COUNTERS: Final = ("rx_unknown_session", "rx_control", "rx_invalid", "tx_too_long")
 _CARD_COUNTERS: Final = ("rx_packets", "rx_errors", "rx_dropped", "tx_packets", "tx_errors")
 _NIC = row(_BITS_64, _BITS_64, _BITS_32)
 

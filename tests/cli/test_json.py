@@ -113,7 +113,9 @@ def test_what_a_real_host_says_matches_too(hosts: Hosts) -> None:
     status = json.loads(host.ctl("--json").stdout)
     validate(status)
     assert status["tunnels"][0]["worker_pid"] in host.workers()
-    assert status["tunnels"][0]["counters"] == {"rx_unknown_session": 0, "rx_control": 0, "rx_invalid": 0}
+    assert status["tunnels"][0]["counters"] == dict.fromkeys(
+        ("rx_unknown_session", "rx_control", "rx_invalid", "tx_too_long"), 0
+    )
 
 
 def test_errors_are_json_too(siteb: CommandLine) -> None:

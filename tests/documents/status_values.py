@@ -22,7 +22,11 @@ V4 = (ip_address("192.0.2.1"), ip_address("192.0.2.2"))
 V6 = (ip_address("2001:db8::1"), ip_address("fe80::2%eth0"))
 
 _tunnel_counters = st.builds(
-    TunnelCounters, rx_unknown_session=st.none() | COUNTS, rx_control=st.none() | COUNTS, rx_invalid=st.none() | COUNTS
+    TunnelCounters,
+    rx_unknown_session=st.none() | COUNTS,
+    rx_control=st.none() | COUNTS,
+    rx_invalid=st.none() | COUNTS,
+    tx_too_long=st.none() | COUNTS,
 )
 _counters = st.builds(Counters, **dict.fromkeys(Counters.__dataclass_fields__, COUNTS))
 NETDEVS = st.builds(

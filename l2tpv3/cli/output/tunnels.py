@@ -278,6 +278,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
             ("unknown session", counters.rx_unknown_session),
             ("control packets", counters.rx_control),
             ("invalid packets", counters.rx_invalid),
+            ("too long to send", counters.tx_too_long),
         ]
     )
     if brief:

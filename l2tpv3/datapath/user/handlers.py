@@ -295,6 +295,7 @@ def _tunnel_counters(carrier: TunnelReceiver) -> Fields:
         "rx_unknown_session": carrier.rx_unknown_session,
         "rx_control": carrier.rx_control,
         "rx_invalid": carrier.rx_invalid,
+        "tx_too_long": carrier.outlet.too_long,
     }
 
 

@@ -66,7 +66,7 @@ def test_over_udp_each_is_counted_in_its_own_place(ends: tuple[End, End], family
         *[data(ONE.session_id, good + FRAME[:13], encap=encap)] * 2,  # no whole ethernet header
         data(ONE.session_id, good + bytes(1419), encap=encap),  # over the MTU of 1400
     ])  # fmt: skip
-    assert tunnel == TunnelCounters(rx_unknown_session=2, rx_control=3, rx_invalid=6)
+    assert tunnel == TunnelCounters(rx_unknown_session=2, rx_control=3, rx_invalid=6, tx_too_long=0)
     header = 8 + 8 + 4
     assert one == Counters(rx_packets=1, rx_bytes=header + 60, rx_cookie_discards=4, rx_invalid=2, rx_errors=3)
 
@@ -84,7 +84,7 @@ def test_over_ip_each_is_counted_in_its_own_place(ends: tuple[End, End], family:
         data(ONE.session_id, good[:11], encap=encap),
         data(ONE.session_id, good + FRAME[:13], encap=encap),
     ])  # fmt: skip
-    assert tunnel == TunnelCounters(rx_unknown_session=1, rx_control=2, rx_invalid=1)
+    assert tunnel == TunnelCounters(rx_unknown_session=1, rx_control=2, rx_invalid=1, tx_too_long=0)
     assert one == Counters(rx_packets=1, rx_bytes=76, rx_cookie_discards=1, rx_invalid=1, rx_errors=1)
 
 
@@ -128,7 +128,9 @@ def test_another_host_is_not_heard(ends: tuple[End, End]) -> None:
             stranger.sendto(packet, (a.host.v4, 1701 if encap is Encap.UDP else 0))
             assert collect(receiver, 0) == []
         assert a.counters(tunnel, one) == Counters()
-        assert a.seen(tunnel).counters == TunnelCounters(rx_unknown_session=0, rx_control=0, rx_invalid=0)
+        assert a.seen(tunnel).counters == TunnelCounters(
+            rx_unknown_session=0, rx_control=0, rx_invalid=0, tx_too_long=0
+        )
 
 
 def test_a_flood_is_dropped_without_memory_or_log(ends: tuple[End, End]) -> None:

@@ -125,6 +125,7 @@ def test_what_is_too_long_is_dropped_and_counted_when_it_may_not_be_cut(
         send(a, one, *[MACS + b"\x88\xb5" + bytes(1480)] * 3, ipv4(0))
         assert len(next_of_tunnel(watching, tunnel)) < 200, "the short one is the only one"
     assert (a.counters(tunnel, one).tx_errors, fragments(a, family)) == (3, 0)
+    assert a.seen(tunnel).counters.tx_too_long == 3
 
 
 @pytest.mark.parametrize(("family", "encap"), PAIRS)

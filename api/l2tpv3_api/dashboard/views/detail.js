@@ -44,7 +44,7 @@ export function tunnel(app, [name]) {
     const items = itemsOf(model, { only: name });
     const looks = model.looksOfTunnel(one);
     put(head, `${looks} ${one.foreign}`, () => [crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(looks, items.length || looks !== 'silent' ? undefined : 'no sessions')), buttons(one))]);
-    const { rx_unknown_session: unknown, rx_invalid: invalid, rx_control: control } = one.counters;
+    const { rx_unknown_session: unknown, rx_invalid: invalid, rx_control: control, tx_too_long: tooLong } = one.counters;
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts([
       ...otherWords('tunnel', one.wanted, TOLD_OF_TUNNELS),
       ['from', `${one.local ?? '–'}${one.local_port ? ` port ${one.local_port}` : ''}`], ['to', `${one.remote}${one.remote_port ? ` port ${one.remote_port}` : ''}`],
@@ -52,6 +52,7 @@ export function tunnel(app, [name]) {
       ['ids', `${one.id} here, ${one.peer_id} there`], ['datapath', `${one.datapath}${one.reason ? ` (${one.reason})` : ''}`, 'wide'], ['worker', one.worker_pid ? `pid ${one.worker_pid}` : null],
       ['namespace', one.netns], ['at the next boot', one.transient ? 'forgotten' : null], ['made by', one.foreign ? 'something else: it is not on record here' : null],
       ['unknown sessions', unknown === null ? null : count(unknown)], ['malformed', invalid === null ? null : count(invalid)], ['control packets', control === null ? null : count(control)],
+      ['too long to send', tooLong ? count(tooLong) : null],
     ]), ...one.notes.map((note) => h('p', { class: 'hint' }, onThisPage(note))));
     moving.hidden = items.length === 0;
     first.hidden = items.length > 0 || one.foreign;

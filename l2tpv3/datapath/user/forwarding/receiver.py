@@ -89,6 +89,7 @@ class TunnelReceiver:
         self.rx_unknown_session += of.rx_unknown_session
         self.rx_control += of.rx_control
         self.rx_invalid += of.rx_invalid
+        self.outlet.too_long += of.outlet.too_long
 
     def send_control(self, payload: bytes) -> None:
         """Send a control message, if that can be now."""

@@ -78,6 +78,7 @@ class TunnelSender:
         self._limit = PAYLOAD_MAX  # packets of this length are sent one by one: cutting these was refused
         self._left = 0
         self.inherits = inherits
+        self.too_long = 0  # packets that were not sent for their length
         # Where packets may not be fragmented an ICMP error, maybe forged, is told as EMSGSIZE too: then once more.
         told = {errno.EMSGSIZE} if df != "off" else set[int]()
         self._no_retry, self._cannot_cut = _NO_RETRY - told, _CANNOT_CUT - told
@@ -216,13 +217,14 @@ class TunnelSender:
 
     def _sent_again(self, error: OSError, packet: memoryview) -> bool:
         self._heard.send_failed(error.errno)
-        if error.errno in self._no_retry:
-            return False
-        try:
-            self.write(packet)
-        except OSError:
-            return False
-        return True
+        if error.errno not in self._no_retry:
+            try:
+                self.write(packet)
+                return True
+            except OSError as again:
+                error = again
+        self.too_long += error.errno == errno.EMSGSIZE
+        return False
 
 
 def _can_segment(sock: socket.socket) -> bool:
