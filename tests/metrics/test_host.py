@@ -88,9 +88,9 @@ def test_cardinality(manager: Manager) -> None:
     """A session's counters have its name as labels and nothing that may change while it lives."""
     found = parsed(exposition(families(manager.tunnels())), openmetrics=False)
     counters = [name for name in found if name.startswith("l2tpv3_session_") and name.endswith("_total")]
-    assert len(counters) == 10
+    assert len(counters) == 15
     assert {tuple(one) for name in counters for one, _ in found[name]} == {("tunnel", "session")}
-    assert sum(len(found[name]) for name in found if name.startswith("l2tpv3_session")) == 2 * 15
+    assert sum(len(found[name]) for name in found if name.startswith("l2tpv3_session")) == 2 * 20
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
