@@ -17,7 +17,7 @@ import pytest
 from tests.encryption.underlay import Wire, in_the_clear
 from tests.hosts import UNDERLAY, Host, Hosts
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]  # the guest is slow beside other tests
 
 DATAPATHS = [
     pytest.param("user", 4, "udp", id="user-4-udp"),
