@@ -134,4 +134,4 @@ def test_a_capture_is_downloaded(browser: Browser, served: Served, underlay: tup
     from scapy.utils import rdpcap
 
     packets = rdpcap(str(saved))
-    assert [packet[ICMP].type for packet in packets] == [8, 0, 8, 0]
+    assert sorted(packet[ICMP].type for packet in packets) == [0, 0, 8, 8]  # a busy machine answers late
