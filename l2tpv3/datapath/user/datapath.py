@@ -136,7 +136,10 @@ class UserDatapath:
         with self._workers.locked(), self._workers.live(clear=True) as crew, contextlib.ExitStack() as stack:
             client, key = _require(old, crew)
             carried = _summaries(crew)
-            mine = next(one for _, one in carried if {"netns": one["netns"], "tunnel_id": one["tunnel_id"]} == key)
+            names_it = (one for _, one in carried if {"netns": one["netns"], "tunnel_id": one["tunnel_id"]} == key)
+            mine = next(names_it, None)
+            if mine is None:  # its worker has ended since it was asked
+                raise NotFoundError(subject, f"no tunnel with id {old.tunnel_id}")
             others = [(one, words) for one, words in carried if words is not mine]
             _check_free(new, settings, others)
             sharing, fds = _sharing(settings, others), []
