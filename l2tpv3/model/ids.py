@@ -12,7 +12,6 @@ from os import urandom
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import read_file
-from l2tpv3.model.x25519 import KEY_BYTES
 
 ID_MAX = 0xFFFF_FFFF
 """Tunnel (control connection) and session ids have 32 bits; 0 is reserved (RFC 3931 sections 3.1, 4.1)."""
@@ -20,6 +19,8 @@ ID_MAX = 0xFFFF_FFFF
 COOKIE_LENGTHS = (0, 4, 8)
 """Cookie lengths in bytes (RFC 3931 section 5.4.4)."""
 
+KEY_BYTES = 32
+"""The length of WireGuard's private and public keys (RFC 7748 section 5)."""
 
 IFNAME_MAX = 15
 """Longest netdev name in bytes (IFNAMSIZ - 1, linux/if.h)."""
