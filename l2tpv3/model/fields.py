@@ -44,10 +44,10 @@ class Field:
     l2tpv3/cli/completion.py that offers values; "": the words of `metavar`.
 
     secret: its value is neither shown nor logged. applied_by: what carries a change out: the "datapath", the "netdev"
-    that it made, or nothing but the "record". in_place: the datapaths on which a change interrupts no traffic; of a
-    link, EVERY or (). lacked_by: the datapaths that can do no more than the default. info: it is a label of the info
-    metric. elsewhere: what other tools, by the names of l2tpv3/formats/names.py, call it, where they take the same
-    value.
+    that it made, the "encryption" around the tunnel, or nothing but the "record". in_place: the datapaths on which a
+    change interrupts no traffic; of a link, EVERY or (). lacked_by: the datapaths that can do no more than the default.
+    info: it is a label of the info metric. elsewhere: what other tools, by the names of l2tpv3/formats/names.py, call
+    it, where they take the same value.
     """
 
     word: str
@@ -243,6 +243,7 @@ TUNNEL = (
         details="--remote and --local are then those of WireGuard's packets.",
         choice_text={"none": "none", "wireguard": "WireGuard"},
         info=True,
+        applied_by="encryption",
     ),
     Field(
         word="private-key",
@@ -255,6 +256,7 @@ TUNNEL = (
         help="WireGuard's private key of this end: 44 characters of base64, or @FILE.",
         rare=True,
         secret=True,
+        applied_by="encryption",
         in_place=EVERY,
     ),
     Field(
@@ -269,6 +271,7 @@ TUNNEL = (
         help="A key that `l2tpctl tunnel rekey` has drawn, and that is not in use yet.",
         rare=True,
         secret=True,
+        applied_by="encryption",
         in_place=EVERY,
     ),
     Field(
@@ -281,6 +284,7 @@ TUNNEL = (
         label="Peer’s WireGuard public key",
         metavar="KEY",
         help="WireGuard's public key of the peer: 44 characters of base64.",
+        applied_by="encryption",
         in_place=EVERY,
     ),
     Field(
@@ -296,6 +300,7 @@ TUNNEL = (
         metavar="N",
         help="WireGuard's UDP port of this end.",
         rare=True,
+        applied_by="encryption",
         in_place=EVERY,
     ),
     Field(
@@ -312,6 +317,7 @@ TUNNEL = (
         help="WireGuard's UDP port of the peer.",
         details="WireGuard follows a peer that comes to send from another address or port.",
         rare=True,
+        applied_by="encryption",
         in_place=EVERY,
     ),
     Field(
@@ -326,6 +332,7 @@ TUNNEL = (
         metavar="N",
         help="WireGuard sends something so often, which keeps NAT open; 0 is never.",
         rare=True,
+        applied_by="encryption",
         in_place=EVERY,
     ),
     Field(

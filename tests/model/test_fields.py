@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.model.fields import EVERY, LINK, LINK_TYPES, SESSION, TUNNEL, TYPE, Field
+from l2tpv3.model.fields import EVERY, LINK, LINK_TYPES, SESSION, TUNNEL, TYPE, Field, words_in_place
 from l2tpv3.model.links.options import TYPES as LINK_VALUES
 from l2tpv3.model.links.options import LinkType, options_type
 from l2tpv3.model.links.spec import LinkSpec
@@ -72,7 +72,12 @@ def test_each_is_described(field: Field, made: type[Any], types: Mapping[str, An
     assert field.label
     assert field.help.endswith(".")
     assert set(field.in_place) <= {*EVERY}
-    assert field.applied_by in ("datapath", "netdev", "record")
+    assert field.applied_by in ("datapath", "netdev", "encryption", "record")
+
+
+def test_the_kernel_changes_nothing_of_a_tunnel_in_place() -> None:
+    """What WireGuard around the tunnel changes is not asked of the kernel's L2TP, which has no such request."""
+    assert words_in_place(TUNNEL, "kernel") == frozenset()
 
 
 @pytest.mark.parametrize(
