@@ -284,6 +284,7 @@ TUNNEL = (
         label="Peer’s WireGuard public key",
         metavar="KEY",
         help="WireGuard's public key of the peer: 44 characters of base64.",
+        rare=True,
         applied_by="encryption",
         in_place=EVERY,
     ),

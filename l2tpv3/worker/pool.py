@@ -31,7 +31,7 @@ from l2tpv3.worker.strays import end as end_stray
 from l2tpv3.worker.strays import find as find_strays
 
 LOCK_TIMEOUT_S: Final = 60.0
-START_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = 60.0
 CONNECT_TIMEOUT_S: Final = 0.5
 LOOK_TIMEOUT_S: Final = 3.0
 """How long a look waits for workers that do not answer; for LOOK_AGAIN_S after that it does not wait for them."""

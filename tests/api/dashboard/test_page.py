@@ -283,6 +283,8 @@ def test_by_keyboard_alone(page: Browser) -> None:
     page.wait_for("dialog")
     assert page.focused() == "field-name"
     page.press("keys", Keys.TAB, "127.0.1.4", Keys.TAB, "127.0.0.1", Keys.TAB, Keys.TAB)
+    assert page.focused() == "field-encrypt"
+    page.press(Keys.TAB)
     assert page.focused() == "field-description"
     page.press(Keys.TAB)
     assert page.focused() == "More"

@@ -95,7 +95,9 @@ def test_what_is_on_the_wire_as_tshark_reads_it(ends: tuple[End, End], tmp_path:
     joined(ends, near, mirrored(near, vlan=200))
     with Tap((b.host.netns, UNDERLAY)) as capture:
         carried(a, b, near, [PLAIN, tagged(0, prio=5, dei=1), DOUBLE], [PLAIN, tagged(0, prio=5, dei=1), DOUBLE])
-        packets = [one[14 + 20 + 8 :] for one in capture.collect(100, wait_s=0.3) if one[23] == socket.IPPROTO_UDP]
+        seen = capture.collect(100, wait_s=0.3)
+    packets = [one[14 + 20 + 8 :] for one in seen if one[12:14] == b"\x08\x00" and one[23] == socket.IPPROTO_UDP]
+    packets = [one for one in packets if not one[0] & 0x80]  # no control messages
     fields = ["vlan.id", "vlan.priority", "vlan.dei", "vlan.etype"]
     sent = [Sent("udp", 4, one) for one in packets]
     assert decode(tmp_path / "x.pcap", sent, fields, cookie=8, sublayer="default") == [
