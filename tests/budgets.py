@@ -1,7 +1,5 @@
 """How long the tests of a file may take: four times what they do on two quiet CPUs, or more, as machines differ.
 
-The virtual machine's tests run beside them, which is half of that.
-
 A file that takes longer is split, or made to wait for less, or gets its own line here with a reason. Those with a line
 are begun first, so that no long one is left for the end, when the other processes have nothing to do.
 """

@@ -14,7 +14,6 @@ import pytest
 from tests.budgets import BUDGETS_S, over_budget
 from tests.forks import FORKS
 from tests.hosts import Host, Hosts
-from tests.kernel_modules import alone, kept_loaded
 from tests.leftovers import Leftovers
 from tests.points import IN_THE_GUEST_OF, in_turn
 
@@ -52,16 +51,6 @@ def link_pair(hosts: Hosts) -> Callable[..., tuple[Host, Host]]:
 def underlay(hosts: Hosts) -> tuple[Host, Host]:
     """Two hosts joined by a veth with IPv4 and IPv6 addresses, MTU 1500."""
     return hosts.pair()
-
-
-@pytest.fixture(autouse=True)
-def _kernel_modules(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Parallel test processes of one kernel do not take each other's modules away."""
-    if not request.node.get_closest_marker("kernel_l2tp"):
-        yield
-        return
-    with alone() if request.node.get_closest_marker("unloads_modules") else kept_loaded():
-        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

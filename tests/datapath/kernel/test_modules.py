@@ -105,14 +105,13 @@ class TestUnloaded:
     def _unloaded(self) -> object:
         if any(KernelDatapath().tunnels(None)):
             pytest.skip("the kernel's L2TP is in use here")
-        for _ in range(50):  # namespaces that the last test removed hold them for a moment
-            remove = ["modprobe", "-r", *(name for name in MODULES if modules.loaded(name))]
-            if subprocess.run(remove, check=False, capture_output=True).returncode == 0:
-                break
-            time.sleep(0.1)
-        assert not any(modules.loaded(name) for name in MODULES)
+        eventually(self._unload, limit_s=120)  # namespaces that the last test removed hold them for a while
         yield
         subprocess.run(["modprobe", "-a", *MODULES], check=True)
+
+    def _unload(self) -> bool:
+        remove = ["modprobe", "-r", *(name for name in MODULES if modules.loaded(name))]
+        return subprocess.run(remove, check=False, capture_output=True).returncode == 0
 
     def test_probe_loads_what_is_needed(self) -> None:
         assert not modules.loaded("l2tp_eth")
