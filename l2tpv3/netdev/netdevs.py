@@ -113,7 +113,9 @@ class Netdevs:
 
     def set_up(self, ifnames: Sequence[str]) -> None:
         """Set netdevs up by their names."""
-        for ifname, refused in self._route.set_up(ifnames):
+        with _asking("netdevs", _setting({"up": True})):
+            refusals = self._route.set_up(ifnames)
+        for ifname, refused in refusals:
             with _asking(f"netdev {ifname}", _setting({"up": True})):
                 raise refused
 

@@ -46,7 +46,7 @@ def test_wrong_cookie_fails_and_shows_why() -> None:
     assert [step["ok"] for step in played.document["steps"]] == [True, True, False]
     (look,) = played.document["after_failure"]
     assert look["ok"], played.story
-    assert look["measured"]["sessions.0.counters.rx_cookie_discards"] >= 2
+    assert look["measured"]["sessions.0.counters.rx_cookie_discards"] >= 1
     assert "✗ wrong-cookie: 2 of 4 steps as expected" in played.story
 
 
