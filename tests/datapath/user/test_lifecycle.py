@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from l2tpv3.datapath.user import datapath as user_datapath
 from l2tpv3.datapath.user import tap as netdev
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError, UnavailableError, WorkerError
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside
-from l2tpv3.model.spec import Encap
-from l2tpv3.worker.pool import WorkerPool
+from l2tpv3.model.spec import Encap, TunnelSpec
+from l2tpv3.worker.pool import LiveWorkers, WorkerPool
 from tests.contract.frames import frame, packet_socket
 from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
 from tests.hosts import PREFIX, runs
@@ -65,6 +66,25 @@ def test_the_netdev_outlives_the_worker_and_is_adopted(ends: tuple[End, End]) ->
     passes(b.place(one), a.place(one), [60])
     again.del_tunnel(near)
     assert "pw1" not in a.ifindexes()
+
+
+def test_a_worker_that_ends_while_its_tunnel_is_changed(ends: tuple[End, End], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as a tunnel that is not there, after which a plan makes it again."""
+    a, b = ends
+    near, one = a.tunnel(b.host), session()
+    a.add(near, one)
+    (pid,) = a.host.workers()
+    require = user_datapath._require
+
+    def then_it_ends(tunnel: TunnelSpec, crew: LiveWorkers) -> object:
+        found = require(tunnel, crew)
+        kill(pid)
+        return found
+
+    monkeypatch.setattr(user_datapath, "_require", then_it_ends)
+    with pytest.raises(NotFoundError, match="no tunnel with id"):
+        a.datapath.set_tunnel(near, dataclasses.replace(near, peer_tunnel_id=near.peer_tunnel_id + 1), [one])
+    assert "pw1" in a.ifindexes()
 
 
 def test_adopting_finds_it_renamed_and_in_its_other_namespace(ends: tuple[End, End]) -> None:
