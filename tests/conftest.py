@@ -16,6 +16,7 @@ from tests.forks import FORKS
 from tests.hosts import Host, Hosts
 from tests.leftovers import Leftovers
 from tests.points import IN_THE_GUEST_OF, in_turn
+from tests.sshd import Sshd
 
 _NO_SKIPS = pytest.StashKey[bool]()
 _LEFTOVERS = pytest.StashKey[Leftovers]()
@@ -51,6 +52,22 @@ def link_pair(hosts: Hosts) -> Callable[..., tuple[Host, Host]]:
 def underlay(hosts: Hosts) -> tuple[Host, Host]:
     """Two hosts joined by a veth with IPv4 and IPv6 addresses, MTU 1500."""
     return hosts.pair()
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Host, Host]]:
+    """Two hosts as of `underlay`, shared by all tests of a file."""
+    made = Hosts()
+    try:
+        yield made.pair()
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def sshd(pair: tuple[Host, Host]) -> Sshd:
+    """sshd on the second host of `pair`, to be reached from the first one. All tests of a file share it."""
+    return Sshd(pair[1])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

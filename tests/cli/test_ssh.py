@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.capture import pcapng
-from tests.hosts import Host, Hosts
+from tests.hosts import Host
 from tests.points import in_turn
 from tests.sshd import LIMIT_S, Sshd
 
@@ -29,21 +29,6 @@ address = "10.9.0.2/24"
 tx-cookie = "@tx.cookie"
 rx-cookie = "fedcba9876543210"
 """
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[tuple[Host, Host]]:
-    hosts = Hosts()
-    try:
-        yield hosts.pair()
-    finally:
-        hosts.close()
-
-
-@pytest.fixture(scope="module")
-def sshd(pair: tuple[Host, Host]) -> Sshd:
-    """On b, reached from a."""
-    return Sshd(pair[1])
 
 
 @pytest.fixture

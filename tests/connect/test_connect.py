@@ -11,27 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.encryption.underlay import Wire, is_wireguard
-from tests.hosts import UNDERLAY, Host, Hosts
+from tests.hosts import UNDERLAY, Host
 from tests.sshd import L2TPCTL, LIMIT_S, Sshd
 
 pytestmark = pytest.mark.root
 
 USER = ("--datapath", "user", "--peer-datapath", "user")
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[tuple[Host, Host]]:
-    hosts = Hosts()
-    try:
-        yield hosts.pair()
-    finally:
-        hosts.close()
-
-
-@pytest.fixture(scope="module")
-def sshd(pair: tuple[Host, Host]) -> Sshd:
-    """On b, reached from a."""
-    return Sshd(pair[1])
 
 
 @pytest.fixture

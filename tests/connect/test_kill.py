@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hosts import Host, Hosts
+from tests.hosts import Host
 from tests.points import sample
 from tests.sshd import LIMIT_S, Sshd
 
@@ -23,20 +22,6 @@ KILLED = Path(__file__).with_name("killed.py")
 POINTS = 42
 """How many there are; a command that was not killed at the last one shows that there are no more."""
 TRIED = 3
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[tuple[Host, Host]]:
-    hosts = Hosts()
-    try:
-        yield hosts.pair()
-    finally:
-        hosts.close()
-
-
-@pytest.fixture(scope="module")
-def sshd(pair: tuple[Host, Host]) -> Sshd:
-    return Sshd(pair[1])
 
 
 def killed(a: Host, sshd: Sshd, point: int) -> int:
