@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.linux.own_program import own_program
 
 SCHEME = "ssh://"
 FORM = "give ssh://[USER@]HOST[:PORT], and behind it ?sudo or ?program=PATH where they are needed"
@@ -46,8 +46,8 @@ class ThisHost:
     program: str = "l2tpctl"
 
     def argv(self, *_: str) -> list[str]:
-        """A Python that runs this program."""
-        return [sys.executable, "-c", "import sys; from l2tpv3.cli import main; sys.exit(main())", RUN_SENT]
+        """The words that run l2tpctl by this Python."""
+        return [*own_program(), RUN_SENT]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,31 +33,34 @@ def tunnels(host: Host) -> list[str]:
     return [one["name"] for one in json.loads(host.ctl("--json").stdout)["tunnels"]]
 
 
-def start(a: Host, sshd: Sshd, *words: str) -> subprocess.Popen[str]:
+def start(a: Host, sshd: Sshd, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     environment = a.environment | {"L2TPV3_SSH": sshd.environment["L2TPV3_SSH"]}
     command = ["ip", "netns", "exec", a.netns, L2TPCTL, *words]
     return subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        command, env=environment, cwd=cwd, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
-def run(a: Host, sshd: Sshd, *words: str) -> tuple[int, str, str]:
-    running = start(a, sshd, *words)
+def run(a: Host, sshd: Sshd, *words: str, cwd: Path | None = None) -> tuple[int, str, str]:
+    running = start(a, sshd, *words, cwd=cwd)
     out, err = running.communicate(timeout=4 * LIMIT_S)
     return running.returncode, out, err
 
 
-def connect(a: Host, sshd: Sshd, *words: str) -> tuple[int, str, str]:
-    return run(a, sshd, "connect", "siteb", "--host", sshd.url, *USER, *words)
+def connect(a: Host, sshd: Sshd, *words: str, cwd: Path | None = None) -> tuple[int, str, str]:
+    return run(a, sshd, "connect", "siteb", "--host", sshd.url, *USER, *words, cwd=cwd)
 
 
-def test_both_ends_from_one_command_and_away_again(a: Host, sshd: Sshd) -> None:
+def test_both_ends_from_one_command_and_away_again(a: Host, sshd: Sshd, tmp_path: Path) -> None:
     b = sshd.host
+    (tmp_path / "click.py").write_text("from pathlib import Path\nPath(__file__).with_name('was run').touch()\n")
     code, out, err = connect(a, sshd, "--plan")
     assert code == 0 and not tunnels(a) and not tunnels(b) and not err
     code, out, err = connect(
-        a, sshd, "--address", "10.9.0.1/24", "--peer-address", "10.9.0.2/24", "--peer-name", "sitea"
+        a, sshd, "--address", "10.9.0.1/24", "--peer-address", "10.9.0.2/24", "--peer-name", "sitea", cwd=tmp_path
     )
+    assert not (tmp_path / "was run").exists(), "the folder that the user is in is no place for modules"
     assert code == 0, err
     assert out.startswith("here:\n+ tunnel siteb: ") and f"at {sshd.name}:\n+ tunnel sitea: " in out
     assert "bytes pass both ways" in err and err.index("at Far-Host: confirmed") < err.index("here: confirmed")

@@ -21,6 +21,7 @@ from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.parameters import Argument, Files, Option
 from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import InvalidValueError, NotFoundError
+from l2tpv3.linux.own_program import own_program
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
@@ -375,11 +376,10 @@ def _expiring(confirm_s: float | None, host: Host) -> Iterator[None]:
     if confirm_s is None or host.undoes_unconfirmed:
         yield
         return
-    program: list[Any] = [sys.executable, "-c", "import sys; from l2tpv3.cli import main; sys.exit(main())"]
     reading, writing = os.pipe()
     try:
         subprocess.Popen(
-            [*program, "expire"],
+            [*own_program(), "expire"],
             stdin=reading,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
