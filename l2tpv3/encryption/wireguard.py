@@ -97,7 +97,7 @@ class WireGuard:
         return dataclasses.replace(
             status,
             by=None if device is None else "wireguard" if kernel else "wireguard-go",
-            pid=None if kernel else wireguard_go.pid_of(link.ifname),
+            pid=None if kernel else wireguard_go.pid_of(link.ifname, record.spec.netns),
             ifname=link.ifname,
             mtu=link.mtu,
             since=self._tag(record).since(link.alias),
@@ -112,14 +112,10 @@ class WireGuard:
             return _Seen(link, _device(link, netns), found, frozenset(host_routes(route)))
 
     def _find(self, route: RouteSocket, record: TunnelRecord) -> Link | None:
-        """The netdev with the tunnel's owner tag, or, made by a process that was killed before it was set, its name."""
+        """The netdev with the tunnel's owner tag: one that can encrypt, whatever else somebody gave that tag."""
         tag = self._tag(record)
-        for link in route.links():
-            ours = tag.since(link.alias) is not None
-            begun = (link.ifname, link.alias) == (tag.ifname, "") and link.kind in (_KIND, _GO_KIND)
-            if ours or begun:
-                return link
-        return None
+        able = (link for link in route.links() if link.kind in (_KIND, _GO_KIND))
+        return next((link for link in able if tag.since(link.alias) is not None), None)
 
     def _tag(self, record: TunnelRecord) -> EncryptionTag:
         return EncryptionTag(self._runtime, record.spec.name)
@@ -138,10 +134,8 @@ class WireGuard:
             put_route(route, HostRoute(remote, 0))
             link = self._find(route, record) or self._add(route, record)
             if link.kind == _GO_KIND and _device(link, spec.netns) is None:
-                wireguard_go.end(link.ifname)
+                wireguard_go.end(link.ifname, spec.netns)
                 wireguard_go.start(link.ifname, spec.netns)
-            if self._tag(record).since(link.alias) is None:
-                route.set_link(link.ifindex, alias=self._tag(record).alias(int(time.time())))
             new_endpoint = new_endpoint or not _knows_peer(_device(link, spec.netns), spec.peer_public_key)
             self._configure(record, link, _settings(record, remote, new_endpoint=new_endpoint))
             _put_address(route, link, local, spec.netns)
@@ -152,20 +146,32 @@ class WireGuard:
             put_route(route, HostRoute(remote, link.ifindex))
 
     def _add(self, route: RouteSocket, record: TunnelRecord) -> Link:
-        """Make the netdev: the kernel's, or where it has none, wireguard-go's."""
-        tag = self._tag(record)
+        """Make the netdev, with its owner tag: the kernel's, or where it has none, wireguard-go's.
+
+        Killed anywhere in here, there is no netdev, or one with the tag.
+        """
+        netns = record.spec.netns
+        ifname = self._free_name(route, record)
+        alias = self._tag(record).alias(int(time.time()))
         reason = modules.load(_KIND)
         if not reason:
-            route.make_marked(_KIND, tag.ifname, tag.alias(int(time.time())))
+            route.make_marked(_KIND, ifname, alias)
         elif wireguard_go.program() is not None:
-            wireguard_go.create_tun(tag.ifname, record.spec.netns)
+            with wireguard_go.new_tun(ifname, netns):
+                route.set_link(route.link(ifname).ifindex, alias=alias)
         else:
             raise UnavailableError(f"tunnel {record.spec.name}", f"it can't be encrypted: {why_not()}")
-        return route.link(tag.ifname)
+        return route.link(ifname)
+
+    def _free_name(self, route: RouteSocket, record: TunnelRecord) -> str:
+        """A name for a new netdev: another tunnel's may have the first one, from before that tunnel was renamed."""
+        taken = {link.ifname for link in route.links()}
+        names = self._tag(record).ifnames(record.spec.netns)
+        return next(name for name in names if name not in taken and not wireguard_go.is_name_in_use(name))
 
     def _configure(self, record: TunnelRecord, link: Link, wanted: Settings) -> None:
         if link.kind == _GO_KIND:
-            wireguard_go.configure(link.ifname, wanted)
+            wireguard_go.configure(link.ifname, record.spec.netns, wanted)
             return
         with WireGuardSocket(record.spec.netns) as wireguard:
             wireguard.configure(link.ifname, wanted)
@@ -182,7 +188,7 @@ class WireGuard:
                 link = self._find(route, record) if kept is None else None
                 if link is not None:
                     if link.kind == _GO_KIND:
-                        wireguard_go.end(link.ifname)
+                        wireguard_go.end(link.ifname, record.spec.netns)
                     route.delete_link(link.ifindex)
                 if not guard_stays:
                     delete_route(route, HostRoute(remote, 0))
@@ -194,7 +200,8 @@ class WireGuard:
         with contextlib.suppress(NotFoundError), _refusals(new, "rename it"), RouteSocket(old.spec.netns) as route:
             link = self._find(route, old)
             if link is not None:
-                since = self._tag(old).since(link.alias) or int(time.time())
+                since = self._tag(old).since(link.alias)
+                assert since is not None
                 route.set_link(link.ifindex, alias=self._tag(new).alias(since))
 
 
@@ -222,7 +229,7 @@ def _device(link: Link | None, netns: str | None) -> Device | None:
         return None
     try:
         if link.kind == _GO_KIND:
-            return wireguard_go.device(link.ifname)
+            return wireguard_go.device(link.ifname, netns)
         with WireGuardSocket(netns) as wireguard:
             return wireguard.device(link.ifname)
     except OSError:

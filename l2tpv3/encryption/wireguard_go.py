@@ -2,6 +2,9 @@
 
 Each of its processes has one netdev, a TUN, and a unix socket /run/wireguard/NETDEV.sock for a plain text protocol
 (www.wireguard.com/xplatform). It ends by itself when its netdev is removed.
+
+Those sockets are in one folder for all network namespaces, while root in any of them can give a netdev the name that
+one has in another. So a process is only taken for a netdev's when it runs in the netdev's namespace.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from l2tpv3.linux.netns import inside
+from l2tpv3.linux.netns import inside, same_netns
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.linux.tap import TUNSETPERSIST
 from l2tpv3.linux.wireguard import Device, Endpoint, Peer, Settings
@@ -43,19 +46,31 @@ def program() -> str | None:
     return shutil.which("wireguard-go", path=f"{os.environ.get('PATH', '')}:{_PROGRAM_PATH}")
 
 
-def create_tun(ifname: str, netns: str | None) -> None:
-    """Make a TUN, down, which stays until it is deleted. Raises OSError: EBUSY where there is one.
+@contextlib.contextmanager
+def new_tun(ifname: str, netns: str | None) -> Iterator[None]:
+    """Make a TUN, down, for the block to set an owner tag; it stays after the block until it is deleted.
 
-    It is made before a process runs for it, so that it can be found from then on, and stays when that one is killed:
-    packets that are routed to it then go nowhere. The process sets its own flags when it attaches to it.
+    Where the block raises, or this process is killed in it, there is none. Raises OSError: EBUSY where that name is
+    taken. It is made before a process runs for it, and stays when that one is killed: packets that are routed to it
+    then go nowhere. The process sets its own flags when it attaches to it.
     """
     with inside(netns):
         tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.ioctl(tun, _TUNSETIFF, _ifreq.pack(ifname.encode("ascii"), _IFF_TUN | _IFF_NO_PI | _IFF_TUN_EXCL))
+        yield
         fcntl.ioctl(tun, TUNSETPERSIST, 1)
     finally:
         os.close(tun)
+
+
+def is_name_in_use(ifname: str) -> bool:
+    """Whether a process answers for a netdev of that name in any namespace: no other process can then."""
+    try:
+        with _connected(ifname):
+            return True
+    except OSError:
+        return False
 
 
 def start(ifname: str, netns: str | None) -> None:
@@ -72,37 +87,38 @@ def start(ifname: str, netns: str | None) -> None:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, cwd="/", env=environment,
         )  # fmt: skip
-    if answers(ifname, lambda: process.poll() is None):
+    if _answers(ifname, netns, lambda: process.poll() is None):
         process.returncode = 0  # it goes on without us: subprocess shall not wait for it, nor warn
         return
     process.kill()
     raise OSError(errno.EIO, f"wireguard-go does not run (exit code {process.wait()})")
 
 
-def answers(ifname: str, lives: Callable[[], bool] = lambda: True) -> bool:
-    """Whether a process answers for a netdev; one that has only just been started is waited for while it `lives`."""
+def _answers(ifname: str, netns: str | None, lives: Callable[[], bool]) -> bool:
+    """Whether a process that has only just been started answers for a netdev. It is waited for while it `lives`."""
     give_up = time.monotonic() + _START_S
     while True:
         with contextlib.suppress(OSError):
-            device(ifname)
+            device(ifname, netns)
             return True
         if not lives() or time.monotonic() >= give_up:
             return False
         time.sleep(0.01)
 
 
-def pid_of(ifname: str) -> int | None:
-    """The process that answers for a netdev; None where none does."""
+def pid_of(ifname: str, netns: str | None) -> int | None:
+    """The process that answers for a netdev of that namespace; None where none does."""
     try:
         with _connected(ifname) as one:
-            return int(struct.unpack("=iII", one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]) or None
+            pid = _peer_pid(one)
     except OSError:
         return None
+    return pid if _runs_in(Path(f"/proc/{pid}"), netns) else None
 
 
-def device(ifname: str) -> Device:
-    """What a netdev is configured with and does. Raises OSError where nobody answers for it."""
-    said = _ask(ifname, "get=1\n\n")
+def device(ifname: str, netns: str | None) -> Device:
+    """What a netdev of that namespace is configured with and does. Raises OSError where nobody answers for it."""
+    said = _ask(ifname, netns, "get=1\n\n")
     try:
         return _device(said)
     except ValueError as error:
@@ -124,9 +140,9 @@ def _device(said: list[tuple[str, str]]) -> Device:
     return Device(key, port, tuple(map(_peer, peers)))
 
 
-def configure(ifname: str, wanted: Settings) -> None:
+def configure(ifname: str, netns: str | None, wanted: Settings) -> None:
     """Set a netdev's key, port and peers to what is wanted; peers that stay keep their session. Raises OSError."""
-    there = device(ifname)
+    there = device(ifname, netns)
     lines = []
     if there.public_key != wanted.public_key:
         lines.append(f"private_key={wanted.private_key.hex()}")
@@ -141,39 +157,56 @@ def configure(ifname: str, wanted: Settings) -> None:
             lines.append(f"endpoint={_written(wanted.endpoint)}")
         lines += [f"persistent_keepalive_interval={wanted.keepalive_s}", "replace_allowed_ips=true"]
         lines.append(f"allowed_ip={wanted.allowed}/128")
-    _ask(ifname, "set=1\n" + "".join(f"{line}\n" for line in lines) + "\n")
+    _ask(ifname, netns, "set=1\n" + "".join(f"{line}\n" for line in lines) + "\n")
 
 
-def end(ifname: str) -> None:
-    """End the process of a netdev, also one that has only just been started; its TUN stays."""
-    for process in _processes(ifname):
+def end(ifname: str, netns: str | None) -> None:
+    """End the process of a netdev of that namespace, also one that has only just been started; its TUN stays."""
+    for process in _processes(ifname, netns):
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, signal.SIGKILL)
         wait_readable([process], _END_S)
         os.close(process)
-    (_FOLDER / f"{ifname}.sock").unlink(missing_ok=True)
+    try:
+        with _connected(ifname):
+            return  # a process in another namespace has it
+    except ConnectionRefusedError:
+        (_FOLDER / f"{ifname}.sock").unlink(missing_ok=True)
+    except OSError:
+        return  # there is none
 
 
-def _processes(ifname: str) -> Iterator[int]:
-    """A pidfd of each process that was started as `start` does for that netdev, whose name nobody else takes."""
+def _processes(ifname: str, netns: str | None) -> Iterator[int]:
+    """A pidfd of each process that was started as `start` does for that netdev."""
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and _is_of(folder, ifname):
+        if folder.name.isdigit() and _is_of(folder, ifname, netns):
             try:
                 process = os.pidfd_open(int(folder.name))
             except ProcessLookupError:
                 continue
-            if _is_of(folder, ifname):  # and not another one by now, with the same pid
+            if _is_of(folder, ifname, netns):  # and not another one by now, with the same pid
                 yield process
             else:
                 os.close(process)
 
 
-def _is_of(folder: Path, ifname: str) -> bool:
+def _is_of(process: Path, ifname: str, netns: str | None) -> bool:
+    """Whether that folder of /proc is of a process that was started as `start` does."""
     try:
-        words = (folder / "cmdline").read_bytes().split(b"\0")
+        words = (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return words[0].endswith(b"/wireguard-go") and words[1:3] == [b"--foreground", ifname.encode("ascii")]
+    named = words[0].endswith(b"/wireguard-go") and words[1:3] == [b"--foreground", ifname.encode("ascii")]
+    return named and _runs_in(process, netns)
+
+
+def _runs_in(process: Path, netns: str | None) -> bool:
+    """Whether that folder of /proc is of a process that runs in that network namespace, as this one's user."""
+    try:
+        owner = process.stat().st_uid
+    except OSError:
+        return False
+    return owner == os.geteuid() and same_netns(str(process / "ns/net"), netns)
 
 
 @contextlib.contextmanager
@@ -184,9 +217,16 @@ def _connected(ifname: str) -> Iterator[socket.socket]:
         yield one
 
 
-def _ask(ifname: str, request: str) -> list[tuple[str, str]]:
+def _peer_pid(one: socket.socket) -> int:
+    """The process at the other end of a unix socket (unix(7), SO_PEERCRED)."""
+    return int(struct.unpack("=iII", one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+
+
+def _ask(ifname: str, netns: str | None, request: str) -> list[tuple[str, str]]:
     """Send a request; the answer's words and values, in their order. Raises OSError, also with the errno it tells."""
     with _connected(ifname) as one:
+        if not _runs_in(Path(f"/proc/{_peer_pid(one)}"), netns):
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "the wireguard-go of that name is another namespace's")
         one.sendall(request.encode("ascii"))
         answer = b""
         while not answer.endswith(b"\n\n"):

@@ -8,6 +8,8 @@ with evidence (l2tpv3.netdev.locator).
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -90,12 +92,16 @@ class EncryptionTag(NamedTuple):
         )
         return int(number) if fits else None
 
-    @property
-    def ifname(self) -> str:
-        """What the netdev is called when it is made: the same on each boot, and on one machine no other host's."""
+    def ifnames(self, netns: str | None) -> Iterator[str]:
+        """Names for the netdev in that namespace, the first the best: the same on each boot, and no other host's.
+
+        They differ by namespace, since the names of wireguard-go's sockets are those of netdevs in all namespaces.
+        """
         import zlib
 
-        return f"l2tpwg{zlib.crc32(self.alias(0).encode()):08x}"
+        for attempt in itertools.count():
+            text = f"{self.alias(attempt)} {netns or ''}"
+            yield f"l2tpwg{zlib.crc32(text.encode()):08x}"
 
     def _head(self) -> str:
         return f"l2tpv3 encryption {self.tunnel} "
