@@ -200,6 +200,21 @@ def _other_keys(bench: Bench) -> Scenario:
     return between(*map(to, tunnels))
 
 
+def _ends_of_wireguard(bench: Bench) -> Scenario:
+    """Two encrypted tunnels get each other's port and peer."""
+    one = {"listen-port": 51830, "peer-public-key": _KEYS[1]}
+    two = {"listen-port": 51832, "peer-public-key": _KEYS[3]}
+
+    def wanted(siteb: dict[str, Any], sitec: dict[str, Any]) -> Change:
+        words = {"encrypt": "wireguard", "peer-listen-port": 51831}
+        return to(
+            bench.tunnel("siteb", 1, session("lan", 1), **words, **siteb, **{"private-key": _KEYS[0]}),
+            bench.tunnel("sitec", 2, session("two", 2), **words, **sitec, **{"private-key": _KEYS[2]}),
+        )
+
+    return between(wanted(one, two), wanted(two, one))
+
+
 def _swap(bench: Bench) -> Scenario:
     x, y = session("x", 1, ifname="lan0"), session("y", 2, ifname="lan1")
     changed = session("x", 1, ifname="lan1"), session("y", 2, ifname="lan0")
@@ -314,6 +329,7 @@ SCENARIOS: dict[str, Callable[[Bench], Scenario]] = {
     "a tunnel over IP": _over_ip,
     "an encrypted tunnel": _encrypted,
     "an encrypted tunnel with other keys": _other_keys,
+    "ports and peers of WireGuard are swapped": _ends_of_wireguard,
     "names are swapped": _swap,
     "links": _links,
     "prune": _prune,

@@ -107,7 +107,10 @@ class _Description:
             text = f"encryption: {step.why or 'where the peer is'}"
             told = StepText(sign="~", tunnel=name, text=text, why=step.why)
         else:
-            told = StepText(sign="-", tunnel=name, text="encryption as it was before", interrupts=step.kept is None)
+            text = "encryption as it was before"
+            if step.guard_stays:
+                text = "its WireGuard netdev, whose port or peer another tunnel gets"
+            told = StepText(sign="-", tunnel=name, text=text, interrupts=step.kept is None)
         return self._once(("encryption", name, told.sign), told)
 
     def _session(self, step: Step) -> StepText | None:

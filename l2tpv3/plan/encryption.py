@@ -12,16 +12,21 @@ from l2tpv3.plan.steps import DelEncryption, SetEncryption, Step
 
 def encryption_steps(change: PlanInput) -> tuple[list[Step], list[Step]]:
     """The steps before those of tunnels and sessions, and the steps after them."""
-    before: list[Step] = []
-    after: list[Step] = []
+    before: list[SetEncryption] = []
+    after: list[DelEncryption] = []
+    changing: list[TunnelRecord] = []
     for name in sorted({*change.old, *change.maybe, *change.wanted}):
         if change.covers(name):
             wanted = _encrypted(change.wanted.get(name))
             beliefs = [one for some in (change.old, change.maybe) if (one := _encrypted(some.get(name))) is not None]
-            if wanted is not None:
-                before += _made(change, wanted, beliefs)
+            made = [*_made(change, wanted, beliefs)] if wanted is not None else []
+            before += made
             after += _removed(change, wanted, beliefs)
-    return [*_in_the_way(before, after), *before], after
+            changing += beliefs if made else []
+    going = [step.tunnel for step in after if step.kept is None]
+    owners = {_place(one): name for name, record in change.wanted.items() if (one := _encrypted(record)) is not None}
+    after = [spared for step in after if (spared := _sparing(step, owners)) is not None]
+    return [*_in_the_way(change, [*going, *changing], before), *before], [*after]
 
 
 def _encrypted(record: TunnelRecord | None) -> TunnelRecord | None:
@@ -57,10 +62,32 @@ def _place(record: TunnelRecord) -> tuple[object, ...]:
     return record.spec.netns, record.spec.inner_remote
 
 
-def _in_the_way(before: list[Step], after: list[Step]) -> Iterator[DelEncryption]:
-    """Netdevs that go, and have a port which another tunnel's gets: they go first, and what refuses packets stays."""
-    ports = {(step.tunnel.spec.netns, step.tunnel.spec.listen_port) for step in before}
-    for step in after:
-        spec = step.tunnel.spec
-        if isinstance(step, DelEncryption) and step.kept is None and (spec.netns, spec.listen_port) in ports:
-            yield DelEncryption(tunnel=step.tunnel, guard_stays=True)
+def _sparing(step: DelEncryption, owners: dict[tuple[object, ...], str]) -> DelEncryption | None:
+    """The step, but for what refuses packets to a peer that another tunnel gets; None where that was all of it.
+
+    owners: the tunnels that are wanted, by their peers.
+    """
+    name = step.tunnel.spec.name
+    if owners.get(_place(step.tunnel), name) == name:
+        return step
+    return DelEncryption(tunnel=step.tunnel, guard_stays=True) if step.kept is None else None
+
+
+def _in_the_way(change: PlanInput, beliefs: list[TunnelRecord], before: list[SetEncryption]) -> Iterator[DelEncryption]:
+    """Netdevs with a port or a peer that another tunnel gets go first, also those that are then made anew.
+
+    What refuses packets in the clear stays. beliefs: of tunnels whose netdevs go, or are changed.
+    """
+    new_owners = {key: step.tunnel.spec.name for step in before for key in _claims(step.tunnel)}
+    done: set[tuple[object, ...]] = set()
+    for one in beliefs:
+        netdev = (one.spec.name, one.spec.netns)
+        in_the_way = any(new_owners.get(key, one.spec.name) != one.spec.name for key in _claims(one))
+        if in_the_way and netdev not in done and change.observation.encryption_of(one).there:
+            done.add(netdev)
+            yield DelEncryption(tunnel=one, guard_stays=True)
+
+
+def _claims(record: TunnelRecord) -> tuple[tuple[object, ...], ...]:
+    """What two tunnels can't have at once: WireGuard's port, and a peer, to which there is one route."""
+    return ("port", record.spec.netns, record.spec.listen_port), ("peer", *_place(record))

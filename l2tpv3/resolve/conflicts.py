@@ -76,10 +76,12 @@ class _Tunnels:
 
     def _encryption_keys(self, record: TunnelRecord) -> tuple[Hashable, ...]:
         where = self._netns[record.spec.netns]
-        return ("port", where, record.spec.listen_port), ("key", record.spec.private_key)
+        spec = record.spec
+        own = ("port", where, spec.listen_port), ("key", spec.private_key)
+        return own if spec.peer_public_key is None else (*own, ("peer", where, spec.peer_public_key))
 
     def encrypted_beside(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
-        """Others with the same port or private key of WireGuard."""
+        """Others with the same port, private key or peer of WireGuard."""
         if record.spec.encrypt is not Encrypt.NONE:
             for key in self._encryption_keys(record):
                 yield from (other for other in self._encrypted[key] if other is not record)
@@ -134,11 +136,15 @@ def _check_outer(record: TunnelRecord, other: TunnelRecord) -> None:
 
 
 def _check_encryption(record: TunnelRecord, other: TunnelRecord) -> None:
-    """Raise ConflictError: the other tunnel has the port or the key of this one."""
+    """Raise ConflictError: the other tunnel has the port, the key or the peer of this one."""
     subject = f"tunnel {record.spec.name}"
     if record.spec.private_key == other.spec.private_key:
         problem = f"its private key is tunnel {other.spec.name}'s, too"
         raise ConflictError(subject, problem, "leave --private-key out, and it gets one of its own")
+    if record.spec.listen_port != other.spec.listen_port:
+        # The peer's address inside follows from its key, and there is one route to that.
+        problem = f"its peer's public key is that of tunnel {other.spec.name}'s peer, too"
+        raise ConflictError(subject, problem, "have the peer give each tunnel a key of its own, or use that tunnel")
     problem = f"WireGuard's port {record.spec.listen_port} is tunnel {other.spec.name}'s"
     raise ConflictError(subject, problem, "give another --listen-port, or leave it out")
 

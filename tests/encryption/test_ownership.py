@@ -12,6 +12,8 @@ from tests.hosts import Host
 
 pytestmark = pytest.mark.root
 
+PEER = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
+
 
 def _encryption(host: Host, tunnel: str) -> dict[str, Any]:
     (shown,) = json.loads(host.ctl("tunnel", "show", tunnel, "--json").stdout)["tunnels"]
@@ -51,3 +53,13 @@ def test_wireguard_go_of_another_namespace_is_left_alone(underlay: tuple[Host, H
         wireguard_go.device(seen["ifname"], b.netns)
     wireguard_go.end(seen["ifname"], b.netns)
     assert _encryption(a, "t")["pid"] == seen["pid"]
+
+
+def test_a_peer_has_one_tunnel_in_a_namespace(underlay: tuple[Host, Host]) -> None:
+    """Its address inside follows from its key, so both tunnels would have one route and one guard."""
+    a, b = underlay
+    words = ("--remote", b.v4, "--encrypt", "wireguard", "--peer-public-key", PEER)
+    a.ctl("tunnel", "add", "t", *words)
+    refused = a.ctl("tunnel", "add", "u", *words, check=False)
+    assert refused.returncode == 4 and "tunnel t's peer" in refused.stderr
+    assert not _encryption(a, "t")["lacks"]
