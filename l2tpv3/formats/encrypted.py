@@ -35,9 +35,9 @@ def encryption_notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
             f"{_KEY_FILE} there holds the private key of the public one that this end knows",
             "without that netdev there, nothing keeps its packets from leaving in the clear",
         ]
-    if tunnel.spec.peer_public_key is not None:
-        return []
     give = f"`l2tpctl tunnel set {tunnel.name} --peer-public-key KEY`"
+    if tunnel.spec.peer_public_key is not None:
+        return [f"a tunnel that is made by these has a new key: give what `l2tpctl tunnel show` shows there by {give}"]
     return [f"the other end then shows a public key (`l2tpctl tunnel show`): give it here by {give}"]
 
 

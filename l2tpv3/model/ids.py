@@ -49,12 +49,12 @@ def parse_id(text: str, what: str) -> int:
     return check_id(parse_int(text, what), what)
 
 
-def parse_int(text: str, what: str) -> int:
-    """A whole number from decimal or 0x-hexadecimal text."""
+def parse_int(text: str, what: str, remedy: str = "give digits, or 0x and hex digits") -> int:
+    """A whole number from decimal or 0x-hexadecimal text. Raises InvalidValueError, with this remedy."""
     try:
         return int(text, 16) if text.lower().startswith("0x") else int(text, 10)
     except ValueError:
-        raise InvalidValueError(what, f"{text!r} is not a whole number", "give digits, or 0x and hex digits") from None
+        raise InvalidValueError(what, f"{text!r} is not a whole number", remedy) from None
 
 
 def check_port(value: int, what: str) -> int:
@@ -111,17 +111,22 @@ def generate_cookie() -> bytes:
     return urandom(8)
 
 
-def parse_key(text: str, what: str) -> bytes:
+def parse_public_key(text: str, what: str) -> bytes:
+    """The peer's public key: see parse_key."""
+    return parse_key(text, what, "give the public-key that `l2tpctl tunnel show` shows at the peer")
+
+
+def parse_key(text: str, what: str, remedy: str = "give 44 characters of base64, as `wg genkey` prints") -> bytes:
     """A key of WireGuard: 32 bytes in base64, as wg(8) prints it.
 
-    The text itself never appears in an error: it may be a secret.
+    The text itself never appears in an error: it may be a secret. Raises InvalidValueError, with this remedy.
     """
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise InvalidValueError(what, "not a key of WireGuard", "give 44 characters of base64, as `wg genkey` prints")
+        raise InvalidValueError(what, "not a key of WireGuard", remedy)
     return key
 
 

@@ -135,19 +135,25 @@ class ValueType(NamedTuple):
     check: Callable[[Any, str, Field], object] | None = None
 
 
-def _integer(value: Any, what: str, field: Field | None = None) -> int:
+def _integer(value: Any, what: str, field: Field) -> int:
+    bounds = {} if field.low is None else {"remedy": _bounds(field)}
     if isinstance(value, str):
-        return ids.parse_int(value, what)
+        return ids.parse_int(value, what, **bounds)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidValueError(what, f"{value!r} is not a whole number", "give digits")
+        raise InvalidValueError(what, f"{value!r} is not a whole number", bounds.get("remedy", "give digits"))
     return value
+
+
+def _bounds(field: Field) -> str:
+    """The remedy for a number that can't be meant: what a field takes."""
+    instead = {"vlan": ", or none", "mtu": ", or auto", "dscp": ", or inherit"}.get(field.word, "")
+    return f"give {field.low} to {field.high}{instead}"
 
 
 def _check_bounds(value: int, what: str, field: Field) -> None:
     assert field.low is not None and field.high is not None
     if not field.low <= value <= field.high:
-        instead = {"vlan": ", or none", "mtu": ", or auto", "dscp": ", or inherit"}.get(field.word, "")
-        raise InvalidValueError(what, f"{value} is out of range", f"give {field.low} to {field.high}{instead}")
+        raise InvalidValueError(what, f"{value} is out of range", _bounds(field))
 
 
 def _number(value: Any, what: str, field: Field) -> int:
@@ -182,7 +188,7 @@ def _key(value: Any, what: str, field: Field) -> bytes:
         return value
     if not isinstance(value, str):  # not quoted: it may be a secret all the same
         raise InvalidValueError(what, "not text", "give 44 characters of base64 as a string")
-    return ids.parse_key(value, what)
+    return ids.parse_public_key(value, what) if field.word == "peer-public-key" else ids.parse_key(value, what)
 
 
 def _boolean(value: Any, what: str, field: Field) -> bool:
@@ -262,13 +268,13 @@ TYPES: Mapping[str, ValueType] = {
         check=lambda value, what, field: ids.parse_mac(value, what),
     ),
     "mtu": ValueType(
-        lambda value, what, field: None if value == "auto" else _integer(value, what),
+        lambda value, what, field: None if value == "auto" else _integer(value, what, field),
         lambda value: "auto" if value is None else value,
         lambda value, what, field: None if value is None else _check_bounds(value, what, field),
     ),
     "interfaces": ValueType(_interfaces, _as_texts),
     "dscp": ValueType(
-        lambda value, what, field: None if value == "inherit" else _integer(value, what),
+        lambda value, what, field: None if value == "inherit" else _integer(value, what, field),
         lambda value: "inherit" if value is None else value,
         lambda value, what, field: None if value is None else _check_bounds(value, what, field),
     ),

@@ -49,7 +49,13 @@ def is_one_line(text: str) -> bool:
         ("session add siteb x --rx-cookie @/does/not/exist", "/does/not/exist"),
         ("session add siteb x --ifname abcdefghijklmnop", "abcdefghijklmnop"),
         ("session add siteb x --mtu 67", "67"),
-        ("session add siteb x --mtu big", "big"),
+        ("session add siteb x --mtu big", "'big' is not a whole number; give 68 to 65535, or auto"),
+        ("tunnel add x --remote 127.0.0.2 --ttl 0", "--ttl: 0 is out of range; give 1 to 255"),
+        ("tunnel add x --remote 127.0.0.2 --dscp EF", "'EF' is not a whole number; give 0 to 63, or inherit"),
+        ("tunnel add x --remote 127.0.0.2 --df maybe", "'maybe' is unknown; give one of off, on, inherit"),
+        ("tunnel add x --remote 127.0.0.2 --encrypt wiregard", "'wiregard' is unknown; give one of none, wireguard"),
+        ("tunnel add x --remote 127.0.0.2 --encrypt wireguard --peer-public-key foo", "shows at the peer"),
+        ("invite x", "--remote"),
         ("session add siteb x --mac 01:00:00:00:00:00", "01:00:00:00:00:00"),
         ("session add siteb x --address 10.0.0.1/99", "10.0.0.1/99"),
         ("session add siteb x --sublayer none --sequencing both", "--sequencing both"),
@@ -114,6 +120,7 @@ def test_what_was_mistyped_is_told_with_what_may_have_been_meant(siteb: CommandL
     ["tunnel show nope", "tunnel set nope --id 3", "tunnel del nope", "session add nope lan", "session show nope",
      "session show siteb nope", "session set siteb nope --mtu 1300", "session del siteb nope", "session stats nope",
      "peer nope", "restore nope", "session add siteb x --bridge nobr", "tunnel add x --remote 127.0.0.2 --netns nope",
+     "disconnect nope", "mtu nope", "tunnel rekey nope",
      "ip-l2tp del tunnel tunnel_id 99", "ip-l2tp del session tunnel_id 1 session_id 99"],
 )  # fmt: skip
 def test_not_found(siteb: CommandLine, line: str) -> None:

@@ -73,6 +73,22 @@ def test_both_ends_from_one_command_and_away_again(a: Host, sshd: Sshd, tmp_path
     assert run(a, sshd, "disconnect", "siteb")[0] == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--mtu 99999", "--mtu: 99999 is out of range; give 68 to 65535, or auto"),
+        ("--encrypt wiregard", "'wiregard' is unknown"),
+        ("--local here", "'here' is not an IP address"),
+        ("--peer-ifname a/b", "'a/b' is not a netdev's name"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_told_before_the_far_end_is_asked(
+    a: Host, sshd: Sshd, words: str, says: str
+) -> None:
+    code, _, err = run(a, sshd, "connect", "siteb", "--host", "ssh://[::1]:1", *words.split())
+    assert code == 1 and says in err, err
+
+
 def test_encrypted_and_with_frames_of_full_size(a: Host, sshd: Sshd) -> None:
     b = sshd.host
     with Wire(a.netns, UNDERLAY) as wire:

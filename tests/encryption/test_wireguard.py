@@ -192,6 +192,9 @@ def test_new_keys_in_two_steps(joined: Callable[..., tuple[Host, Host]]) -> None
     assert "nothing passes until" in second.stderr
     third = a.ctl(*second.stdout.split()[1:])
     assert third.stdout == "" and encryption(a)["public_key"] not in (before, "")
+    for again, says in ((second.stdout, "already"), (first.stdout, "of this end")):
+        refused = a.ctl(*again.split()[1:], check=False)
+        assert refused.returncode == 1 and says in refused.stderr
     assert reaches(a)
 
 

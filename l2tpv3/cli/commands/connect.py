@@ -96,7 +96,9 @@ def connect(
     confirm_s = seconds(confirm, "--confirm", least=_LEAST_S, most=_MOST_S)
     manager = local_manager(ctx, "connect")
     near, far = _ends(host)
-    connecting.state_ends(near, far, _wish(name, peer_name, session, local, remote, options.given(words)))
+    wish = _wish(name, peer_name, session, local, remote, options.given(words))
+    _check(wish)
+    connecting.state_ends(near, far, wish)
     for end in (near, far):
         _show_plan(end)
     if plan:
@@ -128,10 +130,12 @@ def disconnect(
     """Remove both ends that `connect` made, the far one first."""
     from l2tpv3.connect.connections import Connections
 
-    connections = Connections(local_manager(ctx, "disconnect").paths.state)
+    manager = local_manager(ctx, "disconnect")
+    connections = Connections(manager.paths.state)
     known = connections.find(tunnel)
     if not here:
         if known is None:
+            manager.tunnel(tunnel)
             problem = "it is not remembered which host it was connected to"
             raise NotFoundError(f"tunnel {tunnel}", problem, "`l2tpctl tunnel del` at each end removes it")
         _, far = _ends(host or known.host)
@@ -193,6 +197,19 @@ def _wish(
         near_session=words_of(words, "", OWN[1]),
         far_session=words_of(words, "peer-", OWN[1]),
     )
+
+
+def _check(wish: Wish) -> None:
+    """Raise InvalidValueError for words that can't be meant, before the far end is asked for anything."""
+    from l2tpv3.remote.validate import session_words, tunnel_words
+
+    addresses = {"local": wish.local, "remote": wish.remote}
+    for name, own_tunnel, own_session in (
+        (wish.names[0], wish.near_tunnel, wish.near_session),
+        (wish.names[1], wish.far_tunnel, wish.far_session),
+    ):
+        tunnel_words(name, {**addresses, **wish.tunnel, **own_tunnel}, new=True)
+        session_words(wish.session_name, {**wish.session, **own_session}, new=True)
 
 
 def _show_plan(end: CommandEnd) -> None:

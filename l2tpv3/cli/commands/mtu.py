@@ -33,9 +33,7 @@ def mtu(
     probe: Annotated[
         bool, Option("--probe/--no-probe", help="Ask the peer by ICMP echo what the path takes. [default: probe]")
     ] = True,
-    timeout: Annotated[
-        str, Option("--timeout", metavar="SECONDS", help="How long to wait for each answer. [default: 0.5]")
-    ] = "0.5",
+    timeout: Annotated[str, Option("--timeout", metavar="SECONDS", help="How long to wait for each answer.")] = "0.5",
     json: options.Json = False,
 ) -> None:
     """Show what fits through a tunnel, and what a full frame costs.

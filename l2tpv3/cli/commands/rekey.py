@@ -60,8 +60,13 @@ def rekey(
         print(f"tunnel {tunnel}: a new key is drawn, and not in use yet; type this at the other end:", file=sys.stderr)
         print(shlex.join(other_end))
         return
-    peer = ids.format_key(ids.parse_key(peer_public_key, "--peer-public-key"))
-    words = {"private-key": ids.format_key(private), "peer-public-key": peer, "next-private-key": None}
+    peer = ids.parse_public_key(peer_public_key, "--peer-public-key")
+    _require_new_key(peer, spec)
+    words = {
+        "private-key": ids.format_key(private),
+        "peer-public-key": ids.format_key(peer),
+        "next-private-key": None,
+    }
     host.set_tunnel(tunnel, words)
     print(f"tunnel {tunnel}: new keys are in use", file=sys.stderr)
     if drawn is None:
@@ -76,6 +81,24 @@ def _require_encryption(tunnel: str, spec: TunnelSpec) -> None:
     if spec.encrypt is Encrypt.NONE:
         problem = "it is not encrypted, and has no keys"
         raise InvalidValueError(f"tunnel {tunnel}", problem, f"`l2tpctl tunnel set {tunnel} --encrypt wireguard` first")
+
+
+def _require_new_key(peer: bytes, spec: TunnelSpec) -> None:
+    """Raise InvalidValueError for a public key that the peer has already, or that is one of this end.
+
+    So the second step, typed once more or at the wrong end, changes nothing.
+    """
+    from l2tpv3.model.wireguard import public_key
+
+    own = [public_key(key) for key in (spec.private_key, spec.next_private_key) if key is not None]
+    if peer in own:
+        problem = "is a key of this end"
+    elif peer == spec.peer_public_key:
+        problem = "is the key that the peer has already"
+    else:
+        return
+    remedy = "give the one that `l2tpctl tunnel rekey` has printed at the other end"
+    raise InvalidValueError("--peer-public-key", problem, remedy)
 
 
 COMMANDS = {"rekey": rekey}

@@ -1,8 +1,8 @@
 """MikroTik RouterOS's `/interface l2tp-ether` in unmanaged mode, out.
 
 Source: RouterOS manual, "L2TP", "L2TP Ether" (help.mikrotik.com/docs/spaces/ROS/pages/2031631/L2TP): properties,
-defaults (no sublayer, MTU 1420, l2tpv3-udp); systemd's issue 32771 shows an unmanaged interface that works with the
-Linux kernel. There are no properties for UDP ports, checksums or sequencing: it is port 1701 at both ends.
+defaults (no sublayer, MTU 1420, l2tpv3-udp); a report to systemd (32771) shows an unmanaged interface that works with
+the Linux kernel. There are no properties for UDP ports, checksums or sequencing: it is port 1701 at both ends.
 """
 
 from __future__ import annotations
