@@ -35,6 +35,12 @@ from l2tpv3.value_class import value_class
 _KIND: Final = "wireguard"
 _GO_KIND: Final = "tun"
 _MTU_DEFAULT: Final = 1420
+_NOBODY_TELLS: Final = frozenset((
+    *(errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP),  # no socket, or no such family; the netdev is gone; no WireGuard's
+    *(errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE),  # its process was killed
+    *(errno.ETIMEDOUT, errno.EBADMSG),  # its process hangs, or says what it should not
+))  # fmt: skip
+"""What is said where nothing answers for a netdev. All else, such as EMFILE, is a fault of who asks."""
 
 
 def why_not() -> str:
@@ -131,9 +137,10 @@ class WireGuard:
         spec = record.spec
         local, remote = _inner(record)
         with _refusals(record, "make its WireGuard netdev"), RouteSocket(spec.netns) as route:
-            put_route(route, HostRoute(remote, 0))
+            _put_route(route, record, HostRoute(remote, 0))
             link = self._find(route, record) or self._add(route, record)
             if link.kind == _GO_KIND and _device(link, spec.netns) is None:
+                _require_wireguard_go(record)
                 wireguard_go.end(link.ifname, spec.netns)
                 wireguard_go.start(link.ifname, spec.netns)
             new_endpoint = new_endpoint or not _knows_peer(_device(link, spec.netns), spec.peer_public_key)
@@ -143,7 +150,7 @@ class WireGuard:
             for other in list(host_routes(route)):
                 if other.ifindex == link.ifindex and other.target != remote:
                     delete_route(route, other)
-            put_route(route, HostRoute(remote, link.ifindex))
+            _put_route(route, record, HostRoute(remote, link.ifindex))
 
     def _add(self, route: RouteSocket, record: TunnelRecord) -> Link:
         """Make the netdev, with its owner tag: the kernel's, or where it has none, wireguard-go's.
@@ -153,14 +160,12 @@ class WireGuard:
         netns = record.spec.netns
         ifname = self._free_name(route, record)
         alias = self._tag(record).alias(int(time.time()))
-        reason = modules.load(_KIND)
-        if not reason:
+        if not modules.load(_KIND):
             route.make_marked(_KIND, ifname, alias)
-        elif wireguard_go.program() is not None:
+        else:
+            _require_wireguard_go(record)
             with wireguard_go.new_tun(ifname, netns):
                 route.set_link(route.link(ifname).ifindex, alias=alias)
-        else:
-            raise UnavailableError(f"tunnel {record.spec.name}", f"it can't be encrypted: {why_not()}")
         return route.link(ifname)
 
     def _free_name(self, route: RouteSocket, record: TunnelRecord) -> str:
@@ -205,6 +210,23 @@ class WireGuard:
                 route.set_link(link.ifindex, alias=self._tag(new).alias(since))
 
 
+def _require_wireguard_go(record: TunnelRecord) -> None:
+    """Raise UnavailableError where this host does not have it."""
+    if wireguard_go.program() is None:
+        problem = "it can't be encrypted: wireguard-go is not installed"
+        raise UnavailableError(f"tunnel {record.spec.name}", problem, "`apt install wireguard-go`")
+
+
+def _put_route(route: RouteSocket, record: TunnelRecord, wanted: HostRoute) -> None:
+    """Make one of the two routes. Raises ConflictError where another program has one in its place, which stays."""
+    try:
+        put_route(route, wanted)
+    except FileExistsError as error:
+        problem = f"another program has a route to {wanted.target}, its peer's address inside, in the table local"
+        remedy = f"`ip -6 route del {wanted.target} table local metric {wanted.metric}` removes that"
+        raise ConflictError(f"tunnel {record.spec.name}", problem, remedy, errno=error.errno) from error
+
+
 def _with_peer(status: EncryptionStatus, record: TunnelRecord, device: Device | None) -> EncryptionStatus:
     """The status with what WireGuard tells of the record's peer."""
     peers = device.peers if device is not None else ()
@@ -224,7 +246,7 @@ def _inner(record: TunnelRecord) -> tuple[IPv6Address, IPv6Address]:
 
 
 def _device(link: Link | None, netns: str | None) -> Device | None:
-    """What a netdev is configured with; None where there is none, or nobody tells."""
+    """What a netdev is configured with; None where there is none, or nobody tells. Raises OSError (EMFILE)."""
     if link is None:
         return None
     try:
@@ -232,8 +254,10 @@ def _device(link: Link | None, netns: str | None) -> Device | None:
             return wireguard_go.device(link.ifname, netns)
         with WireGuardSocket(netns) as wireguard:
             return wireguard.device(link.ifname)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NOBODY_TELLS:
+            return None
+        raise
 
 
 def _lacking(

@@ -230,7 +230,10 @@ def _ask(ifname: str, netns: str | None, request: str) -> list[tuple[str, str]]:
         one.sendall(request.encode("ascii"))
         answer = b""
         while not answer.endswith(b"\n\n"):
-            more = one.recv(65536)
+            try:
+                more = one.recv(65536)
+            except TimeoutError as error:
+                raise OSError(errno.ETIMEDOUT, "wireguard-go does not answer") from error
             if not more or len(answer) > _ANSWER_MAX:
                 raise OSError(errno.EBADMSG, "wireguard-go does not answer as agreed")
             answer += more

@@ -35,13 +35,18 @@ class HostRoute(NamedTuple):
     target: IPv6Address
     ifindex: int
 
+    @property
+    def metric(self) -> int:
+        """What it has as its metric: of two routes to one address the kernel takes the one with the lower metric."""
+        return _FIRST if self.ifindex else _LAST
+
 
 def put_route(route: RouteSocket, wanted: HostRoute) -> None:
-    """Make the route, unless it is there. Raises OSError."""
+    """Make the route, unless it is there. Raises OSError: EEXIST where another program has one in its place."""
     try:
         route.request(_NEWROUTE, _body(wanted), NLM_F_CREATE | NLM_F_EXCL)
     except OSError as error:
-        if error.errno != errno.EEXIST:
+        if error.errno != errno.EEXIST or wanted not in host_routes(route):
             raise
 
 
@@ -74,8 +79,8 @@ def _body(route: HostRoute) -> bytes:
     body = _ROUTE.pack(socket.AF_INET6, 128, 0, 0, _TABLE, PROTOCOL, 0, kind, 0)
     body += attribute(_DST, route.target.packed) + _table()
     if route.ifindex:
-        return body + attribute(_OIF, u32(route.ifindex)) + attribute(_PRIORITY, u32(_FIRST))
-    return body + attribute(_PRIORITY, u32(_LAST))
+        body += attribute(_OIF, u32(route.ifindex))
+    return body + attribute(_PRIORITY, u32(route.metric))
 
 
 def _table() -> bytes:
