@@ -68,6 +68,11 @@ def devices(ctx: click.Context, incomplete: str) -> list[str]:
     return _another(incomplete, lambda: _devices(ctx))
 
 
+def netdevs(ctx: click.Context, incomplete: str) -> list[str]:
+    """Names of netdevs of this host; `none` where one can be left out again."""
+    return _matching(incomplete, lambda: _netdevs(ctx) | ({"none"} if ctx.info_name == "set" else set()))
+
+
 def members(ctx: click.Context, incomplete: str) -> list[str]:
     """Complete what the link is over, by the command line, else by the record; after a comma another."""
     return _another(incomplete, lambda: _over(ctx))
@@ -169,7 +174,11 @@ def _links(ctx: click.Context) -> dict[str, tuple[str, Sequence[str]]]:
 
 def _devices(ctx: click.Context) -> set[str]:
     found = {*_links(ctx)} | {f"{tunnel}/{name}" for tunnel, names in _on_record(ctx).items() for name in names}
-    return found | {path.name for path in Path("/sys/class/net").iterdir() if _is_here(ctx)} - {"lo"}
+    return found | _netdevs(ctx)
+
+
+def _netdevs(ctx: click.Context) -> set[str]:
+    return {path.name for path in Path("/sys/class/net").iterdir() if _is_here(ctx)} - {"lo"}
 
 
 def _over(ctx: click.Context) -> Sequence[str]:

@@ -438,6 +438,7 @@ TUNNEL = (
         help="Send and receive the outer packets by this netdev alone.",
         details="A VRF's netdev will do.",
         example="eth1",
+        complete="netdevs",
         rare=True,
         in_place=("user",),
         lacked_by=("kernel", "ebpf"),

@@ -14,6 +14,7 @@ from l2tpv3.model.fields import SESSION
 from l2tpv3.model.progress import StepText
 from l2tpv3.model.record import SessionRecord, TunnelRecord, differing_words, identity
 from l2tpv3.model.spec import Encrypt, SessionSpec
+from l2tpv3.model.values import formatted
 from l2tpv3.plan.link_phrases import describe_link
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.steps import (
@@ -208,12 +209,16 @@ def session_changes(old: SessionRecord, new: SessionRecord) -> list[str]:
 
 
 def _fields(step: SetSession | SetNetdev) -> list[str]:
-    return [
-        _clamp_change(step)
-        if isinstance(step, SetNetdev) and field == "clamp_mss"
-        else _change(field, _field(step.old, field), _field(step.session, field))
-        for field in step.fields
-    ]
+    changes = []
+    for field in step.fields:
+        before, after = _field(step.old, field), _field(step.session, field)
+        if isinstance(step, SetNetdev) and field == "clamp_mss":
+            changes.append(_clamp_change(step))
+        elif field == "sequencing" and before == after and "fragment" in step.fields:
+            continue  # packets with parts of frames are numbered, whatever the sequencing is
+        else:
+            changes.append(_change(field, before, after))
+    return changes
 
 
 def _clamp_change(step: SetNetdev) -> str:
@@ -232,7 +237,11 @@ def _field(of: SessionRecord | SessionSpec, field: str) -> Any:
 
 def _change(field: str, before: object, after: object) -> str:
     known = _BY_ATTRIBUTE[field]
-    return known.word if known.secret else f"{known.word} {_value(before)} → {_value(after)}"
+    if known.secret:
+        return known.word
+    if known.type == "on-off":
+        return f"{known.word} {formatted(known, before)} → {formatted(known, after)}"
+    return f"{known.word} {_value(before)} → {_value(after)}"
 
 
 def _told(sign: str, step: Step, text: str, *, interrupts: bool = False) -> StepText:

@@ -100,12 +100,14 @@ def test_offers_namespaces(hosts: Hosts) -> None:
 
 
 @pytest.mark.root
-def test_offers_bridges(hosts: Hosts) -> None:
+def test_offers_bridges_and_netdevs(hosts: Hosts) -> None:
     (host,) = hosts.add("a")
     host.ip_batch(["link add br7 type bridge"])
     asked = ["_L2TPCTL_COMPLETE=complete_bash", "COMP_WORDS=l2tpctl session add t s --bridge br", "COMP_CWORD=6"]
     # `ip netns exec` mounts a /sys of that namespace
     assert host.run(["env", *asked, L2TPCTL]).stdout.split() == ["br7"]
+    asked = ["_L2TPCTL_COMPLETE=complete_bash", "COMP_WORDS=l2tpctl tunnel set t --bind-device ", "COMP_CWORD=5"]
+    assert {"br7", "none"} <= {*host.run(["env", *asked, L2TPCTL]).stdout.split()}
 
 
 @pytest.mark.root

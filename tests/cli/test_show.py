@@ -89,6 +89,18 @@ def test_what_something_else_made_is_marked(siteb: CommandLine) -> None:
         assert result.code == 4 and "something else made it" in result.err
 
 
+def test_what_is_shown_can_be_typed(ctl: CommandLine) -> None:
+    """As an option's value, `on` and `inherit` too; and what the thing is called and how it is come first."""
+    ctl.ok("tunnel add t --remote 127.0.0.2 --dscp inherit --df on")
+    ctl.ok("session add t s --fragment on")
+    tunnel = [line.split() for line in ctl.ok("tunnel show t").out.splitlines()]
+    session = [line.split() for line in ctl.ok("session show t s").out.splitlines()]
+    assert ["dscp", "inherit"] in tunnel and ["df", "on"] in tunnel and tunnel[1][0] == "condition"
+    assert ["fragment", "on"] in session and ["clamp-mss", "off"] in session and session[2][0] == "condition"
+    ctl.ok("session set t s --fragment off")
+    assert ctl.ok("log -n 1").out.endswith("~ session t/s: fragment on → off: made anew\n")
+
+
 def test_in_one_order_wherever_it_is_shown(siteb: CommandLine) -> None:
     import dataclasses
 

@@ -259,7 +259,6 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
     text = fitted_pairs(
         [
             ("name", status.name),
-            *other_words(TUNNEL, spec, _TOLD_OF_TUNNELS),
             ("condition", status.condition.value),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
             ("transient", "yes: forgotten at the next boot" if status.transient else None),
@@ -272,6 +271,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
             ("peer-id", spec.peer_tunnel_id),
             ("udp-checksum", ("on" if spec.udp_checksum else "off") if udp else None),
             ("netns", spec.netns),
+            *other_words(TUNNEL, spec, _TOLD_OF_TUNNELS),
             *encryption_pairs(status),
             ("worker", f"pid {status.worker_pid}" if status.worker_pid else None),
             *(("note", note) for note in status.notes),
@@ -297,7 +297,6 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
         [
             ("tunnel", tunnel),
             ("name", status.name),
-            *other_words(SESSION, spec, _TOLD_OF_SESSIONS),
             ("condition", status.condition.value),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
             ("id", spec.session_id),
@@ -309,6 +308,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("reorder-timeout-ms", spec.reorder_timeout_ms or None),
             ("vlan", _vlan(status)),
             ("mtu", f"{status.mtu}{wanted}" if status.mtu is not None else None),
+            *other_words(SESSION, spec, _TOLD_OF_SESSIONS),
             *_netdev_pairs(status),
             *(("note", note) for note in status.notes or _not_running(tunnel, status)),
             *(("address", str(address)) for address in (status.netdev or spec).addresses),

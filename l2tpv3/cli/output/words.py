@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from l2tpv3.model.fields import Field
+from l2tpv3.model.values import formatted
 
 
 def other_words(fields: Iterable[Field], of: object, told: Collection[str]) -> list[tuple[str, Any]]:
-    """Words and their values, as wanted, of a spec whose fields these are. told: the words that are said already."""
-    return [(field.word, getattr(of, field.attribute)) for field in fields if field.word not in told]
+    """Words and values, as they are typed, of a spec with these fields. told: the words that are said already."""
+    return [(field.word, formatted(field, getattr(of, field.attribute))) for field in fields if field.word not in told]
