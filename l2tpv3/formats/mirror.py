@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from l2tpv3.documents.tunnel import sequencing
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.model import ids
 from l2tpv3.model.fields import Field
 from l2tpv3.model.spec import Encap, IPAddress, Sequencing, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.model.status import SessionStatus, TunnelStatus
@@ -42,7 +43,11 @@ class MirroredSession:
 
 @value_class(frozen=True, slots=True)
 class MirroredTunnel:
-    """A tunnel seen from the other end: in spec, `local` is that end's address. name: what this end calls it."""
+    """A tunnel seen from the other end: in spec, `local` is that end's address. name: what this end calls it.
+
+    Of WireGuard spec has the ports and this end's public key; a private key it never has: that end's is not known here,
+    and this one's is nobody's business there.
+    """
 
     name: str
     spec: TunnelSpec
@@ -73,8 +78,11 @@ class MirroredTunnel:
 
 
 def far_end(tunnel: TunnelStatus, name: str | None = None) -> MirroredTunnel:
-    """Give the tunnel as its other end has it. Netdevs keep their names there; name: the tunnel's, if another."""
-    ours = tunnel.spec
+    """Give the tunnel as its other end has it. Netdevs keep their names there; name: the tunnel's, if another.
+
+    What chooses the path of packets in this host (namespace, mark, netdev) says nothing of the other one.
+    """
+    ours, encryption = tunnel.spec, tunnel.encryption
     spec = dataclasses.replace(
         ours,
         name=name or ours.name,
@@ -84,8 +92,15 @@ def far_end(tunnel: TunnelStatus, name: str | None = None) -> MirroredTunnel:
         peer_tunnel_id=ours.tunnel_id,
         local_port=ours.remote_port,
         remote_port=ours.local_port,
+        private_key=None,
+        next_private_key=None,
+        peer_public_key=ids.parse_key(encryption.public_key, "public-key") if encryption is not None else None,
+        listen_port=ours.peer_listen_port,
+        peer_listen_port=ours.listen_port,
         datapath="auto",
         netns=None,
+        fwmark=0,
+        bind_device=None,
     )
     return MirroredTunnel(tunnel.name, spec, tuple(_far_session(session) for session in tunnel.sessions))
 
