@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from l2tpv3.linux.netlink.generic import (
+    CONTROL,
+    FAMILY_NAME,
+    GET_FAMILY,
+    GROUP_ID,
+    GROUP_NAME,
+    GROUPS,
+    HEADER_BYTES,
+    NETLINK_GENERIC,
+)
 from l2tpv3.linux.netlink.message import attributes, text_of, unsigned
 from l2tpv3.linux.netlink.multicast import Listener
 from l2tpv3.linux.netlink.sock import NetlinkSocket
 
-_GENERIC: Final = 16  # NETLINK_GENERIC
-_CTRL: Final = 16  # GENL_ID_CTRL
-_GETFAMILY: Final = 3
 _CTRL_VERSION: Final = 2
-_FAMILY_ID, _FAMILY_NAME, _GROUPS, _GROUP_NAME, _GROUP_ID = 1, 2, 7, 1, 2  # CTRL_ATTR_*, linux/genetlink.h
-_GENL_HEADER: Final = 4
 
 Groups = dict[tuple[str, str], int]
 """(family, group) → the group's number."""
@@ -28,7 +33,7 @@ class L2tpListener:
 
     def __init__(self) -> None:
         groups = _groups()
-        self._listener = Listener(_GENERIC, None, tuple(groups[key] for key in _WANTED if key in groups))
+        self._listener = Listener(NETLINK_GENERIC, None, tuple(groups[key] for key in _WANTED if key in groups))
         self._joined = ("l2tp", "l2tp") in groups
 
     def fileno(self) -> int:
@@ -43,7 +48,7 @@ class L2tpListener:
         """Whether anything that came is about L2TP. Raises Overrun."""
         about = False
         for heard in self._listener.read():
-            if heard.kind != _CTRL:
+            if heard.kind != CONTROL:
                 about = True
             elif not self._joined:
                 group = _groups().get(("l2tp", "l2tp"))
@@ -59,16 +64,16 @@ _WANTED: Final = (("nlctrl", "notify"), ("l2tp", "l2tp"))
 def _groups() -> Groups:
     """The groups of all families that there are. By a dump: asking for one by its name makes the kernel load it."""
     found: Groups = {}
-    with NetlinkSocket(_GENERIC, None, _GENL_HEADER) as netlink:
-        answer = netlink.dump(_CTRL, bytes((_GETFAMILY, _CTRL_VERSION, 0, 0)))
+    with NetlinkSocket(NETLINK_GENERIC, None, HEADER_BYTES) as netlink:
+        answer = netlink.dump(CONTROL, bytes((GET_FAMILY, _CTRL_VERSION, 0, 0)))
     for datagram, spans in answer.datagrams:
         for offset, end in spans:
             family = attributes(datagram, offset, end)
-            if _FAMILY_NAME not in family or _GROUPS not in family:
+            if FAMILY_NAME not in family or GROUPS not in family:
                 continue
-            name = text_of(datagram, family[_FAMILY_NAME])
-            for start, stop in attributes(datagram, *family[_GROUPS]).values():
+            name = text_of(datagram, family[FAMILY_NAME])
+            for start, stop in attributes(datagram, *family[GROUPS]).values():
                 group = attributes(datagram, start, stop)
-                if _GROUP_NAME in group:
-                    found[name, text_of(datagram, group[_GROUP_NAME])] = unsigned(datagram, group.get(_GROUP_ID))
+                if GROUP_NAME in group:
+                    found[name, text_of(datagram, group[GROUP_NAME])] = unsigned(datagram, group.get(GROUP_ID))
     return found

@@ -11,10 +11,11 @@ from ipaddress import IPv6Address
 from l2tpv3.datapath.base import Support
 from l2tpv3.datapath.kernel import encode, errors, vlan, wait
 from l2tpv3.datapath.kernel.decode import read_sessions, read_tunnels
-from l2tpv3.datapath.kernel.genl import FamilyMissing, L2tpSocket
+from l2tpv3.datapath.kernel.genl import L2tpSocket
 from l2tpv3.datapath.kernel.uapi import Command
 from l2tpv3.errors import BusyError, L2tpError, UnavailableError
 from l2tpv3.linux import modules
+from l2tpv3.linux.netlink.generic import FamilyMissing
 from l2tpv3.linux.netlink.socket_cache import SocketCache
 from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
 from l2tpv3.model.observed import Session, Tunnel

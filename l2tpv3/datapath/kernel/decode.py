@@ -8,7 +8,6 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from l2tpv3.datapath.kernel.uapi import (
-    CTRL_ATTR_FAMILY_ID,
     PROTOCOL_VERSION,
     RX_INVALID,
     STATISTICS,
@@ -35,16 +34,6 @@ _SESSIONS = CompiledParser(
 )
 _NO_COUNTERS = Counters()
 _NO_TUNNEL_COUNTERS = TunnelCounters()
-
-
-def read_family(answer: Answer) -> int | None:
-    """The number in a CTRL_CMD_GETFAMILY answer."""
-    for datagram, spans in answer.datagrams:
-        for offset, end in spans:
-            found = attributes(datagram, offset, end).get(CTRL_ATTR_FAMILY_ID)
-            if found:
-                return unsigned(datagram, found)
-    return None
 
 
 def read_sessions(answer: Answer) -> dict[int, list[Session]]:

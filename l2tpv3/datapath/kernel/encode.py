@@ -8,8 +8,6 @@ from __future__ import annotations
 from struct import Struct
 
 from l2tpv3.datapath.kernel.uapi import (
-    CTRL_ATTR_FAMILY_NAME,
-    FAMILY_NAME,
     PROTOCOL_VERSION,
     PWTYPE_ETH,
     Attribute,
@@ -24,11 +22,6 @@ from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSp
 _SESSION_KEY = Struct("=HHI HHI")
 _SESSION_KIND = Struct("=HHI HHH2x HHB3x")
 _SEQUENCING = Struct("=HHB3x HHB3x HHB3x HHQ")
-
-
-def family_key() -> bytes:
-    """The attributes of a CTRL_CMD_GETFAMILY request (linux/genetlink.h)."""
-    return attribute(CTRL_ATTR_FAMILY_NAME, zero_terminated(FAMILY_NAME))
 
 
 def tunnel_key(tunnel_id: int) -> bytes:

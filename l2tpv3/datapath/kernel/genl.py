@@ -8,55 +8,24 @@ from __future__ import annotations
 
 import errno
 
-from l2tpv3.datapath.kernel.decode import read_family, read_sessions
-from l2tpv3.datapath.kernel.encode import family_key, session_key, tunnel_key
-from l2tpv3.datapath.kernel.uapi import CTRL_CMD_GETFAMILY, FAMILY_VERSION, GENL_ID_CTRL, NETLINK_GENERIC, Command
-from l2tpv3.linux.netlink.message import NLM_F_ACK, Answer
-from l2tpv3.linux.netlink.sock import NetlinkSocket
+from l2tpv3.datapath.kernel.decode import read_sessions
+from l2tpv3.datapath.kernel.encode import session_key, tunnel_key
+from l2tpv3.datapath.kernel.uapi import FAMILY_NAME, FAMILY_VERSION, Command
+from l2tpv3.linux.netlink.generic import FamilySocket
+from l2tpv3.linux.netlink.message import Answer
 from l2tpv3.model.observed import Session
 
-_HEADER_BYTES = 4  # struct genlmsghdr: command, version, reserved
 
-
-class FamilyMissing(Exception):
-    """The kernel has no generic-netlink family `l2tp`: l2tp_netlink is not loaded and could not be loaded by it."""
-
-
-class L2tpSocket(NetlinkSocket):
+class L2tpSocket(FamilySocket):
     """Requests to the l2tp family in the namespace where it was opened. Use in a `with` block.
 
-    Raises FamilyMissing, NotFoundError or NotPermittedError (the namespace). Methods raise OSError with the kernel's
-    errno and words.
+    Raises FamilyMissing (l2tp_netlink is not loaded, and the kernel could not load it), NotFoundError or
+    NotPermittedError (the namespace). Methods raise OSError with the kernel's errno and words. A dump (`list`) is of
+    all tunnels (TUNNEL_GET) or sessions (SESSION_GET) of the namespace: the kernel knows no filter.
     """
 
     def __init__(self, netns: str | None) -> None:
-        super().__init__(NETLINK_GENERIC, netns, _HEADER_BYTES)
-        try:
-            self._family = self._resolve()
-        except BaseException:
-            self.close()
-            raise
-
-    def _resolve(self) -> int:
-        """The family's number. Asking by name makes the kernel try to load l2tp_netlink (ctrl_getfamily())."""
-        try:
-            answer = self.request(GENL_ID_CTRL, bytes((CTRL_CMD_GETFAMILY, FAMILY_VERSION, 0, 0)) + family_key())
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                raise FamilyMissing from error
-            raise
-        number = read_family(answer)
-        if number is None:
-            raise FamilyMissing
-        return number
-
-    def command(self, command: Command, attributes: bytes) -> Answer:
-        """Have the kernel do one thing; returns when it is acknowledged."""
-        return self._ask(self._family, NLM_F_ACK, bytes((command, FAMILY_VERSION, 0, 0)) + attributes)
-
-    def list(self, command: Command) -> Answer:
-        """All tunnels (TUNNEL_GET) or sessions (SESSION_GET) of the namespace. The kernel knows no filter."""
-        return self.dump(self._family, bytes((command, FAMILY_VERSION, 0, 0)))
+        super().__init__(FAMILY_NAME, FAMILY_VERSION, netns)
 
     def has_tunnel(self, tunnel_id: int) -> bool:
         """Whether the tunnel exists; it does until the last of an asynchronous delete is done."""

@@ -1,4 +1,4 @@
-"""Numbers of include/uapi/linux/l2tp.h and genetlink.h that this datapath uses."""
+"""Numbers of include/uapi/linux/l2tp.h that this datapath uses."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from typing import Final
 
 FAMILY_NAME: Final = "l2tp"
 FAMILY_VERSION: Final = 1
-
-GENL_ID_CTRL: Final = 0x10
-NETLINK_GENERIC: Final = 16
-CTRL_CMD_GETFAMILY: Final = 3
-CTRL_ATTR_FAMILY_ID: Final = 1
-CTRL_ATTR_FAMILY_NAME: Final = 2
 
 PWTYPE_ETH: Final = 5
 """L2TP_PWTYPE_ETH: what l2tp_eth registers."""

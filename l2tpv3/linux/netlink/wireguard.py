@@ -11,12 +11,11 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
 from typing import Final
 
+from l2tpv3.linux.netlink.generic import FamilyMissing, FamilySocket
 from l2tpv3.linux.netlink.message import NLA_F_NESTED, attribute, attributes, u8, u16, u32, unsigned, zero_terminated
-from l2tpv3.linux.netlink.sock import NetlinkSocket
 from l2tpv3.linux.wireguard import Device, Endpoint, Peer, Settings
 
-_NETLINK_GENERIC, _GENL_HEADER = 16, 4
-_CONTROL, _GET_FAMILY, _FAMILY_ID, _FAMILY_NAME = 16, 3, 1, 2  # linux/genetlink.h
+_NAME, _VERSION = "wireguard", 1  # WG_GENL_NAME, WG_GENL_VERSION
 _GET_DEVICE, _SET_DEVICE = 0, 1  # WG_CMD_*
 _IFNAME, _PRIVATE_KEY, _PUBLIC_KEY, _FLAGS, _LISTEN_PORT, _PEERS = 2, 3, 4, 5, 6, 8  # WGDEVICE_A_*
 _P_PUBLIC_KEY, _P_FLAGS, _P_ENDPOINT, _P_KEEPALIVE, _P_HANDSHAKE, _P_RX, _P_TX, _P_ALLOWED = 1, 3, 4, 5, 6, 7, 8, 9
@@ -25,30 +24,21 @@ _A_FAMILY, _A_ADDRESS, _A_MASK = 1, 2, 3  # WGALLOWEDIP_A_*
 _TIME: Final = Struct("=qq")  # struct __kernel_timespec
 
 
-class WireGuardSocket(NetlinkSocket):
+class WireGuardSocket(FamilySocket):
     """Requests to the wireguard family in a namespace. Use in a `with` block.
 
     Raises OSError with ENOENT where the kernel has no WireGuard, NotFoundError, NotPermittedError (the namespace).
     """
 
     def __init__(self, netns: str | None) -> None:
-        super().__init__(_NETLINK_GENERIC, netns, _GENL_HEADER)
         try:
-            self._family = self._resolve()
-        except BaseException:
-            self.close()
-            raise
-
-    def _resolve(self) -> int:
-        body = bytes((_GET_FAMILY, 1, 0, 0)) + attribute(_FAMILY_NAME, zero_terminated("wireguard"))
-        for datagram, spans in self.request(_CONTROL, body).datagrams:
-            for begin, end in spans:
-                return unsigned(datagram, attributes(datagram, begin, end).get(_FAMILY_ID))
-        raise OSError(errno.ENOENT, "the kernel has no WireGuard")
+            super().__init__(_NAME, _VERSION, netns)
+        except FamilyMissing as missing:
+            raise OSError(errno.ENOENT, "the kernel has no WireGuard") from missing
 
     def device(self, ifname: str) -> Device:
         """What a netdev is configured with and does. Raises OSError: ENODEV, EOPNOTSUPP (it is no WireGuard's)."""
-        answer = self.dump(self._family, bytes((_GET_DEVICE, 1, 0, 0)) + attribute(_IFNAME, zero_terminated(ifname)))
+        answer = self.list(_GET_DEVICE, attribute(_IFNAME, zero_terminated(ifname)))
         key, port, peers = b"", 0, []
         for datagram, spans in answer.datagrams:
             for begin, end in spans:
@@ -74,7 +64,7 @@ class WireGuardSocket(NetlinkSocket):
             peers.append(_wanted_peer(wanted.peer, wanted))
         items = b"".join(attribute(NLA_F_NESTED, one) for one in peers)
         body += attribute(_PEERS | NLA_F_NESTED, items) if peers else b""
-        self.request(self._family, bytes((_SET_DEVICE, 1, 0, 0)) + body)
+        self.command(_SET_DEVICE, body)
 
 
 def _items(datagram: bytes, start: int, stop: int) -> list[tuple[int, int]]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.kernel.decode import read_family, read_sessions, read_tunnels
+from l2tpv3.datapath.kernel.decode import read_sessions, read_tunnels
+from l2tpv3.linux.netlink.generic import read_family
 from l2tpv3.linux.netlink.message import Answer
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.spec import Encap
