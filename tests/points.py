@@ -22,6 +22,7 @@ IN_THE_GUEST_OF = {
     "tests/datapath/kernel/test_sequencing.py": 3,
     "tests/datapath/test_vlan.py": 2,
     "tests/datapath/user/test_kernel_peer.py": 3,
+    "tests/encryption/test_peer.py": 2,
     "tests/formats/test_peer.py": 3,
     "tests/host/test_host.py": 3,
     "tests/lab/test_scenarios.py": 3,
