@@ -9,7 +9,8 @@ $b ip link set lo up
 $b mkfifo /run/guest/out /run/guest/err
 if [[ -e /run/guest/files ]]; then
   read -r files </run/guest/files
-  $b cp -a "$files/." / || echo "guest: cannot copy $files"
+  # The machine's own cp, since busybox's would write through a link that the machine has in a file's place.
+  cp -a --remove-destination "$files/." / || echo "guest: cannot copy $files"
 fi
 wait
 

@@ -36,12 +36,20 @@ def test_a_command_runs_on_a_kernel_with_l2tp(tmp_path: Path) -> None:
     assert not Path("/usr/root-was-here").exists()
 
 
-def test_the_kernel_loads_l2tp_by_itself_when_asked_to_boot_without() -> None:
-    script = "grep -c l2tp /proc/modules; ip l2tp show tunnel && grep -c '^l2tp_netlink ' /proc/modules"
+def test_the_kernel_loads_l2tp_by_itself_and_a_link_of_the_machine_gives_way_to_a_file(tmp_path: Path) -> None:
+    link = next(one for one in Path("/etc").iterdir() if one.is_symlink() and one.is_file())
+    in_its_place = tmp_path / "etc" / link.name
+    in_its_place.parent.mkdir()
+    in_its_place.write_text("instead\n")
+    script = f"""
+        grep -c l2tp /proc/modules; ip l2tp show tunnel && grep -c '^l2tp_netlink ' /proc/modules
+        cat {link}; cmp {link} {link.resolve()} >&2 || echo differs
+    """
     done = subprocess.run(
-        [GUEST, "--no-l2tp", "--", "sh", "-c", script], check=False, capture_output=True, text=True, timeout=200
-    )
-    assert done.stdout.split() == ["0", "1"], done.stderr
+        [GUEST, "-w", tmp_path, "--no-l2tp", "--files", tmp_path, "--", "sh", "-c", script],
+        check=False, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.stdout.split() == ["0", "1", "instead", "differs"], done.stderr
 
 
 def test_it_leaves_no_process_when_it_runs_out_of_time_or_is_killed(tmp_path: Path) -> None:
