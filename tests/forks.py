@@ -64,6 +64,7 @@ class Forks:
         return subprocess.CompletedProcess(argv, status, out, err)
 
     def _started(self) -> socket.socket:
+        """The socket by which the process that forks is asked; that process is started if there is none yet."""
         with self._starting:
             if self._socket is None:
                 self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -134,7 +135,7 @@ def _serve(requests: socket.socket) -> None:
 
 
 def _import_all() -> None:
-    """All of the package, but for the program of workers: commands import most of it when they need it."""
+    """Import the whole package but the workers' program, so that no fork has to: commands import much of it late."""
     import gc
 
     import l2tpv3
@@ -146,7 +147,7 @@ def _import_all() -> None:
 
 
 def _be_program(request: dict[str, Any], streams: list[int]) -> NoReturn:
-    """In the fork: take what the caller gave, run, and end."""
+    """In the fork: take the streams, namespace, folder and environment of the request, run the program, and exit."""
     status = 70
     try:
         _enter(request["netns"])
@@ -172,7 +173,7 @@ def _be_program(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 def _enter(netns: str) -> None:
-    """A network namespace, with a /sys that is about it, as ip-netns(8) has it for `exec`."""
+    """Enter a network namespace, and mount the /sys that belongs to it, as `ip netns exec` does (ip-netns(8))."""
     with Path("/run/netns", netns).open("rb") as file:
         _called(_libc.setns(file.fileno(), _CLONE_NEWNET))
     _called(_libc.unshare(_CLONE_NEWNS))
@@ -182,13 +183,14 @@ def _enter(netns: str) -> None:
 
 
 def _called(result: int) -> None:
+    """Raise OSError with errno when a C function has returned -1."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
 
 FORKS = Forks()
-"""This test process's."""
+"""The one of this test process."""
 
 if __name__ == "__main__":
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,7 +1,7 @@
-"""What a run tries of what is too much for one run: some, others at the next commit, or all.
+"""Chooses what one run of the tests tries, where all would take too long: a sample, which each run takes elsewhere.
 
-$L2TPV3_TEST_FULL: 1 is all of it; K/N each N-th from the K-th on: 1/3, 2/3 and 3/3 are all, in three runs.
-$L2TPV3_TEST_ROTATION: a number that says what is tried otherwise; one number after another tries everything.
+$L2TPV3_TEST_FULL: `1` tries all. `K/N` tries each N-th point from the K-th on, so that three runs with 1/3, 2/3 and 3/3
+try all. $L2TPV3_TEST_ROTATION: without these, the number of the sample; runs with one number after another try all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IN_THE_GUEST_OF = {
     "tests/lab/test_scenarios.py": 3,
     "tests/links/test_netdev.py": 3,
 }
-"""Files of which a run in the guest, where all is slow, tries one test in so many; the next run tries others."""
+"""Files of which a run in the guest, where everything is slow, tries one test of so many; the next run tries others."""
 
 
 def is_full() -> bool:
@@ -54,10 +54,10 @@ def sample(number: int, size: int) -> range:
 
 
 def _stride(step: int) -> int:
-    """How far the first point moves from one run to the next: about 0.618 of a step, so that it soon was everywhere."""
+    """How far the first point moves from one run to the next: about 0.618 of a step, so that few runs spread well."""
     return next((one for one in range(max(1, step * 618 // 1000), step) if math.gcd(one, step) == 1), 1)
 
 
 def in_turn(items: Sequence[_One], *, of: int) -> list[_One]:
-    """Of some tests: one in `of`, the others for the next rotations; all in a full run."""
+    """One in `of` of these tests, others in each rotation; all of them in a full run."""
     return list(items) if is_full() else [one for place, one in enumerate(items) if (place + rotation()) % of == 0]

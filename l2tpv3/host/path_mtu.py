@@ -27,9 +27,10 @@ _LEAST: Final = {4: 68, 6: 1280}
 class SessionFit:
     """What fits through one session. Sizes in bytes.
 
-    parts: the overhead from the outside in, by name. fits: the payload of the longest frame that takes one packet, over
-    what is known of the path. full_packets: how many outer packets a frame of full size takes, 1 where it fits.
-    mtu: its netdev's now; None where that is not known. in_fragments: whether those would be IP fragments on the wire.
+    mtu: that of its netdev now; None where it is not known. parts: each header around a frame's payload, from the
+    outside in, with its name. fits: the longest payload of a frame that goes in one packet over this path, as far as
+    the path is known. full_packets: the number of outer packets that a frame of full size takes; 1 where it fits.
+    in_fragments: whether these packets would be IP fragments on the wire. clamp_mss: whether the session has it.
     """
 
     name: str
@@ -42,7 +43,7 @@ class SessionFit:
 
     @property
     def overhead(self) -> int:
-        """All of it."""
+        """The bytes of all parts together."""
         return sum(size for _, size in self.parts)
 
 
@@ -88,7 +89,7 @@ def _probed(spec: TunnelSpec, route: int, timeout_s: float) -> int | None:
 
 
 def _fit(tunnel: TunnelSpec, session: SessionSpec, mtu: int | None, known: int) -> SessionFit:
-    """known: what the path takes, as far as is known."""
+    """What fits through a session. known: the bytes that the path takes in one piece, as far as is known."""
     tagged, version = session.vlan is not None, tunnel.ip_version
     parts = overhead_parts(tunnel.encap, version, len(session.tx_cookie), session.sublayer, tagged=tagged)
     around, room = sum(size for _, size in parts), inner_mtu(tunnel, known)

@@ -38,7 +38,7 @@ def _differs(spec: SessionSpec, mine: list[SessionRecord], field: str) -> bool:
 
 
 def is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRecord], netdev: NetdevState) -> bool:
-    """Whether the netdev is as wanted, as far as a quick look tells: of thousands, most are."""
+    """Whether the netdev is surely as wanted. A quick test, since most of thousands of netdevs are."""
     spec = wanted.spec
     return (
         stands(wanted, netdev)
@@ -48,7 +48,7 @@ def is_placed(tunnel: TunnelRecord, wanted: SessionRecord, mine: list[SessionRec
 
 
 def stands(session: SessionRecord, netdev: NetdevState) -> bool:
-    """Whether the netdev has what the session says of it."""
+    """Whether name, MTU, MAC address, bridge and addresses of the netdev are those that the session asks for."""
     spec = session.spec
     return (
         (netdev.ifname, netdev.mtu, netdev.up, netdev.bridge) == (spec.ifname, session.mtu, spec.up, spec.bridge)

@@ -17,7 +17,10 @@ InPlace = Mapping[str, frozenset[str]]
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class LinkPlanInput:
-    """The part of a plan's input that is about links. scope: the names of the links that the change is about."""
+    """The part of a plan's input that is about links.
+
+    old, wanted, maybe: as in PlanInput. scope: the names of the links that the change is about; None is all.
+    """
 
     old: Links = field(default_factory=dict)
     wanted: Links = field(default_factory=dict)
@@ -29,9 +32,11 @@ class LinkPlanInput:
 class PlanInput:
     """Everything that a plan looks at.
 
-    old: what is on record. maybe: what a killed change was making. wanted: what shall be. scope: None is everything.
-    links: the same of links, which planner.py looks at. to_show: the plan is shown and never taken: it may tell of
-    steps of which nobody knows whether they can be taken; see _TunnelPlan._blocked.
+    old: the tunnels on record. wanted: the tunnels that are to be there. maybe: those that a killed change was making,
+    which may be there or not. observation: what is there. in_place, tunnels_in_place: what each datapath can change of
+    a session and of a tunnel without interrupting traffic. scope: the tunnels and sessions that the change is about;
+    None is all. links: the same for links. to_show: the plan is only shown: it may have steps of which nobody knows
+    whether they can be taken; see _TunnelPlan._blocked.
     """
 
     old: Records

@@ -10,9 +10,10 @@ from l2tpv3.plan.steps import AddSession, DelSession, ReplaceSession, SetNetdev,
 
 
 def untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple[Step, ...]:
-    """Order what stands in each other's way: a netdev's name, or a session's id, that passes from one to another.
+    """Give all steps in an order in which a netdev's name or a session's id is free before another session takes it.
 
-    The session that gives it up is then removed at the beginning and made again in its turn.
+    before, middle, after: the steps of a plan; those that change sessions are in `middle`. A session that gives up a
+    name or an id that another one takes is removed at the very beginning, and made again in its turn.
     """
     claims: dict[tuple[object, ...], int] = {}
     for index, step in enumerate(middle):
@@ -33,11 +34,13 @@ def untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple
 
 
 def _claims(step: Step) -> Iterator[tuple[object, ...]]:
+    """The name and the id that the step's session has afterwards."""
     if isinstance(step, (AddSession, ReplaceSession, SetNetdev)):
         yield from _keys(step.tunnel, step.session.spec)
 
 
 def _held(step: Step) -> Iterator[tuple[object, ...]]:
+    """The name and the id that the step's session has before."""
     if isinstance(step, ReplaceSession):
         yield from _keys(step.old_tunnel, step.old.spec)
     elif isinstance(step, SetNetdev):
@@ -45,6 +48,7 @@ def _held(step: Step) -> Iterator[tuple[object, ...]]:
 
 
 def _keys(tunnel: TunnelRecord, spec: SessionSpec) -> Iterator[tuple[object, ...]]:
+    """A session's name and id, each with the place in which no other session may have the same."""
     yield ("ifname", home(tunnel.spec, spec), spec.ifname)
     own = None if tunnel.spec.encap is Encap.IP else tunnel.spec.tunnel_id  # over UDP an id is a tunnel's own
     yield ("id", tunnel.datapath, tunnel.spec.netns, own, spec.session_id)

@@ -66,7 +66,8 @@ class Convergence:
         """Take the steps, and look whether what is seen is then what is wanted; if not, plan once more.
 
         begun: gets each step before it is taken. lost: gets what others had configured on netdevs and could not be put
-        back, of which `on_step` is told as well.
+        back, of which `on_step` is told as well. Raises BusyError when something is left to do after ROUNDS plans, and
+        what the executors and plan_everything raise.
         """
         for attempt in range(ROUNDS):
             with self.busy():
@@ -124,7 +125,10 @@ class Convergence:
         return dataclasses.replace(observation, links=self._links.seen(*known))
 
     def undo(self, change: PlanInput, note: PendingChange, begun: Collection[AnyStep]) -> None:
-        """Take away what the begun steps made, and make again what they took away; see plan.undo.what_to_undo."""
+        """Take away what the begun steps made, and make again what they took away; see plan.undo.what_to_undo.
+
+        change: what the steps were planned from. note: the journal's entry of the change. Raises what `take` does.
+        """
         made = note.target.made
         self.ask_all_again(change.links.old, change.links.maybe, made.links)
         making = {**change.maybe, **made.tunnels}
@@ -144,7 +148,10 @@ class Convergence:
 def _telling(
     steps: tuple[AnyStep, ...], on_step: OnStep | None, begun: list[AnyStep] | None
 ) -> Callable[[AnyStep], None]:
-    """What tells of each step before it is taken, if that is not told with an earlier one, and notes it in `begun`."""
+    """A function to call with each step before it is taken: it adds the step to `begun`, and tells `on_step` of it.
+
+    A step that the text of an earlier one covers is not told.
+    """
     said = describe_each(steps) if on_step is not None else ()
     told = {id(step): one for step, one in zip(steps, said, strict=bool(said)) if one is not None}
 

@@ -10,7 +10,11 @@ from l2tpv3.model.status import NetdevState, TunnelStatus
 
 
 def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
-    """The record of a foreign tunnel as it is. Raises InvalidValueError when a name of it can't be ours."""
+    """The record of a foreign tunnel as it is, under a name of ours; its sessions are called as their netdevs.
+
+    sublayer: that of its sessions, as `--sublayer` says it, since the kernel does not tell it. Raises
+    InvalidValueError where such a name can't be one of ours.
+    """
     spec = dataclasses.replace(status.spec, name=name)
     fields = session_attributes({"sublayer": sublayer})
     sessions = []

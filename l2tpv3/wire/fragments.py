@@ -14,7 +14,7 @@ from typing import Final
 from l2tpv3.wire.data import E_BIT, FIRST, INTERMEDIATE, LAST, SEQUENCE_MASK, WHOLE, Buffer
 
 _PARTS: Final = INTERMEDIATE
-"""Both bits: what tells parts from whole frames."""
+"""The B and the E bit. A packet that has neither holds a whole frame."""
 
 TIMEOUT_S: Final = 1.0
 """How long a frame's parts are waited for after the first one, by default. A network delivers them together, or never;
@@ -41,12 +41,12 @@ def part_bits(offset: int, end: int, length: int) -> int:
 class Reassembler:
     """Puts the frames of one session together. It takes its packets in the order of their numbers; not thread-safe.
 
-    longest: bytes of a frame at most; what becomes longer is dropped. This is also all the memory that it takes: one
-    frame is being put together at a time. timeout_s: how long its parts are waited for after the first.
+    longest: the most bytes of a frame; a longer one is dropped. A Reassembler takes no more memory than that, since it
+    puts together one frame at a time. timeout_s: how many seconds it waits for a frame's parts after the first one.
 
-    Counters, which only grow: `fragments` taken; `reassembled` frames; `incomplete` frames, of which a part was missing
-    (of several that were lost in a row, at least one is counted); `too_long` frames; `dropped` fragments, of such
-    frames.
+    Counters, which only grow: `fragments` are the parts taken; `reassembled` the frames put together; `incomplete`
+    the frames of which a part was missing (where several in a row were lost, at least one is counted); `too_long` the
+    frames longer than `longest`; `dropped` the parts of frames that were incomplete or too long.
     """
 
     __slots__ = (
@@ -72,17 +72,18 @@ class Reassembler:
         self._parts = 0
         self._expected = 0
         self._began = 0.0
-        self._skipping = False  # the rest of a frame that is counted already
+        self._skipping = False  # until a frame ends that is counted as incomplete or too long already
 
     @property
     def parts(self) -> int:
-        """Of how many packets the frame was that `take` gave last."""
+        """The number of packets of the frame that `take` gave last."""
         return self._parts
 
     def take(self, word: int, piece: Buffer, now: float) -> Buffer | None:
-        """Take a packet: its sublayer as a number, whose S bit is set, and what follows. Give a whole frame, or None.
+        """Take a packet, and give the frame that it completes; None if it completes none.
 
-        The frame is `piece` itself, where that is whole, or new memory.
+        word: its L2-specific sublayer as a number, whose S bit is set. piece: the bytes behind the sublayer. The frame
+        is `piece` itself if that is a whole frame, else it is in new memory.
         """
         bits = word & _PARTS
         if bits == WHOLE:
@@ -97,9 +98,9 @@ class Reassembler:
         return self._go_on(word, piece, now, ends=not bits & E_BIT)
 
     def take_pairs(self, count: int) -> bool:
-        """Count `count` frames of two parts each, whose numbers are in sequence, as put together: by the caller.
+        """Count `count` frames, each of two parts with numbers in sequence, which the caller has put together.
 
-        False: a frame is being put together, so `take` has to be called for each part. Nothing is changed then.
+        Gives False, and counts nothing, while another frame is being put together: `take` each part then.
         """
         if self._frame is not None:
             return False
@@ -109,6 +110,7 @@ class Reassembler:
         return True
 
     def _begin(self, word: int, piece: Buffer, now: float) -> None:
+        """Take the first part of a frame."""
         self._give_up()
         self._skipping = False
         if len(piece) > self.longest:
@@ -118,6 +120,7 @@ class Reassembler:
         self._expected, self._began = word + 1 & SEQUENCE_MASK, now
 
     def _go_on(self, word: int, piece: Buffer, now: float, *, ends: bool) -> Buffer | None:
+        """Take a part behind the first. ends: it is the last; then the frame is given, if no part is missing."""
         frame = self._frame
         if frame is not None and (word & SEQUENCE_MASK != self._expected or now > self._began + self.timeout_s):
             self._give_up()

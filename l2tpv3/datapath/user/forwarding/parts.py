@@ -1,4 +1,7 @@
-"""Where the parts of frames lie that do not fit in one packet, each behind a header of its own."""
+"""Memory for the packets of frames that do not fit in one packet: each has a header and a part of a frame.
+
+Source: RFC 4623.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER
 from l2tpv3.wire.fragments import part_bits, part_length
 
 ROOM_MIN: Final = 128
-"""Bytes of a frame that a packet has at least, however small the route's MTU is: it bounds the number of parts."""
+"""The least size of a part in bytes (the last one may be shorter), however small the route's MTU is: so the number of
+parts has a bound."""
 _SIZE: Final = 16 * LONGEST
 
 
 class Parts:
-    """Packets one behind the other, ready to be sent."""
+    """Packets that lie one behind the other in one buffer, ready to be sent."""
 
     def __init__(self) -> None:
         self._buffer = bytearray(_SIZE)  # of which only what is used takes memory
@@ -26,12 +30,15 @@ class Parts:
         self._alike: tuple[bytes, int, int] | None = None  # what put_alike has headers for
 
     def has_room(self, frame: memoryview, header: int, room: int) -> bool:
-        """Whether `put` has memory for the frame; there is some for any frame after `clear`."""
+        """Whether `put` has memory for this frame. After `clear` it has memory for any frame."""
         return self._end + len(frame) + (len(frame) // room + 2) * header <= _SIZE
 
     def put(self, frame: memoryview, prefix: bytes, ns: int, room: int) -> int:
-        """Add the packets of a frame, numbered from `ns` on; give how many. room: bytes of a frame that one has, at
-        least ROOM_MIN. prefix: the header, whose last 4 bytes are the sublayer, see SendHeader."""
+        """Add the packets of a frame, and give their number.
+
+        prefix: the header, whose last 4 bytes are the sublayer; see SendHeader. ns: the first packet's sequence number.
+        room: the most bytes of the frame in one packet, at least ROOM_MIN.
+        """
         self._alike = None
         length, header, buffer, start = len(frame), len(prefix), self._buffer, self._end
         size = part_length(length, room)
@@ -52,9 +59,10 @@ class Parts:
         return length % size == 0 and length // size <= BATCH and BATCH * (header + size) <= _SIZE
 
     def put_alike(self, frames: Sequence[memoryview], prefix: bytes, ns: int, size: int) -> memoryview:
-        """Give the packets of frames of one length, of which `size` is a divisor, numbered from `ns` on, in one piece.
+        """Give the packets of frames of one length, one behind the other in one piece of memory.
 
-        They are BATCH at most, and take the place of whatever was put here before. prefix: as for `put`.
+        size: bytes of each part, a divisor of that length. prefix, ns: as for `put`. The packets are at most BATCH, and
+        overwrite all that was put here before.
         """
         buffer, header, length = self._buffer, len(prefix), len(frames[0])
         stride, parts = header + size, length // size
@@ -88,4 +96,4 @@ class Parts:
 
 
 PARTS: Final = Parts()
-"""For all sessions of a worker: packets are sent before the next are put there."""
+"""The one buffer for all sessions of a worker: its packets are sent before others are put there."""

@@ -85,10 +85,10 @@ class TunnelSender:
         self._control: tuple[int, _Control] = (0, [])
 
     def room(self) -> int:
-        """Bytes of payload of UDP or IP that a packet takes on the route that packets have now, at most PAYLOAD_MAX.
+        """Give how many bytes of UDP or IP payload fit in one packet on the present route, at most PAYLOAD_MAX.
 
-        Over IP the kernel tells of the route that there was when the socket was opened, with the present MTU of its
-        netdev. Where it tells nothing, the route is taken for one of ethernet.
+        Over IP the kernel answers (IP_MTU) for the route of the time when the socket was opened, with the present MTU
+        of that route's netdev. Where it has no answer, 1500 bytes are assumed, as of ethernet.
         """
         try:
             mtu: int = self._route_mtu()

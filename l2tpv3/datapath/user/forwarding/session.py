@@ -197,7 +197,7 @@ class WorkerSession:
         return kept
 
     def _send_marked(self, inherits: Inheritance, lengths: list[int]) -> None:
-        """Send the frames of these lengths in FRAMES, those together that follow each other and inherit the same."""
+        """Send the frames of these lengths in FRAMES; in one go those in a row that give the same to inherit."""
         markings = [inherits.of(FRAMES.slots[place][0][:length]) for place, length in enumerate(lengths)]
         place = 0
         for marking, same in groupby(markings):
@@ -374,7 +374,8 @@ class WorkerSession:
     def deliver_parts(self, layout: ReceiveLayout, count: int) -> int:
         """Take frames of two parts each, in the first `count` packets of a layout; give how many packets were taken.
 
-        The others, from the first on that is not as it mostly is, have to be taken one by one.
+        It stops at the first packet whose bits or number are not those of such a frame; 0 is given where it takes none.
+        The packets that it has not taken have to be taken one by one.
         """
         sequence, at = self._sequence, self.header_length - SUBLAYER.size
         flags = layout.column(at, count)
@@ -447,7 +448,7 @@ class WorkerSession:
             self.rx_errors += 1  # all of our header, but not all of an ethernet header
 
     def _receive_numbered(self, sequence: ReceiveSequence, packet: Buffer, numbered: memoryview, start: int) -> None:
-        """numbered: what `packet` has from the sublayer on. start: where the sublayer ends in the packet."""
+        """Take a packet with a number. numbered: its bytes from the sublayer on. start: where that ends in it."""
         ns = read_sequence(packet, start - SUBLAYER.size)
         if ns < 0:
             self._seq_discards += 1
@@ -464,14 +465,14 @@ class WorkerSession:
             self._set_timer(sequence)
 
     def _release(self, numbered: Buffer) -> None:
-        """Take what is next in the sequence; nothing, where that was too long."""
+        """Take the packet that is next in the sequence, from the sublayer on; empty if the frame was too long."""
         if self._fragments and numbered:
             self._join(numbered)
         else:
             self._deliver(numbered[SUBLAYER.size :])
 
     def _join(self, numbered: Buffer) -> None:
-        """Take a packet with a frame, or with a part of one, in the order of their numbers."""
+        """Take the packet with the next number, which has a frame or a part of it; deliver a frame that is whole."""
         joined = self.reassembler
         word: int = SUBLAYER.unpack_from(numbered)[0]
         frame = joined.take(word, numbered[SUBLAYER.size :], time.monotonic())
