@@ -57,7 +57,10 @@ class Paths:
                 raise _place_error(place, error) from error
 
     def let_through(self) -> None:
-        """Let everyone reach what is in the runtime directory and open to them: the service's socket, nothing else."""
+        """Let everyone reach what is in the runtime directory and open to them: the service's socket, nothing else.
+
+        Raises L2tpError where its mode can't be set.
+        """
         try:
             self.runtime.chmod(self.runtime.stat().st_mode & 0o777 | 0o111)
         except OSError as error:

@@ -61,7 +61,10 @@ def sent_command(words: Iterable[str], files: dict[str, SentFile] | None = None)
 
 
 def run_and_read(target: Target, command: SentCommand) -> tuple[int, str]:
-    """Run a command on another host: its exit status, and what it printed. Its standard error goes to this one's."""
+    """Run a command on another host: its exit status, and what it printed. Its standard error goes to this one's.
+
+    Raises what SshCommand.exit_status does.
+    """
     with SshCommand(target, stdout=subprocess.PIPE) as running:
         running.send(command)
         text = running.output()

@@ -94,7 +94,10 @@ def find_links(links: LinkHost, name: str | None) -> list[LinkStatus]:
 
 
 def with_sessions_in(tunnels: Iterable[TunnelStatus], condition: str | None) -> list[TunnelStatus]:
-    """Tunnels that are in the condition, or have sessions in it; of these only such sessions."""
+    """Tunnels that are in the condition, or have sessions in it; of these only such sessions.
+
+    Raises InvalidValueError for an unknown condition.
+    """
     if condition is None:
         return list(tunnels)
     cut = [dataclasses.replace(one, sessions=tuple(in_condition(one.sessions, condition))) for one in tunnels]

@@ -47,7 +47,10 @@ class Aim:
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Aim | None:
-        """The target from the options of the root command; None for this host."""
+        """The target from the options of the root command; None for this host.
+
+        Raises InvalidValueError for an option that needs --host.
+        """
         given = {name: options[name] for name in ("token_file", "ca", "cert", "key") if options.get(name) is not None}
         if options.get("host"):
             return cls(host=options["host"], **given)
@@ -77,7 +80,10 @@ class Aim:
         return RemoteHost(client)
 
     def client(self, **limits: Any) -> Client:
-        """A client of the host's service. limits: as for Client."""
+        """A client of the host's service. limits: as for Client.
+
+        Raises InvalidValueError for a host that can't be one, UnavailableError where httpx is not installed.
+        """
         from l2tpv3.remote.target import Access, find_target
 
         token = os.environ.get("L2TPCTL_TOKEN")

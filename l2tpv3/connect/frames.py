@@ -55,7 +55,10 @@ class TestFrame:
 
 
 def ask(ifname: str, nonce: bytes, lengths: Collection[int], seconds: float) -> set[int]:
-    """Send frames of these lengths until each is answered, or the time is over. Gives the lengths of the answers."""
+    """Send frames of these lengths until each is answered, or the time is over. Gives the lengths of the answers.
+
+    Raises L2tpError where no packet socket can be opened on that netdev.
+    """
     answered: set[int] = set()
     give_up = time.monotonic() + seconds
     with _opened(ifname) as packets:
@@ -71,7 +74,10 @@ def ask(ifname: str, nonce: bytes, lengths: Collection[int], seconds: float) -> 
 
 
 def answer(ifname: str, nonce: bytes, seconds: float) -> Iterator[int]:
-    """Answer frames until the time is over. Gives the length of each that asked; first 0: from then on it listens."""
+    """Answer frames until the time is over. Gives the length of each that asked; first 0: from then on it listens.
+
+    Raises what `ask` does.
+    """
     give_up = time.monotonic() + seconds
     with _opened(ifname) as packets:
         yield 0

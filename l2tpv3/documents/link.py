@@ -49,7 +49,10 @@ def link_to_json(status: LinkStatus) -> dict[str, Any]:
 
 
 def link_from_json(document: Mapping[str, Any]) -> LinkStatus:
-    """The inverse of link_to_json."""
+    """The inverse of link_to_json.
+
+    Raises InvalidValueError, KeyError, ValueError or TypeError for what is not of that form.
+    """
     netdev = document["netdev"]
     return LinkStatus(
         name=document["name"],
@@ -68,7 +71,10 @@ def link_from_json(document: Mapping[str, Any]) -> LinkStatus:
 
 
 def known_link_words(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The words that this version knows of a link of that type."""
+    """The words that this version knows of a link of that type.
+
+    Raises ValueError for a type that it does not know, InvalidValueError for a word that is there in both spellings.
+    """
     table = to_words(wanted)
     known = link_fields(LinkType(table["type"]))
     return {word: value for word, value in table.items() if word == "type" or word in known}

@@ -27,7 +27,10 @@ def state_to_json(wanted: Iterable[Desired]) -> dict[str, Any]:
 
 
 def state_from_json(document: Mapping[str, Any]) -> list[Desired]:
-    """Read the document of a file (the inverse of state_to_json): cookies become bytes, the rest stays as it is."""
+    """Read the document of a file (the inverse of state_to_json): cookies become bytes, the rest stays as it is.
+
+    Raises InvalidValueError for a word or value that can't be meant.
+    """
     found: list[Desired] = []
     for name, table in document.get("tunnel", {}).items():
         sessions = tuple(

@@ -92,7 +92,10 @@ def tunnel_to_json(status: TunnelStatus, *, secrets: bool = False) -> dict[str, 
 
 
 def tunnel_from_json(document: Mapping[str, Any]) -> TunnelStatus:
-    """The inverse of tunnel_to_json; without `sessions` it has none."""
+    """The inverse of tunnel_to_json; without `sessions` it has none.
+
+    Raises InvalidValueError, KeyError, ValueError or TypeError for what is not of that form.
+    """
     foreign = bool(document["foreign"])
     local = document["local"]
     return TunnelStatus(
@@ -149,7 +152,7 @@ def session_to_json(tunnel: str, status: SessionStatus, *, secrets: bool = False
 
 
 def session_from_json(document: Mapping[str, Any]) -> SessionStatus:
-    """The inverse of session_to_json. Cookies that are not in it are Hidden."""
+    """The inverse of session_to_json. Cookies that are not in it are Hidden. Raises what tunnel_from_json does."""
     foreign = bool(document["foreign"])
     netdev = document["netdev"]
     return SessionStatus(

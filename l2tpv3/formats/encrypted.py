@@ -42,7 +42,10 @@ def encryption_notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
 
 
 def inner_addresses(tunnel: TunnelStatus) -> tuple[IPAddress, IPAddress]:
-    """The addresses inside of WireGuard: the other end's, and this one's."""
+    """The addresses inside of WireGuard: the other end's, and this one's.
+
+    Raises InvalidValueError where this end's private key is not known here.
+    """
     status = _known(tunnel)
     return IPv6Address(status.remote), IPv6Address(status.local)
 

@@ -51,14 +51,20 @@ def import_files(
 def import_from(
     format_: str, text: str, source: str | os.PathLike[str], *, warn: Callable[[Problem], None] | None = None
 ) -> list[Desired]:
-    """Import one text, as import_files does files. source: the file that messages name; it is not read."""
+    """Import one text, as import_files does files. source: the file that messages name; it is not read.
+
+    Raises what that does.
+    """
     return import_texts(format_, [(Path(source), text)], warn=warn)
 
 
 def import_texts(
     format_: str, texts: list[tuple[Path, str]], *, warn: Callable[[Problem], None] | None = None
 ) -> list[Desired]:
-    """Import texts, as import_files does files. Each has the file that messages name; no file is read."""
+    """Import texts, as import_files does files. Each has the file that messages name; no file is read.
+
+    Raises InvalidValueError for an unknown format or no text, ConfigError with all problems of the texts.
+    """
     if format_ not in IMPORT_FORMATS:
         raise InvalidValueError("--from", f"{format_!r} is unknown", f"give one of {', '.join(IMPORT_FORMATS)}")
     if not texts:

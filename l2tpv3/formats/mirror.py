@@ -81,6 +81,7 @@ def far_end(tunnel: TunnelStatus, name: str | None = None) -> MirroredTunnel:
     """Give the tunnel as its other end has it. Netdevs keep their names there; name: the tunnel's, if another.
 
     What chooses the path of packets in this host (namespace, mark, netdev) says nothing of the other one.
+    Raises InvalidValueError for an encrypted tunnel whose own private key is not known here.
     """
     ours, encryption = tunnel.spec, tunnel.encryption
     spec = dataclasses.replace(

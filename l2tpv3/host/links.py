@@ -56,7 +56,10 @@ class ManagedLinks:
         return [link_status(record, seen, unfinished) for _, record in sorted(links.items())]
 
     def add(self, name: str, words: Mapping[str, Any], *, transient: bool = False) -> LinkStatus:
-        """Make a link and put it on record; when that fails nothing is left of it."""
+        """Make a link and put it on record; when that fails nothing is left of it.
+
+        Raises ExistsError for a name on record, and what Resolver.link and the steps do.
+        """
         from l2tpv3.resolve.change import EditLink, Verb
 
         self._reconciler().change(EditLink(verb=Verb.ADD, name=name, words=words, transient=transient))
@@ -65,21 +68,24 @@ class ManagedLinks:
     def put(
         self, name: str, words: Mapping[str, Any], *, transient: bool | None = None, check: LinkCheck | None = None
     ) -> ChangeResult:
-        """Make a link, or change it to what the words say, whatever it was. Words left out take their default."""
+        """Make a link, or change it to what the words say, whatever it was. Words left out take their default.
+
+        Raises what Resolver.link and the steps do, and what `check` does.
+        """
         from l2tpv3.resolve.change import EditLink, Verb
 
         change = EditLink(verb=Verb.PUT, name=name, words=words, transient=transient, check=check)
         return self._reconciler().change(change).link_result(name)
 
     def set(self, name: str, words: Mapping[str, Any], *, check: LinkCheck | None = None) -> ChangeResult:
-        """Change a link, in place where that can be; None resets a word."""
+        """Change a link, in place where that can be; None resets a word. Raises NotFoundError, and what `put` does."""
         from l2tpv3.resolve.change import EditLink, Verb
 
         change = EditLink(verb=Verb.SET, name=name, words=words, check=check)
         return self._reconciler().change(change).link_result(name)
 
     def delete(self, name: str, *, check: LinkCheck | None = None) -> None:
-        """Remove a link. The netdevs beneath stay."""
+        """Remove a link. The netdevs beneath stay. Raises NotFoundError, ConflictError for a link under another one."""
         from l2tpv3.resolve.change import EditLink, Verb
 
         self._reconciler().change(EditLink(verb=Verb.DELETE, name=name, check=check))

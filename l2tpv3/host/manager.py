@@ -144,6 +144,7 @@ class Manager:
         """Events from now on, whichever program causes them; see l2tpv3.watch.follow.
 
         Blocks, and never ends by itself.
+        Raises what watch.follow.follow does.
         """
         from l2tpv3.watch.follow import follow
 
@@ -169,7 +170,10 @@ class Manager:
         return self._store.tunnels()
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
-        """Give what is on record as files would state it in full, secrets included. names: of these tunnels alone."""
+        """Give what is on record as files would state it in full, secrets included. names: of these tunnels alone.
+
+        Raises NotFoundError for a name that is not on record.
+        """
         from l2tpv3.model.desired import DesiredLink, DesiredTunnel
 
         recorded = self._store.load()
@@ -199,6 +203,7 @@ class Manager:
         """Make a tunnel and put it on record; when that fails nothing is left of it.
 
         transient: it does not survive a reboot.
+        Raises ExistsError for a name on record, and what Reconciler.change does.
         """
         from l2tpv3.resolve.change import EditTunnel, Verb
 
@@ -211,6 +216,7 @@ class Manager:
         """Make a tunnel, or change it to what the words say, whatever it was. Its sessions are left alone.
 
         Words left out take their default; `id` and ports keep their values. transient: None leaves that as it is.
+        Raises what `check` and Reconciler.change do.
         """
         from l2tpv3.resolve.change import EditTunnel, Verb
 
@@ -221,6 +227,7 @@ class Manager:
         """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions.
 
         What has its default keeps to that, which for `udp-checksum` is another one with another datapath or peer.
+        Raises NotFoundError, ForeignError, and what `put_tunnel` does.
         """
         from l2tpv3.resolve.change import EditTunnel, Verb
 
@@ -228,23 +235,35 @@ class Manager:
         return self._reconciler.change(change).tunnel_result(name)
 
     def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
-        """Remove a tunnel with its sessions and their netdevs; it is true when this returns."""
+        """Remove a tunnel with its sessions and their netdevs; it is true when this returns.
+
+        Raises NotFoundError, ForeignError, and ConflictError for a tunnel with a session under a link.
+        """
         from l2tpv3.resolve.change import EditTunnel, Verb
 
         self._reconciler.change(EditTunnel(verb=Verb.DELETE, name=name, check=check))
 
     def rename_tunnel(self, name: str, new: str) -> None:
-        """Give a tunnel another name, on record, in links and marks, and interrupt nothing."""
+        """Give a tunnel another name, on record, in links and marks, and interrupt nothing.
+
+        Raises what Reconciler.rename does.
+        """
         self._reconciler.rename(Renaming(name, None, new))
 
     def rename_session(self, tunnel: str, name: str, new: str) -> None:
-        """Give a session another name, on record, in links and marks, and interrupt nothing."""
+        """Give a session another name, on record, in links and marks, and interrupt nothing.
+
+        Raises what Reconciler.rename does.
+        """
         self._reconciler.rename(Renaming(tunnel, name, new))
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
-        """Make a session and its netdev, and put it on record; when that fails nothing is left of it."""
+        """Make a session and its netdev, and put it on record; when that fails nothing is left of it.
+
+        Raises NotFoundError for the tunnel, ExistsError for a name on record, and what Reconciler.change does.
+        """
         from l2tpv3.resolve.change import EditSession, Verb
 
         outcome = self._reconciler.change(EditSession(verb=Verb.ADD, tunnel=tunnel, name=name, words=words))
@@ -256,6 +275,7 @@ class Manager:
         """Make a session and its netdev, or change it to what the words say, whatever it was.
 
         Words left out take their default; `id`, `ifname` and cookies keep their value.
+        Raises NotFoundError for the tunnel, and what `check` and Reconciler.change do.
         """
         from l2tpv3.resolve.change import EditSession, Verb
 
@@ -268,6 +288,7 @@ class Manager:
         """Change a session: in place where the netdev and the datapath allow it, else it is made anew.
 
         None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
+        Raises NotFoundError, and what `put_session` does.
         """
         from l2tpv3.resolve.change import EditSession, Verb
 
@@ -275,7 +296,10 @@ class Manager:
         return self._reconciler.change(change).tunnel_result(tunnel, name)
 
     def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
-        """Remove a session and its netdev; it is true when this returns."""
+        """Remove a session and its netdev; it is true when this returns.
+
+        Raises NotFoundError, and ConflictError for a session under a link.
+        """
         from l2tpv3.resolve.change import EditSession, Verb
 
         self._reconciler.change(EditSession(verb=Verb.DELETE, tunnel=tunnel, name=name, check=check))
@@ -291,7 +315,7 @@ class Manager:
     # -- all of it -----------------------------------------------------------------------------------------------
 
     def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Outcome:
-        """Tell what `apply` would do now. Changes nothing."""
+        """Tell what `apply` would do now. Changes nothing. Raises what Reconciler.preview does."""
         from l2tpv3.resolve.change import ApplyAll
 
         return self._reconciler.preview(ApplyAll(wanted=tuple(wanted), prune=prune))
@@ -337,6 +361,7 @@ class Manager:
 
         foreign: its name as `tunnels` gives it, DATAPATH:ID. name: its own one, by default tID. sublayer: what its
         sessions were made with, which the kernel doesn't tell. Sessions are called as their netdevs.
+        Raises NotFoundError, ExistsError for a name on record, InvalidValueError for one that can't be a name.
         """
         from l2tpv3.resolve.adopted import adopted
 
@@ -443,7 +468,10 @@ class Manager:
         return found | self._card_workers()
 
     def following_ports(self) -> list[FollowingPort]:
-        """The ports on record whose NIC follows the link of their far end's; see l2tpv3.liveness.link_loss."""
+        """The ports on record whose NIC follows the link of their far end's; see l2tpv3.liveness.link_loss.
+
+        Raises MissingError for a port over a session that is not on record.
+        """
         from l2tpv3.model.links.record import following_ports
 
         recorded = self._store.load()

@@ -45,6 +45,7 @@ class NetdevInventory:
 
         Its mark alone proves nothing: whoever has a namespace may write it on a netdev there. But none can be put on a
         netdev of another namespace by who is not root there too, which IFLA_LINK and IFLA_LINK_NETNSID tell.
+        Raises L2tpError where the kernel refuses.
         """
         for netns in self._namespaces():
             for one in self.links(netns).values():

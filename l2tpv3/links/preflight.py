@@ -21,6 +21,7 @@ def check_name(spec: LinkSpec, mark: str, *, ours: Iterable[str] = ()) -> None:
     """Check that the name of the link's netdev is free, or its own already.
 
     ours: names that a change is about to make or to free.
+    Raises ConflictError where it is not, MissingError where the namespace is not there.
     """
     with LinkSocket(spec.home) as home:
         found = next((one for one in home.all().values() if one["ifname"] == spec.ifname), None)

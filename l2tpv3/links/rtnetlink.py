@@ -52,7 +52,10 @@ class LinkSocket:
             self._route.close()
 
     def all(self) -> dict[int, Attributes]:
-        """Every netdev by its index: attributes by pyroute2's short names, `linkinfo`'s taken apart (see _flat)."""
+        """Every netdev by its index: attributes by pyroute2's short names, `linkinfo`'s taken apart (see _flat).
+
+        Raises RefusedError for an answer that can't be read, L2tpError by the kernel's errno. So do all methods here.
+        """
         with asking("the netdevs", "list them"):
             return {message["index"]: _flat(message) for message in self._route.get_links()}
 
@@ -62,7 +65,11 @@ class LinkSocket:
             return _flat(next(iter(self._route.link("get", ifname=ifname))))
 
     def make(self, subject: str, driver: str, *, netns: str | None = None, **attributes: Any) -> None:
-        """A new netdev; netns: where it appears, when not here."""
+        """A new netdev; netns: where it appears, when not here.
+
+        Raises UnavailableError where the kernel has no such driver, MissingError where the namespace is not there,
+        L2tpError about `subject`.
+        """
         with contextlib.ExitStack() as stack:
             if netns is not None:
                 attributes["net_ns_fd"] = descriptor = open_netns(netns)
@@ -88,12 +95,12 @@ class LinkSocket:
             self._route.link("set", index=index, **attributes)
 
     def delete(self, index: int, subject: str) -> None:
-        """Remove a netdev; one that is gone is fine."""
+        """Remove a netdev; one that is gone is fine. Raises L2tpError about `subject`."""
         with contextlib.suppress(NotFoundError), asking(subject, "remove it"):
             self._route.link("del", index=index)
 
     def vlan(self, index: int, subject: str, low: int, high: int, *, untagged: bool = False, add: bool = True) -> None:
-        """Let VLANs low..high pass a bridge's member, or (add=False) no longer."""
+        """Let VLANs low..high pass a bridge's member, or (add=False) no longer. Raises L2tpError about `subject`."""
         words: Attributes = {"vid": low if low == high else f"{low}-{high}"}
         if untagged and add:
             words["flags"] = ["pvid", "untagged"]
@@ -101,7 +108,7 @@ class LinkSocket:
             self._route.vlan_filter("add" if add else "del", index=index, vlan_info=words)
 
     def vlans(self, index: int) -> dict[int, bool]:
-        """The VLANs of a bridge's member: their number, and whether it is the untagged one."""
+        """The VLANs of a bridge's member: their number, and whether it is the untagged one. Raises what `all` does."""
         with asking("the bridge's VLANs", "list them"):
             for message in self._route.get_vlans(index=index):
                 found: dict[int, bool] = {}
@@ -115,6 +122,7 @@ class LinkSocket:
         """Send whatever a netdev receives out at another netdev, by a filter of that priority (1 to 65535).
 
         The filter and what it hangs on are made by one call: by the filter all of it is found again, and removed.
+        Raises L2tpError about `subject`.
         """
         clsact = tc.NEW_QDISC, tc.clsact(index)
         rule = tc.NEW_FILTER, tc.redirect(index, tc.Side.INGRESS, priority, target)
@@ -126,7 +134,10 @@ class LinkSocket:
                 raise refused
 
     def unredirect(self, index: int, subject: str, priority: int) -> None:
-        """Take such a filter away, and what it hangs on where nothing else does; one that is gone is fine."""
+        """Take such a filter away, and what it hangs on where nothing else does; one that is gone is fine.
+
+        Raises L2tpError about `subject`.
+        """
         with contextlib.suppress(NotFoundError), asking(subject, "give a netdev's frames back"):
             if self._hangs_alone(index, priority):
                 self._route.tc("del", "clsact", index)
@@ -140,7 +151,7 @@ class LinkSocket:
         return alone and [one.get("kind") for one in hooks] == ["clsact"]
 
     def redirected(self, links: Iterable[int], priority: int) -> dict[int, Redirect]:
-        """The netdevs that have a filter of that priority."""
+        """The netdevs that have a filter of that priority. Raises what `all` does."""
         found: dict[int, Redirect] = {}
         with asking("the filters", "list them"):
             for index in links:

@@ -13,7 +13,10 @@ MTU_MAX: Final = 65535
 
 
 def advertised_mtu(netns: str | None, ifname: str) -> int:
-    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu); 65535 if none."""
+    """The MTU of a netdev for IPv6, which a router can advertise (net.ipv6.conf.NETDEV.mtu); 65535 if none.
+
+    Raises MissingError where the namespace is not there.
+    """
     try:
         with inside(netns):
             return int(Path(f"/proc/sys/net/ipv6/conf/{ifname}/mtu").read_text(encoding="ascii"))
@@ -22,7 +25,10 @@ def advertised_mtu(netns: str | None, ifname: str) -> int:
 
 
 def address_flags(address: IPv4Address | IPv6Address, netns: str | None) -> int:
-    """The flags (IFA_F_*, linux/if_addr.h) of an IPv6 address of a network namespace; 0 where it is not there."""
+    """The flags (IFA_F_*, linux/if_addr.h) of an IPv6 address of a network namespace; 0 where it is not there.
+
+    Raises MissingError where the namespace is not there.
+    """
     wanted = address.packed.hex()
     with inside(netns):
         try:

@@ -54,7 +54,10 @@ class StandIns:
         self._files: dict[str, int] = {}
 
     def place(self, netns: str) -> str | None:
-        """A path to what stands in for a name; None where the real one is there, or has to be."""
+        """A path to what stands in for a name; None where the real one is there, or has to be.
+
+        Raises NotPermittedError where none can be made.
+        """
         if netns not in self._files:
             if is_named(netns) or not self._for_which(netns):
                 return None

@@ -35,7 +35,10 @@ class DesiredSession:
 
     @classmethod
     def from_spec(cls, spec: SessionSpec) -> DesiredSession:
-        """The session that has this spec. Words at their fixed default are left out, except the sublayer."""
+        """The session that has this spec. Words at their fixed default are left out, except the sublayer.
+
+        Raises InvalidValueError as SessionSpec does.
+        """
         words = {**spec.to_words(), "tx-cookie": spec.tx_cookie, "rx-cookie": spec.rx_cookie}
         default = SessionSpec(name=spec.name, ifname=spec.ifname).to_words()
         always = CHOSEN_SESSION_WORDS | {"peer-id", "sublayer"}
@@ -56,6 +59,7 @@ class DesiredTunnel:
         """The tunnel and sessions that have these specs.
 
         Words at their fixed default are left out; ends, ids and ports stay.
+        Raises InvalidValueError as TunnelSpec does.
         """
         checksum = has_udp_checksum(spec.datapath, spec.ip_version)
         default = TunnelSpec(name=spec.name, remote=spec.remote, udp_checksum=checksum).to_words()

@@ -38,14 +38,14 @@ _MAC = re.compile(r"([0-9A-Fa-f]{1,2})([:-][0-9A-Fa-f]{1,2}){5}")
 
 
 def check_id(value: int, what: str) -> int:
-    """`value` if it is a usable tunnel or session id: 1 to 2^32-1."""
+    """`value` if it is a usable tunnel or session id: 1 to 2^32-1. Raises InvalidValueError for another."""
     if not 1 <= value <= ID_MAX:
         raise InvalidValueError(what, f"{value} is not an id", f"give a number from 1 to {ID_MAX}")
     return value
 
 
 def parse_id(text: str, what: str) -> int:
-    """An id from decimal or 0x-hexadecimal text."""
+    """An id from decimal or 0x-hexadecimal text. Raises InvalidValueError where it is none."""
     return check_id(parse_int(text, what), what)
 
 
@@ -58,7 +58,7 @@ def parse_int(text: str, what: str, remedy: str = "give digits, or 0x and hex di
 
 
 def check_port(value: int, what: str) -> int:
-    """`value` if it is a UDP port: 1 to 65535."""
+    """`value` if it is a UDP port: 1 to 65535. Raises InvalidValueError for another."""
     if not 1 <= value <= 0xFFFF:
         raise InvalidValueError(what, f"{value} is not a UDP port", "give a number from 1 to 65535")
     return value
@@ -68,6 +68,7 @@ def parse_cookie(text: str, what: str) -> bytes:
     """A cookie: `none` (b""), or 8 or 16 hex digits: 4 or 8 bytes, as they go on the wire.
 
     The text itself never appears in an error: it is a secret.
+    Raises InvalidValueError where the text is none of these.
     """
     if text == "none":
         return b""
@@ -78,7 +79,10 @@ def parse_cookie(text: str, what: str) -> bytes:
 
 
 def read_cookie(text: str, what: str) -> bytes:
-    """Parse a cookie, or read it from a file: `@PATH` keeps the secret out of argv. See parse_cookie."""
+    """Parse a cookie, or read it from a file: `@PATH` keeps the secret out of argv. See parse_cookie.
+
+    Raises InvalidValueError as that does, and where the file can't be read.
+    """
     if not text.startswith("@"):
         return parse_cookie(text, what)
     return parse_cookie(_read_secret(text, what, "the hex digits"), f"{what} {text}")
@@ -95,7 +99,10 @@ def _read_secret(text: str, what: str, holds: str) -> str:
 
 
 def check_cookie(value: bytes, what: str) -> bytes:
-    """`value` if it has a cookie's length: 0, 4 or 8 bytes. The kernel takes others too, and then drops everything."""
+    """`value` if it has a cookie's length: 0, 4 or 8 bytes. The kernel takes others too, and then drops everything.
+
+    Raises InvalidValueError for another.
+    """
     if len(value) not in COOKIE_LENGTHS:
         raise InvalidValueError(what, f"a cookie of {len(value)} bytes", "a cookie has 4 or 8 bytes, or is none")
     return value
@@ -112,7 +119,7 @@ def generate_cookie() -> bytes:
 
 
 def parse_public_key(text: str, what: str) -> bytes:
-    """The peer's public key: see parse_key."""
+    """The peer's public key: see parse_key. Raises InvalidValueError as that does."""
     return parse_key(text, what, "give the public-key that `l2tpctl tunnel show` shows at the peer")
 
 
@@ -131,14 +138,20 @@ def parse_key(text: str, what: str, remedy: str = "give 44 characters of base64,
 
 
 def read_key(text: str, what: str) -> bytes:
-    """What parse_key takes, or `@PATH`: a file that holds it, which keeps the secret out of argv."""
+    """What parse_key takes, or `@PATH`: a file that holds it, which keeps the secret out of argv.
+
+    Raises InvalidValueError as parse_key does, and where the file can't be read.
+    """
     if not text.startswith("@"):
         return parse_key(text, what)
     return parse_key(_read_secret(text, what, "a key"), f"{what} {text}")
 
 
 def check_key(value: bytes, what: str) -> bytes:
-    """`value` if it has a key's length, 32 bytes, and is not all zeros, which WireGuard takes for no key."""
+    """`value` if it has a key's length, 32 bytes, and is not all zeros, which WireGuard takes for no key.
+
+    Raises InvalidValueError for another.
+    """
     if len(value) != KEY_BYTES or not any(value):
         raise InvalidValueError(what, "not a key of WireGuard", "give one that `wg genkey` or `wg pubkey` prints")
     return value
@@ -163,7 +176,10 @@ def is_name(text: str) -> bool:
 
 
 def parse_name(text: str, what: str) -> str:
-    """A tunnel's or session's name: a letter or digit, then up to 62 letters, digits, `.`, `_` or `-`."""
+    """A tunnel's or session's name: a letter or digit, then up to 62 letters, digits, `.`, `_` or `-`.
+
+    Raises InvalidValueError for another text.
+    """
     if not _NAME.fullmatch(text):
         problem = f"{text[:80]!r} is longer than 63 characters" if len(text) > 63 else f"{text!r} is not a name"
         raise InvalidValueError(
@@ -173,7 +189,10 @@ def parse_name(text: str, what: str) -> str:
 
 
 def parse_ifname(text: str, what: str) -> str:
-    """A netdev's name, as net/core/dev.c dev_valid_name() has it, and without `%`, which the kernel would expand."""
+    """A netdev's name, as net/core/dev.c dev_valid_name() has it, and without `%`, which the kernel would expand.
+
+    Raises InvalidValueError for another text.
+    """
     size = len(text.encode())
     if size > IFNAME_MAX:
         raise InvalidValueError(what, f"{text!r} has {size} bytes", f"a netdev's name has {IFNAME_MAX} at most")
@@ -198,7 +217,10 @@ def check_netns(value: str | None, what: str) -> None:
 
 
 def parse_mac(text: str, what: str) -> str:
-    """A unicast MAC address, normalised to lower-case `xx:xx:xx:xx:xx:xx`."""
+    """A unicast MAC address, normalised to lower-case `xx:xx:xx:xx:xx:xx`.
+
+    Raises InvalidValueError for another text.
+    """
     if not _MAC.fullmatch(text):
         raise InvalidValueError(what, f"{text!r} is not a MAC address", "give six hex bytes, as 02:00:5e:00:53:01")
     octets = [int(part, 16) for part in re.split("[:-]", text)]

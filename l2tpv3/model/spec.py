@@ -135,7 +135,10 @@ class TunnelSpec:
 
     @property
     def endpoint(self) -> IPAddress:
-        """The local address, which has to be chosen already, as in the specs that datapaths get."""
+        """The local address, which has to be chosen already, as in the specs that datapaths get.
+
+        Raises InvalidValueError where it is not.
+        """
         if self.local is None:
             raise InvalidValueError(f"tunnel {self.name}", "no local address yet", "resolve the specification first")
         return self.local

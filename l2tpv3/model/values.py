@@ -81,7 +81,10 @@ _HOST_NAME = re.compile(r"(?=.*[A-Za-z])(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A
 
 
 def parse_address(text: Any, what: str) -> IPAddress:
-    """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up."""
+    """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up.
+
+    Raises InvalidValueError for another text.
+    """
     try:
         return ip_address(parse_text(text, what))
     except ValueError:
@@ -97,7 +100,10 @@ def not_an_address(text: str, what: str) -> InvalidValueError:
 
 
 def parse_interface(text: Any, what: str) -> IPInterface:
-    """An address with its prefix length, as for `ip addr add`; without one it is a host's (/32, /128)."""
+    """An address with its prefix length, as for `ip addr add`; without one it is a host's (/32, /128).
+
+    Raises InvalidValueError for another text.
+    """
     try:
         return ip_interface(parse_text(text, what))
     except ValueError:
@@ -107,7 +113,7 @@ def parse_interface(text: Any, what: str) -> IPInterface:
 
 
 def parse_switch(value: Any, what: str) -> bool:
-    """`on` or `off`, or a boolean."""
+    """`on` or `off`, or a boolean. Raises InvalidValueError for another value."""
     if isinstance(value, bool):
         return value
     if value not in ("on", "off"):
@@ -116,7 +122,7 @@ def parse_switch(value: Any, what: str) -> bool:
 
 
 def parse_text(value: Any, what: str) -> str:
-    """Text, as it is."""
+    """Text, as it is. Raises InvalidValueError for anything else."""
     if not isinstance(value, str):
         raise InvalidValueError(what, f"{value!r} is not text", "give it as a string")
     return value

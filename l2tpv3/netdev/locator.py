@@ -71,7 +71,10 @@ class NetdevLocator:
         return self._everywhere
 
     def named(self, netns: str | None, ifname: str) -> NetdevState | None:
-        """A netdev by its name, for those that carry no mark of ours."""
+        """A netdev by its name, for those that carry no mark of ours.
+
+        Raises L2tpError where the kernel does not answer.
+        """
         return next((one for one in self.at(netns) if one.ifname == ifname), None)
 
     def at(self, netns: str | None) -> Iterator[NetdevState]:

@@ -37,12 +37,15 @@ class Netdevs:
         self._route.close()
 
     def all(self) -> list[NetdevState]:
-        """Every netdev, with its addresses."""
+        """Every netdev, with its addresses. Raises L2tpError where the kernel refuses."""
         with _asking("the netdevs", "list them"):
             return self._states(self._route.links())
 
     def dropped(self) -> dict[int, int]:
-        """How many frames each netdev has dropped instead of sending them, by its index."""
+        """How many frames each netdev has dropped instead of sending them, by its index.
+
+        Raises L2tpError where the kernel refuses.
+        """
         with _asking("the netdevs", "list their counters"):
             return self._route.dropped()
 
@@ -90,7 +93,7 @@ class Netdevs:
             return self._route.link(ifname).ifindex
 
     def exists(self, ifname: str) -> bool:
-        """Whether a netdev of that name is here."""
+        """Whether a netdev of that name is here. Raises L2tpError where the kernel does not say."""
         try:
             self.index(ifname)
         except NotFoundError:
@@ -101,6 +104,7 @@ class Netdevs:
         """Set what RouteSocket.set_link can, of a netdev by its index or name, in one request.
 
         When that is refused they are set one by one, so that the error says which it was.
+        Raises L2tpError about `subject`, by the kernel's errno.
         """
         try:
             self._route.set_link(which, **attributes)
@@ -112,7 +116,7 @@ class Netdevs:
                 raise refused
 
     def set_up(self, ifnames: Sequence[str]) -> None:
-        """Set netdevs up by their names."""
+        """Set netdevs up by their names. Raises L2tpError for the first that the kernel refuses."""
         with _asking("netdevs", _setting({"up": True})):
             refusals = self._route.set_up(ifnames)
         for ifname, refused in refusals:
@@ -130,7 +134,10 @@ class Netdevs:
     def set_addresses(
         self, ifindex: int, subject: str, wanted: Sequence[IPInterface], drop: Sequence[IPInterface]
     ) -> None:
-        """Add the addresses of `wanted` that are not there and remove those of `drop` that are not wanted."""
+        """Add the addresses of `wanted` that are not there and remove those of `drop` that are not wanted.
+
+        Raises L2tpError about `subject`, by the kernel's errno.
+        """
         for address in drop:
             if address not in wanted:
                 with contextlib.suppress(NoAddressError), _asking(subject, f"del address {address}"):
@@ -147,7 +154,10 @@ class Netdevs:
             return clamp_mss.clamped_to(self._route, ifindex)
 
     def clamp_mss(self, ifindex: int, subject: str, mtu: int | None) -> None:
-        """Clamp TCP's MSS on a netdev to what fits an MTU, in bytes; None: no more."""
+        """Clamp TCP's MSS on a netdev to what fits an MTU, in bytes; None: no more.
+
+        Raises L2tpError about `subject`; UnavailableError where this kernel can't.
+        """
         from l2tpv3.netdev import clamp_mss
 
         with _asking(subject, "clamp TCP's MSS (it takes clsact, cls_bpf and CAP_BPF)"):
@@ -157,7 +167,10 @@ class Netdevs:
                 clamp_mss.put(self._route, ifindex, mtu)
 
     def move(self, ifindex: int, netns: str, subject: str) -> None:
-        """Move a netdev to another namespace; it arrives down, without addresses."""
+        """Move a netdev to another namespace; it arrives down, without addresses.
+
+        Raises MissingError where that namespace is not there, L2tpError about `subject` where the kernel refuses.
+        """
         target = open_netns(netns)
         try:
             self.change(ifindex, subject, netns_fd=target)

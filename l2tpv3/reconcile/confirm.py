@@ -25,12 +25,18 @@ class Confirmation:
         self._reconciler, self._store = reconciler, reconciler.store
 
     def left_s(self) -> float | None:
-        """Seconds that are left to confirm the change that awaits it, 0 when it is due; None without one."""
+        """Seconds that are left to confirm the change that awaits it, 0 when it is due; None without one.
+
+        Raises what Store.load does.
+        """
         pending = self._store.pending()
         return None if pending is None else pending.left_s
 
     def confirm(self) -> bool:
-        """Keep the change that waits for its confirmation. False when none waits."""
+        """Keep the change that waits for its confirmation. False when none waits.
+
+        Raises LockedError, and what Store.load does.
+        """
         with self._reconciler.locked():
             pending = self._store.pending()
             if pending is None or pending.deadline is None:
@@ -42,7 +48,10 @@ class Confirmation:
             return True
 
     def rollback(self, verb: str = "rolled back") -> Outcome | None:
-        """Undo the change that waits for its confirmation. None when none waits. verb: how the log calls it."""
+        """Undo the change that waits for its confirmation. None when none waits. verb: how the log calls it.
+
+        Raises LockedError, and what Reconciler.go_back does.
+        """
         with self._reconciler.locked():
             recorded = self._store.load()
             pending = recorded.pending
@@ -51,7 +60,7 @@ class Confirmation:
             return self._reconciler.go_back(recorded, pending, verb)
 
     def expire(self) -> Outcome | None:
-        """Undo the change that was not confirmed in time. None when none is due."""
+        """Undo the change that was not confirmed in time. None when none is due. Raises what `rollback` does."""
         pending = self._store.pending()
         if pending is None or pending.left_s is None or pending.left_s > 0:
             return None

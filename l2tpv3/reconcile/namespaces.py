@@ -41,13 +41,17 @@ class NamespacesOnDemand:
         """Have namespaces that can be made appear as empty ones until the end of the `with` block; see netns.StandIns.
 
         repairs: only those that were made before. Others come from somewhere else, and are waited for.
+        Raises what Store.load does.
         """
         made = self._store.namespaces() if repairs and self._real else None
         with standing_in(lambda name: self._real and (made is None or name in made)):
             yield
 
     def missing(self, wanted: HostRecords, *, repairs: bool = False) -> tuple[str, ...]:
-        """The namespaces that have to be made for the netdevs of these. repairs: as for `standing_in`."""
+        """The namespaces that have to be made for the netdevs of these. repairs: as for `standing_in`.
+
+        Raises what Store.load does.
+        """
         if not self._real:
             return ()
         names = {name for name in homes(wanted) if not name.startswith("/") and not is_named(name)}

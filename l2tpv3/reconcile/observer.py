@@ -111,6 +111,7 @@ class Observer:
         """Observe the tunnels and sessions on all these records, and what is there beside them.
 
         What is wanted comes last: of two sessions that run under one name the netdev is told of that one.
+        Raises L2tpError where the kernel, or a worker, does not say what is there.
         """
         from l2tpv3.model.observation import Observation, encryption_key
 
@@ -192,7 +193,7 @@ class Observer:
         return self._by_id[key]
 
     def tunnel(self, record: TunnelRecord) -> TunnelStatus:
-        """The status of a tunnel on record."""
+        """The status of a tunnel on record. Raises L2tpError where the kernel does not say what is there."""
         seen = self.match(record)
         condition = Condition.MISSING if seen is None else Condition.UP
         encryption = self._encryption(record)
@@ -292,7 +293,10 @@ class Observer:
         return self._owners[netns].get(address, ())
 
     def bridge(self, netns: str | None, ifname: str) -> BridgeSeen | None:
-        """A bridge by its name, with its ports, whoever made it; None where there is none."""
+        """A bridge by its name, with its ports, whoever made it; None where there is none.
+
+        Raises L2tpError where the kernel does not say.
+        """
         if netns not in self._bridges:
             self._bridges[netns] = bridges(netns)
         return self._bridges[netns].get(ifname)

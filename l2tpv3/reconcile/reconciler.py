@@ -90,7 +90,10 @@ class Reconciler:
         return Resolver(recorded.everything, what_is_made(recorded.pending), host, self.links, recorded.host_id)
 
     def preview(self, change: Change) -> Outcome:
-        """Tell what `change` would do now. Changes nothing, and takes no lock: another change may come between."""
+        """Tell what `change` would do now. Changes nothing, and takes no lock: another change may come between.
+
+        Raises what resolving the change does (see Resolver), and what Store.load does.
+        """
         with _no_collection():
             recorded = self.store.load()
             look = self.observer(recorded)
@@ -223,7 +226,7 @@ class Reconciler:
         return leave_out(planned, resolution.late.left_out, resolution.late.unmade)
 
     def stop(self) -> Outcome:
-        """Remove everything on record from this host, keeping the record."""
+        """Remove everything on record from this host, keeping the record. Raises what `change` does."""
         with self.locked():
             recorded = self._recorded()
             nothing = Resolution(records=HostRecords(), scope=None)
@@ -258,14 +261,20 @@ class Reconciler:
             return ended + self.links.replace_old({**unfinished.links, **recorded.links})
 
     def restore_namespaces(self) -> tuple[str, ...]:
-        """Make again the namespaces that were made on demand and are gone; see Manager.restore_namespaces."""
+        """Make again the namespaces that were made on demand and are gone; see Manager.restore_namespaces.
+
+        Raises LockedError, and RefusedError for a namespace that can't be made.
+        """
         with self.locked():
             names = self._spaces.missing(self.store.load().everything, repairs=True)
             self._spaces.make(names)
             return names
 
     def adopt(self, record: TunnelRecord) -> None:
-        """Record a tunnel that runs already, and give its netdevs our owner tag."""
+        """Record a tunnel that runs already, and give its netdevs our owner tag.
+
+        Raises ExistsError for a name on record, ConflictError while a change waits for its confirmation, LockedError.
+        """
         with self.locked():
             recorded = self._recorded()
             if record.spec.name in recorded.shown.tunnels:
@@ -326,6 +335,7 @@ class Reconciler:
         """Make what a change that is done replaced. Call it under the lock. verb: how the log calls it.
 
         The record is undone first: whatever interrupts the rest, `restore` or the next change finishes it.
+        Raises what the steps raise.
         """
         before = recorded.everything
         self._convergence.ask_all_again(recorded.links, pending.before.made.links)
@@ -367,6 +377,7 @@ class Reconciler:
         """Hold the lock for the block, so that nobody else changes this host.
 
         The database stays open; see Store.kept_open.
+        Raises LockedError when another change takes too long, and what Store.load does.
         """
         self.paths.make()
         with exclusive(self.paths.runtime), self.store.kept_open():

@@ -79,21 +79,30 @@ class Client:
         self._http = httpx.Client(base_url=target.base, headers=headers, transport=transport, trust_env=False)
 
     def get(self, path: str, **params: Any) -> Any:
-        """Send a GET, and give the parsed JSON. Tries again when the connection breaks. params: None is left out."""
+        """Send a GET, and give the parsed JSON. Tries again when the connection breaks. params: None is left out.
+
+        Raises UnreachableError, RefusedError for an answer that can't be read, or the error that the service answers.
+        """
         given = {name: value for name, value in params.items() if value is not None}
         return self._ask("GET", path, params=given).document
 
     def change(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Answer:
-        """Have something changed. body: sent as JSON. Never asked twice: it may have been done."""
+        """Have something changed. body: sent as JSON. Never asked twice: it may have been done.
+
+        Raises what `get` does.
+        """
         return self._ask(method, path, json=body, headers=dict(headers or {}))
 
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
-        """Send a POST, once, and give the parsed JSON of the answer."""
+        """Send a POST, once, and give the parsed JSON of the answer. Raises what `get` does."""
         given = {name: value for name, value in params.items() if value is not None}
         return self._ask("POST", path, json=body, params=given).document
 
     def lines(self, path: str, body: Any = None, **params: Any) -> Iterator[Any]:
-        """Send a POST, once, and give the JSON documents of its answer one by one, as they arrive."""
+        """Send a POST, once, and give the JSON documents of its answer one by one, as they arrive.
+
+        Raises what `get` does.
+        """
         given = {name: value for name, value in params.items() if value is not None}
         with self.stream("POST", path, json=body, params=given, headers={"Accept": LINES}) as response:
             if not response.headers.get("content-type", "").startswith(LINES):

@@ -72,7 +72,10 @@ class RemoteHost:
             return session_from_json(told)
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
-        """Give what is on record as files would state it in full, secrets included."""
+        """Give what is on record as files would state it in full, secrets included.
+
+        Raises NotFoundError for a name that is not on record there.
+        """
         told = self._client.get("/v1/state", secrets="true")
         with understood(self._client):
             stated = state_from_json(told)
@@ -85,7 +88,7 @@ class RemoteHost:
         return [tunnels[name] for name in names]
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> RemoteCapture:
-        """Capture a session's frames there, from now on."""
+        """Capture a session's frames there, from now on. Raises NotFoundError."""
         from l2tpv3.remote.streams import RemoteCapture
 
         return RemoteCapture(self._client, session_path(tunnel, session), options)
@@ -118,7 +121,10 @@ class RemoteHost:
             return tunnel_from_json(made.document)
 
     def set_tunnel(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
-        """Change a tunnel."""
+        """Change a tunnel.
+
+        Raises NotFoundError, ForeignError, InvalidValueError for a word or value that can't be meant.
+        """
         body = tunnel_words(name, words)
         if not is_name(name):
             raise foreign_tunnel(self.tunnel(name).name)
@@ -127,7 +133,7 @@ class RemoteHost:
         return read_change(self._client, answer)
 
     def del_tunnel(self, name: str) -> None:
-        """Remove a tunnel."""
+        """Remove a tunnel. Raises NotFoundError."""
         self._client.change("DELETE", tunnel_path(name))
 
     def add_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> SessionStatus:
@@ -144,7 +150,7 @@ class RemoteHost:
             return session_from_json(made.document)
 
     def set_session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> ChangeResult:
-        """Change a session."""
+        """Change a session. Raises NotFoundError, InvalidValueError for a word or value that can't be meant."""
         with about_session(tunnel, name):
             body = session_words(name, words)
         with as_options(f"session {tunnel}/{name}"):
@@ -152,7 +158,7 @@ class RemoteHost:
         return read_change(self._client, answer)
 
     def del_session(self, tunnel: str, name: str) -> None:
-        """Remove a session."""
+        """Remove a session. Raises NotFoundError."""
         self._client.change("DELETE", session_path(tunnel, name))
 
     # -- all of it -----------------------------------------------------------------------------------------------
@@ -189,7 +195,10 @@ class RemoteHost:
             return None
 
     def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
-        """Put a tunnel that something else made on record."""
+        """Put a tunnel that something else made on record.
+
+        Raises NotFoundError, InvalidValueError for what can't be a name.
+        """
         if name is not None:
             parse_name(name, "tunnel name")
         session_attributes({"sublayer": sublayer})

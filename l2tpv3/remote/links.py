@@ -52,11 +52,14 @@ class RemoteLinks:
             return link_from_json(made.document)
 
     def set(self, name: str, words: Mapping[str, Any]) -> ChangeResult:
-        """Change a link. Its type says what the words mean, and is known there: they are sent as they are."""
+        """Change a link. Its type says what the words mean, and is known there: they are sent as they are.
+
+        Raises NotFoundError, InvalidValueError for a word or value that can't be meant.
+        """
         with as_options(f"link {name}"):
             answer = self._client.change("PATCH", link_path(name), dict(words), headers=PATCH)
         return read_change(self._client, answer)
 
     def delete(self, name: str) -> None:
-        """Remove a link; what it is over stays."""
+        """Remove a link; what it is over stays. Raises NotFoundError."""
         self._client.change("DELETE", link_path(name))

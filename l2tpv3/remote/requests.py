@@ -47,7 +47,10 @@ def link_path(name: str) -> str:
 
 @contextlib.contextmanager
 def understood(client: Client) -> Iterator[None]:
-    """An answer that can't be read is the service's fault, not the caller's."""
+    """An answer that can't be read is the service's fault, not the caller's.
+
+    Raises RefusedError instead of what reading it raised.
+    """
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, InvalidValueError) as error:
@@ -55,7 +58,7 @@ def understood(client: Client) -> Iterator[None]:
 
 
 def read_change(client: Client, answer: Answer) -> ChangeResult:
-    """The result of a change of one tunnel, session or link."""
+    """The result of a change of one tunnel, session or link. Raises RefusedError for an answer that can't be read."""
     with understood(client):
         change = answer.document["change"]
         return ChangeResult(recreated=change["recreated"], why=change["why"], lost=tuple(change.get("lost", ())))
@@ -63,7 +66,10 @@ def read_change(client: Client, answer: Answer) -> ChangeResult:
 
 @contextlib.contextmanager
 def as_options(subject: str) -> Iterator[None]:
-    """A word of the body that the service refuses is an option here, and told as one."""
+    """A word of the body that the service refuses is an option here, and told as one.
+
+    Raises InvalidValueError about the option.
+    """
     try:
         yield
     except InvalidValueError as error:

@@ -87,6 +87,7 @@ class SshTarget:
 
         environ: None is this process's. $L2TPV3_SSH in it is another ssh, which may have options behind it. options:
         further ones. A command and a terminal that ssh's configuration has for this host are not wanted here.
+        Raises InvalidValueError for a $L2TPV3_SSH that is no command.
         """
         environ = os.environ if environ is None else environ
         words = _program(environ.get("L2TPV3_SSH") or "ssh")
@@ -96,7 +97,7 @@ class SshTarget:
         return [*words, "--", self.host]
 
     def argv(self, *options: str) -> list[str]:
-        """The program that runs a command there, see Target. options: further ones for ssh."""
+        """The program that runs a command there, see Target. options: further ones for ssh. Raises what `ssh` does."""
         words = ["sudo", "-n", "--"] if self.sudo else []
         # sudo would not pass the addresses of the connection on in the environment.
         far_command = f'{shlex.join([*words, self.program, RUN_SENT])} "$SSH_CONNECTION"'

@@ -29,7 +29,7 @@ def tunnel_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> d
 
 
 def session_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> dict[str, Any]:
-    """A session's words as JSON has them, cookies in clear; see tunnel_words."""
+    """A session's words as JSON has them, cookies in clear; see tunnel_words. Raises what that does."""
     given = {word: value for word, value in words.items() if value is not None}
     fields = session_attributes({"name": name, **given})
     fields.setdefault("ifname", _IFNAME)

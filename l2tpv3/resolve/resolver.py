@@ -69,11 +69,17 @@ class Resolver:
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> HostRecords:
-        """The record with one tunnel added or changed."""
+        """The record with one tunnel added or changed.
+
+        Raises what TunnelResolver.tunnel does, and ConflictError for a link that could not stay as it is.
+        """
         return self._with_tunnels(self._tunnel_resolver().tunnel(name, words))
 
     def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> HostRecords:
-        """The record with one session added or changed."""
+        """The record with one session added or changed.
+
+        Raises what TunnelResolver.session does, and ConflictError for a link that could not stay as it is.
+        """
         return self._with_tunnels(self._tunnel_resolver().session(tunnel, name, words))
 
     def without_tunnel(self, name: str) -> HostRecords:
@@ -120,6 +126,8 @@ class Resolver:
         """The record with one link added or changed.
 
         transient: whether a reboot removes it; None leaves that as it is.
+        Raises InvalidValueError for a word or value that such a link can't have, or for links that would go round in a
+        circle; MissingError for a session or netdev beneath it that is not there; ConflictError for one that is taken.
         """
         before = self.before
         record = self._settled(name, words, before.tunnels, before.links)
@@ -206,6 +214,7 @@ class Resolver:
         """The record with the wanted tunnels and links added or changed. prune: all others are removed.
 
         may_lack: see TunnelResolver.all.
+        Raises what TunnelResolver.all and `link` do.
         """
         wanted = tuple(wanted)
         some = {one.name: one for one in wanted if isinstance(one, DesiredLink)}
@@ -244,6 +253,7 @@ class Resolver:
         """Resolve what is on record once more, where it was left open; see TunnelResolver.again.
 
         names, links: only of those. late: gets what is not whole yet.
+        Raises what TunnelResolver.again does.
         """
         before = self.before
         tunnels = self._tunnel_resolver().again(names, late, tunnels_too=tunnels_too)

@@ -94,6 +94,9 @@ class TunnelResolver:
 
         may_lack: what is not running may lack what it needs of the host (see model.late), but for what a tunnel's own
         local address would have to be chosen by; `again` tells what that is.
+        Raises InvalidValueError for a word or value that can't be meant, ConflictError or ExistsError for an id, port
+        or name that is taken, NoRouteError, NoAddressError, MissingError for what the host lacks, and UnavailableError
+        for a datapath that does not work here.
         """
         wanted, self._may_lack = tuple(wanted), may_lack
         if prune:
@@ -119,7 +122,10 @@ class TunnelResolver:
         self._records = pruned
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> Records:
-        """Give the records with one tunnel added, or changed to what the words and the defaults say."""
+        """Give the records with one tunnel added, or changed to what the words and the defaults say.
+
+        Raises what `all` does.
+        """
         self._resolve_tunnel(name, words)
         self._choose_ports()
         self._records[name] = _started(self._records[name])
@@ -127,7 +133,10 @@ class TunnelResolver:
         return dict(sorted(self._records.items()))
 
     def session(self, tunnel: str, name: str, words: Mapping[str, Any]) -> Records:
-        """Give the records with one session added, or changed to what the words and the defaults say."""
+        """Give the records with one session added, or changed to what the words and the defaults say.
+
+        Raises what `all` does.
+        """
         self._resolve_session(tunnel, name, words)
         self._check([], [(tunnel, name)])
         return self._records

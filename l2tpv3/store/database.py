@@ -110,7 +110,11 @@ class Store:
                 kept.close()
 
     def load(self, names: Collection[str] | None = None) -> Recorded:
-        """Everything, as of one moment, but for what is transient and of an earlier boot. names: only such tunnels."""
+        """Everything, as of one moment, but for what is transient and of an earlier boot. names: only such tunnels.
+
+        Raises RefusedError for a database that is damaged, locked, or of a newer version, and what errors.file_error
+        gives for one that can't be read. So do all methods here.
+        """
         with self._errors():
             if not self._path.exists():
                 return Recorded(tunnels={}, host_id=self._new_host_id)
@@ -124,11 +128,11 @@ class Store:
                     db.rollback()
 
     def tunnels(self) -> Records:
-        """Every tunnel on record by name, in the order of names."""
+        """Every tunnel on record by name, in the order of names. Raises what `load` does."""
         return self.load().tunnels
 
     def pending(self) -> PendingChange | None:
-        """The pending change alone: quick, however much is on record."""
+        """The pending change alone: quick, however much is on record. Raises what `load` does."""
         with self._errors():
             if not self._path.exists():
                 return None
@@ -153,6 +157,7 @@ class Store:
 
         pending: what is noted from then on: a change that awaits its confirmation, or what of a killed one is still to
         be done; None when nothing is left of it. By default the note that there is stays.
+        Raises what `load` does; then nothing was written.
         """
         with self._change() as db:
             for table in ("tunnel", "link"):
@@ -166,20 +171,24 @@ class Store:
         """The change that was begun is undone: `before` is what there was of all that it would have changed.
 
         pending: as for `commit`.
+        Raises what `load` does; then nothing was written.
         """
         with self._change() as db:
             _write(db, before)
             _write_pending(db, pending)
 
     def forget_pending(self, audit: AuditEntry | None = None) -> None:
-        """The pending change is undone, or confirmed. audit: what the log has of that."""
+        """The pending change is undone, or confirmed. audit: what the log has of that.
+
+        Raises what `load` does; then nothing was written.
+        """
         with self._change() as db:
             _write_pending(db, None)
             if audit is not None:
                 _write_audit(db, audit)
 
     def namespaces(self) -> frozenset[str]:
-        """The network namespaces that were made on demand, or were going to be."""
+        """The network namespaces that were made on demand, or were going to be. Raises what `load` does."""
         with self._errors():
             if not self._path.exists():
                 return frozenset()
@@ -187,17 +196,20 @@ class Store:
                 return frozenset(name for (name,) in db.execute("SELECT name FROM namespace"))
 
     def keep_namespace(self, name: str) -> None:
-        """Note that a network namespace is going to be made."""
+        """Note that a network namespace is going to be made. Raises what `load` does; then nothing was written."""
         with self._change() as db:
             db.execute("INSERT OR IGNORE INTO namespace VALUES (?)", (name,))
 
     def forget_namespace(self, name: str) -> None:
-        """Note that a network namespace is gone, or belongs to another program now."""
+        """Note that a network namespace is gone, or belongs to another program now.
+
+        Raises what `load` does; then nothing was written.
+        """
         with self._change() as db:
             db.execute("DELETE FROM namespace WHERE name = ?", (name,))
 
     def audit(self, limit: int) -> list[AuditEntry]:
-        """The last entries of the log, the newest first."""
+        """The last entries of the log, the newest first. Raises what `load` does."""
         with self._errors():
             if not self._path.exists():
                 return []

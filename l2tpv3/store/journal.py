@@ -68,7 +68,10 @@ class PendingChange:
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> PendingChange:
-        """The inverse of to_words. What is older than a word has None, or nothing, for it."""
+        """The inverse of to_words. What is older than a word has None, or nothing, for it.
+
+        Raises InvalidValueError, KeyError, ValueError or TypeError for what is not of that form.
+        """
         before, target = _delta(words, "before"), _delta(words, "target")
         scope = frozenset((tunnel, session) for tunnel, session in words["scope"])
         renaming = words.get("renaming")

@@ -135,7 +135,7 @@ class MemoryDatapath:
         self._counters.pop((key, session.session_id), None)
 
     def count(self, tunnel: TunnelSpec, session: SessionSpec, counters: Counters) -> None:
-        """Set what `tunnels` reports for a session: for tests of what shows counters."""
+        """Set what `tunnels` reports for a session: for tests of what shows counters. Raises NotFoundError."""
         self._there(tunnel, session)
         self._counters[self._key(tunnel), session.session_id] = counters
 
@@ -148,7 +148,7 @@ class MemoryDatapath:
         return {ifname for _, ifname in self._ifnames}
 
     def rename(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
-        """Give the session's netdev the name in `session`, as `ip link set` would."""
+        """Give the session's netdev the name in `session`, as `ip link set` would. Raises NotFoundError."""
         there = self._there(tunnel, session)
         self._sessions[self._key(tunnel)][session.session_id] = dataclasses.replace(there, ifname=session.ifname)
         self._ifnames[tunnel.netns, session.ifname] += 1

@@ -31,7 +31,10 @@ class CircuitStatus:
     cookie: bytes = field(default=b"", repr=False)
 
     def encode(self, encap: str, ccid: int, ns: int) -> bytes:
-        """The payload for encapsulation "udp" or "ip". ccid: the receiver's tunnel id; ns: modulo 2^16."""
+        """The payload for encapsulation "udp" or "ip". ccid: the receiver's tunnel id; ns: modulo 2^16.
+
+        Raises EncodeError for a number that does not fit its field.
+        """
         avps = [
             make(Attribute.MESSAGE_TYPE, MessageType.SLI),
             make(Attribute.LOCAL_SESSION_ID, self.peer_session_id),

@@ -45,7 +45,7 @@ class ControlMessage:
 
 
 def hello(ccid: int, ns: int, nr: int) -> ControlMessage:
-    """Give a HELLO: 20 bytes over UDP, 24 over IP."""
+    """Give a HELLO: 20 bytes over UDP, 24 over IP. Raises EncodeError for a number that does not fit its field."""
     return ControlMessage(ccid, ns, nr, (make(Attribute.MESSAGE_TYPE, MessageType.HELLO),))
 
 

@@ -98,7 +98,10 @@ class Client:
     def exchange(
         self, subject: str, op: str, fds: Sequence[int] = (), **fields: Any
     ) -> tuple[dict[str, Any], list[int]]:
-        """Do what `request` does, and give the files that came with the answer too. The caller closes them."""
+        """Do what `request` does, and give the files that came with the answer too. The caller closes them.
+
+        Raises WorkerError as `request` does.
+        """
         give_up = time.monotonic() + TIMEOUT_S
         self.ask(op, give_up, fds, **fields)
         return self.answer(subject, op, give_up)
@@ -140,7 +143,10 @@ class Client:
             raise self._broken(error) from error
 
     def checked(self, subject: str, op: str, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-        """Do what `answer` does, for a message that `read` gave."""
+        """Do what `answer` does, for a message that `read` gave.
+
+        Raises L2tpError where the worker says one, WorkerError for an answer that is not as agreed.
+        """
         try:
             met = protocol.check_answer(op, message)
         except protocol.BadFieldError as error:

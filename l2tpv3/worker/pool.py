@@ -206,6 +206,7 @@ class WorkerPool:
         """Every worker's pid (0: unknown), and whether it answers. Takes some seconds when one does not.
 
         One of another version does: it works, although nothing here can talk with it.
+        Raises LockedError where another change has the lock too long.
         """
         with self.live() as crew:
             crew.ask_all("summary")  # one that shakes hands may be mad all the same
@@ -358,7 +359,10 @@ class WorkerPool:
             raise WorkerError("worker", f"did not start: {reason}", hint)
 
     def ended(self, client: Client) -> None:
-        """Wait for a worker that has said that it quits, and clear away its socket. Under `locked`."""
+        """Wait for a worker that has said that it quits, and clear away its socket. Under `locked`.
+
+        Raises WorkerError when it does not end in time.
+        """
         client.wait_for_end()
         _clear(Path(client.path))
 
@@ -368,7 +372,10 @@ class WorkerPool:
         self.ended(client)
 
     def quit_all(self) -> int:
-        """End all workers, and say how many; the netdevs stay, and sessions can be added again with adopt."""
+        """End all workers, and say how many; the netdevs stay, and sessions can be added again with adopt.
+
+        Raises LockedError, and WorkerError for one that does not end.
+        """
         with self.locked(), self.live(clear=True) as crew:
             for client in crew.clients:
                 self.quit(client)

@@ -80,7 +80,10 @@ def one_of(*words: str) -> Check:
 
 
 def cookie(value: Any) -> None:
-    """0, 4 or 8 bytes in hex. What it is stays out of the error, which a log may keep: it is a secret."""
+    """0, 4 or 8 bytes in hex. What it is stays out of the error, which a log may keep: it is a secret.
+
+    Raises BadFieldError for anything else.
+    """
     if type(value) is not str or len(value) not in (0, 8, 16) or not set(value) <= set("0123456789abcdefABCDEF"):
         raise BadFieldError("is no cookie of 0, 4 or 8 bytes in hex")
 

@@ -50,7 +50,10 @@ class CredentialAuthenticator:
         )
 
     def still_good(self, identity: Identity) -> bool:
-        """Whether what let an identity in is still valid: for streams, which outlive their request's check."""
+        """Whether what let an identity in is still valid: for streams, which outlive their request's check.
+
+        Raises what Tokens.holds does.
+        """
         kind, _, id = identity.key.partition(":")
         return kind != "token" or self.tokens.holds(id)
 

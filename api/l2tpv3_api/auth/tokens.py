@@ -94,7 +94,10 @@ class Tokens:
         raise NotFoundError(f"token {name}", "no such token", remedy)
 
     def all(self) -> list[Token]:
-        """Read all tokens, in the order of their names, with the time when each was last used."""
+        """Read all tokens, in the order of their names, with the time when each was last used.
+
+        Raises RefusedError for a file that is damaged, L2tpError for one that can't be read. So do all methods here.
+        """
         self._refresh()
         used = self._used()
         found = [replace(token, used=used.get(token.id)) for token, _ in self._kept.values()]
@@ -104,6 +107,7 @@ class Tokens:
         """The token of this text; None where there is none, or its time is up.
 
         Takes as long for an id that does not exist as for a wrong secret.
+        Raises what `all` does.
         """
         self._refresh()
         match = PATTERN.fullmatch(text)
@@ -114,7 +118,7 @@ class Tokens:
         return token
 
     def holds(self, id: str) -> bool:
-        """Whether a token of this id is still good."""
+        """Whether a token of this id is still good. Raises what `all` does."""
         self._refresh()
         token, _ = self._kept.get(id, (None, _NO_HASH))
         return token is not None and not token.expired(datetime.now(UTC))
@@ -123,6 +127,7 @@ class Tokens:
         """Put on file when tokens (by id) were used last. Only the service does this: it has no rival.
 
         From any thread, beside other calls.
+        Raises L2tpError where the file can't be written.
         """
         known = {token.id for token in Tokens(self.path.parent).all()}
         used = {id: moment.isoformat() for id, moment in {**self._used(), **when}.items() if id in known}

@@ -32,7 +32,10 @@ _Pairs = list[tuple[str, SessionStatus]]
 
 
 def interval(seconds: float) -> float:
-    """A valid interval, to tenths of a second, so that those who want nearly the same share it."""
+    """A valid interval, to tenths of a second, so that those who want nearly the same share it.
+
+    Raises InvalidValueError for one that is too short or too long.
+    """
     if not INTERVAL_MIN_S <= seconds <= INTERVAL_MAX_S:
         remedy = f"give {INTERVAL_MIN_S:g} to {INTERVAL_MAX_S:g}"
         raise InvalidValueError("counters", f"{seconds:g} is not a number of seconds to wait", remedy)

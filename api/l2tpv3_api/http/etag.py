@@ -66,7 +66,10 @@ class Tagger:
             draft.unlink()
 
     def of(self, words: Mapping[str, Any], *names: str) -> str:
-        """The tag, in its quotes, of a spec's words; names: which tunnel's or session's."""
+        """The tag, in its quotes, of a spec's words; names: which tunnel's or session's.
+
+        Raises L2tpError where the key of the tags can't be read or made, InvalidValueError where it is damaged.
+        """
         return self.of_bytes(json.dumps([names, words], sort_keys=True).encode())
 
     def with_seen(self, tag: str, document: Mapping[str, Any]) -> str:
@@ -74,12 +77,13 @@ class Tagger:
 
         Who asks again by If-None-Match has the same answer, up to counters, where both parts are the same; a change
         depends on the first part alone.
+        Raises what `of` does.
         """
         seen = json.dumps({key: value for key, value in document.items() if key != "counters"}, sort_keys=True)
         return f'{tag[:-1]}.{self.of_bytes(seen.encode())[1 : 1 + _SEEN_CHARACTERS]}"'
 
     def of_bytes(self, content: bytes) -> str:
-        """The tag, in its quotes, of a whole answer."""
+        """The tag, in its quotes, of a whole answer. Raises what `of` does."""
         if self._key is None:
             self.load()
             assert self._key is not None

@@ -123,7 +123,10 @@ def put_together(
 
 @contextlib.contextmanager
 def listening(settings: Settings) -> Iterator[list[socket.socket]]:
-    """The sockets to serve, for a `with` block: systemd's, if it handed any over, else those that settings name."""
+    """The sockets to serve, for a `with` block: systemd's, if it handed any over, else those that settings name.
+
+    Raises InvalidValueError, NotFoundError or ConflictError for an address that can't be listened on.
+    """
     given = listen_fds()
     with contextlib.ExitStack() as stack:
         for sock in given:

@@ -46,7 +46,10 @@ def show_status(
     condition: str | None = None,
     as_json: bool = False,
 ) -> None:
-    """Print it; tunnel: only that one, or those that a pattern names, without links."""
+    """Print it; tunnel: only that one, or those that a pattern names, without links.
+
+    Raises NotFoundError, InvalidValueError for an unknown condition.
+    """
     host = manager_of(ctx)
     tunnels = selection.with_sessions_in(selection.find_tunnels(host, tunnel), condition)
     links = selection.in_condition(host.links.all() if tunnel is None else [], condition)

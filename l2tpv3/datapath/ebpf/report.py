@@ -23,7 +23,10 @@ from l2tpv3.model.spec import Encap
 
 
 def complete(netns: str | None, tunnels: list[Tunnel]) -> list[Tunnel]:
-    """Tunnels as workers report them, completed by what the programs know."""
+    """Tunnels as workers report them, completed by what the programs know.
+
+    Raises L2tpError where the kernel does not say.
+    """
     try:
         with RouteSocket(netns) as route, contextlib.ExitStack() as stack:
             ends = all_ends(route)

@@ -190,7 +190,10 @@ def remove_session(tunnel: TunnelSpec, session_id: int, runtime: Path) -> bool:
 
 
 def remove_tunnel(tunnel: TunnelSpec, runtime: Path) -> bool:
-    """Remove all sessions of the tunnel, and what is left of sessions whose netdevs somebody deleted."""
+    """Remove all sessions of the tunnel, and what is left of sessions whose netdevs somebody deleted.
+
+    Raises L2tpError where the kernel refuses, UnavailableError where it lacks a part.
+    """
 
     def remove(route: RouteSocket) -> bool:
         there = _lower_ends(route)
@@ -225,6 +228,7 @@ def _detach_if_empty(route: RouteSocket, sessions: SessionMap) -> None:
 def outdated(tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[SessionSpec]:
     """The sessions for which `make` would have the programs do less than now, or take packets that they do not take
     now.
+    Raises MissingError where the namespace is not there, L2tpError where the kernel does not say.
     """
     with _asking(tunnel, f"tunnel {tunnel.name}", "look at what it depends on") as route:
         lowers = _lower_ends(route)
@@ -245,13 +249,16 @@ def outdated(tunnel: TunnelSpec, sessions: Sequence[SessionSpec]) -> list[Sessio
 
 
 def is_there(tunnel: TunnelSpec, session_id: int) -> bool:
-    """Whether the session's netdev is there, whole or not."""
+    """Whether the session's netdev is there, whole or not. Raises L2tpError where the kernel does not say."""
     with _asking(tunnel, f"tunnel {tunnel.name}", "look at its netdevs") as route:
         return veth.lower_end(route, tunnel.tunnel_id, session_id) is not None
 
 
 def is_whole(tunnel: TunnelSpec, session_id: int) -> bool:
-    """Whether all of a session's is there, which was not cut short while it was made."""
+    """Whether all of a session's is there, which was not cut short while it was made.
+
+    Raises L2tpError where the kernel does not say.
+    """
     with _asking(tunnel, f"tunnel {tunnel.name}", "look at its netdevs") as route:
         lower = veth.lower_end(route, tunnel.tunnel_id, session_id)
         return lower is not None and lower.up

@@ -47,15 +47,15 @@ class SessionMap:
         return Entry.unpack(value) if value is not None else None
 
     def put(self, key: bytes, value: Entry) -> None:
-        """Set a session's entry."""
+        """Set a session's entry. Raises OSError as bpf(2) does."""
         syscall.put(self.fd, key, value.pack())
 
     def remove(self, key: bytes) -> None:
-        """Remove a session's entry, if there is one."""
+        """Remove a session's entry, if there is one. Raises OSError as bpf(2) does."""
         syscall.remove(self.fd, key)
 
     def keep(self, lowers: set[int]) -> None:
-        """Remove the entries of all but these, by the netdevs under the sessions'."""
+        """Remove the entries of all but these, by the netdevs under the sessions'. Raises OSError as bpf(2) does."""
         for key in syscall.keys(self.fd, session_entry.key_bytes(self.version)):
             value = self.get(key)
             if value is not None and value.lower not in lowers:
@@ -63,7 +63,7 @@ class SessionMap:
 
     @property
     def empty(self) -> bool:
-        """Whether no session is left."""
+        """Whether no session is left. Raises OSError as bpf(2) does."""
         return syscall.first_key(self.fd, session_entry.key_bytes(self.version)) is None
 
 

@@ -41,6 +41,7 @@ def is_limited(route: RouteSocket, tunnel: TunnelSpec | Tunnel, netns: str | Non
 
     So it is where the route was given a locked MTU (`mtu lock`), or the netdev has a smaller one for IPv6, as routers
     advertise it. What ICMP said of the path is no limit.
+    Raises MissingError where the namespace is not there.
     """
     try:
         configured = route_to(tunnel.remote, local_of(tunnel), configured=True)

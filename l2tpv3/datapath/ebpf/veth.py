@@ -125,6 +125,7 @@ def forward(route: RouteSocket, tunnel: TunnelSpec, end: Pair) -> bool:
     """Have programs there look up routes (bpf_ipv4_fib_lookup() in net/core/filter.c). Whether they can.
 
     For IPv6 it takes a writable /proc/sys.
+    Raises MissingError where the namespace is not there.
     """
     try:
         if tunnel.remote.version == 4:

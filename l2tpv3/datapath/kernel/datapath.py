@@ -87,6 +87,7 @@ class KernelDatapath:
         """Every L2TP tunnel that the kernel has in `netns`, whoever made it. See Datapath.tunnels.
 
         Loads no module: without l2tp_netlink there are none.
+        Raises L2tpError where the kernel refuses.
         """
         if not modules.loaded("l2tp_netlink"):
             return []

@@ -124,6 +124,7 @@ def find(mark: OwnerTag, places: Iterable[str | None], *, elsewhere: bool = Fals
     """The TAPs with that mark in these network namespaces; one that does not exist is passed over.
 
     elsewhere: then also in all others that have a name, as far as they may be entered.
+    Raises L2tpError where a namespace can't be looked into.
     """
     found: list[FoundTap] = []
     seen: list[str | None] = []
@@ -195,7 +196,7 @@ def attach(found: FoundTap, subject: str, *, merging: bool) -> int | None:
 
 
 def is_attached(found: FoundTap, subject: str) -> bool:
-    """Whether a process has a TAP that was found."""
+    """Whether a process has a TAP that was found. Raises what `attach` does, but for ConflictError."""
     try:
         tun = attach(found, subject, merging=False)
     except ConflictError:

@@ -288,7 +288,10 @@ class Netdevs:
     # -- the old tools -----------------------------------------------------------------------------------------------
 
     def brctl(self, words: list[str], place: Place) -> bool:
-        """`brctl` and these words. Whether it was understood."""
+        """`brctl` and these words. Whether it was understood.
+
+        Raises InvalidValueError for a session that becomes a member of something that is no bridge.
+        """
         match words:
             case ["addbr", bridge]:
                 self.bridges.add(None, bridge, place).draft.words.setdefault("up", "off")

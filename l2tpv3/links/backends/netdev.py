@@ -192,6 +192,7 @@ def find_netdev(
     """Find a link's netdev and its attributes: by its owner tag, or by the name that it had before it got one.
 
     Bridges and bonds never leave their namespace (NETIF_F_NETNS_LOCAL); a virtual card is its worker's.
+    Raises L2tpError where the kernel refuses.
     """
     sight = sight or NetdevInventory()
     found = sight.marked((spec.home, spec.over_netns), mark, spare_name(mark))

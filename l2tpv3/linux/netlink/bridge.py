@@ -105,6 +105,7 @@ def dropping_filters(netns: str | None) -> tuple[str, ...]:
     """The sysctls that give bridges' frames to IP's packet filter (br_netfilter), whose FORWARD chain drops by default.
 
     Only what nf_tables tells, which iptables writes to as well, but for its old kernel interface.
+    Raises MissingError where the namespace is not there.
     """
     with contextlib.suppress(OSError), inside(netns):
         return tuple(_dropping())

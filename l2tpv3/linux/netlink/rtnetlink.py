@@ -197,7 +197,10 @@ class RouteSocket(NetlinkSocket):
         self.request(kind, body, NLM_F_CREATE | NLM_F_EXCL)
 
     def make_together(self, *requests: tuple[int, bytes]) -> list[OSError | None]:
-        """Make several things by one call: kind and body of each. Gives the error of each, or None, in their order."""
+        """Make several things by one call: kind and body of each. Gives the error of each, or None, in their order.
+
+        Raises OSError where the kernel's answers were lost.
+        """
         return self.together([(kind, NLM_F_CREATE | NLM_F_EXCL, body) for kind, body in requests])
 
     def make_marked(self, kind: str, ifname: str, alias: str) -> None:

@@ -73,7 +73,10 @@ class NetlinkSocket:
                 self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 0)
 
     def request(self, kind: int, body: bytes, flags: int = 0) -> Answer:
-        """Send one request, and return when the kernel has acknowledged it."""
+        """Send one request, and return when the kernel has acknowledged it.
+
+        Raises OSError with the kernel's errno where it refuses.
+        """
         return self._ask(kind, flags | NLM_F_ACK, body)
 
     def requests(self, kind: int, bodies: Sequence[bytes]) -> list[OSError | None]:
@@ -84,7 +87,10 @@ class NetlinkSocket:
         return self.together([(kind, 0, body) for body in bodies])
 
     def together(self, requests: Sequence[tuple[int, int, bytes]]) -> list[OSError | None]:
-        """Send requests of any kind by one call (kind, flags, body). A kill finds none of them done or all."""
+        """Send requests of any kind by one call (kind, flags, body). A kill finds none of them done or all.
+
+        Raises OSError where the kernel's answers were lost.
+        """
         answers = [Answer(next(self._sequence), self._family_header) for _ in requests]
         packed = (
             message(kind, flags | NLM_F_ACK, one.sequence, body)

@@ -146,7 +146,7 @@ class MemberVlans:
 
 
 def parse_device(text: str, what: str) -> str:
-    """A netdev's or link's name, or tunnel/session."""
+    """A netdev's or link's name, or tunnel/session. Raises InvalidValueError for another text."""
     tunnel, slash, session = text.partition("/")
     if slash:
         ids.parse_name(tunnel, what)

@@ -55,7 +55,10 @@ class FollowingPort(NamedTuple):
 
 
 def following_ports(tunnels: Records, links: Links) -> list[FollowingPort]:
-    """The ports on record that follow their far end, without those that `down` stopped."""
+    """The ports on record that follow their far end, without those that `down` stopped.
+
+    Raises MissingError for a port over a session that is not on record.
+    """
     found = []
     for name, record in links.items():
         options = record.spec.options

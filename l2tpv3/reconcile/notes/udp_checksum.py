@@ -14,7 +14,10 @@ _COUNTER: Final = "Udp6InCsumErrors"  # of packets without a checksum as well: _
 
 
 def drops_for_checksums(netns: str | None) -> bool:
-    """Whether UDP packets over IPv6 without a checksum, or with a wrong one, have been dropped in a namespace."""
+    """Whether UDP packets over IPv6 without a checksum, or with a wrong one, have been dropped in a namespace.
+
+    Raises MissingError where that is not there.
+    """
     try:
         with inside(netns):
             lines = Path("/proc/thread-self/net/snmp6").read_text("ascii").splitlines()

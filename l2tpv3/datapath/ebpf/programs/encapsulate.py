@@ -85,7 +85,10 @@ class Outgoing:
 
 
 def transmit(out: Outgoing) -> bytes:
-    """The program, for bpf(2)."""
+    """The program, for bpf(2).
+
+    Raises EncodeError for a specification that no packet can carry out (see wire.data.Framing).
+    """
     return _Transmit(out).code()
 
 

@@ -126,7 +126,10 @@ class WorkerSession:
         self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
 
     def move(self, encap: str, outlet: TunnelSender) -> None:
-        """Go on through another socket, with whatever headers that takes; sequence numbers go on."""
+        """Go on through another socket, with whatever headers that takes; sequence numbers go on.
+
+        Raises EncodeError for a header that can't be made.
+        """
         self._encap, self._outlet = encap, outlet
         self._batch = BATCH
         self.configure(self.settings)
