@@ -47,8 +47,8 @@ class Ours(Side):
     """This project's user datapath. sessions: how many the tunnel has; the first one carries the load.
 
     programs: the ebpf datapath instead, which sends no UDP checksums. fragment: frames as long as the underlay takes
-    packets, each in two of them (`--fragment on`). io_uring: whether the workers may have it; the whole machine has none
-    while they start without it.
+    packets, each in two of them (`--fragment on`). io_uring: whether the workers may have it; the whole machine has
+    none while they start without it.
     """
 
     sessions: int = 1
