@@ -54,7 +54,7 @@ def find_secret(text: str, folder: Path, kind: SecretKind) -> tuple[bytes, Path 
     subject means nothing and in which no secret is.
     """
     if text.startswith(CREDENTIAL):
-        file = _credential(text.removeprefix(CREDENTIAL), kind)
+        file = credential_file(text.removeprefix(CREDENTIAL), kind)
     elif text.startswith("@"):
         file = folder / text[1:]
     else:
@@ -67,7 +67,8 @@ def find_secret(text: str, folder: Path, kind: SecretKind) -> tuple[bytes, Path 
         raise InvalidValueError(kind.what, f"{where}{error.problem}", _remedy(text, kind)) from error
 
 
-def _credential(name: str, kind: SecretKind) -> Path:
+def credential_file(name: str, kind: SecretKind) -> Path:
+    """The file of a systemd credential. Raises InvalidValueError where there is none of that name."""
     # What systemd takes for a name: credential_name_valid() in src/shared/creds-util.c.
     if not name or name in (".", "..") or "/" in name or ":" in name or not name.isascii():
         raise InvalidValueError(

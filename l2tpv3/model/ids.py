@@ -31,7 +31,8 @@ NAME_MAX, PATH_MAX = 255, 4095
 IFNAME_PREFIX = "l2tpeth"
 """Prefix of the netdev names that we choose. It is the kernel's own, so scripts find the names that they know."""
 
-_SECRET_FILE_MAX = 4096
+SECRET_FILE_MAX = 4096
+"""Bytes of a file that holds a cookie or a key at most."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _HEX = re.compile(r"(0[xX])?([0-9A-Fa-f]+)")
 _MAC = re.compile(r"([0-9A-Fa-f]{1,2})([:-][0-9A-Fa-f]{1,2}){5}")
@@ -91,7 +92,7 @@ def read_cookie(text: str, what: str) -> bytes:
 def _read_secret(text: str, what: str, holds: str) -> str:
     """What the file of `@PATH` holds. Raises InvalidValueError, in which nothing of it is."""
     try:
-        return read_file(text[1:], _SECRET_FILE_MAX).decode("ascii").strip()
+        return read_file(text[1:], SECRET_FILE_MAX).decode("ascii").strip()
     except (OSError, ValueError) as error:  # ValueError: no text in it, or a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else "not text"
         remedy = f"give a readable file with {holds}"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 from l2tpv3.errors import UnreachableError
 from l2tpv3.remote.sent_command import HANDSHAKE, INTERRUPT, PROTOCOL, SentCommand
@@ -20,6 +20,7 @@ from l2tpv3.remote.ssh_target import Target
 _NOISE_LINES, _LINE_BYTES = 200, 4096
 _SSH_FAILED: Final = 255
 _PIECE = 1 << 16
+_LAST_WORDS_S: Final = 1.0
 _IGNORING_INTERRUPTS: Final = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
 """Before the words of a program: it ignores Ctrl-C, which a terminal sends to all of its programs.
 
@@ -29,6 +30,31 @@ ssh leaves that as it is (client_loop() in its clientloop.c), and so lives to br
 
 OUTPUT_MAX = 256 << 20
 """Bytes of output that are read at most, where they are not passed on."""
+
+
+class Sink(Protocol):
+    """What bytes can be written to: a file, or LastBytes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take these bytes."""
+
+    def flush(self) -> object:
+        """Keep none of them back."""
+
+
+class LastBytes:
+    """Takes bytes as a file does, and keeps the last `most` of them: whoever sends them may send without end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.kept = b""
+
+    def write(self, data: bytes, /) -> None:
+        """Take bytes."""
+        self.kept = (self.kept + data)[-self._most :]
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing that these bytes would go on to."""
 
 
 class SshCommand:
@@ -41,6 +67,7 @@ class SshCommand:
     def __init__(self, target: Target, *, stdout: int | IO[Any] | None = None, options: tuple[str, ...] = ()) -> None:
         self._target, self._stdout, self._options = target, stdout, options
         self._ssh: subprocess.Popen[bytes]
+        self._copying: threading.Thread | None = None
 
     def __enter__(self) -> SshCommand:
         words = self._target.argv(*self._options)
@@ -53,6 +80,7 @@ class SshCommand:
                 stdout=self._stdout,
                 stderr=subprocess.PIPE,
                 bufsize=0,
+                start_new_session=self._target.here,  # a Ctrl-C is for this process, which says what becomes of it
             )
         except OSError as error:
             raise not_startable(words[0], error.strerror or "") from error
@@ -60,14 +88,18 @@ class SshCommand:
 
     def __exit__(self, *_: object) -> None:
         self._hang_up()
+        if self._ssh.stdout is not None:
+            self._ssh.stdout.close()  # whoever still writes to it is not to wait for room
+        # Here it may have a change to undo, which takes what it takes. Over ssh, the far end does that by itself.
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._ssh.wait(2)
+            self._ssh.wait(None if self._target.here else 2)
         if self._ssh.poll() is None:
             self._ssh.kill()
             self._ssh.wait()
-        for pipe in (self._ssh.stdout, self._ssh.stderr):
-            if pipe is not None:
-                pipe.close()
+        if self._copying is not None:
+            self._copying.join(_LAST_WORDS_S)
+        if self._copying is None or not self._copying.is_alive():  # else a program that ssh left behind still has it
+            self._errors.close()
 
     @property
     def stdout(self) -> IO[bytes]:
@@ -109,21 +141,20 @@ class SshCommand:
         while piece := self._errors.read(_PIECE):
             yield piece
 
-    def output(self, errors: IO[bytes] | None = None) -> bytes:
-        """All that it prints, where `stdout` was subprocess.PIPE.
+    def output(self, errors: Sink | None = None, most: int = OUTPUT_MAX) -> bytes:
+        """Read all that it prints, where `stdout` was subprocess.PIPE.
 
-        errors: where its standard error is copied to meanwhile; None is this process's own.
-
-        Raises UnreachableError when it is more than OUTPUT_MAX.
+        errors: where its standard error is copied to meanwhile; None is this process's own. most: bytes.
+        Raises UnreachableError when it prints more than `most`.
         """
-        copying = threading.Thread(target=_copy_errors, args=(self, errors), daemon=True)
-        copying.start()
+        self._copying = threading.Thread(target=_copy_errors, args=(self, errors), daemon=True)
+        self._copying.start()
         text = bytearray()
         while piece := self.stdout.read(_PIECE):
             text += piece
-            if len(text) > OUTPUT_MAX:
-                raise UnreachableError(f"--host {self._target.url}", f"it sends more than {OUTPUT_MAX} bytes")
-        copying.join()
+            if len(text) > most:
+                raise UnreachableError(f"--host {self._target.url}", f"it sends more than {most} bytes")
+        self._copying.join()
         return bytes(text)
 
     def give_up_after(self, seconds: float) -> None:
@@ -172,10 +203,10 @@ def run_there(target: Target, command: SentCommand, *, stdout: int | IO[Any] | N
         return running.exit_status()
 
 
-def _copy_errors(running: SshCommand, into: IO[bytes] | None = None) -> None:
+def _copy_errors(running: SshCommand, into: Sink | None = None) -> None:
     """into: None is this process's own standard error."""
     sys.stderr.flush()
-    stream = sys.stderr.buffer if into is None else into
+    stream: Sink = sys.stderr.buffer if into is None else into
     for piece in running.errors():
         stream.write(piece)
         stream.flush()

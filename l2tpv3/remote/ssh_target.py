@@ -24,7 +24,11 @@ _PATH = re.compile(r"[A-Za-z0-9_.+/@-]+")
 
 
 class Target(Protocol):
-    """A host where a command can be sent to. url, host, program: what messages call it, and l2tpctl there."""
+    """A host where a command can be sent to.
+
+    url, host, program: what messages call it, and l2tpctl there. here: it is this host. destination: the words behind
+    `ssh` in a remedy. known_as: its name in known_hosts.
+    """
 
     @property
     def url(self) -> str: ...
@@ -32,6 +36,12 @@ class Target(Protocol):
     def host(self) -> str: ...
     @property
     def program(self) -> str: ...
+    @property
+    def here(self) -> bool: ...
+    @property
+    def destination(self) -> str: ...
+    @property
+    def known_as(self) -> str: ...
 
     def argv(self, *options: str) -> list[str]:
         """The program that runs what comes over its standard input; see l2tpv3.remote.sent_command."""
@@ -44,6 +54,9 @@ class ThisHost:
     url: str = "this host"
     host: str = "localhost"
     program: str = "l2tpctl"
+    here: bool = True
+    destination: str = "localhost"
+    known_as: str = "localhost"
 
     def argv(self, *_: str) -> list[str]:
         """The words that run l2tpctl by this Python."""
@@ -64,6 +77,18 @@ class SshTarget:
     port: int | None = None
     sudo: bool = False
     program: str = "l2tpctl"
+    here: bool = False
+
+    @property
+    def destination(self) -> str:
+        """The words behind `ssh`, as somebody would type them: `-p 2222 root@siteb`."""
+        words = [] if self.port is None else ["-p", str(self.port)]
+        return shlex.join([*words, self.host if self.user is None else f"{self.user}@{self.host}"])
+
+    @property
+    def known_as(self) -> str:
+        """The name of the host in known_hosts, for a shell (sshd(8) "SSH_KNOWN_HOSTS FILE FORMAT")."""
+        return shlex.quote(self.host if self.port in (None, 22) else f"[{self.host}]:{self.port}")
 
     @classmethod
     def parse(cls, url: str) -> SshTarget:
@@ -113,6 +138,8 @@ def _program(text: str) -> list[str]:
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
     try:
+        if not url.isprintable():  # urlsplit leaves line feeds and tabs out, and the host would be another one
+            raise ValueError("control characters in it")
         parts = urlsplit(url)
         return parts, parts.port
     except ValueError as error:

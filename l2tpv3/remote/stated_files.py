@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -9,15 +10,17 @@ from pathlib import Path
 
 from l2tpv3.config.document import FILE_MAX
 from l2tpv3.config.nesting import too_deep
-from l2tpv3.config.secrets import CREDENTIAL
+from l2tpv3.config.secrets import COOKIE, CREDENTIAL, credential_file
+from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import read_file, readable_by_all
 from l2tpv3.linux.sent_files import SentFile
 from l2tpv3.model.fields import SECRETS
+from l2tpv3.model.ids import SECRET_FILE_MAX
 
-_SECRET_MAX = 1 << 16
+_MOST = 1 << 16
 
 
-def read_to_send(path: str | os.PathLike[str], limit_bytes: int = _SECRET_MAX) -> SentFile:
+def read_to_send(path: str | os.PathLike[str], limit_bytes: int = _MOST) -> SentFile:
     """A file as it is now. That it can't be read is for the far end to say, as it knows what it is about."""
     try:
         return SentFile(content=read_file(path, limit_bytes), readable_by_all=readable_by_all(path))
@@ -34,7 +37,7 @@ def read_stated(paths: Iterable[str], *, secrets: bool = True) -> dict[str, Sent
         file = Path(text)
         found[str(file)] = sent = read_to_send(file, FILE_MAX)
         for path in _secret_files(file, sent) if secrets else ():
-            found[str(path)] = read_to_send(path)
+            found[str(path)] = read_to_send(path, SECRET_FILE_MAX)
     return found
 
 
@@ -46,8 +49,9 @@ def _secret_files(file: Path, sent: SentFile) -> Iterator[Path]:
     except (ValueError, RecursionError):
         return
     for value in _secrets(content):
-        if value.startswith(CREDENTIAL) and (directory := os.environ.get("CREDENTIALS_DIRECTORY")):
-            yield Path(directory, value.removeprefix(CREDENTIAL))
+        if value.startswith(CREDENTIAL):
+            with contextlib.suppress(InvalidValueError):  # the far end says so
+                yield credential_file(value.removeprefix(CREDENTIAL), COOKIE)
         elif value.startswith("@"):
             yield file.parent / value[1:]
 

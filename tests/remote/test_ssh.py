@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.sent_files import SentFile
 from l2tpv3.remote.sent_command import SentCommand
+from l2tpv3.remote.ssh_failure import unanswered
 from l2tpv3.remote.ssh_target import SshTarget
+from l2tpv3.remote.stated_files import read_stated
 
 OPTIONS = ["-T", "-o", "RemoteCommand=none", "-o", "RequestTTY=no"]
 
@@ -42,6 +45,8 @@ def test_what_ssh_is_run_with(url: str, words: list[str], program: str) -> None:
             "ssh://a/path",
             "ssh://a#b",
             "ssh://a b",
+            "ssh://a\nb",
+            "ssh://a\x1b",
         ),
         *(
             "ssh://a:99999",
@@ -57,6 +62,36 @@ def test_what_ssh_is_run_with(url: str, words: list[str], program: str) -> None:
 def test_what_is_no_host_is_refused(url: str) -> None:
     with pytest.raises(InvalidValueError):
         SshTarget.parse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("ssh://siteb", "`ssh-keygen -R siteb`"),
+        ("ssh://root@siteb:2222?sudo", "`ssh-keygen -R '[siteb]:2222'`"),
+        ("ssh://siteb", "`ssh siteb`"),
+        ("ssh://root@siteb:2222", "`ssh -p 2222 root@siteb`"),
+    ],
+)
+def test_remedies_work_as_they_are_typed(url: str, remedy: str) -> None:
+    said = "REMOTE HOST IDENTIFICATION HAS CHANGED" if "keygen" in remedy else "Host key verification failed."
+    assert remedy in str(unanswered(SshTarget.parse(url), 255, [said]))
+
+
+def test_files_that_hold_no_secret_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    (tmp_path / "long").write_text("a line of a file that is no cookie\n" * 200)
+    (tmp_path / "cookie").write_text("0123456789abcdef\n")
+    file = tmp_path / "site.toml"
+    named = {"tx-cookie": "@long", "rx-cookie": "@cookie"}
+    for name, value in (("other", "credential:../cookie"), ("third", "credential:good")):
+        named |= {f"session.{name}.tx-cookie": value}
+    file.write_text("".join(f'tunnel.t.session.lan.{key} = "{value}"\n' for key, value in named.items()))
+    sent = read_stated([str(file)])
+    assert sorted(sent) == sorted(
+        map(str, (file, tmp_path / "long", tmp_path / "cookie", tmp_path / "credentials/good"))
+    )
+    assert sent[str(tmp_path / "long")].content == b"" and sent[str(tmp_path / "cookie")].content
 
 
 @pytest.mark.parametrize("words", [(), ("tunnel", "show"), ("it's", "$(reboot)", "a\nb", "ü\udcff\0", "")])
