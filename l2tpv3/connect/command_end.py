@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import io
+import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any, Final
 
 from l2tpv3.config import dump
 from l2tpv3.connect.end import EndFacts
 from l2tpv3.documents.error import error_from_problem
 from l2tpv3.documents.plan import step_from_json
-from l2tpv3.errors import L2tpError, NotFoundError, RefusedError, UnreachableError
+from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, RefusedError, UnreachableError
 from l2tpv3.linux.sent_files import SentFile
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.progress import StepText
 from l2tpv3.remote.sent_command import SentCommand
-from l2tpv3.remote.ssh import SshCommand
+from l2tpv3.remote.ssh import LastBytes, SshCommand
+from l2tpv3.remote.ssh_failure import SAID_MAX
 from l2tpv3.remote.ssh_target import Target
 
 FILE: Final = "connect.toml"
 """What messages of an end call the text that states it."""
+OUTPUT_MAX: Final = 16 << 20
+"""Bytes that an end prints for one command at most."""
+_ERRORS_MAX: Final = 1 << 16
 
 
 class CommandEnd:
@@ -31,10 +36,11 @@ class CommandEnd:
     def __init__(self, target: Target, title: str) -> None:
         self.target, self._title = target, title
         self.wanted: DesiredTunnel | None = None
+        self._answers_within_s: float | None = None
 
     @property
     def title(self) -> str:
-        """What messages call it."""
+        """The name of this end in messages: `here`, or `at HOST`."""
         return self._title
 
     def facts(self) -> EndFacts:
@@ -43,14 +49,12 @@ class CommandEnd:
         with _understood(self._title):
             ssh = found["ssh_addresses"]
             return EndFacts(
-                version=str(found["version"]),
                 tunnels=frozenset(map(str, found["tunnels"])),
                 tunnel_ids=frozenset(map(int, found["tunnel_ids"])),
                 session_ids=frozenset(map(int, found["session_ids"])),
                 ports=frozenset(map(int, found["ports"])),
-                listen_ports=frozenset(map(int, found["listen_ports"])),
                 unconfirmed=bool(found["unconfirmed"]),
-                ssh_addresses=None if ssh is None else (str(ssh[0]), str(ssh[1])),
+                ssh_addresses=None if ssh is None else (_address(ssh[0]), _address(ssh[1])),
             )
 
     def plan(self) -> list[StepText]:
@@ -61,6 +65,7 @@ class CommandEnd:
 
     def apply(self, confirm_s: float) -> None:
         """See End."""
+        self._answers_within_s = confirm_s  # what takes longer is undone by then
         self._json("apply", "--file", FILE, "--confirm", f"{confirm_s:g}", "--json")
 
     def confirm(self) -> None:
@@ -70,22 +75,45 @@ class CommandEnd:
         self.run("confirm")
 
     def roll_back(self) -> None:
-        """See End."""
+        """See End. Raises RefusedError where somebody else has confirmed the change."""
+        self.facts()  # which waits for a change that is under way: `apply` may have been cut off from us
         # What waits for a confirmation without our tunnel is somebody else's change.
+        if not self._has_it():
+            return
+        with contextlib.suppress(NotFoundError):
+            self.run("rollback")
         if self._has_it():
-            with contextlib.suppress(NotFoundError):
-                self.run("rollback")
+            subject, remedy = f"{self._title}: tunnel {self._tunnel.name}", "`l2tpctl tunnel del` there removes it"
+            raise RefusedError(subject, "stays, as it was confirmed there meanwhile", remedy)
 
-    def delete(self, tunnel: str) -> None:
-        """Remove a tunnel with its sessions. Raises NotFoundError where there is none."""
+    def remove(self, tunnel: str, mark: str) -> None:
+        """Remove a tunnel with its session, if it is the one that has that mark.
+
+        Raises NotFoundError where there is none of that name, ConflictError where it is another one.
+        """
+        if mark != self._mark_of(tunnel):
+            problem = "it is not as it was connected: its sessions or their cookies are others; so it stays"
+            raise ConflictError(f"{self._title}: tunnel {tunnel}", problem, "`l2tpctl tunnel del` there removes it")
         self.run("tunnel", "del", tunnel)
 
-    def shown(self, tunnel: str) -> dict[str, Any]:
+    def shown(self, tunnel: str, *options: str) -> dict[str, Any]:
         """What `tunnel show --json` says of a tunnel. Raises NotFoundError."""
-        found = self._json("tunnel", "show", tunnel, "--json")
+        found = self._json("tunnel", "show", tunnel, "--json", *options)
         with _understood(self._title):
-            shown: dict[str, Any] = found["tunnels"][0]
+            shown: dict[str, Any] = dict(found["tunnels"][0])
             return shown
+
+    @property
+    def mark(self) -> str:
+        """The mark of the tunnel that this end is to get: no other tunnel has it, at this end or at any other."""
+        return _mark((one.name, one.words["tx-cookie"], one.words["rx-cookie"]) for one in self._tunnel.sessions)
+
+    def _mark_of(self, tunnel: str) -> str:
+        """The mark of a tunnel that is there. Raises NotFoundError."""
+        shown = self.shown(tunnel, "--show-secrets")
+        with _understood(self._title):
+            hexes = [(str(one["name"]), one["tx_cookie"]["hex"], one["rx_cookie"]["hex"]) for one in shown["sessions"]]
+            return _mark((name, bytes.fromhex(tx), bytes.fromhex(rx)) for name, tx, rx in hexes)
 
     @property
     def _tunnel(self) -> DesiredTunnel:
@@ -93,36 +121,41 @@ class CommandEnd:
         return self.wanted
 
     def _has_it(self) -> bool:
-        """Whether the tunnel that was applied is there: of that name, and of those ids."""
+        """Whether the tunnel that was applied is there."""
         try:
-            shown = self.shown(self._tunnel.name)
+            return self._mark_of(self._tunnel.name) == self.mark
         except NotFoundError:
             return False
-        words = self._tunnel.words
-        return (shown.get("id"), shown.get("peer_id")) == (words["id"], words["peer-id"])
 
     def _json(self, *words: str) -> Any:
         text = self.run(*words)
         with _understood(self._title):
             return json.loads(text)
 
-    def command(self, *words: str) -> SentCommand:
-        """A command for this end. The text that states the end comes along where there is one."""
+    @contextlib.contextmanager
+    def running(self, *words: str) -> Iterator[SshCommand]:
+        """A command that runs at this end, for the length of the block. Its output is a pipe.
+
+        The text that states the end comes along where there is one. Raises L2tpError when l2tpctl does not answer.
+        """
         files = {} if self.wanted is None else {FILE: SentFile(content=dump([self.wanted]).encode())}
-        return SentCommand(words=words, files=files)
+        with SshCommand(self.target, stdout=subprocess.PIPE) as running:
+            if self._answers_within_s is not None and not self.target.here:
+                running.give_up_after(self._answers_within_s)
+            running.send(SentCommand(words=words, files=files))
+            yield running
 
     def run(self, *words: str) -> str:
         """Run a command, and give what it prints.
 
         Raises the error that it ended with; UnreachableError also where the end was cut off in the midst of it.
         """
-        errors = io.BytesIO()
-        with SshCommand(self.target, stdout=subprocess.PIPE) as running:
-            running.send(self.command(*words))
-            text = running.output(errors)
+        errors = LastBytes(_ERRORS_MAX)
+        with self.running(*words) as running:
+            text = running.output(errors, OUTPUT_MAX)
             status = running.exit_status()
         if status:
-            raise self._error(errors.getvalue().decode("utf-8", "replace"), words, status)
+            raise self._error(errors.kept.decode("utf-8", "replace"), words, status)
         return text.decode("utf-8", "replace")
 
     def _error(self, said: str, words: tuple[str, ...], status: int) -> L2tpError:
@@ -131,11 +164,23 @@ class CommandEnd:
         try:
             told: Mapping[str, Any] = json.loads(lines[-1])["error"]
             error = error_from_problem(told)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             kind = NotFoundError if status == NotFoundError.exit_code else RefusedError
             error = kind("l2tpctl", lines[-1].removeprefix("l2tpctl: "))
-        error.subject = f"{self._title}: {error.subject}"
+        error.subject = f"{self._title}: {error.subject[:SAID_MAX]}"
+        error.problem, error.remedy = error.problem[:SAID_MAX], error.remedy[:SAID_MAX]
         return error
+
+
+def _mark(sessions: Iterable[tuple[str, bytes, bytes]]) -> str:
+    """A digest of names and cookies, which tells no cookie. Cookies are random, so one tunnel alone has it."""
+    text = "\n".join(f"{name} {tx.hex()} {rx.hex()}" for name, tx, rx in sorted(sessions))
+    return hashlib.sha256(f"l2tpv3 connection\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _address(text: object) -> str:
+    """An address, without the netdev behind %. Raises ValueError for what is none."""
+    return str(ip_address(str(text).partition("%")[0]))
 
 
 @contextlib.contextmanager
@@ -143,6 +188,6 @@ def _understood(title: str) -> Iterator[None]:
     """Raises UnreachableError for what is not as this version has it."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         problem = "l2tpctl answers what can't be read"
         raise UnreachableError(title, problem, "install the same version at both ends") from error

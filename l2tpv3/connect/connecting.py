@@ -76,7 +76,7 @@ def addresses(local: str | None, remote: str | None, far: EndFacts) -> tuple[str
     if far.ssh_addresses is None:
         problem = "the far end does not say by which addresses ssh goes"
         raise InvalidValueError("--local", problem, "give --local and --remote")
-    by_ssh = [address.partition("%")[0] for address in far.ssh_addresses]
+    by_ssh = far.ssh_addresses
     if any(ip_address(address).is_link_local for address in by_ssh):
         raise InvalidValueError("--local", "ssh goes by link-local addresses", "give --local and --remote")
     return local or by_ssh[0], remote or by_ssh[1]
@@ -86,20 +86,22 @@ def connect(ends: Sequence[End], test: Callable[[], str], *, confirm_s: float, t
     """Apply at all ends, test, confirm at all; or put all back. The order is the Coordinator's.
 
     ends: this host's first. test: tests what has been made, and gives what to tell of it. tell: is called with each
-    thing as it is done. Raises the error that was the cause, after the ends have gone back; KeyboardInterrupt likewise.
+    thing as it is done. Raises whatever the cause was, KeyboardInterrupt too, after the ends have gone back.
     """
     coordinator = Coordinator(len(ends), deadline_s=time.monotonic() + confirm_s - MARGIN_S)
     cause: BaseException | None = None
     while (action := coordinator.next(time.monotonic())) is not None:
+        done = ""
         try:
-            tell(_do(action, ends, test, confirm_s))
-        except (L2tpError, KeyboardInterrupt) as error:
+            done = _do(action, ends, test, confirm_s)
+            coordinator.succeeded(action)
+            tell(done)
+        except BaseException as error:  # whatever it is, no end is left half: it is raised once they have gone back
             if action.verb is Verb.ROLL_BACK and isinstance(error, L2tpError):
                 tell(f"could not be put back at once: {error}")
             cause = cause or error
-            coordinator.failed(action, cut_off=isinstance(error, UnreachableError | KeyboardInterrupt))
-        else:
-            coordinator.succeeded(action)
+            refused = isinstance(error, L2tpError) and not isinstance(error, UnreachableError)
+            coordinator.failed(action, cut_off=not done and not refused)
     if coordinator.outcome is Outcome.NEW:
         return
     for end in sorted(coordinator.uncertain):

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from pathlib import Path
 
-from l2tpv3.errors import file_error
+from l2tpv3.errors import NotFoundError, RefusedError, file_error
 from l2tpv3.linux.read_file import read_file
+from l2tpv3.model.ids import is_name
 from l2tpv3.value_class import value_class
 
 _MAX = 1 << 16
+_REMEDY = "`l2tpctl tunnel del {tunnel}` at each end removes the tunnel; then remove the file"
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """host: as --host says it. peer: what the tunnel is called there. id, peer_id: its ids at this end."""
+    """host: as --host says it. peer: the tunnel's name there. marks: of this and the far end, see CommandEnd.mark."""
 
     host: str
     peer: str
-    id: int
-    peer_id: int
+    marks: tuple[str, str]
 
 
 class Connections:
@@ -31,12 +31,14 @@ class Connections:
         self._folder = state / "connections"
 
     def _file(self, tunnel: str) -> Path:
+        if not is_name(tunnel):
+            raise NotFoundError(f"tunnel {tunnel}", "no such tunnel")
         return self._folder / f"{tunnel}.json"
 
     def remember(self, tunnel: str, connection: Connection) -> None:
-        """Write it down. Raises NotPermittedError, RefusedError."""
+        """Write the connection of a tunnel down. Raises NotPermittedError, RefusedError."""
         file = self._file(tunnel)
-        text = json.dumps({key: getattr(connection, key) for key in ("host", "peer", "id", "peer_id")})
+        text = json.dumps({"host": connection.host, "peer": connection.peer, "marks": connection.marks})
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = file.with_suffix(".new")
@@ -47,13 +49,23 @@ class Connections:
             raise file_error(file, "remember the connection", error) from error
 
     def find(self, tunnel: str) -> Connection | None:
-        """The connection of a tunnel; None where none is remembered, or it can't be read."""
+        """The connection of a tunnel; None where none is remembered. Raises L2tpError where its file can't be read."""
+        file = self._file(tunnel)
         try:
-            return Connection(**json.loads(read_file(self._file(tunnel), _MAX)))
-        except (OSError, ValueError, TypeError):
+            known = json.loads(read_file(file, _MAX))
+            near, far = map(str, known["marks"])
+            return Connection(host=str(known["host"]), peer=str(known["peer"]), marks=(near, far))
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise file_error(file, "read where the tunnel was connected to", error) from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RefusedError(str(file), "is not what `connect` wrote", _REMEDY.format(tunnel=tunnel)) from error
 
     def forget(self, tunnel: str) -> None:
-        """Remember it no more."""
-        with contextlib.suppress(OSError):
-            self._file(tunnel).unlink()
+        """Remember the connection of a tunnel no more. Raises L2tpError where its file can't be removed."""
+        file = self._file(tunnel)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise file_error(file, "forget where the tunnel was connected to", error) from error

@@ -51,7 +51,7 @@ def drawn(
     ports = [_lowest(known.ports, UDP_PORT) for known in facts]
     cookies = [ids.generate_cookie(), ids.generate_cookie()]
     udp = tunnel_words.get("encap", "udp") == "udp"
-    encryption = drawn_encryption(tunnel_words, (facts[0].listen_ports, facts[1].listen_ports))
+    encryption = drawn_encryption(tunnel_words, (facts[0].ports, facts[1].ports))
 
     def end(side: Side, other: Side, at: int) -> DesiredTunnel:
         tunnel = {"remote": other.address, "local": side.address, "id": tunnel_id, "peer-id": tunnel_id}
@@ -71,7 +71,7 @@ def drawn_encryption(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The words of the near and of the far end that say how they are encrypted; none without --encrypt.
 
-    taken: the ports on which WireGuard listens at each end. Both private keys are drawn here, and each goes to its own
+    taken: the UDP ports that are taken at each end. Both private keys are drawn here, and each goes to its own
     end alone, by the way that cookies go.
     """
     if tunnel_words.get("encrypt", "none") == "none":

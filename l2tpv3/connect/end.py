@@ -11,18 +11,17 @@ from l2tpv3.value_class import value_class
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class EndFacts:
-    """What an end has already: ids and UDP ports that its tunnels and sessions use, its own and others'.
+    """What an end has already.
 
-    listen_ports: those of WireGuard. ssh_addresses: of the connection by which it was asked, who asked and where it was
-    reached; None without one. tunnels: their names. unconfirmed: a change waits for its confirmation there.
+    tunnels: the names of its tunnels, its own and others'. tunnel_ids, session_ids: those that they use. ports: UDP
+    ports that are taken, by whatever program. ssh_addresses: of the connection by which it was asked: of who asked, and
+    where the end was reached; None without one. unconfirmed: a change waits for its confirmation there.
     """
 
-    version: str
     tunnels: frozenset[str]
     tunnel_ids: frozenset[int]
     session_ids: frozenset[int]
     ports: frozenset[int]
-    listen_ports: frozenset[int] = frozenset()
     unconfirmed: bool
     ssh_addresses: tuple[str, str] | None = None
 
@@ -32,13 +31,13 @@ class End(Protocol):
 
     @property
     def title(self) -> str:
-        """What messages call it: `here`, or where it is."""
+        """The name of this end in messages: `here`, or where it is."""
 
     def facts(self) -> EndFacts:
-        """What it has already. Touches nothing."""
+        """Ask what the end has already, once no change is under way there. Touches nothing."""
 
     def plan(self) -> Sequence[StepText]:
-        """What `apply` would do. Touches nothing."""
+        """Ask what `apply` would do. Touches nothing."""
 
     def apply(self, confirm_s: float) -> None:
         """Make its part of the change; it is undone there, by itself, unless `confirm` comes within that time."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Collection
 from typing import Any, Final
 
 from l2tpv3.connect.command_end import CommandEnd
 from l2tpv3.connect.frames import HEADER, NONCE, SMALL
 from l2tpv3.errors import L2tpError, RefusedError, UnreachableError
-from l2tpv3.remote.ssh import SshCommand
+from l2tpv3.remote.ssh import LastBytes
+from l2tpv3.remote.ssh_failure import SAID_MAX
 
 LISTENING: Final = b"listening"
 """What `answer-frames` prints first."""
 TEST_S: Final = 8.0
 """How long frames are sent for an answer: a path may have to be learnt first, and a key agreed upon."""
+
+_LENGTHS_MAX: Final = 1 << 16
+"""Bytes in which the far end tells the lengths of frames, at most."""
+_MTUS: Final = range(SMALL - HEADER, 1 << 16)
 
 
 def test_pseudowire(near: CommandEnd, far: CommandEnd) -> int:
@@ -40,18 +44,18 @@ def _frames(near: CommandEnd, far: CommandEnd, lengths: tuple[int, ...]) -> tupl
     """The lengths of the frames that the far end heard, and of the answers that came back."""
     assert near.wanted is not None and far.wanted is not None
     nonce = os.urandom(NONCE).hex()
-    there = far.command("answer-frames", *_session(far), nonce, f"{3 * TEST_S:g}")
-    with SshCommand(far.target, stdout=subprocess.PIPE) as answering:
-        answering.send(there)
+    errors = LastBytes(SAID_MAX)
+    with far.running("answer-frames", *_session(far), nonce, f"{3 * TEST_S:g}") as answering:
         if answering.stdout.readline(64).strip() != LISTENING:
-            said = b"".join(answering.errors()).decode("utf-8", "replace").strip()
+            answering.output(errors, _LENGTHS_MAX)
+            said = errors.kept.decode("utf-8", "replace").strip()
             raise RefusedError(f"{far.title}: frames for a test", said.removeprefix("l2tpctl: ") or "can't be heard")
         asked = near.run("ask-frames", *_session(near), nonce, f"{TEST_S:g}", *map(str, lengths))
         answering.interrupt()
-        told = answering.stdout.read()
+        told = answering.output(errors, _LENGTHS_MAX)
     try:
         return set(map(int, json.loads(told))), set(map(int, json.loads(asked)))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UnreachableError(far.title, "it does not say which frames it heard") from error
 
 
@@ -65,11 +69,15 @@ def _shown(end: CommandEnd) -> dict[str, Any]:
 
 
 def _mtu(end: CommandEnd, shown: dict[str, Any]) -> int:
-    """The MTU of the session's netdev. Raises RefusedError where there is none."""
+    """The MTU of the session's netdev. Raises RefusedError without one, and for an MTU that no ethernet has."""
+    subject = f"{end.title}: session {'/'.join(_session(end))}"
     try:
-        return int(shown["sessions"][0]["netdev"]["mtu"])
-    except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise RefusedError(f"{end.title}: session {'/'.join(_session(end))}", "has no netdev") from error
+        mtu = int(shown["sessions"][0]["netdev"]["mtu"])
+    except (KeyError, TypeError, IndexError, ValueError, OverflowError) as error:
+        raise RefusedError(subject, "has no netdev") from error
+    if mtu not in _MTUS:
+        raise RefusedError(subject, f"has an MTU of {mtu}, which is none for ethernet frames")
+    return mtu
 
 
 def _what_is_missing(heard: Collection[int], answered: Collection[int], full: int) -> str:
@@ -93,5 +101,5 @@ def _remarks(*ends: CommandEnd) -> str:
                 f"{end.title} the session is {session['condition']}" + (": " if said else "") + "; ".join(said)
             )
         except (L2tpError, KeyError, TypeError, IndexError):
-            continue
-    return ", ".join(remarks)
+            continue  # it is about another failure, which is told without the remark
+    return ", ".join(one[:SAID_MAX] for one in remarks)

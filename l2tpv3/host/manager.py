@@ -352,6 +352,11 @@ class Manager:
         """Undo the change that was not confirmed in time. None when none is due."""
         return self._confirmation.expire()
 
+    def wait_for_changes(self) -> None:
+        """Wait until no change of this host is under way. Raises LockedError when that takes too long."""
+        with self._reconciler.locked():
+            pass
+
     def unconfirmed_s(self) -> float | None:
         """Seconds that are left to confirm the change that awaits it; None without one."""
         return self._confirmation.left_s()

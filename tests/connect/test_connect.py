@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +91,41 @@ def test_values_that_cannot_be_meant_are_told_before_the_far_end_is_asked(
     assert code == 1 and says in err, err
 
 
+def test_disconnect_removes_what_was_connected_and_nothing_else(a: Host, sshd: Sshd) -> None:
+    b = sshd.host
+    a.ctl("tunnel", "add", "own", "--remote", "10.99.0.77", "--datapath", "user")
+    for name in ("own", "../../siteb"):
+        assert run(a, sshd, "disconnect", name, "--here")[0] == 3
+    assert connect(a, sshd)[0] == 0
+    is_ = json.loads(b.ctl("tunnel", "show", "siteb", "--json").stdout)["tunnels"][0]
+    b.ctl("tunnel", "del", "siteb")
+    another = ["--id", str(is_["id"]), "--peer-id", str(is_["peer_id"]), "--datapath", "user"]
+    b.ctl("tunnel", "add", "siteb", "--remote", "10.99.0.77", *another)
+    a.ctl("session", "add", "siteb", "second")
+    code, _, err = run(a, sshd, "disconnect", "siteb")
+    assert code == 4 and "at Far-Host: tunnel siteb: it is not as it was connected" in err
+    code, _, err = run(a, sshd, "disconnect", "siteb", "--here")
+    assert code == 4 and "here: tunnel siteb: it is not as it was connected" in err
+    assert tunnels(a) == ["own", "siteb"] and tunnels(b) == ["siteb"]
+    a.ctl("session", "del", "siteb", "second")
+    assert run(a, sshd, "disconnect", "siteb", "--here")[0] == 0
+    assert tunnels(a) == ["own"] and tunnels(b) == ["siteb"]
+
+
+def test_ports_that_another_program_has_are_not_drawn(a: Host, sshd: Sshd) -> None:
+    holding = "import socket, sys; s = socket.socket(2, 2); s.bind(('', 1701)); print(flush=True); sys.stdin.read()"
+    with contextlib.ExitStack() as stack:
+        for host in (a, sshd.host):
+            command = ["ip", "netns", "exec", host.netns, sys.executable, "-c", holding]
+            program = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            assert program.stdin is not None and program.stdout is not None and program.stdout.readline()
+            stack.callback(program.stdin.close)
+        assert connect(a, sshd)[0] == 0
+    for host in (a, sshd.host):
+        shown = json.loads(host.ctl("tunnel", "show", "siteb", "--json").stdout)["tunnels"][0]
+        assert shown["local_port"] == shown["remote_port"] == 1702
+
+
 def test_encrypted_and_with_frames_of_full_size(a: Host, sshd: Sshd) -> None:
     b = sshd.host
     with Wire(a.netns, UNDERLAY) as wire:
@@ -159,6 +196,34 @@ def test_an_end_that_is_cut_off_goes_back_by_itself(a: Host, sshd: Sshd) -> None
     while (tunnels(a) or tunnels(b)) and time.monotonic() < give_up:
         time.sleep(1)
     assert not tunnels(a) and not tunnels(b)
+
+
+def test_an_end_that_somebody_confirmed_meanwhile_is_said_to_stay(a: Host, sshd: Sshd) -> None:
+    b = sshd.host
+    b.ip("xfrm", "policy", "add", *BLOCK, "action", "block")
+    connecting = start(a, sshd, "connect", "siteb", "--host", sshd.url, *USER)
+    assert connecting.stderr is not None
+    while "here: applied" not in (line := connecting.stderr.readline()):
+        assert line, "it ended before"
+    b.ctl("confirm")
+    connecting.send_signal(signal.SIGINT)
+    said = connecting.communicate(timeout=4 * LIMIT_S)[1]
+    b.ip("xfrm", "policy", "del", *BLOCK)
+    assert connecting.returncode == 130 and "here: as it was before" in said
+    assert "at Far-Host: tunnel siteb: stays, as it was confirmed there meanwhile" in said
+    assert "at Far-Host: as it was before" not in said and "at Far-Host: its state is not known" in said
+    assert not tunnels(a) and tunnels(b) == ["siteb"]
+
+
+def test_nobody_has_to_read_what_is_told(a: Host, sshd: Sshd) -> None:
+    connecting = start(a, sshd, "connect", "siteb", "--host", sshd.url, *USER)
+    assert connecting.stderr is not None
+    assert "at Far-Host: applied" in connecting.stderr.readline()
+    connecting.stderr.close()
+    connecting.stderr = None
+    connecting.communicate(timeout=4 * LIMIT_S)
+    for host in (a, sshd.host):
+        assert tunnels(host) == ["siteb"] and "nothing waits" in host.ctl("confirm", check=False).stderr
 
 
 def test_ctrl_c_puts_both_ends_back(a: Host, sshd: Sshd) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,10 +105,8 @@ def connect(
     if plan:
         return
     assert near.wanted is not None and far.wanted is not None
-    own = near.wanted.words
-    connections = Connections(manager.paths.state)
-    connection = Connection(host=host, peer=far.wanted.name, id=own["id"], peer_id=own["peer-id"])
-    connections.remember(name, connection)
+    connection = Connection(host=host, peer=far.wanted.name, marks=(near.mark, far.mark))
+    Connections(manager.paths.state).remember(name, connection)
 
     def test() -> str:
         return f"frames of up to {test_pseudowire(near, far)} bytes pass both ways"
@@ -127,38 +126,38 @@ def disconnect(
         bool, Option("--here", help="Only this end: the far one is gone, or for others to remove.")
     ] = False,
 ) -> None:
-    """Remove both ends that `connect` made, the far one first."""
+    """Remove both ends that `connect` made, the far one first.
+
+    A tunnel that something was changed about since, so that it has other sessions or cookies, stays.
+    """
     from l2tpv3.connect.connections import Connections
 
     manager = local_manager(ctx, "disconnect")
     connections = Connections(manager.paths.state)
     known = connections.find(tunnel)
+    if known is None:
+        manager.tunnel(tunnel)
+        problem = "`connect` did not make it on this host"
+        raise NotFoundError(f"tunnel {tunnel}", problem, f"`l2tpctl tunnel del {tunnel}` removes this end")
     if not here:
-        if known is None:
-            manager.tunnel(tunnel)
-            problem = "it is not remembered which host it was connected to"
-            raise NotFoundError(f"tunnel {tunnel}", problem, "`l2tpctl tunnel del` at each end removes it")
         _, far = _ends(host or known.host)
-        _delete(far, known.peer, (known.peer_id, known.id))
+        try:
+            _remove(far, known.peer, known.marks[1])
+        except UnreachableError as error:
+            error.remedy = f"{error.remedy}; nothing was removed here, `l2tpctl disconnect {tunnel} --here` does so"
+            raise
     near, _ = _ends(None)
-    _delete(near, tunnel, None if known is None else (known.id, known.peer_id))
+    _remove(near, tunnel, known.marks[0])
     connections.forget(tunnel)
 
 
-def _delete(end: CommandEnd, tunnel: str, ids: tuple[int, int] | None) -> None:
-    """Remove a tunnel at an end, if it is the one that was connected. ids: those that it has there; None is any."""
+def _remove(end: CommandEnd, tunnel: str, mark: str) -> None:
+    """Remove a tunnel at an end, if it is the one that was connected; tell what became of it."""
     try:
-        shown = end.shown(tunnel)
-        if ids is not None and (shown["id"], shown["peer_id"]) != ids:
-            problem = "it is another one than was connected, and stays"
-            raise InvalidValueError(f"{end.title}: tunnel {tunnel}", problem, "`l2tpctl disconnect --here` leaves it")
-        end.delete(tunnel)
+        end.remove(tunnel, mark)
         _tell(f"{end.title}: tunnel {tunnel} removed")
     except NotFoundError:
         _tell(f"{end.title}: there is no tunnel {tunnel}")
-    except UnreachableError as error:
-        error.remedy = f"{error.remedy}; nothing was removed here, `l2tpctl disconnect {tunnel} --here` does so"
-        raise
 
 
 def _ends(host: str | None) -> tuple[CommandEnd, CommandEnd]:
@@ -221,7 +220,9 @@ def _show_plan(end: CommandEnd) -> None:
 
 
 def _tell(text: str) -> None:
-    print(printable(text), file=sys.stderr, flush=True)
+    # That nobody can read it is no reason to stop between one end and the other.
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 COMMANDS = {"connect": connect, "disconnect": disconnect}

@@ -21,21 +21,19 @@ For = Annotated[str, Argument(metavar="SECONDS", help="How long.")]
 
 
 def end_facts(ctx: click.Context) -> None:
-    """Print what is taken on this host, as JSON."""
-    from l2tpv3.version import VERSION
+    """Wait until no change is under way on this host, and print what is taken on it, as JSON."""
+    from l2tpv3.connect.taken import taken_ports
 
     manager = local_manager(ctx, "end-facts")
+    manager.wait_for_changes()
     tunnels = manager.tunnels()
     sessions = [session for tunnel in tunnels for session in tunnel.sessions]
-    udp = [tunnel.spec.local_port for tunnel in tunnels if tunnel.spec.encap.value == "udp"]
     ssh = os.environ.get("SSH_CONNECTION", "").split()
     document = {
-        "version": VERSION,
         "tunnels": [tunnel.name for tunnel in tunnels],
         "tunnel_ids": sorted({tunnel.spec.tunnel_id for tunnel in tunnels}),
         "session_ids": sorted({session.spec.session_id for session in sessions}),
-        "ports": sorted(set(udp)),
-        "listen_ports": sorted({one.spec.listen_port for one in tunnels if one.spec.listen_port is not None}),
+        "ports": sorted(taken_ports(tunnels)),
         "unconfirmed": manager.unconfirmed_s() is not None,
         "ssh_addresses": [ssh[0], ssh[2]] if len(ssh) == 4 else None,
     }
@@ -53,7 +51,9 @@ def ask_frames(
     """Send frames through a session, and print the lengths of those that the far end answered."""
     from l2tpv3.connect.frames import ask
 
-    wanted = [int(length) for length in lengths if length.isdecimal()]
+    if not all(length.isdecimal() for length in lengths):
+        raise InvalidValueError("LENGTH", f"{' '.join(lengths)!r} is not a list of lengths", "give numbers of bytes")
+    wanted = list(map(int, lengths))
     answered = ask(_ifname(ctx, tunnel, name), _nonce(nonce), wanted, seconds(duration, "SECONDS"))
     print(json.dumps(sorted(answered)))
 

@@ -83,9 +83,9 @@ def invite(
 def _encryption(manager: Manager, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The words of this and of the other end that say how they are encrypted; none without --encrypt."""
     from l2tpv3.connect.drawn import drawn_encryption
+    from l2tpv3.connect.taken import taken_ports
 
-    taken = {one.spec.listen_port for one in manager.tunnels() if one.spec.listen_port is not None}
-    return drawn_encryption(given, (taken, ()))
+    return drawn_encryption(given, (taken_ports(manager.tunnels()), ()))
 
 
 def _near(
