@@ -16,7 +16,7 @@ from l2tpv3.value_class import value_class
 class RemoteDid:
     """The result of a change on another host, with what l2tpv3.host.base.Did has."""
 
-    told: tuple[StepText, ...]
+    step_texts: tuple[StepText, ...]
     changes: bool
 
 
@@ -27,7 +27,7 @@ def plan_document(steps: Iterable[StepText]) -> dict[str, Any]:
 
 def did_from_json(document: Mapping[str, Any]) -> RemoteDid:
     """Read the document that plan_document makes; `changes` has to be among it."""
-    return RemoteDid(told=tuple(map(step_from_json, document["steps"])), changes=document["changes"])
+    return RemoteDid(step_texts=tuple(map(step_from_json, document["steps"])), changes=document["changes"])
 
 
 def step_to_json(step: StepText) -> dict[str, Any]:

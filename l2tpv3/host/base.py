@@ -37,7 +37,7 @@ class Did(Protocol):
     """The result of a change of the whole state (`apply`, `down`): what it did, or would do."""
 
     @property
-    def told(self) -> tuple[StepText, ...]:
+    def step_texts(self) -> tuple[StepText, ...]:
         """The steps in their order; () when nothing that runs had to change."""
 
     @property

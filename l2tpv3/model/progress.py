@@ -72,7 +72,7 @@ class RestoreEvent:
     """
 
     tunnel: str
-    turn: RestoreOutcome
+    outcome: RestoreOutcome
     error: L2tpError | None = None
     link: str | None = None
     changed: str = ""

@@ -40,7 +40,7 @@ _Name = tuple[str, str]
 
 def describe(steps: Sequence[AnyStep]) -> list[StepText]:
     """The description of the steps, in their order."""
-    return [told for told in describe_each(steps) if told is not None]
+    return [step_text for step_text in describe_each(steps) if step_text is not None]
 
 
 def describe_each(steps: Sequence[AnyStep]) -> list[StepText | None]:
@@ -52,10 +52,10 @@ class _Description:
     def __init__(self, steps: Sequence[AnyStep]) -> None:
         self._steps = steps
         self._why: dict[str, str] = {}  # the first reason for which a tunnel of that name goes
-        self._gone: dict[_Name, DelSession] = {}
-        self._again: dict[_Name, AddSession] = {}
+        self._removed: dict[_Name, DelSession] = {}
+        self._added: dict[_Name, AddSession] = {}
         self._set: dict[_Name, list[SetSession | SetNetdev]] = {}
-        self._said: set[object] = set()
+        self._described: set[object] = set()
         removed: dict[str, TunnelRecord] = {}
         made: dict[str, TunnelRecord] = {}
         for one in steps:
@@ -67,13 +67,13 @@ class _Description:
                 case AddTunnel():
                     made[one.tunnel.spec.name] = one.tunnel
                 case DelSession():
-                    self._gone[_name(one)] = one
+                    self._removed[_name(one)] = one
                 case AddSession():
-                    self._again[_name(one)] = one
+                    self._added[_name(one)] = one
                 case SetSession() | SetNetdev():
                     self._set.setdefault(_name(one), []).append(one)
         self._comes_or_goes = {*removed, *made}
-        self._anew = {name: (old, made[name]) for name, old in removed.items() if name in made}
+        self._replaced = {name: (old, made[name]) for name, old in removed.items() if name in made}
 
     def lines(self) -> Iterator[StepText | None]:
         for step in self._steps:
@@ -81,19 +81,21 @@ class _Description:
 
     def _line(self, step: Step) -> StepText | None:
         name = step.tunnel.spec.name
-        if name in self._anew and isinstance(step, (DelTunnel, AddTunnel)):
-            return self._once(name, _tunnel_anew(*self._anew[name], self._why.get(name, "")))
+        if name in self._replaced and isinstance(step, (DelTunnel, AddTunnel)):
+            return self._once(name, _tunnel_anew(*self._replaced[name], self._why.get(name, "")))
         match step:
             case SetEncryption() | DelEncryption():
                 return self._encryption(step)
             case AddTunnel():
-                return _told("+", step, f"{_ends(step.tunnel)}, {step.tunnel.datapath} datapath")
+                return _step_text("+", step, f"{_ends(step.tunnel)}, {step.tunnel.datapath} datapath")
             case DelTunnel():
                 count = len(step.tunnel.sessions)
-                return _told("-", step, f"removed, with {sessions(count)}" if count else "removed", interrupts=True)
+                return _step_text(
+                    "-", step, f"removed, with {sessions(count)}" if count else "removed", interrupts=True
+                )
             case SetTunnel():
-                return _told("~", step, tunnel_changes(step.old, step.tunnel, step.fields))
-            case AddSession() | ReplaceSession() if name in self._anew and self._comes_along(step):
+                return _step_text("~", step, tunnel_changes(step.old, step.tunnel, step.fields))
+            case AddSession() | ReplaceSession() if name in self._replaced and self._comes_along(step):
                 return None
             case SetSession() | SetNetdev():
                 return self._once(_name(step), self._changed(_name(step)))
@@ -119,31 +121,32 @@ class _Description:
         if isinstance(step, ReplaceSession):
             return _session_anew(step, step.old)
         if isinstance(step, (AddSession, DelSession)):
-            gone, again = self._gone.get(_name(step)), self._again.get(_name(step))
-            if gone is not None and again is not None:
-                return self._once(_name(step), _session_anew(again, gone.session))
+            removed, added = self._removed.get(_name(step)), self._added.get(_name(step))
+            if removed is not None and added is not None:
+                return self._once(_name(step), _session_anew(added, removed.session))
         if isinstance(step, AddSession):
-            return _told("+", step, f"id {step.session.spec.session_id}, netdev {step.session.spec.ifname}")
+            return _step_text("+", step, f"id {step.session.spec.session_id}, netdev {step.session.spec.ifname}")
         if isinstance(step, DelSession):
-            return _told("-", step, "removed", interrupts=True)
+            return _step_text("-", step, "removed", interrupts=True)
         raise TypeError(step)
 
-    def _once(self, what: object, told: StepText) -> StepText | None:
-        if what in self._said:
+    def _once(self, subject: object, step_text: StepText) -> StepText | None:
+        """The text, unless the subject was described before."""
+        if subject in self._described:
             return None
-        self._said.add(what)
-        return told
+        self._described.add(subject)
+        return step_text
 
     def _comes_along(self, step: AddSession | ReplaceSession) -> bool:
         """Whether a session is made again as it was, with its tunnel."""
-        old = self._anew[step.tunnel.spec.name][0].session(step.session.spec.name)
+        old = self._replaced[step.tunnel.spec.name][0].session(step.session.spec.name)
         return old is not None and not session_changes(old, step.session)
 
     def _changed(self, name: _Name) -> StepText:
         """The line for a session that changes in place, by one or several steps."""
         steps = self._set[name]
-        said = dict.fromkeys(part for one in steps for part in _fields(one))
-        return _told("~", steps[0], ", ".join(said))
+        changes = dict.fromkeys(part for one in steps for part in _fields(one))
+        return _step_text("~", steps[0], ", ".join(changes))
 
 
 def sessions(count: int) -> str:
@@ -244,7 +247,7 @@ def _change(field: str, before: object, after: object) -> str:
     return f"{known.word} {_value(before)} → {_value(after)}"
 
 
-def _told(sign: str, step: Step, text: str, *, interrupts: bool = False) -> StepText:
+def _step_text(sign: str, step: Step, text: str, *, interrupts: bool = False) -> StepText:
     session: SessionRecord | None = getattr(step, "session", None)
     return StepText(
         sign=sign,

@@ -22,20 +22,20 @@ def describe_record(before: HostRecords, after: HostRecords, steps: Sequence[Any
     edits = RecordDelta.between(before, after)
     if not edits:
         return []
-    told = set(_told(steps))
+    described = set(_described(steps))
     found: list[StepText] = []
     for name, tunnel in edits.tunnels.items():
-        if (name, None) not in told:
+        if (name, None) not in described:
             found += _tunnel(name, before.tunnels.get(name), tunnel)
-        found += _sessions(name, before.tunnels.get(name), tunnel, told)
+        found += _sessions(name, before.tunnels.get(name), tunnel, described)
     for link, record in edits.links.items():
-        if link not in told:
+        if link not in described:
             found += _link(link, before.links.get(link), record)
     return found
 
 
-def _told(steps: Sequence[AnyStep]) -> Iterator[object]:
-    """The tunnels, sessions and links that steps tell of; a tunnel's are told with it where it comes or goes."""
+def _described(steps: Sequence[AnyStep]) -> Iterator[object]:
+    """The tunnels, sessions and links that steps describe: a tunnel that comes or goes with its sessions."""
     for step in steps:
         if isinstance(step, LinkStep):
             yield step.link.spec.name
@@ -51,29 +51,29 @@ def _told(steps: Sequence[AnyStep]) -> Iterator[object]:
 
 
 def _tunnel(name: str, old: TunnelRecord | None, new: TunnelRecord | None) -> Iterator[StepText]:
-    def told(sign: str, text: str) -> StepText:
+    def step_text(sign: str, text: str) -> StepText:
         return StepText(sign=sign, tunnel=name, text=text, on_record=True)
 
     if new is None:
         assert old is not None
         count = len(old.sessions)
         text = f"removed, with {sessions(count)}" if count else "removed"
-        yield told("-", f"{text}; {_state(old)}")
+        yield step_text("-", f"{text}; {_state(old)}")
     elif old is None:
         waits = ", where it waits" if new.waits else ""
         ends = f"{new.local} to {new.spec.remote} over {new.spec.encap}"
-        yield told("+", f"{ends}, {new.datapath} datapath, on record{waits}")
+        yield step_text("+", f"{ends}, {new.datapath} datapath, on record{waits}")
     else:
         was, now = identity(old), identity(new)
         words = tuple(word for word, value in was.items() if value != now[word])
-        said = [tunnel_changes(old, new, words)] if words else []
-        said += _kept_changes(old.spec, new.spec, TUNNEL)
+        changes = [tunnel_changes(old, new, words)] if words else []
+        changes += _kept_changes(old.spec, new.spec, TUNNEL)
         if old.boot != new.boot:
-            said.append("made to last" if new.boot is None else "made transient")
+            changes.append("made to last" if new.boot is None else "made transient")
         if old.stopped != new.stopped:
-            said.append("stopped no more" if new.stopped is None else "stopped")
-        if said:
-            yield told("~", ", ".join(said))
+            changes.append("stopped no more" if new.stopped is None else "stopped")
+        if changes:
+            yield step_text("~", ", ".join(changes))
 
 
 def _kept_changes(old: object, new: object, fields: Iterable[Field]) -> Iterator[str]:
@@ -84,13 +84,15 @@ def _kept_changes(old: object, new: object, fields: Iterable[Field]) -> Iterator
             yield f"{field.word} {before or 'none'} → {after or 'none'}"
 
 
-def _sessions(tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, told: set[object]) -> Iterator[StepText]:
+def _sessions(
+    tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, described: set[object]
+) -> Iterator[StepText]:
     if old is None or new is None:
         return  # they come and go with it
     was = {one.spec.name: one for one in old.sessions}
     now = {one.spec.name: one for one in new.sessions}
     for name in sorted({*was, *now}):
-        if (tunnel, name) in told or was.get(name) == now.get(name):
+        if (tunnel, name) in described or was.get(name) == now.get(name):
             continue
         if name not in now:
             yield StepText(sign="-", tunnel=tunnel, session=name, text=f"removed; {_state(old)}", on_record=True)
@@ -103,18 +105,20 @@ def _sessions(tunnel: str, old: TunnelRecord | None, new: TunnelRecord | None, t
 
 
 def _link(name: str, old: LinkRecord | None, new: LinkRecord | None) -> Iterator[StepText]:
-    def told(sign: str, text: str) -> StepText:
+    def step_text(sign: str, text: str) -> StepText:
         return StepText(sign=sign, link=name, text=text, on_record=True)
 
     if new is None:
-        yield told("-", f"removed; {'it was stopped' if old is not None and old.stopped else 'it was not running'}")
+        yield step_text(
+            "-", f"removed; {'it was stopped' if old is not None and old.stopped else 'it was not running'}"
+        )
     elif old is None:
-        yield told("+", f"{new.spec.type}, on record")
+        yield step_text("+", f"{new.spec.type}, on record")
     else:
         was, now = old.spec.to_words(), new.spec.to_words()
         words = [word for word in now if was.get(word) != now[word]]
         if words:
-            yield told("~", f"{', '.join(words)} changed")
+            yield step_text("~", f"{', '.join(words)} changed")
 
 
 def _state(record: TunnelRecord) -> str:

@@ -15,15 +15,15 @@ def describe_link(step: LinkStep) -> StepText:
         case AddLink():
             over = f" over {', '.join(spec.over)}" if spec.over else ""
             netdev = f", netdev {spec.ifname}" if spec.ifname not in ("", spec.name) else ""
-            return _told("+", step, f"{spec.type}{over}{netdev}")
+            return _step_text("+", step, f"{spec.type}{over}{netdev}")
         case DelLink():
-            return _told("-", step, "removed", interrupts=True)
+            return _step_text("-", step, "removed", interrupts=True)
         case SetLink():
-            return _told("~", step, ", ".join(_change(step, word) for word in step.words))
+            return _step_text("~", step, ", ".join(_change(step, word) for word in step.words))
     raise TypeError(step)
 
 
-def _told(sign: str, step: LinkStep, text: str, *, interrupts: bool = False) -> StepText:
+def _step_text(sign: str, step: LinkStep, text: str, *, interrupts: bool = False) -> StepText:
     return StepText(
         sign=sign,
         link=step.link.spec.name,

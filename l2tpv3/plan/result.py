@@ -36,7 +36,7 @@ class Outcome:
         return bool(self.steps or self.namespaces) or bool(RecordDelta.between(self.before, self.after))
 
     @property
-    def told(self) -> tuple[StepText, ...]:
+    def step_texts(self) -> tuple[StepText, ...]:
         """The steps in words, and what changes on record alone."""
         return (*map(of_namespace, self.namespaces), *describe(self.steps), *self.steps_on_record, *self.lost)
 
@@ -48,7 +48,7 @@ class Outcome:
     @property
     def in_words(self) -> str:
         """The steps that were taken, in words, for the audit log; "" when there were none."""
-        return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in self.told)
+        return "; ".join(f"{one.sign} {one.subject}: {one.text}" for one in self.step_texts)
 
     def tunnel_result(self, tunnel: str, session: str | None = None) -> ChangeResult:
         """The result for one tunnel, or, with `session`, for one session of it."""

@@ -34,9 +34,11 @@ class Restorer:
         self._stopped = stopped
         self._reconciler = reconciler
         self._tell = tell or (lambda _: None)
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
         self._restored: set[str] = set()
-        self._begun: set[str] = set()  # of which steps were taken in an attempt that failed, perhaps because of another
+        self._partly_done: set[str] = (
+            set()
+        )  # of which steps were taken in an attempt that failed, perhaps because of another
         self._failed: dict[str, L2tpError] = {}
 
     def restore(self, names: Collection[str] | None, wait_s: float = 0.0) -> list[str]:
@@ -74,8 +76,8 @@ class Restorer:
 
     def _tell_waiting(self, waiting: dict[str, L2tpError]) -> None:
         for name, error in waiting.items():
-            if (name, str(error)) not in self._told:
-                self._told.add((name, str(error)))
+            if (name, str(error)) not in self._reported:
+                self._reported.add((name, str(error)))
                 self._tell(news_of(name, RestoreOutcome.WAITING, error))
 
     def _attempt(self, names: Collection[str] | None) -> dict[str, L2tpError]:
@@ -154,9 +156,9 @@ class Restorer:
     def _report(self, names: Collection[str] | None, outcome: Outcome) -> Mapping[str, L2tpError]:
         """Tell what of these names was restored, also by an attempt before it; gives what has to be waited for."""
         asked = RestoreRecorded(names=names, stopped=self._stopped)
-        done = {name for name in self._begun if names is None or name in names}
+        done = {name for name in self._partly_done if names is None or name in names}
         done = {name for name in done if asked.asks_for(recorded_by_name(outcome.after, name))}
-        self._begun -= done
+        self._partly_done -= done
         for name in sorted(done | set(map(_subject, outcome.steps))):
             self._restored.add(name)
             if name not in outcome.waiting:
@@ -167,9 +169,9 @@ class Restorer:
 
     def _note_begun(self, step: StepText) -> None:
         if step.link is not None:
-            self._begun.add(link_key(step.link))
+            self._partly_done.add(link_key(step.link))
         elif step.tunnel:
-            self._begun.add(step.tunnel)
+            self._partly_done.add(step.tunnel)
 
 
 def _subject(step: AnyStep) -> str:
@@ -193,6 +195,6 @@ def _what_changed(outcome: Outcome, name: str) -> str:
     return ", ".join(said)
 
 
-def news_of(name: str, turn: RestoreOutcome, error: L2tpError | None = None) -> RestoreEvent:
+def news_of(name: str, outcome: RestoreOutcome, error: L2tpError | None = None) -> RestoreEvent:
     """The event that reports what became of a tunnel, or of a link (named as `link_key` does)."""
-    return RestoreEvent("", turn, error, link_of(name)) if is_link_key(name) else RestoreEvent(name, turn, error)
+    return RestoreEvent("", outcome, error, link_of(name)) if is_link_key(name) else RestoreEvent(name, outcome, error)

@@ -83,7 +83,7 @@ def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> N
 )
 def test_a_step(step: StepText) -> None:
     did = did_from_json(over_the_wire(plan_document([step]) | {"changes": True}))
-    assert (did.told, did.changes) == ((step,), True)
+    assert (did.step_texts, did.changes) == ((step,), True)
 
 
 @QUICKLY

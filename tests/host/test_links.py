@@ -186,13 +186,13 @@ def test_all_at_once_and_nothing_the_second_time(bench: Bench) -> None:
         tunnel(session("lan"), session("own", bridge="br1")),
         link("br1", type="bridge"),
     ]
-    steps = manager.apply(wanted, prune=True).told
+    steps = manager.apply(wanted, prune=True).step_texts
     assert [one.subject for one in steps] == [
         "link br0", "link br1", "tunnel site", "session site/lan", "session site/own", "link br0", "link v5",
     ]  # fmt: skip
     assert not manager.apply(wanted, prune=True).changes
     assert not manager.plan(manager.stated(), prune=True).changes
-    steps = manager.apply([tunnel(session("lan"))], prune=True).told
+    steps = manager.apply([tunnel(session("lan"))], prune=True).step_texts
     assert [f"{one.sign}{one.subject}" for one in steps] == [
         "-link v5", "-link br1", "-link br0", "-session site/own",
     ]  # fmt: skip
@@ -282,7 +282,7 @@ def test_a_link_that_something_else_removed_comes_back(manager: Manager, bench: 
     record = manager.links.get("br0")
     bench.maker.remove(record.spec, manager.paths.link_mark("br0"))
     assert manager.links.get("br0").condition is Condition.MISSING
-    assert [one.subject for one in manager.plan(manager.stated()).told] == ["link br0"]
+    assert [one.subject for one in manager.plan(manager.stated()).step_texts] == ["link br0"]
     assert manager.restore() == ["link br0"]
 
 

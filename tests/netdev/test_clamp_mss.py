@@ -106,11 +106,11 @@ def test_it_is_found_kept_up_and_taken_off(hub: Here) -> None:
     assert filters(hub) == [ours, ours]
     wanted = hub.stated()
     assert hub.session("t", "s").notes == ()
-    assert not hub.plan(wanted).told, "nothing to do"
+    assert not hub.plan(wanted).step_texts, "nothing to do"
     hub.host.run(["tc", "filter", "del", "dev", "pw0", "egress"])
     (note,) = hub.session("t", "s").notes
     assert "it does not clamp TCP's MSS as it should; `l2tpctl restore t` mends that" in note
-    (step,) = hub.plan(wanted).told
+    (step,) = hub.plan(wanted).step_texts
     assert (step.text, step.interrupts) == (f"clamp-mss on one side → for {FITS} bytes", False)
     hub.restore()
     assert filters(hub) == [ours, ours]

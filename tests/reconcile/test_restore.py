@@ -126,7 +126,10 @@ def test_one_that_waits_is_in_no_others_way(tmp_path: Path) -> None:
     news: list[RestoreEvent] = []
     with pytest.raises(MissingError, match="a/lan: no bridge br0"):
         after.restore(wait_s=1, tell=news.append)
-    assert [(one.tunnel, one.turn) for one in news] == [("b", RestoreOutcome.RESTORED), ("a", RestoreOutcome.WAITING)]
+    assert [(one.tunnel, one.outcome) for one in news] == [
+        ("b", RestoreOutcome.RESTORED),
+        ("a", RestoreOutcome.WAITING),
+    ]
     there = {tunnel.tunnel_id: [one.session_id for one in tunnel.sessions] for tunnel in memory.tunnels(None)}
     assert there == {1: [2], 2: []}, "nor in that of its own tunnel's other sessions"
     assert [one.condition for one in after.tunnel("a").sessions] == [Condition.MISSING, Condition.UP]
@@ -183,7 +186,7 @@ def test_what_is_taken_down_or_deleted_meanwhile_is_left_alone(tmp_path: Path, n
         assert thread.is_alive()
     thread.join(10)
     assert not thread.is_alive()
-    assert [(one.tunnel, one.turn) for one in news] == [(name, RestoreOutcome.RESTORED) for name in restored]
+    assert [(one.tunnel, one.outcome) for one in news] == [(name, RestoreOutcome.RESTORED) for name in restored]
     assert restored == [name for name in names if name == "c"]
     conditions = {one.name: one.condition for one in after.tunnels()}
     assert conditions == {"a": "missing", "b": "missing", "c": "up" if restored else "missing"}
@@ -202,7 +205,10 @@ def test_what_was_taken_down_is_in_no_others_way(tmp_path: Path) -> None:
     news: list[RestoreEvent] = []
     with pytest.raises(RefusedError, match="tunnel b: the kernel says no"):
         after.restore(["a", "b", "c", "d"], tell=news.append, stopped=False)
-    assert {(one.tunnel, one.turn) for one in news} == {("a", RestoreOutcome.RESTORED), ("d", RestoreOutcome.RESTORED)}
+    assert {(one.tunnel, one.outcome) for one in news} == {
+        ("a", RestoreOutcome.RESTORED),
+        ("d", RestoreOutcome.RESTORED),
+    }
 
 
 # -- on hosts ----------------------------------------------------------------------------------------------------------

@@ -91,8 +91,8 @@ def test_undoing_a_change_is_in_place_as_well(
     (wanted,) = a.stated()
     words = {**wanted.words, "local-port": 1802, "remote": "10.99.0.99"}
     outcome = a.apply([DesiredTunnel(name="t", words=words, sessions=wanted.sessions)], confirm_s=600)
-    assert [one.text for one in outcome.told] == ["remote 10.99.0.2 → 10.99.0.99, local-port 1701 → 1802"]
-    assert not outcome.told[0].interrupts
+    assert [one.text for one in outcome.step_texts] == ["remote 10.99.0.2 → 10.99.0.99, local-port 1701 → 1802"]
+    assert not outcome.step_texts[0].interrupts
     a.rollback()
     _goes_on(echo)
     assert a.session("t", "lan").netdev.ifindex == ifindex
@@ -152,7 +152,7 @@ def test_what_one_gives_up_is_given_up_before_another_takes_it(manager: Manager)
 def test_of_those_that_swap_one_is_made_anew(manager: Manager) -> None:
     manager.apply(_hub(a="127.0.0.2", b="127.0.0.3"))
     outcome = manager.apply(_hub(a="127.0.0.3", b="127.0.0.2"))
-    assert sorted((one.tunnel, one.interrupts) for one in outcome.told) == [("a", False), ("b", True)]
+    assert sorted((one.tunnel, one.interrupts) for one in outcome.step_texts) == [("a", False), ("b", True)]
     assert not manager.apply(_hub(a="127.0.0.3", b="127.0.0.2")).changes
 
 

@@ -188,7 +188,7 @@ def test_those_that_come_back_beside_one_that_can_not_are_told_and_keep_their_ne
     host.workers.taken.add(host.port("t"))
     before, told = dict(host.workers.netdevs), list[tuple[str, str]]()
     with pytest.raises(ConflictError, match="tunnel t: can't bind"):
-        host.manager.restore(tell=lambda news: told.append((news.tunnel, news.turn)))
+        host.manager.restore(tell=lambda news: told.append((news.tunnel, news.outcome)))
     assert told == [("s", "restored"), ("u", "restored")]
     assert host.workers.netdevs == before
 

@@ -156,11 +156,11 @@ def test_refusals_read_the_same(host: Host, what: str) -> None:
 
 def test_whole_states_steps_and_news(host: Host) -> None:
     wanted = [*host.stated(), DesiredLink(name="br7", words={"type": "bridge", "over": ["siteb/lan"]})]
-    (planned, *_) = host.plan(wanted).told
+    (planned, *_) = host.plan(wanted).step_texts
     assert planned.subject == "link br7"
     steps: list[StepText] = []
     did = host.apply(wanted, on_step=steps.append)
-    assert did.changes and tuple(steps) == did.told
+    assert did.changes and tuple(steps) == did.step_texts
     assert host.stated() == wanted
     assert host.stated(["siteb"]) == wanted[:1]
     host.down()

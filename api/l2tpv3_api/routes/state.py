@@ -106,7 +106,7 @@ async def plan(request: Request, service: Serving, who: Reader, *, prune: Prune 
     _check_prune(wanted, prune=prune)
     with _fitting():
         outcome = await service.plan(lambda manager: manager.plan(wanted, prune=prune))
-    return answer(_plan(outcome.told, changes=outcome.changes))
+    return answer(_plan(outcome.step_texts, changes=outcome.changes))
 
 
 @router.post(
@@ -125,17 +125,19 @@ async def apply(
     wanted = await bodies.read_state(request, service.manager.datapath_words, service.applied)
     _check_prune(wanted, prune=prune)
 
-    async def change(narrator: ProgressStream | None) -> dict[str, Any]:
+    async def change(stream: ProgressStream | None) -> dict[str, Any]:
         def work(manager: Any) -> Any:
             with Progress(service.hub, who.name) as progress:
-                on_step = both(progress, narrator.step) if narrator is not None else progress
+                on_step = both(progress, stream.step) if stream is not None else progress
                 return manager.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=on_step)
 
         with _fitting():
             outcome = await service.change(who, work)
         if confirm_s is not None and outcome.changes:
             service.confirmation_awaited(who.name, confirm_s)
-        return _plan(outcome.told, changes=outcome.changes) | {"confirm_s": confirm_s if outcome.changes else None}
+        return _plan(outcome.step_texts, changes=outcome.changes) | {
+            "confirm_s": confirm_s if outcome.changes else None
+        }
 
     return told_in_lines(change) if preferred(request, JSON, LINES) == LINES else answer(await change(None))
 
@@ -186,7 +188,7 @@ async def rollback(service: Serving, who: Writer) -> Response:
     if outcome is None:
         raise NotFoundError("rollback", "nothing waits for a confirmation", "it may have been confirmed already")
     service.confirmation_ended("undone", who.name)
-    return answer(_plan(outcome.told, changes=outcome.changes))
+    return answer(_plan(outcome.step_texts, changes=outcome.changes))
 
 
 @router.get(
@@ -222,22 +224,27 @@ async def restore(
     ] = 0,
 ) -> Response:
     """Make again what is on record and not running; what runs is left alone."""
-    news: list[RestoreEvent] = []
+    events: list[RestoreEvent] = []
 
-    async def change(narrator: ProgressStream | None) -> dict[str, Any]:
-        tell = both(news.append, narrator.news) if narrator is not None else news.append
+    async def change(stream: ProgressStream | None) -> dict[str, Any]:
+        tell = both(events.append, stream.restore_event) if stream is not None else events.append
         if wait_s:
             restored = await patiently(service, who, lambda manager: manager.restore(tunnel, wait_s=wait_s, tell=tell))
         else:
             restored = await service.change(who, lambda manager: manager.restore(tunnel, tell=tell))
-        return {"restored": restored, "news": list(map(_news, news))}
+        return {"restored": restored, "news": [_event_document(event) for event in events]}
 
     return told_in_lines(change) if preferred(request, JSON, LINES) == LINES else answer(await change(None))
 
 
-def _news(news: RestoreEvent) -> dict[str, Any]:
-    told = {"why": str(news.error or ""), "changed": news.changed}
-    return {"tunnel": news.tunnel, "link": news.link, "turn": news.turn.value, **told}
+def _event_document(event: RestoreEvent) -> dict[str, Any]:
+    return {
+        "tunnel": event.tunnel,
+        "link": event.link,
+        "turn": event.outcome.value,
+        "why": str(event.error or ""),
+        "changed": event.changed,
+    }
 
 
 @router.post(
@@ -248,7 +255,7 @@ def _news(news: RestoreEvent) -> dict[str, Any]:
 async def down(service: Serving, who: Writer) -> Response:
     """Stop all that is on record, and keep the record: /v1/restore brings it back."""
     outcome = await service.change(who, lambda manager: manager.down())
-    return answer(_plan(outcome.told, changes=outcome.changes))
+    return answer(_plan(outcome.step_texts, changes=outcome.changes))
 
 
 @router.post(

@@ -46,15 +46,15 @@ class ProgressStream:
         """A step is about to be taken."""
         self.tell("step", step_to_json(step))
 
-    def news(self, news: RestoreEvent) -> None:
+    def restore_event(self, event: RestoreEvent) -> None:
         """A tunnel or link was restored, is waited for, or can't be restored."""
-        error = None if news.error is None else problem_document(news.error)
-        told = {"turn": news.turn.value, "error": error, "changed": news.changed}
-        self.tell("news", {"tunnel": news.tunnel, "link": news.link, **told})
+        error = None if event.error is None else problem_document(event.error)
+        outcome = {"turn": event.outcome.value, "error": error, "changed": event.changed}
+        self.tell("news", {"tunnel": event.tunnel, "link": event.link, **outcome})
 
-    def tell(self, kind: str, told: Any) -> None:
+    def tell(self, kind: str, value: Any) -> None:
         """A line of that kind."""
-        line = json.dumps({kind: told}).encode() + b"\n"
+        line = json.dumps({kind: value}).encode() + b"\n"
         self._loop.call_soon_threadsafe(self.lines.put_nowait, line)
 
     def end(self) -> None:
@@ -68,38 +68,38 @@ def told_in_lines(change: Callable[[ProgressStream], Awaitable[Any]]) -> Stream:
 
 
 async def _lines(change: Callable[[ProgressStream], Awaitable[Any]]) -> AsyncGenerator[bytes, None]:
-    narrator = ProgressStream()
-    task = asyncio.create_task(_follow(change, narrator))
+    stream = ProgressStream()
+    task = asyncio.create_task(_follow(change, stream))
     try:
-        while (line := await narrator.lines.get()) is not None:
+        while (line := await stream.lines.get()) is not None:
             yield line
     finally:
         task.cancel()  # it only waits: whatever it waits for is shielded
 
 
-async def _follow(change: Callable[[ProgressStream], Awaitable[Any]], narrator: ProgressStream) -> None:
+async def _follow(change: Callable[[ProgressStream], Awaitable[Any]], stream: ProgressStream) -> None:
     try:
-        narrator.tell("done", await change(narrator))
+        stream.tell("done", await change(stream))
     except L2tpError as error:
-        narrator.tell("problem", problem_document(error))
+        stream.tell("problem", problem_document(error))
     except Exception as error:
         _log.exception("a change failed")
         remedy = "the service's log has more; report it"
-        narrator.tell(
+        stream.tell(
             "problem", problem_document(RefusedError("internal error", f"unexpected {type(error).__name__}", remedy))
         )
     finally:
-        narrator.end()
+        stream.end()
 
 
-def both(one: Callable[[T], None], other: Callable[[T], None]) -> Callable[[T], None]:
+def both(first: Callable[[T], None], second: Callable[[T], None]) -> Callable[[T], None]:
     """A function that calls both functions."""
 
-    def tell(told: T) -> None:
-        one(told)
-        other(told)
+    def call(value: T) -> None:
+        first(value)
+        second(value)
 
-    return tell
+    return call
 
 
 async def patiently(service: Service, who: Identity, what: Callable[[Manager], T]) -> T:

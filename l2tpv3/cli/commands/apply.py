@@ -104,7 +104,7 @@ def plan(
     if json:
         _print_steps(outcome)
     else:
-        for step in outcome.told:
+        for step in outcome.step_texts:
             print(_line(step))
         _tell_summary(outcome, "nothing to do: everything is as wanted")
     if exit_code and outcome.changes:
@@ -341,7 +341,7 @@ class StepLines:
 
 def _tell_steps(outcome: Did) -> None:
     lines = StepLines(STEPS_SHOWN)
-    for step in outcome.told:
+    for step in outcome.step_texts:
         lines.tell(step)
     lines.tell_rest()
 
@@ -349,16 +349,16 @@ def _tell_steps(outcome: Did) -> None:
 def _tell_summary(outcome: Did, nothing: str) -> None:
     if not outcome.changes:
         print(nothing, file=sys.stderr)
-    elif all(one.on_record for one in outcome.told):
+    elif all(one.on_record for one in outcome.step_texts):
         print("only the record changes, nothing that runs", file=sys.stderr)
     else:
-        print(f"{_count(len(outcome.told), 'step')}", file=sys.stderr)
+        print(f"{_count(len(outcome.step_texts), 'step')}", file=sys.stderr)
 
 
 def _print_steps(outcome: Did) -> None:
     from l2tpv3.documents.plan import plan_document
 
-    print_json(plan_document(outcome.told))
+    print_json(plan_document(outcome.step_texts))
 
 
 def _count(number: int, noun: str) -> str:

@@ -82,16 +82,16 @@ def watch(ctx: click.Context) -> None:
     ).run()
 
 
-def tell(news: RestoreEvent) -> None:
+def tell(event: RestoreEvent) -> None:
     """Print what became of a tunnel or link on stderr."""
     from l2tpv3.model.progress import RestoreOutcome
 
-    if news.turn is RestoreOutcome.RESTORED:
-        print(f"{news.subject}: restored{', ' if news.changed else ''}{news.changed}", file=sys.stderr)
-    elif news.turn is RestoreOutcome.WAITING:
-        print(f"{news.subject}: waiting: {news.error}", file=sys.stderr)
+    if event.outcome is RestoreOutcome.RESTORED:
+        print(f"{event.subject}: restored{', ' if event.changed else ''}{event.changed}", file=sys.stderr)
+    elif event.outcome is RestoreOutcome.WAITING:
+        print(f"{event.subject}: waiting: {event.error}", file=sys.stderr)
     else:
-        print(f"l2tpctl: {news.error}", file=sys.stderr)
+        print(f"l2tpctl: {event.error}", file=sys.stderr)
 
 
 COMMANDS: dict[str, Any] = {"restore": restore, "watch": watch}
