@@ -31,7 +31,7 @@ class BatchReceiver:
         base = ctypes.addressof(ctypes.c_char.from_buffer(slots.buffer))
         self._control = bytearray(COUNT * _CONTROL)
         control = ctypes.addressof(ctypes.c_char.from_buffer(self._control))
-        vectors = bytearray().join(_IOVEC.pack(base + start, slots.room) for start in slots.starts[:COUNT])
+        vectors = bytearray().join(_IOVEC.pack(base + start, slots.slot_bytes) for start in slots.starts[:COUNT])
         self._vectors = vectors
         vector = ctypes.addressof(ctypes.c_char.from_buffer(vectors))
         self._blank = b"".join(

@@ -26,11 +26,11 @@ def address_of(buffer: bytearray | memoryview) -> int:
 class Slots:
     """Room for BATCH frames or packets of any length, HEADROOM before each. Only what was used takes memory.
 
-    room: bytes in each. starts: where each begins in the buffer.
+    slot_bytes: in each. starts: where each begins in the buffer.
     """
 
     stride: Final = HEADROOM + LONGEST
-    room: Final = LONGEST
+    slot_bytes: Final = LONGEST
 
     def __init__(self) -> None:
         self.buffer = bytearray(BATCH * self.stride)

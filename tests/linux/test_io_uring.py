@@ -96,7 +96,7 @@ def test_a_reader_takes_by_one_call_once_much_came(ring: Ring, ends: tuple[socke
         lengths, ended_by = reader.read(slots, BATCH)
         found += taken(slots, lengths)
     assert (found, ended_by) == (sent, errno.EAGAIN)
-    assert reader.many
+    assert reader.batched
 
 
 class Told:
@@ -138,7 +138,7 @@ def test_what_a_ring_does_not_do_is_read_one_by_one(
     reader, slots = filled(ends, answer)
     ends[0].send(b"after")
     assert reader.read(slots, 8) == ([5], errno.EAGAIN)
-    assert reader.many is not bool(answer)
+    assert reader.batched is not bool(answer)
     assert bytes(slots.view[HEADROOM : HEADROOM + 5]) == b"after"
 
 
@@ -149,7 +149,7 @@ def test_what_icmp_told_of_a_socket_is_no_refusal(ends: tuple[socket.socket, soc
     slots.buffer[start : start + 5] = b"after"
     assert reader.read(slots, 3) == ([5], errno.EAGAIN)
     assert bytes(slots.view[HEADROOM : HEADROOM + 5]) == b"after"
-    assert reader.many
+    assert reader.batched
 
 
 def test_a_netdev_that_is_gone_is_told(ends: tuple[socket.socket, socket.socket]) -> None:

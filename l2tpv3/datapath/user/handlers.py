@@ -119,7 +119,7 @@ class Tunnels:
             self._move(tunnel, settings.encap, carrier)
         tunnel.settings = settings
         for session in tunnel.sessions.values():
-            session.own = OwnPackets(settings)
+            session.own_packets = OwnPackets(settings)
             self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
         return {}, []
 
@@ -163,7 +163,7 @@ class Tunnels:
             raise ValueError("a session comes with one file")
         port = TapPort(fds[0], tunnel.carrier.ring)
         session = kind_of(settings)(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
-        session.own = OwnPackets(tunnel.settings)
+        session.own_packets = OwnPackets(tunnel.settings)
         session.on_gone = lambda: self._loop.forget(port.fd)
         self._loop.watch(port.fd, session.send_frames, lone=session.send_frame)
         try:
@@ -286,8 +286,8 @@ def _without(tunnel: WorkerTunnel) -> list[str]:
     words += ["gro"] if udp and not carrier.merges else []
     ports = [session.port for session in tunnel.sessions.values()]
     words += [] if all(port.merges for port in ports) else ["napi"]
-    words += [] if carrier.outlet.many else ["mmsg"]
-    return words + ([] if carrier.ring is not None and all(port.many for port in ports) else ["uring"])
+    words += [] if carrier.outlet.batched else ["mmsg"]
+    return words + ([] if carrier.ring is not None and all(port.batched for port in ports) else ["uring"])
 
 
 def _tunnel_counters(carrier: TunnelReceiver) -> Fields:

@@ -71,7 +71,7 @@ class Inheritance:
         """dscp, df: which of the two is inherited. The socket stays its owner's."""
         self._sock = sock
         self._dscp, self._df = dscp, df
-        self._now: Marking | None = None
+        self._marking: Marking | None = None
 
     def of(self, frame: memoryview) -> Marking:
         """What the packet with that frame has to have; zeros for what is not inherited."""
@@ -80,13 +80,13 @@ class Inheritance:
 
     def set(self, marking: Marking = _NOTHING) -> None:
         """Have the next packets carry it. A kernel that refuses leaves the socket as it was."""
-        if marking == self._now:
+        if marking == self._marking:
             return
         if self._dscp:
             set_dscp(self._sock, marking[0])
         if self._df:
             set_df(self._sock, on=marking[1])
-        self._now = marking
+        self._marking = marking
 
 
 def inheritance(sock: socket.socket, dscp: int, df: str) -> Inheritance | None:

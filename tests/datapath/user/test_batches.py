@@ -32,7 +32,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.fd = -1
-        self.merges = self.many = False
+        self.merges = self.batched = False
         self.waiting: Iterator[bytes] = iter(())
         self.written: list[bytes] = []
 

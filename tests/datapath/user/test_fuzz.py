@@ -39,7 +39,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.fd = -1
-        self.merges = self.many = False
+        self.merges = self.batched = False
         self.taken = self.refused = self.batches = 0
         self.shortest, self.longest = SLOT, 0
 

@@ -77,7 +77,7 @@ def receiving() -> tuple[WorkerSession, Recorder]:
     """A session with fragments, whose next number is known after one frame."""
     sink = Recorder()
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        outlet = TunnelSender(sock, Heard(lambda: 0), segment=False, many=False)
+        outlet = TunnelSender(sock, Heard(lambda: 0), segment=False, batched=False)
     settings = SessionSettings("s", 7, 7, "sink", COOKIE, COOKIE, "default", *(True, True), 0, 1500, fragment=True)
     return WorkerSession(settings, "udp", sink, outlet, lambda when, what: None), sink
 

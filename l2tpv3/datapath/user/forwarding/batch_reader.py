@@ -42,7 +42,7 @@ class BatchReader:
         self._filled = False
 
     @property
-    def many(self) -> bool:
+    def batched(self) -> bool:
         """Whether one call takes many."""
         return self._ring is not None
 

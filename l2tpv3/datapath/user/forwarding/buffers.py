@@ -76,7 +76,7 @@ class ReceiveLayout:
         self._frame, self._skip = frame, skip
         self._parts = (f"{skip}x" if skip else "") + f"{head}s", stride - skip - head
         self._view, self._stride = view, stride
-        self._around: dict[tuple[int, int], list[list[Buffer]]] = {}
+        self._split_frames: dict[tuple[int, int], list[list[Buffer]]] = {}
         self._structs: dict[int, Struct] = {}
         self._pairs: dict[int, list[list[memoryview]]] = {}
 
@@ -124,9 +124,11 @@ class ReceiveLayout:
         offset += self._skip
         self._view[offset : offset + (len(values) - 1) * self._stride + 1 : self._stride] = values
 
-    def around(self, begin: int, end: int) -> list[list[Buffer]]:
+    def split_frames(self, begin: int, end: int) -> list[list[Buffer]]:
         """Each frame in two parts: before byte `begin` of its packet, and from `end` on."""
-        if (begin, end) not in self._around:
+        if (begin, end) not in self._split_frames:
             skipped = self._frame.start - self._skip
-            self._around[begin, end] = [[frame[: begin - skipped], frame[end - skipped :]] for frame in self.frames]
-        return self._around[begin, end]
+            self._split_frames[begin, end] = [
+                [frame[: begin - skipped], frame[end - skipped :]] for frame in self.frames
+            ]
+        return self._split_frames[begin, end]

@@ -68,7 +68,7 @@ class TunnelReceiver:
         self._recvmsg_into = self._socket.recvmsg_into
         self.heard = Heard(lambda: sum(session.rx_packets for session in self.sessions.values()))
         self.outlet = TunnelSender(
-            self._socket, self.heard, segment=udp and offloads.gso, many=offloads.mmsg, df=df,
+            self._socket, self.heard, segment=udp and offloads.gso, batched=offloads.mmsg, df=df,
             inherits=inheritance(self._socket, dscp, df),
         )  # fmt: skip
         self._inbox = _INBOX if offloads.mmsg else None

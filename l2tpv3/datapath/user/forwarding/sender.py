@@ -55,12 +55,12 @@ class TunnelSender:
         heard: Heard,
         *,
         segment: bool,
-        many: bool,
+        batched: bool,
         df: str = "off",
         inherits: Inheritance | None = None,
     ) -> None:
         """heard: told of ICMP errors. segment: have the kernel cut up many packets that are handed over as one, if it
-        can. many: hand over those that it does not cut with one call, if libc has that. df: see TunnelSettings.
+        can. batched: hand over those that it does not cut with one call, if libc has that. df: see TunnelSettings.
         inherits: sets the socket to what is inherited, which sessions see to before they send.
 
         The socket stays its owner's."""
@@ -69,14 +69,14 @@ class TunnelSender:
         self.write = partial(os.write, sock.fileno())
         self._sendmsg = sock.sendmsg
         self.segments = segment and _can_segment(sock)
-        self._box = _OUTBOX if many else None
+        self._box = _OUTBOX if batched else None
         udp, v6 = sock.type == socket.SOCK_DGRAM, sock.family == socket.AF_INET6
-        self._around = (_IPV6_HEADER if v6 else _IPV4_HEADER) + (_UDP_HEADER if udp else 0)
+        self._outer_headers_bytes = (_IPV6_HEADER if v6 else _IPV4_HEADER) + (_UDP_HEADER if udp else 0)
         self._route_mtu = partial(
             sock.getsockopt, *((socket.IPPROTO_IPV6, _IPV6_MTU) if v6 else (socket.IPPROTO_IP, _IP_MTU))
         )
         self._limit = PAYLOAD_MAX  # packets of this length are sent one by one: cutting these was refused
-        self._left = 0
+        self._until_cut_again = 0
         self.inherits = inherits
         self.too_long = 0  # packets that were not sent for their length
         # Where packets may not be fragmented an ICMP error, maybe forged, is told as EMSGSIZE too: then once more.
@@ -84,7 +84,7 @@ class TunnelSender:
         self._no_retry, self._cannot_cut = _NO_RETRY - told, _CANNOT_CUT - told
         self._control: tuple[int, _Control] = (0, [])
 
-    def room(self) -> int:
+    def payload_limit(self) -> int:
         """Give how many bytes of UDP or IP payload fit in one packet on the present route, at most PAYLOAD_MAX.
 
         Over IP the kernel answers (IP_MTU) for the route of the time when the socket was opened, with the present MTU
@@ -94,7 +94,7 @@ class TunnelSender:
             mtu: int = self._route_mtu()
         except OSError:
             mtu = _ETHERNET_MTU
-        return min(mtu - self._around, PAYLOAD_MAX)
+        return min(mtu - self._outer_headers_bytes, PAYLOAD_MAX)
 
     def send_alike(self, begin: int, length: int, count: int) -> Failed:
         """Do what send_slots does, for `count` packets of one length."""
@@ -180,8 +180,8 @@ class TunnelSender:
 
     def _may_cut(self, stride: int) -> bool:
         if stride >= self._limit:
-            self._left -= 1
-            if self._left > 0:
+            self._until_cut_again -= 1
+            if self._until_cut_again > 0:
                 return False
             self._limit = PAYLOAD_MAX  # the route may have another MTU by now
         return True
@@ -191,7 +191,7 @@ class TunnelSender:
         if number:
             self._heard.send_failed(number)
         if number in self._cannot_cut:
-            self._limit, self._left = stride, _AGAIN_AFTER
+            self._limit, self._until_cut_again = stride, _AGAIN_AFTER
         return not number
 
     def _send_each(self, packets: Sequence[memoryview]) -> Failed:
@@ -207,7 +207,7 @@ class TunnelSender:
                 return failed, lost
 
     @property
-    def many(self) -> bool:
+    def batched(self) -> bool:
         """Whether one call sends many that are not cut."""
         return self._box is not None
 

@@ -69,7 +69,7 @@ def _nothing() -> None:
 
 class WorkerSession:
     """One session. `receive` takes what the carrier found to be this session's; `send_frames` is called when the
-    netdev has frames. `own`: packets of the tunnel itself, which are no frames to be sent; None until that is set.
+    netdev has frames. `own_packets`: the tunnel's, which are no frames to be sent; None until they are known.
     `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
     """
 
@@ -91,7 +91,7 @@ class WorkerSession:
         self._schedule = schedule
         self._timer_set = False
         self._watchful = 0
-        self.own: OwnPackets | None = None
+        self.own_packets: OwnPackets | None = None
         self._ns = 0
         self._sequence: ReceiveSequence | None = None
         self._fragments = False
@@ -183,7 +183,7 @@ class WorkerSession:
             self._read_failed(ended_by)
 
     def _is_own(self, frame: Buffer) -> bool:
-        return self.own is not None and self.own.are_in(frame)
+        return self.own_packets is not None and self.own_packets.are_in(frame)
 
     def _without_own(self, lengths: list[int]) -> list[int]:
         """Have those frames in FRAMES close up that are not packets of this tunnel, which would go round in it."""
@@ -226,7 +226,7 @@ class WorkerSession:
             return
         if (inherits := self._outlet.inherits) is not None:
             inherits.set(inherits.of(_LONE_VIEW[HEADROOM : HEADROOM + length]))
-        if self._fragments and length > (room := self._room()):
+        if self._fragments and length > (room := self._frame_limit()):
             self._send_parts([_LONE_VIEW[HEADROOM : HEADROOM + length]], room)
             return
         start = HEADROOM - len(self._prefix)
@@ -249,7 +249,7 @@ class WorkerSession:
 
     def _send_as_they_are(self, lengths: list[int], more: int) -> None:
         """Send frames that begin `more` bytes before the slots of FRAMES, and are as much longer."""
-        if self._fragments and max(lengths) + more > (room := self._room()):
+        if self._fragments and max(lengths) + more > (room := self._frame_limit()):
             starts = FRAMES.starts
             frames = [
                 FRAMES.view[start - more : start + length] for start, length in zip(starts, lengths, strict=False)
@@ -271,9 +271,9 @@ class WorkerSession:
             self._batch = BATCH
             self._sent(count, sum(packets), self._outlet.send_slots(begin, packets))
 
-    def _room(self) -> int:
+    def _frame_limit(self) -> int:
         """Bytes of a frame that one packet takes on the route that packets have now."""
-        return max(self._outlet.room() - len(self._prefix), ROOM_MIN)
+        return max(self._outlet.payload_limit() - len(self._prefix), ROOM_MIN)
 
     def _send_parts(self, frames: Sequence[memoryview], room: int) -> None:
         """Send frames, those that are longer than `room` in several packets (RFC 4623)."""

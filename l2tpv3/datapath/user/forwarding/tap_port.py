@@ -64,7 +64,7 @@ class Port(Protocol):
         """See the class."""
 
     @property
-    def many(self) -> bool:
+    def batched(self) -> bool:
         """Whether read_many and write_many need one call for many frames (io_uring)."""
 
     @property
@@ -109,9 +109,9 @@ class TapPort:
         self.merges = bool(_flags(fcntl.ioctl(fd, TUNGETIFF, bytes(40)), _IFNAMSIZ)[0] & _IFF_NAPI)
 
     @property
-    def many(self) -> bool:
-        """See Port.many."""
-        return self._ring is not None and self._reader.many
+    def batched(self) -> bool:
+        """See Port.batched."""
+        return self._ring is not None and self._reader.batched
 
     def write_many(self, layout: ReceiveLayout, count: int) -> list[int] | None:
         """See Port.write_many. Only what there is room for: what was refused could be written later than what was not,

@@ -40,7 +40,7 @@ class VlanSession(WorkerSession):
             self.lengths = (self._shortest, self._longest_packet)
         vlan, self._rewrites = settings.vlan, settings.rewrite
         self._tag = tag_of(vlan)
-        self._own = vlan
+        self._vlan = vlan
         inside = vlan if self._rewrites else 0  # the number of tags that the netdev sees
         self._low = bytes((inside & 0xFF,))
         self._upper = bytes(value & 0xF0 | inside >> 8 for value in range(256))
@@ -75,8 +75,8 @@ class VlanSession(WorkerSession):
         return (
             FRAMES.column(TAG_AT, count).count(TPID[0]) == count
             and FRAMES.column(TAG_AT + 1, count).count(TPID[1]) == count
-            and FRAMES.column(_NUMBER_AT, count).translate(_LOW_NIBBLES).count(self._own >> 8) == count
-            and FRAMES.column(_NUMBER_AT + 1, count).count(self._own & 0xFF) == count
+            and FRAMES.column(_NUMBER_AT, count).translate(_LOW_NIBBLES).count(self._vlan >> 8) == count
+            and FRAMES.column(_NUMBER_AT + 1, count).count(self._vlan & 0xFF) == count
         )
 
     def _make_room(self, count: int) -> None:
@@ -94,17 +94,17 @@ class VlanSession(WorkerSession):
             number = number_of(view[start : start + length])
             begin = start
             if self._rewrites:
-                if number != self._own:
+                if number != self._vlan:
                     self.tx_errors += 1
                     continue
             elif number:
                 begin = start - TAG_BYTES
                 buffer[begin : start + TAG_AT] = buffer[start : start + TAG_AT] + tag
             else:
-                buffer[start + _NUMBER_AT] |= self._own >> 8
-                buffer[start + _NUMBER_AT + 1] = self._own & 0xFF
+                buffer[start + _NUMBER_AT] |= self._vlan >> 8
+                buffer[start + _NUMBER_AT + 1] = self._vlan & 0xFF
             frames.append((begin, start + length))
-        if self._fragments and any(end - begin > (room := self._room()) for begin, end in frames):
+        if self._fragments and any(end - begin > (room := self._frame_limit()) for begin, end in frames):
             self._send_parts([view[begin:end] for begin, end in frames], room)
             return
         packets: list[memoryview] = []
@@ -146,7 +146,7 @@ class VlanSession(WorkerSession):
         if not tagged or (not self._rewrites and min(numbers) < 0x10 <= max(numbers)):
             self.deliver_run(frames, size)
         elif not self._rewrites and max(numbers) < 0x10:
-            self._write_run(self.port.gather, layout.around(at + TAG_AT, at + _BEHIND)[:count], frames, size)
+            self._write_run(self.port.gather, layout.split_frames(at + TAG_AT, at + _BEHIND)[:count], frames, size)
         else:
             layout.put_column(at + _NUMBER_AT, numbers.translate(self._upper))
             layout.put_column(at + _NUMBER_AT + 1, self._low * count)
