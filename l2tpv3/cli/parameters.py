@@ -97,10 +97,10 @@ def parameters_of(function: Callable[..., None]) -> list[click.Parameter]:
     A parameter without a default is required; `list[str]` may be given more than once; `bool` is a flag.
     """
     signature = inspect.signature(function, eval_str=True)
-    return [_made(one) for one in signature.parameters.values() if get_origin(one.annotation) is Annotated]
+    return [_click_parameter(one) for one in signature.parameters.values() if get_origin(one.annotation) is Annotated]
 
 
-def _made(parameter: inspect.Parameter) -> click.Parameter:
+def _click_parameter(parameter: inspect.Parameter) -> click.Parameter:
     type_, declared = get_args(parameter.annotation)
     types = {type_, *get_args(type_)}
     required = parameter.default is inspect.Parameter.empty

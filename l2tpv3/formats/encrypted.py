@@ -46,13 +46,13 @@ def inner_addresses(tunnel: TunnelStatus) -> tuple[IPAddress, IPAddress]:
 
     Raises InvalidValueError where this end's private key is not known here.
     """
-    status = _known(tunnel)
+    status = _require_peer_key(tunnel)
     return IPv6Address(status.remote), IPv6Address(status.local)
 
 
 def wireguard_commands(tunnel: TunnelStatus) -> list[list[str]]:
     """What makes the WireGuard netdev at the other end. Raises InvalidValueError while its key is not known."""
-    spec, status = tunnel.spec, _known(tunnel)
+    spec, status = tunnel.spec, _require_peer_key(tunnel)
     there, here = inner_addresses(tunnel)
     address = str(tunnel.local or spec.endpoint)
     endpoint = f"[{address}]:{spec.listen_port}" if ":" in address else f"{address}:{spec.listen_port}"
@@ -69,7 +69,7 @@ def wireguard_commands(tunnel: TunnelStatus) -> list[list[str]]:
     ]
 
 
-def _known(tunnel: TunnelStatus) -> EncryptionStatus:
+def _require_peer_key(tunnel: TunnelStatus) -> EncryptionStatus:
     """Raises InvalidValueError while the other end's key is not known: its address inside follows from that."""
     if tunnel.encryption is None or tunnel.spec.peer_public_key is None:
         problem = "the other end's public key is not known yet, and its address follows from that"

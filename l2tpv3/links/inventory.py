@@ -26,11 +26,11 @@ class NetdevInventory:
 
     def links(self, netns: str | None) -> Mapping[int, Attributes]:
         """A namespace's netdevs by index, with everything about them (LinkSocket.all)."""
-        return _kept(self._links, netns, _all_links)
+        return _cached(self._links, netns, _all_links)
 
     def states(self, netns: str | None) -> Mapping[int, NetdevState]:
         """The netdevs of a namespace as NetdevState, with addresses."""
-        return _kept(self._states, netns, _all_states)
+        return _cached(self._states, netns, _all_states)
 
     def marked(self, likely: tuple[str | None, ...], mark: str, spare: str) -> tuple[str | None, Attributes] | None:
         """The netdev with that mark in the likely namespaces. spare: the name of one that has not got its mark yet."""
@@ -66,7 +66,7 @@ class NetdevInventory:
         return self._named
 
 
-def _kept(kept: dict[str | None, _One], netns: str | None, look: Callable[[str | None], _One]) -> _One:
+def _cached(kept: dict[str | None, _One], netns: str | None, look: Callable[[str | None], _One]) -> _One:
     if netns not in kept:
         kept[netns] = look(netns)
     return kept[netns]

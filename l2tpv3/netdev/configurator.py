@@ -189,7 +189,7 @@ class RtnetlinkConfigurator:
         """See NetdevConfigurator.change."""
         subject = f"session {new.name}"
         if seen is not None:
-            state = _again(seen, mark)
+            state = _looked_up_again(seen, mark)
         else:
             state = NetdevLocator(few=True).find(tunnel, old, mark, Evidence(tunnel.datapath))
         if state is None:
@@ -217,7 +217,7 @@ def _index(netdevs: Netdevs, which: int | str) -> int:
     return netdevs.index(which) if isinstance(which, str) else which
 
 
-def _again(seen: NetdevState, mark: str) -> NetdevState | None:
+def _looked_up_again(seen: NetdevState, mark: str) -> NetdevState | None:
     """Look the netdev up once more; None when it is gone, or has no owner tag of ours any more."""
     with contextlib.suppress(NotFoundError, NotPermittedError), Netdevs(seen.netns) as netdevs:
         state = netdevs.numbered(seen.ifindex)

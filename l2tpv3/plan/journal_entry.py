@@ -81,12 +81,12 @@ def before_of(change: PlanInput, keys: Keys) -> RecordDelta:
 def target_of(change: PlanInput, keys: Keys) -> RecordDelta:
     """The new records of what the keys name, by this change or by a killed one before it."""
     return RecordDelta(
-        tunnels={name: _narrow(_begun(change, name), keys.scope) for name in keys.tunnels},
-        links={name: _begun_link(change.links, name) for name in keys.links},
+        tunnels={name: _narrow(_record_begun(change, name), keys.scope) for name in keys.tunnels},
+        links={name: _link_record_begun(change.links, name) for name in keys.links},
     )
 
 
-def _begun(change: PlanInput, name: str) -> TunnelRecord | None:
+def _record_begun(change: PlanInput, name: str) -> TunnelRecord | None:
     """What a change makes of a tunnel; what it leaves as it is on record is what a killed one was making of that."""
     old, wanted, maybe = change.old.get(name), change.wanted.get(name), change.maybe.get(name)
     if wanted is None or maybe is None:
@@ -101,7 +101,7 @@ def _begun(change: PlanInput, name: str) -> TunnelRecord | None:
     return (wanted if changes else maybe).with_sessions(tuple(sessions.values()))
 
 
-def _begun_link(links: LinkPlanInput, name: str) -> LinkRecord | None:
+def _link_record_begun(links: LinkPlanInput, name: str) -> LinkRecord | None:
     wanted, maybe = links.wanted.get(name), links.maybe.get(name)
     return maybe if maybe is not None and wanted == links.old.get(name) else wanted or maybe
 

@@ -59,7 +59,7 @@ class _Plan:
     def __init__(self, change: LinkChange) -> None:
         self.change = change
         self.order = in_order(specs_of(change.wanted))
-        self.seen = change.seen.there
+        self.seen = change.seen.present
         self.renewed = {f"{tunnel}/{session}" for tunnel, session in change.renewed}
         self.late = self.renewed | {f"{tunnel}/{session}" for tunnel, session in change.late}
         self.gone: dict[str, str] = {}

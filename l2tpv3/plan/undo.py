@@ -36,7 +36,7 @@ def what_to_undo(
         if undone.wanted is not None:
             wanted[name] = undone.wanted
         alone |= {(name, session) for session in undone.alone}
-    there = {name: record for name, record in change.links.old.items() if name in change.observation.links.there}
+    there = {name: record for name, record in change.links.old.items() if name in change.observation.links.present}
     links = dataclasses.replace(change.links, wanted=there)
     back = dataclasses.replace(change, maybe=made, wanted=wanted, observation=now, scope=frozenset(about), links=links)
     return leave_out(back, alone, ()), alone

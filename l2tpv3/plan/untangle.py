@@ -17,12 +17,12 @@ def untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple
     """
     claims: dict[tuple[object, ...], int] = {}
     for index, step in enumerate(middle):
-        for key in _claims(step):
+        for key in _claims_after(step):
             claims[key] = index
     result: list[Step] = []
     early: list[Step] = []
     for index, step in enumerate(middle):
-        held = _held(step)
+        held = _claims_before(step)
         if isinstance(step, (ReplaceSession, SetNetdev)) and any(claims.get(key, index) != index for key in held):
             old_tunnel = step.old_tunnel if isinstance(step, ReplaceSession) else step.tunnel
             old = step.old if isinstance(step, ReplaceSession) else SessionRecord(spec=step.old, mtu=step.old.mtu or 0)
@@ -33,13 +33,13 @@ def untangle(before: list[Step], middle: list[Step], after: list[Step]) -> tuple
     return (*early, *before, *result, *after)
 
 
-def _claims(step: Step) -> Iterator[tuple[object, ...]]:
+def _claims_after(step: Step) -> Iterator[tuple[object, ...]]:
     """The name and the id that the step's session has afterwards."""
     if isinstance(step, (AddSession, ReplaceSession, SetNetdev)):
         yield from _keys(step.tunnel, step.session.spec)
 
 
-def _held(step: Step) -> Iterator[tuple[object, ...]]:
+def _claims_before(step: Step) -> Iterator[tuple[object, ...]]:
     """The name and the id that the step's session has before."""
     if isinstance(step, ReplaceSession):
         yield from _keys(step.old_tunnel, step.old.spec)

@@ -39,7 +39,7 @@ class LinkExecutor:
         """Observe links. known: the links that may exist, the likeliest first."""
         from l2tpv3.links.inventory import NetdevInventory
 
-        there: dict[str, LinkState] = {}
+        present: dict[str, LinkState] = {}
         lacking: dict[str, frozenset[str]] = {}
         ours = {name for links in known for name in links}
         sight = NetdevInventory()
@@ -47,11 +47,11 @@ class LinkExecutor:
             for name, record in links.items():
                 spec = record.resolved
                 maker = self._maker(spec)
-                if name not in there and (state := maker.find(spec, self._mark(name), sight)) is not None:
-                    there[name] = state
+                if name not in present and (state := maker.find(spec, self._mark(name), sight)) is not None:
+                    present[name] = state
                 others = [one for one in spec.over if "/" not in one and one not in ours]
                 lacking[name] = lacking.get(name, frozenset()) | maker.lacking(spec, others, sight)
-        return LinksSeen(there=there, lacking=lacking)
+        return LinksSeen(present=present, lacking=lacking)
 
     def workers(self, links: Links) -> dict[int, bool]:
         """The workers that relay links; see Relays.workers."""

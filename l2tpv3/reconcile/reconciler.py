@@ -103,7 +103,7 @@ class Reconciler:
                 planned = self._plan_input(recorded, resolution, look)
                 steps = plan_everything(dataclasses.replace(planned, to_show=True))
         before, after = recorded.everything, resolution.records
-        namespaces = self._spaces.missing(_asked(before, resolution))
+        namespaces = self._spaces.missing(_records_asked_for(before, resolution))
         return Outcome(steps=steps, before=before, after=after, namespaces=namespaces)
 
     def change(self, change: Change, *, confirm_s: float | None = None, on_step: OnStep | None = None) -> Outcome:
@@ -122,7 +122,7 @@ class Reconciler:
                 resolution = resolve(change, self.resolver(recorded, look))
             if resolution.about_nothing:
                 return Outcome(steps=(), before=before, after=before)
-            meant = _within(resolution) if repairs else _asked(before, resolution)
+            meant = _records_in_scope(resolution) if repairs else _records_asked_for(before, resolution)
             namespaces = self._spaces.missing(meant, repairs=repairs)
             if on_step is not None:
                 for name in namespaces:
@@ -435,13 +435,13 @@ def _audited(verb: str, done: Outcome) -> AuditEntry:
     return AuditEntry(at=time.time(), who=caller(), what=f"{verb}: {what}" if verb else what)
 
 
-def _asked(before: HostRecords, resolution: Resolution) -> HostRecords:
+def _records_asked_for(before: HostRecords, resolution: Resolution) -> HostRecords:
     """The records that somebody asks for with this change."""
     wanted = resolution.records
     return wanted if resolution.scope is None else RecordDelta.between(before, wanted).made
 
 
-def _within(resolution: Resolution) -> HostRecords:
+def _records_in_scope(resolution: Resolution) -> HostRecords:
     """The new records of what the change is about."""
     whole, scope = resolution.records, resolution.scope
     if scope is None:

@@ -26,7 +26,7 @@ def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
             mtu=session.mtu,
             up=netdev.up if netdev else True,
             bridge=netdev.bridge if netdev else None,
-            addresses=_lasting(netdev) if netdev and netdev.bridge is None else (),
+            addresses=_without_link_local(netdev) if netdev and netdev.bridge is None else (),
             **fields,
         )
         sessions.append(SessionRecord(spec=own, mtu=session.mtu or 0, mac=netdev.mac if netdev else None))
@@ -34,6 +34,6 @@ def adopted(status: TunnelStatus, name: str, sublayer: str) -> TunnelRecord:
     return record.with_sessions(tuple(sessions))
 
 
-def _lasting(netdev: NetdevState) -> tuple[IPInterface, ...]:
+def _without_link_local(netdev: NetdevState) -> tuple[IPInterface, ...]:
     """The netdev's addresses without those that the kernel gives every netdev by itself."""
     return tuple(address for address in netdev.addresses if not address.ip.is_link_local)

@@ -113,7 +113,7 @@ def _check_place(record: LinkRecord, one: str, tunnels: Records, links: Links) -
 def _check_home(record: LinkRecord) -> None:
     spec = record.resolved
     if spec.options.exclusive and not same_netns(spec.home, spec.over_netns):
-        problem = f"{spec.type.one} is where its members are"
+        problem = f"{spec.type.with_article} is where its members are"
         raise _wrong(spec, "netns", problem, "leave it out, or give --over-netns")
 
 

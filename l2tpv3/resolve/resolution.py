@@ -78,7 +78,7 @@ def _tunnel(change: EditTunnel, resolver: Resolver) -> HostRecords:
     if change.verb is Verb.SET and old is not None:
         words = _merged_tunnel(old, words)
     resolved = resolver.tunnel(name, words)
-    return resolved if change.transient is None else _lasting(resolved, name, transient=change.transient)
+    return resolved if change.transient is None else _made_lasting(resolved, name, transient=change.transient)
 
 
 def _session(change: EditSession, resolver: Resolver) -> HostRecords:
@@ -132,7 +132,7 @@ def _apply(change: ApplyAll, resolver: Resolver) -> Resolution:
     records = resolver.all(change.wanted, prune=change.prune, may_lack=change.may_wait)
     late = Late()
     if change.may_wait:
-        records = resolver.against(records).again(None, None, late, tunnels_too=True)
+        records = resolver.against(records).resolve_again(None, None, late, tunnels_too=True)
         for error in late.links.values():
             if not isinstance(error, WAITED_FOR):
                 raise error
@@ -146,11 +146,11 @@ def _restore(change: RestoreRecorded, resolver: Resolver) -> Resolution:
     left = [name for name in asked if change.asks_for(recorded_by_name(before, name))]
     names = change.names if len(left) == len(asked) else left
     if names is None:
-        return Resolution(records=resolver.again(None, None, late), scope=None, late=late)
+        return Resolution(records=resolver.resolve_again(None, None, late), scope=None, late=late)
     tunnels = [name for name in names if not is_link_key(name)]
     links = frozenset(link_of(name) for name in names if is_link_key(name))
     scope: Scope = frozenset((name, None) for name in tunnels)
-    records = resolver.again(tunnels, touched_links(scope, links, before), late) if names else before
+    records = resolver.resolve_again(tunnels, touched_links(scope, links, before), late) if names else before
     return Resolution(records=records, scope=scope, links=links, late=late)
 
 
@@ -172,7 +172,7 @@ def session_on_record(record: TunnelRecord, name: str) -> SessionRecord:
     return session
 
 
-def _lasting(whole: HostRecords, tunnel: str, *, transient: bool) -> HostRecords:
+def _made_lasting(whole: HostRecords, tunnel: str, *, transient: bool) -> HostRecords:
     """The records with that tunnel made lasting, or made transient: forgotten at the next boot."""
     record = dataclasses.replace(whole.tunnels[tunnel], boot=boot_id() if transient else None)
     return dataclasses.replace(whole, tunnels={**whole.tunnels, tunnel: record})

@@ -26,7 +26,7 @@ from l2tpv3.resolve.tunnels import HostAccess, TunnelResolver
 _BRIDGES = (LinkType.BRIDGE, LinkType.ALIAS)
 
 
-class LinksThere(Protocol):
+class LinkObserver(Protocol):
     """Questions about the links of a host; LinkExecutor (l2tpv3/reconcile/link_executor.py) answers them."""
 
     def seen(self, *known: Links) -> LinksSeen:
@@ -40,7 +40,7 @@ class Resolver:
     """Resolves changes against what is on record. Each method returns the new record, and raises L2tpError.
 
     before: what is on record. unfinished: what a killed change was making. host: how tunnels are looked for.
-    there: asked what is there of links. host_id: see store.database.Recorded.
+    link_observer: asked what is there of links. host_id: see store.database.Recorded.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class Resolver:
         before: HostRecords,
         unfinished: HostRecords,
         host: HostAccess,
-        there: LinksThere,
+        link_observer: LinkObserver,
         host_id: str,
     ) -> None:
         self.before, self.unfinished = before, unfinished
-        self._host, self._there, self._host_id = host, there, host_id
+        self._host, self._link_observer, self._host_id = host, link_observer, host_id
 
     def against(self, records: HostRecords) -> Resolver:
         """Give a resolver that takes `records` for what is on record."""
-        return Resolver(records, self.unfinished, self._host, self._there, self._host_id)
+        return Resolver(records, self.unfinished, self._host, self._link_observer, self._host_id)
 
     def tunnel_on_record(self, name: str) -> TunnelRecord:
         """A tunnel by its name. Raises NotFoundError, or ForeignError for one that something else made."""
@@ -181,9 +181,9 @@ class Resolver:
             coming = HostRecords(tunnels=tunnels if sessions else {}, links=others)
             ours = _names(old, self.unfinished, coming) | self._may_lack(record)
             try:
-                self._there.check(record, below(record.spec, tunnels, links), ours)
+                self._link_observer.check(record, below(record.spec, tunnels, links), ours)
             except MissingError:
-                if not may_lack or name in self._there.seen({name: before.links.get(name, record)}).there:
+                if not may_lack or name in self._link_observer.seen({name: before.links.get(name, record)}).present:
                     raise
 
     def _refuse_loops(self, tunnels: Records, links: Links) -> None:
@@ -205,7 +205,7 @@ class Resolver:
         before = self.before.links.get(record.spec.name)
         if before is None or not record.spec.options.can_lack or before.over_netns != record.over_netns:
             return frozenset()
-        lacking = self._there.seen({record.spec.name: record}).lacking.get(record.spec.name, frozenset())
+        lacking = self._link_observer.seen({record.spec.name: record}).lacking.get(record.spec.name, frozenset())
         return lacking & {*before.spec.over}
 
     # -- all of it -----------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class Resolver:
 
     # -- again ---------------------------------------------------------------------------------------------------
 
-    def again(
+    def resolve_again(
         self,
         names: Collection[str] | None,
         links: frozenset[str] | None,
@@ -250,27 +250,27 @@ class Resolver:
         *,
         tunnels_too: bool = False,
     ) -> HostRecords:
-        """Resolve what is on record once more, where it was left open; see TunnelResolver.again.
+        """Resolve what is on record once more, where it was left open; see TunnelResolver.resolve_again.
 
         names, links: only of those. late: gets what is not whole yet.
-        Raises what TunnelResolver.again does.
+        Raises what TunnelResolver.resolve_again does.
         """
         before = self.before
-        tunnels = self._tunnel_resolver().again(names, late, tunnels_too=tunnels_too)
+        tunnels = self._tunnel_resolver().resolve_again(names, late, tunnels_too=tunnels_too)
         chosen = {name for name in before.links if links is None or name in links}
         started = {
             name: dataclasses.replace(record, stopped=None) if name in chosen else record
             for name, record in before.links.items()
         }
         placed = _placed(tunnels, started)
-        there = self._there.seen({name: placed[name] for name in chosen})
+        observed = self._link_observer.seen({name: placed[name] for name in chosen})
         ours = _names(self.before, self.unfinished, HostRecords(tunnels=tunnels, links=placed))
         for name in in_order(specs_of(placed)):
             if name not in chosen:
                 continue
             record = placed[name]
-            error = self._why_not(record, name in there.there, late, tunnels, placed, ours)
-            if error is None and (lacking := sorted(there.lacking.get(name, ()))):
+            error = self._why_not(record, name in observed.present, late, tunnels, placed, ours)
+            if error is None and (lacking := sorted(observed.lacking.get(name, ()))):
                 remedy = "`ip link` shows those that there are"
                 error = MissingError(f"link {name}", f"no netdev {lacking[0]} to be over", remedy)
             elif error is not None:
@@ -301,7 +301,7 @@ class Resolver:
         if there or can_lack:
             return None
         try:
-            self._there.check(record, below(spec, tunnels, links), ours)
+            self._link_observer.check(record, below(spec, tunnels, links), ours)
         except L2tpError as error:
             return error
         return None

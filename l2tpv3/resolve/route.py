@@ -90,9 +90,9 @@ def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int)
             answer = route.request(GET_ROUTE, route_to(remote, local, out=out, mark=tunnel.fwmark))
             present = read_mtu(answer)
             link = route.link(read_route(answer))
-            most = _most(tunnel, link)
+            mtu_limit = _mtu_limit(tunnel, link)
             if not present.expires:
-                return min(mtu, most)
+                return min(mtu, mtu_limit)
             try:
                 asked = route_to(remote, local, out=out, mark=tunnel.fwmark, configured=True)
                 kept = read_mtu(route.request(GET_ROUTE, asked))
@@ -101,12 +101,12 @@ def _without_hearsay(tunnel: TunnelSpec, local: IPAddress, scope: int, mtu: int)
     except OSError as error:
         subject = f"tunnel {tunnel.name}"
         raise from_errno(subject, f"ask for the route to --remote {remote}", error.errno or 0) from error
-    clean = min(kept.mtu, most) if kept.mtu and not kept.expires else most
+    clean = min(kept.mtu, mtu_limit) if kept.mtu and not kept.expires else mtu_limit
     added = max(0, present.mtu - mtu) if present.mtu else 0  # by IPsec, in the socket's view of the route
     return clean - added
 
 
-def _most(tunnel: TunnelSpec, link: Link) -> int:
+def _mtu_limit(tunnel: TunnelSpec, link: Link) -> int:
     """The most that a route by this netdev can have, in bytes.
 
     A socket says more while an IPsec policy waits for its keys: it has a stand-in for a route then, the MTU of which is

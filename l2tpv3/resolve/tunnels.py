@@ -93,7 +93,7 @@ class TunnelResolver:
         """The record with the wanted tunnels added or changed. prune: all others are removed.
 
         may_lack: what is not running may lack what it needs of the host (see model.late), but for what a tunnel's own
-        local address would have to be chosen by; `again` tells what that is.
+        local address would have to be chosen by; `resolve_again` tells what that is.
         Raises InvalidValueError for a word or value that can't be meant, ConflictError or ExistsError for an id, port
         or name that is taken, NoRouteError, NoAddressError, MissingError for what the host lacks, and UnavailableError
         for a datapath that does not work here.
@@ -180,7 +180,7 @@ class TunnelResolver:
             self._placer.check_bridge(outer(tunnel), f"session {tunnel.spec.name}/{session.name}", *key[1:])
             self._bridged.add(key)
 
-    def again(self, names: Collection[str] | None, late: Late, *, tunnels_too: bool = False) -> Records:
+    def resolve_again(self, names: Collection[str] | None, late: Late, *, tunnels_too: bool = False) -> Records:
         """Give the records with addresses and MTUs looked up once more where they were left open. names: of these
         tunnels alone.
 
@@ -504,7 +504,7 @@ class TunnelResolver:
             except WAITED_FOR:
                 if not self._may_lack:
                     raise
-                self._route_mtu[tunnel] = _USUAL_MTU  # until there is a route; see `again`
+                self._route_mtu[tunnel] = _USUAL_MTU  # until there is a route; see `resolve_again`
         cookie = len(spec.tx_cookie)
         shape = (tunnel.encap, tunnel.ip_version, cookie, spec.sublayer)
         return session_mtu(inner_mtu(tunnel, self._route_mtu[tunnel]), *shape, tagged=spec.vlan is not None)

@@ -141,9 +141,9 @@ def test_the_steps_lead_to_what_is_wanted_and_a_second_plan_is_empty(data: st.Da
     bring(observation, old, wanted, sessions, anew)
     assert again(observation, wanted) == []
     for name, one in wanted.items():
-        seen = observation.runner.seen({name: one}).there[name]
+        seen = observation.runner.seen({name: one}).present[name]
         assert {*seen.over} == {*below(one.spec, tunnels(*sessions), wanted).values()}
-    assert not [name for name in old if name not in wanted and observation.runner.seen({name: old[name]}).there]
+    assert not [name for name in old if name not in wanted and observation.runner.seen({name: old[name]}).present]
 
 
 def links(*many: dict[str, Any], sessions: tuple[str, ...] = ()) -> dict[str, LinkRecord]:

@@ -84,7 +84,7 @@ def _link_fields(type_: LinkType) -> list[Field]:
 
 def _link(type_: LinkType) -> Schema:
     options = options_type(type_)
-    made = _object(f"What {type_.one} is to be.", _link_fields(type_), transient=True)
+    made = _object(f"What {type_.with_article} is to be.", _link_fields(type_), transient=True)
     kind: Schema = {"title": fields.TYPE.label, "type": "string", "const": str(type_)}
     made["properties"] = {"type": kind, **made["properties"]}
     made["required"] = ["type", *made.get("required", ())]

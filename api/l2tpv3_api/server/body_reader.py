@@ -33,7 +33,7 @@ class Bodies:
         body = bytearray()
         try:
             await self._collect(receive, body)
-            yield _again(bytes(body), receive)
+            yield _replaying(bytes(body), receive)
         finally:
             self.held -= len(body)
 
@@ -60,7 +60,7 @@ class Bodies:
             raise too_slow("its body came too slowly") from error
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replaying(body: bytes, receive: Receive) -> Receive:
     """What gives the body once, then whatever comes: the client's end."""
     given = False
 

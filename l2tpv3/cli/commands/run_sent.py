@@ -46,7 +46,7 @@ def run_sent(
     have_sent(command.files)
     streams.write_for(command.encoding, terminal=command.terminal)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_heed, args=(source, signals), daemon=True).start()
+    threading.Thread(target=_interrupt_when_told, args=(source, signals), daemon=True).start()
     code = run(list(command.words))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sender may hang up now
     ctx.exit(code)
@@ -76,7 +76,7 @@ def _leave_stdin() -> None:
     os.close(nowhere)
 
 
-def _heed(source: int, signals: bytes) -> None:
+def _interrupt_when_told(source: int, signals: bytes) -> None:
     """Interrupt this process when the sender says so, or has gone: then ssh closes its end."""
     while signals or os.read(source, 1 << 16):
         signals = b""

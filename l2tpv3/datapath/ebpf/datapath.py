@@ -86,7 +86,7 @@ class EbpfDatapath:
 
         for session in sessions:
             wires.move(old, new, session, self._runtime)
-        self._worker.set_tunnel(old, new, [_beside(new, session) for session in sessions])
+        self._worker.set_tunnel(old, new, [_of_worker(new, session) for session in sessions])
 
     def del_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.del_tunnel. What is left of it without a worker is removed."""
@@ -103,7 +103,7 @@ class EbpfDatapath:
         from l2tpv3.datapath.ebpf import session as wires
 
         there = adopt and wires.is_there(tunnel, session.session_id)
-        self._worker.add_session(tunnel, _beside(tunnel, session), adopt=adopt)
+        self._worker.add_session(tunnel, _of_worker(tunnel, session), adopt=adopt)
         try:
             wires.make(tunnel, session, self._runtime)
         except BaseException:
@@ -119,7 +119,7 @@ class EbpfDatapath:
         whole = wires.is_whole(tunnel, session.session_id)
         if whole:  # then the worker's part is the last, by which a change that was cut short is known
             wires.make(tunnel, session, self._runtime)
-        self._worker.set_session(tunnel, _beside(tunnel, session))
+        self._worker.set_session(tunnel, _of_worker(tunnel, session))
         if not whole:
             wires.make(tunnel, session, self._runtime)
 
@@ -136,7 +136,7 @@ class EbpfDatapath:
 
         removed = wires.remove_session(tunnel, session.session_id, self._runtime)
         with _anyway() if removed else contextlib.nullcontext():
-            self._worker.del_session(tunnel, _beside(tunnel, session))
+            self._worker.del_session(tunnel, _of_worker(tunnel, session))
 
 
 def _anyway() -> contextlib.AbstractContextManager[None]:
@@ -144,7 +144,7 @@ def _anyway() -> contextlib.AbstractContextManager[None]:
     return contextlib.suppress(NotFoundError)
 
 
-def _beside(tunnel: TunnelSpec, session: SessionSpec) -> SessionSpec:
+def _of_worker(tunnel: TunnelSpec, session: SessionSpec) -> SessionSpec:
     """The session as the worker has it: with a TAP of its own, which stays in the tunnel's namespace."""
     from l2tpv3.datapath.ebpf import veth
 

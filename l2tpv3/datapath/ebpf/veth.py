@@ -73,7 +73,7 @@ def all_ends(route: RouteSocket) -> list[Pair]:
 def lower_end(route: RouteSocket, tunnel_id: int, session_id: int) -> Pair | None:
     """The lower end of that name. Raises OSError."""
     try:
-        found = route.request(veth.GET_LINK, veth.one(lower_name(tunnel_id, session_id)))
+        found = route.request(veth.GET_LINK, veth.pair_named(lower_name(tunnel_id, session_id)))
     except OSError as error:
         if error.errno == errno.ENODEV:
             return None

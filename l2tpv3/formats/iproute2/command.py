@@ -106,7 +106,7 @@ def parse(words: list[str]) -> Request:
         else:
             name = _ALIASES.get(word, word)
             if name not in _VALUES:
-                raise InvalidValueError("ip-l2tp", f"{word!r} is unknown", _meant(word))
+                raise InvalidValueError("ip-l2tp", f"{word!r} is unknown", _remedy_for_unknown(word))
             given[name] = _VALUES[name](_value(rest, word), f"ip-l2tp: {word}")
     if not objects:
         raise InvalidValueError(f"ip-l2tp {verb}", "neither tunnel nor session is said", "say which")
@@ -115,7 +115,7 @@ def parse(words: list[str]) -> Request:
     return request
 
 
-def _meant(word: str) -> str:
+def _remedy_for_unknown(word: str) -> str:
     """The remedy for an unknown word: the nearest known one, where there is one."""
     close = get_close_matches(word, [*_VALUES, "tunnel", "session"], n=1)
     return f"did you mean {close[0]}?" if close else "`l2tpctl ip-l2tp help` lists the words"
@@ -318,13 +318,13 @@ def _delete(manager: Host, request: Request, netns: str | None) -> str:
 
 
 def _find(manager: Host, tunnel_id: int, netns: str | None) -> TunnelStatus:
-    for tunnel in _here(manager, netns):
+    for tunnel in _tunnels_in(manager, netns):
         if tunnel.spec.tunnel_id == tunnel_id:
             return tunnel
     raise NotFoundError(f"tunnel_id {tunnel_id}", "no such tunnel", "`l2tpctl ip-l2tp show tunnel` lists them")
 
 
-def _here(manager: Host, netns: str | None, *, secrets: bool = False) -> list[TunnelStatus]:
+def _tunnels_in(manager: Host, netns: str | None, *, secrets: bool = False) -> list[TunnelStatus]:
     """Tunnels of that namespace by id, those on record before foreign ones."""
     tunnels = [tunnel for tunnel in manager.tunnels(netns=netns, secrets=secrets) if tunnel.spec.netns == netns]
     return sorted(tunnels, key=lambda tunnel: (tunnel.spec.tunnel_id, tunnel.foreign))
@@ -337,7 +337,7 @@ def _show(manager: Host, request: Request, netns: str | None) -> str:
     tunnel_id, session_id = request.given.get("tunnel_id"), request.given.get("session_id")
     tunnels = [
         tunnel
-        for tunnel in _here(manager, netns, secrets=request.session)
+        for tunnel in _tunnels_in(manager, netns, secrets=request.session)
         if tunnel.condition is not Condition.MISSING and tunnel_id in (None, tunnel.spec.tunnel_id)
     ]
     if not request.session:

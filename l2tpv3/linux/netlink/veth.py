@@ -42,13 +42,13 @@ def all_pairs() -> bytes:
     return _LINK.pack(0, 0, 0, 0, 0) + attribute(_INFO | NLA_F_NESTED, attribute(_KIND, zero_terminated("veth")))
 
 
-def one(ifname: str) -> bytes:
+def pair_named(ifname: str) -> bytes:
     """GET_LINK: the netdev of that name, which `read` takes."""
     return _LINK.pack(0, 0, 0, 0, 0) + attribute(_IFNAME, zero_terminated(ifname))
 
 
 def read(answer: Answer) -> Iterator[Pair]:
-    """The ends in an answer to `all_pairs` or `one`."""
+    """The ends in an answer to `all_pairs` or `pair_named`."""
     for datagram, spans in answer.datagrams:
         for begin, end in spans:
             found = attributes(datagram, begin, end)

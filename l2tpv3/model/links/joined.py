@@ -16,7 +16,7 @@ from l2tpv3.printable import printable
 def link_status(record: LinkRecord, seen: LinksSeen, unfinished: Collection[str] = ()) -> LinkStatus:
     """The status of each link on record. unfinished: names of links that a killed change was about."""
     spec = record.spec
-    state = seen.there.get(spec.name)
+    state = seen.present.get(spec.name)
     there = state or LinkState()
     return LinkStatus(
         name=spec.name,

@@ -61,8 +61,11 @@ def counters_of(stats: Mapping[str, int] | None) -> dict[str, int]:
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class LinksSeen:
-    """One look at links. there: those that are there, by name. lacking: link's name → netdevs of others' that it is to
-    be over and that are not there."""
+    """What was observed of links.
 
-    there: Mapping[str, LinkState] = field(default_factory=dict)
+    present: the state of those that are there, by name. lacking: by a link's name, the netdevs that it is to be over,
+    that are no links of ours, and that are not there.
+    """
+
+    present: Mapping[str, LinkState] = field(default_factory=dict)
     lacking: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -30,7 +30,7 @@ class LinkType(StrEnum):
     PORT = "port"
 
     @property
-    def one(self) -> str:
+    def with_article(self) -> str:
         """The type with its article, for sentences: `a bridge`, `an alias`."""
         return f"an {self}" if self[0] in "aeiou" else f"a {self}"
 

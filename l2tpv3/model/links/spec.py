@@ -69,10 +69,10 @@ class LinkSpec:
         least, most = self.options.least_over, self.options.most_over
         if len(self.over) < least:
             raise InvalidValueError(
-                f"{here}: --over", f"{self.type.one} needs what it is over", "name a netdev", field="over"
+                f"{here}: --over", f"{self.type.with_article} needs what it is over", "name a netdev", field="over"
             )
         if most is not None and len(self.over) > most:
-            raise wrong(f"{self.type.one} is over {most} only", "name one")
+            raise wrong(f"{self.type.with_article} is over {most} only", "name one")
         if len(set(self.over)) < len(self.over):
             raise wrong("names one twice", "name each once")
         if self.name in self.over or self.ifname in self.over:
@@ -123,7 +123,7 @@ class LinkSpec:
             every = [word for word in COMMON if options_type(type_).own_netdev or word not in (*NO_NETDEV, "up")]
             has = f"{_options(own)} and, as every link, " if own else ""
             remedy = f"it has {has}{_options(every)}"
-            problem = f"{type_.one} has no such option"
+            problem = f"{type_.with_article} has no such option"
             raise InvalidValueError(f"{what}: --{unknown[0]}", problem, remedy, field=unknown[0])
         return cls(name=name, options=parse_options(type_, rest, what), **parse_words(common, COMMON, what, TYPES))
 

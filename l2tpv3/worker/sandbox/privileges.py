@@ -166,15 +166,15 @@ def _set_no_capabilities() -> None:
 
 
 def _any_capability() -> bool:
-    return any(_held())
+    return any(_capability_sets())
 
 
 def _effective_capabilities() -> int:
-    held = _held()
+    held = _capability_sets()
     return held[0] | held[3] << 32
 
 
-def _held() -> list[int]:
+def _capability_sets() -> list[int]:
     """struct __user_cap_data_struct twice: effective, permitted, inheritable, of capabilities 0 to 31 and 32 to 63."""
     data = (ctypes.c_uint32 * 6)()
     _capabilities("capget", _SYS_CAPGET, data)
