@@ -36,6 +36,8 @@ def stats_document(
                 "name": session.name,
                 "ifname": session.spec.ifname,
                 "condition": session.condition.value,
+                "hearing": session.hearing,
+                "last_received_s": session.last_received_s,
                 "counters": dataclasses.asdict(session.counters),
                 "rates": session_rates(session, earlier.get((tunnel, session.name)), interval_s),
             }

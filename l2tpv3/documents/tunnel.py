@@ -18,6 +18,7 @@ from l2tpv3.documents.netdev import known_fields, netdev_from_json, netdev_to_js
 from l2tpv3.documents.schemas import STATUS_SCHEMA
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.model.encryption import EncryptionStatus
+from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
@@ -84,6 +85,7 @@ def tunnel_to_json(status: TunnelStatus, *, secrets: bool = False) -> dict[str, 
         "netns": spec.netns,
         "worker_pid": status.worker_pid,
         "notes": list(status.notes),
+        **_hearing_to_json(status),
         "counters": dataclasses.asdict(status.counters),
         "encryption": None if status.encryption is None else dataclasses.asdict(status.encryption),
         "wanted": None if status.foreign else spec.to_words(secrets=secrets),
@@ -109,6 +111,8 @@ def tunnel_from_json(document: Mapping[str, Any]) -> TunnelStatus:
         local=None if local is None else ip_address(local),
         counters=_counters(TunnelCounters, document["counters"]),
         worker_pid=document["worker_pid"],
+        hearing=_hearing_from_json(document),
+        last_received_s=document.get("last_received_s"),
         encryption=_encryption_from_json(document.get("encryption")),
         notes=tuple(document["notes"]),
         sessions=tuple(map(session_from_json, document.get("sessions", ()))),
@@ -146,6 +150,7 @@ def session_to_json(tunnel: str, status: SessionStatus, *, secrets: bool = False
         "mtu": status.mtu,
         "notes": list(status.notes),
         "netdev": netdev_to_json(status.netdev) if status.netdev else None,
+        **_hearing_to_json(status),
         "counters": dataclasses.asdict(status.counters),
         "wanted": None if status.foreign else spec.to_words(secrets=secrets),
     }
@@ -164,9 +169,21 @@ def session_from_json(document: Mapping[str, Any]) -> SessionStatus:
         netdev=None if netdev is None else netdev_from_json(netdev),
         send_seq=document["send_seq"],
         recv_seq=document["recv_seq"],
+        hearing=_hearing_from_json(document),
+        last_received_s=document.get("last_received_s"),
         counters=_counters(Counters, document["counters"]),
         notes=tuple(document.get("notes", ())),
     )
+
+
+def _hearing_to_json(status: TunnelStatus | SessionStatus) -> dict[str, Any]:
+    return {"hearing": status.hearing, "last_received_s": status.last_received_s}
+
+
+def _hearing_from_json(document: Mapping[str, Any]) -> Hearing | None:
+    """The inverse. A word of a later version is passed over."""
+    told = document.get("hearing")
+    return Hearing(told) if told in tuple(Hearing) else None
 
 
 def sequencing(status: SessionStatus) -> Sequencing:

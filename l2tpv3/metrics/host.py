@@ -195,6 +195,14 @@ def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
             conditions,
         ),
         Family(
+            "l2tpv3_session_hearing", "gauge", "1 for whether the far end is heard, which is a label.",
+            [f'{name[:-1]},hearing="{one.hearing}"}} 1' for name, one in named if one.hearing is not None],
+        ),
+        Family(
+            "l2tpv3_session_last_received_seconds", "gauge", "How long ago the last good packet came.",
+            [f"{name} {one.last_received_s:g}" for name, one in named if one.last_received_s is not None],
+        ),
+        Family(
             "l2tpv3_session_mtu_bytes", "gauge", "The netdev's MTU.",
             [f"{name} {one.netdev.mtu}" for name, one in named if one.netdev is not None],
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import field
 
+from l2tpv3.model.hearing import Reception
 from l2tpv3.model.spec import Egress, Encap, IPAddress, Sublayer
 from l2tpv3.value_class import value_class
 
@@ -64,6 +65,7 @@ class Session:
     attached: its netdev's present name for sure, as whoever has it open tells; "" when it is gone; None where nobody
     can tell. sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a
     datapath that can't tell says None and the default. fragment: whether it cuts frames and puts them together.
+    reception: when it received something; None where its datapath takes note of no times.
     """
 
     session_id: int
@@ -80,6 +82,7 @@ class Session:
     egress: Egress = Egress.REMOVE
     fragment: bool = False
     counters: Counters = Counters()
+    reception: Reception | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from l2tpv3.model.encryption import EncryptionStatus
+from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.spec import IPAddress, IPInterface, SessionSpec, TunnelSpec
 from l2tpv3.value_class import value_class
@@ -53,6 +54,8 @@ class SessionStatus:
 
     mtu: what --mtu auto came to, in bytes; None when unknown. netdev: None when it is not there.
     send_seq, recv_seq: what the datapath does now; a Linux kernel changes its own to follow the peer.
+    hearing: whether the far end is heard, None where that can't be told. last_received_s: how many seconds ago its last
+    good packet came; None where none has, or nobody took note of when.
     notes: what the user should know of it beside that, in sentences; see l2tpv3.reconcile.notes.
     """
 
@@ -64,6 +67,8 @@ class SessionStatus:
     netdev: NetdevState | None = None
     send_seq: bool = False
     recv_seq: bool = False
+    hearing: Hearing | None = None
+    last_received_s: float | None = None
     counters: Counters = field(default_factory=Counters)
     notes: tuple[str, ...] = ()
 
@@ -73,8 +78,8 @@ class TunnelStatus:
     """One tunnel with its sessions. `name` of a foreign one is `DATAPATH:ID`, which no name on record can be.
 
     spec: as wanted. local: the address in use. datapath and reason: what carries it, and why that one. transient: it
-    is not on record any more after a reboot. encryption: None for a tunnel that is not encrypted. notes: see
-    reconcile.notes; those of a session are with the session.
+    is not on record any more after a reboot. encryption: None for a tunnel that is not encrypted. hearing,
+    last_received_s: of the session that was heard last. notes: see reconcile.notes; those of a session are with it.
     """
 
     name: str
@@ -88,5 +93,7 @@ class TunnelStatus:
     counters: TunnelCounters = field(default_factory=TunnelCounters)
     worker_pid: int | None = None
     encryption: EncryptionStatus | None = None
+    hearing: Hearing | None = None
+    last_received_s: float | None = None
     notes: tuple[str, ...] = ()
     sessions: tuple[SessionStatus, ...] = ()

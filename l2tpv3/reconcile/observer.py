@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
@@ -14,6 +14,7 @@ from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.fields import WORKERS
+from l2tpv3.model.hearing import Hearing, hearing_of, hearing_of_all
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Encrypt, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
@@ -220,7 +221,7 @@ class Observer:
             dataclasses.replace(one, notes=notes) if (notes := session_notes(looked, session, one)) else one
             for session, one in zip(record.sessions, status.sessions, strict=True)
         )
-        return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions)
+        return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions, **_heard_of_all(sessions))
 
     @cached_property
     def _wireguard(self) -> WireGuard:
@@ -342,7 +343,9 @@ class Observer:
             # The netdev holds frames for a worker, which may not come to take them in time.
             lost = self._dropped(netdev.netns).get(netdev.ifindex, 0)
             counters = dataclasses.replace(counters, tx_errors=counters.tx_errors + lost)
-        return dataclasses.replace(status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=counters)
+        return dataclasses.replace(
+            status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=counters, **_heard(seen)
+        )
 
     def _dropped(self, netns: str | None) -> Mapping[int, int]:
         """What the queues of netdevs dropped, by index: no worker sees it."""
@@ -383,6 +386,7 @@ class Observer:
             datapath=datapath,
             netns=netns,
         )
+        sessions = tuple(self._foreign_session(one, netns) for one in seen.sessions)
         return TunnelStatus(
             name=f"{datapath}:{seen.tunnel_id}",
             spec=spec,
@@ -394,7 +398,8 @@ class Observer:
             counters=seen.counters,
             worker_pid=seen.worker_pid,
             notes=seen.notes,
-            sessions=tuple(self._foreign_session(one, netns) for one in seen.sessions),
+            sessions=sessions,
+            **_heard_of_all(sessions),
         )
 
     def _foreign_session(self, seen: Session, netns: str | None) -> SessionStatus:
@@ -424,7 +429,25 @@ class Observer:
             send_seq=seen.send_seq,
             recv_seq=seen.recv_seq,
             counters=seen.counters,
+            **_heard(seen),
         )
+
+
+class _Heard(TypedDict):
+    """What SessionStatus and TunnelStatus tell of hearing."""
+
+    hearing: Hearing | None
+    last_received_s: float | None
+
+
+def _heard(seen: Session) -> _Heard:
+    last_received_s = seen.reception.last_received_s if seen.reception is not None else None
+    return {"hearing": hearing_of(seen.counters, seen.reception), "last_received_s": last_received_s}
+
+
+def _heard_of_all(sessions: Sequence[SessionStatus]) -> _Heard:
+    ages = [one.last_received_s for one in sessions if one.last_received_s is not None]
+    return {"hearing": hearing_of_all(one.hearing for one in sessions), "last_received_s": min(ages, default=None)}
 
 
 def _sessions_by_id(tunnel: Tunnel | None) -> dict[int, Session]:

@@ -1,6 +1,7 @@
 """Compares two looks at a host: tunnels, sessions and links that were added, changed or removed; workers that died.
 
-Pure functions over HostStatus. A counter that differs is no change, since counters grow all the time.
+Pure functions over HostStatus. A counter that differs is no change, since counters grow all the time; neither is
+the time since a packet came.
 """
 
 from __future__ import annotations
@@ -121,12 +122,12 @@ def _of_tunnel(one: TunnelStatus) -> tuple[object, ...]:
     """All but its counters, and of its sessions the number."""
     return (
         one.spec, one.condition, one.datapath, one.reason, one.foreign, one.transient, one.local, one.worker_pid,
-        one.notes, len(one.sessions),
+        one.notes, one.hearing, len(one.sessions),
     )  # fmt: skip
 
 
 def _of_session(one: SessionStatus) -> tuple[object, ...]:
-    return one.spec, one.condition, one.foreign, one.mtu, one.netdev, one.send_seq, one.recv_seq, one.notes
+    return one.spec, one.condition, one.foreign, one.mtu, one.netdev, one.send_seq, one.recv_seq, one.notes, one.hearing
 
 
 def _tunnel(change: str, status: TunnelStatus) -> Event:

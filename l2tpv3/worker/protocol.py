@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from l2tpv3.wire.vlan import VLAN_MAX
 
-PROTOCOL: Final = 6
+PROTOCOL: Final = 7
 """The version of all this. 1 was before there was a handshake."""
 
 HELLO: Final = "hello"
@@ -202,10 +202,12 @@ check_tunnel = record(_TUNNEL)
 check_session = record(_SESSION)
 """The settings of a session, see SessionSettings."""
 
+_RECEPTION = record({"last_received_ms": optional(_BITS_64), "in_vain_ms": optional(_BITS_64)})
 _REPORTED_SESSION = record(
     _SESSION
     | {"seen_ifname": optional(_NAME), "counters": record(dict.fromkeys(_SESSION_COUNTERS, _BITS_64))}
-)  # fmt: skip
+    | {"reception": _RECEPTION}
+)
 _HEARD = record({"refused": _BITS_16, "control_version": number(15), "control_type": _BITS_16})
 _REPORTED_TUNNEL = record(
     _TUNNEL

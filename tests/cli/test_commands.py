@@ -30,8 +30,8 @@ def test_every_option_of_tunnel_add(ctl: CommandLine) -> None:
 def test_tunnel_over_ip(ctl: CommandLine) -> None:
     ctl.ok("tunnel add siteb --remote 127.0.0.2 --encap ip")
     assert ctl.ok("tunnel show").table == [
-        {"NAME": "siteb", "CONDITION": "up", "DATAPATH": "memory", "ENCAP": "ip", "LOCAL": "127.0.0.1",
-         "REMOTE": "127.0.0.2", "ID": "1", "PEER-ID": "1", "SESSIONS": "0"}
+        {"NAME": "siteb", "CONDITION": "up", "HEARING": "-", "DATAPATH": "memory", "ENCAP": "ip",
+         "LOCAL": "127.0.0.1", "REMOTE": "127.0.0.2", "ID": "1", "PEER-ID": "1", "SESSIONS": "0"}
     ]  # fmt: skip
 
 

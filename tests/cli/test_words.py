@@ -174,7 +174,9 @@ def test_what_is_no_condition(siteb: CommandLine) -> None:
 def test_the_status_in_brief(siteb: CommandLine) -> None:
     siteb.ok("session add siteb off --down")
     for line in ("--brief", "status --brief"):
-        assert siteb.ok(line).out.splitlines()[1].split() == ["siteb", "up", "127.0.0.2", "2:", "1", "up,", "1", "down"]
+        assert siteb.ok(line).out.splitlines()[1].split() == [
+            *("siteb", "up", "-", "127.0.0.2", "2:", "1", "up,", "1", "down"),
+        ]
     only = siteb.ok("--condition down").out
     assert "off" in only and "lan" not in only
     assert siteb.ok("--condition missing").err == "nothing is missing\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
@@ -17,6 +18,8 @@ PORTS = st.integers(1, 65535)
 COUNTS = st.integers(0, 2**64 - 1)
 NAMES = st.sampled_from(["siteb", "7", "with.dots-and_more", "n" * 63])
 COOKIES = st.sampled_from([b"", b"abcd", b"\0\0\0\0\0\0\0\1"])
+HEARINGS = st.none() | st.sampled_from(Hearing)
+AGES = st.none() | st.floats(0, 1e9)
 TEXTS = st.text(max_size=40)
 V4 = (ip_address("192.0.2.1"), ip_address("192.0.2.2"))
 V6 = (ip_address("2001:db8::1"), ip_address("fe80::2%eth0"))
@@ -75,6 +78,8 @@ def sessions(draw: st.DrawFn, *, foreign: bool = False) -> SessionStatus:
         "send_seq": send,
         "recv_seq": recv,
         "counters": draw(_counters),
+        "hearing": draw(HEARINGS),
+        "last_received_s": draw(AGES),
         "notes": tuple(draw(st.lists(TEXTS, max_size=2))),
     }
     if not foreign:
@@ -141,6 +146,8 @@ def tunnels(draw: st.DrawFn) -> TunnelStatus:
         transient=draw(st.booleans()),
         local=here,
         counters=draw(_tunnel_counters),
+        hearing=draw(HEARINGS),
+        last_received_s=draw(AGES),
         worker_pid=draw(st.none() | st.integers(1, 2**22)),
         notes=tuple(draw(st.lists(TEXTS, max_size=2))),
         sessions=tuple(draw(st.lists(sessions(foreign=foreign), max_size=3))),

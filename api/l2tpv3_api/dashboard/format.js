@@ -47,6 +47,12 @@ export const clock = (date) => date.toLocaleTimeString('en-GB', { hour12: false 
 /** Date and time, as in logs. */
 export const stamp = (date) => `${date.toLocaleDateString('sv')} ${clock(date)}`;
 
+/** How long ago something was: "3 s", "12 min", "5 h", "9 d". */
+export function age(seconds) {
+  const [unit, length] = seconds < 100 ? ['s', 1] : seconds < 6000 ? ['min', 60] : seconds < 172800 ? ['h', 3600] : ['d', 86400];
+  return `${Math.floor(seconds / length)} ${unit}`;
+}
+
 /** "1 session", "2 sessions". */
 export const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`;
 

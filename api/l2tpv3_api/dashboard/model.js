@@ -1,6 +1,7 @@
 // What is known of the host: tunnels, sessions and links as the service tells them, and what their counters did lately.
 
 import { all } from './api.js';
+import { age } from './format.js';
 import { badness, History, ratesOf, TROUBLES } from './history.js';
 import { countersOf, LINK_TROUBLES } from './link_counters.js';
 import { FRESH_S, Hearing, RANK, SILENT_S } from './looks.js';
@@ -147,9 +148,10 @@ export class Model {
     const sum = { rx: 0, tx: 0, rxp: 0, txp: 0, bad: 0 };
     const sums = new Map();
     let known = false;
-    for (const { tunnel, name, counters } of sessions) {
+    for (const { tunnel, name, counters, hearing, last_received_s } of sessions) {
       const one = this.lately.get(keyOf(tunnel, name));
       if (!one) continue;
+      Object.assign(this.sessions.get(keyOf(tunnel, name)), { hearing, last_received_s });
       const rates = this.#lately(one, counters, at, TROUBLES);
       if (!rates) continue;
       known = true;
@@ -231,7 +233,8 @@ export class Model {
   looksOfSession(session) {
     if (session.condition !== 'up') return session.condition;
     if (this.growing(session).length) return 'trouble';
-    return this.counters(session).rx_packets === 0 || this.silence(session) >= SILENT_S ? 'silent' : 'up';
+    if (session.hearing === 'unheard' || this.counters(session).rx_packets === 0) return 'silent';
+    return this.silence(session) >= SILENT_S ? 'silent' : 'up';
   }
 
   /** For how many seconds a session sends and hears nothing; 0 where it does not. */
@@ -242,6 +245,12 @@ export class Model {
   /** Whether it sends, and has heard nothing for long, or never. */
   unanswered(session) {
     return this.looksOfSession(session) === 'silent' && this.silence(session) > 0;
+  }
+
+  /** In words, whether a session hears the other end, and when it last did; "" where nothing is said. */
+  saidOfHearing({ hearing, last_received_s: ago }) {
+    if (!hearing) return '';
+    return Number.isFinite(ago) ? `${hearing === 'heard' ? 'heard' : 'unheard, last heard'} ${age(ago)} ago` : hearing;
   }
 
   /** In words, of a session that hears nothing. */

@@ -6,11 +6,13 @@ import copy
 from typing import Final
 
 from l2tpv3.documents.schemas import AUDIT_SCHEMA, LINKS_SCHEMA, PLAN_SCHEMA, STATS_SCHEMA, STATUS_SCHEMA, json_schema
+from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.status import Condition
 from l2tpv3_api.schemas.fields import Schema, ref
 
 _NAMED: Final = {
     "condition": "Condition",
+    "hearing": "Hearing",
     "encap": "Encap",
     "sublayer": "Sublayer",
     "sequencing": "Sequencing",
@@ -44,6 +46,7 @@ def schemas() -> dict[str, Schema]:
     link["properties"] |= {"counters": ref("LinkCounters"), "wanted": ref("LinkConfig")}
     found = {
         "Condition": {"type": "string", "enum": [*Condition]},
+        "Hearing": {"type": "string", "enum": [*Hearing]},
         "Tunnel": tunnel,
         "TunnelCounters": _shipped(STATUS_SCHEMA)["$defs"]["tunnel"]["properties"]["counters"],
         "Encryption": _shipped(STATUS_SCHEMA)["$defs"]["tunnel"]["properties"]["encryption"] | {"type": "object"},

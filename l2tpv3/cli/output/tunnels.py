@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from l2tpv3.cli.output.encryption import encryption_line, encryption_pairs
+from l2tpv3.cli.output.hearing import hearing_cell, hearing_text
 from l2tpv3.cli.output.width import fitted_line, fitted_pairs, fitted_table
 from l2tpv3.cli.output.words import other_words
 from l2tpv3.model.fields import ENCRYPTION, SESSION, TUNNEL
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 MASK = "****"
 
 # What is left out first where a terminal is narrow: what is mostly the same for all, or is rarely looked for.
-_SPARE_OF_TUNNELS = ("ENCAP", "PEER-ID", "ID", "LOCAL", "SESSIONS", "DATAPATH")
-_SPARE_OF_SESSIONS = ("TX-COOKIE", "RX-COOKIE", "SEQUENCING", "SUBLAYER", "PEER-ID", "ID", "MTU", "IFNAME")
+_SPARE_OF_TUNNELS = ("ENCAP", "PEER-ID", "ID", "LOCAL", "SESSIONS", "DATAPATH", "HEARING")
+_SPARE_OF_SESSIONS = ("TX-COOKIE", "RX-COOKIE", "SEQUENCING", "SUBLAYER", "PEER-ID", "ID", "MTU", "IFNAME", "HEARING")
 
 # What the text of one has lines of its own for, whose values are joined, or what is seen rather than what is wanted.
 _TOLD_OF_TUNNELS = frozenset(
@@ -98,15 +99,17 @@ def cookie(value: bytes, *, secrets: bool, short: bool = False) -> str:
 
 def tunnels_table(tunnels: Iterable[TunnelStatus]) -> str:
     """A line for each tunnel."""
-    heads = ("NAME", "CONDITION", "DATAPATH", "ENCAP", "LOCAL", "REMOTE", "ID", "PEER-ID", "SESSIONS")
+    heads = ("NAME", "CONDITION", "HEARING", "DATAPATH", "ENCAP", "LOCAL", "REMOTE", "ID", "PEER-ID", "SESSIONS")
     right = ("ID", "PEER-ID", "SESSIONS")
     return fitted_table(heads, [_tunnel_row(tunnel) for tunnel in tunnels], right=right, spare=_SPARE_OF_TUNNELS)
 
 
 def brief_tunnels(tunnels: Iterable[TunnelStatus]) -> str:
     """A line for each tunnel, with how many of its sessions are in which condition."""
-    rows = [(one.name, _condition(one), one.spec.remote, conditions(one.sessions)) for one in tunnels]
-    return fitted_table(("TUNNEL", "CONDITION", "REMOTE", "SESSIONS"), rows, spare=("REMOTE",))
+    rows = [
+        (one.name, _condition(one), hearing_cell(one), one.spec.remote, conditions(one.sessions)) for one in tunnels
+    ]
+    return fitted_table(("TUNNEL", "CONDITION", "HEARING", "REMOTE", "SESSIONS"), rows, spare=("REMOTE", "HEARING"))
 
 
 def conditions(found: Collection[SessionStatus]) -> str:
@@ -122,6 +125,7 @@ def _tunnel_row(status: TunnelStatus) -> Sequence[object]:
     return (
         status.name,
         _condition(status),
+        hearing_cell(status),
         status.datapath,
         encap(status),
         local_end(status),
@@ -139,8 +143,8 @@ def _condition(status: TunnelStatus | SessionStatus) -> str:
 def sessions_table(sessions: Iterable[tuple[str, SessionStatus]], *, secrets: bool = False, indent: int = 0) -> str:
     """A line for each session, from pairs of tunnel's name and session."""
     heads = (
-        "TUNNEL", "NAME", "CONDITION", "IFNAME", "ID", "PEER-ID", "MTU", "TX-COOKIE", "RX-COOKIE", "SUBLAYER",
-        "SEQUENCING", "ATTACHED",
+        "TUNNEL", "NAME", "CONDITION", "HEARING", "IFNAME", "ID", "PEER-ID", "MTU", "TX-COOKIE", "RX-COOKIE",
+        "SUBLAYER", "SEQUENCING", "ATTACHED",
     )  # fmt: skip
     sessions = list(sessions)
     rows = [_session_row(tunnel, session, secrets=secrets) for tunnel, session in sessions]
@@ -154,8 +158,12 @@ def _notes(name: str, session: SessionStatus, *, indent: int = 0) -> str:
 
 def brief_sessions(sessions: Iterable[tuple[str, SessionStatus]]) -> str:
     """A line for each session: what it is called, whether it is there, where it is put to use."""
-    rows = [(f"{tunnel}/{one.name}", _condition(one), ifname(one), attached(one.netdev)) for tunnel, one in sessions]
-    return fitted_table(("SESSION", "CONDITION", "IFNAME", "ATTACHED"), rows, spare=("IFNAME",))
+    rows = [
+        (f"{tunnel}/{one.name}", _condition(one), hearing_cell(one), ifname(one), attached(one.netdev))
+        for tunnel, one in sessions
+    ]
+    heads = ("SESSION", "CONDITION", "HEARING", "IFNAME", "ATTACHED")
+    return fitted_table(heads, rows, spare=("IFNAME", "HEARING"))
 
 
 def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequence[object]:
@@ -166,6 +174,7 @@ def _session_row(tunnel: str, status: SessionStatus, *, secrets: bool) -> Sequen
         tunnel,
         status.name,
         _condition(status),
+        hearing_cell(status),
         ifname(status),
         spec.session_id,
         spec.peer_session_id,
@@ -198,9 +207,9 @@ def status_text(tunnels: Sequence[TunnelStatus]) -> str:
     blocks = []
     for tunnel in tunnels:
         rows = [_status_row(session) for session in tunnel.sessions]
-        heads = ("SESSION", "CONDITION", "IFNAME", "MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED", "ATTACHED")
+        heads = ("SESSION", "CONDITION", "HEARING", "IFNAME", "MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED", "ATTACHED")
         right = ("MTU", "TX-PACKETS", "RX-PACKETS", "DROPPED")
-        spare = ("MTU", "IFNAME", "TX-PACKETS", "RX-PACKETS")
+        spare = ("MTU", "IFNAME", "TX-PACKETS", "RX-PACKETS", "HEARING")
         sessions = fitted_table(heads, rows, right=right, indent=2, spare=spare) if rows else "  no sessions\n"
         notes = "".join(_notes(session.name, session, indent=2) for session in tunnel.sessions)
         blocks.append(_headline(tunnel) + sessions + notes)
@@ -231,6 +240,7 @@ def _status_row(status: SessionStatus) -> Sequence[object]:
     return (
         status.name,
         _condition(status),
+        hearing_cell(status),
         ifname(status),
         status.mtu,
         counters.tx_packets,
@@ -260,6 +270,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
         [
             ("name", status.name),
             ("condition", status.condition.value),
+            ("hearing", hearing_text(status)),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
             ("transient", "yes: forgotten at the next boot" if status.transient else None),
             ("datapath", status.datapath),
@@ -298,6 +309,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("tunnel", tunnel),
             ("name", status.name),
             ("condition", status.condition.value),
+            ("hearing", hearing_text(status)),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
             ("id", spec.session_id),
             ("peer-id", spec.peer_session_id),

@@ -56,7 +56,8 @@ class _Look:
         if lower is None:
             return dataclasses.replace(session, peer_session_id=0, attached="")
         attached = self._names.get(lower.other or 0)  # else it is in another namespace
-        session = dataclasses.replace(session, attached=attached)
+        # The worker sees a part of the packets, the programs take note of no times.
+        session = dataclasses.replace(session, attached=attached, reception=None)
         ifname = attached or lower.ifname
         if not lower.up:
             return dataclasses.replace(session, peer_session_id=0, ifname=ifname)

@@ -17,6 +17,7 @@ from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.capabilities import lacking, remedy
 from l2tpv3.linux.netns import netns_identity, netns_names, open_netns
 from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
+from l2tpv3.model.hearing import Reception
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.ownership import OwnerTag
 from l2tpv3.model.spec import CircuitKey, Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
@@ -502,4 +503,9 @@ def _session(words: dict[str, Any]) -> Session:
         egress=Egress.REWRITE if words["rewrite"] else Egress.REMOVE,
         fragment=words["fragment"],
         counters=Counters(**words["counters"]),
+        reception=Reception(*(_seconds(words["reception"][name]) for name in ("last_received_ms", "in_vain_ms"))),
     )
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

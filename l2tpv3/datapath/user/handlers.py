@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -14,12 +15,15 @@ from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
 from l2tpv3.linux.io_uring import Ring
+from l2tpv3.model.hearing import ReceptionTracker
 from l2tpv3.worker.loop import Loop
 from l2tpv3.worker.messages import FDS_MAX
 from l2tpv3.worker.requests import Answer, Fields, Operation, Refused
 
 _LAST_ROUNDS: Final = 16
 """How often what waits at a socket is taken before it is closed; each time takes many packets."""
+_LOOK_S: Final = 1.0
+"""How often it is seen which sessions have received something: so exact are the times, at no cost to any packet."""
 
 
 class WorkerTunnel:
@@ -55,6 +59,7 @@ class Tunnels:
             "circuits": self._keep_circuits,
         }
         self._circuits = CircuitStatusSenders(loop)
+        self._looking = False
 
     @property
     def empty(self) -> bool:
@@ -117,8 +122,11 @@ class Tunnels:
             if taken:  # over IP only: of a socket that is another tunnel's too
                 raise Refused("exists", f"session id {min(taken)} is taken")
             self._move(tunnel, settings.encap, carrier)
+        is_same_far_end = settings.far_end == tunnel.settings.far_end
         tunnel.settings = settings
         for session in tunnel.sessions.values():
+            if not is_same_far_end:
+                _hear_anew(session)
             session.own_packets = OwnPackets(settings)
             self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
         return {}, []
@@ -173,13 +181,29 @@ class Tunnels:
             raise
         fds.clear()
         tunnel.sessions[settings.session_id] = tunnel.carrier.sessions[settings.session_id] = session
+        self._look_again()
         return {}, []
+
+    def _look_again(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self._loop.at(time.monotonic() + _LOOK_S, self._look)
+
+    def _look(self, now: float) -> None:
+        """Take note of when each session received something."""
+        self._looking = False
+        for tunnel in self._tunnels.values():
+            for session in tunnel.sessions.values():
+                session.reception.look(session.rx_packets, session.tx_packets, now)
+                self._look_again()
 
     def _set_session(self, message: Fields, fds: list[int]) -> Answer:
         settings = SessionSettings.from_json(message["session"])
         _, session = self._session({**message, "session_id": settings.session_id})
         if bool(settings.vlan) != bool(session.settings.vlan):
             raise Refused("refused", "its pseudowire type can't change")
+        if settings.rx_cookie != session.settings.rx_cookie:
+            _hear_anew(session)
         session.configure(settings)
         return {}, []
 
@@ -269,6 +293,11 @@ def kind_of(settings: SessionSettings) -> type[WorkerSession]:
     return VlanSession if settings.vlan else WorkerSession
 
 
+def _hear_anew(session: WorkerSession) -> None:
+    """Forget when a session received something: it is about to have another far end, or to expect another cookie."""
+    session.reception = ReceptionTracker(session.rx_packets, session.tx_packets)
+
+
 def _bound_device(tunnel: WorkerTunnel) -> str:
     """The netdev that its socket is bound to; "" once that is gone, also where another one has its name."""
     return tunnel.carrier.bound_device if tunnel.settings.bind_device else ""
@@ -318,4 +347,16 @@ def _seen(session: WorkerSession) -> Fields:
         "rx_incomplete": session.reassembler.incomplete,
         "rx_too_long": session.reassembler.too_long,
     }
-    return session.settings.to_json() | {"seen_ifname": ifname, "counters": counters}
+    seen = {"seen_ifname": ifname, "counters": counters, "reception": _reception(session)}
+    return session.settings.to_json() | seen
+
+
+def _reception(session: WorkerSession) -> Fields:
+    now = time.monotonic()
+    session.reception.look(session.rx_packets, session.tx_packets, now)
+    last_received_s, in_vain_s = session.reception.reception(now)
+    return {"last_received_ms": _milliseconds(last_received_s), "in_vain_ms": _milliseconds(in_vain_s)}
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)

@@ -66,6 +66,11 @@ class TunnelSettings(NamedTuple):
         return (self.encap, self.local, self.remote, *ports, *self._outer)
 
     @property
+    def far_end(self) -> tuple[object, ...]:
+        """Who the tunnel's packets come from, and go to."""
+        return self.encap, self.remote, self.remote_port, self.peer_tunnel_id
+
+    @property
     def _outer(self) -> tuple[object, ...]:
         return self.ttl, self.dscp, self.df, self.fwmark, self.bind_device
 

@@ -73,6 +73,26 @@ def test_what_sends_and_hears_nothing_is_not_up(run: Any) -> None:
     ]  # fmt: skip
 
 
+def test_whether_the_other_end_is_heard_is_said_beside_the_state(run: Any) -> None:
+    assert run("""
+        add('t', 's');
+        const told = (hearing, last_received_s) => {
+          model.take('counters', { time: new Date(1000).toISOString(),
+            sessions: [{ tunnel: 't', name: 's', counters: { ...ZERO, rx_packets: 1 }, hearing, last_received_s }] });
+          return `${looks('t/s')}: ${model.saidOfHearing(model.sessions.get('t/s'))}`;
+        };
+        return [told('heard', 3.9), told('heard', 7300), told('heard', null), told('unheard', 125),
+          told('unheard', null), told(null, null)];
+    """) == [
+        "up: heard 3 s ago",
+        "up: heard 2 h ago",
+        "up: heard",
+        "silent: unheard, last heard 2 min ago",
+        "silent: unheard",
+        "up: ",
+    ]  # fmt: skip
+
+
 def test_a_tunnel_looks_as_its_sessions_do(run: Any) -> None:
     assert run("""
         add('all', 'a', 'b'); add('some', 'a', 'b'); add('bad', 'a', 'b'); add('none');

@@ -121,7 +121,7 @@ export function session(app, [tunnelName, name]) {
     body.hidden = !one;
     if (!one) { put(head, 'gone', () => [where(), gone(`Session ${key}`)]); return; }
     const looks = model.looksOfSession(one);
-    put(head, `${looks} ${one.foreign}`, () => [where(), h('div', { class: 'title' }, h('h1', {}, h('span', {}, key), state(looks)), buttons(one))]);
+    put(head, `${looks} ${one.foreign}`, () => [where(), h('div', { class: 'title' }, h('h1', {}, h('span', {}, key), state(looks), h('span', { class: 'dim hearing' }, model.saidOfHearing(one))), buttons(one))]);
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts(aboutSession(one)));
     said.replaceChildren(...[next(one)].filter(Boolean));
     numbers.update(model, one);
@@ -160,6 +160,7 @@ export function session(app, [tunnelName, name]) {
       if (what.has('structure') || (one && looks !== head.dataset.said?.split(' ')[0])) build();
       else if (what.has('rates') && one) {
         numbers.update(model, one);
+        text(head.querySelector('.hearing'), model.saidOfHearing(one));
         said.querySelector('.unheard')?.toggleAttribute('hidden', model.silence(one) > 0); // then it is told so, with for how long
       }
       if (what.has('rates')) plots.forEach((plot) => plot.update());

@@ -23,6 +23,7 @@ from l2tpv3.datapath.user.forwarding.tap_port import Port
 from l2tpv3.datapath.user.outer_header import Inheritance
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.linux.slots import BATCH, HEADROOM, LONGEST
+from l2tpv3.model.hearing import ReceptionTracker
 from l2tpv3.wire.data import (
     BAD_COOKIE,
     FIRST,
@@ -69,7 +70,8 @@ def _nothing() -> None:
 
 class WorkerSession:
     """One session. `receive` takes what the carrier found to be this session's; `send_frames` is called when the
-    netdev has frames. `own_packets`: the tunnel's, which are no frames to be sent; None until they are known.
+    netdev has frames. `reception`: to be looked at now and then. `own_packets`: the tunnel's, which are no frames to
+    be sent; None until they are known.
     `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
     """
 
@@ -85,6 +87,7 @@ class WorkerSession:
         self.rx_cookie_discards = self.rx_invalid = 0
         self.tx_fragments = 0
         self._seq_discards = self._oos_packets = 0
+        self.reception = ReceptionTracker()
         self._encap = encap
         self._outlet = outlet
         self._batch = BATCH

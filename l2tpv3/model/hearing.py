@@ -1,0 +1,95 @@
+"""Whether a session hears its far end. Only packets that came in and passed the cookie check count.
+
+No I/O, and no clock: time is an argument, in seconds of a clock that is never set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from l2tpv3.model.observed import Counters
+
+UNHEARD_AFTER_S: Final = 30.0
+"""How long packets have to be sent without one coming back before a session that was heard counts as unheard."""
+
+
+class Hearing(StrEnum):
+    """HEARD: packets of the far end have come. UNHEARD: packets are sent, and none comes.
+
+    Neither tells anything about a session on which nobody says anything: one that was heard stays so, however long ago
+    that was. How long is told beside it.
+    """
+
+    HEARD = "heard"
+    UNHEARD = "unheard"
+
+
+class Reception(NamedTuple):
+    """When a session received something, as far as somebody takes note of it. Times are in seconds.
+
+    last_received_s: how long ago the last good packet came; None where none has come. in_vain_s: how much time went by
+    between the first and the last packet that was sent since then; None where none was sent.
+    """
+
+    last_received_s: float | None = None
+    in_vain_s: float | None = None
+
+
+@dataclass(slots=True)
+class ReceptionTracker:
+    """Notes when a session's counters of packets grow. Call `look` often: the times are as exact as that is often.
+
+    rx_packets, tx_packets: the counters as they are; what was counted until then is not known to be of this far end.
+    """
+
+    rx_packets: int = 0
+    tx_packets: int = 0
+    _received_at: float | None = None
+    _first_sent_at: float | None = None
+    _last_sent_at: float = 0.0
+
+    def look(self, rx_packets: int, tx_packets: int, now: float) -> None:
+        """Take the counters. Those that have become less are of a session that was made anew, which begins at 0."""
+        if rx_packets < self.rx_packets or tx_packets < self.tx_packets:
+            self.rx_packets = self.tx_packets = 0
+            self._received_at = self._first_sent_at = None
+        if rx_packets != self.rx_packets:
+            self._received_at, self._first_sent_at = now, None
+        elif tx_packets != self.tx_packets:
+            self._last_sent_at = now
+            if self._first_sent_at is None:
+                self._first_sent_at = now
+        self.rx_packets, self.tx_packets = rx_packets, tx_packets
+
+    def reception(self, now: float) -> Reception:
+        """What was noted."""
+        return Reception(
+            None if self._received_at is None else now - self._received_at,
+            None if self._first_sent_at is None else self._last_sent_at - self._first_sent_at,
+        )
+
+
+def hearing_of(counters: Counters, reception: Reception | None) -> Hearing | None:
+    """Judge a session. None: nothing was sent, and nothing has come.
+
+    reception: None where nobody takes note of times. Then the counters alone tell whether anything ever came.
+    """
+    if reception is None:
+        if counters.rx_packets:
+            return Hearing.HEARD
+        return Hearing.UNHEARD if counters.tx_packets else None
+    never, in_vain_s = reception.last_received_s is None, reception.in_vain_s
+    if in_vain_s is not None and (never or in_vain_s >= UNHEARD_AFTER_S):
+        return Hearing.UNHEARD
+    return None if never else Hearing.HEARD
+
+
+def hearing_of_all(sessions: Iterable[Hearing | None]) -> Hearing | None:
+    """Judge a tunnel by its sessions: it is heard when one of them is."""
+    found = set(sessions)
+    return next((one for one in (Hearing.HEARD, Hearing.UNHEARD) if one in found), None)
