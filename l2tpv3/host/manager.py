@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from l2tpv3.plan.result import Outcome
     from l2tpv3.reconcile.confirm import Confirmation
     from l2tpv3.reconcile.link_executor import BackendOf
+    from l2tpv3.reconcile.receptions import ReceptionNoter
     from l2tpv3.reconcile.reconciler import Reconciler
     from l2tpv3.reconcile.refresh import Refresher
     from l2tpv3.resolve.change import SessionCheck, TunnelCheck
@@ -73,6 +74,12 @@ class Manager:
         from l2tpv3.reconcile.refresh import Refresher
 
         return Refresher(self.paths, self._store, self._datapaths)
+
+    @cached_property
+    def _receptions(self) -> ReceptionNoter:
+        from l2tpv3.reconcile.receptions import ReceptionNoter
+
+        return ReceptionNoter(self.paths, self._store, self._datapaths)
 
     @cached_property
     def _confirmation(self) -> Confirmation:
@@ -425,6 +432,10 @@ class Manager:
         another change is under way.
         """
         return self._refresher.refresh(timeout_s=0)
+
+    def note_receptions(self) -> None:
+        """Take note of when sessions receive something, where their datapath does not; see ReceptionNoter.note."""
+        self._receptions.note()
 
     def restore_namespaces(self) -> tuple[str, ...]:
         """Make the network namespaces again that were made on demand and are gone, without what belongs into them.

@@ -4,7 +4,8 @@ A worker has no parent, so that it outlives whatever command started it, and so 
 upgrade for instance, without a packet lost. Its end is noticed by a pidfd (pidfd_open(2)); that there are other workers
 now, by the time of the last change of the directories of their sockets. One that lives but does not answer for a while
 is ended. A netdev that somebody deleted is noticed when workers are asked whether they answer; what waits on record is
-tried now and then. No error ends this: see l2tpv3.linux.tasks.
+tried now and then. When sessions of the kernel and of ebpf receive something is noted. No error ends this: see
+l2tpv3.linux.tasks.
 """
 
 from __future__ import annotations
@@ -66,8 +67,12 @@ class Supervisor:
     def run(self) -> None:
         """Run until SIGTERM or SIGINT. A restore that is under way then is completed first."""
         with _end_signals() as ended:
+            manager = self._manager
+            tasks = (
+                self._look_at_changes, self._restore_orphans, self._ask, self._follow, manager.note_receptions,
+            )  # fmt: skip
             while True:
-                for task in (self._look_at_changes, self._restore_orphans, self._ask, self._follow):
+                for task in tasks:
                     self._tasks.run(task)
                 ready = dict(self._poll(ended))
                 if ended in ready:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,10 +32,12 @@ class Hearing(StrEnum):
 class Reception(NamedTuple):
     """When a session received something, as far as somebody takes note of it. Times are in seconds.
 
-    last_received_s: how long ago the last good packet came; None where none has come. in_vain_s: how much time went by
-    between the first and the last packet that was sent since then; None where none was sent.
+    ever: whether a good packet has come. last_received_s: how long ago the last one came; None where none has, or only
+    before somebody took note. in_vain_s: how much time went by between the first and the last packet that was sent
+    since then; None where none was sent.
     """
 
+    ever: bool = False
     last_received_s: float | None = None
     in_vain_s: float | None = None
 
@@ -44,11 +46,12 @@ class Reception(NamedTuple):
 class ReceptionTracker:
     """Notes when a session's counters of packets grow. Call `look` often: the times are as exact as that is often.
 
-    rx_packets, tx_packets: the counters as they are; what was counted until then is not known to be of this far end.
+    rx_packets, tx_packets: the counters as they are. ever: whether what was counted until then is of this far end.
     """
 
     rx_packets: int = 0
     tx_packets: int = 0
+    ever: bool = False
     _received_at: float | None = None
     _first_sent_at: float | None = None
     _last_sent_at: float = 0.0
@@ -57,9 +60,10 @@ class ReceptionTracker:
         """Take the counters. Those that have become less are of a session that was made anew, which begins at 0."""
         if rx_packets < self.rx_packets or tx_packets < self.tx_packets:
             self.rx_packets = self.tx_packets = 0
+            self.ever = False
             self._received_at = self._first_sent_at = None
         if rx_packets != self.rx_packets:
-            self._received_at, self._first_sent_at = now, None
+            self.ever, self._received_at, self._first_sent_at = True, now, None
         elif tx_packets != self.tx_packets:
             self._last_sent_at = now
             if self._first_sent_at is None:
@@ -69,9 +73,24 @@ class ReceptionTracker:
     def reception(self, now: float) -> Reception:
         """What was noted."""
         return Reception(
+            self.ever,
             None if self._received_at is None else now - self._received_at,
             None if self._first_sent_at is None else self._last_sent_at - self._first_sent_at,
         )
+
+    def to_json(self) -> list[Any]:
+        """All of it, for a file."""
+        times = self._received_at, self._first_sent_at, self._last_sent_at
+        return [self.rx_packets, self.tx_packets, self.ever, *times]
+
+    @classmethod
+    def from_json(cls, values: object) -> ReceptionTracker:
+        """The inverse of to_json. Raises ValueError where it is none."""
+        if not isinstance(values, list) or list(map(type, values[:3])) != [int, int, bool] or len(values) != 6:
+            raise ValueError("no tracker")
+        if not all(one is None or type(one) is float for one in values[3:]) or values[5] is None:
+            raise ValueError("no times")
+        return cls(*values)
 
 
 def hearing_of(counters: Counters, reception: Reception | None) -> Hearing | None:
@@ -83,10 +102,10 @@ def hearing_of(counters: Counters, reception: Reception | None) -> Hearing | Non
         if counters.rx_packets:
             return Hearing.HEARD
         return Hearing.UNHEARD if counters.tx_packets else None
-    never, in_vain_s = reception.last_received_s is None, reception.in_vain_s
-    if in_vain_s is not None and (never or in_vain_s >= UNHEARD_AFTER_S):
+    in_vain_s = reception.in_vain_s
+    if in_vain_s is not None and (not reception.ever or in_vain_s >= UNHEARD_AFTER_S):
         return Hearing.UNHEARD
-    return None if never else Hearing.HEARD
+    return Hearing.HEARD if reception.ever else None
 
 
 def hearing_of_all(sessions: Iterable[Hearing | None]) -> Hearing | None:

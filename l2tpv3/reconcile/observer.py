@@ -14,7 +14,7 @@ from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.fields import WORKERS
-from l2tpv3.model.hearing import Hearing, hearing_of, hearing_of_all
+from l2tpv3.model.hearing import Hearing, Reception, hearing_of, hearing_of_all
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Encrypt, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
@@ -28,6 +28,7 @@ from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import route_now, wireguard_mtu
 from l2tpv3.store.database import Recorded
+from l2tpv3.store.receptions import Receptions, reception_key
 
 if TYPE_CHECKING:
     from l2tpv3.encryption.wireguard import WireGuard
@@ -344,8 +345,22 @@ class Observer:
             lost = self._dropped(netdev.netns).get(netdev.ifindex, 0)
             counters = dataclasses.replace(counters, tx_errors=counters.tx_errors + lost)
         return dataclasses.replace(
-            status, send_seq=seen.send_seq, recv_seq=seen.recv_seq, counters=counters, **_heard(seen)
+            status,
+            send_seq=seen.send_seq,
+            recv_seq=seen.recv_seq,
+            counters=counters,
+            **_heard(seen, self._reception(record, spec, seen)),
         )
+
+    def _reception(self, record: TunnelRecord, session: SessionSpec, seen: Session) -> Reception | None:
+        """When a session received something, as its datapath tells, or else who took note of its counters."""
+        if seen.reception is not None:
+            return seen.reception
+        return self._receptions.of(reception_key(record, session), seen.counters)
+
+    @cached_property
+    def _receptions(self) -> Receptions:
+        return Receptions(self._paths.runtime)
 
     def _dropped(self, netns: str | None) -> Mapping[int, int]:
         """What the queues of netdevs dropped, by index: no worker sees it."""
@@ -429,7 +444,7 @@ class Observer:
             send_seq=seen.send_seq,
             recv_seq=seen.recv_seq,
             counters=seen.counters,
-            **_heard(seen),
+            **_heard(seen, seen.reception),
         )
 
 
@@ -440,9 +455,9 @@ class _Heard(TypedDict):
     last_received_s: float | None
 
 
-def _heard(seen: Session) -> _Heard:
-    last_received_s = seen.reception.last_received_s if seen.reception is not None else None
-    return {"hearing": hearing_of(seen.counters, seen.reception), "last_received_s": last_received_s}
+def _heard(seen: Session, reception: Reception | None) -> _Heard:
+    last_received_s = reception.last_received_s if reception is not None else None
+    return {"hearing": hearing_of(seen.counters, reception), "last_received_s": last_received_s}
 
 
 def _heard_of_all(sessions: Sequence[SessionStatus]) -> _Heard:

@@ -18,6 +18,7 @@ from l2tpv3.linux.inotify import Inotify
 from l2tpv3.linux.netlink.multicast import Overrun
 from l2tpv3.linux.netns import NETNS_DIR, netns_path
 from l2tpv3.paths import CARDS, EBPF, Paths
+from l2tpv3.store.receptions import CHANGED
 from l2tpv3.value_class import value_class
 from l2tpv3.watch.l2tp_events import L2tpListener
 from l2tpv3.watch.netdev_events import LinkListener
@@ -31,6 +32,7 @@ class Change(StrEnum):
     RECORD = "record"
     WORKER = "worker"
     NAMESPACE = "namespace"
+    HEARING = "hearing"
     OVERRUN = "overrun"
 
 
@@ -190,6 +192,8 @@ class Monitor:
             elif directory in self._sockets:
                 if name.startswith("worker-") or not name:
                     found.add(Change.WORKER)
+                elif name == CHANGED:
+                    found.add(Change.HEARING)
             else:
                 found.add(Change.NAMESPACE)
         return found

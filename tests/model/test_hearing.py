@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +30,7 @@ def test_it_is_heard_for_as_long_as_nothing_is_sent_in_vain() -> None:
     tracker.look(0, 1, 101.0)
     assert judged(tracker, 101.0) is Hearing.UNHEARD, "sent, and nothing ever came"
     tracker.look(3, 1, 102.0)
-    assert tracker.reception(105.5) == Reception(3.5, None)
+    assert tracker.reception(105.5) == Reception(ever=True, last_received_s=3.5)
     assert judged(tracker, 90_000.0) is Hearing.HEARD, "it was heard; how long ago is told beside that"
 
 
@@ -50,6 +53,31 @@ def test_what_was_counted_of_another_far_end_is_not_heard() -> None:
     assert judged(tracker, 1.0) is None
     tracker.look(500, 401, 2.0)
     assert judged(tracker, 2.0) is Hearing.UNHEARD
+
+
+def test_what_came_before_anybody_took_note_has_no_age() -> None:
+    tracker = ReceptionTracker(rx_packets=500, tx_packets=400, ever=True)
+    tracker.look(500, 401, 1.0)
+    assert tracker.reception(9.0) == Reception(ever=True, last_received_s=None, in_vain_s=0.0)
+    assert judged(tracker, 9.0) is Hearing.HEARD
+    tracker.look(500, 402, 1.0 + UNHEARD_AFTER_S)
+    assert judged(tracker, 90.0) is Hearing.UNHEARD
+
+
+def test_a_tracker_is_read_as_it_was_written() -> None:
+    tracker = ReceptionTracker(5, 4, ever=True)
+    for one in (tracker, ReceptionTracker()):
+        assert ReceptionTracker.from_json(json.loads(json.dumps(one.to_json()))) == one
+        one.look(6, 5, 2.5)
+        one.look(6, 6, 3.5)
+        assert ReceptionTracker.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+@pytest.mark.parametrize("values", [None, {}, [], [1], [1, 2, 3, None, None, 0.0], ["1", 2, True, None, None, 0.0],
+                                    [1, 2, True, "x", None, 0.0], [1, 2, True, None, None, None]])  # fmt: skip
+def test_what_is_no_tracker_is_refused(values: object) -> None:
+    with pytest.raises(ValueError, match="no "):
+        ReceptionTracker.from_json(values)
 
 
 def test_a_session_that_was_made_anew_begins_anew() -> None:

@@ -503,8 +503,13 @@ def _session(words: dict[str, Any]) -> Session:
         egress=Egress.REWRITE if words["rewrite"] else Egress.REMOVE,
         fragment=words["fragment"],
         counters=Counters(**words["counters"]),
-        reception=Reception(*(_seconds(words["reception"][name]) for name in ("last_received_ms", "in_vain_ms"))),
+        reception=_reception(words["reception"]),
     )
+
+
+def _reception(words: dict[str, int | None]) -> Reception:
+    last_received_s = _seconds(words["last_received_ms"])
+    return Reception(last_received_s is not None, last_received_s, _seconds(words["in_vain_ms"]))
 
 
 def _seconds(milliseconds: int | None) -> float | None:

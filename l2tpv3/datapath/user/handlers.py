@@ -354,7 +354,7 @@ def _seen(session: WorkerSession) -> Fields:
 def _reception(session: WorkerSession) -> Fields:
     now = time.monotonic()
     session.reception.look(session.rx_packets, session.tx_packets, now)
-    last_received_s, in_vain_s = session.reception.reception(now)
+    _, last_received_s, in_vain_s = session.reception.reception(now)
     return {"last_received_ms": _milliseconds(last_received_s), "in_vain_ms": _milliseconds(in_vain_s)}
 
 
