@@ -36,6 +36,8 @@ _ROOT = {
     "end-facts": "end",
     "ask-frames": "end",
     "answer-frames": "end",
+    "rekey-facts": "rekey_end",
+    "rekey-turn": "rekey_end",
     "connect": "connect",
     "disconnect": "connect",
     "invite": "invite",
@@ -79,6 +81,7 @@ _GROUPS = {
 _SETTINGS: dict[str, dict[str, Any]] = {
     "expire": {"hidden": True},
     **{word: {"hidden": True} for word in ("run-sent", "end-facts", "ask-frames", "answer-frames")},
+    **{word: {"hidden": True} for word in ("rekey-facts", "rekey-turn")},
     "ip-l2tp": {
         "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
         "options_metavar": "[--datapath auto|kernel|user] [--netns NETNS]",

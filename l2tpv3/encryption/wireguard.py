@@ -143,8 +143,8 @@ class WireGuard:
                 _require_wireguard_go(record)
                 wireguard_go.end(link.ifname, spec.netns)
                 wireguard_go.start(link.ifname, spec.netns)
-            new_endpoint = new_endpoint or not _knows_peer(_device(link, spec.netns), spec.peer_public_key)
-            self._configure(record, link, _settings(record, remote, new_endpoint=new_endpoint))
+            endpoint = _endpoint(record, remote, _device(link, spec.netns), new_endpoint=new_endpoint)
+            self._configure(record, link, _settings(record, remote, endpoint))
             _put_address(route, link, local, spec.netns)
             route.set_link(link.ifindex, up=True, mtu=mtu or (link.mtu if link.flags & UP else _MTU_DEFAULT))
             for other in list(host_routes(route)):
@@ -291,10 +291,9 @@ def _lacking(
         yield "the route to the peer"
 
 
-def _settings(record: TunnelRecord, remote: IPv6Address, *, new_endpoint: bool) -> Settings:
+def _settings(record: TunnelRecord, remote: IPv6Address, endpoint: Endpoint | None) -> Settings:
     spec = record.spec
-    assert spec.private_key is not None and spec.listen_port is not None and spec.peer_listen_port is not None
-    endpoint = Endpoint(spec.remote, spec.peer_listen_port, _scope(record)) if new_endpoint else None
+    assert spec.private_key is not None and spec.listen_port is not None
     return Settings(
         private_key=spec.private_key,
         public_key=spec.public_key,
@@ -315,9 +314,27 @@ def _scope(record: TunnelRecord) -> int:
         return int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
 
 
-def _knows_peer(device: Device | None, key: bytes | None) -> bool:
-    """Whether WireGuard knows where the peer is."""
-    return device is not None and any(one.public_key == key and one.endpoint is not None for one in device.peers)
+def _endpoint(
+    record: TunnelRecord, remote: IPv6Address, device: Device | None, *, new_endpoint: bool
+) -> Endpoint | None:
+    """Where WireGuard is to look for the peer; None where it knows that already.
+
+    A peer that gets a new key, and keeps its address inside, is where it was with the old one.
+    """
+    spec = record.spec
+    if not new_endpoint:
+        for one in device.peers if device is not None else ():
+            if one.endpoint is not None and spec.peer_public_key == one.public_key:
+                return None
+            if one.endpoint is not None and one.allowed == (f"{remote}/128",) and not _is_link_local(one.endpoint):
+                return one.endpoint
+    assert spec.peer_listen_port is not None
+    return Endpoint(spec.remote, spec.peer_listen_port, _scope(record))
+
+
+def _is_link_local(endpoint: Endpoint) -> bool:
+    """Whether its address says nothing without the netdev, which WireGuard does not tell."""
+    return endpoint.address.version == 6 and endpoint.address.is_link_local
 
 
 def _put_address(route: RouteSocket, link: Link, local: IPv6Address, netns: str | None) -> None:

@@ -148,15 +148,16 @@ def configure(ifname: str, netns: str | None, wanted: Settings) -> None:
         lines.append(f"private_key={wanted.private_key.hex()}")
     if there.listen_port != wanted.listen_port:
         lines.append(f"listen_port={wanted.listen_port}")
-    for one in there.peers:
-        if one.public_key != wanted.peer:
-            lines += [f"public_key={one.public_key.hex()}", "remove=true"]
     if wanted.peer is not None:
         lines += [f"public_key={wanted.peer.hex()}"]
         if wanted.endpoint is not None:
             lines.append(f"endpoint={_written(wanted.endpoint)}")
         lines += [f"persistent_keepalive_interval={wanted.keepalive_s}", "replace_allowed_ips=true"]
         lines.append(f"allowed_ip={wanted.allowed}/128")
+    # The new peer has taken the address over from the old one by now: no packet to it ever finds no peer.
+    for one in there.peers:
+        if one.public_key != wanted.peer:
+            lines += [f"public_key={one.public_key.hex()}", "remove=true"]
     _ask(ifname, netns, "set=1\n" + "".join(f"{line}\n" for line in lines) + "\n")
 
 

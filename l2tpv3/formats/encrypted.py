@@ -20,6 +20,10 @@ def encryption_options(tunnel: TunnelStatus) -> list[str]:
         return []
     line = ["--encrypt", spec.encrypt.value, "--peer-public-key", status.public_key]
     line += ["--listen-port", str(spec.peer_listen_port), "--peer-listen-port", str(spec.listen_port)]
+    if spec.peer_inner_address is not None:
+        line += ["--inner-address", str(spec.peer_inner_address)]
+    if spec.inner_address is not None:
+        line += ["--peer-inner-address", str(spec.inner_address)]
     return [*line, "--persistent-keepalive", str(spec.persistent_keepalive)]
 
 

@@ -230,16 +230,25 @@ class Manager:
         change = EditTunnel(verb=Verb.PUT, name=name, words=words, transient=transient, check=check)
         return self._reconciler.change(change).tunnel_result(name)
 
-    def set_tunnel(self, name: str, words: Mapping[str, Any], *, check: TunnelCheck | None = None) -> ChangeResult:
+    def set_tunnel(
+        self,
+        name: str,
+        words: Mapping[str, Any],
+        *,
+        check: TunnelCheck | None = None,
+        confirm_s: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> ChangeResult:
         """Change a tunnel; None resets a word. Little can change in place: it is made anew with its sessions.
 
         What has its default keeps to that, which for `udp-checksum` is another one with another datapath or peer.
+        confirm_s, on_step: as for `apply`.
         Raises NotFoundError, ForeignError, and what `put_tunnel` does.
         """
         from l2tpv3.resolve.change import EditTunnel, Verb
 
         change = EditTunnel(verb=Verb.SET, name=name, words=words, check=check)
-        return self._reconciler.change(change).tunnel_result(name)
+        return self._reconciler.change(change, confirm_s=confirm_s, on_step=on_step).tunnel_result(name)
 
     def del_tunnel(self, name: str, *, check: TunnelCheck | None = None) -> None:
         """Remove a tunnel with its sessions and their netdevs; it is true when this returns.

@@ -337,6 +337,35 @@ TUNNEL = (
         in_place=EVERY,
     ),
     Field(
+        word="inner-address",
+        attribute="inner_address",
+        type="address",
+        optional=True,
+        default_text="follows from the public key",
+        unset="auto",
+        label="Address inside WireGuard",
+        metavar="ADDR",
+        help="This end's address inside WireGuard, of fc00::/7; the peer has the same as its --peer-inner-address.",
+        details="`l2tpctl tunnel rekey` keeps it when it gives both ends new keys.",
+        rare=True,
+        applied_by="encryption",
+        in_place=EVERY,
+    ),
+    Field(
+        word="peer-inner-address",
+        attribute="peer_inner_address",
+        type="address",
+        optional=True,
+        default_text="follows from the peer's public key",
+        unset="auto",
+        label="Peer’s address inside WireGuard",
+        metavar="ADDR",
+        help="The peer's address inside WireGuard, of fc00::/7.",
+        rare=True,
+        applied_by="encryption",
+        in_place=EVERY,
+    ),
+    Field(
         word="datapath",
         attribute="datapath",
         type="text",
@@ -710,7 +739,7 @@ SECRETS = tuple(field.word for field in (*TUNNEL, *SESSION) if field.secret)
 """The words whose values are neither shown nor logged: cookies of sessions, private keys of tunnels."""
 ENCRYPTION = (
     *("private-key", "next-private-key", "peer-public-key", "listen-port", "peer-listen-port"),
-    "persistent-keepalive",
+    *("persistent-keepalive", "inner-address", "peer-inner-address"),
 )
 """The words of a tunnel that say something only where it is encrypted."""
 

@@ -97,6 +97,7 @@ def resolved(record: TunnelRecord) -> TunnelSpec:
         record.spec, local=local, remote=remote, datapath=record.datapath, encrypt=Encrypt.NONE,
         private_key=None, next_private_key=None,
         peer_public_key=None, listen_port=None, peer_listen_port=None, persistent_keepalive=25,
+        inner_address=None, peer_inner_address=None,
     )  # fmt: skip
 
 

@@ -81,7 +81,8 @@ class TunnelSpec:
     encrypt: where it is WIREGUARD, `remote` and `local` are the ends of WireGuard's packets, `peer_listen_port` and
     `listen_port` their UDP ports, and the tunnel's own packets go between addresses inside (inner_local, inner_remote).
     private_key, listen_port: None until they are chosen. peer_public_key: None as long as it is not known.
-    next_private_key: what `rekey` has drawn and nobody uses yet.
+    next_private_key: what `rekey` has drawn and nobody uses yet. inner_address, peer_inner_address: the addresses
+    inside; None are those that follow from the public keys.
     Of the outer packets: ttl, None is the host's default; dscp, None is that of the frame in each; df, whether they may
     be cut into IP fragments; fwmark, their mark in this host, 0 is none; bind_device, the only netdev that they use.
     """
@@ -102,6 +103,8 @@ class TunnelSpec:
     listen_port: int | None = None
     peer_listen_port: int | None = None
     persistent_keepalive: int = 25
+    inner_address: IPAddress | None = None
+    peer_inner_address: IPAddress | None = None
     datapath: str = "auto"
     netns: str | None = None
     ttl: int | None = None
@@ -120,6 +123,21 @@ class TunnelSpec:
             raise InvalidValueError(
                 f"tunnel {self.name}", "--peer-public-key is this end's own key", "give the one that the peer shows",
                 field="peer-public-key",
+            )  # fmt: skip
+
+        self._check_inner("inner-address", self.inner_address)
+        self._check_inner("peer-inner-address", self.peer_inner_address)
+        if self.inner_address is not None and self.inner_address == self.peer_inner_address:
+            raise InvalidValueError(
+                f"tunnel {self.name}", f"both addresses inside WireGuard are {self.inner_address}",
+                "give each end one of its own", field="peer-inner-address",
+            )  # fmt: skip
+
+    def _check_inner(self, word: str, address: IPAddress | None) -> None:
+        if address is not None and (address not in wireguard.INNER_NETWORK or "%" in str(address)):
+            raise InvalidValueError(
+                f"tunnel {self.name}", f"--{word} {address} is not a unique local IPv6 address",
+                f"give one of {wireguard.INNER_NETWORK}, or auto", field=word,
             )  # fmt: skip
 
     def _check_local(self, local: IPAddress) -> None:
@@ -153,7 +171,7 @@ class TunnelSpec:
     @property
     def inner_local(self) -> IPAddress:
         """This end's address inside WireGuard. Raises InvalidValueError as public_key does."""
-        return wireguard.inner_address(self.public_key)
+        return self.inner_address or wireguard.inner_address(self.public_key)
 
     @property
     def inner_remote(self) -> IPAddress:
@@ -161,6 +179,8 @@ class TunnelSpec:
 
         Raises InvalidValueError as public_key does.
         """
+        if self.peer_inner_address is not None:
+            return self.peer_inner_address
         if self.peer_public_key is None:
             return wireguard.nobodys_address(self.public_key)
         return wireguard.inner_address(self.peer_public_key)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Final
 
 LISTEN_PORT: Final = 51820
 """The UDP port that WireGuard's own tools use."""
+
+INNER_NETWORK: Final = IPv6Network("fc00::/7")
+"""Where addresses inside WireGuard are: unique local ones (RFC 4193)."""
 
 _OVERHEAD: Final = {4: 20 + 8 + 32, 6: 40 + 8 + 32}
 

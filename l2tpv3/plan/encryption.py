@@ -41,8 +41,9 @@ def _made(change: PlanInput, wanted: TunnelRecord, beliefs: list[TunnelRecord]) 
 
 
 def _peer(record: TunnelRecord) -> tuple[object, ...]:
+    """Who and where the peer is. One that keeps its address inside is the same, with a new key, wherever it is now."""
     spec = record.spec
-    return spec.remote, spec.peer_listen_port, spec.peer_public_key
+    return spec.remote, spec.peer_listen_port, spec.inner_remote
 
 
 def _removed(change: PlanInput, wanted: TunnelRecord | None, beliefs: list[TunnelRecord]) -> Iterator[DelEncryption]:

@@ -77,11 +77,15 @@ class _Tunnels:
     def _encryption_keys(self, record: TunnelRecord) -> tuple[Hashable, ...]:
         where = self._netns[record.spec.netns]
         spec = record.spec
-        own = ("port", where, spec.listen_port), ("key", spec.private_key)
+        own: tuple[Hashable, ...] = (
+            ("port", where, spec.listen_port),
+            ("key", spec.private_key),
+            ("peer's address", where, spec.inner_remote),
+        )
         return own if spec.peer_public_key is None else (*own, ("peer", where, spec.peer_public_key))
 
     def encrypted_beside(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
-        """Others with the same port, private key or peer of WireGuard."""
+        """Others with the same port, private key, peer or peer's address of WireGuard."""
         if record.spec.encrypt is not Encrypt.NONE:
             for key in self._encryption_keys(record):
                 yield from (other for other in self._encrypted[key] if other is not record)
@@ -141,12 +145,15 @@ def _check_encryption(record: TunnelRecord, other: TunnelRecord) -> None:
     if record.spec.private_key == other.spec.private_key:
         problem = f"its private key is tunnel {other.spec.name}'s, too"
         raise ConflictError(subject, problem, "leave --private-key out, and it gets one of its own")
-    if record.spec.listen_port != other.spec.listen_port:
+    if record.spec.listen_port == other.spec.listen_port:
+        problem = f"WireGuard's port {record.spec.listen_port} is tunnel {other.spec.name}'s"
+        raise ConflictError(subject, problem, "give another --listen-port, or leave it out")
+    if record.spec.peer_public_key is not None and record.spec.peer_public_key == other.spec.peer_public_key:
         # The peer's address inside follows from its key, and there is one route to that.
         problem = f"its peer's public key is that of tunnel {other.spec.name}'s peer, too"
         raise ConflictError(subject, problem, "have the peer give each tunnel a key of its own, or use that tunnel")
-    problem = f"WireGuard's port {record.spec.listen_port} is tunnel {other.spec.name}'s"
-    raise ConflictError(subject, problem, "give another --listen-port, or leave it out")
+    problem = f"its peer's address inside WireGuard is that of tunnel {other.spec.name}'s peer, too"
+    raise ConflictError(subject, problem, "give another --peer-inner-address, or leave it out")
 
 
 def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:

@@ -152,7 +152,7 @@ def apply(
     lines = StepLines(None if verbose else STEPS_SHOWN)
     outcome: Did
     waiting: list[str] = []
-    with _expiring(confirm_s, manager):
+    with expiring(confirm_s, manager):
         if here is not None:
             outcome = made = here.apply(wanted, prune=prune, confirm_s=confirm_s, on_step=lines.tell, may_wait=True)
             waiting = list(made.waiting)
@@ -366,7 +366,7 @@ def _count(number: int, noun: str) -> str:
 
 
 @contextlib.contextmanager
-def _expiring(confirm_s: float | None, host: Host) -> Iterator[None]:
+def expiring(confirm_s: float | None, host: Host) -> Iterator[None]:
     """See to it that what is not confirmed is undone, whatever becomes of this process in the block or after it.
 
     Nothing has to be done where nothing is to be confirmed, or the host sees to it. Otherwise a process of its own

@@ -96,7 +96,7 @@ def connect(
 
     confirm_s = seconds(confirm, "--confirm", least=_LEAST_S, most=_MOST_S)
     manager = local_manager(ctx, "connect")
-    near, far = _ends(host)
+    near, far = both_ends(host)
     wish = _wish(name, peer_name, session, local, remote, options.given(words))
     _check(wish)
     connecting.state_ends(near, far, wish)
@@ -140,13 +140,13 @@ def disconnect(
         problem = "`connect` did not make it on this host"
         raise NotFoundError(f"tunnel {tunnel}", problem, f"`l2tpctl tunnel del {tunnel}` removes this end")
     if not here:
-        _, far = _ends(host or known.host)
+        _, far = both_ends(host or known.host)
         try:
             _remove(far, known.peer, known.marks[1])
         except UnreachableError as error:
             error.remedy = f"{error.remedy}; nothing was removed here, `l2tpctl disconnect {tunnel} --here` does so"
             raise
-    near, _ = _ends(None)
+    near, _ = both_ends(None)
     _remove(near, tunnel, known.marks[0])
     connections.forget(tunnel)
 
@@ -160,7 +160,7 @@ def _remove(end: CommandEnd, tunnel: str, mark: str) -> None:
         _tell(f"{end.title}: there is no tunnel {tunnel}")
 
 
-def _ends(host: str | None) -> tuple[CommandEnd, CommandEnd]:
+def both_ends(host: str | None) -> tuple[CommandEnd, CommandEnd]:
     """This end and the far one. host: None where the far one is not needed. Raises InvalidValueError."""
     from l2tpv3.cli.target import Aim
     from l2tpv3.connect.command_end import CommandEnd

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 EXAMPLES: dict[str, str] = {}
 
+SENDER_GONE: Final = threading.Event()
+"""Set when the sender has hung up: what interrupts the command then is not its Ctrl-C."""
 ENVIRONMENT: Final = ("CREDENTIALS_DIRECTORY", "COLUMNS", "LINES", "TERM", "NO_COLOR", "L2TPV3_DEBUG")
 """The variables that a sent command may bring along."""
 
@@ -81,6 +83,7 @@ def _interrupt_when_told(source: int, signals: bytes) -> None:
     while signals or os.read(source, 1 << 16):
         signals = b""
         os.kill(os.getpid(), signal.SIGINT)
+    SENDER_GONE.set()
     os.kill(os.getpid(), signal.SIGINT)
 
 

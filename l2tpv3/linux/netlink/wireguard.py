@@ -59,9 +59,9 @@ class WireGuardSocket(FamilySocket):
         if there.listen_port != wanted.listen_port:
             body += attribute(_LISTEN_PORT, u16(wanted.listen_port))
         gone = [one.public_key for one in there.peers if one.public_key != wanted.peer]
-        peers = [_removed(key) for key in gone]
-        if wanted.peer is not None:
-            peers.append(_wanted_peer(wanted.peer, wanted))
+        # The new peer takes the address over from the old one, so that no packet to it ever finds no peer.
+        peers = [_wanted_peer(wanted.peer, wanted)] if wanted.peer is not None else []
+        peers += [_removed(key) for key in gone]
         items = b"".join(attribute(NLA_F_NESTED, one) for one in peers)
         body += attribute(_PEERS | NLA_F_NESTED, items) if peers else b""
         self.command(_SET_DEVICE, body)
