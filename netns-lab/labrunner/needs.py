@@ -89,6 +89,13 @@ def _netdev(kind: str, module: str) -> Callable[[], str]:
     return lacks
 
 
+def _wireguard() -> str:
+    """WireGuard: the kernel's, or wireguard-go."""
+    if shutil.which("wireguard-go") or not _netdev("wireguard", "wireguard")():
+        return ""
+    return f"the kernel {os.uname().release} has no WireGuard; install it with `apt install wireguard-go`"
+
+
 _NEEDS: dict[str, Callable[[], str]] = {
     "kernel-l2tp": _kernel_l2tp,
     "qemu": _qemu,
@@ -107,4 +114,5 @@ _NEEDS: dict[str, Callable[[], str]] = {
     "8021q": _netdev("vlan id 1", "8021q"),
     "bonding": _netdev("bond", "bonding"),
     "ipvlan": _netdev("ipvlan", "ipvlan"),
+    "wireguard": _wireguard,
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.encryption.underlay import Wire, in_the_clear
+from tests.encryption.underlay import Wire, in_the_clear, is_fragment, is_wireguard
 from tests.hosts import UNDERLAY, Host, Hosts
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]  # the guest is slow beside other tests
@@ -111,6 +111,29 @@ def test_frames_pass_and_nothing_is_in_the_clear_when_the_netdev_goes(
             assert "proto 215" not in host.ip("-6", "route", "show", "table", "all")
             assert "l2tpwg" not in host.ip("link")
         assert_nothing_clear(wire)
+
+
+@pytest.mark.parametrize(
+    ("datapath", "family"),
+    [
+        pytest.param("user", 4, id="user-4"),
+        pytest.param("user", 6, id="user-6"),
+        pytest.param("kernel", 4, id="kernel-4", marks=pytest.mark.kernel_l2tp),
+    ],
+)
+def test_frames_of_full_size_are_cut_under_the_encryption_and_no_fragment_is_on_the_wire(
+    joined: Callable[..., tuple[Host, Host]], datapath: str, family: int
+) -> None:
+    a, b = joined(datapath, family)
+    for host in (a, b):
+        host.ctl("session", "set", "t", "s", "--mtu", "1500")
+    assert reaches(a)
+    with Wire(a.netns, UNDERLAY) as wire:
+        assert a.ping("10.9.0.2", "-s", "1472", "-M", "do", count=5)
+        packets = [(kind, packet) for kind, packet in wire.packets() if kind in (0x0800, 0x86DD)]
+    sent = [packet for _, packet in packets if is_wireguard(packet)]
+    assert len(sent) >= 20 and max(map(len, sent)) <= 1500  # each frame, and each answer, in two packets
+    assert not [packet for _, packet in packets if is_fragment(packet)]
 
 
 def test_a_wrong_key_passes_nothing_and_the_note_says_which_key_has_to_be_where(

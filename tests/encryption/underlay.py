@@ -46,6 +46,13 @@ def is_wireguard(packet: bytes) -> bool:
     return payload is not None and payload[:4] in (b"\1\0\0\0", b"\2\0\0\0", b"\3\0\0\0", b"\4\0\0\0")
 
 
+def is_fragment(packet: bytes) -> bool:
+    """Whether an IPv4 or IPv6 packet is a fragment of one (RFC 791: offset, MF; RFC 8200: header 44)."""
+    if packet[0] >> 4 == 4:
+        return bool(int.from_bytes(packet[6:8], "big") & 0x3FFF)
+    return packet[6] == 44
+
+
 def in_the_clear(kind: int, packet: bytes) -> str:
     """What of a tunnel shows in a packet, in words; "" for nothing: it is WireGuard's, ARP's, or the hosts' ICMP."""
     if kind not in (_IPV4, _IPV6):
