@@ -21,8 +21,8 @@ from l2tpv3.capture.pcapng import Direction, LinkType, Statistics
 from l2tpv3.capture.session_filter import Flow, everything, session_program
 from l2tpv3.errors import MissingError, NotFoundError, RefusedError, UnavailableError, from_errno
 from l2tpv3.linux.bpf.classic import attach_filter
-from l2tpv3.linux.libc import checked, libc
 from l2tpv3.linux.netns import inside
+from l2tpv3.linux.packet_socket import bind_packets
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import SessionStatus, TunnelStatus
@@ -32,12 +32,10 @@ BATCH: Final = 256
 """At most so many packets are in one piece, so that nobody waits long for the others."""
 
 _STATISTICS_S: Final = 5.0
-_ALL: Final = 3  # ETH_P_ALL
 _SOL_PACKET, _PACKET_STATISTICS, _PACKET_AUXDATA = 263, 6, 8  # linux/if_packet.h
 _RCVBUFFORCE, _TIMESTAMPNS = 33, 35  # SO_*, asm-generic/socket.h
 _PACKET_OUTGOING: Final = 4
 _VLAN_VALID, _VLAN_TPID_VALID = 0x10, 0x40  # TP_STATUS_*
-_address = Struct("=HHiHBB8s")  # struct sockaddr_ll
 _auxdata = Struct("=IIIHHHH")  # struct tpacket_auxdata
 _timespec = Struct("@ll")
 _statistics = Struct("=II")  # struct tpacket_stats
@@ -104,22 +102,13 @@ class Recording:
                 sock.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, BUFFER_BYTES)
             sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
             sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-            self._bind(sock, ifindex)
+            bind_packets(sock, ifindex)
         except OSError as error:
             sock.close()
             if error.errno == errno.ENODEV:
                 raise NotFoundError(self._subject, "its netdev is gone", errno=error.errno) from error
             raise from_errno(self._subject, "capture", error.errno or 0) from error
         return sock
-
-    @staticmethod
-    def _bind(sock: socket.socket, ifindex: int) -> None:
-        """Bind the socket to a netdev by its index (0: all).
-
-        Python binds by name only, which makes the kernel look for modules.
-        """
-        address = _address.pack(socket.AF_PACKET, socket.htons(_ALL), ifindex, 0, 0, 0, bytes(8))
-        checked(libc.bind(sock.fileno(), address, len(address)))
 
     def __enter__(self) -> Self:
         return self

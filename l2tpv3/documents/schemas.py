@@ -17,6 +17,7 @@ AUDIT_SCHEMA = "l2tpv3/audit/v1"
 TOKENS_SCHEMA = "l2tpv3/tokens/v1"
 LINKS_SCHEMA = "l2tpv3/links/v1"
 MTU_SCHEMA = "l2tpv3/mtu/v1"
+DOCTOR_SCHEMA = "l2tpv3/doctor/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -27,6 +28,7 @@ _FILES = {
     TOKENS_SCHEMA: "tokens.v1.json",
     LINKS_SCHEMA: "links.v1.json",
     MTU_SCHEMA: "mtu.v1.json",
+    DOCTOR_SCHEMA: "doctor.v1.json",
 }
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, SignalledCircuit, SignalsCircuits, Support
-from l2tpv3.errors import ExistsError
+from l2tpv3.errors import ExistsError, ForeignError
 from l2tpv3.host.links import ManagedLinks
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.link_key import beneath, is_link_key, link_key, link_of
@@ -16,6 +16,7 @@ from l2tpv3.model.spec import CircuitKey, Encrypt
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.paths import Paths
+from l2tpv3.reconcile.notes import LookedAt
 from l2tpv3.reconcile.observer import Observer
 from l2tpv3.store.database import AuditEntry, Recorded, Store
 from l2tpv3.store.journal import Renaming
@@ -23,6 +24,7 @@ from l2tpv3.store.journal import Renaming
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.recorder import Recording
+    from l2tpv3.doctor.report import Report
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.host_status import HostStatus
     from l2tpv3.model.links.options import LinkType
@@ -136,6 +138,30 @@ class Manager:
             if status.name == name:
                 return status
         raise no_session(tunnel, name, (one.name for one in sessions))
+
+    def doctor(
+        self, names: Collection[str] = (), *, session: str | None = None, listen_s: float = 2.0, probe: bool = True
+    ) -> Report:
+        """Find out what is wrong with tunnels on record, see l2tpv3.doctor.examine. names: of these; () is all of them.
+
+        Raises NotFoundError, ForeignError (one that something else made).
+        """
+        from l2tpv3.doctor.examine import examine
+
+        def look() -> list[LookedAt]:
+            recorded = self._store.load()
+            records, observer = recorded.shown.tunnels, self._observer(recorded)
+            return [observer.look_at(records[name]) for name in names or records if name in records]
+
+        for name in names:
+            status = self.tunnel(name)
+            if status.foreign:
+                remedy = f"`l2tpctl adopt {name} NAME` puts it on record"
+                problem = "something else made it, so it is not known how it should be"
+                raise ForeignError(f"tunnel {name}", problem, remedy)
+            if session is not None and all(one.name != session for one in status.sessions):
+                raise no_session(name, session, (one.name for one in status.sessions))
+        return examine(look, session=session, listen_s=listen_s, probe=probe)
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Recording:
         """Capture a session's frames from now on; see Recording. Raises NotFoundError, InvalidValueError (filter)."""

@@ -8,6 +8,9 @@ from typing import Final
 
 from l2tpv3.linux.netns import inside
 
+DAD_FAILED: Final = 0x08
+TENTATIVE: Final = 0x40
+"""IFA_F_DADFAILED, IFA_F_TENTATIVE (linux/if_addr.h): whether duplicate address detection failed, or is not done."""
 MTU_MAX: Final = 65535
 """Bytes: the greatest length that an IP packet's header can state."""
 
@@ -37,3 +40,8 @@ def address_flags(address: IPv4Address | IPv6Address, netns: str | None) -> int:
             return 0
     found = [line.split() for line in lines]
     return next((int(words[4], 16) for words in found if words[0] == wanted), 0)
+
+
+def is_tentative(address: IPv4Address | IPv6Address, netns: str | None) -> bool:
+    """Whether an address of a network namespace can't be used yet, or is another host's (RFC 4862, 5.4)."""
+    return address.version == 6 and bool(address_flags(address, netns) & (TENTATIVE | DAD_FAILED))

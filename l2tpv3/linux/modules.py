@@ -49,6 +49,36 @@ def loaded(module: str) -> bool:
         return False
 
 
+def switched_off(module: str) -> str:
+    """Why `module` can't be had, without an attempt to load it: the line of modprobe.d that forbids it, and its file.
+
+    Also where this kernel comes without it. Empty where nothing is known to keep it from being loaded.
+    """
+    import shutil
+
+    program = shutil.which("modprobe", path=f"{os.environ.get('PATH', '')}:{_PROGRAM_PATH}")
+    if program is None:
+        return f"{module} is not loaded and there is no modprobe here; in a container, load it on the host"
+    if rule := _forbidden(program, module):
+        return f"{module} is switched off in {_whose(rule)} ({rule!r}); {_way_around(rule, module)}"
+    release = platform.release()
+    if not _is_shipped(module, release):
+        return _why_not(module, release, "not found")
+    return ""
+
+
+def _is_shipped(module: str, release: str) -> bool:
+    """Whether modules.dep of this kernel lists `module`, or modules.builtin does."""
+    for name in ("modules.dep", "modules.builtin"):
+        try:
+            text = (_MODULE_TREE / release / name).read_text(errors="replace")
+        except OSError:
+            continue
+        if f"/{module}.ko" in text:
+            return True
+    return False
+
+
 def load(module: str) -> str:
     """Load `module` unless it is there. Empty when it is there now; else one line: why not; what to do."""
     if loaded(module):

@@ -92,7 +92,9 @@ class Tunnel:
     bound_device: the netdev that its socket is bound to, "" for none, or one that is gone; None where nobody can tell.
     inherits: whether its packets inherit a DSCP or the DF bit from the frames in them.
     worker_pid: the process that moves its frames, None in the kernel. notes: what the user should know
-    about how it is carried (an offload that is missing here, for instance).
+    about how it is carried (an offload that is missing here, for instance). refused: the errno of ICMP errors that come
+    back again and again, else 0. control: version and type of the control message that came last, a short while ago.
+    Both are 0 where nobody can tell, as in the kernel.
     """
 
     tunnel_id: int
@@ -109,6 +111,8 @@ class Tunnel:
     counters: TunnelCounters = TunnelCounters()
     worker_pid: int | None = None
     notes: tuple[str, ...] = ()
+    refused: int = 0
+    control: tuple[int, int] = (0, 0)
 
 
 def by_tunnel_id(tunnels: Iterable[Tunnel]) -> dict[int, list[Tunnel]]:

@@ -23,6 +23,7 @@ from l2tpv3.netdev.base import Evidence, Locator, NetdevConfigurator
 from l2tpv3.netdev.netdevs import Netdevs
 from l2tpv3.paths import Paths
 from l2tpv3.reconcile.notes import LookedAt, session_notes, tunnel_notes
+from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from l2tpv3.reconcile.notes.outer_path import OuterPaths
 from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
 from l2tpv3.resolve.route import Route
@@ -196,6 +197,19 @@ class Observer:
 
     def tunnel(self, record: TunnelRecord) -> TunnelStatus:
         """The status of a tunnel on record. Raises L2tpError where the kernel does not say what is there."""
+        looked = self.look_at(record)
+        status = looked.status
+        sessions = tuple(
+            dataclasses.replace(one, notes=notes) if (notes := session_notes(looked, session, one)) else one
+            for session, one in zip(record.sessions, status.sessions, strict=True)
+        )
+        return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions, **_heard_of_all(sessions))
+
+    def look_at(self, record: TunnelRecord) -> LookedAt:
+        """A tunnel on record, for those who look for what is wrong with it. Its status has no notes.
+
+        Raises L2tpError where the kernel does not say what is there.
+        """
         seen = self.match(record)
         condition = Condition.MISSING if seen is None else Condition.UP
         encryption = self._encryption(record)
@@ -217,12 +231,7 @@ class Observer:
             encryption=encryption,
             sessions=tuple(self._session(record, session, there) for session in record.sessions),
         )
-        looked = LookedAt(record=record, seen=seen, status=status, host=self)
-        sessions = tuple(
-            dataclasses.replace(one, notes=notes) if (notes := session_notes(looked, session, one)) else one
-            for session, one in zip(record.sessions, status.sessions, strict=True)
-        )
-        return dataclasses.replace(status, notes=tunnel_notes(looked), sessions=sessions, **_heard_of_all(sessions))
+        return LookedAt(record=record, seen=seen, status=status, host=self)
 
     @cached_property
     def _wireguard(self) -> WireGuard:
@@ -412,7 +421,7 @@ class Observer:
             local=seen.local,
             counters=seen.counters,
             worker_pid=seen.worker_pid,
-            notes=seen.notes,
+            notes=(*seen.notes, *refusal_notes(f"{datapath}:{seen.tunnel_id}", seen), *control_notes(seen)),
             sessions=sessions,
             **_heard_of_all(sessions),
         )

@@ -8,7 +8,7 @@ import time
 from ipaddress import IPv6Address, ip_address
 
 from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, from_errno
-from l2tpv3.linux.ipv6 import MTU_MAX, address_flags, advertised_mtu
+from l2tpv3.linux.ipv6 import DAD_FAILED, MTU_MAX, TENTATIVE, address_flags, advertised_mtu
 from l2tpv3.linux.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
 from l2tpv3.linux.netns import inside
@@ -18,7 +18,6 @@ from l2tpv3.value_class import value_class
 
 _IP_MTU = 14  # linux/in.h
 _IPV6_MTU = 24  # linux/in6.h
-_DAD_FAILED, _TENTATIVE = 0x08, 0x40  # linux/if_addr.h
 _DETECTION_POLL_S = 0.02
 
 
@@ -123,8 +122,8 @@ def _unreachable(subject: str, tunnel: TunnelSpec, error: OSError) -> L2tpError:
         remedy = f"leave --local out, or give the address that `ip route get {tunnel.remote}` shows as src"
         return InvalidValueError(subject, problem, remedy)
     if error.errno == errno.EACCES:  # net/ipv4/datagram.c: without SO_BROADCAST
-        problem = f"--remote {tunnel.remote} is a broadcast address here"
-        return InvalidValueError(subject, problem, "give the peer's own address")
+        problem = f"--remote {tunnel.remote} is a broadcast address here, or a route prohibits it"
+        return InvalidValueError(subject, problem, f"give the peer's own address; `ip route get {tunnel.remote}`")
     return from_errno(subject, f"reach --remote {tunnel.remote}", error.errno or 0)
 
 
@@ -137,10 +136,10 @@ def _bind(probe: socket.socket, subject: str, local: IPAddress, netns: str | Non
             return
         except OSError as error:
             flags = address_flags(local, netns) if error.errno == errno.EADDRNOTAVAIL and local.version == 6 else 0
-            if flags & _DAD_FAILED:
+            if flags & DAD_FAILED:
                 problem = f"can't use --local {local}: another host has that address (duplicate address detection)"
                 raise NoAddressError(subject, problem, "give this host another one", errno=error.errno) from error
-            if not flags & _TENTATIVE:
+            if not flags & TENTATIVE:
                 raise from_errno(subject, f"use --local {local}", error.errno or 0) from error
             if time.monotonic() >= give_up:
                 problem = f"can't use --local {local} yet: duplicate address detection is not done"

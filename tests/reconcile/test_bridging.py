@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
-import struct
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from l2tpv3.linux.netlink.bridge import BridgeSeen, PortSeen, bridges, dropping_filters
-from l2tpv3.linux.netlink.message import NLM_F_CREATE, attribute, zero_terminated
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.mtu_notes import tagged_too_long
 from l2tpv3.model.record import SessionRecord, TunnelRecord
@@ -20,6 +17,7 @@ from l2tpv3.model.status import NetdevState
 from l2tpv3.reconcile.notes.bridge_port import bridge_notes
 from tests.here import Here
 from tests.hosts import Hosts
+from tests.packet_filter import chain_policy
 
 pytestmark = pytest.mark.root
 
@@ -100,35 +98,6 @@ def test_a_vlan_over_a_session_is_told_that_its_tag_has_no_room() -> None:
     )
 
 
-_TABLE, _CHAIN, _BATCH_BEGIN, _BATCH_END = 10 << 8 | 0, 10 << 8 | 3, 16, 17
-_ACK = 4
-
-
-def _forward_policy(policy: int) -> None:
-    """As `nft add chain ip filter FORWARD '{ type filter hook forward priority 0; policy ...; }'` does."""
-    be32 = struct.Struct("!I").pack
-    hook = attribute(1, be32(2)) + attribute(2, be32(0))
-    chain = attribute(1, zero_terminated("filter")) + attribute(3, zero_terminated("FORWARD"))
-    chain += attribute(4 | 1 << 15, hook) + attribute(5, be32(policy)) + attribute(7, zero_terminated("filter"))
-    batch = struct.pack("!BBH", 0, 0, 10)
-    ip = struct.pack("!BBH", socket.AF_INET, 0, 0)
-
-    def one(kind: int, flags: int, number: int, body: bytes) -> bytes:
-        return struct.pack("=IHHII", 16 + len(body), kind, 1 | flags, number, 0) + body
-
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netfilter:
-        netfilter.bind((0, 0))
-        netfilter.send(
-            one(_BATCH_BEGIN, 0, 1, batch)
-            + one(_TABLE, NLM_F_CREATE, 2, ip + attribute(1, zero_terminated("filter")))
-            + one(_CHAIN, NLM_F_CREATE | _ACK, 3, ip + chain)
-            + one(_BATCH_END, 0, 4, batch)
-        )
-        netfilter.settimeout(5)
-        answer = netfilter.recv(4096)
-    assert struct.unpack_from("=i", answer, 16)[0] == 0
-
-
 def test_a_packet_filter_that_drops_what_is_bridged_is_told_of(pair: tuple[Here, Here]) -> None:
     a, _ = pair
     sysctl = "net.bridge.bridge-nf-call-iptables"
@@ -137,10 +106,10 @@ def test_a_packet_filter_that_drops_what_is_bridged_is_told_of(pair: tuple[Here,
         if not path.exists():
             pytest.skip("this kernel has no br_netfilter")
         a.host.run(["sysctl", "-q", "-w", f"{sysctl}=1"])
-        _forward_policy(1)  # NF_ACCEPT
+        chain_policy("FORWARD", "accept")
     assert dropping_filters(a.host.netns) == ()
     with inside(a.host.netns):
-        _forward_policy(0)
+        chain_policy("FORWARD", "drop")
     assert dropping_filters(a.host.netns) == (sysctl,)
     said = a.host.ctl("session", "add", "t", "lan", "--bridge", "br0", "--mtu", "1500").stderr
     assert f"{sysctl} is 1; `sysctl -w {sysctl}=0`, or `iptables -I FORWARD -i br0 -o br0 -j ACCEPT`" in said

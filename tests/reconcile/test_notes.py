@@ -15,6 +15,7 @@ import pytest
 from l2tpv3 import Condition, Manager, Paths
 from l2tpv3.errors import NotPermittedError
 from l2tpv3.linux.netns import inside
+from l2tpv3.model.finding import Harm
 from l2tpv3.model.progress import RestoreEvent
 from l2tpv3.reconcile import notes
 from l2tpv3.reconcile.notes import LookedAt
@@ -92,7 +93,8 @@ def test_a_note_that_can_not_be_found_is_in_no_others_way(tmp_path: Path, monkey
         yield "half of it"
         raise NotPermittedError("network namespace", "not yours")
 
-    monkeypatch.setattr(notes, "TUNNEL_NOTES", (refuses, *notes.TUNNEL_NOTES))
+    rule = notes.TunnelRule("refuses", Harm.NONE, refuses)
+    monkeypatch.setattr(notes, "TUNNEL_NOTES", (rule, *notes.TUNNEL_NOTES))
     make(tmp_path, MemoryDatapath()).add_tunnel("t", PEER)
     assert [note.partition(";")[0] for note in make(tmp_path, MemoryDatapath()).tunnel("t").notes][
         -1

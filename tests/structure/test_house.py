@@ -22,7 +22,7 @@ PACKAGES = [
     *("model", "paths"),
     *("encryption", "netdev", "worker", "datapath", "links", "worker_process"),
     *("store", "resolve", "plan", "documents", "config", "reconcile"),
-    *("capture", "metrics", "watch"),
+    *("capture", "metrics", "watch", "doctor"),
     *("host", "liveness", "formats", "remote", "connect"),
     *("cli", "testing"),
 ]

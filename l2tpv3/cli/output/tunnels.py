@@ -66,6 +66,10 @@ def endpoint(address: IPAddress | None, port: int, encap: str) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
+_UNANSWERED = 3
+"""Packets sent with none received: fewer may just not have been answered yet."""
+
+
 def local_end(tunnel: TunnelStatus) -> str:
     """This end's address and UDP port: WireGuard's where that encrypts the tunnel."""
     spec, address = tunnel.spec, tunnel.local or tunnel.spec.local
@@ -231,8 +235,21 @@ def _headline(status: TunnelStatus) -> str:
         *([("encryption", encryption_line(status.encryption))] if status.encryption is not None else []),
         *([("transient", "yes: forgotten at the next boot")] if status.transient else []),
         *(("note", note) for note in status.notes),
+        ("more", _doctor(status)),
     ]
     return f"tunnel {status.name}\n" + fitted_pairs(facts, indent=2)
+
+
+def _doctor(status: TunnelStatus) -> str | None:
+    """Where to look on: something is noted of the tunnel, or it has sent and received nothing."""
+    if status.foreign:
+        return None
+    noted = status.notes or any(one.notes for one in status.sessions)
+    sent, received = (
+        sum(getattr(one.counters, name) for one in status.sessions) for name in ("tx_packets", "rx_packets")
+    )
+    silent = sent >= _UNANSWERED and not received and status.condition.value == "up"
+    return f"`l2tpctl doctor {status.name}` looks closer" if noted or silent else None
 
 
 def _status_row(status: SessionStatus) -> Sequence[object]:
@@ -286,6 +303,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
             *encryption_pairs(status),
             ("worker", f"pid {status.worker_pid}" if status.worker_pid else None),
             *(("note", note) for note in status.notes),
+            ("more", _doctor(status)),
             ("unknown session", counters.rx_unknown_session),
             ("control packets", counters.rx_control),
             ("invalid packets", counters.rx_invalid),

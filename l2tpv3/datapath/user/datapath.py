@@ -9,7 +9,6 @@ from typing import Any
 
 from l2tpv3.datapath.base import Carried, SignalledCircuit, Support, Unreachable
 from l2tpv3.datapath.user import tap
-from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.datapath.user.offloads import MISSING, Offloads
 from l2tpv3.datapath.user.settings import INHERIT, NetnsIdentity, SessionSettings, TunnelSettings
 from l2tpv3.datapath.user.tunnel_socket import open_socket
@@ -483,7 +482,9 @@ def _tunnel(words: dict[str, Any], pid: int) -> Tunnel:
         sessions=tuple(_session(session) for session in sessions),
         counters=TunnelCounters(**words["counters"]),
         worker_pid=pid,
-        notes=(*(MISSING[word] for word in words["without"] if word in MISSING), *socket_notes(words)),
+        notes=tuple(MISSING[word] for word in words["without"] if word in MISSING),
+        refused=words["heard"]["refused"],
+        control=(words["heard"]["control_version"], words["heard"]["control_type"]),
     )
 
 

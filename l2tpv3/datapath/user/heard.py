@@ -1,6 +1,7 @@
 """Notes what a tunnel's socket receives besides data: ICMP errors, and the control messages of a peer.
 
-The worker's side; notes.py of this package puts it into words. All of it is off the path of packets that belong here.
+The worker's side; l2tpv3/reconcile/notes/heard.py puts it into words. All of it is off the path of packets that belong
+here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Notes: what a status tells of a tunnel or a session beside its condition. Each is found by a function of its own.
 
-To add one: write a function that yields sentences, and put it into TUNNEL_NOTES or SESSION_NOTES. A sentence says what
-is wrong, and a remedy that works when it is typed. Nothing in it changes from look to look, as a counter does: each
+To add one: write a function that yields sentences, and put it into TUNNEL_NOTES or SESSION_NOTES, with a word for the
+cause and how much harm that does. `l2tpctl doctor` finds by the same rules. A sentence says what is wrong, then, behind
+"; " or ": ", a remedy that works when it is typed. Nothing in it changes from look to look, as a counter does: each
 change of a note is an event. A function that raises an L2tpError adds nothing, and the others are asked all the same.
 Names of netdevs that others chose may stand in a sentence as they are: what does not print is escaped here.
 """
@@ -9,13 +10,15 @@ Names of netdevs that others chose may stand in a sentence as they are: what doe
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from l2tpv3.errors import L2tpError, MissingError, NoAddressError, NoRouteError, WorkerError
+from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, NoRouteError, WorkerError
+from l2tpv3.linux.ipv6 import is_tentative
 from l2tpv3.linux.netlink.bridge import BridgeSeen
 from l2tpv3.linux.netns import netns_identity, same_netns
+from l2tpv3.model.finding import Harm
 from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import SessionRecord, TunnelRecord
@@ -25,6 +28,7 @@ from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes.addresses import address_notes
 from l2tpv3.reconcile.notes.bridge_port import bridge_notes
 from l2tpv3.reconcile.notes.encryption import encryption_notes
+from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import measured
@@ -83,12 +87,28 @@ NotesOfTunnel = Callable[[LookedAt], Iterator[str]]
 NotesOfSession = Callable[[LookedAt, SessionRecord, SessionStatus], Iterator[str]]
 
 
+class TunnelRule(NamedTuple):
+    """How one thing about a tunnel is found. cause: a word for it, see model.finding.Finding."""
+
+    cause: str
+    harm: Harm
+    notes: NotesOfTunnel
+
+
+class SessionRule(NamedTuple):
+    """How one thing about a session is found; see TunnelRule."""
+
+    cause: str
+    harm: Harm
+    notes: NotesOfSession
+
+
 def tunnel_notes(looked: LookedAt) -> tuple[str, ...]:
     """All notes of the tunnel itself, in the order of TUNNEL_NOTES."""
     found: list[str] = []
-    for notes in TUNNEL_NOTES:
+    for rule in TUNNEL_NOTES:
         try:
-            found += map(printable, notes(looked))
+            found += map(printable, rule.notes(looked))
         except L2tpError:
             continue
     return tuple(found)
@@ -97,9 +117,9 @@ def tunnel_notes(looked: LookedAt) -> tuple[str, ...]:
 def session_notes(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> tuple[str, ...]:
     """All notes of one of the tunnel's sessions, in the order of SESSION_NOTES."""
     found: list[str] = []
-    for notes in SESSION_NOTES:
+    for rule in SESSION_NOTES:
         try:
-            found += map(printable, notes(looked, record, status))
+            found += map(printable, rule.notes(looked, record, status))
         except L2tpError:
             continue
     return tuple(found)
@@ -142,6 +162,18 @@ def _datapath_notes(looked: LookedAt) -> Iterator[str]:
     yield from looked.seen.notes if looked.seen is not None else ()
 
 
+def _refused(looked: LookedAt) -> Iterator[str]:
+    """ICMP errors that come back for what the tunnel sends."""
+    if looked.seen is not None:
+        yield from refusal_notes(looked.record.spec.name, looked.seen)
+
+
+def _control(looked: LookedAt) -> Iterator[str]:
+    """A peer that wants to set the tunnel up by messages."""
+    if looked.seen is not None:
+        yield from control_notes(looked.seen)
+
+
 def _strangers(looked: LookedAt) -> Iterator[str]:
     """Sessions in a tunnel of ours that something else added."""
     known = {session.spec.session_id for session in looked.record.sessions}
@@ -158,11 +190,8 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
     try:
         route = looked.host.route(record)
     except NoAddressError:
-        if record.spec.local is None:
-            yield f"local address {record.local} is not on this host any more, and there is no other to send from"
-        else:
-            remedy = f"give it back, or `l2tpctl tunnel set {name} --local ADDR`"
-            yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+        if not (yield from _tentative(record)):
+            yield from _address_gone(record)
     except MissingError:
         device = record.spec.bind_device
         if device is not None:
@@ -171,10 +200,34 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
     except NoRouteError:
         remedy = f"`ip route get {record.spec.remote}` shows what is missing"
         yield f"there is no route to {record.spec.remote}, so nothing is sent: {remedy}"
+    except InvalidValueError:
+        remedy = f"`ip route get {record.spec.remote}` shows it"
+        yield f"a route keeps packets from {record.spec.remote} (blackhole or prohibit), so nothing is sent: {remedy}"
     else:
-        if route.local != record.local:
+        if route.local != record.local and not (yield from _tentative(record)):
             remedy = f"{_restore(looked)} takes {route.local}, which the route to {record.spec.remote} has now"
             yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+
+
+def _address_gone(record: TunnelRecord) -> Iterator[str]:
+    """The note that this host does not have the local address."""
+    if record.spec.local is None:
+        yield f"local address {record.local} is not on this host any more, and there is no other to send from"
+    else:
+        remedy = f"give it back, or `l2tpctl tunnel set {record.spec.name} --local ADDR`"
+        yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
+
+
+def _tentative(record: TunnelRecord) -> Generator[str, None, bool]:
+    """The note that the local address can't be used yet. Gives whether that is so."""
+    found = is_tentative(record.local, record.spec.netns)
+    if found:
+        yield (
+            f"local address {record.local} is tentative, so nothing is sent: duplicate address detection is not done,"
+            " which takes a second or two, and never ends while the netdev has no carrier:"
+            " `ip -6 addr show tentative` shows such ones"
+        )
+    return found
 
 
 def _encryption(looked: LookedAt) -> Iterator[str]:
@@ -206,14 +259,16 @@ def _restore(looked: LookedAt) -> str:
     return f"`l2tpctl restore {looked.record.spec.name}`"
 
 
-TUNNEL_NOTES: Final[tuple[NotesOfTunnel, ...]] = (
-    _why_missing,
-    _outer_path,
-    _encryption,
-    _into_itself,
-    _unchecksummed,
-    _datapath_notes,
-    _strangers,
+TUNNEL_NOTES: Final[tuple[TunnelRule, ...]] = (
+    TunnelRule("not-running", Harm.STOPS, _why_missing),
+    TunnelRule("outer-path", Harm.STOPS, _outer_path),
+    TunnelRule("encryption", Harm.STOPS, _encryption),
+    TunnelRule("into-itself", Harm.STOPS, _into_itself),
+    TunnelRule("no-checksum", Harm.STOPS, _unchecksummed),
+    TunnelRule("datapath", Harm.NONE, _datapath_notes),
+    TunnelRule("refused", Harm.STOPS, _refused),
+    TunnelRule("control", Harm.STOPS, _control),
+    TunnelRule("stranger", Harm.NONE, _strangers),
 )
 
 
@@ -348,14 +403,14 @@ def _nothing_accepted(looked: LookedAt, record: SessionRecord, status: SessionSt
         )
 
 
-SESSION_NOTES: Final[tuple[NotesOfSession, ...]] = (
-    _session_missing,
-    _moved_away,
-    _netdev_differs,
-    _bridge_down,
-    _other_mtu,
-    _addresses,
-    _fragments,
-    _nothing_accepted,
-    _in_a_bridge,
+SESSION_NOTES: Final[tuple[SessionRule, ...]] = (
+    SessionRule("session-missing", Harm.STOPS, _session_missing),
+    SessionRule("moved-away", Harm.LOSES, _moved_away),
+    SessionRule("netdev-differs", Harm.LOSES, _netdev_differs),
+    SessionRule("bridge-down", Harm.STOPS, _bridge_down),
+    SessionRule("mtu", Harm.LOSES, _other_mtu),
+    SessionRule("address", Harm.LOSES, _addresses),
+    SessionRule("fragments", Harm.NONE, _fragments),
+    SessionRule("nothing-accepted", Harm.STOPS, _nothing_accepted),
+    SessionRule("bridge", Harm.LOSES, _in_a_bridge),
 )

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import socket
 import struct
+from ipaddress import ip_address
 
 import pytest
 
 from l2tpv3.datapath.user.heard import CONTROL_S, LASTING_S, REFUSED_S, Heard
-from l2tpv3.datapath.user.notes import socket_notes
 from l2tpv3.linux.netns import inside
+from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.spec import Encap
+from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.watching import eventually
 
-_WORDS = {"name": "t", "encap": "udp", "remote": "192.0.2.2", "remote_port": 1701}
+_SEEN = Tunnel(
+    tunnel_id=1, peer_tunnel_id=1, encap=Encap.UDP, remote_port=1701,
+    local=ip_address("192.0.2.1"), remote=ip_address("192.0.2.2"),
+)  # fmt: skip
 
 
 def _heard(refused: int = 0, control: tuple[int, int] = (0, 0)) -> dict[str, int]:
@@ -54,21 +61,22 @@ def test_what_was_heard_counts_for_a_while() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "said"),
+    ("refused", "control", "said"),
     [
-        (_heard(errno.ECONNREFUSED), "192.0.2.2 answers that nobody there"),
-        (_heard(errno.ENOPROTOOPT), "ICMP protocol unreachable"),
-        (_heard(errno.EHOSTUNREACH), "ICMP administratively prohibited"),
-        (_heard(control=(3, 6)), "the peer sends HELLO of L2TPv3"),
-        (_heard(control=(2, 1)), "the peer sends SCCRQ of L2TPv2"),
-        (_heard(control=(3, 99)), "the peer sends message 99 of L2TPv3"),
-        (_heard(control=(3, 16)), ""),
-        (_heard(errno.EPERM), ""),
-        (_heard(), ""),
+        (errno.ECONNREFUSED, (0, 0), "192.0.2.2 answers that nobody there"),
+        (errno.ENOPROTOOPT, (0, 0), "ICMP protocol unreachable"),
+        (errno.EHOSTUNREACH, (0, 0), "ICMP administratively prohibited"),
+        (0, (3, 6), "the peer sends HELLO of L2TPv3"),
+        (0, (2, 1), "the peer sends SCCRQ of L2TPv2"),
+        (0, (3, 99), "the peer sends message 99 of L2TPv3"),
+        (0, (3, 16), ""),
+        (errno.EPERM, (0, 0), ""),
+        (0, (0, 0), ""),
     ],
 )
-def test_in_words(heard: dict[str, int], said: str) -> None:
-    notes = list(socket_notes({**_WORDS, "heard": heard}))
+def test_in_words(refused: int, control: tuple[int, int], said: str) -> None:
+    seen = dataclasses.replace(_SEEN, refused=refused, control=control)
+    notes = [*refusal_notes("t", seen), *control_notes(seen)]
     assert len(notes) == bool(said)
     assert said in "".join(notes)
 

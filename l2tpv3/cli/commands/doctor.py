@@ -1,0 +1,100 @@
+"""`l2tpctl doctor`: why nothing passes, or too much does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import click
+
+from l2tpv3.cli import completion
+from l2tpv3.cli.commands.tunnel import local_manager, print_json
+from l2tpv3.cli.options import Json
+from l2tpv3.cli.parameters import Argument, Option
+from l2tpv3.cli.seconds import seconds
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.printable import printable
+
+if TYPE_CHECKING:
+    from l2tpv3.doctor.report import Report
+    from l2tpv3.model.finding import Finding
+
+FOUND = 11
+"""Exit code where something is wrong."""
+PARTLY_SEEN = 5
+"""Exit code where nothing was found, and something could not be looked at: that of not being permitted."""
+
+EXAMPLES = {
+    "doctor": """
+l2tpctl doctor                        # all tunnels
+l2tpctl doctor siteb
+l2tpctl doctor siteb/lan --listen 10  # where little is sent
+l2tpctl doctor --json | jq '.findings[] | {subject, says, remedy}'
+""",
+}
+
+Subject = Annotated[
+    str | None,
+    Argument(metavar="TUNNEL[/SESSION]", help="Only this tunnel, or this session.", complete=completion.tunnels),
+]
+
+
+def doctor(
+    ctx: click.Context,
+    subject: Subject = None,
+    *,
+    listen: Annotated[
+        str, Option("--listen", metavar="SECONDS", help="How long to listen to what arrives; 0: not at all.")
+    ] = "2",
+    probe: Annotated[
+        bool, Option("--probe/--no-probe", help="Ask the peers by ICMP echo whether they are there. [default: probe]")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Find out why nothing passes, or too much does.
+
+    The verdict first, then each finding: what is wrong, how that is known, and the command that mends it. It listens
+    to what arrives at this host for the tunnels, asks the peers for echoes, and changes nothing. Exit codes: 0 nothing
+    is wrong, 11 something is, 5 nothing was found and some of it may not be looked at.
+    """
+    tunnel, slash, session = (subject or "").partition("/")
+    if subject is not None and (not tunnel or (slash and not session)):
+        raise InvalidValueError("TUNNEL[/SESSION]", f"{subject!r} is neither", "give siteb, or siteb/lan")
+    listen_s = seconds(listen, "--listen", least=0.0, most=600.0)
+    manager = local_manager(ctx, "doctor")
+    report = manager.doctor((tunnel,) if tunnel else (), session=session or None, listen_s=listen_s, probe=probe)
+    if json:
+        from l2tpv3.doctor.report import to_json
+
+        print_json(to_json(report))
+    else:
+        print(_text(report), end="")
+    ctx.exit(_exit_code(report))
+
+
+def _exit_code(report: Report) -> int:
+    if report.worst.name != "NONE":
+        return FOUND
+    return PARTLY_SEEN if report.unseen else 0
+
+
+def _text(report: Report) -> str:
+    from l2tpv3.cli.output.width import fitted_line
+
+    lines = [printable(report.verdict)]
+    for one in report.findings:
+        lines += ["", *_finding(one)]
+    for title, sentences in (("could not be looked at", report.unseen), ("was not tried", report.untried)):
+        if sentences:
+            lines += ["", f"{title}:", *(f"  {printable(one)}" for one in sentences)]
+    return "".join(fitted_line(line) for line in lines)
+
+
+def _finding(one: Finding) -> list[str]:
+    facts = [("harm", one.harm.value), *(("seen", line) for line in one.evidence)]
+    if one.remedy:
+        facts.append(("remedy", one.remedy))
+    told = [f"  {key:<6}  {printable(text)}" for key, text in facts]
+    return [printable(f"{one.subject}: {one.says}"), *told]
+
+
+COMMANDS = {"doctor": doctor}

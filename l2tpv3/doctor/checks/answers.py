@@ -1,0 +1,88 @@
+"""What the peer, and hosts on the way, answer: ICMP errors that came back, and echo requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from l2tpv3.doctor.arrivals import What
+from l2tpv3.doctor.case import Case, Check
+from l2tpv3.model.finding import Finding, Harm, divided
+from l2tpv3.model.mtu import overhead
+from l2tpv3.model.spec import Encrypt
+from l2tpv3.reconcile.notes.heard import port_unreachable, prohibited, protocol_unreachable
+
+_PORT: Final = frozenset({(4, 3, 3), (6, 1, 4)})
+_PROTOCOL: Final = frozenset({(4, 3, 2)})
+_PROHIBITED: Final = frozenset({(4, 3, 9), (4, 3, 10), (4, 3, 13), (6, 1, 1), (6, 1, 5), (6, 1, 6)})
+_NO_HOST: Final = frozenset({(4, 3, 0), (4, 3, 1), (6, 1, 0), (6, 1, 3)})
+_TOO_BIG: Final = frozenset({(4, 3, 4), (6, 2, 0)})
+"""IP version, type and code (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3)."""
+_HEADER: Final = 14
+
+
+def _refused(case: Case) -> Iterator[Finding]:
+    """ICMP errors about the tunnel's packets. Anybody can forge them: where packets come in, they stop nothing."""
+    if case.arrivals is None or case.arrivals.right():
+        return
+    name, remote = case.spec.name, str(case.spec.remote)
+    for arrival, number in case.arrivals.of(What.ICMP):
+        kind = arrival.detail
+        evidence = (f"{case.arrivals.headers[arrival]}, {number} within {case.listened_s:g} s",)
+        if kind in _PORT:
+            says, remedy = divided(port_unreachable(name, remote, case.what))
+        elif kind in _PROTOCOL:
+            says, remedy = divided(protocol_unreachable(name, remote, case.what))
+        elif kind in _PROHIBITED:
+            says, _, remedy = prohibited(remote, case.what).partition(": ")
+        elif kind in _NO_HOST and case.arrivals.headers[arrival].endswith(f" from {case.looked.record.local}"):
+            says = f"nobody answers this host's questions for {remote} (ARP, neighbour discovery): it is off, or away"
+            remedy = f"look whether the peer is on and has that address; `ip neigh show {remote}`"
+        elif kind in _NO_HOST:
+            says = f"{remote} can't be reached from a router on the way, or nobody answers there (ICMP unreachable)"
+            remedy = f"`ping {remote}` and `ip route get {remote}`; look whether the peer is on"
+        else:
+            continue
+        yield case.of_tunnel("refused", Harm.STOPS, says, remedy, evidence)
+
+
+def _narrow(case: Case) -> Iterator[Finding]:
+    """A path that takes less than its first netdev: long packets get lost on the way."""
+    path = case.path
+    if path is None or not path.short or path.full:
+        return
+    largest = max((_outer_bytes(case, mtu) for mtu in _mtus(case)), default=0)
+    if largest < path.full_bytes:
+        return
+    says = (
+        f"packets of {path.full_bytes} bytes, which the route takes, do not reach {case.spec.remote} in one piece, and"
+        " short ones do: full frames get lost on the way"
+    )
+    evidence = [f"ICMP echo requests: a short one was answered, one of {path.full_bytes} bytes was not"]
+    for arrival, _ in case.arrivals.of(What.ICMP) if case.arrivals is not None else ():
+        if arrival.detail in _TOO_BIG:
+            evidence.append(f"{case.arrivals.headers[arrival]}: too long")  # type: ignore[union-attr]
+    remedy = f"`l2tpctl mtu {case.spec.name}` finds what the path takes, and prints the command for that"
+    yield case.of_tunnel("path-mtu", Harm.LOSES, says, remedy, tuple(evidence))
+
+
+def _mtus(case: Case) -> list[tuple[int, int]]:
+    """Of each session that runs, the MTU and the bytes around a frame's payload."""
+    version, found = case.spec.ip_version, []
+    for record, status in case.sessions():
+        spec = record.spec
+        around = overhead(case.spec.encap, version, len(spec.tx_cookie), spec.sublayer, tagged=spec.vlan is not None)
+        if status.netdev is not None:
+            found.append((status.netdev.mtu, around))
+    return found
+
+
+def _outer_bytes(case: Case, session: tuple[int, int]) -> int:
+    """The longest packet on the wire of a session's full frames; a WireGuard tunnel's own MTU is the route's."""
+    mtu, around = session
+    if case.spec.encrypt is not Encrypt.NONE:
+        return case.path.full_bytes if case.path is not None else 0
+    return mtu + around
+
+
+CHECKS: Final[tuple[Check, ...]] = (_refused, _narrow)

@@ -1,0 +1,55 @@
+"""The netdev by which a tunnel's packets leave this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from l2tpv3.doctor.case import Case, Check
+from l2tpv3.errors import L2tpError
+from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route
+from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP, RouteSocket
+from l2tpv3.model.finding import Finding, Harm
+from l2tpv3.netdev.underlay import outer_route
+from l2tpv3.printable import printable
+
+
+def _no_address(case: Case) -> Iterator[Finding]:
+    """The netdev that has the local address is set down or gone, so that there is no route."""
+    record = case.looked.record
+    local, netns = record.local, record.spec.netns
+    try:
+        case.looked.host.route(record)
+    except L2tpError:
+        owners = case.looked.host.owners(netns, local)
+        inside = f" -n {netns}" if netns else ""
+        for netdev in owners:
+            if not netdev.up:
+                name = printable(netdev.ifname)
+                says = f"netdev {name}, which has local address {local}, is set down"
+                evidence = (f"`ip{inside} link show {name}` has no UP among its flags",)
+                yield case.of_tunnel("outer-path", Harm.STOPS, says, f"`ip{inside} link set {name} up`", evidence)
+        if not owners:
+            says = f"local address {local} is not on this host any more, and no route leads to {record.spec.remote}"
+            remedy = f"give it back (`ip{inside} addr add`), or `l2tpctl tunnel set {record.spec.name} --local` another"
+            evidence = (f"`ip{inside} addr show to {local}` shows nothing",)
+            yield case.of_tunnel("outer-path", Harm.STOPS, says, remedy, evidence)
+
+
+def _no_carrier(case: Case) -> Iterator[Finding]:
+    """The netdev of the route to the peer has no carrier: a cable that is out, or the other end of it."""
+    spec = case.spec
+    try:
+        with RouteSocket(spec.netns) as route:
+            asked = outer_route(route, spec, case.looked.record.local)
+            link = route.link(read_route(route.request(GET_ROUTE, asked)))
+    except OSError:  # there is no route, of which a note tells
+        return
+    if link.flags & UP and not link.flags & CARRIER:
+        name = printable(link.ifname)
+        says = f"netdev {name}, by which packets to {spec.remote} leave, has no carrier"
+        remedy = f"look at its cable, or at what is at the other end of it (`ip link show {name}`)"
+        yield case.of_tunnel("no-carrier", Harm.STOPS, says, remedy, (f"the route to {spec.remote} is by {name}",))
+
+
+CHECKS: Final[tuple[Check, ...]] = (_no_address, _no_carrier)

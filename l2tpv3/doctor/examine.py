@@ -1,0 +1,160 @@
+"""Examines tunnels: looks, listens for a while, asks the peers, looks again, and has each check say what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from l2tpv3.doctor.arrivals import Arrivals, Sorter
+from l2tpv3.doctor.case import Case, Check, PathAnswers
+from l2tpv3.doctor.checks import CHECKS, SYMPTOMS
+from l2tpv3.doctor.listening import listen
+from l2tpv3.doctor.report import Report, in_order, merged
+from l2tpv3.errors import L2tpError, from_errno
+from l2tpv3.linux.echo_probe import EchoProbe
+from l2tpv3.linux.netns import inside
+from l2tpv3.model.finding import Finding, Harm
+from l2tpv3.reconcile.notes import LookedAt
+
+PROBED: Final = 16
+"""So many peers are asked for echoes at a time, and no more of them: a host of a thousand would send a flood."""
+_ECHO_S: Final = 0.4
+_SHORT: Final = {4: 68, 6: 1280}
+"""Bytes that each path takes in one piece (RFC 791, RFC 8200 section 5)."""
+
+_Answered = dict[str, PathAnswers | L2tpError]
+
+
+def examine(look: Callable[[], Sequence[LookedAt]], *, session: str | None, listen_s: float, probe: bool) -> Report:
+    """Examine the tunnels that `look` observes. It is called twice, before and after listening.
+
+    session: tell of this session alone, and of its tunnel. listen_s: how long to listen; 0: not at all. probe: ask the
+    peers for ICMP echoes meanwhile, unless they are too many. Changes nothing. Raises what `look` raises.
+    """
+    before = look()
+    unseen: list[str] = []
+    arrivals, answered = _listened(before, listen_s, unseen, probe=probe and len(before) <= PROBED)
+    after = look() if listen_s or answered else before
+    old = {one.record.spec.name: one.seen for one in before}
+    findings: list[Finding] = []
+    for looked in after:
+        name = looked.record.spec.name
+        answer = answered.get(name)
+        if isinstance(answer, L2tpError):
+            unseen.append(_why(f"the path of tunnel {name}", answer))
+        case = Case(
+            looked=looked,
+            before=old.get(name),
+            arrivals=arrivals.get(name),
+            listened_s=listen_s,
+            path=answer if isinstance(answer, PathAnswers) else None,
+        )
+        findings += _of_one(case, session, unseen)
+    return Report(
+        about=tuple(one.record.spec.name + (f"/{session}" if session else "") for one in after),
+        findings=in_order(findings),
+        unseen=tuple(dict.fromkeys(unseen)),
+        untried=tuple(_untried(len(before), listen_s, probe=probe)),
+        listened_s=listen_s,
+        packets=sum(one.right(session) for one in arrivals.values()),
+    )
+
+
+def _untried(tunnels: int, listen_s: float, *, probe: bool) -> Iterator[str]:
+    if not listen_s:
+        yield "what arrives at this host: `--listen 2` listens for two seconds"
+    if not probe:
+        yield "whether the peers are there, and what the paths take: `--probe` asks them"
+    elif tunnels > PROBED:
+        yield f"whether {tunnels} peers are there, and what the paths take: name one tunnel for that"
+
+
+def _of_one(case: Case, session: str | None, unseen: list[str]) -> list[Finding]:
+    name = case.spec.name
+    subjects = {f"tunnel {name}", f"session {name}/{session}"}
+    found = merged(_run(CHECKS, case, unseen))
+    if not any(one.harm is Harm.STOPS for one in found):
+        found += merged(_run(SYMPTOMS, case, unseen))
+    return [one for one in found if session is None or one.subject in subjects]
+
+
+def _run(checks: Iterable[Check], case: Case, unseen: list[str]) -> list[list[Finding]]:
+    """What each check finds. One that may not look, or can't, is in no other's way."""
+    results = []
+    for check in checks:
+        found: list[Finding] = []
+        results.append(found)
+        try:
+            found.extend(check(case))
+        except L2tpError as error:
+            if error.exit_code == _NOT_PERMITTED:
+                unseen.append(_why(error.subject, error))
+    return results
+
+
+def _why(what: str, error: L2tpError) -> str:
+    """The sentence about what could not be looked at."""
+    return f"{what}: {error.problem}" + (f"; {error.remedy}" if error.remedy else "")
+
+
+_NOT_PERMITTED: Final = 5
+"""The exit code of errors that say that the caller lacks a privilege; the others are what the checks are about."""
+
+
+def _listened(
+    looked: Sequence[LookedAt], seconds: float, unseen: list[str], *, probe: bool
+) -> tuple[dict[str, Arrivals], _Answered]:
+    """What arrives for each tunnel, and what each peer answers in the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(PROBED) as pool:
+        asked = {one.record.spec.name: pool.submit(_echoes, one) for one in looked} if probe else {}
+        arrivals = _arrivals(looked, seconds, unseen) if seconds else {}
+        return arrivals, {name: answer for name, one in asked.items() if (answer := one.result()) is not None}
+
+
+def _arrivals(looked: Sequence[LookedAt], seconds: float, unseen: list[str]) -> dict[str, Arrivals]:
+    by_place: dict[str | None, list[LookedAt]] = {}
+    for one in looked:
+        by_place.setdefault(one.record.spec.netns, []).append(one)
+    sorters = {place: Sorter((one.record, _macs(one)) for one in some) for place, some in by_place.items()}
+    failed = listen(sorters, seconds)
+    unseen += [_why("what arrives at this host", error) for error in failed.values()]
+    found: dict[str, Arrivals] = {}
+    for place, sorter in sorters.items():
+        if place not in failed:
+            found |= sorter.found()
+    return found
+
+
+def _macs(looked: LookedAt) -> dict[str, frozenset[bytes]]:
+    """The MAC addresses that this end has, by session: those of its netdev and of the bridge that this is a port of."""
+    found = {}
+    for one in looked.status.sessions:
+        netdev = one.netdev
+        bridge = looked.host.netdev(netdev.netns, netdev.bridge) if netdev is not None and netdev.bridge else None
+        macs = [it.mac for it in (netdev, bridge) if it is not None]
+        found[one.name] = frozenset(bytes.fromhex(mac.replace(":", "")) for mac in macs)
+    return found
+
+
+def _echoes(looked: LookedAt) -> PathAnswers | L2tpError | None:
+    """What the peer answers. None where there is no route by which to ask, of which a note tells."""
+    from l2tpv3.resolve.route import find_route
+
+    record = looked.record
+    spec = record.spec
+    try:
+        full = find_route(spec).mtu
+    except L2tpError:
+        return None
+    try:
+        with (
+            inside(spec.netns),
+            EchoProbe(record.local, spec.remote, mark=spec.fwmark, device=spec.bind_device) as echo,
+        ):
+            least = min(_SHORT[spec.remote.version], full)
+            short = any(echo.answers(least, _ECHO_S) for _ in range(3))
+            return PathAnswers(short, short and any(echo.answers(full, _ECHO_S) for _ in range(3)), full)
+    except OSError as error:
+        return from_errno(f"tunnel {spec.name}", f"ask {spec.remote} for echoes", error.errno or 0)

@@ -1,0 +1,100 @@
+"""What the doctor says: a verdict, the findings in the order of harm, and what could not be looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from l2tpv3.documents.schemas import DOCTOR_SCHEMA
+from l2tpv3.model.finding import Finding, Harm
+from l2tpv3.value_class import value_class
+
+_ORDER: Final = (Harm.STOPS, Harm.LOSES, Harm.NONE)
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class Report:
+    """about: the tunnels that were looked at, and of one the session, as `siteb/lan`, if only that was.
+
+    findings: the worst first. unseen: sentences about what may not or can't be looked at. untried: about what was left
+    out, since nobody asked for it or it would be too much. listened_s: how long it was listened. packets: how many
+    arrived meanwhile as they should be.
+    """
+
+    about: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    unseen: tuple[str, ...] = ()
+    untried: tuple[str, ...] = ()
+    listened_s: float = 0.0
+    packets: int = 0
+
+    @property
+    def worst(self) -> Harm:
+        """The greatest harm of all findings."""
+        return self.findings[0].harm if self.findings else Harm.NONE
+
+    @property
+    def verdict(self) -> str:
+        """The whole in a sentence."""
+        if not self.about:
+            return "there is no tunnel to look at"
+        kind = "session" if "/" in self.about[0] else "tunnel"
+        subject = f"{kind} {self.about[0]}" if len(self.about) == 1 else f"{len(self.about)} tunnels"
+        harmful = [one for one in self.findings if one.harm is not Harm.NONE]
+        if harmful:
+            first = harmful[0]
+            more = f" (and {len(harmful) - 1} more)" if len(harmful) > 1 else ""
+            return f"{first.subject}: {first.harm}: {first.says}{more}"
+        if self.unseen:
+            return f"{subject}: nothing is wrong in what could be looked at, and some could not"
+        came = f"; {self.packets} packets came in as they should" if self.packets else ""
+        return f"{subject}: nothing is wrong, as far as this end can see{came}"
+
+
+def merged(by_check: Iterable[Sequence[Finding]]) -> list[Finding]:
+    """The findings of one tunnel, of each check in its turn.
+
+    What an earlier check has found of a subject a later one with the same cause only adds its evidence to.
+    """
+    kept: list[Finding] = []
+    for found in by_check:
+        known = {(one.subject, one.cause): place for place, one in enumerate(kept)}
+        for one in found:
+            place = known.get((one.subject, one.cause))
+            if place is None:
+                kept.append(one)
+            else:
+                evidence = tuple(dict.fromkeys((*kept[place].evidence, *one.evidence)))
+                kept[place] = dataclasses.replace(kept[place], evidence=evidence)
+    return kept
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings with the worst first."""
+    return tuple(sorted(findings, key=lambda one: _ORDER.index(one.harm)))
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The document that `l2tpctl doctor --json` and GET /v1/doctor give."""
+    return {
+        "schema": DOCTOR_SCHEMA,
+        "verdict": report.verdict,
+        "worst": report.worst.name.lower(),
+        "about": list(report.about),
+        "listened_s": report.listened_s,
+        "packets": report.packets,
+        "findings": [
+            {
+                "cause": one.cause,
+                "harm": one.harm.name.lower(),
+                "subject": one.subject,
+                "says": one.says,
+                "evidence": list(one.evidence),
+                "remedy": one.remedy,
+            }
+            for one in report.findings
+        ],
+        "unseen": list(report.unseen),
+        "untried": list(report.untried),
+    }

@@ -1,0 +1,72 @@
+"""Two hosts with a pseudowire between them, to make faults on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from l2tpv3.doctor.report import Report
+from l2tpv3.model.finding import Finding, Harm
+from tests.here import Here
+from tests.hosts import Hosts
+
+COOKIES = ("0011223344556677", "8899aabbccddeeff")
+
+
+@dataclasses.dataclass
+class Wire:
+    """a and b: both ends. The session `t/s` has 10.9.0.1/24 at a, .2 at b."""
+
+    a: Here
+    b: Here
+
+    def shout(self, end: Here, count: int = 8) -> None:
+        """Have an end send frames by the session for a while, whatever comes back."""
+        number = 2 if end is self.a else 1
+        end.host.start(["ping", "-q", "-n", "-c", str(count), "-i", "0.05", "-W", "1", f"10.9.0.{number}"])
+
+    def asked(self, end: Here, *, listen_s: float = 0.6, probe: bool = False) -> Report:
+        """What the doctor says at an end while the other one sends."""
+        self.shout(self.b if end is self.a else self.a)
+        report: Report = end.doctor(("t",), listen_s=listen_s, probe=probe)
+        return report
+
+
+def wire(
+    hosts: Hosts,
+    *,
+    here: Mapping[str, Any] | None = None,
+    there: Mapping[str, Any] | None = None,
+    tunnel: Mapping[str, Any] | None = None,
+    tunnel_there: Mapping[str, Any] | None = None,
+    family: int = 4,
+    cookies: bool = True,
+) -> Wire:
+    """A pair of ends with a session between them. here, there: words of the session; tunnel_there: beside tunnel."""
+    a, b = hosts.pair()
+    ends = []
+    for number, (host, other, words, more) in enumerate(((a, b, here, {}), (b, a, there, tunnel_there or {})), start=1):
+        end = Here(host)
+        end.add_tunnel("t", {"remote": other.address(family), "datapath": "user", **(tunnel or {}), **more})
+        one, two = COOKIES if number == 1 else COOKIES[::-1]
+        both = {"tx-cookie": one, "rx-cookie": two} if cookies else {"tx-cookie": "none", "rx-cookie": "none"}
+        end.add_session("t", "s", {"address": [f"10.9.0.{number}/24"], **both, **(words or {})})
+        ends.append(end)
+    # What is sent needs no answer to who has the other address.
+    macs = [end.session("t", "s").netdev.mac for end in ends]
+    for end, number, mac in ((ends[0], 2, macs[1]), (ends[1], 1, macs[0])):
+        end.host.ip("neigh", "replace", f"10.9.0.{number}", "lladdr", mac, "dev", "l2tpeth0", "nud", "permanent")
+    return Wire(*ends)
+
+
+def the(report: Report, cause: str) -> Finding:
+    """The one finding with that cause."""
+    found = [one for one in report.findings if one.cause == cause]
+    assert len(found) == 1, report
+    return found[0]
+
+
+def harmful(report: Report) -> list[Finding]:
+    """The findings that say that something is wrong."""
+    return [one for one in report.findings if one.harm is not Harm.NONE]
