@@ -232,13 +232,8 @@ def _control(packet: Packet) -> tuple[int, int] | None:
 def _wrong(session: SessionSpec, body: bytes) -> Arrival | None:
     """What is wrong with a packet of a session, given what follows its session id; None where nothing is."""
     name, cookie = session.name, session.rx_cookie
-    shape = shape_of(body)
     if not body.startswith(cookie):
-        if session.tx_cookie and body.startswith(session.tx_cookie):
-            return Arrival(What.SWAPPED_COOKIES, name)
-        if shape is not None and shape.cookie_length != len(cookie):
-            return Arrival(What.COOKIE_LENGTH, name, (shape.cookie_length,))
-        return Arrival(What.COOKIE, name)
+        return _other_cookie(session, body)
     rest = body[len(cookie) :]
     wanted = session.sublayer is Sublayer.DEFAULT
     start = frame_at(rest, (0, 4))
@@ -246,9 +241,19 @@ def _wrong(session: SessionSpec, body: bytes) -> Arrival | None:
         return Arrival(What.NO_SUBLAYER, name)
     if not wanted and start == 4 and is_sublayer(rest[:4]):
         return Arrival(What.SUBLAYER, name)
-    if shape is not None and not cookie and shape.cookie_length:
+    if not cookie and (shape := shape_of(body)) is not None and shape.cookie_length:
         return Arrival(What.COOKIE_LENGTH, name, (shape.cookie_length,))
     numbered = int.from_bytes(rest[:4], "big") & S_BIT
-    if session.numbering in (Sequencing.RECV, Sequencing.BOTH) and wanted and not numbered:
+    if session.numbering in (Sequencing.RECV, Sequencing.BOTH) and not numbered:
         return Arrival(What.UNNUMBERED, name)
     return None
+
+
+def _other_cookie(session: SessionSpec, body: bytes) -> Arrival:
+    """What the cookie is that is not the one which the session expects."""
+    if session.tx_cookie and body.startswith(session.tx_cookie):
+        return Arrival(What.SWAPPED_COOKIES, session.name)
+    shape = shape_of(body)
+    if shape is not None and shape.cookie_length != len(session.rx_cookie):
+        return Arrival(What.COOKIE_LENGTH, session.name, (shape.cookie_length,))
+    return Arrival(What.COOKIE, session.name)
