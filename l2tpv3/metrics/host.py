@@ -98,7 +98,7 @@ def _text(value: object) -> str:
 def families(tunnels: Sequence[TunnelStatus], version: str = "", *, links: Sequence[LinkStatus] = ()) -> list[Family]:
     """All about tunnels, sessions and links. version: l2tpv3's, where it is known."""
     build = Family("l2tpv3_build", "info", "The version of l2tpv3.", [f"_info{labels(version=version)} 1"])
-    return [build, *_tunnels(tunnels), *_sessions(tunnels), *_links(links)]
+    return [build, *_tunnels(tunnels), *_encryption(tunnels), *_sessions(tunnels), *_links(links)]
 
 
 def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
@@ -127,6 +127,44 @@ def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
         lines = [f"_total{name} {value}" for name, value in values if value is not None]
         found.append(Family(f"l2tpv3_tunnel_{field}", "counter", help, lines))
     return found
+
+
+def _encryption(tunnels: Sequence[TunnelStatus]) -> list[Family]:
+    """What encrypts those tunnels that are encrypted."""
+    named = [(one.name, labels(tunnel=one.name), one.encryption) for one in tunnels if one.encryption is not None]
+
+    def series(suffix: str, values: Iterable[tuple[str, int | None]]) -> list[str]:
+        return [f"{suffix}{name} {value}" for name, value in values if value is not None]
+
+    return [
+        Family(
+            "l2tpv3_tunnel_encryption", "info", "Who encrypts the tunnel, on which netdev, and where the peer is now.",
+            [
+                f"_info{labels(tunnel=tunnel, by=one.by, ifname=one.ifname, endpoint=one.endpoint)} 1"
+                for tunnel, _, one in named
+            ],
+        ),
+        Family(
+            "l2tpv3_tunnel_encryption_up", "gauge", "Whether all that encrypts the tunnel is there: 1, or 0.",
+            [f"{name} {int(not one.lacks)}" for _, name, one in named],
+        ),
+        Family(
+            "l2tpv3_tunnel_encryption_since_timestamp_seconds", "gauge", "When its netdev was made.",
+            series("", [(name, one.since) for _, name, one in named]),
+        ),
+        Family(
+            "l2tpv3_tunnel_encryption_handshake_timestamp_seconds", "gauge", "When the last handshake was.",
+            series("", [(name, one.handshake) for _, name, one in named]),
+        ),
+        Family(
+            "l2tpv3_tunnel_encryption_rx_bytes", "counter", "Encrypted bytes received.",
+            series("_total", [(name, one.rx_bytes) for _, name, one in named]),
+        ),
+        Family(
+            "l2tpv3_tunnel_encryption_tx_bytes", "counter", "Encrypted bytes sent.",
+            series("_total", [(name, one.tx_bytes) for _, name, one in named]),
+        ),
+    ]  # fmt: skip
 
 
 def _has_worker(tunnel: TunnelStatus) -> bool:

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from l2tpv3 import Manager, Paths
 from l2tpv3.metrics.host import LINK_COUNTERS, Family, exposition, families, labels
+from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.links.observed import COUNTERS
 from l2tpv3.model.links.spec import LinkSpec
 from l2tpv3.model.links.status import LinkStatus
@@ -49,6 +50,25 @@ def manager(tmp_path: Path) -> Manager:
     assert session is not None
     memory.count(record.spec, session.spec, Counters(tx_packets=7, rx_bytes=2**63, rx_cookie_discards=3))
     return manager
+
+
+def test_what_encrypts_a_tunnel(manager: Manager) -> None:
+    siteb, sitec = manager.tunnels()
+    status = EncryptionStatus(
+        by="wireguard", ifname="l2tpwg0", since=100, handshake=200, endpoint="192.0.2.1:51820", rx_bytes=3, tx_bytes=4
+    )
+    made = dataclasses.replace(siteb, encryption=status)
+    gone = dataclasses.replace(sitec, encryption=EncryptionStatus(lacks=("its netdev",)))
+    found = parsed(exposition(families([made, gone]), openmetrics=True), openmetrics=True)
+    head = "l2tpv3_tunnel_encryption"
+    told = {"tunnel": "siteb", "by": "wireguard", "ifname": "l2tpwg0", "endpoint": "192.0.2.1:51820"}
+    assert found[f"{head}_info"] == [(told, 1), ({"tunnel": "sitec"}, 1)]
+    assert dict(_by(found[f"{head}_up"], "tunnel")) == {"siteb": 1, "sitec": 0}
+    assert found[f"{head}_since_timestamp_seconds"] == [({"tunnel": "siteb"}, 100)]
+    assert found[f"{head}_handshake_timestamp_seconds"] == [({"tunnel": "siteb"}, 200)]
+    assert dict(_by(found[f"{head}_rx_bytes_total"], "tunnel")) == {"siteb": 3, "sitec": 0}
+    assert dict(_by(found[f"{head}_tx_bytes_total"], "tunnel")) == {"siteb": 4, "sitec": 0}
+    assert not any(name.startswith(head) for name in parsed(exposition(families([siteb])), openmetrics=False))
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])

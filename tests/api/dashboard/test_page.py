@@ -458,3 +458,21 @@ def test_it_comes_back_when_the_service_does(browser: Browser) -> None:
         with service.by_tcp(service.token("other", "write")) as client:
             client.put("/v1/tunnels/back", json={"remote": "127.0.1.9", "local": "127.0.0.1"}).raise_for_status()
         browser.wait_for("[data-key='t back']")
+
+
+def test_what_encrypts_a_tunnel_is_told(page: Browser) -> None:
+    script = """
+    const [status, done] = arguments;
+    const file = document.querySelector('script[type=module][src]').src;
+    import(new URL('views/encryption.js', file))
+      .then(({ aboutEncryption }) => done(aboutEncryption(status).flat()), (error) => done([String(error)]));
+    """
+    status = {
+        "by": "wireguard-go", "pid": 7, "ifname": "l2tpwg0", "since": 0, "handshake": None,
+        "endpoint": "192.0.2.1:51820", "rx_bytes": 2000, "tx_bytes": 1, "local": "fd00::1", "remote": "fd00::2",
+        "public_key": "KEY=",
+    }  # fmt: skip
+    told = page.driver.execute_async_script(script, status)
+    for text in ("wireguard-go, pid 7, netdev l2tpwg0", "never", "192.0.2.1:51820", "fd00::1 to fd00::2", "KEY="):
+        assert text in told, told
+    assert page.driver.execute_async_script(script, None) == []

@@ -10,6 +10,7 @@ import { keyOf } from '../model.js';
 import { pair } from '../plot.js';
 import { WHY } from '../trouble.js';
 import { onThisPage } from '../words.js';
+import { aboutEncryption } from './encryption.js';
 import { facts, otherWords } from './facts.js';
 import { adopt } from './host.js';
 
@@ -50,6 +51,7 @@ export function tunnel(app, [name]) {
       ['from', `${one.local ?? '–'}${one.local_port ? ` port ${one.local_port}` : ''}`], ['to', `${one.remote}${one.remote_port ? ` port ${one.remote_port}` : ''}`],
       ['carried over', one.encap === 'udp' ? `UDP, checksum ${one.udp_checksum ? 'on' : 'off'}` : 'IP, protocol 115'],
       ['ids', `${one.id} here, ${one.peer_id} there`], ['datapath', `${one.datapath}${one.reason ? ` (${one.reason})` : ''}`, 'wide'], ['worker', one.worker_pid ? `pid ${one.worker_pid}` : null],
+      ...aboutEncryption(one.encryption),
       ['namespace', one.netns], ['at the next boot', one.transient ? 'forgotten' : null], ['made by', one.foreign ? 'something else: it is not on record here' : null],
       ['unknown sessions', unknown === null ? null : count(unknown)], ['malformed', invalid === null ? null : count(invalid)], ['control packets', control === null ? null : count(control)],
       ['too long to send', tooLong ? count(tooLong) : null],
