@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +15,19 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from l2tpv3 import Manager, Paths
+from l2tpv3.doctor.case import Case, PathAnswers
+from l2tpv3.doctor.checks import SYMPTOMS
 from l2tpv3.doctor.checks.surroundings import manager_of
 from l2tpv3.doctor.firewall import dropping_lines
 from l2tpv3.documents.schemas import DOCTOR_SCHEMA, json_schema
+from l2tpv3.linux.modules import loaded
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.finding import Harm
+from l2tpv3.model.hearing import Hearing
+from l2tpv3.reconcile.notes import LookedAt
+from l2tpv3.testing.datapath import MemoryDatapath
+from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.doctor.faults import Wire, harmful, the, wire
 from tests.here import Here
 from tests.hosts import Hosts
@@ -117,6 +127,39 @@ def test_nothing_ever_comes_from_a_peer_that_is_there(hosts: Hosts) -> None:
     assert "UDP port 1701 is filtered on the way" in found.says
     assert any("answers ICMP echo requests: the host is there" in line for line in found.evidence)
     assert report.findings == (found,)
+
+
+def test_nothing_comes_any_more(tmp_path: Path) -> None:
+    memory = MemoryDatapath()
+    manager = Manager(Paths(tmp_path / "state", tmp_path / "run"), [memory], MemoryConfigurator(memory))
+    manager.add_tunnel("t", {"remote": "127.0.0.2"})
+    manager.add_session("t", "s", {})
+    status = manager.tunnel("t")
+    (session,) = status.sessions
+    counters = dataclasses.replace(session.counters, rx_packets=7, tx_packets=9)
+    silent = dataclasses.replace(session, counters=counters, hearing=Hearing.UNHEARD, last_received_s=61.0)
+    looked = LookedAt(
+        record=manager.records()["t"],
+        seen=None,
+        status=dataclasses.replace(status, sessions=(silent,)),
+        host=None,  # type: ignore[arg-type]  # these checks ask nothing of it
+    )
+    for path, harm in ((None, Harm.LOSES), (PathAnswers(short=False, full=False, full_bytes=1500), Harm.STOPS)):
+        (found,) = (one for check in SYMPTOMS for one in check(Case(looked=looked, path=path)))
+        assert (found.cause, found.harm) == ("silence", harm)
+        assert "nothing has come from 127.0.0.2 for 61 s, though packets are sent" in found.says
+    heard = dataclasses.replace(looked, status=status)
+    assert [one for check in SYMPTOMS for one in check(Case(looked=heard))] == []
+
+
+@pytest.mark.skipif(loaded("l2tp_eth"), reason="the module is loaded here")
+def test_a_module_that_may_not_be_loaded_is_named_with_the_line_and_its_file(tmp_path: Path) -> None:
+    code = "from l2tpv3.linux.modules import switched_off; print(switched_off('l2tp_eth'))"
+    line = "mount -t tmpfs none /etc/modprobe.d && echo 'install l2tp_eth /bin/false' > /etc/modprobe.d/hard.conf"
+    command = ["unshare", "-m", "sh", "-c", f'{line} && exec "$0" -c "$1"', sys.executable, code]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "l2tp_eth is switched off in /etc/modprobe.d/hard.conf ('install l2tp_eth /bin/false')" in said
+    assert "take that line out" in said
 
 
 def test_a_peer_that_is_not_there(hosts: Hosts) -> None:

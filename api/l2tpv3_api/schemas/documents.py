@@ -5,7 +5,15 @@ from __future__ import annotations
 import copy
 from typing import Final
 
-from l2tpv3.documents.schemas import AUDIT_SCHEMA, LINKS_SCHEMA, PLAN_SCHEMA, STATS_SCHEMA, STATUS_SCHEMA, json_schema
+from l2tpv3.documents.schemas import (
+    AUDIT_SCHEMA,
+    DOCTOR_SCHEMA,
+    LINKS_SCHEMA,
+    PLAN_SCHEMA,
+    STATS_SCHEMA,
+    STATUS_SCHEMA,
+    json_schema,
+)
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.status import Condition
 from l2tpv3_api.schemas.fields import Schema, ref
@@ -65,6 +73,7 @@ def schemas() -> dict[str, Schema]:
         **_stats(),
         **_plan(),
         **_log(),
+        **_doctor(),
     }
     return {name: _plain(schema) for name, schema in found.items()}
 
@@ -127,6 +136,13 @@ def _log() -> dict[str, Schema]:
     entry = log["properties"]["entries"].pop("items")
     log["properties"]["entries"]["items"] = ref("LogEntry")
     return {"Log": log, "LogEntry": entry}
+
+
+def _doctor() -> dict[str, Schema]:
+    examination = _shipped(DOCTOR_SCHEMA)
+    finding = examination["properties"]["findings"].pop("items")
+    examination["properties"]["findings"]["items"] = ref("Finding")
+    return {"Examination": examination, "Finding": finding}
 
 
 def _plain(schema: Schema) -> Schema:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from l2tpv3.doctor.report import Report
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.desired import Desired
 from l2tpv3.store.actor import acting_for
@@ -55,6 +56,8 @@ class Service:
         self._readers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="look")
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
         self.planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
+        self._doctor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doctor")
+        self._examined: dict[tuple[str | None, str | None, float], SingleFlight[Report]] = {}
         self.planned, self.applied = BodyProcesses(), BodyProcesses()
         self._changing = asyncio.Lock()
         self._turn = asyncio.Lock()
@@ -86,7 +89,7 @@ class Service:
         if self._changes:
             await asyncio.wait(self._changes)
         await asyncio.to_thread(self._writer.shutdown)
-        for threads in (self._readers, self.planner):
+        for threads in (self._readers, self.planner, self._doctor):
             threads.shutdown(wait=False, cancel_futures=True)  # nobody waits for what they find
 
     async def look(self, netns: str | None = None) -> Snapshot:
@@ -104,6 +107,27 @@ class Service:
         async with self._between_changes():
             begin()
             return await self.read(lambda manager: Snapshot(manager.look(netns=netns)))
+
+    async def examined(self, tunnel: str | None, session: str | None, listen_s: float) -> Report:
+        """What the doctor says of all tunnels, one, or one session; see Manager.doctor. It sends nothing.
+
+        Examinations take turns, in a thread of their own, since they listen. Whoever asks the same shares an answer.
+        """
+        key = (tunnel, session, listen_s)
+        for idle in [one for one, shared in self._examined.items() if shared.idle]:
+            del self._examined[idle]
+        if key not in self._examined:
+
+            async def examine(begin: Callable[[], None]) -> Report:
+                begin()
+                names = () if tunnel is None else (tunnel,)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._doctor,
+                    lambda: self.manager.doctor(names, session=session, listen_s=listen_s, probe=False),
+                )
+
+            self._examined[key] = SingleFlight(examine)
+        return await self._examined[key].get()
 
     async def stated(self) -> list[Desired]:
         """Give what is on record as files would state it, cookies included. Simultaneous callers share an answer."""

@@ -66,10 +66,6 @@ def endpoint(address: IPAddress | None, port: int, encap: str) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
-_UNANSWERED = 3
-"""Packets sent with none received: fewer may just not have been answered yet."""
-
-
 def local_end(tunnel: TunnelStatus) -> str:
     """This end's address and UDP port: WireGuard's where that encrypts the tunnel."""
     spec, address = tunnel.spec, tunnel.local or tunnel.spec.local
@@ -241,15 +237,12 @@ def _headline(status: TunnelStatus) -> str:
 
 
 def _doctor(status: TunnelStatus) -> str | None:
-    """Where to look on: something is noted of the tunnel, or it has sent and received nothing."""
+    """Where to look on: something is noted of the tunnel, or nothing answers what it sends."""
     if status.foreign:
         return None
     noted = status.notes or any(one.notes for one in status.sessions)
-    sent, received = (
-        sum(getattr(one.counters, name) for one in status.sessions) for name in ("tx_packets", "rx_packets")
-    )
-    silent = sent >= _UNANSWERED and not received and status.condition.value == "up"
-    return f"`l2tpctl doctor {status.name}` looks closer" if noted or silent else None
+    unheard = status.condition.value == "up" and status.hearing is not None and status.hearing.value == "unheard"
+    return f"`l2tpctl doctor {status.name}` looks closer" if noted or unheard else None
 
 
 def _status_row(status: SessionStatus) -> Sequence[object]:

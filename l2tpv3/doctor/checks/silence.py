@@ -7,6 +7,7 @@ from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
 from l2tpv3.model.finding import Finding, Harm
+from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.spec import Encap
 
 _SENT: Final = 3
@@ -57,4 +58,23 @@ def _not_sent(case: Case) -> Iterator[Finding]:
             yield case.of_session(record.spec.name, "not-sent", Harm.LOSES, says, remedy, evidence)
 
 
-CHECKS: Final[tuple[Check, ...]] = (_never, _not_sent)
+def _any_more(case: Case) -> Iterator[Finding]:
+    """A session that was heard sends, and nothing has come for a while. An end that only receives looks so, too."""
+    for record, status in case.sessions():
+        heard_before = status.counters.rx_packets > 0
+        came = case.arrivals is not None and case.arrivals.counted
+        if status.hearing is not Hearing.UNHEARD or not heard_before or came:
+            continue
+        ago = f" for {status.last_received_s:.0f} s" if status.last_received_s is not None else ""
+        gone = case.path is not None and not case.path.short
+        says = f"nothing has come from {case.spec.remote}{ago}, though packets are sent"
+        evidence = [f"rx_packets {status.counters.rx_packets}, tx_packets {status.counters.tx_packets}"]
+        if case.path is not None:
+            answers = "does not answer" if gone else "answers"
+            evidence.append(f"{case.spec.remote} {answers} ICMP echo requests")
+        remedy = f"`l2tpctl doctor` there; let {case.what} through both ways. An end that only receives looks so, too"
+        harm = Harm.STOPS if gone else Harm.LOSES
+        yield case.of_session(record.spec.name, "silence", harm, says, remedy, tuple(evidence))
+
+
+CHECKS: Final[tuple[Check, ...]] = (_never, _any_more, _not_sent)

@@ -85,6 +85,9 @@ def test_from_the_first_tunnel_to_the_last(browser: Browser, served: Served, und
     browser.go("#/")
     browser.wait_text("[data-trouble=rx_cookie_discards]", "wrong cookie")
     assert browser.shown(".chip.trouble")
+    browser.click("button", "Find out why")
+    browser.wait_text("[data-finding=nothing-accepted]", "sends another cookie")
+    browser.wait_text("[data-finding=nothing-accepted]", "l2tpctl peer b")
     assert browser.faults() == []
     assert _TX not in browser.js("return document.documentElement.outerHTML")
 

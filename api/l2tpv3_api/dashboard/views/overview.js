@@ -7,6 +7,7 @@ import { pair } from '../plot.js';
 import { Layers } from '../layers.js';
 import { Topology } from '../topology.js';
 import { eventRow } from '../told.js';
+import { doctorPanel } from '../doctor.js';
 import { troublePanel } from '../trouble.js';
 import { addTunnel } from '../forms.js';
 
@@ -31,6 +32,7 @@ export function overview(app) {
     h('div', { class: 'title' }, h('h1', {}, 'Overview'), app.may('write') ? action('plus', 'Add tunnel', addTunnel, 'primary') : null),
     h('ul', { class: 'tiles' }, Object.values(tiles).map((one) => one.element)),
     trouble.element,
+    doctorPanel(),
     h('div', { class: 'plots' }, plots.map((one) => one.element)),
     topology.element,
     layers.element,

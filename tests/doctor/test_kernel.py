@@ -1,0 +1,44 @@
+"""The kernel's datapath tells nothing of what arrives: the doctor reads it from the packets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from l2tpv3.model.finding import Harm
+from tests.doctor.faults import Wire, harmful, the, wire
+from tests.hosts import Hosts
+
+pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp]
+
+_FAULTS: list[tuple[dict[str, Any], str, str]] = [
+    ({"tx-cookie": "1" * 16}, "nothing-accepted", "sends another cookie"),
+    ({"tx-cookie": "none"}, "nothing-accepted", "sends no cookie"),
+    ({"sublayer": "none"}, "sublayer", "leaves the L2-specific sublayer out"),
+    ({"peer-id": 7}, "session-id", "sends to session id 7, which this end does not have; it has 1"),
+]
+
+
+def _set(pair: Wire, words: dict[str, Any]) -> None:
+    """The peer's session with other words, in which it can't be changed in place, or can."""
+    pair.b.set_session("t", "s", words)
+    mac = pair.a.session("t", "s").netdev.mac
+    pair.b.host.ip("neigh", "replace", "10.9.0.1", "lladdr", mac, "dev", "l2tpeth0", "nud", "permanent")
+
+
+def test_faults_of_the_peer_are_named_on_the_kernels_datapath(hosts: Hosts) -> None:
+    pair = wire(hosts, tunnel={"datapath": "kernel"})
+    healthy = pair.asked(pair.a, listen_s=1.5)
+    assert harmful(healthy) == [] and healthy.packets
+    before = {"tx-cookie": pair.b.session("t", "s").spec.tx_cookie.hex(), "sublayer": "default", "peer-id": 1}
+    for words, cause, said in _FAULTS:
+        _set(pair, {**before, **words})
+        found = the(pair.asked(pair.a, listen_s=1.5), cause)
+        assert said in found.says and found.harm is Harm.STOPS and found.remedy
+    pair.b.del_tunnel("t")
+    pair.shout(pair.a)
+    found = the(pair.a.doctor(("t",), listen_s=1.5, probe=False), "refused")
+    assert "ICMP port unreachable" in found.says
+    pair.a.host.ip("link", "set", "u0", "down")
+    assert "netdev u0" in the(pair.a.doctor(("t",), listen_s=0, probe=False), "outer-path").says
