@@ -7,7 +7,7 @@ import socket
 import time
 from ipaddress import IPv6Address, ip_address
 
-from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, from_errno
+from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, RefusedError, from_errno
 from l2tpv3.linux.ipv6 import DAD_FAILED, MTU_MAX, TENTATIVE, address_flags, advertised_mtu
 from l2tpv3.linux.netlink.fib import GET_ROUTE, RouteMtu, read_mtu, read_route, route_to
 from l2tpv3.linux.netlink.rtnetlink import Link, RouteSocket
@@ -124,6 +124,9 @@ def _unreachable(subject: str, tunnel: TunnelSpec, error: OSError) -> L2tpError:
     if error.errno == errno.EACCES:  # net/ipv4/datagram.c: without SO_BROADCAST
         problem = f"--remote {tunnel.remote} is a broadcast address here, or a route prohibits it"
         return InvalidValueError(subject, problem, f"give the peer's own address; `ip route get {tunnel.remote}`")
+    if error.errno == errno.EPERM:  # net/xfrm/xfrm_policy.c: a policy that blocks
+        problem = f"an IPsec policy of this host blocks packets to --remote {tunnel.remote}"
+        return RefusedError(subject, problem, "`ip xfrm policy` shows it", errno=error.errno)
     return from_errno(subject, f"reach --remote {tunnel.remote}", error.errno or 0)
 
 

@@ -70,6 +70,20 @@ def test_faults_of_this_host(hosts: Hosts, fault: Callable[[Wire], object], caus
     assert found in report.findings[:2]
 
 
+def test_faults_of_this_host_on_the_ebpf_datapath(hosts: Hosts) -> None:
+    pair = wire(hosts, tunnel={"datapath": "ebpf"})
+    assert harmful(pair.asked(pair.a)) == []
+    os.kill(pair.a.host.workers()[0], signal.SIGKILL)
+    found = the(pair.asked(pair.a), "no-worker")
+    assert found.harm is Harm.LOSES and "still passes" in found.says
+    pair.a.restore("t")
+    pair.a.host.ip("route", "replace", "10.99.0.2/32", "via", "10.9.0.2")
+    assert the(pair.a.doctor(("t",), listen_s=0, probe=False), "into-itself").harm is Harm.STOPS
+    pair.a.host.ip("route", "del", "10.99.0.2/32")
+    pair.a.host.ip("link", "set", "u0", "down")
+    assert "netdev u0" in the(pair.a.doctor(("t",), listen_s=0, probe=False), "outer-path").says
+
+
 def test_a_worker_that_hangs(hosts: Hosts) -> None:
     pair = wire(hosts)
     (worker,) = pair.a.host.workers()
@@ -127,6 +141,26 @@ def test_nothing_ever_comes_from_a_peer_that_is_there(hosts: Hosts) -> None:
     assert "UDP port 1701 is filtered on the way" in found.says
     assert any("answers ICMP echo requests: the host is there" in line for line in found.evidence)
     assert report.findings == (found,)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("action block", "what goes out is blocked"),
+        ("tmpl proto esp mode transport", "no keys (security associations) for what goes out"),
+    ],
+)
+def test_ipsec_policies_that_drop_what_is_sent(hosts: Hosts, policy: str, said: str) -> None:
+    a, b = hosts.pair()
+    end = Here(a)
+    end.add_tunnel("t", {"remote": b.v4, "datapath": "user"})
+    end.add_session("t", "s", {"address": ["10.9.0.1/24"]})
+    a.ip("xfrm", "policy", "add", "src", a.v4, "dst", b.v4, "dir", "out", *policy.split())
+    a.ping("10.9.0.2", "-W", "0.1", check=False)
+    report = end.doctor(("t",), listen_s=0.1, probe=False)
+    found = the(report, "ipsec")
+    assert said in found.says and "xfrm_stat" in found.evidence[0] and "xfrm policy" in found.remedy
+    assert report.unseen == ()
 
 
 def test_nothing_comes_any_more(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
 from l2tpv3.errors import L2tpError
+from l2tpv3.linux.netlink import xfrm
 from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route
 from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP, RouteSocket
 from l2tpv3.model.finding import Finding, Harm
+from l2tpv3.model.hearing import Hearing
 from l2tpv3.netdev.underlay import outer_route
 from l2tpv3.printable import printable
 
@@ -52,4 +54,29 @@ def _no_carrier(case: Case) -> Iterator[Finding]:
         yield case.of_tunnel("no-carrier", Harm.STOPS, says, remedy, (f"the route to {spec.remote} is by {name}",))
 
 
-CHECKS: Final[tuple[Check, ...]] = (_no_address, _no_carrier)
+def _ipsec(case: Case) -> Iterator[Finding]:
+    """IPsec policies that block packets of this host, or for which there are no keys, and a peer that is not heard."""
+    heard = any(one.hearing is Hearing.HEARD for one in case.looked.status.sessions)
+    if heard or not xfrm.is_used(case.spec.netns):
+        return
+    counted = {name: number for name, number in xfrm.drops(case.spec.netns).items() if name in _POLICIES}
+    for name, number in counted.items():
+        if number:
+            inside = f" -n {case.spec.netns}" if case.spec.netns else ""
+            says = f"IPsec policies of this host drop packets: {_POLICIES[name]}"
+            evidence = (f"/proc/net/xfrm_stat: {name} {number}",)
+            remedy = f"`ip{inside} xfrm policy` and `ip{inside} xfrm state`; have keys agreed (IKE), or take them out"
+            yield case.of_tunnel("ipsec", Harm.STOPS, says, remedy, evidence)
+            return
+
+
+_POLICIES: Final = {
+    "XfrmOutPolBlock": "one says that what goes out is blocked",
+    "XfrmOutNoStates": "there are no keys (security associations) for what goes out",
+    "XfrmInPolBlock": "one says that what comes in is blocked",
+    "XfrmInTmplMismatch": "what comes in is not protected as one of them says",
+    "XfrmInNoPols": "what comes in is protected, and no policy expects that",
+}
+"""Counters of a network namespace (Documentation/networking/xfrm_proc.rst), and what each says."""
+
+CHECKS: Final[tuple[Check, ...]] = (_no_address, _no_carrier, _ipsec)

@@ -14,7 +14,15 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple, Protocol
 
-from l2tpv3.errors import InvalidValueError, L2tpError, MissingError, NoAddressError, NoRouteError, WorkerError
+from l2tpv3.errors import (
+    InvalidValueError,
+    L2tpError,
+    MissingError,
+    NoAddressError,
+    NoRouteError,
+    RefusedError,
+    WorkerError,
+)
 from l2tpv3.linux.ipv6 import is_tentative
 from l2tpv3.linux.netlink.bridge import BridgeSeen
 from l2tpv3.linux.netns import netns_identity, same_netns
@@ -143,10 +151,8 @@ def _why_missing(looked: LookedAt) -> Iterator[str]:
     if lost is not None:
         where = f"worker {lost} has it in a network namespace that lost the name {record.spec.netns}"
         yield f"{where}; {_restore(looked)}, or `l2tpctl tunnel del {record.spec.name}`, ends that"
-    elif faults:
+    elif faults or _lacks_only_its_worker(looked):
         return
-    elif record.datapath == "ebpf" and any(one.netdev is not None for one in looked.status.sessions):
-        yield f"it has no worker: what the kernel's programs move still passes; {_restore(looked)} starts another"
     elif record.waits:
         try:
             looked.host.route(record)
@@ -155,6 +161,22 @@ def _why_missing(looked: LookedAt) -> Iterator[str]:
             yield f"it waits: {error.problem}; {_restore(looked)}, or `l2tpctl watch`, makes it once it can be"
     elif looked.status.condition is Condition.MISSING:
         yield f"it is not running; {_restore(looked)} brings it back"
+
+
+def _lacks_only_its_worker(looked: LookedAt) -> bool:
+    """Whether the kernel's programs go on without the worker that a tunnel should have."""
+    record = looked.record
+    if looked.seen is not None or record.stopped is not None or record.datapath != "ebpf":
+        return False
+    elsewhere = looked.host.lost(record.datapath).get(record.spec.name) is not None
+    netdevs = any(one.netdev is not None for one in looked.status.sessions)
+    return netdevs and not elsewhere and not looked.host.faults(record.datapath)
+
+
+def _no_worker(looked: LookedAt) -> Iterator[str]:
+    """The note that a tunnel has no worker and goes on in part."""
+    if _lacks_only_its_worker(looked):
+        yield f"it has no worker: what the kernel's programs move still passes; {_restore(looked)} starts another"
 
 
 def _datapath_notes(looked: LookedAt) -> Iterator[str]:
@@ -200,6 +222,8 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
     except NoRouteError:
         remedy = f"`ip route get {record.spec.remote}` shows what is missing"
         yield f"there is no route to {record.spec.remote}, so nothing is sent: {remedy}"
+    except RefusedError as error:
+        yield f"{error.problem}, so nothing is sent: {error.remedy}"
     except InvalidValueError:
         remedy = f"`ip route get {record.spec.remote}` shows it"
         yield f"a route keeps packets from {record.spec.remote} (blackhole or prohibit), so nothing is sent: {remedy}"
@@ -261,6 +285,7 @@ def _restore(looked: LookedAt) -> str:
 
 TUNNEL_NOTES: Final[tuple[TunnelRule, ...]] = (
     TunnelRule("not-running", Harm.STOPS, _why_missing),
+    TunnelRule("no-worker", Harm.LOSES, _no_worker),
     TunnelRule("outer-path", Harm.STOPS, _outer_path),
     TunnelRule("encryption", Harm.STOPS, _encryption),
     TunnelRule("into-itself", Harm.STOPS, _into_itself),
