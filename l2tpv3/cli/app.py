@@ -36,6 +36,7 @@ _ROOT = {
     "run-sent": "run_sent",
     "end-facts": "end",
     "ask-frames": "end",
+    "ask-echoes": "end",
     "answer-frames": "end",
     "rekey-facts": "rekey_end",
     "rekey-turn": "rekey_end",
@@ -81,7 +82,7 @@ _GROUPS = {
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "expire": {"hidden": True},
-    **{word: {"hidden": True} for word in ("run-sent", "end-facts", "ask-frames", "answer-frames")},
+    **{word: {"hidden": True} for word in ("run-sent", "end-facts", "ask-frames", "ask-echoes", "answer-frames")},
     **{word: {"hidden": True} for word in ("rekey-facts", "rekey-turn")},
     "ip-l2tp": {
         "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any, Final
 
 from l2tpv3.config import dump
 from l2tpv3.connect.end import EndFacts
+from l2tpv3.connect.mark import mark_of
 from l2tpv3.documents.error import error_from_problem
 from l2tpv3.documents.plan import step_from_json
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, RefusedError, UnreachableError
@@ -106,14 +106,14 @@ class CommandEnd:
     @property
     def mark(self) -> str:
         """The mark of the tunnel that this end is to get: no other tunnel has it, at this end or at any other."""
-        return _mark((one.name, one.words["tx-cookie"], one.words["rx-cookie"]) for one in self._tunnel.sessions)
+        return mark_of((one.name, one.words["tx-cookie"], one.words["rx-cookie"]) for one in self._tunnel.sessions)
 
     def _mark_of(self, tunnel: str) -> str:
         """The mark of a tunnel that is there. Raises NotFoundError."""
         shown = self.shown(tunnel, "--show-secrets")
         with _understood(self._title):
             hexes = [(str(one["name"]), one["tx_cookie"]["hex"], one["rx_cookie"]["hex"]) for one in shown["sessions"]]
-            return _mark((name, bytes.fromhex(tx), bytes.fromhex(rx)) for name, tx, rx in hexes)
+            return mark_of((name, bytes.fromhex(tx), bytes.fromhex(rx)) for name, tx, rx in hexes)
 
     @property
     def _tunnel(self) -> DesiredTunnel:
@@ -170,12 +170,6 @@ class CommandEnd:
         error.subject = f"{self._title}: {error.subject[:SAID_MAX]}"
         error.problem, error.remedy = error.problem[:SAID_MAX], error.remedy[:SAID_MAX]
         return error
-
-
-def _mark(sessions: Iterable[tuple[str, bytes, bytes]]) -> str:
-    """A digest of names and cookies, which tells no cookie. Cookies are random, so one tunnel alone has it."""
-    text = "\n".join(f"{name} {tx.hex()} {rx.hex()}" for name, tx, rx in sorted(sessions))
-    return hashlib.sha256(f"l2tpv3 connection\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _address(text: object) -> str:

@@ -11,6 +11,7 @@ from l2tpv3.connect.command_end import CommandEnd
 from l2tpv3.connect.coordinator import Action, Coordinator, Outcome, Verb
 from l2tpv3.connect.drawn import Side, drawn
 from l2tpv3.connect.end import End, EndFacts
+from l2tpv3.connect.typed_end import TypedEnd
 from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, RefusedError, UnreachableError
 from l2tpv3.value_class import value_class
 
@@ -39,7 +40,7 @@ class Wish:
     far_session: Mapping[str, Any]
 
 
-def state_ends(near: CommandEnd, far: CommandEnd, wish: Wish) -> None:
+def state_ends(near: CommandEnd, far: CommandEnd | TypedEnd, wish: Wish) -> None:
     """Ask both ends what they have, and draw what they have to agree on: `wanted` of both is known then.
 
     Raises L2tpError where an end can't be asked, has the tunnel already, or waits for another confirmation.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
 
+from l2tpv3.connect.typed_commands import Place
 from l2tpv3.errors import NotFoundError, RefusedError, file_error
 from l2tpv3.linux.read_file import read_file
 from l2tpv3.model.ids import is_name
@@ -17,11 +19,15 @@ _REMEDY = "`l2tpctl tunnel del {tunnel}` at each end removes the tunnel; then re
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """host: as --host says it. peer: the tunnel's name there. marks: of this and the far end, see CommandEnd.mark."""
+    """host: as --host says it. peer: the tunnel's name there. marks: of this and the far end, see CommandEnd.mark.
+
+    place: where the far end is, if it was typed there; None where l2tpctl made it.
+    """
 
     host: str
     peer: str
     marks: tuple[str, str]
+    place: Place | None = None
 
 
 class Connections:
@@ -38,7 +44,9 @@ class Connections:
     def remember(self, tunnel: str, connection: Connection) -> None:
         """Write the connection of a tunnel down. Raises NotPermittedError, RefusedError."""
         file = self._file(tunnel)
-        text = json.dumps({"host": connection.host, "peer": connection.peer, "marks": connection.marks})
+        place = None if connection.place is None else dataclasses.asdict(connection.place)
+        known = {"host": connection.host, "peer": connection.peer, "marks": connection.marks, "place": place}
+        text = json.dumps(known)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = file.with_suffix(".new")
@@ -54,12 +62,13 @@ class Connections:
         try:
             known = json.loads(read_file(file, _MAX))
             near, far = map(str, known["marks"])
-            return Connection(host=str(known["host"]), peer=str(known["peer"]), marks=(near, far))
+            place = None if known.get("place") is None else Place(**known["place"])
+            return Connection(host=str(known["host"]), peer=str(known["peer"]), marks=(near, far), place=place)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise file_error(file, "read where the tunnel was connected to", error) from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RefusedError(str(file), "is not what `connect` wrote", _REMEDY.format(tunnel=tunnel)) from error
 
     def forget(self, tunnel: str) -> None:

@@ -27,7 +27,8 @@ _MAGIC: Final = b"l2tpv3 wire"
 _ASKS, _ANSWERS = b"?", b"!"
 _ALL: Final = 0x0003  # ETH_P_ALL: a bridge takes frames of its ports before sockets of one ethertype get them
 _OUTGOING: Final = 4  # PACKET_OUTGOING (linux/if_packet.h)
-_AGAIN_S: Final = 0.2
+AGAIN_S: Final = 0.2
+"""After so many seconds a frame that nobody answered is sent again."""
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -61,11 +62,11 @@ def ask(ifname: str, nonce: bytes, lengths: Collection[int], seconds: float) -> 
     """
     answered: set[int] = set()
     give_up = time.monotonic() + seconds
-    with _opened(ifname) as packets:
+    with opened(ifname) as packets:
         while (missing := set(lengths) - answered) and time.monotonic() < give_up:
             for length in sorted(missing):
                 _send(packets, TestFrame(asks=True, length=length), nonce)
-            for frame in _heard(packets, nonce, time.monotonic() + _AGAIN_S):
+            for frame in _heard(packets, nonce, time.monotonic() + AGAIN_S):
                 if not frame.asks:
                     answered.add(frame.length)
                 if answered >= set(lengths):
@@ -79,7 +80,7 @@ def answer(ifname: str, nonce: bytes, seconds: float) -> Iterator[int]:
     Raises what `ask` does.
     """
     give_up = time.monotonic() + seconds
-    with _opened(ifname) as packets:
+    with opened(ifname) as packets:
         yield 0
         for frame in _heard(packets, nonce, give_up):
             if frame.asks:
@@ -88,8 +89,8 @@ def answer(ifname: str, nonce: bytes, seconds: float) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _opened(ifname: str) -> Iterator[socket.socket]:
-    """Raises NotFoundError, NotPermittedError and the like."""
+def opened(ifname: str) -> Iterator[socket.socket]:
+    """A packet socket of a netdev, for the length of the block. Raises NotFoundError, NotPermittedError ..."""
     try:
         packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     except OSError as error:
@@ -104,13 +105,23 @@ def _opened(ifname: str) -> Iterator[socket.socket]:
 
 
 def _send(packets: socket.socket, frame: TestFrame, nonce: bytes) -> None:
-    # A netdev that is down or has a full queue loses a frame, as a wire does: it is sent again.
+    send(packets, frame.encode(nonce, packets.getsockname()[4]))
+
+
+def send(packets: socket.socket, frame: bytes) -> None:
+    """Send a frame. A netdev that is down or has a full queue loses it, as a wire does: it is to be sent again."""
     with contextlib.suppress(OSError):
-        packets.send(frame.encode(nonce, packets.getsockname()[4]))
+        packets.send(frame)
 
 
 def _heard(packets: socket.socket, nonce: bytes, until_s: float) -> Iterator[TestFrame]:
-    """The frames of this test that come in until that time of the monotonic clock."""
+    for data in received(packets, until_s):
+        if (frame := TestFrame.decode(data, nonce)) is not None:
+            yield frame
+
+
+def received(packets: socket.socket, until_s: float) -> Iterator[bytes]:
+    """The frames that come in until that time of the monotonic clock."""
     while (left_s := until_s - time.monotonic()) > 0:
         if not wait_readable([packets.fileno()], left_s):
             return
@@ -118,5 +129,5 @@ def _heard(packets: socket.socket, nonce: bytes, until_s: float) -> Iterator[Tes
             data, address = packets.recvfrom(1 << 16)
         except OSError:  # the netdev went down
             continue
-        if address[2] != _OUTGOING and (frame := TestFrame.decode(data, nonce)) is not None:
-            yield frame
+        if address[2] != _OUTGOING:
+            yield data

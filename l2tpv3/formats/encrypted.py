@@ -9,8 +9,10 @@ from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.spec import IPAddress
 from l2tpv3.model.status import TunnelStatus
 
-_KEY_FILE = "wireguard.key"
-_IFNAME = "wg-l2tp"
+KEY_FILE = "wireguard.key"
+"""The file of the private key, in the commands for the other end."""
+IFNAME = "wg-l2tp"
+"""The WireGuard netdev, in the commands for the other end."""
 
 
 def encryption_options(tunnel: TunnelStatus) -> list[str]:
@@ -36,7 +38,7 @@ def encryption_notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
         raise InvalidValueError(f"tunnel {tunnel.name}", problem, "use --as l2tpctl, or --as iproute2")
     if dialect == "iproute2":
         return [
-            f"{_KEY_FILE} there holds the private key of the public one that this end knows",
+            f"{KEY_FILE} there holds the private key of the public one that this end knows",
             "without that netdev there, nothing keeps its packets from leaving in the clear",
         ]
     give = f"`l2tpctl tunnel set {tunnel.name} --peer-public-key KEY`"
@@ -62,14 +64,14 @@ def wireguard_commands(tunnel: TunnelStatus) -> list[list[str]]:
     endpoint = f"[{address}]:{spec.listen_port}" if ":" in address else f"{address}:{spec.listen_port}"
     peer = ["peer", status.public_key, "endpoint", endpoint, "allowed-ips", f"{here}/128"]
     keepalive = ["persistent-keepalive", str(spec.persistent_keepalive)]
-    listen = ["listen-port", str(spec.peer_listen_port), "private-key", _KEY_FILE]
+    listen = ["listen-port", str(spec.peer_listen_port), "private-key", KEY_FILE]
     mtu = ["mtu", str(status.mtu)] if status.mtu is not None else []
     return [
-        ["ip", "link", "add", _IFNAME, *mtu, "type", "wireguard"],
-        ["wg", "set", _IFNAME, *listen, *peer, *keepalive],
-        ["ip", "address", "add", f"{there}/128", "dev", _IFNAME],
-        ["ip", "link", "set", "dev", _IFNAME, "up"],
-        ["ip", "route", "add", f"{here}/128", "dev", _IFNAME],
+        ["ip", "link", "add", IFNAME, *mtu, "type", "wireguard"],
+        ["wg", "set", IFNAME, *listen, *peer, *keepalive],
+        ["ip", "address", "add", f"{there}/128", "dev", IFNAME],
+        ["ip", "link", "set", "dev", IFNAME, "up"],
+        ["ip", "route", "add", f"{here}/128", "dev", IFNAME],
     ]
 
 
@@ -78,6 +80,6 @@ def _require_peer_key(tunnel: TunnelStatus) -> EncryptionStatus:
     if tunnel.encryption is None or tunnel.spec.peer_public_key is None:
         problem = "the other end's public key is not known yet, and its address follows from that"
         give = f"`l2tpctl tunnel set {tunnel.name} --peer-public-key KEY`"
-        remedy = f"there `wg genkey | tee {_KEY_FILE} | wg pubkey` prints it, here {give} takes it"
+        remedy = f"there `wg genkey | tee {KEY_FILE} | wg pubkey` prints it, here {give} takes it"
         raise InvalidValueError(f"tunnel {tunnel.name}", problem, remedy)
     return tunnel.encryption

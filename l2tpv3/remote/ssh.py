@@ -131,6 +131,12 @@ class SshCommand:
         except BrokenPipeError as error:
             raise broken_off(self._target) from error
 
+    def feed(self, script: bytes) -> None:
+        """Have a shell at the far end read this, and nothing after it. What it answers is for `output` to tell."""
+        with contextlib.suppress(BrokenPipeError):
+            self._write(script)
+        self._hang_up()
+
     def _check_protocol(self, text: str) -> None:
         words = text.removeprefix(HANDSHAKE).split()
         if words[:1] != [str(PROTOCOL)]:
@@ -167,6 +173,10 @@ class SshCommand:
         """Have the command interrupted as by Ctrl-C; it may have something to say yet."""
         with contextlib.suppress(BrokenPipeError, ValueError):
             self._write(INTERRUPT)
+
+    def status_of_ssh(self) -> int:
+        """The exit status of ssh itself, once it has ended; below 0 it is the signal that ended it."""
+        return self._ssh.wait()
 
     def exit_status(self) -> int:
         """The command's exit status, once it has ended. Raises UnreachableError when ssh was cut off before."""

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -69,6 +69,7 @@ class SshTarget:
 
     url: as it was said. user, port: None is what ssh's own configuration says. sudo: its user is not root, and may run
     l2tpctl by sudo without a password. program: l2tpctl at the far end, a path or a name to be found there.
+    argument: the word behind it.
     """
 
     url: str
@@ -77,7 +78,12 @@ class SshTarget:
     port: int | None = None
     sudo: bool = False
     program: str = "l2tpctl"
+    argument: str = RUN_SENT
     here: bool = False
+
+    def for_shell(self) -> SshTarget:
+        """The same host, where a shell reads a script from its standard input. $1 is $SSH_CONNECTION."""
+        return replace(self, program="sh", argument="-s")
 
     @property
     def destination(self) -> str:
@@ -125,7 +131,7 @@ class SshTarget:
         """The program that runs a command there, see Target. options: further ones for ssh. Raises what `ssh` does."""
         words = ["sudo", "-n", "--"] if self.sudo else []
         # sudo would not pass the addresses of the connection on in the environment.
-        far_command = f'{shlex.join([*words, self.program, RUN_SENT])} "$SSH_CONNECTION"'
+        far_command = f'{shlex.join([*words, self.program, self.argument])} "$SSH_CONNECTION"'
         return [*self.ssh(None, *options), far_command]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from l2tpv3.cli import options
+from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.apply import StepLines
 from l2tpv3.cli.commands.tunnel import local_manager
 from l2tpv3.cli.parameters import Option
@@ -21,6 +21,10 @@ from l2tpv3.printable import printable
 if TYPE_CHECKING:
     from l2tpv3.connect.command_end import CommandEnd
     from l2tpv3.connect.connecting import Wish
+    from l2tpv3.connect.end import End
+    from l2tpv3.connect.typed_commands import Place
+    from l2tpv3.connect.typed_end import TypedEnd
+    from l2tpv3.remote.ssh_target import SshTarget
 
 EXAMPLES = {
     "connect": """
@@ -28,6 +32,7 @@ l2tpctl connect siteb --host ssh://root@siteb.example.net
 l2tpctl connect siteb --host ssh://siteb --bridge br0 --peer-bridge br0
 l2tpctl connect siteb --host ssh://siteb --address 10.0.0.1/24 --peer-address 10.0.0.2/24
 l2tpctl connect siteb --host ssh://siteb --encrypt wireguard --mtu 1500
+l2tpctl connect siteb --host ssh://root@siteb --as iproute2
 l2tpctl connect siteb --host ssh://siteb --plan
 """,
     "disconnect": "l2tpctl disconnect siteb\nl2tpctl disconnect siteb --here",
@@ -37,6 +42,8 @@ SAME = ("encap", "encrypt"), ("mtu", "fragment")
 """Words of the tunnel, and of its session, that are the same at both ends."""
 OWN = ("datapath",), ("ifname", "bridge", "address")
 """Words that each end has of its own: --peer-WORD is the far end's."""
+MAKERS = "l2tpctl", "iproute2"
+"""What can make the far end."""
 
 _FIELDS = {**by_word(TUNNEL), **by_word(SESSION)}
 _LEAST_S, _MOST_S = 15.0, 3600.0
@@ -81,6 +88,15 @@ def connect(
     confirm: Annotated[
         str, Option("--confirm", metavar="SECONDS", help="When an end that hears no more goes back by itself.")
     ] = "60",
+    as_: Annotated[
+        str | None,
+        Option(
+            "--as",
+            metavar="|".join(MAKERS),
+            help="What makes the far end: l2tpctl there, or, without it, `ip` and `wg`. [default: l2tpctl]",
+            complete=completion.choice(*MAKERS),
+        ),
+    ] = None,
     plan: Annotated[bool, Option("--plan", help="Show what would be done at both ends, and touch nothing.")] = False,
     **words: Any,
 ) -> None:
@@ -92,20 +108,27 @@ def connect(
     """
     from l2tpv3.connect import connecting
     from l2tpv3.connect.connections import Connection, Connections
+    from l2tpv3.connect.typed_end import TypedEnd
     from l2tpv3.connect.wire_test import test_pseudowire
 
     confirm_s = seconds(confirm, "--confirm", least=_LEAST_S, most=_MOST_S)
     manager = local_manager(ctx, "connect")
-    near, far = both_ends(host)
+    typed = _is_typed(as_)
     wish = _wish(name, peer_name, session, local, remote, options.given(words))
     _check(wish)
+    if typed:
+        _check_typed(wish)
+    near, far = _near(), _far_end(host, typed=typed)
     connecting.state_ends(near, far, wish)
     for end in (near, far):
         _show_plan(end)
+    if typed:
+        _tell(f"{far.title}: nothing of this outlives a reboot; `l2tpctl disconnect {name}` then, and connect again")
     if plan:
         return
     assert near.wanted is not None and far.wanted is not None
-    connection = Connection(host=host, peer=far.wanted.name, marks=(near.mark, far.mark))
+    place = far.place if isinstance(far, TypedEnd) else None
+    connection = Connection(host=host, peer=far.wanted.name, marks=(near.mark, far.mark), place=place)
     Connections(manager.paths.state).remember(name, connection)
 
     def test() -> str:
@@ -140,18 +163,17 @@ def disconnect(
         problem = "`connect` did not make it on this host"
         raise NotFoundError(f"tunnel {tunnel}", problem, f"`l2tpctl tunnel del {tunnel}` removes this end")
     if not here:
-        _, far = both_ends(host or known.host)
+        far = _far_end(host or known.host, typed=known.place is not None, place=known.place)
         try:
             _remove(far, known.peer, known.marks[1])
         except UnreachableError as error:
             error.remedy = f"{error.remedy}; nothing was removed here, `l2tpctl disconnect {tunnel} --here` does so"
             raise
-    near, _ = both_ends(None)
-    _remove(near, tunnel, known.marks[0])
+    _remove(_near(), tunnel, known.marks[0])
     connections.forget(tunnel)
 
 
-def _remove(end: CommandEnd, tunnel: str, mark: str) -> None:
+def _remove(end: CommandEnd | TypedEnd, tunnel: str, mark: str) -> None:
     """Remove a tunnel at an end, if it is the one that was connected; tell what became of it."""
     try:
         end.remove(tunnel, mark)
@@ -160,20 +182,61 @@ def _remove(end: CommandEnd, tunnel: str, mark: str) -> None:
         _tell(f"{end.title}: there is no tunnel {tunnel}")
 
 
-def both_ends(host: str | None) -> tuple[CommandEnd, CommandEnd]:
-    """This end and the far one. host: None where the far one is not needed. Raises InvalidValueError."""
-    from l2tpv3.cli.target import Aim
+def both_ends(host: str) -> tuple[CommandEnd, CommandEnd]:
+    """This end and the far one, which has l2tpctl. Raises InvalidValueError."""
+    from l2tpv3.connect.command_end import CommandEnd
+
+    target = _target(host)
+    return _near(), CommandEnd(target, f"at {target.host}")
+
+
+def _near() -> CommandEnd:
     from l2tpv3.connect.command_end import CommandEnd
     from l2tpv3.remote.ssh_target import ThisHost
 
-    near = CommandEnd(ThisHost(), "here")
-    if host is None:
-        return near, near
+    return CommandEnd(ThisHost(), "here")
+
+
+def _far_end(host: str, *, typed: bool, place: Place | None = None) -> CommandEnd | TypedEnd:
+    """The far end. typed: it has no l2tpctl. place: where it is then, if that is known. Raises InvalidValueError."""
+    if not typed:
+        return both_ends(host)[1]
+    from l2tpv3.connect.typed_end import TypedEnd
+
+    target = _target(host)
+    return TypedEnd(target.for_shell(), f"at {target.host}", place)
+
+
+def _target(host: str) -> SshTarget:
+    from l2tpv3.cli.target import Aim
+
     target = Aim(host=host).over_ssh()
     if target is None:
         problem = f"{host!r} is reached through its service, and both ends are made over ssh"
         raise InvalidValueError("--host", problem, "give ssh://[USER@]HOST[:PORT]")
-    return near, CommandEnd(target, f"at {target.host}")
+    return target
+
+
+def _is_typed(maker: str | None) -> bool:
+    """Whether the far end is made by `ip` and `wg`. Raises InvalidValueError for what can't make one."""
+    if maker not in (None, *MAKERS):
+        raise InvalidValueError("--as", f"{maker!r} is unknown", f"give one of {', '.join(MAKERS)}")
+    return maker == "iproute2"
+
+
+def _check_typed(wish: Wish) -> None:
+    """Raise InvalidValueError for words that mean nothing where `ip` and `wg` make the far end."""
+    if wish.names[0] != wish.names[1]:
+        raise InvalidValueError(
+            "--peer-name", "means nothing with --as iproute2: `ip l2tp` has no names", "leave it out"
+        )
+    if wish.far_tunnel.get("datapath", "kernel") not in ("auto", "kernel"):
+        raise InvalidValueError("--peer-datapath", "is the kernel's with --as iproute2", "leave it out")
+    if wish.session.get("fragment", "off") == "on":
+        problem = "is something that only l2tpctl at both ends can do"
+        raise InvalidValueError(
+            "--fragment", problem, "leave it out, or install l2tpv3 there and leave --as iproute2 out"
+        )
 
 
 def _wish(
@@ -211,7 +274,7 @@ def _check(wish: Wish) -> None:
         session_words(wish.session_name, {**wish.session, **own_session}, new=True)
 
 
-def _show_plan(end: CommandEnd) -> None:
+def _show_plan(end: End) -> None:
     print(f"{end.title}:")
     lines = StepLines(None, sys.stdout)
     for step in end.plan():

@@ -1,4 +1,4 @@
-"""What `l2tpctl connect` runs at each end: `end-facts`, `ask-frames`, `answer-frames`. They are not for people."""
+"""What `l2tpctl connect` runs at each end: `end-facts` and what sends and answers frames. They are not for people."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from l2tpv3.errors import InvalidValueError, RefusedError
 EXAMPLES: dict[str, str] = {}
 
 Nonce = Annotated[str, Argument(metavar="NONCE", help="The test that the frames belong to, hex digits.")]
+Lengths = Annotated[list[str], Argument(metavar="LENGTH...", help="Of the frames, in bytes.")]
 For = Annotated[str, Argument(metavar="SECONDS", help="How long.")]
 
 
@@ -46,16 +47,37 @@ def ask_frames(
     name: options.SessionName,
     nonce: Nonce,
     duration: For,
-    lengths: Annotated[list[str], Argument(metavar="LENGTH...", help="Of the frames, in bytes.")],
+    lengths: Lengths,
 ) -> None:
     """Send frames through a session, and print the lengths of those that the far end answered."""
     from l2tpv3.connect.frames import ask
 
-    if not all(length.isdecimal() for length in lengths):
-        raise InvalidValueError("LENGTH", f"{' '.join(lengths)!r} is not a list of lengths", "give numbers of bytes")
-    wanted = list(map(int, lengths))
-    answered = ask(_ifname(ctx, tunnel, name), _nonce(nonce), wanted, seconds(duration, "SECONDS"))
+    answered = ask(_ifname(ctx, tunnel, name), _nonce(nonce), _lengths(lengths), seconds(duration, "SECONDS"))
     print(json.dumps(sorted(answered)))
+
+
+def ask_echoes(
+    ctx: click.Context,
+    tunnel: options.TunnelName,
+    name: options.SessionName,
+    mac: Annotated[str, Argument(metavar="MAC", help="The far end's, 12 hex digits.")],
+    address: Annotated[str, Argument(metavar="ADDR", help="The far end's, IPv6.")],
+    duration: For,
+    lengths: Lengths,
+) -> None:
+    """Send IPv6 echo requests through a session, and print the lengths of the frames that were answered."""
+    from ipaddress import IPv6Address
+
+    from l2tpv3.connect.echo import SMALLEST, ask
+
+    wanted = _lengths(lengths)
+    try:
+        there = bytes.fromhex(mac), IPv6Address(address)
+    except ValueError as error:
+        raise InvalidValueError("MAC, ADDR", str(error), "give hex digits, and an IPv6 address") from error
+    if len(there[0]) != 6 or min(wanted) < SMALLEST:
+        raise InvalidValueError("MAC, LENGTH", "are too short", f"give 12 hex digits, and {SMALLEST} bytes at least")
+    print(json.dumps(sorted(ask(_ifname(ctx, tunnel, name), *there, wanted, seconds(duration, "SECONDS")))))
 
 
 def answer_frames(
@@ -77,6 +99,12 @@ def answer_frames(
     print(json.dumps(sorted(heard)))
 
 
+def _lengths(texts: list[str]) -> list[int]:
+    if not all(text.isdecimal() for text in texts):
+        raise InvalidValueError("LENGTH", f"{' '.join(texts)!r} is not a list of lengths", "give numbers of bytes")
+    return list(map(int, texts))
+
+
 def _nonce(text: str) -> bytes:
     from l2tpv3.connect.frames import NONCE
 
@@ -96,5 +124,5 @@ def _ifname(ctx: click.Context, tunnel: str, name: str) -> str:
     return session.spec.ifname
 
 
-COMMANDS = {"end-facts": end_facts, "ask-frames": ask_frames, "answer-frames": answer_frames}
+COMMANDS = {"end-facts": end_facts, "ask-frames": ask_frames, "ask-echoes": ask_echoes, "answer-frames": answer_frames}
 """The commands of this module, by name."""

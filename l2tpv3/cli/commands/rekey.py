@@ -65,7 +65,10 @@ def rekey(
 
 
 def _far_end(ctx: click.Context, tunnel: str, host: str | None, peer_name: str | None) -> tuple[str, str] | None:
-    """The other host and what the tunnel is called there, as given or as connected; None where neither is known."""
+    """The other host and what the tunnel is called there, as given or as connected.
+
+    None where neither is known, and where the other host has no l2tpctl.
+    """
     from l2tpv3.connect.connections import Connections
     from l2tpv3.host.manager import Manager
 
@@ -74,7 +77,7 @@ def _far_end(ctx: click.Context, tunnel: str, host: str | None, peer_name: str |
         return host, peer_name or tunnel
     manager = manager_of(ctx)
     known = Connections(manager.paths.state).find(tunnel) if isinstance(manager, Manager) else None
-    return None if known is None else (known.host, peer_name or known.peer)
+    return None if known is None or known.place is not None else (known.host, peer_name or known.peer)
 
 
 def _rekey_both(tunnel: str, host: str, peer_name: str) -> None:
