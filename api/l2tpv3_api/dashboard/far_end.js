@@ -1,8 +1,8 @@
-// The configuration of the far end, to be copied; and captures, to be downloaded.
+// The configuration of the far end, to be copied; invitations to it; and captures, to be downloaded.
 
 import { ask, get, path, Problem, problemOf, told } from './api.js';
 import { dialog, field, notice } from './dialog.js';
-import { h } from './dom.js';
+import { h, s } from './dom.js';
 import { bytes } from './format.js';
 import { onThisPage } from './words.js';
 
@@ -35,6 +35,42 @@ export function showPeer(model, tunnel, formats) {
   format.input.addEventListener('change', load);
   dialog(`Peer configuration of ${tunnel}`, h('div', { class: 'stack' }, format.element, code, notes, status, h('footer', {}, download, copy)));
   load();
+}
+
+/** Show a line, and its QR code, of which `l2tpctl join` makes the other end of a tunnel. It holds the cookies as well. */
+export function showInvitation(tunnel) {
+  const lasts = field({ name: 'expires', label: 'Can be used for', kind: 'select', options: [['3600', 'an hour'], ['86400', 'a day'], ['604800', 'a week']] });
+  const code = h('pre', { class: 'code wrapped', tabindex: '0', role: 'region', 'aria-label': 'Invitation' });
+  const drawn = h('div', { class: 'qr' });
+  const status = h('p', { class: 'hint', 'aria-live': 'polite' });
+  const copy = h('button', { type: 'button', class: 'button primary', onclick: async () => {
+    await copyText(code);
+    status.textContent = 'Copied. It holds the cookies: mind where it goes.';
+  } }, 'Copy');
+  const load = async () => {
+    copy.disabled = true;
+    code.textContent = '';
+    drawn.replaceChildren();
+    try {
+      const { line, expires, qr } = await get(`${path('tunnels', tunnel, 'invitation')}?expires_s=${lasts.input.value}`);
+      code.textContent = line;
+      if (qr) drawn.append(qrCode(qr));
+      status.textContent = `“l2tpctl join LINE” makes the other end of it, once, until ${new Date(expires * 1000).toLocaleString()}.`;
+      copy.disabled = false;
+    } catch (failure) {
+      status.textContent = told(failure);
+    }
+  };
+  lasts.input.addEventListener('change', load);
+  dialog(`Invitation to the other end of ${tunnel}`, h('div', { class: 'stack' }, lasts.element, drawn, code, status, h('footer', {}, copy)));
+  load();
+}
+
+/** A QR code from its rows of 0 and 1: dark on white in any theme, as cameras want it. */
+function qrCode(rows) {
+  const dark = rows.flatMap((row, y) => [...row.matchAll(/1+/g)].map((run) => `M${run.index} ${y}h${run[0].length}v1h-${run[0].length}z`));
+  return s('svg', { viewBox: `0 0 ${rows.length} ${rows.length}`, role: 'img', 'aria-label': 'The invitation as a QR code', 'shape-rendering': 'crispEdges' },
+    s('rect', { width: rows.length, height: rows.length, fill: '#fff' }), s('path', { d: dark.join(''), fill: '#000' }));
 }
 
 /** What the configuration of the other end can't have: an address of its own, in the networks of this end's. */

@@ -83,6 +83,19 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "notes": {**_TEXTS, "description": "What whoever types it should know."},
         },
     },
+    "Invitation": {
+        "type": "object",
+        "required": ["line", "expires", "qr"],
+        "properties": {
+            "line": {**_TEXT, "description": "What `l2tpctl join` takes. It is as secret as the cookies."},
+            "expires": {"type": "integer", "description": "When it can no more be used, in seconds since 1970."},
+            "qr": {
+                "type": ["array", "null"],
+                "items": {"type": "string", "pattern": "^[01]+$"},
+                "description": "Rows of its QR code, its margin included; 1 is dark. null where segno is missing.",
+            },
+        },
+    },
     "Confirmed": {
         "type": "object",
         "required": ["confirmed"],

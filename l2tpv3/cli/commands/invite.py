@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from l2tpv3.cli.commands.connect import OWN, SAME, end_options, words_of
 from l2tpv3.cli.commands.tunnel import local_manager
 from l2tpv3.cli.parameters import Argument, Files, Option, secret_file
 from l2tpv3.cli.seconds import seconds
-from l2tpv3.errors import ConflictError, ExistsError, InvalidValueError, UnavailableError, file_error
+from l2tpv3.errors import ConflictError, ExistsError, InvalidValueError, file_error
 from l2tpv3.model.fields import SESSION, TUNNEL, by_word
 
 if TYPE_CHECKING:
@@ -56,27 +55,25 @@ def invite(
     There `l2tpctl join` makes the other end of it. The line holds the cookies: it is as secret as they are, and good
     for one time. `l2tpctl tunnel del` takes the invitation back.
     """
-    from l2tpv3.connect.invitation import SECRET, Invitation
-    from l2tpv3.formats.mirror import far_end
-    from l2tpv3.model.desired import DesiredTunnel
+    from l2tpv3.connect.inviting import invitation_to, qr_for_terminal
 
     manager = local_manager(ctx, "invite")
     expires_s = seconds(expires, "--expires", least=1.0)
-    draw = _qr_code if qr else None
+    draw = qr_for_terminal if qr else None
     if draw is not None:
         draw(name)  # that it can't be drawn is said before anything is made
     given = options.given(words)
     encryption = _encryption(manager, given)
     manager.apply([_near(manager, name, session, given, encryption[0])])
-    far = far_end(manager.tunnel(name, secrets=True), peer_name)
-    stated = DesiredTunnel.from_specs(far.spec, [one.spec for one in far.sessions])
     of_tunnel = {**words_of(given, "peer-", OWN[0]), **encryption[1]}
-    tunnel = _with_words(stated, of_tunnel, words_of(given, "peer-", OWN[1]), without="ifname")
-    line = Invitation(tunnel=tunnel, expires=int(time.time() + expires_s), secret=os.urandom(SECRET)).line()
+    of_session = words_of(given, "peer-", OWN[1])
+    made = manager.tunnel(name, secrets=True)
+    invitation = invitation_to(made, expires_s=expires_s, name=peer_name, of_tunnel=of_tunnel, of_session=of_session)
+    line = invitation.line()
     print(line)
     if draw is not None:
         print(draw(line), file=sys.stderr)
-    there = f"`l2tpctl join LINE` at {far.spec.endpoint} makes the other one"
+    there = f"`l2tpctl join LINE` at {made.spec.remote} makes the other one"
     print(f"tunnel {name}: this end is made; {there}", file=sys.stderr)
 
 
@@ -108,18 +105,6 @@ def _near(
     return DesiredTunnel(name=name, words=tunnel, sessions=(DesiredSession(name=session, words=lan),))
 
 
-def _with_words(
-    tunnel: DesiredTunnel, of_tunnel: dict[str, Any], of_session: dict[str, Any], *, without: str = ""
-) -> DesiredTunnel:
-    """A tunnel with its one session, with these words in place of its own."""
-    from l2tpv3.model.desired import DesiredSession, DesiredTunnel
-
-    (session,) = tunnel.sessions
-    words = {word: value for word, value in session.words.items() if word != without}
-    lan = DesiredSession(name=session.name, words={**words, **of_session})
-    return DesiredTunnel(name=tunnel.name, words={**tunnel.words, **of_tunnel}, sessions=(lan,))
-
-
 @options.with_options({word: options.option(field) for word, field in _AT_JOIN.items()})
 def join(
     ctx: click.Context,
@@ -137,6 +122,7 @@ def join(
     line says of this end.
     """
     from l2tpv3.connect.invitation import Invitation
+    from l2tpv3.connect.inviting import with_words
     from l2tpv3.model.desired import DesiredTunnel
 
     manager = local_manager(ctx, "join")
@@ -149,7 +135,7 @@ def join(
         problem = f"expired {ago} s ago, by this host's clock"
         raise InvalidValueError("the line", problem, "have `l2tpctl invite` print another one")
     given = options.given(words)
-    tunnel = _with_words(invitation.tunnel, words_of(given, "", OWN[0]), words_of(given, "", OWN[1]))
+    tunnel = with_words(invitation.tunnel, words_of(given, "", OWN[0]), words_of(given, "", OWN[1]))
     tunnel = DesiredTunnel(name=name or tunnel.name, words=tunnel.words, sessions=tunnel.sessions)
     if tunnel.name in {one.name for one in manager.tunnels()}:
         raise ExistsError(f"tunnel {tunnel.name}", "is here already", "give another --name")
@@ -179,23 +165,6 @@ def _note_used(file: Path) -> None:
         file.touch(mode=0o600)
     except OSError as error:
         raise file_error(file, "note that the line was used", error, "the tunnel was made") from error
-
-
-def _qr_code(text: str) -> str:
-    """The text as a QR code for a terminal. Raises UnavailableError where its package is missing."""
-    import importlib
-    import io
-
-    try:
-        segno = importlib.import_module("segno")
-    except ModuleNotFoundError as error:
-        from l2tpv3.optional_packages import install_command
-
-        remedy = f"{install_command('qr')} installs it"
-        raise UnavailableError("--qr", "needs the Python package segno", remedy) from error
-    drawn = io.StringIO()
-    segno.make(text).terminal(out=drawn, compact=True)
-    return drawn.getvalue()
 
 
 COMMANDS = {"invite": invite, "join": join}

@@ -427,6 +427,23 @@ def test_the_far_ends_configuration(page: Browser) -> None:
     page.press(Keys.ESCAPE)
 
 
+def test_the_invitation_to_the_far_end(page: Browser, service: Running, token: str) -> None:
+    with service.by_tcp(token) as client:
+        client.put("/v1/tunnels/asked", json={"remote": "127.0.0.9"}).raise_for_status()
+        client.put("/v1/tunnels/asked/sessions/lan", json={}).raise_for_status()
+        page.go("#/tunnel/asked")
+        page.click("button", "Invitation")
+        page.wait_text(".code", "l2tpv3-join:1:")
+        page.wait_for("dialog .qr svg path")
+        page.fill(expires="86400")
+        page.wait_text("dialog .hint", "makes the other end of it, once, until")
+        assert page.faults() == []
+        page.click("dialog button", "Copy")
+        page.wait_text("dialog", "Copied")
+        page.press(Keys.ESCAPE)
+        client.delete("/v1/tunnels/asked").raise_for_status()
+
+
 def test_changes_of_others_are_seen(page: Browser, service: Running, token: str) -> None:
     with service.by_tcp(token) as client:
         client.put("/v1/tunnels/siteb/sessions/guest", json={}).raise_for_status()

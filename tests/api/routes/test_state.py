@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from l2tpv3 import Manager
+from l2tpv3.connect.invitation import Invitation
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.auth.identity import CHANGING, READING, Identity
@@ -61,7 +62,14 @@ def test_cookies_are_for_those_who_may_see_them(client: TestClient, writer: Test
     for path in ("state", "tunnels?include=sessions", "sessions", "tunnels/a/sessions/s", "log", "stats"):
         told = writer.get(f"/v1/{path}")
         assert told.status_code == 200 and COOKIE not in told.text
-    for path in ("state?secrets=true", "tunnels?secrets=true", "tunnels/a/peer", "sessions?secrets=true"):
+    wanted = (
+        "state?secrets=true",
+        "tunnels?secrets=true",
+        "tunnels/a/peer",
+        "tunnels/a/invitation",
+        "sessions?secrets=true",
+    )
+    for path in wanted:
         refused = writer.get(f"/v1/{path}")
         assert (refused.status_code, refused.json()["slug"]) == (403, "not-permitted")
     put = writer.put("/v1/tunnels/a/sessions/s", json={"tx-cookie": "none"})
@@ -143,6 +151,25 @@ def test_the_far_end_is_told_in_other_words(client: TestClient) -> None:
     refused = client.get("/v1/tunnels/a/peer?as=cisco")
     assert refused.status_code == 409 and "--encap ip" in refused.json()["remedy"]
     assert client.get("/v1/tunnels/a/peer?as=nonsense").status_code == 422
+
+
+def test_an_invitation_is_a_line_or_its_qr_code(client: TestClient) -> None:
+    client.post("/v1/apply", json=STATE)
+    place = "/v1/tunnels/a/invitation"
+    said = client.get(f"{place}?name=there&expires_s=60")
+    invitation = Invitation.of_line(said.text)
+    assert said.headers["content-type"].startswith("text/plain") and 50 < invitation.expires - time.time() <= 60
+    assert invitation.tunnel.name == "there" and invitation.tunnel.words["remote"] == "127.0.0.1"
+    (session,) = invitation.tunnel.sessions
+    assert session.words["rx-cookie"] == COOKIE
+    full = client.get(place, headers={"Accept": "application/json"}).json()
+    assert Invitation.of_line(full["line"]).secret != invitation.secret and len(full["qr"]) == len(full["qr"][0]) > 50
+    drawn = client.get(place, headers={"Accept": "image/svg+xml"})
+    assert drawn.text.startswith("<svg ") and drawn.headers["content-type"].startswith("image/svg+xml")
+    assert client.get(f"{place}?name=a/b").status_code == 422 and client.get(f"{place}?expires_s=0").status_code == 422
+    client.put("/v1/tunnels/a/sessions/second", json={})
+    refused = client.get(place)
+    assert refused.status_code == 409 and "has 2 sessions" in refused.json()["problem"]
 
 
 def test_counters(client: TestClient) -> None:

@@ -1,7 +1,7 @@
 // One tunnel, or one session: what it is, what it does, what can be done with it.
 
 import { h, state, text } from '../dom.js';
-import { showCapture, showPeer } from '../far_end.js';
+import { showCapture, showInvitation, showPeer } from '../far_end.js';
 import { bits, bytes, count, packets } from '../format.js';
 import { addSession, editSession, editTunnel, removeSession, removeTunnel, setDown, setSession } from '../forms.js';
 import { History, TROUBLE, TROUBLES } from '../history.js';
@@ -67,7 +67,7 @@ export function tunnel(app, [name]) {
     if (one.foreign) { if (app.may('write')) shown.push(action('plus', 'Adopt', () => adopt(name), 'primary')); }
     else {
       if (app.may('write')) shown.push(action('plus', 'Add session', () => addSession(name), 'primary'), action('edit', 'Change', () => editTunnel(name)));
-      shown.push(peerButton(app, name));
+      shown.push(peerButton(app, name), invitationButton(app, name));
       if (app.may('write')) shown.push(action('remove', 'Remove', () => removeTunnel(name, model.of(name).length), 'danger'));
     }
     return h('div', { class: 'buttons' }, shown);
@@ -95,6 +95,10 @@ export function tunnel(app, [name]) {
 const peerButton = (app, tunnel) => (app.may('secrets')
   ? action('peer', 'Peer configuration', () => showPeer(app.model, tunnel, app.formats))
   : barred('peer', 'Peer configuration', 'Peer configurations hold the cookies: they need a token with the scope “secrets”.'));
+
+const invitationButton = (app, tunnel) => (app.may('secrets')
+  ? action('leave', 'Invitation', () => showInvitation(tunnel))
+  : barred('leave', 'Invitation', 'Invitations hold the cookies: they need a token with the scope “secrets”.'));
 
 /** Build it anew only where it says something else: a button that is being pressed stays. Focus goes to its like. */
 export function put(head, said, build) {
