@@ -24,7 +24,7 @@ from l2tpv3.linux.bpf.classic import attach_filter
 from l2tpv3.linux.netns import inside
 from l2tpv3.linux.packet_socket import bind_packets
 from l2tpv3.linux.readable import wait_readable
-from l2tpv3.model.spec import Encap
+from l2tpv3.model.spec import Encap, Encrypt
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 
 BUFFER_BYTES: Final = 4 << 20
@@ -256,7 +256,10 @@ def flow_of(tunnel: TunnelStatus, session: SessionStatus) -> Flow:
     if local is None:
         raise MissingError(f"tunnel {tunnel.name}", "it has no local address yet", "`l2tpctl restore` brings it back")
     udp, remote = spec.encap is Encap.UDP, spec.remote
-    if tunnel.encryption is not None:
+    if spec.encrypt is Encrypt.IPSEC:
+        problem = "IPsec encrypts its packets before a capture sees them"
+        raise UnavailableError(f"tunnel {tunnel.name}", problem, "`--side inner` captures its frames")
+    if spec.is_inside and tunnel.encryption is not None:
         local, remote = ip_address(tunnel.encryption.local), ip_address(tunnel.encryption.remote)
     return Flow(
         local=local,

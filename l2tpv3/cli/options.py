@@ -105,8 +105,7 @@ def given(words: Mapping[str, Any]) -> dict[str, Any]:
         if word in found:
             from l2tpv3.model import ids
 
-            read = ids.read_key if word.endswith("private-key") else ids.read_cookie
-            found[word] = read(found[word], f"--{word}")
+            found[word] = ids.SECRET_READERS[word](found[word], f"--{word}")
     if "address" in found:
         found["address"] = list(found["address"])
     return found

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from l2tpv3.config.document import Document
 from l2tpv3.config.link_reader import LinkTable, ReadLink
 from l2tpv3.config.problem import PROBLEMS_MAX, Problem
-from l2tpv3.config.secrets import COOKIE, CREDENTIAL, KEY, SecretKind, find_secret
+from l2tpv3.config.secrets import COOKIE, CREDENTIAL, KEY, PRE_SHARED_KEY, SecretKind, find_secret
 from l2tpv3.config.suggestions import unknown_key
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.linux.read_file import readable_by_all
@@ -209,7 +209,7 @@ class Reader:
     def _value(self, key: str, value: object, table: Source) -> object:
         """What a parser of spec.py takes. Raises InvalidValueError."""
         if key in SECRETS:
-            return self._secret(key, value, table, KEY if key.endswith("private-key") else COOKIE)
+            return self._secret(key, value, table, _KINDS[key])
         if key == "address" and isinstance(value, str):
             value = [value]
         _check_plausible(key, value)
@@ -266,6 +266,15 @@ class Reader:
             return
         self._findings.add(source.of(guilty), as_keys(error.problem), as_keys(error.remedy))
         del words[guilty]
+
+
+_KINDS = {
+    "private-key": KEY,
+    "next-private-key": KEY,
+    "pre-shared-key": PRE_SHARED_KEY,
+    "tx-cookie": COOKIE,
+    "rx-cookie": COOKIE,
+}
 
 
 def _sent_secret(value: object, kind: SecretKind) -> bytes:

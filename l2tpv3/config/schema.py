@@ -21,6 +21,7 @@ _DIGITS = "^[0-9]+$"
 _DIGITS_OR_HEX = "^(0[xX][0-9A-Fa-f]+|[0-9]+)$"
 _HEX_PAIRS = "(0[xX])?([0-9A-Fa-f]:*){7}[0-9A-Fa-f](([0-9A-Fa-f]:*){7}[0-9A-Fa-f])?:*"
 _KEY = "^(@.+|credential:[^/:]+|[A-Za-z0-9+/]{43}=)$"
+_PRE_SHARED_KEY = r"^(@.+|credential:[^/:]+|[!#-&(->@-\[\]-_a-~]{8,128})$"
 _COOKIE = f"^(none|@.+|credential:[^/:]+|{_HEX_PAIRS})$"
 _MAC = "^[0-9A-Fa-f]{1,2}([:-][0-9A-Fa-f]{1,2}){5}$"
 
@@ -32,6 +33,7 @@ _SHAPES: Mapping[str, dict[str, Any]] = {
     "mac": {**_TEXT, "pattern": _MAC},
     "cookie": {"type": "string", "pattern": _COOKIE},
     "key": {"type": "string", "pattern": _KEY},
+    "pre-shared-key": {"type": "string", "pattern": _PRE_SHARED_KEY},
     "on-off": _SWITCH,
     "switch": _SWITCH,
     "boolean": {"type": "boolean"},

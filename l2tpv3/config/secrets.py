@@ -46,6 +46,15 @@ KEY = SecretKind(
     sent="give 44 characters of base64",
 )
 
+PRE_SHARED_KEY = SecretKind(
+    what="pre-shared key",
+    read=ids.read_pre_shared_key,
+    parse=ids.parse_pre_shared_key,
+    file_holds="8 to 128 characters",
+    quoted='8 to 128 characters, or "@FILE"',
+    sent="give 8 to 128 characters",
+)
+
 
 def find_secret(text: str, folder: Path, kind: SecretKind) -> tuple[bytes, Path | None]:
     """A secret, and the file that it was read from; None when `text` is the secret itself.

@@ -71,11 +71,15 @@ def drawn_encryption(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The words of the near and of the far end that say how they are encrypted; none without --encrypt.
 
-    taken: the UDP ports that are taken at each end. Both private keys are drawn here, and each goes to its own
-    end alone, by the way that cookies go.
+    taken: the UDP ports that are taken at each end. WireGuard's private keys are drawn here, and each goes to its own
+    end alone, by the way that cookies go; IPsec's pre-shared key goes so to both.
     """
-    if tunnel_words.get("encrypt", "none") == "none":
+    encrypt = tunnel_words.get("encrypt", "none")
+    if encrypt == "none":
         return {}, {}
+    if encrypt == "ipsec":
+        key = ids.format_pre_shared_key(ids.generate_pre_shared_key())
+        return {"pre-shared-key": key}, {"pre-shared-key": key}
     keys = [ids.generate_key(), ids.generate_key()]
     ports = [_lowest(ports, LISTEN_PORT) for ports in taken]
 

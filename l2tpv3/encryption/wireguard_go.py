@@ -23,9 +23,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from l2tpv3.linux.netns import inside, same_netns
+from l2tpv3.linux.netns import inside
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.linux.tap import TUNSETPERSIST
+from l2tpv3.linux.unix_peer import peer_pid, runs_in
 from l2tpv3.linux.wireguard import Device, Endpoint, Peer, Settings
 from l2tpv3.model import wireguard as keys
 
@@ -110,10 +111,10 @@ def pid_of(ifname: str, netns: str | None) -> int | None:
     """The process that answers for a netdev of that namespace; None where none does."""
     try:
         with _connected(ifname) as one:
-            pid = _peer_pid(one)
+            pid = peer_pid(one)
     except OSError:
         return None
-    return pid if _runs_in(Path(f"/proc/{pid}"), netns) else None
+    return pid if runs_in(Path(f"/proc/{pid}"), netns) else None
 
 
 def device(ifname: str, netns: str | None) -> Device:
@@ -198,16 +199,7 @@ def _is_of(process: Path, ifname: str, netns: str | None) -> bool:
     except OSError:
         return False
     named = words[0].endswith(b"/wireguard-go") and words[1:3] == [b"--foreground", ifname.encode("ascii")]
-    return named and _runs_in(process, netns)
-
-
-def _runs_in(process: Path, netns: str | None) -> bool:
-    """Whether that folder of /proc is of a process that runs in that network namespace, as this one's user."""
-    try:
-        owner = process.stat().st_uid
-    except OSError:
-        return False
-    return owner == os.geteuid() and same_netns(str(process / "ns/net"), netns)
+    return named and runs_in(process, netns)
 
 
 @contextlib.contextmanager
@@ -218,15 +210,10 @@ def _connected(ifname: str) -> Iterator[socket.socket]:
         yield one
 
 
-def _peer_pid(one: socket.socket) -> int:
-    """The process at the other end of a unix socket (unix(7), SO_PEERCRED)."""
-    return int(struct.unpack("=iII", one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
-
-
 def _ask(ifname: str, netns: str | None, request: str) -> list[tuple[str, str]]:
     """Send a request; the answer's words and values, in their order. Raises OSError, also with the errno it tells."""
     with _connected(ifname) as one:
-        if not _runs_in(Path(f"/proc/{_peer_pid(one)}"), netns):
+        if not runs_in(Path(f"/proc/{peer_pid(one)}"), netns):
             raise ConnectionRefusedError(errno.ECONNREFUSED, "the wireguard-go of that name is another namespace's")
         one.sendall(request.encode("ascii"))
         answer = b""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 
 from l2tpv3.errors import InvalidValueError
+from l2tpv3.formats.ipsec import ipsec_notes
 from l2tpv3.model.encryption import EncryptionStatus
-from l2tpv3.model.spec import IPAddress
+from l2tpv3.model.ids import format_pre_shared_key
+from l2tpv3.model.spec import IPAddress, TunnelSpec
 from l2tpv3.model.status import TunnelStatus
 
 KEY_FILE = "wireguard.key"
@@ -20,6 +22,8 @@ def encryption_options(tunnel: TunnelStatus) -> list[str]:
     spec, status = tunnel.spec, tunnel.encryption
     if status is None:
         return []
+    if not spec.is_inside:
+        return _ipsec_options(spec)
     line = ["--encrypt", spec.encrypt.value, "--peer-public-key", status.public_key]
     line += ["--listen-port", str(spec.peer_listen_port), "--peer-listen-port", str(spec.listen_port)]
     if spec.peer_inner_address is not None:
@@ -29,10 +33,21 @@ def encryption_options(tunnel: TunnelStatus) -> list[str]:
     return [*line, "--persistent-keepalive", str(spec.persistent_keepalive)]
 
 
+def _ipsec_options(spec: TunnelSpec) -> list[str]:
+    line = ["--encrypt", spec.encrypt.value, "--esp-in-udp", "on" if spec.esp_in_udp else "off"]
+    line += ["--ike-auth", spec.ike_auth.value]
+    if spec.pre_shared_key is not None:
+        line += ["--pre-shared-key", format_pre_shared_key(spec.pre_shared_key)]
+    line += ["--ike-id", spec.peer_ike_id] if spec.peer_ike_id is not None else []
+    return [*line, *(["--peer-ike-id", spec.ike_id] if spec.ike_id is not None else [])]
+
+
 def encryption_notes(tunnel: TunnelStatus, dialect: str) -> list[str]:
     """What who types these commands should know. Raises InvalidValueError for a dialect without words for WireGuard."""
     if tunnel.encryption is None:
         return []
+    if not tunnel.spec.is_inside:
+        return ipsec_notes(tunnel.name, tunnel.spec, dialect)
     if dialect not in ("l2tpctl", "iproute2"):
         problem = f"it is encrypted by {tunnel.spec.encrypt}, which --as {dialect} has no words for"
         raise InvalidValueError(f"tunnel {tunnel.name}", problem, "use --as l2tpctl, or --as iproute2")

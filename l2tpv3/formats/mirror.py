@@ -46,7 +46,7 @@ class MirroredTunnel:
     """A tunnel seen from the other end: in spec, `local` is that end's address. name: what this end calls it.
 
     Of WireGuard spec has the ports and this end's public key; a private key it never has: that end's is not known here,
-    and this one's is nobody's business there.
+    and this one's is nobody's business there. IPsec's pre-shared key is both ends'.
     """
 
     name: str
@@ -83,7 +83,7 @@ def far_end(tunnel: TunnelStatus, name: str | None = None) -> MirroredTunnel:
     What chooses the path of packets in this host (namespace, mark, netdev) says nothing of the other one.
     Raises InvalidValueError for an encrypted tunnel whose own private key is not known here.
     """
-    ours, encryption = tunnel.spec, tunnel.encryption
+    ours, encryption = tunnel.spec, tunnel.encryption if tunnel.spec.is_inside else None
     spec = dataclasses.replace(
         ours,
         name=name or ours.name,
@@ -98,6 +98,8 @@ def far_end(tunnel: TunnelStatus, name: str | None = None) -> MirroredTunnel:
         peer_public_key=ids.parse_key(encryption.public_key, "public-key") if encryption is not None else None,
         listen_port=ours.peer_listen_port,
         peer_listen_port=ours.listen_port,
+        ike_id=ours.peer_ike_id,
+        peer_ike_id=ours.ike_id,
         inner_address=ours.peer_inner_address,
         peer_inner_address=ours.inner_address,
         datapath="auto",

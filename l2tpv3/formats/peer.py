@@ -8,11 +8,12 @@ from importlib import import_module
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.formats.encrypted import encryption_notes, encryption_options, inner_addresses, wireguard_commands
+from l2tpv3.formats.ipsec import cisco_lines, linux_lines, routeros_lines, vyos_lines
 from l2tpv3.formats.mirror import Told, far_end, mirrored, waits
 from l2tpv3.formats.names import PEER_FORMATS
 from l2tpv3.model.fields import SESSION, TUNNEL, Field
 from l2tpv3.model.ids import IFNAME_MAX, format_cookie, parse_name
-from l2tpv3.model.spec import Egress, Encap, IPAddress
+from l2tpv3.model.spec import Egress, Encap, Encrypt, IPAddress
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 
 _MODULES = {
@@ -40,9 +41,19 @@ def commands(tunnel: TunnelStatus, dialect: str = "l2tpctl", name: str | None = 
     notes = [*_notes(tunnel, dialect), *encryption_notes(tunnel, dialect)]
     if dialect in ("l2tpctl", "iproute2"):
         lines = _as_l2tpctl(tunnel, name or tunnel.spec.name) if dialect == "l2tpctl" else _as_iproute2(tunnel)
-        return Told(tuple(map(shlex.join, lines)), tuple(notes))
-    told: Told = import_module(f"l2tpv3.formats.{_MODULES[dialect]}").tell(far_end(tunnel, name))
-    return Told(told.lines, (*notes, *told.notes))
+        before = linux_lines(far_end(tunnel, name)) if dialect == "iproute2" and _has_ipsec(tunnel) else []
+        return Told((*before, *map(shlex.join, lines)), tuple(notes))
+    far = far_end(tunnel, name)
+    told: Told = import_module(f"l2tpv3.formats.{_MODULES[dialect]}").tell(far)
+    before = _IPSEC[dialect](far) if _has_ipsec(tunnel) else []
+    return Told((*before, *told.lines), (*notes, *told.notes))
+
+
+_IPSEC = {"vyos": vyos_lines, "cisco": cisco_lines, "routeros": routeros_lines}
+
+
+def _has_ipsec(tunnel: TunnelStatus) -> bool:
+    return tunnel.spec.encrypt is Encrypt.IPSEC
 
 
 def _refuse_fragments(tunnel: TunnelStatus) -> None:
@@ -143,8 +154,8 @@ def _as_iproute2(tunnel: TunnelStatus) -> list[list[str]]:
     if _scope(spec.remote):
         problem = "its addresses are link-local, which `ip l2tp` has no words for"
         raise InvalidValueError(f"tunnel {tunnel.name}", problem, "use --as l2tpctl")
-    lines = wireguard_commands(tunnel) if tunnel.encryption is not None else []
-    there, here = (spec.remote, local) if tunnel.encryption is None else inner_addresses(tunnel)
+    lines = wireguard_commands(tunnel) if spec.is_inside else []
+    there, here = inner_addresses(tunnel) if spec.is_inside else (spec.remote, local)
     line = ["ip", "l2tp", "add", "tunnel", "tunnel_id", str(spec.peer_tunnel_id), "peer_tunnel_id", str(spec.tunnel_id)]
     line += ["encap", spec.encap.value, "local", str(there), "remote", str(here)]
     if spec.encap is Encap.UDP:
@@ -155,11 +166,13 @@ def _as_iproute2(tunnel: TunnelStatus) -> list[list[str]]:
         line += ["udp6_csum_tx", switch, "udp6_csum_rx", switch] if v6 else ["udp_csum", switch]
     lines.append(line)
     for session in tunnel.sessions:
-        lines += _iproute2_session(str(spec.peer_tunnel_id), session)
+        # While a policy waits for its SA, the kernel has a stand-in for a route, of the loopback device's MTU.
+        mtu = session.mtu if _has_ipsec(tunnel) else session.spec.mtu
+        lines += _iproute2_session(str(spec.peer_tunnel_id), session, mtu)
     return lines
 
 
-def _iproute2_session(tunnel_id: str, session: SessionStatus) -> list[list[str]]:
+def _iproute2_session(tunnel_id: str, session: SessionStatus, mtu_bytes: int | None) -> list[list[str]]:
     spec = session.spec
     line = ["ip", "l2tp", "add", "session", "name", spec.ifname, "tunnel_id", tunnel_id]
     line += ["session_id", str(spec.peer_session_id), "peer_session_id", str(spec.session_id)]
@@ -167,7 +180,7 @@ def _iproute2_session(tunnel_id: str, session: SessionStatus) -> list[list[str]]
     line += ["cookie", spec.rx_cookie.hex()] if spec.rx_cookie else []
     line += ["peer_cookie", spec.tx_cookie.hex()] if spec.tx_cookie else []
     line += ["l2spec_type", spec.sublayer.value, "seq", mirrored(session).value]
-    mtu = ["mtu", str(spec.mtu)] if spec.mtu is not None else []
+    mtu = ["mtu", str(mtu_bytes)] if mtu_bytes is not None else []
     if spec.vlan is None:
         return [line, ["ip", "link", "set", "dev", spec.ifname, "up", *mtu]]
     # Of itself the kernel leaves no room for the tag.

@@ -9,7 +9,6 @@ from l2tpv3.documents.schemas import MTU_SCHEMA
 from l2tpv3.errors import from_errno
 from l2tpv3.linux.echo_probe import EchoProbe
 from l2tpv3.linux.netns import inside
-from l2tpv3.model import wireguard
 from l2tpv3.model.mtu import ip_fragments, overhead_parts
 from l2tpv3.model.spec import Encrypt, SessionSpec, TunnelSpec
 from l2tpv3.model.status import TunnelStatus
@@ -93,19 +92,28 @@ def _fit(tunnel: TunnelSpec, session: SessionSpec, mtu: int | None, known: int) 
     tagged, version = session.vlan is not None, tunnel.ip_version
     parts = overhead_parts(tunnel.encap, version, len(session.tx_cookie), session.sublayer, tagged=tagged)
     around, room = sum(size for _, size in parts), inner_mtu(tunnel, known)
-    encrypted = tunnel.encrypt is not Encrypt.NONE
-    if encrypted:
-        outside = wireguard.overhead(tunnel.remote.version)
-        parts = [(f"WireGuard over UDP and IPv{tunnel.remote.version}", outside), *parts]
     fits = room - around
     if session.fragment:
         packets = -(-(FULL + _FRAME[tagged]) // max(1, fits + _FRAME[tagged]))
     else:
         packets = ip_fragments(FULL + around, room, version)
+    parts = _with_encryption(tunnel, parts, known - room)
     return SessionFit(
         name=session.name, mtu=mtu, parts=tuple(parts), fits=fits, full_packets=packets,
-        in_fragments=packets > 1 and not session.fragment and not encrypted, clamp_mss=session.clamp_mss,
+        in_fragments=packets > 1 and not session.fragment and not tunnel.is_inside, clamp_mss=session.clamp_mss,
     )  # fmt: skip
+
+
+def _with_encryption(tunnel: TunnelSpec, parts: list[tuple[str, int]], size: int) -> list[tuple[str, int]]:
+    """The parts with that of encryption, of `size` bytes: around all others, or after the IP header."""
+    match tunnel.encrypt:
+        case Encrypt.NONE:
+            return parts
+        case Encrypt.WIREGUARD:
+            return [(f"WireGuard over UDP and IPv{tunnel.remote.version}", size), *parts]
+        case Encrypt.IPSEC:
+            name = "ESP in UDP, with padding" if tunnel.esp_in_udp else "ESP, with padding"
+            return [parts[0], (name, size), *parts[1:]]
 
 
 _FRAME: Final = {False: 14, True: 18}

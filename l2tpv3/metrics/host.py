@@ -145,15 +145,15 @@ def _encryption(tunnels: Sequence[TunnelStatus]) -> list[Family]:
             ],
         ),
         Family(
-            "l2tpv3_tunnel_encryption_up", "gauge", "Whether all that encrypts the tunnel is there: 1, or 0.",
-            [f"{name} {int(not one.lacks)}" for _, name, one in named],
+            "l2tpv3_tunnel_encryption_up", "gauge", "Whether all that encrypts the tunnel is there, and does: 1, or 0.",
+            [f"{name} {int(not one.lacks and one.by is not None)}" for _, name, one in named],
         ),
         Family(
-            "l2tpv3_tunnel_encryption_since_timestamp_seconds", "gauge", "When its netdev was made.",
+            "l2tpv3_tunnel_encryption_since_timestamp_seconds", "gauge", "When its netdev, or oldest SA, was made.",
             series("", [(name, one.since) for _, name, one in named]),
         ),
         Family(
-            "l2tpv3_tunnel_encryption_handshake_timestamp_seconds", "gauge", "When the last handshake was.",
+            "l2tpv3_tunnel_encryption_handshake_timestamp_seconds", "gauge", "When keys were last agreed on.",
             series("", [(name, one.handshake) for _, name, one in named]),
         ),
         Family(

@@ -9,7 +9,9 @@ from l2tpv3.value_class import value_class
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class EncryptionState:
-    """What there is for one record of a tunnel. there: its netdev is. guarded: the route that refuses is.
+    """What there is for one record of a tunnel.
+
+    there: its netdev, or its connection in strongSwan, is. guarded: what refuses packets in the clear is.
 
     lacks: what is not as the record has it, in words; () when all is.
     """
@@ -23,10 +25,14 @@ class EncryptionState:
 class EncryptionStatus:
     """Who encrypts a tunnel, and how that goes.
 
-    by: "wireguard", the kernel's, or "wireguard-go"; None while nothing does. pid: of wireguard-go. ifname: the netdev.
-    public_key: this end's, in base64. local, remote: the addresses inside. mtu: the longest packet inside, in bytes.
-    since: when the netdev was made; handshake: when the last one was; both in seconds since the epoch, None for never.
-    endpoint: where the peer is now. lacks: see EncryptionState.
+    by: "wireguard", the kernel's, or "wireguard-go"; "strongswan" while it has an SA; None while nothing does. pid: of
+    wireguard-go or charon. ifname: the netdev of WireGuard.
+    public_key: this end's, in base64; "" with IPsec. local, remote: the addresses of the tunnel's packets. mtu: the
+    longest one of these, in bytes.
+    since: when the netdev, or the oldest SA, was made; handshake: when keys were last agreed on; both in seconds since
+    the epoch, None for never. endpoint: where the peer is now. lacks: see EncryptionState.
+    Of IPsec alone: negotiation, the state of its IKE SA, None while there is none; algorithm, of the SA; in_udp,
+    whether it is in UDP.
     """
 
     by: str | None = None
@@ -39,6 +45,9 @@ class EncryptionStatus:
     since: int | None = None
     handshake: int | None = None
     endpoint: str | None = None
+    negotiation: str | None = None
+    algorithm: str | None = None
+    in_udp: bool = False
     rx_bytes: int = 0
     tx_bytes: int = 0
     lacks: tuple[str, ...] = field(default=())

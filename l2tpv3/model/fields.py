@@ -235,13 +235,13 @@ TUNNEL = (
         word="encrypt",
         attribute="encrypt",
         type="Encrypt",
-        choices=("none", "wireguard"),
+        choices=("none", "wireguard", "ipsec"),
         default="none",
         label="Encryption",
-        metavar="none|wireguard",
-        help="Encrypt the tunnel's packets; wireguard makes a WireGuard netdev of its own.",
-        details="--remote and --local are then those of WireGuard's packets.",
-        choice_text={"none": "none", "wireguard": "WireGuard"},
+        metavar="none|wireguard|ipsec",
+        help="Encrypt the tunnel's packets: by a WireGuard netdev of its own, or by IPsec (ESP) with strongSwan.",
+        details="With wireguard --remote and --local are those of WireGuard's packets.",
+        choice_text={"none": "none", "wireguard": "WireGuard", "ipsec": "IPsec"},
         info=True,
         applied_by="encryption",
     ),
@@ -361,6 +361,80 @@ TUNNEL = (
         label="Peer’s address inside WireGuard",
         metavar="ADDR",
         help="The peer's address inside WireGuard, of fc00::/7.",
+        rare=True,
+        applied_by="encryption",
+        in_place=EVERY,
+    ),
+    Field(
+        word="pre-shared-key",
+        attribute="pre_shared_key",
+        type="pre-shared-key",
+        optional=True,
+        default_text="drawn at random",
+        label="IPsec pre-shared key",
+        metavar="KEY",
+        help="IPsec's key that both ends have: 8 to 128 characters without spaces and quotes, or @FILE.",
+        rare=True,
+        secret=True,
+        applied_by="encryption",
+        in_place=EVERY,
+    ),
+    Field(
+        word="ike-auth",
+        attribute="ike_auth",
+        type="IkeAuth",
+        choices=("pre-shared-key", "certificate"),
+        default="pre-shared-key",
+        label="IPsec authentication",
+        metavar="pre-shared-key|certificate",
+        help="How the two ends know each other: by a key, or by certificates that strongSwan has loaded.",
+        choice_text={"pre-shared-key": "pre-shared key", "certificate": "certificates"},
+        rare=True,
+        applied_by="encryption",
+        in_place=EVERY,
+    ),
+    Field(
+        word="ike-id",
+        attribute="ike_id",
+        type="text",
+        high=255,
+        optional=True,
+        default_text="the local address",
+        unset="none",
+        label="IPsec identity",
+        metavar="ID",
+        help="Who this end says that it is: an address, a name, or the subject of its certificate.",
+        example="sitea.example.org",
+        rare=True,
+        applied_by="encryption",
+        in_place=EVERY,
+    ),
+    Field(
+        word="peer-ike-id",
+        attribute="peer_ike_id",
+        type="text",
+        high=255,
+        optional=True,
+        default_text="the peer's address",
+        unset="none",
+        label="Peer’s IPsec identity",
+        metavar="ID",
+        help="Who the peer has to be: an address, a name, or the subject of its certificate.",
+        example="siteb.example.org",
+        rare=True,
+        applied_by="encryption",
+        in_place=EVERY,
+    ),
+    Field(
+        word="esp-in-udp",
+        attribute="esp_in_udp",
+        type="on-off",
+        choices=("on", "off"),
+        default="off",
+        label="IPsec in UDP always",
+        metavar="on|off",
+        help="Send IPsec's packets in UDP (port 4500) even where no NAT is found.",
+        details="Behind a NAT they are sent so in any case; then have it on, and MTUs are right.",
         rare=True,
         applied_by="encryption",
         in_place=EVERY,
@@ -736,12 +810,17 @@ SESSION = (
 """The words of a session; its name is not among them: see NAME."""
 
 SECRETS = tuple(field.word for field in (*TUNNEL, *SESSION) if field.secret)
-"""The words whose values are neither shown nor logged: cookies of sessions, private keys of tunnels."""
-ENCRYPTION = (
-    *("private-key", "next-private-key", "peer-public-key", "listen-port", "peer-listen-port"),
-    *("persistent-keepalive", "inner-address", "peer-inner-address"),
-)
-"""The words of a tunnel that say something only where it is encrypted."""
+"""The words whose values are neither shown nor logged: cookies of sessions, keys of tunnels."""
+ENCRYPTION = {
+    "wireguard": (
+        *("private-key", "next-private-key", "peer-public-key", "listen-port", "peer-listen-port"),
+        *("persistent-keepalive", "inner-address", "peer-inner-address"),
+    ),
+    "ipsec": ("pre-shared-key", "ike-auth", "ike-id", "peer-ike-id", "esp-in-udp"),
+}
+"""The words of a tunnel that say something only where it is encrypted, by what encrypts it."""
+ENCRYPTION_WORDS = frozenset(word for words in ENCRYPTION.values() for word in words)
+"""All of them."""
 
 LINK = (
     Field(

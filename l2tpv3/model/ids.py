@@ -34,6 +34,7 @@ IFNAME_PREFIX = "l2tpeth"
 SECRET_FILE_MAX = 4096
 """Bytes of a file that holds a cookie or a key at most."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PRE_SHARED_KEY = re.compile(r"(?!@)[!#-&(->@-\[\]-_a-~]{8,128}")
 _HEX = re.compile(r"(0[xX])?([0-9A-Fa-f]+)")
 _MAC = re.compile(r"([0-9A-Fa-f]{1,2})([:-][0-9A-Fa-f]{1,2}){5}")
 
@@ -158,6 +159,39 @@ def check_key(value: bytes, what: str) -> bytes:
     return value
 
 
+def parse_pre_shared_key(text: str, what: str) -> bytes:
+    """A pre-shared key of IPsec, as other systems take one, too: ASCII without spaces, quotes, \\ and ?.
+
+    The text itself never appears in an error: it is a secret. Raises InvalidValueError.
+    """
+    if not _PRE_SHARED_KEY.fullmatch(text):
+        remedy = "give 8 to 128 ASCII characters, no spaces, quotes, \\ or ?, or @FILE that holds them"
+        raise InvalidValueError(what, "not a pre-shared key", remedy)
+    return text.encode("ascii")
+
+
+def read_pre_shared_key(text: str, what: str) -> bytes:
+    """What parse_pre_shared_key takes, or `@PATH`: a file that holds it, which keeps the secret out of argv."""
+    if not text.startswith("@"):
+        return parse_pre_shared_key(text, what)
+    return parse_pre_shared_key(_read_secret(text, what, "a pre-shared key"), f"{what} {text}")
+
+
+def check_pre_shared_key(value: bytes, what: str) -> bytes:
+    """`value` if parse_pre_shared_key gives such. Raises InvalidValueError."""
+    return parse_pre_shared_key(value.decode("latin-1"), what)
+
+
+def generate_pre_shared_key() -> bytes:
+    """A random pre-shared key, of 256 bits in 43 characters."""
+    return base64.urlsafe_b64encode(urandom(32)).rstrip(b"=")
+
+
+def format_pre_shared_key(value: bytes) -> str:
+    """Text that parse_pre_shared_key takes back."""
+    return value.decode("ascii")
+
+
 def format_key(value: bytes) -> str:
     """Text that parse_key takes back."""
     return base64.b64encode(value).decode("ascii")
@@ -250,3 +284,13 @@ def free_ifname(taken: Iterable[str]) -> str:
     while f"{IFNAME_PREFIX}{number}" in names:
         number += 1
     return f"{IFNAME_PREFIX}{number}"
+
+
+SECRET_READERS = {
+    "private-key": read_key,
+    "next-private-key": read_key,
+    "pre-shared-key": read_pre_shared_key,
+    "tx-cookie": read_cookie,
+    "rx-cookie": read_cookie,
+}
+"""What reads each secret word of a tunnel or session, as it is typed: itself, or @FILE."""

@@ -8,9 +8,11 @@ from dataclasses import field
 
 from l2tpv3.errors import WorkerError
 from l2tpv3.model.encryption import EncryptionState
+from l2tpv3.model.ipsec import selector
 from l2tpv3.model.links.observed import LinksSeen
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import TunnelRecord, ends, is_same
+from l2tpv3.model.spec import Encrypt
 from l2tpv3.model.status import NetdevState
 from l2tpv3.value_class import value_class
 
@@ -18,7 +20,15 @@ from l2tpv3.value_class import value_class
 def encryption_key(record: TunnelRecord) -> Hashable:
     """What makes the encryption of a record the one that it is. The record has to be of an encrypted tunnel."""
     spec = record.spec
+    if spec.encrypt is Encrypt.IPSEC:
+        known = (spec.ike_auth, spec.ike_id, spec.peer_ike_id, spec.esp_in_udp)
+        return spec.name, spec.netns, record.local, guarded(record), known
     return spec.name, spec.netns, ends(record), spec.listen_port, spec.persistent_keepalive
+
+
+def guarded(record: TunnelRecord) -> Hashable:
+    """Which packets are refused where they would go in the clear. The record has to be of an encrypted tunnel."""
+    return selector(record.spec) if record.spec.encrypt is Encrypt.IPSEC else record.spec.inner_remote
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

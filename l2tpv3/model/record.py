@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Any
 
-from l2tpv3.model.fields import WORKERS
+from l2tpv3.model.fields import ENCRYPTION_WORDS, TUNNEL, WORKERS
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import Encap, Encrypt, IPAddress, SessionSpec, TunnelSpec, with_measures
 from l2tpv3.value_class import value_class
@@ -80,25 +81,29 @@ Records = Mapping[str, TunnelRecord]
 def ends(record: TunnelRecord) -> tuple[IPAddress, IPAddress]:
     """The local and the remote address of the tunnel's own packets: those inside WireGuard where that encrypts it."""
     spec = record.spec
-    if spec.encrypt is Encrypt.NONE:
-        return record.local, spec.remote
-    return spec.inner_local, spec.inner_remote
+    return (spec.inner_local, spec.inner_remote) if spec.is_inside else (record.local, spec.remote)
+
+
+_UNENCRYPTED: Mapping[str, Any] = {
+    one.name: one.default
+    for one in dataclasses.fields(TunnelSpec)
+    if one.name in {field.attribute for field in TUNNEL if field.word in ENCRYPTION_WORDS}
+}
+"""What a spec that is not encrypted says of encryption."""
 
 
 def resolved(record: TunnelRecord) -> TunnelSpec:
     """The spec that a datapath gets: with the local address and the datapath that were chosen.
 
-    Of an encrypted tunnel it has the addresses inside, and says nothing of encryption, which is not a datapath's.
+    Where something encrypts around the tunnel it has the addresses inside. It says nothing of encryption, which is not
+    a datapath's.
     """
     if record.spec.encrypt is Encrypt.NONE:
         return outer(record)
     local, remote = ends(record)
     return dataclasses.replace(
-        record.spec, local=local, remote=remote, datapath=record.datapath, encrypt=Encrypt.NONE,
-        private_key=None, next_private_key=None,
-        peer_public_key=None, listen_port=None, peer_listen_port=None, persistent_keepalive=25,
-        inner_address=None, peer_inner_address=None,
-    )  # fmt: skip
+        record.spec, local=local, remote=remote, datapath=record.datapath, encrypt=Encrypt.NONE, **_UNENCRYPTED
+    )
 
 
 def outer(record: TunnelRecord) -> TunnelSpec:
@@ -145,6 +150,8 @@ def identity(record: TunnelRecord) -> dict[str, object]:
     return {
         "datapath": record.datapath,
         "netns": spec.netns,
+        # The programs of ebpf go past IPsec's policies, and are only left out when a tunnel is made under one.
+        "encrypt": Encrypt.IPSEC if spec.encrypt is Encrypt.IPSEC else Encrypt.NONE,
         "id": spec.tunnel_id,
         "peer-id": spec.peer_tunnel_id,
         "encap": spec.encap,

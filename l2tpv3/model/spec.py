@@ -20,6 +20,7 @@ from l2tpv3.model.values import (
     Egress,
     Encap,
     Encrypt,
+    IkeAuth,
     IPAddress,
     IPInterface,
     Sequencing,
@@ -45,6 +46,7 @@ __all__ = [
     "Encrypt",
     "IPAddress",
     "IPInterface",
+    "IkeAuth",
     "Sequencing",
     "SessionSpec",
     "Sublayer",
@@ -83,6 +85,9 @@ class TunnelSpec:
     private_key, listen_port: None until they are chosen. peer_public_key: None as long as it is not known.
     next_private_key: what `rekey` has drawn and nobody uses yet. inner_address, peer_inner_address: the addresses
     inside; None are those that follow from the public keys.
+    Where it is IPSEC, the tunnel's own packets are encrypted on their way between `remote` and `local`. pre_shared_key:
+    None until it is chosen, and with certificates. ike_id, peer_ike_id: None stands for the address of that end.
+    esp_in_udp: whether encrypted packets are in UDP even where there is no NAT.
     Of the outer packets: ttl, None is the host's default; dscp, None is that of the frame in each; df, whether they may
     be cut into IP fragments; fwmark, their mark in this host, 0 is none; bind_device, the only netdev that they use.
     """
@@ -103,6 +108,11 @@ class TunnelSpec:
     listen_port: int | None = None
     peer_listen_port: int | None = None
     persistent_keepalive: int = 25
+    pre_shared_key: bytes | None = dataclasses.field(default=None, repr=False)
+    ike_auth: IkeAuth = IkeAuth.PRE_SHARED_KEY
+    ike_id: str | None = None
+    peer_ike_id: str | None = None
+    esp_in_udp: bool = False
     inner_address: IPAddress | None = None
     peer_inner_address: IPAddress | None = None
     datapath: str = "auto"
@@ -139,6 +149,11 @@ class TunnelSpec:
                 f"tunnel {self.name}", f"--{word} {address} is not a unique local IPv6 address",
                 f"give one of {wireguard.INNER_NETWORK}, or auto", field=word,
             )  # fmt: skip
+
+        for word, value in (("ike-id", self.ike_id), ("peer-ike-id", self.peer_ike_id)):
+            if value is not None and ("%" in value or "*" in value):
+                problem = f"--{word} {value!r} stands for more than one"
+                raise InvalidValueError(f"tunnel {self.name}", problem, "give one identity in full", field=word)
 
     def _check_local(self, local: IPAddress) -> None:
         if local.version != self.remote.version:
@@ -188,7 +203,12 @@ class TunnelSpec:
     @property
     def ip_version(self) -> int:
         """The version of the IP that the tunnel's own packets are carried by."""
-        return self.remote.version if self.encrypt is Encrypt.NONE else 6
+        return 6 if self.is_inside else self.remote.version
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the tunnel's own packets go between addresses inside of what encrypts them, not `local`, `remote`."""
+        return self.encrypt is Encrypt.WIREGUARD
 
     def to_words(self, *, secrets: bool = True) -> dict[str, Any]:
         """JSON-ready, by the command line's words; from_words takes it back. secrets: False leaves the key out."""

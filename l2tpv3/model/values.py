@@ -29,10 +29,18 @@ class Encap(StrEnum):
 
 
 class Encrypt(StrEnum):
-    """What encrypts a tunnel's packets: nothing, or WireGuard."""
+    """What encrypts a tunnel's packets: nothing, WireGuard around them, or IPsec."""
 
     NONE = "none"
     WIREGUARD = "wireguard"
+    IPSEC = "ipsec"
+
+
+class IkeAuth(StrEnum):
+    """How the ends of an IPsec tunnel know each other: by a key that both have, or by certificates."""
+
+    PRE_SHARED_KEY = "pre-shared-key"
+    CERTIFICATE = "certificate"
 
 
 class Sublayer(StrEnum):
@@ -197,6 +205,14 @@ def _key(value: Any, what: str, field: Field) -> bytes:
     return ids.parse_public_key(value, what) if field.word == "peer-public-key" else ids.parse_key(value, what)
 
 
+def _pre_shared_key(value: Any, what: str, field: Field) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):  # not quoted: it may be a secret all the same
+        raise InvalidValueError(what, "not text", "give 8 to 128 characters as a string")
+    return ids.parse_pre_shared_key(value, what)
+
+
 def _boolean(value: Any, what: str, field: Field) -> bool:
     if not isinstance(value, bool):
         raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
@@ -269,6 +285,11 @@ TYPES: Mapping[str, ValueType] = {
     "ifname": _PLAIN._replace(check=lambda value, what, field: ids.parse_ifname(value, what)),
     "cookie": ValueType(_cookie, ids.format_cookie, lambda value, what, field: ids.check_cookie(value, what)),
     "key": ValueType(_key, ids.format_key, lambda value, what, field: ids.check_key(value, what)),
+    "pre-shared-key": ValueType(
+        _pre_shared_key,
+        ids.format_pre_shared_key,
+        lambda value, what, field: ids.check_pre_shared_key(value, what),
+    ),
     "mac": ValueType(
         lambda value, what, field: ids.parse_mac(parse_text(value, what), what),
         check=lambda value, what, field: ids.parse_mac(value, what),
@@ -292,6 +313,7 @@ TYPES: Mapping[str, ValueType] = {
     "link-interfaces": texts(parse_interface),
     "Encap": choice(Encap),
     "Encrypt": choice(Encrypt),
+    "IkeAuth": choice(IkeAuth),
     "Sublayer": choice(Sublayer),
     "Sequencing": choice(Sequencing),
     "Egress": choice(Egress),

@@ -112,7 +112,7 @@ class _Description:
         else:
             text = "encryption as it was before"
             if step.guard_stays:
-                text = "its WireGuard netdev, whose port or peer another tunnel gets"
+                text = "what encrypts it, whose port or peer another tunnel gets"
             told = StepText(sign="-", tunnel=name, text=text, interrupts=step.kept is None)
         return self._once(("encryption", name, told.sign), told)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from l2tpv3.model.observation import guarded
 from l2tpv3.model.record import TunnelRecord
 from l2tpv3.model.spec import Encrypt
 from l2tpv3.plan.plan_input import PlanInput
@@ -41,17 +42,22 @@ def _made(change: PlanInput, wanted: TunnelRecord, beliefs: list[TunnelRecord]) 
 
 
 def _peer(record: TunnelRecord) -> tuple[object, ...]:
-    """Who and where the peer is. One that keeps its address inside is the same, with a new key, wherever it is now."""
+    """Who and where the peer is. One that keeps its address inside is the same, with a new key, wherever it is now.
+
+    With IPsec: by which key it is known, which is then asked for anew.
+    """
     spec = record.spec
-    return spec.remote, spec.peer_listen_port, spec.inner_remote
+    if spec.encrypt is Encrypt.IPSEC:
+        return spec.encrypt, spec.ike_auth, spec.pre_shared_key
+    return spec.encrypt, spec.remote, spec.peer_listen_port, spec.inner_remote
 
 
 def _removed(change: PlanInput, wanted: TunnelRecord | None, beliefs: list[TunnelRecord]) -> Iterator[DelEncryption]:
     """What is left of each belief that is not wanted so any more."""
     done: list[tuple[object, ...]] = []
     for one in beliefs:
-        kept = wanted if wanted is not None and wanted.spec.netns == one.spec.netns else None
-        if _place(one) in done or (kept is not None and kept.spec.inner_remote == one.spec.inner_remote):
+        kept = wanted if wanted is not None and _means(wanted) == _means(one) else None
+        if _place(one) in done or (kept is not None and _place(kept) == _place(one)):
             continue
         done.append(_place(one))
         state = change.observation.encryption_of(one)
@@ -59,8 +65,12 @@ def _removed(change: PlanInput, wanted: TunnelRecord | None, beliefs: list[Tunne
             yield DelEncryption(tunnel=one, kept=kept)
 
 
+def _means(record: TunnelRecord) -> tuple[object, ...]:
+    return record.spec.netns, record.spec.encrypt
+
+
 def _place(record: TunnelRecord) -> tuple[object, ...]:
-    return record.spec.netns, record.spec.inner_remote
+    return record.spec.netns, guarded(record)
 
 
 def _sparing(step: DelEncryption, owners: dict[tuple[object, ...], str]) -> DelEncryption | None:
@@ -90,5 +100,6 @@ def _in_the_way(change: PlanInput, beliefs: list[TunnelRecord], before: list[Set
 
 
 def _claims(record: TunnelRecord) -> tuple[tuple[object, ...], ...]:
-    """What two tunnels can't have at once: WireGuard's port, and a peer, to which there is one route."""
-    return ("port", record.spec.netns, record.spec.listen_port), ("peer", *_place(record))
+    """What two tunnels can't have at once: WireGuard's port, and what refuses packets in the clear."""
+    peer = ("peer", *_place(record))
+    return (peer,) if record.spec.listen_port is None else (("port", record.spec.netns, record.spec.listen_port), peer)

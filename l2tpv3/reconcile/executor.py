@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.encryption.wireguard import WireGuard
+from l2tpv3.encryption.means import Means, means
 from l2tpv3.errors import ExistsError, InvalidValueError, L2tpError, NotFoundError, about_session
 from l2tpv3.linux.sysctls import DISABLE_IPV6
 from l2tpv3.model.links.options import PortOptions
@@ -37,7 +37,7 @@ from l2tpv3.plan.steps import (
 )
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.link_executor import LinkExecutor
-from l2tpv3.resolve.route_defaults import wireguard_mtu
+from l2tpv3.resolve.route_defaults import encrypted_mtu
 
 
 class Executor:
@@ -50,7 +50,6 @@ class Executor:
         self._placer = placer
         self._links = links
         self._paths = paths
-        self._wireguard = WireGuard(paths.runtime)
         self._safekeeping = ForeignSettingsStore(paths.runtime)
         self._last: tuple[TunnelRecord, TunnelSpec] | None = None
         self._down: list[tuple[TunnelSpec, SessionSpec]] | None = None
@@ -135,7 +134,10 @@ class Executor:
     def rename_encryption(self, old: TunnelRecord, new: TunnelRecord) -> None:
         """Have what encrypts a tunnel know its new name. Raises L2tpError."""
         if new.spec.encrypt is not Encrypt.NONE:
-            self._wireguard.rename(old, new)
+            self._means(new).rename(old, new)
+
+    def _means(self, record: TunnelRecord) -> Means:
+        return means(record.spec.encrypt, self._paths.runtime)
 
     def _set_up(self) -> None:
         down, self._down = self._down, None
@@ -155,9 +157,9 @@ class Executor:
             case LinkStep():
                 self._links.take(step)
             case SetEncryption():
-                self._wireguard.make(step.tunnel, wireguard_mtu(step.tunnel), new_endpoint=step.new_endpoint)
+                self._means(step.tunnel).make(step.tunnel, encrypted_mtu(step.tunnel), new_endpoint=step.new_endpoint)
             case DelEncryption():
-                self._wireguard.remove(step.tunnel, step.kept, guard_stays=step.guard_stays)
+                self._means(step.tunnel).remove(step.tunnel, step.kept, guard_stays=step.guard_stays)
             case AddTunnel():
                 self._datapath(step.tunnel).add_tunnel(self._resolved(step.tunnel))
             case SetTunnel():

@@ -27,12 +27,12 @@ from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from l2tpv3.reconcile.notes.outer_path import OuterPaths
 from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
 from l2tpv3.resolve.route import Route
-from l2tpv3.resolve.route_defaults import route_now, wireguard_mtu
+from l2tpv3.resolve.route_defaults import encrypted_mtu, route_now
 from l2tpv3.store.database import Recorded
 from l2tpv3.store.receptions import Receptions, reception_key
 
 if TYPE_CHECKING:
-    from l2tpv3.encryption.wireguard import WireGuard
+    from l2tpv3.encryption.means import Means
     from l2tpv3.model.observation import Observation
 
 _TELL_FIRST_NAMES = ("kernel",)
@@ -127,7 +127,7 @@ class Observer:
         keys = {(record.datapath, record.spec.netns) for record in records}
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
         encrypted = [record for record in records if record.spec.encrypt is not Encrypt.NONE]
-        encryption = {encryption_key(one): self._wireguard.state(one, wireguard_mtu(one)) for one in encrypted}
+        encryption = {encryption_key(one): self._means(one).state(one, encrypted_mtu(one)) for one in encrypted}
         observation = Observation(tunnels=tunnels, netdevs=self._netdevs_of(records), encryption=encryption)
         missed = {record.datapath for record in records if observation.tunnel(record) is None}
         faults = {name: self.faults(name) for name in missed}
@@ -215,6 +215,8 @@ class Observer:
         encryption = self._encryption(record)
         if encryption is not None and encryption.lacks:
             condition = Condition.MISSING
+        elif encryption is not None and encryption.by is None and condition is Condition.UP:
+            condition = Condition.DOWN  # no keys are agreed on, and nothing passes
         if (record.spec.name, None) in self._unfinished:
             condition = Condition.INCOMPLETE
         there = _sessions_by_id(seen)
@@ -233,11 +235,10 @@ class Observer:
         )
         return LookedAt(record=record, seen=seen, status=status, host=self)
 
-    @cached_property
-    def _wireguard(self) -> WireGuard:
-        from l2tpv3.encryption.wireguard import WireGuard
+    def _means(self, record: TunnelRecord) -> Means:
+        from l2tpv3.encryption.means import means
 
-        return WireGuard(self._paths.runtime)
+        return means(record.spec.encrypt, self._paths.runtime)
 
     def encryption_lacks(self, record: TunnelRecord) -> bool:
         """Whether a tunnel is to be encrypted, and what does that is not there or not as on record."""
@@ -247,7 +248,7 @@ class Observer:
     def _encryption(self, record: TunnelRecord) -> EncryptionStatus | None:
         if record.spec.encrypt is Encrypt.NONE:
             return None
-        return self._wireguard.status(record, wireguard_mtu(record))
+        return self._means(record).status(record, encrypted_mtu(record))
 
     def faults(self, datapath: str) -> tuple[WorkerError, ...]:
         """Why some of a datapath's workers can't be worked with: ask only when a tunnel of it was not found."""

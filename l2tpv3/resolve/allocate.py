@@ -14,13 +14,14 @@ from l2tpv3.errors import InvalidValueError, L2tpError, NotPermittedError, Unava
 from l2tpv3.linux.capabilities import lacking
 from l2tpv3.linux.capabilities import remedy as capabilities_remedy
 from l2tpv3.model import ids
-from l2tpv3.model.fields import ENCRYPTION, TUNNEL
+from l2tpv3.model.fields import ENCRYPTION, ENCRYPTION_WORDS, TUNNEL
 from l2tpv3.model.fields import lacking as lacking_words
 from l2tpv3.model.record import OUTER
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
     Encap,
     Encrypt,
+    IkeAuth,
     SessionSpec,
     TunnelSpec,
     has_udp_checksum,
@@ -125,23 +126,53 @@ def resolve_tunnel(
             fields["tunnel_id"] = free_id(fields.get("netns"))
     fields.setdefault("peer_tunnel_id", fields["tunnel_id"])
     spec = TunnelSpec(**fields)
-    if spec.encrypt is Encrypt.WIREGUARD:
-        _check_outer(spec)
-        spec = _with_keys(spec, old, free_port)
-    else:
-        _check_unencrypted(spec)
+    _check_other_words(spec)
+    match spec.encrypt:
+        case Encrypt.WIREGUARD:
+            _check_outer(spec)
+            spec = _with_keys(spec, old, free_port)
+        case Encrypt.IPSEC:
+            _check_ipsec(spec)
+            spec = _with_pre_shared_key(spec, old)
     if "udp_checksum" in fields:
         return spec
     return dataclasses.replace(spec, udp_checksum=has_udp_checksum(spec.datapath, spec.ip_version))
 
 
-def _check_unencrypted(spec: TunnelSpec) -> None:
-    """Raise InvalidValueError where a tunnel that is not encrypted says something of WireGuard."""
+def _check_other_words(spec: TunnelSpec) -> None:
+    """Raise InvalidValueError where a tunnel says something of an encryption that it has not."""
     for field in TUNNEL:
-        if field.word in ENCRYPTION and getattr(spec, field.attribute) != field.default:
-            problem = f"--{field.word} means nothing without encryption"
-            remedy = "give --encrypt wireguard, too"
+        other = field.word in ENCRYPTION_WORDS and field.word not in ENCRYPTION.get(spec.encrypt, ())
+        if other and formatted(field, getattr(spec, field.attribute)) != field.default:
+            needed = next(one for one, words in ENCRYPTION.items() if field.word in words)
+            has = "without encryption" if spec.encrypt is Encrypt.NONE else f"with --encrypt {spec.encrypt}"
+            problem, remedy = f"--{field.word} means nothing {has}", f"give --encrypt {needed}, too"
             raise InvalidValueError(f"tunnel {spec.name}", problem, remedy, field=field.word)
+
+
+def _check_ipsec(spec: TunnelSpec) -> None:
+    """Raise InvalidValueError for what strongSwan can't agree on with a peer."""
+    subject = f"tunnel {spec.name}"
+    if isinstance(spec.remote, IPv6Address) and spec.remote.is_link_local:
+        problem = "IPsec has no place for a link-local address's netdev"
+        raise InvalidValueError(subject, problem, "give other addresses, or --encrypt wireguard", field="remote")
+    if spec.ike_auth is IkeAuth.PRE_SHARED_KEY:
+        return
+    if spec.pre_shared_key is not None:
+        problem = "--pre-shared-key means nothing with certificates"
+        raise InvalidValueError(subject, problem, "give --ike-auth pre-shared-key", field="pre-shared-key")
+    for word, value in (("ike-id", spec.ike_id), ("peer-ike-id", spec.peer_ike_id)):
+        if value is None:
+            problem = f"certificates need --{word}"
+            raise InvalidValueError(subject, problem, "give the subject of that end's certificate", field=word)
+
+
+def _with_pre_shared_key(spec: TunnelSpec, old: TunnelSpec | None) -> TunnelSpec:
+    """The spec with the key that it leaves open: the one that `old` has, else a new one."""
+    if spec.ike_auth is IkeAuth.CERTIFICATE or spec.pre_shared_key is not None:
+        return spec
+    key = old.pre_shared_key if old is not None else None
+    return dataclasses.replace(spec, pre_shared_key=key or ids.generate_pre_shared_key())
 
 
 def _check_outer(spec: TunnelSpec) -> None:

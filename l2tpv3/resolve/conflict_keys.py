@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from l2tpv3.linux.netns import netns_identity, netns_path
-from l2tpv3.model.spec import Encap, Encrypt, IPAddress, TunnelSpec
+from l2tpv3.model.spec import Encap, IPAddress, TunnelSpec
 
 Key = tuple[Hashable, ...]
 
@@ -36,7 +36,7 @@ def ends_key(netns: Hashable, local: IPAddress | None, spec: TunnelSpec) -> Key 
 
     local: the local address; two that leave it open get the same one, that of the route to their peer.
     """
-    if spec.encap is not Encap.UDP or spec.encrypt is not Encrypt.NONE:
+    if spec.encap is not Encap.UDP or spec.is_inside:
         return None
     return ("ends", netns, local, spec.local_port, spec.remote, spec.remote_port)
 

@@ -7,6 +7,7 @@ from itertools import islice
 
 from l2tpv3.errors import ConflictError, ExistsError, UnavailableError
 from l2tpv3.linux.netns import same_netns
+from l2tpv3.model.ipsec import selector
 from l2tpv3.model.record import (
     OUTER,
     SHARES_PORTS,
@@ -41,6 +42,8 @@ def check_tunnels(records: Records, names: Iterable[str], foreign_ids: Callable[
             _check_outer(record, other)
         for other in tunnels.encrypted_beside(record):
             _check_encryption(record, other)
+        for other in tunnels.of_the_same_packets(record):
+            _check_packets(record, other)
         if number in foreign_ids(record.spec.netns):
             raise ExistsError(subject, f"{number} is the id of a tunnel that something else made", "give another one")
 
@@ -55,12 +58,16 @@ class _Tunnels:
         self._by_port: dict[Hashable, dict[str, list[TunnelRecord]]] = {}
         self._over_ip: dict[Hashable, list[TunnelRecord]] = {}
         self._encrypted: dict[Hashable, list[TunnelRecord]] = {}
+        self._by_packets: dict[Hashable, list[TunnelRecord]] = {}
+        has_ipsec = any(record.spec.encrypt is Encrypt.IPSEC for record in records.values())
         for record in records.values():
             spec = record.spec
             self._by_id.setdefault(self._id_key(record), []).append(record)
             if spec.encrypt is not Encrypt.NONE:
                 for key in self._encryption_keys(record):
                     self._encrypted.setdefault(key, []).append(record)
+            if has_ipsec and not spec.is_inside:
+                self._by_packets.setdefault(self._packets(record), []).append(record)
             if spec.encap is Encap.UDP:
                 port = self._port(record)
                 self._by_ends.setdefault((port, ends(record)[1]), []).append(record)
@@ -77,6 +84,9 @@ class _Tunnels:
     def _encryption_keys(self, record: TunnelRecord) -> tuple[Hashable, ...]:
         where = self._netns[record.spec.netns]
         spec = record.spec
+        if spec.encrypt is Encrypt.IPSEC:
+            ours, theirs = spec.ike_id or str(record.local), spec.peer_ike_id or str(spec.remote)
+            return (("identities", where, record.local, spec.remote, ours, theirs),)
         own: tuple[Hashable, ...] = (
             ("port", where, spec.listen_port),
             ("key", spec.private_key),
@@ -85,10 +95,20 @@ class _Tunnels:
         return own if spec.peer_public_key is None else (*own, ("peer", where, spec.peer_public_key))
 
     def encrypted_beside(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
-        """Others with the same port, private key, peer or peer's address of WireGuard."""
+        """Others with the same port, private key, peer or peer's address of WireGuard, or identities of IPsec."""
         if record.spec.encrypt is not Encrypt.NONE:
             for key in self._encryption_keys(record):
                 yield from (other for other in self._encrypted[key] if other is not record)
+
+    def _packets(self, record: TunnelRecord) -> Hashable:
+        return self._netns[record.spec.netns], selector(record.spec)
+
+    def of_the_same_packets(self, record: TunnelRecord) -> Iterator[TunnelRecord]:
+        """Others whose packets IPsec can't tell from this one's, where it encrypts this one or the other."""
+        if self._by_packets and not record.spec.is_inside:
+            for other in self._by_packets[self._packets(record)]:
+                if other is not record and Encrypt.IPSEC in (record.spec.encrypt, other.spec.encrypt):
+                    yield other
 
     def _addresses(self, record: TunnelRecord) -> Hashable:
         return self._netns[record.spec.netns], record.datapath, *ends(record)
@@ -142,6 +162,10 @@ def _check_outer(record: TunnelRecord, other: TunnelRecord) -> None:
 def _check_encryption(record: TunnelRecord, other: TunnelRecord) -> None:
     """Raise ConflictError: the other tunnel has the port, the key or the peer of this one."""
     subject = f"tunnel {record.spec.name}"
+    if record.spec.encrypt is Encrypt.IPSEC:
+        problem = f"tunnel {other.spec.name} is encrypted by IPsec between the same two ends, too"
+        remedy = "add sessions to that tunnel, or give --ike-id and --peer-ike-id, other ones for each tunnel"
+        raise ConflictError(subject, problem, remedy)
     if record.spec.private_key == other.spec.private_key:
         problem = f"its private key is tunnel {other.spec.name}'s, too"
         raise ConflictError(subject, problem, "leave --private-key out, and it gets one of its own")
@@ -154,6 +178,15 @@ def _check_encryption(record: TunnelRecord, other: TunnelRecord) -> None:
         raise ConflictError(subject, problem, "have the peer give each tunnel a key of its own, or use that tunnel")
     problem = f"its peer's address inside WireGuard is that of tunnel {other.spec.name}'s peer, too"
     raise ConflictError(subject, problem, "give another --peer-inner-address, or leave it out")
+
+
+def _check_packets(record: TunnelRecord, other: TunnelRecord) -> None:
+    """IPsec's policies are for all packets to a peer with the same protocol and ports. Raises ConflictError."""
+    udp = record.spec.encap is Encap.UDP
+    how = "from the same port to the same port" if udp else "over IP"
+    problem = f"tunnel {other.spec.name} goes to {other.spec.remote} {how}, too, and IPsec can't tell them apart"
+    remedy = "give another --local-port or --remote-port" if udp else "use --encap udp for one of them"
+    raise ConflictError(f"tunnel {record.spec.name}", problem, remedy)
 
 
 def check_sessions(records: Records, touched: Iterable[tuple[str, str]]) -> None:

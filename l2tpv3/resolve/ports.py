@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from l2tpv3.errors import ConflictError
 from l2tpv3.linux.netns import inside, netns_identity
 from l2tpv3.model.record import SHARES_PORTS, Records, TunnelRecord, ends
-from l2tpv3.model.spec import UDP_PORT, Encap, Encrypt, IPAddress
+from l2tpv3.model.spec import UDP_PORT, Encap, IPAddress
 from l2tpv3.resolve.conflict_keys import Identities
 from l2tpv3.resolve.route import socket_address
 
@@ -96,7 +96,7 @@ class Ports:
 
 def _is_in_use(record: TunnelRecord, port: int) -> bool:
     """Whether a program has the port, or the kernel for a tunnel that is not ours: then it can't be bound."""
-    if record.spec.encrypt is not Encrypt.NONE:
+    if record.spec.is_inside:
         return False  # nobody else has an address inside WireGuard, which need not be there yet
     local, netns = record.local, record.spec.netns
     family = socket.AF_INET6 if local.version == 6 else socket.AF_INET

@@ -11,7 +11,7 @@ from l2tpv3.errors import ExistsError
 from l2tpv3.linux.boot import boot_id
 from l2tpv3.model.absent import no_link, no_session
 from l2tpv3.model.desired import DesiredTunnel
-from l2tpv3.model.fields import ENCRYPTION
+from l2tpv3.model.fields import ENCRYPTION, ENCRYPTION_WORDS
 from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.late import WAITED_FOR, Late
 from l2tpv3.model.link_key import is_link_key, link_key, link_of
@@ -184,13 +184,14 @@ def _merged(present: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, A
 
 
 def _merged_tunnel(old: TunnelRecord, words: Mapping[str, Any]) -> dict[str, Any]:
-    """What it says now, with some words changed. What it has of WireGuard goes with the encryption."""
+    """What it says now, with some words changed. What it has of one encryption goes with that."""
     merged = _merged(DesiredTunnel.from_specs(old.spec).words, words)
     if "local-port" in words and words["local-port"] is None:
         merged["local-port"] = None  # to be chosen anew
-    if merged.get("encrypt", Encrypt.NONE) == Encrypt.NONE:
-        return {word: value for word, value in merged.items() if word not in ENCRYPTION or word in words}
-    return merged
+    kept = ENCRYPTION.get(merged.get("encrypt", Encrypt.NONE), ())
+    return {
+        word: value for word, value in merged.items() if word not in ENCRYPTION_WORDS or word in kept or word in words
+    }
 
 
 def _merged_link(old: LinkRecord, words: Mapping[str, Any]) -> dict[str, Any]:

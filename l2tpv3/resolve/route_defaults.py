@@ -10,7 +10,7 @@ import dataclasses
 from typing import Final
 
 from l2tpv3.errors import L2tpError, NoAddressError
-from l2tpv3.model import wireguard
+from l2tpv3.model import ipsec, wireguard
 from l2tpv3.model.mtu import session_mtu
 from l2tpv3.model.record import SessionRecord, TunnelRecord, clamp_mtu, outer
 from l2tpv3.model.spec import Encap, Encrypt, Sublayer, TunnelSpec
@@ -35,17 +35,25 @@ def route_now(record: TunnelRecord, *, patience_s: float = 0.0) -> Route:
 
 
 def inner_mtu(spec: TunnelSpec, route_mtu: int) -> int:
-    """The longest packet of the tunnel itself, in bytes, over a route of `route_mtu`: less inside of WireGuard.
+    """The longest packet of the tunnel itself, in bytes, over a route of `route_mtu`: less where it is encrypted.
 
-    It is never less than the 1280 that IPv6 needs (RFC 8200, section 5): WireGuard's packets are then fragmented.
+    Inside of WireGuard it is never less than the 1280 that IPv6 needs (RFC 8200, section 5): WireGuard's packets are
+    then fragmented.
     """
-    if spec.encrypt is Encrypt.NONE:
-        return route_mtu
-    return max(route_mtu - wireguard.overhead(spec.remote.version), _IPV6_MTU_MIN)
+    match spec.encrypt:
+        case Encrypt.NONE:
+            return route_mtu
+        case Encrypt.IPSEC:
+            return ipsec.inner_mtu(route_mtu, spec.remote.version, in_udp=spec.esp_in_udp)
+        case Encrypt.WIREGUARD:
+            return max(route_mtu - wireguard.overhead(spec.remote.version), _IPV6_MTU_MIN)
 
 
-def wireguard_mtu(record: TunnelRecord) -> int | None:
-    """The MTU in bytes that an encrypted tunnel's WireGuard netdev should have now; None while there is no route."""
+def encrypted_mtu(record: TunnelRecord) -> int | None:
+    """The longest packet of an encrypted tunnel itself over the route of now, in bytes; None while there is none.
+
+    Its WireGuard netdev has this MTU.
+    """
     try:
         return inner_mtu(record.spec, route_now(record).mtu)
     except L2tpError:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, Final
 
 from l2tpv3.datapath.base import Datapath
-from l2tpv3.encryption.wireguard import why_not
+from l2tpv3.encryption.means import why_not
 from l2tpv3.errors import (
     L2tpError,
     MissingError,
@@ -308,7 +308,7 @@ class TunnelResolver:
         Raises NoRouteError, NoAddressError, UnavailableError.
         """
         require_netns(spec.netns)  # one that is made on demand has no route
-        if spec.encrypt is not Encrypt.NONE and (reason := why_not()):
+        if spec.encrypt is not Encrypt.NONE and (reason := why_not(spec)):
             raise UnavailableError(f"tunnel {spec.name}", f"it can't be encrypted here: {reason}")
         route = self._route_of(spec, old)
         kept = old.datapath if old is not None and old.spec.datapath == spec.datapath else None

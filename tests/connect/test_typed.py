@@ -225,6 +225,7 @@ def test_both_ends_and_away_again(pair: tuple[Host, Host], far: Sshd, tmp_path: 
     [
         ("--as vyos", "'vyos' is unknown"),
         ("--as iproute2 --peer-name b", "--peer-name: means nothing with --as iproute2"),
+        ("--as iproute2 --encrypt ipsec", "--encrypt: ipsec takes a file for strongSwan there"),
         ("--as iproute2 --peer-datapath user", "--peer-datapath: is the kernel's"),
         ("--as iproute2 --fragment on", "only l2tpctl at both ends"),
     ],

@@ -31,6 +31,7 @@ _TEXTS: Final[dict[str, Schema]] = {
     "ipv4-list": {"format": "ipv4"},
     "cookie": {"pattern": "^(none|[0-9a-fA-F]{8}([0-9a-fA-F]{8})?)$"},
     "key": {"pattern": "^[A-Za-z0-9+/]{43}=$"},
+    "pre-shared-key": {"pattern": "^(?!credential:)[!#-&(->A-\\[\\]-_a-~][!#-&(->@-\\[\\]-_a-~]{7,127}$"},
     "ifname": {"pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,14}$"},
     "netns": {"pattern": "^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}|/[A-Za-z0-9._/-]{1,200})$"},
     "mac": {"pattern": f"^{_MAC}$"},
@@ -96,7 +97,11 @@ def _kinds(field: Field) -> list[Schema]:
     return [{"type": "array", "items": text, "uniqueItems": True}] if field.many else [text]
 
 
-_SECRETS: Final = {"cookie": '8 or 16 hex digits, or "none".', "key": "44 characters of base64."}
+_SECRETS: Final = {
+    "cookie": '8 or 16 hex digits, or "none".',
+    "key": "44 characters of base64.",
+    "pre-shared-key": "8 to 128 ASCII characters, without spaces, quotes, backslashes and question marks.",
+}
 """What the API takes of these types: no files that hold one."""
 
 

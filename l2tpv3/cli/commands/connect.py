@@ -232,6 +232,9 @@ def _check_typed(wish: Wish) -> None:
         )
     if wish.far_tunnel.get("datapath", "kernel") not in ("auto", "kernel"):
         raise InvalidValueError("--peer-datapath", "is the kernel's with --as iproute2", "leave it out")
+    if wish.tunnel.get("encrypt") == "ipsec":
+        remedy = "have `l2tpctl peer NAME --as iproute2` print that end, or use --encrypt wireguard"
+        raise InvalidValueError("--encrypt", "ipsec takes a file for strongSwan there, which is not typed", remedy)
     if wish.session.get("fragment", "off") == "on":
         problem = "is something that only l2tpctl at both ends can do"
         raise InvalidValueError(

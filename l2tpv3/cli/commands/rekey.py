@@ -129,9 +129,13 @@ def _rekey_by_hand(host: Host, tunnel: str, peer_public_key: str | None) -> None
 
 
 def require_encryption(tunnel: str, spec: TunnelSpec) -> None:
-    """Raise InvalidValueError for a tunnel without keys."""
+    """Raise InvalidValueError for a tunnel without keys of WireGuard."""
     from l2tpv3.model.spec import Encrypt
 
+    if spec.encrypt is Encrypt.IPSEC:
+        problem = "IPsec's keys for packets are new each hour by themselves"
+        remedy = f"`l2tpctl tunnel set {tunnel} --pre-shared-key @FILE` at both ends gives it another pre-shared key"
+        raise InvalidValueError(f"tunnel {tunnel}", problem, remedy)
     if spec.encrypt is Encrypt.NONE:
         problem = "it is not encrypted, and has no keys"
         raise InvalidValueError(f"tunnel {tunnel}", problem, f"`l2tpctl tunnel set {tunnel} --encrypt wireguard` first")

@@ -71,7 +71,7 @@ def _port_notes(made: TunnelStatus, asked: str | None) -> list[str]:
     from l2tpv3.model.spec import UDP_PORT, Encap
 
     port = made.spec.local_port
-    if asked is not None or made.spec.encap is not Encap.UDP or port == UDP_PORT or made.encryption is not None:
+    if asked is not None or made.spec.encap is not Encap.UDP or port == UDP_PORT or made.spec.is_inside:
         return []
     peer = f"`l2tpctl peer {made.name}` prints the other end's commands"
     return [f"UDP port {UDP_PORT} is taken here, so it has {port}; {peer}"]

@@ -10,7 +10,7 @@ from l2tpv3.cli.output.encryption import encryption_line, encryption_pairs
 from l2tpv3.cli.output.hearing import hearing_cell, hearing_text
 from l2tpv3.cli.output.width import fitted_line, fitted_pairs, fitted_table
 from l2tpv3.cli.output.words import other_words
-from l2tpv3.model.fields import ENCRYPTION, SESSION, TUNNEL
+from l2tpv3.model.fields import ENCRYPTION_WORDS, SESSION, TUNNEL
 
 if TYPE_CHECKING:
     from l2tpv3.model.observed import Counters
@@ -26,7 +26,7 @@ _SPARE_OF_SESSIONS = ("TX-COOKIE", "RX-COOKIE", "SEQUENCING", "SUBLAYER", "PEER-
 # What the text of one has lines of its own for, whose values are joined, or what is seen rather than what is wanted.
 _TOLD_OF_TUNNELS = frozenset(
     {"remote", "local", "encap", "id", "peer-id", "local-port", "remote-port", "udp-checksum", "datapath", "netns"}
-) | {"encrypt", *ENCRYPTION}
+) | {"encrypt", *ENCRYPTION_WORDS}
 _TOLD_OF_SESSIONS = frozenset(
     {
         *("ifname", "id", "peer-id", "tx-cookie", "rx-cookie", "sublayer", "sequencing", "reorder-timeout-ms", "vlan"),

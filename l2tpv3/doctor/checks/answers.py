@@ -9,7 +9,6 @@ from l2tpv3.doctor.arrivals import What
 from l2tpv3.doctor.case import Case, Check
 from l2tpv3.model.finding import Finding, Harm, divided
 from l2tpv3.model.mtu import overhead
-from l2tpv3.model.spec import Encrypt
 from l2tpv3.reconcile.notes.heard import port_unreachable, prohibited, protocol_unreachable
 
 _PORT: Final = frozenset({(4, 3, 3), (6, 1, 4)})
@@ -80,7 +79,7 @@ def _mtus(case: Case) -> list[tuple[int, int]]:
 def _outer_bytes(case: Case, session: tuple[int, int]) -> int:
     """The longest packet on the wire of a session's full frames; a WireGuard tunnel's own MTU is the route's."""
     mtu, around = session
-    if case.spec.encrypt is not Encrypt.NONE:
+    if case.spec.is_inside:
         return case.path.full_bytes if case.path is not None else 0
     return mtu + around
 

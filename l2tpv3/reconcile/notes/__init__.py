@@ -30,7 +30,7 @@ from l2tpv3.model.finding import Harm
 from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.record import SessionRecord, TunnelRecord
-from l2tpv3.model.spec import Encrypt, home
+from l2tpv3.model.spec import home
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes.addresses import address_notes
@@ -39,7 +39,7 @@ from l2tpv3.reconcile.notes.encryption import encryption_notes
 from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
 from l2tpv3.resolve.route import Route
-from l2tpv3.resolve.route_defaults import measured
+from l2tpv3.resolve.route_defaults import inner_mtu, measured
 from l2tpv3.value_class import value_class
 
 _ETHERNET_MTU: Final = 1500
@@ -338,8 +338,8 @@ def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -
         return
     if spec.mtu <= _ETHERNET_MTU and status.netdev is not None and status.netdev.bridge is not None:
         return  # what a LAN needs, as bridge_notes says
-    route_mtu = looked.host.route(looked.record).mtu
-    if tunnel.encrypt is not Encrypt.NONE:
+    route_mtu = inner_mtu(tunnel, looked.host.route(looked.record).mtu)
+    if tunnel.is_inside:
         return  # they are cut into fragments before they are encrypted, which nobody on the path sees
     shape = (tunnel.encap, tunnel.remote.version, len(spec.tx_cookie), spec.sublayer)
     around = overhead(*shape, tagged=spec.vlan is not None)

@@ -9,6 +9,7 @@ from typing import Final
 from l2tpv3.model import ids
 from l2tpv3.model.record import TunnelRecord
 from l2tpv3.model.status import TunnelStatus
+from l2tpv3.model.values import IkeAuth
 
 _SESSION_S: Final = 180
 """A handshake's keys are good for so long (REJECT_AFTER_TIME of the WireGuard paper, section 6.1)."""
@@ -21,7 +22,9 @@ def encryption_notes(record: TunnelRecord, status: TunnelStatus) -> Iterator[str
     seen, spec = status.encryption, record.spec
     if seen is None or record.stopped is not None:
         return
-    if spec.peer_public_key is None:
+    if not spec.is_inside:
+        yield from _no_association(record, status)
+    elif spec.peer_public_key is None:
         give = (
             f"`l2tpctl tunnel set {spec.name} --peer-public-key KEY` takes what the other end shows as its public-key"
         )
@@ -31,6 +34,34 @@ def encryption_notes(record: TunnelRecord, status: TunnelStatus) -> Iterator[str
     if seen.lacks:
         lacking = ", ".join(seen.lacks)
         yield f"its encryption lacks {lacking}, so nothing may pass: `l2tpctl restore {spec.name}` mends that"
+
+
+def _no_association(record: TunnelRecord, status: TunnelStatus) -> Iterator[str]:
+    """Why IPsec has no SA, by how far strongSwan came; and what makes packets longer than they are thought to be."""
+    seen, spec = status.encryption, record.spec
+    assert seen is not None
+    if seen.by is not None:
+        if seen.in_udp and not spec.esp_in_udp:
+            yield (
+                "there is a NAT on the path, so IPsec's packets are in UDP, and 8 bytes longer than its MTUs allow for:"
+                f" `l2tpctl tunnel set {spec.name} --esp-in-udp on`, at both ends"
+            )
+        return
+    if seen.pid is None or seen.lacks:
+        return
+    said = "strongSwan has agreed on no keys with the peer, so nothing passes"
+    match seen.negotiation:
+        case None:
+            key = "certificate" if spec.ike_auth is IkeAuth.CERTIFICATE else "--pre-shared-key"
+            ours, theirs = spec.ike_id or seen.local, spec.peer_ike_id or seen.remote
+            yield (
+                f"{said}: one end refused the other, for another {key} or other identities than here (this end is"
+                f" {ours}, the peer has to be {theirs}), or the peer has no such tunnel yet"
+            )
+        case "ESTABLISHED":
+            yield f"{said}: the ends know each other, but differ in encapsulation, ports or AES-GCM"
+        case _:
+            yield f"{said}: {spec.remote} does not answer at UDP ports 500 and 4500"
 
 
 def _silence(record: TunnelRecord, status: TunnelStatus) -> Iterator[str]:

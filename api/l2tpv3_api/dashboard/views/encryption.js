@@ -8,10 +8,13 @@ const moment = (seconds) => (seconds === null ? null : stamp(new Date(seconds * 
 export function aboutEncryption(one) {
   if (!one) return [];
   const pid = one.pid === null ? '' : `, pid ${one.pid}`;
+  const how = one.ifname === null ? `${one.algorithm}${one.in_udp ? ' in UDP' : ''}` : `netdev ${one.ifname}`;
   return [
-    ['encrypted by', one.by === null ? 'nothing yet' : `${one.by}${pid}, netdev ${one.ifname}`], ['encrypted since', moment(one.since)],
+    ['encrypted by', one.by === null ? 'nothing yet' : `${one.by}${pid}, ${how}`], ['encrypted since', moment(one.since)],
     ['last handshake', moment(one.handshake) ?? 'never'], ['peer is now at', one.endpoint],
     ['encrypted bytes', `${bytes(one.tx_bytes)} sent, ${bytes(one.rx_bytes)} received`],
-    ['addresses inside', `${one.local} to ${one.remote}`, 'wide'], ['public key', one.public_key, 'wide'],
+    ...(one.public_key ? [
+      ['addresses inside', `${one.local} to ${one.remote}`, 'wide'], ['public key', one.public_key, 'wide'],
+    ] : []),
   ];
 }
