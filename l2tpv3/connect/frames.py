@@ -10,7 +10,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from l2tpv3.errors import from_errno
 from l2tpv3.linux.readable import wait_readable
@@ -21,6 +21,8 @@ SMALL: Final = 60
 """Bytes of the shortest ethernet frame, its check sequence left out."""
 NONCE: Final = 16
 
+_NUMBER: Final = 4
+"""Bytes of a frame's number."""
 _GROUP: Final = bytes.fromhex("0180c200000e")
 _TYPE: Final = bytes.fromhex("88b5")
 _MAGIC: Final = b"l2tpv3 wire"
@@ -33,16 +35,18 @@ AGAIN_S: Final = 0.2
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class TestFrame:
-    """asks: an answer of the same length is wanted. length: of the whole frame, in bytes."""
+    """asks: an answer of the same length and number is wanted. length: of the whole frame, in bytes."""
 
     __test__ = False  # for pytest it has the name of a test
 
     asks: bool
     length: int
+    number: int = 0
 
     def encode(self, nonce: bytes, source: bytes) -> bytes:
         """The frame, for the netdev that has the address `source`."""
         head = _GROUP + source + _TYPE + _MAGIC + nonce + (_ASKS if self.asks else _ANSWERS)
+        head += self.number.to_bytes(_NUMBER, "big")
         return head.ljust(self.length, b"\0")
 
     @classmethod
@@ -52,7 +56,8 @@ class TestFrame:
         kind = frame[12 + len(mark) : 13 + len(mark)]
         if frame[12 : 12 + len(mark)] != mark or kind not in (_ASKS, _ANSWERS):
             return None
-        return cls(asks=kind == _ASKS, length=len(frame))
+        number = int.from_bytes(frame[13 + len(mark) :][:_NUMBER], "big")
+        return cls(asks=kind == _ASKS, length=len(frame), number=number)
 
 
 def ask(ifname: str, nonce: bytes, lengths: Collection[int], seconds: float) -> set[int]:
@@ -84,8 +89,39 @@ def answer(ifname: str, nonce: bytes, seconds: float) -> Iterator[int]:
         yield 0
         for frame in _heard(packets, nonce, give_up):
             if frame.asks:
-                _send(packets, TestFrame(asks=False, length=frame.length), nonce)
+                _send(packets, TestFrame(asks=False, length=frame.length, number=frame.number), nonce)
                 yield frame.length
+
+
+class Echo(NamedTuple):
+    """took_s: how long an answer to a frame took; None where none came."""
+
+    number: int
+    length: int
+    took_s: float | None
+
+
+def measure(
+    ifname: str, nonce: bytes, lengths: Collection[int], count: int, interval_s: float, wait_s: float
+) -> Iterator[Echo]:
+    """Send a frame of each length `count` times, and give each answer as it comes, then what was not answered.
+
+    interval_s: between two frames of a length. wait_s: how long to wait for the last answers.
+    """
+    waiting: dict[tuple[int, int], float] = {}
+    with _opened(ifname) as packets:
+        for number in range(1, count + 1):
+            for length in lengths:
+                waiting[number, length] = time.monotonic()
+                _send(packets, TestFrame(asks=True, length=length, number=number), nonce)
+            until_s = time.monotonic() + (interval_s if number < count else wait_s)
+            for frame in _heard(packets, nonce, until_s):
+                sent = None if frame.asks else waiting.pop((frame.number, frame.length), None)
+                if sent is not None:
+                    yield Echo(frame.number, frame.length, time.monotonic() - sent)
+                if number == count and not waiting:
+                    break
+    yield from (Echo(number, length, None) for number, length in waiting)
 
 
 @contextlib.contextmanager

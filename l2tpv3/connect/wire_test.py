@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from l2tpv3.connect import echo
@@ -12,7 +13,7 @@ from l2tpv3.connect.command_end import CommandEnd
 from l2tpv3.connect.frames import HEADER, NONCE, SMALL
 from l2tpv3.connect.typed_end import TypedEnd
 from l2tpv3.errors import L2tpError, RefusedError, UnreachableError
-from l2tpv3.remote.ssh import LastBytes
+from l2tpv3.remote.ssh import LastBytes, SshCommand
 from l2tpv3.remote.ssh_failure import SAID_MAX
 
 LISTENING: Final = b"listening"
@@ -67,11 +68,7 @@ def _frames(near: CommandEnd, far: CommandEnd, lengths: tuple[int, ...]) -> tupl
     assert near.wanted is not None and far.wanted is not None
     nonce = os.urandom(NONCE).hex()
     errors = LastBytes(SAID_MAX)
-    with far.running("answer-frames", *_session(far), nonce, f"{3 * TEST_S:g}") as answering:
-        if answering.stdout.readline(64).strip() != LISTENING:
-            answering.output(errors, _LENGTHS_MAX)
-            said = errors.kept.decode("utf-8", "replace").strip()
-            raise RefusedError(f"{far.title}: frames for a test", said.removeprefix("l2tpctl: ") or "can't be heard")
+    with far_answers(far, _session(far), nonce, 3 * TEST_S) as answering:
         asked = near.run("ask-frames", *_session(near), nonce, f"{TEST_S:g}", *map(str, lengths))
         answering.interrupt()
         told = answering.output(errors, _LENGTHS_MAX)
@@ -79,6 +76,21 @@ def _frames(near: CommandEnd, far: CommandEnd, lengths: tuple[int, ...]) -> tupl
         return set(map(int, json.loads(told))), set(map(int, json.loads(asked)))
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UnreachableError(far.title, "it does not say which frames it heard") from error
+
+
+@contextlib.contextmanager
+def far_answers(far: CommandEnd, session: tuple[str, str], nonce: str, seconds: float) -> Iterator[SshCommand]:
+    """Have the far end answer frames that come through a session: a tunnel and its session, by their names there.
+
+    In the block it does so. Raises RefusedError where it can't, and what says that it can't be reached.
+    """
+    with far.running("answer-frames", *session, nonce, f"{seconds:g}") as answering:
+        if answering.stdout.readline(64).strip() != LISTENING:
+            errors = LastBytes(SAID_MAX)
+            answering.output(errors, _LENGTHS_MAX)
+            said = errors.kept.decode("utf-8", "replace").strip()
+            raise RefusedError(f"{far.title}: frames for a test", said.removeprefix("l2tpctl: ") or "can't be heard")
+        yield answering
 
 
 def _session(end: CommandEnd) -> tuple[str, str]:

@@ -18,6 +18,7 @@ TOKENS_SCHEMA = "l2tpv3/tokens/v1"
 LINKS_SCHEMA = "l2tpv3/links/v1"
 MTU_SCHEMA = "l2tpv3/mtu/v1"
 DOCTOR_SCHEMA = "l2tpv3/doctor/v1"
+PING_SCHEMA = "l2tpv3/ping/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -29,6 +30,7 @@ _FILES = {
     LINKS_SCHEMA: "links.v1.json",
     MTU_SCHEMA: "mtu.v1.json",
     DOCTOR_SCHEMA: "doctor.v1.json",
+    PING_SCHEMA: "ping.v1.json",
 }
 
 

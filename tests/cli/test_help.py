@@ -46,6 +46,7 @@ OPTIONS = {
     " --limit --log-format",
     "peer": "--as",
     "mtu": "--no-probe --timeout --json",
+    "ping": "--host --peer --count --interval --json",
     "doctor": "--listen --no-probe --json",
     "capture": "--write --side --filter --count --seconds --snaplen",
     "events": "--type --counters --json",

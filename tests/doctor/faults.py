@@ -26,10 +26,10 @@ class Wire:
         number = 2 if end is self.a else 1
         end.host.start(["ping", "-q", "-n", "-c", str(count), "-i", "0.05", "-W", "1", f"10.9.0.{number}"])
 
-    def asked(self, end: Here, *, listen_s: float = 0.6, probe: bool = False) -> Report:
+    def asked(self, end: Here, *, listen_s: float = 0.6, count: int = 8) -> Report:
         """What the doctor says at an end while the other one sends."""
-        self.shout(self.b if end is self.a else self.a)
-        report: Report = end.doctor(("t",), listen_s=listen_s, probe=probe)
+        self.shout(self.b if end is self.a else self.a, count)
+        report: Report = end.doctor(("t",), listen_s=listen_s, probe=False)
         return report
 
 
