@@ -54,9 +54,9 @@ def ping(
     ] = "0.2",
     json: Json = False,
 ) -> None:
-    """Send frames through a session, small ones and those of full size, and tell loss, latency and jitter.
+    """Measure the loss, latency and jitter of a session.
 
-    The far end, where l2tpctl has to be too, is asked over ssh to answer them. The frames have a type of their own and
+    Frames are sent through it, small ones and those of full size. The far end, where l2tpctl has to be too, is asked over ssh to answer them. The frames have a type of their own and
     leave neither netdev. Exit codes: 0 done, 11 no frame of one of the lengths came back.
     """
     from l2tpv3.connect.connections import Connections
