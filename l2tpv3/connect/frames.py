@@ -109,7 +109,7 @@ def measure(
     interval_s: between two frames of a length. wait_s: how long to wait for the last answers.
     """
     waiting: dict[tuple[int, int], float] = {}
-    with _opened(ifname) as packets:
+    with opened(ifname) as packets:
         for number in range(1, count + 1):
             for length in lengths:
                 waiting[number, length] = time.monotonic()

@@ -56,8 +56,9 @@ def ping(
 ) -> None:
     """Measure the loss, latency and jitter of a session.
 
-    Frames are sent through it, small ones and those of full size. The far end, where l2tpctl has to be too, is asked over ssh to answer them. The frames have a type of their own and
-    leave neither netdev. Exit codes: 0 done, 11 no frame of one of the lengths came back.
+    Frames are sent through it, small ones and those of full size. The far end, where l2tpctl has to be too, is asked
+    over ssh to answer them. They have a type of their own and leave neither netdev. Exit codes: 0 done, 11 no frame of
+    one of the lengths came back.
     """
     from l2tpv3.connect.connections import Connections
     from l2tpv3.connect.frames import HEADER, NONCE, SMALL, measure
