@@ -60,7 +60,6 @@ def ping(
     over ssh to answer them. They have a type of their own and leave neither netdev. Exit codes: 0 done, 11 no frame of
     one of the lengths came back.
     """
-    from l2tpv3.connect.connections import Connections
     from l2tpv3.connect.frames import HEADER, NONCE, SMALL, measure
     from l2tpv3.connect.latency import summed_up, to_json
     from l2tpv3.connect.wire_test import far_answers
@@ -72,12 +71,9 @@ def ping(
     interval_s = seconds(interval, "--interval", least=0.001, most=60.0)
     manager = local_manager(ctx, "ping")
     ifname, mtu = _netdev(manager, tunnel, name)
-    known = Connections(manager.paths.state).find(tunnel)
-    if host is None and known is None:
-        problem = "it is not known where the far end is, as `l2tpctl connect` did not make it"
-        raise InvalidValueError("--host", problem, "give ssh://[USER@]HOST[:PORT]")
-    _, far = both_ends(host or (known.host if known is not None else None))
-    there = _pair(peer, "--peer") if peer is not None else (known.peer if known is not None else tunnel, name)
+    url, there = _far_end(manager, tunnel, name, host)
+    _, far = both_ends(url)
+    there = _pair(peer, "--peer") if peer is not None else there
     nonce = os.urandom(NONCE)
     with far_answers(far, there, nonce.hex(), frames * interval_s + _SPARE_S) as answering:
         lengths = sorted({SMALL, mtu + HEADER})
@@ -88,6 +84,22 @@ def ping(
     else:
         print("\n".join(printable(f"{tunnel}/{name}: {_line(one)}") for one in found))
     ctx.exit(0 if all(one.answered for one in found) else FOUND)
+
+
+def _far_end(manager: Manager, tunnel: str, name: str, host: str | None) -> tuple[str, tuple[str, str]]:
+    """Where the far end of a session is, and its names there, as it was connected. host: as --host says it."""
+    from l2tpv3.connect.connections import Connections
+
+    known = Connections(manager.paths.state).find(tunnel)
+    if known is None and host is None:
+        problem = "it is not known where the far end is, as `l2tpctl connect` did not make it"
+        raise InvalidValueError("--host", problem, "give ssh://[USER@]HOST[:PORT]")
+    if known is None:
+        return host or "", (tunnel, name)
+    if known.place is not None and host is None:
+        problem = "its far end has no l2tpctl that could answer frames"
+        raise RefusedError(f"tunnel {tunnel}", problem, "`ping` an address of the other end through it")
+    return host or known.host, (known.peer, name)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
