@@ -20,6 +20,7 @@ from l2tpv3.errors import NotPermittedError
 from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
+from l2tpv3.model.probe import ProbeReport, ProbeState
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
     UDP_PORT,
@@ -151,6 +152,7 @@ def session_to_json(tunnel: str, status: SessionStatus, *, secrets: bool = False
         "notes": list(status.notes),
         "netdev": netdev_to_json(status.netdev) if status.netdev else None,
         **_hearing_to_json(status),
+        "probing": None if status.probing is None else dataclasses.asdict(status.probing),
         "counters": dataclasses.asdict(status.counters),
         "wanted": None if status.foreign else spec.to_words(secrets=secrets),
     }
@@ -171,6 +173,7 @@ def session_from_json(document: Mapping[str, Any]) -> SessionStatus:
         recv_seq=document["recv_seq"],
         hearing=_hearing_from_json(document),
         last_received_s=document.get("last_received_s"),
+        probing=_probing_from_json(document.get("probing")),
         counters=_counters(Counters, document["counters"]),
         notes=tuple(document.get("notes", ())),
     )
@@ -184,6 +187,13 @@ def _hearing_from_json(document: Mapping[str, Any]) -> Hearing | None:
     """The inverse. A word of a later version is passed over."""
     told = document.get("hearing")
     return Hearing(told) if told in tuple(Hearing) else None
+
+
+def _probing_from_json(document: Mapping[str, Any] | None) -> ProbeReport | None:
+    """What `probing` tells; None also for a state of a later version."""
+    if document is None or document["state"] not in tuple(ProbeState):
+        return None
+    return ProbeReport(**known_fields(ProbeReport, document) | {"state": ProbeState(document["state"])})
 
 
 def sequencing(status: SessionStatus) -> Sequencing:

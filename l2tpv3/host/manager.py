@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from l2tpv3.model.host_status import HostStatus
     from l2tpv3.model.links.options import LinkType
     from l2tpv3.model.links.record import FollowingPort
+    from l2tpv3.model.probe import ProbeTarget
     from l2tpv3.model.progress import ChangeResult, OnStep, Tell
     from l2tpv3.plan.result import Outcome
     from l2tpv3.reconcile.confirm import Confirmation
@@ -471,6 +472,13 @@ class Manager:
     def note_receptions(self) -> None:
         """Take note of when sessions receive something, where their datapath does not; see ReceptionNoter.note."""
         self._receptions.note()
+
+    def probe_targets(self) -> list[ProbeTarget]:
+        """What is to be probed for sessions on record that run; see l2tpv3.liveness.prober."""
+        from l2tpv3.reconcile.probe_targets import probe_targets
+
+        recorded = self._store.load()
+        return probe_targets(recorded.shown.tunnels, self._observer(recorded))
 
     def restore_namespaces(self) -> tuple[str, ...]:
         """Make the network namespaces again that were made on demand and are gone, without what belongs into them.

@@ -69,7 +69,7 @@ class EchoProbe:
         body = struct.pack("!HH", self._id, self._number) + bytes(length - _IP_HEADER[self.version] - _ECHO_HEADER)
         echo = struct.pack("!BBH", _REQUEST[self.version], 0, 0) + body
         if self.version == 4:
-            echo = echo[:2] + _checksum(echo).to_bytes(2, "big") + echo[4:]  # that of ICMPv6 is the kernel's
+            echo = echo[:2] + internet_checksum(echo).to_bytes(2, "big") + echo[4:]  # that of ICMPv6 is the kernel's
             ends = self._local.packed + self._remote.packed
             # The kernel fills in the length, the identification and the checksum (raw(7)).
             echo = struct.pack("!BBHHHBBH", 0x45, 0, 0, 0, _DF, _HOPS, 1, 0) + ends + echo
@@ -118,8 +118,8 @@ class EchoProbe:
         return least
 
 
-def _checksum(data: bytes) -> int:
-    """The internet checksum (RFC 1071)."""
+def internet_checksum(data: bytes) -> int:
+    """The internet checksum of some bytes (RFC 1071)."""
     total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
     while total >> 16:
         total = (total >> 16) + (total & 0xFFFF)

@@ -24,6 +24,7 @@ from l2tpv3.errors import BusyError, L2tpError, NotPermittedError, WorkerError
 from l2tpv3.host.manager import Manager
 from l2tpv3.linux.tasks import Tasks
 from l2tpv3.liveness.link_loss import LinkLoss
+from l2tpv3.liveness.prober import Prober
 from l2tpv3.model.progress import RestoreEvent, RestoreOutcome, Tell
 from l2tpv3.paths import CARDS, EBPF, Paths
 from l2tpv3.reconcile.restore import news_of
@@ -41,15 +42,18 @@ _DELAY_MAX_S: Final = 10.0
 
 
 class Supervisor:
-    """Call `run`. complain: told of errors that are no single tunnel's or link's."""
+    """Call `run`. complain: told of errors that are no single tunnel's or link's. say: of what probes come to."""
 
     def __init__(
-        self, manager: Manager, paths: Paths | None = None, *, tell: Tell, complain: Callable[[L2tpError], None]
-    ) -> None:
+        self, manager: Manager, paths: Paths | None = None, *, tell: Tell, complain: Callable[[L2tpError], None],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._manager = manager
         self._paths = paths or Paths.from_environment()
         self._tell, self._complain = tell, complain
         self._cables = LinkLoss(manager)
+        self._prober = Prober(self._paths.runtime, say, complain)
+        self._targets_at = 0.0
         self._tasks = Tasks(complain)
         self._complained = self._unheeded = self._unseen = self._unsettled = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
@@ -66,10 +70,11 @@ class Supervisor:
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT. A restore that is under way then is completed first."""
-        with _end_signals() as ended:
+        with contextlib.closing(self._prober), _end_signals() as ended:
             manager = self._manager
             tasks = (
                 self._look_at_changes, self._restore_orphans, self._ask, self._follow, manager.note_receptions,
+                self._look_for_targets,
             )  # fmt: skip
             while True:
                 for task in tasks:
@@ -158,6 +163,13 @@ class Supervisor:
             self._complained = str(error)
         else:
             self._complained = ""
+
+    def _look_for_targets(self) -> None:
+        """Have sessions probed that are to be, as they are now."""
+        now = time.monotonic()
+        if now >= self._targets_at:
+            self._prober.want(self._manager.probe_targets())
+            self._targets_at = time.monotonic() + ASK_S
 
     def _refresh(self) -> None:
         """Refresh sessions whose routes, netdevs or IPsec policies may have changed."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from l2tpv3.model.fields import LINK, SESSION, TUNNEL, WORKERS, Field
 from l2tpv3.model.links.status import LinkStatus
+from l2tpv3.model.probe import ProbeState
 from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from l2tpv3.printable import printable_lines
@@ -232,14 +233,7 @@ def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
             "l2tpv3_session_condition", "gauge", "1 for the condition that the session is in, which is a label.",
             conditions,
         ),
-        Family(
-            "l2tpv3_session_hearing", "gauge", "1 for whether the far end is heard, which is a label.",
-            [f'{name[:-1]},hearing="{one.hearing}"}} 1' for name, one in named if one.hearing is not None],
-        ),
-        Family(
-            "l2tpv3_session_last_received_seconds", "gauge", "How long ago the last good packet came.",
-            [f"{name} {one.last_received_s:g}" for name, one in named if one.last_received_s is not None],
-        ),
+        *_hearing(named),
         Family(
             "l2tpv3_session_mtu_bytes", "gauge", "The netdev's MTU.",
             [f"{name} {one.netdev.mtu}" for name, one in named if one.netdev is not None],
@@ -249,6 +243,29 @@ def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
         lines = [f"_total{name} {getattr(one.counters, field)}" for name, one in named]
         found.append(Family(f"l2tpv3_session_{field}", "counter", help, lines))
     return found
+
+
+def _hearing(named: Sequence[tuple[str, SessionStatus]]) -> list[Family]:
+    """Whether sessions hear their far end. named: sessions with their labels."""
+    probed = [(name, one.probing) for name, one in named if one.probing is not None]
+    return [
+        Family(
+            "l2tpv3_session_hearing", "gauge", "1 for whether the far end is heard, which is a label.",
+            [f'{name[:-1]},hearing="{one.hearing}"}} 1' for name, one in named if one.hearing is not None],
+        ),
+        Family(
+            "l2tpv3_session_last_received_seconds", "gauge", "How long ago the last good packet came.",
+            [f"{name} {one.last_received_s:g}" for name, one in named if one.last_received_s is not None],
+        ),
+        Family(
+            "l2tpv3_session_probe_alive", "gauge", "Whether the session's probes are answered: 1, or 0.",
+            [f"{name} {int(one.state is ProbeState.ALIVE)}" for name, one in probed],
+        ),
+        Family(
+            "l2tpv3_session_probe_round_trip_seconds", "gauge", "How long the last answer to a probe took.",
+            [f"{name} {one.round_trip_s:g}" for name, one in probed if one.round_trip_s is not None],
+        ),
+    ]  # fmt: skip
 
 
 def _session_info(one: SessionStatus) -> str:

@@ -44,10 +44,10 @@ class Field:
     l2tpv3/cli/completion.py that offers values; "": the words of `metavar`.
 
     secret: its value is neither shown nor logged. applied_by: what carries a change out: the "datapath", the "netdev"
-    that it made, the "encryption" around the tunnel, or nothing but the "record". in_place: the datapaths on which a
-    change interrupts no traffic; of a link, EVERY or (). lacked_by: the datapaths that can do no more than the default.
-    info: it is a label of the info metric. elsewhere: what other tools, by the names of l2tpv3/formats/names.py, call
-    it, where they take the same value.
+    that it made, the "encryption" around the tunnel, "watch" (`l2tpctl watch`), or nothing but the "record", which is
+    the same at both ends. in_place: the datapaths on which a change interrupts no traffic; of a link, EVERY or ().
+    lacked_by: the datapaths that can do no more than the default. info: it is a label of the info metric. elsewhere:
+    what other tools, by the names of l2tpv3/formats/names.py, call it, where they take the same value.
     """
 
     word: str
@@ -803,6 +803,49 @@ SESSION = (
         help="Set the netdev up or down.",
         rare=True,
         applied_by="netdev",
+        in_place=EVERY,
+    ),
+    Field(
+        word="probe",
+        attribute="probe",
+        type="probe",
+        default="none",
+        label="Probe",
+        metavar="none|icmp:ADDR",
+        help="Ask an address behind the session again and again whether it is there.",
+        details="`l2tpctl watch` does, by ICMP echo requests from the netdev or its bridge.",
+        example="icmp:10.9.0.2",
+        rare=True,
+        applied_by="watch",
+        in_place=EVERY,
+    ),
+    Field(
+        word="probe-interval-ms",
+        attribute="probe_interval_ms",
+        type="integer",
+        low=100,
+        high=60_000,
+        unit="ms",
+        default=2000,
+        label="Probe interval, ms",
+        metavar="N",
+        help="Time from one probe to the next.",
+        rare=True,
+        applied_by="watch",
+        in_place=EVERY,
+    ),
+    Field(
+        word="probe-multiplier",
+        attribute="probe_multiplier",
+        type="integer",
+        low=1,
+        high=255,
+        default=15,
+        label="Probe multiplier",
+        metavar="N",
+        help="Unanswered probes in a row that mean that it is dead.",
+        rare=True,
+        applied_by="watch",
         in_place=EVERY,
     ),
     DESCRIPTION,

@@ -19,14 +19,16 @@ UNHEARD_AFTER_S: Final = 30.0
 
 
 class Hearing(StrEnum):
-    """HEARD: packets of the far end have come. UNHEARD: packets are sent, and none comes.
+    """HEARD: packets of the far end have come. UNHEARD: packets are sent, and none comes. DEAD: probes say so, and
+    nothing has come since.
 
-    Neither tells anything about a session on which nobody says anything: one that was heard stays so, however long ago
-    that was. How long is told beside it.
+    The first two tell nothing about a session on which nobody says anything: one that was heard stays so, however long
+    ago that was. How long is told beside it.
     """
 
     HEARD = "heard"
     UNHEARD = "unheard"
+    DEAD = "dead"
 
 
 class Reception(NamedTuple):
@@ -93,11 +95,15 @@ class ReceptionTracker:
         return cls(*values)
 
 
-def hearing_of(counters: Counters, reception: Reception | None) -> Hearing | None:
+def hearing_of(counters: Counters, reception: Reception | None, dead_for_s: float | None = None) -> Hearing | None:
     """Judge a session. None: nothing was sent, and nothing has come.
 
     reception: None where nobody takes note of times. Then the counters alone tell whether anything ever came.
+    dead_for_s: for how many seconds what its probes ask has been dead; None where it is not.
     """
+    last_received_s = None if reception is None else reception.last_received_s
+    if dead_for_s is not None and (last_received_s is None or last_received_s >= dead_for_s):
+        return Hearing.DEAD
     if reception is None:
         if counters.rx_packets:
             return Hearing.HEARD
@@ -109,6 +115,6 @@ def hearing_of(counters: Counters, reception: Reception | None) -> Hearing | Non
 
 
 def hearing_of_all(sessions: Iterable[Hearing | None]) -> Hearing | None:
-    """Judge a tunnel by its sessions: it is heard when one of them is."""
+    """Judge a tunnel by its sessions: it is heard when one of them is, else dead when one of them is."""
     found = set(sessions)
-    return next((one for one in (Hearing.HEARD, Hearing.UNHEARD) if one in found), None)
+    return next((one for one in (Hearing.HEARD, Hearing.DEAD, Hearing.UNHEARD) if one in found), None)

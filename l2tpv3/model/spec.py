@@ -231,6 +231,7 @@ class SessionSpec:
     `egress` removes from what comes in, or gives this end's number. None: an ethernet pseudowire, type 0x0005.
     fragment: frames that do not fit in one packet go in several (RFC 4623).
     clamp_mss: whether the MSS that TCP announces through the session is lowered to what fits one outer packet.
+    probe: `none`, or `icmp:ADDR`, an address behind the session that is asked every probe_interval_ms milliseconds.
     """
 
     name: str
@@ -252,6 +253,9 @@ class SessionSpec:
     addresses: tuple[IPInterface, ...] = ()
     bridge: str | None = None
     up: bool = True
+    probe: str = "none"
+    probe_interval_ms: int = 2000
+    probe_multiplier: int = 15
     description: str | None = None
 
     def __post_init__(self) -> None:

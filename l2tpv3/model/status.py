@@ -8,6 +8,7 @@ from enum import StrEnum
 from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
+from l2tpv3.model.probe import ProbeReport
 from l2tpv3.model.spec import IPAddress, IPInterface, SessionSpec, TunnelSpec
 from l2tpv3.value_class import value_class
 
@@ -55,7 +56,8 @@ class SessionStatus:
     mtu: what --mtu auto came to, in bytes; None when unknown. netdev: None when it is not there.
     send_seq, recv_seq: what the datapath does now; a Linux kernel changes its own to follow the peer.
     hearing: whether the far end is heard, None where that can't be told. last_received_s: how many seconds ago its last
-    good packet came; None where none has, or nobody took note of when.
+    good packet came; None where none has, or nobody took note of when. probing: what its probes came
+    to; None where nobody probes.
     notes: what the user should know of it beside that, in sentences; see l2tpv3.reconcile.notes.
     """
 
@@ -69,6 +71,7 @@ class SessionStatus:
     recv_seq: bool = False
     hearing: Hearing | None = None
     last_received_s: float | None = None
+    probing: ProbeReport | None = None
     counters: Counters = field(default_factory=Counters)
     notes: tuple[str, ...] = ()
 

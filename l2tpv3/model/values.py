@@ -213,6 +213,22 @@ def _pre_shared_key(value: Any, what: str, field: Field) -> bytes:
     return ids.parse_pre_shared_key(value, what)
 
 
+def _probe(value: Any, what: str, field: Field) -> str:
+    """`none`, or `icmp:` and an address behind the session."""
+    kind, _, address = parse_text(value, what).partition(":")
+    if value == "none":
+        return "none"
+    if kind != "icmp" or not address:
+        raise InvalidValueError(what, f"{value!r} is unknown", "give none, or icmp:ADDR as in icmp:10.9.0.2")
+    found = parse_address(address, what)
+    if isinstance(found, IPv6Address) and found.scope_id:
+        remedy = f"leave it out: icmp:{str(found).partition('%')[0]}"
+        raise InvalidValueError(what, f"{found} names a netdev, and probes go by the session's", remedy)
+    if found.is_multicast or found.is_unspecified or found == IPv4Address("255.255.255.255"):
+        raise InvalidValueError(what, f"{found} is not a host's address", "give a unicast address")
+    return f"icmp:{found}"
+
+
 def _boolean(value: Any, what: str, field: Field) -> bool:
     if not isinstance(value, bool):
         raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
@@ -294,6 +310,7 @@ TYPES: Mapping[str, ValueType] = {
         lambda value, what, field: ids.parse_mac(parse_text(value, what), what),
         check=lambda value, what, field: ids.parse_mac(value, what),
     ),
+    "probe": ValueType(_probe),
     "mtu": ValueType(
         lambda value, what, field: None if value == "auto" else _integer(value, what, field),
         lambda value: "auto" if value is None else value,

@@ -80,7 +80,7 @@ def _kept_changes(old: object, new: object, fields: Iterable[Field]) -> Iterator
     """What differs of two in the words that are on record and nowhere else."""
     for field in fields:
         before, after = getattr(old, field.attribute), getattr(new, field.attribute)
-        if field.applied_by == "record" and before != after:
+        if field.applied_by in ("record", "watch") and before != after:
             yield f"{field.word} {before or 'none'} → {after or 'none'}"
 
 

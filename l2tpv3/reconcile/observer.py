@@ -16,6 +16,8 @@ from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.fields import WORKERS
 from l2tpv3.model.hearing import Hearing, Reception, hearing_of, hearing_of_all
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
+from l2tpv3.model.probe import NONE as NO_PROBE
+from l2tpv3.model.probe import ProbeReport, ProbeState
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Encrypt, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
@@ -29,6 +31,7 @@ from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import encrypted_mtu, route_now
 from l2tpv3.store.database import Recorded
+from l2tpv3.store.probes import Probes
 from l2tpv3.store.receptions import Receptions, reception_key
 
 if TYPE_CHECKING:
@@ -354,13 +357,23 @@ class Observer:
             # The netdev holds frames for a worker, which may not come to take them in time.
             lost = self._dropped(netdev.netns).get(netdev.ifindex, 0)
             counters = dataclasses.replace(counters, tx_errors=counters.tx_errors + lost)
+        probing = self._probing(record, spec)
         return dataclasses.replace(
             status,
             send_seq=seen.send_seq,
             recv_seq=seen.recv_seq,
             counters=counters,
-            **_heard(seen, self._reception(record, spec, seen)),
+            probing=probing,
+            **_heard(seen, self._reception(record, spec, seen), probing),
         )
+
+    def _probing(self, record: TunnelRecord, session: SessionSpec) -> ProbeReport | None:
+        """What the probes of a session came to; None where it has none, or nobody probes."""
+        return self._probes.of(reception_key(record, session)) if session.probe != NO_PROBE else None
+
+    @cached_property
+    def _probes(self) -> Probes:
+        return Probes(self._paths.runtime)
 
     def _reception(self, record: TunnelRecord, session: SessionSpec, seen: Session) -> Reception | None:
         """When a session received something, as its datapath tells, or else who took note of its counters."""
@@ -465,9 +478,10 @@ class _Heard(TypedDict):
     last_received_s: float | None
 
 
-def _heard(seen: Session, reception: Reception | None) -> _Heard:
+def _heard(seen: Session, reception: Reception | None, probing: ProbeReport | None = None) -> _Heard:
     last_received_s = reception.last_received_s if reception is not None else None
-    return {"hearing": hearing_of(seen.counters, reception), "last_received_s": last_received_s}
+    dead_for_s = probing.since_s if probing is not None and probing.state is ProbeState.DEAD else None
+    return {"hearing": hearing_of(seen.counters, reception, dead_for_s), "last_received_s": last_received_s}
 
 
 def _heard_of_all(sessions: Sequence[SessionStatus]) -> _Heard:

@@ -13,7 +13,7 @@ from l2tpv3.model.hearing import Hearing, ReceptionTracker, hearing_of
 from l2tpv3.model.observed import Session, Tunnel, by_tunnel_id
 from l2tpv3.model.record import SessionRecord, TunnelRecord, is_same
 from l2tpv3.paths import Paths
-from l2tpv3.store import receptions
+from l2tpv3.store import kept, receptions
 from l2tpv3.store.database import Store
 
 EVERY_S: Final = 3.0
@@ -52,7 +52,7 @@ class ReceptionNoter:
         if trackers:
             receptions.keep(self._runtime, trackers, good_for_s=3 * every_s)
         elif self._trackers:
-            receptions.forget(self._runtime)
+            kept.forget(self._runtime, receptions.FILE)
         before, self._hearing, self._trackers = self._hearing, hearing, trackers
         if any(before.get(key) is not state for key, state in hearing.items()):
             receptions.tell_changed(self._runtime)

@@ -13,19 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from l2tpv3.errors import from_errno
 from l2tpv3.model.hearing import Reception, ReceptionTracker
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.record import TunnelRecord
 from l2tpv3.model.spec import SessionSpec
+from l2tpv3.store import kept
 
-FOLDER: Final = "liveness"
-"""Name of the folder in the runtime directory. In that itself a new file means that workers come or go."""
 FILE: Final = "receptions.json"
 CHANGED: Final = "hearing-changed"
 """A file that is made anew when another state of hearing was seen, for those who follow what happens."""
-_SIZE_MAX: Final = 64 << 20
-"""Bytes of a file that is still read: about 400,000 sessions."""
 
 Trackers = Mapping[str, ReceptionTracker]
 """By reception_key."""
@@ -39,27 +35,8 @@ def reception_key(record: TunnelRecord, session: SessionSpec) -> str:
 
 
 def keep(runtime: Path, trackers: Trackers, *, good_for_s: float) -> None:
-    """Write the file. good_for_s: for how long it is true; who reads it later takes it that nobody takes note any more.
-
-    Raises L2tpError.
-    """
-    sessions = {key: one.to_json() for key, one in trackers.items()}
-    folder = runtime / FOLDER
-    path, new = folder / FILE, folder / f"{FILE}.new"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-            json.dump({"good_until": time.monotonic() + good_for_s, "sessions": sessions}, file)
-        new.replace(path)
-    except OSError as error:
-        raise from_errno(str(path), "write this file", error.errno or 0) from error
-
-
-def forget(runtime: Path) -> None:
-    """Remove the file: there are no such sessions."""
-    with contextlib.suppress(OSError):
-        (runtime / FOLDER / FILE).unlink(missing_ok=True)
-        (runtime / FOLDER).rmdir()
+    """Write the file; see kept.write, whose errors it raises."""
+    kept.write(runtime, FILE, {key: one.to_json() for key, one in trackers.items()}, good_for_s=good_for_s)
 
 
 def tell_changed(runtime: Path) -> None:
@@ -75,7 +52,7 @@ class Receptions:
 
     def __init__(self, runtime: Path) -> None:
         self._now = time.monotonic()
-        self._sessions = _read(runtime / FOLDER / FILE, self._now)
+        self._sessions = kept.read(runtime, FILE, self._now)
 
     def of(self, key: str, counters: Counters) -> Reception | None:
         """When a session with these counters received something. None where nobody takes note."""
@@ -85,13 +62,3 @@ class Receptions:
             return None
         tracker.look(counters.rx_packets, counters.tx_packets, self._now)
         return tracker.reception(self._now)
-
-
-def _read(path: Path, now: float) -> Mapping[str, object]:
-    try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(_SIZE_MAX))
-        fresh = isinstance(document["good_until"], float) and now <= document["good_until"]
-        return document["sessions"] if fresh and isinstance(document["sessions"], dict) else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}

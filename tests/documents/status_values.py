@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
+from l2tpv3.model.probe import ProbeReport, ProbeState
 from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
 
@@ -21,6 +22,13 @@ COOKIES = st.sampled_from([b"", b"abcd", b"\0\0\0\0\0\0\0\1"])
 HEARINGS = st.none() | st.sampled_from(Hearing)
 AGES = st.none() | st.floats(0, 1e9)
 TEXTS = st.text(max_size=40)
+PROBINGS = st.none() | st.builds(
+    ProbeReport,
+    state=st.sampled_from(ProbeState),
+    since_s=st.floats(0, 1e9),
+    reason=TEXTS,
+    round_trip_s=AGES,
+)
 V4 = (ip_address("192.0.2.1"), ip_address("192.0.2.2"))
 V6 = (ip_address("2001:db8::1"), ip_address("fe80::2%eth0"))
 
@@ -80,6 +88,7 @@ def sessions(draw: st.DrawFn, *, foreign: bool = False) -> SessionStatus:
         "counters": draw(_counters),
         "hearing": draw(HEARINGS),
         "last_received_s": draw(AGES),
+        "probing": draw(PROBINGS),
         "notes": tuple(draw(st.lists(TEXTS, max_size=2))),
     }
     if not foreign:

@@ -72,7 +72,7 @@ def test_each_is_described(field: Field, made: type[Any], types: Mapping[str, An
     assert field.label
     assert field.help.endswith(".")
     assert set(field.in_place) <= {*EVERY}
-    assert field.applied_by in ("datapath", "netdev", "encryption", "record")
+    assert field.applied_by in ("datapath", "netdev", "encryption", "watch", "record")
 
 
 def test_the_kernel_changes_nothing_of_a_tunnel_in_place() -> None:

@@ -14,7 +14,8 @@ from l2tpv3.model.hearing import UNHEARD_AFTER_S, Hearing
 from l2tpv3.model.observed import Counters
 from l2tpv3.paths import Paths
 from l2tpv3.reconcile.receptions import EVERY_S
-from l2tpv3.store.receptions import CHANGED, FILE, FOLDER
+from l2tpv3.store.kept import FOLDER
+from l2tpv3.store.receptions import CHANGED, FILE
 from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from l2tpv3.watch.diff import ChangeDetector

@@ -233,7 +233,7 @@ export class Model {
   looksOfSession(session) {
     if (session.condition !== 'up') return session.condition;
     if (this.growing(session).length) return 'trouble';
-    if (session.hearing === 'unheard' || this.counters(session).rx_packets === 0) return 'silent';
+    if (session.hearing === 'unheard' || session.hearing === 'dead' || this.counters(session).rx_packets === 0) return 'silent';
     return this.silence(session) >= SILENT_S ? 'silent' : 'up';
   }
 
@@ -250,7 +250,7 @@ export class Model {
   /** In words, whether a session hears the other end, and when it last did; "" where nothing is said. */
   saidOfHearing({ hearing, last_received_s: ago }) {
     if (!hearing) return '';
-    return Number.isFinite(ago) ? `${hearing === 'heard' ? 'heard' : 'unheard, last heard'} ${age(ago)} ago` : hearing;
+    return Number.isFinite(ago) ? `${hearing === 'heard' ? 'heard' : `${hearing}, last heard`} ${age(ago)} ago` : hearing;
   }
 
   /** In words, of a session that hears nothing. */

@@ -61,6 +61,7 @@ def schemas() -> dict[str, Schema]:
         "Session": session,
         "Cookie": status["cookie"],
         "Netdev": status["netdev"],
+        "Probing": status["probing"],
         "Counters": status["counters"],
         "Link": link,
         "LinkCounters": links["counters"],
@@ -155,7 +156,7 @@ def _plain(schema: Schema) -> Schema:
     return made
 
 
-_NULLABLE: Final = ("netdev", "rates")
+_NULLABLE: Final = ("netdev", "probing", "rates")
 
 
 def _property(name: str, schema: Schema) -> Schema:

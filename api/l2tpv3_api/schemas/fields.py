@@ -40,6 +40,7 @@ _TEXTS: Final[dict[str, Schema]] = {
     "members": {"pattern": f"^{_DEVICE}$"},
     "member": {"pattern": f"^{_DEVICE}$"},
     "member-vlans": {"pattern": f"^{_DEVICE}={_VLAN}u?(\\+{_VLAN}(-{_VLAN})?)*$"},
+    "probe": {"pattern": "^(none|icmp:[0-9a-fA-F.:]{2,45})$"},
     "text": {"minLength": 1},
 }
 """What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length."""

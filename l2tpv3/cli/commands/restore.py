@@ -72,13 +72,17 @@ def watch(ctx: click.Context) -> None:
     Workers of tunnels and of virtual cards need no parent; this notices when one dies, starts another and gives it the
     netdevs, which keep their addresses and bridges. One that does not answer any more is ended first. A session's
     netdev that was deleted is made again, and what `apply --wait` put on record, once it can be made. It also undoes
-    what was not confirmed in time, and sets NICs of ports that follow their far end down and up. What `down` stopped
-    stays so. Ends on SIGTERM and Ctrl-C; the workers go on.
+    what was not confirmed in time, and sets NICs of ports that follow their far end down and up. It notes which
+    sessions hear their far end, and probes those with --probe. What `down` stopped stays so. Ends on SIGTERM and
+    Ctrl-C; the workers go on.
     """
     from l2tpv3.liveness.supervisor import Supervisor
 
     Supervisor(
-        local_manager(ctx, "watch"), tell=tell, complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr)
+        local_manager(ctx, "watch"),
+        tell=tell,
+        complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr),
+        say=lambda text: print(printable(text), file=sys.stderr),
     ).run()
 
 

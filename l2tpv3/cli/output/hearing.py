@@ -27,6 +27,17 @@ def hearing_cell(status: TunnelStatus | SessionStatus) -> str:
     return f"{status.hearing.value}{when}"
 
 
+def probing_text(status: SessionStatus) -> str | None:
+    """What the probes came to; None where nobody probes."""
+    probing = status.probing
+    if probing is None:
+        return None
+    text = f"{probing.state.value} for {age(probing.since_s)}"
+    if probing.reason:
+        return f"{text}: {probing.reason}"
+    return text if probing.round_trip_s is None else f"{text}, round trip {1000 * probing.round_trip_s:.1f} ms"
+
+
 def hearing_text(status: TunnelStatus | SessionStatus) -> str | None:
     """In words, for one thing; None where nothing was sent or received."""
     if status.hearing is None:
@@ -35,6 +46,8 @@ def hearing_text(status: TunnelStatus | SessionStatus) -> str | None:
         when = f"the last good packet came {age(status.last_received_s)} ago"
     elif status.hearing.value == "heard":
         when = "good packets have come; when is not known"
+    elif status.hearing.value == "dead":
+        when = "probes are not answered, and no good packet has come"
     else:
         when = "packets are sent, and none has come"
     return f"{status.hearing.value}: {when}"

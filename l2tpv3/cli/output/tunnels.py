@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from l2tpv3.cli.output.encryption import encryption_line, encryption_pairs
-from l2tpv3.cli.output.hearing import hearing_cell, hearing_text
+from l2tpv3.cli.output.hearing import hearing_cell, hearing_text, probing_text
 from l2tpv3.cli.output.width import fitted_line, fitted_pairs, fitted_table
 from l2tpv3.cli.output.words import other_words
 from l2tpv3.model.fields import ENCRYPTION_WORDS, SESSION, TUNNEL
@@ -321,6 +321,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("name", status.name),
             ("condition", status.condition.value),
             ("hearing", hearing_text(status)),
+            ("probing", probing_text(status)),
             ("foreign", "yes: something else made it, l2tpctl never changes it" if status.foreign else None),
             ("id", spec.session_id),
             ("peer-id", spec.peer_session_id),

@@ -63,7 +63,7 @@ def _any_more(case: Case) -> Iterator[Finding]:
     for record, status in case.sessions():
         heard_before = status.counters.rx_packets > 0
         came = case.arrivals is not None and case.arrivals.counted
-        if status.hearing is not Hearing.UNHEARD or not heard_before or came:
+        if status.hearing not in (Hearing.UNHEARD, Hearing.DEAD) or not heard_before or came:
             continue
         ago = f" for {status.last_received_s:.0f} s" if status.last_received_s is not None else ""
         gone = case.path is not None and not case.path.short

@@ -428,6 +428,12 @@ def _nothing_accepted(looked: LookedAt, record: SessionRecord, status: SessionSt
         )
 
 
+def _not_probed(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """A session that is to be probed, and that nobody probes."""
+    if record.spec.probe != "none" and status.condition is Condition.UP and status.probing is None:
+        yield "nobody probes it: `l2tpctl watch` does (its unit: `systemctl enable --now l2tpv3-watch`)"
+
+
 SESSION_NOTES: Final[tuple[SessionRule, ...]] = (
     SessionRule("session-missing", Harm.STOPS, _session_missing),
     SessionRule("moved-away", Harm.LOSES, _moved_away),
@@ -438,4 +444,5 @@ SESSION_NOTES: Final[tuple[SessionRule, ...]] = (
     SessionRule("fragments", Harm.NONE, _fragments),
     SessionRule("nothing-accepted", Harm.STOPS, _nothing_accepted),
     SessionRule("bridge", Harm.LOSES, _in_a_bridge),
+    SessionRule("not-probed", Harm.NONE, _not_probed),
 )

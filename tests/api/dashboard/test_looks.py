@@ -82,13 +82,14 @@ def test_whether_the_other_end_is_heard_is_said_beside_the_state(run: Any) -> No
           return `${looks('t/s')}: ${model.saidOfHearing(model.sessions.get('t/s'))}`;
         };
         return [told('heard', 3.9), told('heard', 7300), told('heard', null), told('unheard', 125),
-          told('unheard', null), told(null, null)];
+          told('unheard', null), told('dead', 40), told(null, null)];
     """) == [
         "up: heard 3 s ago",
         "up: heard 2 h ago",
         "up: heard",
         "silent: unheard, last heard 2 min ago",
         "silent: unheard",
+        "silent: dead, last heard 40 s ago",
         "up: ",
     ]  # fmt: skip
 

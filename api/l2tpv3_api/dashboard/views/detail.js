@@ -186,6 +186,7 @@ function aboutSession(one) {
   return [
     ...otherWords('session', one.wanted, TOLD_OF_SESSIONS),
     ['netdev', `${one.ifname}${netdev ? `, ${netdev.up ? 'up' : 'down'}${netdev.up && !netdev.carrier ? ', no carrier' : ''}` : ', not there'}`], ['joined to', joinedTo(one) || 'nothing'],
+    ['probes say', one.probing ? `${one.probing.state}${one.probing.reason ? `: ${one.probing.reason}` : ''}` : null],
     ['MTU', netdev ? String(netdev.mtu) : one.mtu], ['MAC address', netdev?.mac], ['namespace', netdev?.netns], ['ids', `${one.id} here, ${one.peer_id} there`],
     ['cookie sent', cookie(one.tx_cookie)], ['cookie expected', cookie(one.rx_cookie)], ['sublayer', one.sublayer ?? 'not known'],
     ['sequencing', `${one.sequencing}${one.send_seq || one.recv_seq ? ` (now ${[one.send_seq && 'sends', one.recv_seq && 'expects'].filter(Boolean).join(' and ')} numbers)` : ''}`],

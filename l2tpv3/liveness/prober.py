@@ -1,0 +1,168 @@
+"""Probes sessions in a thread of its own: what else `l2tpctl watch` does may take seconds, and must cost no probe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.linux.echo import EchoSocket
+from l2tpv3.linux.tasks import Tasks
+from l2tpv3.liveness.probe_rules import ProbeRules
+from l2tpv3.model.probe import ProbeState, ProbeTarget
+from l2tpv3.store import kept, probes
+from l2tpv3.store.receptions import tell_changed
+
+_KEEP_S: Final = 3.0
+"""How often what is known is written anew. It is good for three times as long, also when this ends without a word."""
+
+
+class Prober:
+    """Call `want` with all there is to probe whenever that may have changed, and `close` at the end.
+
+    runtime: where the results are kept, see l2tpv3.store.probes. say: told in a sentence when something is dead, or
+    alive again; complain: of errors that nobody expected. Both are called in the thread.
+    """
+
+    def __init__(self, runtime: Path, say: Callable[[str], None], complain: Callable[[L2tpError], None]) -> None:
+        self._runtime, self._say = runtime, say
+        self._tasks = Tasks(complain)
+        self._lock = threading.Lock()
+        self._wanted: dict[str, ProbeTarget] = {}
+        self._probed: dict[str, _Probed] = {}
+        self._keep_at = 0.0
+        self._ended = False
+        self._thread: threading.Thread | None = None
+        self._woken, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def want(self, targets: Iterable[ProbeTarget]) -> None:
+        """Probe these from now on, and no others. Those that are probed already go on as they are."""
+        wanted = {one.key: one for one in targets}
+        with self._lock:
+            changed, self._wanted = wanted != self._wanted, wanted
+        if changed and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
+            self._thread.start()
+        elif changed:
+            self._wake()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended = True
+        self._wake()
+        if self._thread is not None:
+            self._thread.join()
+        for one in self._probed.values():
+            one.close()
+        os.close(self._woken)
+        os.close(self._waker)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it is full of such calls already
+            os.write(self._waker, b"\0")
+
+    def _run(self) -> None:
+        while not self._ended:
+            for task in (self._follow, self._probe, self._keep):
+                self._tasks.run(task)
+            self._wait()
+
+    def _follow(self) -> None:
+        """Take on what is wanted now."""
+        with self._lock:
+            wanted = dict(self._wanted)
+        for key in [key for key, one in self._probed.items() if wanted.get(key) != one.target]:
+            self._probed.pop(key).close()
+            self._keep_at = 0.0
+        now = time.monotonic()
+        for key, target in wanted.items():
+            if key not in self._probed:
+                self._probed[key] = _Probed(target, now)
+                self._keep_at = 0.0
+
+    def _probe(self) -> None:
+        for one in self._probed.values():
+            before = one.rules.state
+            one.receive()  # first: what has come in time must not count as lost because we are late
+            one.send()
+            if one.rules.state is not before:
+                self._keep_at = 0.0
+                self._tell(one, before)
+
+    def _tell(self, one: _Probed, before: ProbeState) -> None:
+        report, target = one.rules.report(time.monotonic()), one.target
+        if report.state is ProbeState.DEAD:
+            self._say(f"session {target.name}: dead: {target.address}: {report.reason}")
+        elif before is ProbeState.DEAD:
+            self._say(f"session {target.name}: alive again: {target.address} answers")
+
+    def _keep(self) -> None:
+        now = time.monotonic()
+        if now < self._keep_at:
+            return
+        changed = not self._keep_at
+        self._keep_at = now + _KEEP_S
+        if self._probed:
+            reports = {key: one.rules.report(now) for key, one in self._probed.items()}
+            probes.keep(self._runtime, reports, good_for_s=3 * _KEEP_S)
+        else:
+            kept.forget(self._runtime, probes.FILE)
+        if changed:
+            tell_changed(self._runtime)
+
+    def _wait(self) -> None:
+        """Wait for answers, for the next probe, or for what is wanted to change."""
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
+        for one in self._probed.values():
+            if one.socket is not None:
+                poll.register(one.socket, select.POLLIN)
+        due = min([one.rules.next_at for one in self._probed.values()], default=time.monotonic() + 60.0)
+        poll.poll(max(1.0, 1000 * (min(due, max(self._keep_at, time.monotonic())) - time.monotonic())))
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._woken, 4096)
+
+
+class _Probed:
+    """One session that is probed, with its socket: None while there is none."""
+
+    def __init__(self, target: ProbeTarget, now: float) -> None:
+        self.target = target
+        self.rules = ProbeRules(target.interval_s, target.multiplier, now)
+        self.socket: EchoSocket | None = None
+
+    def receive(self) -> None:
+        """Take the answers that have come."""
+        if self.socket is not None:
+            for number in self.socket.answers():
+                self.rules.answered(number, time.monotonic())
+
+    def send(self) -> None:
+        """Send a probe if one is due. A netdev that is not there, or is down, loses it."""
+        number = self.rules.due(time.monotonic())
+        if number is None:
+            return
+        try:
+            if self.socket is None:
+                self.socket = EchoSocket(self.target.netns, self.target.ifname, self.target.address)
+            self.socket.send(number)
+        except OSError as error:
+            self._failed(f"{self.target.ifname}: {os.strerror(error.errno or 0)}")
+        except L2tpError as error:
+            self._failed(str(error))
+
+    def _failed(self, problem: str) -> None:
+        self.rules.failed(problem)
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None

@@ -1,0 +1,55 @@
+"""Probes: whether an address behind a session answers, as `l2tpctl watch` finds it out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from l2tpv3.value_class import value_class
+
+NONE = "none"
+ICMP = "icmp:"
+"""What the value of `probe` begins with where ICMP echo requests are sent (RFC 792, RFC 4443)."""
+
+
+class ProbeState(StrEnum):
+    """STARTING: nothing is known yet. ALIVE: probes are answered. DEAD: as many in a row were not as mean that."""
+
+    STARTING = "starting"
+    ALIVE = "alive"
+    DEAD = "dead"
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What the probes of a session came to. since_s: for how many seconds it has been in this state.
+
+    reason: why it is dead, "" in the other states. round_trip_s: of the last answer, in seconds; None before the first.
+    """
+
+    state: ProbeState
+    since_s: float
+    reason: str = ""
+    round_trip_s: float | None = None
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class ProbeTarget:
+    """What to probe for a session. key: which session it is, see store.receptions.reception_key. name: TUNNEL/SESSION.
+
+    netns, ifname: the netdev that probes go out by, the session's or its bridge. interval_s: between two, in seconds.
+    multiplier: so many in a row without an answer mean that it is dead.
+    """
+
+    key: str
+    name: str
+    netns: str | None
+    ifname: str
+    address: IPv4Address | IPv6Address
+    interval_s: float
+    multiplier: int
+
+
+def probed_address(probe: str) -> IPv4Address | IPv6Address | None:
+    """The address that a session's `probe` names; None where there is none. Raises ValueError for another text."""
+    return None if probe == NONE else ip_address(probe.removeprefix(ICMP))
