@@ -91,11 +91,11 @@ def _far_end(manager: Manager, tunnel: str, name: str, host: str | None) -> tupl
     from l2tpv3.connect.connections import Connections
 
     known = Connections(manager.paths.state).find(tunnel)
-    if known is None and host is None:
-        problem = "it is not known where the far end is, as `l2tpctl connect` did not make it"
-        raise InvalidValueError("--host", problem, "give ssh://[USER@]HOST[:PORT]")
     if known is None:
-        return host or "", (tunnel, name)
+        if host is None:
+            problem = "it is not known where the far end is, as `l2tpctl connect` did not make it"
+            raise InvalidValueError("--host", problem, "give ssh://[USER@]HOST[:PORT]")
+        return host, (tunnel, name)
     if known.place is not None and host is None:
         problem = "its far end has no l2tpctl that could answer frames"
         raise RefusedError(f"tunnel {tunnel}", problem, "`ping` an address of the other end through it")
