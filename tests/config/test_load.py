@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.config import DATAPATHS, ConfigError, Problem, config_files, load
@@ -19,6 +19,7 @@ from l2tpv3.paths import Paths
 from l2tpv3.resolve import allocate
 from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
+from tests.properties import SOME
 
 BROKEN = Path(__file__).parent / "broken"
 TUNNEL = '[tunnel.a]\nremote = "127.0.0.2"\n'
@@ -297,7 +298,7 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     assert found.problem == "can't read it: Is a directory"
 
 
-@settings(deadline=None, max_examples=40)
+@SOME
 @given(st.recursive(st.none() | st.text(max_size=5) | st.integers() | st.booleans() | st.floats(), st.lists))
 def test_no_value_of_any_word_is_more_than_a_problem(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     text = json.dumps(value, ensure_ascii=True).replace("null", "{}").replace("NaN", "nan").replace("Infinity", "inf")

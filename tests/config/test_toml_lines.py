@@ -5,15 +5,16 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.config.toml_lines import LineIndex
 from l2tpv3.model.source import KeyPath
 from tests.config.authored import Author, key_paths
+from tests.properties import MANY, SOME
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@SOME
 @given(st.data())
 def test_each_key_is_on_the_line_where_it_was_written(data: st.DataObject) -> None:
     author = Author(data)
@@ -55,7 +56,7 @@ session.wan.mtu = "auto"
     assert LineIndex(text).line(path) == line
 
 
-@settings(deadline=None)
+@MANY
 @given(st.text(alphabet="[]{}=.,\"'\\#a1 \n\t"))
 def test_what_is_not_toml_ends_the_index_and_no_more(text: str) -> None:
     assert 1 <= LineIndex(text).line(("a",)) <= text.count("\n") + 1

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.config import dump, load
@@ -15,6 +15,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
 from l2tpv3.model.desired import Desired, DesiredSession, DesiredTunnel
 from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
+from tests.properties import SOME
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)
@@ -111,7 +112,7 @@ def read_back(file: Path, text: str) -> list[Desired]:
     return load([file])
 
 
-@settings(deadline=None, max_examples=40)
+@SOME
 @given(given_pairs=pairs())
 def test_specs_are_stated_in_full(file: Path, given_pairs: list[tuple[TunnelSpec, list[SessionSpec]]]) -> None:
     read = read_back(file, dump(given_pairs))
@@ -125,7 +126,7 @@ def test_specs_are_stated_in_full(file: Path, given_pairs: list[tuple[TunnelSpec
     ] == given_pairs
 
 
-@settings(deadline=None, max_examples=40)
+@SOME
 @given(data=st.data(), given_pairs=pairs())
 def test_any_choice_of_words_reads_back(
     file: Path, data: st.DataObject, given_pairs: list[tuple[TunnelSpec, list[SessionSpec]]]

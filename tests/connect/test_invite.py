@@ -15,6 +15,7 @@ from l2tpv3.connect.invitation import PREFIX, Invitation
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.hosts import Host
+from tests.properties import MANY
 
 TUNNEL = {"remote": "192.0.2.1", "local": "192.0.2.2", "id": 7, "peer-id": 7, "local-port": 1701, "remote-port": 1702}
 LAN = {"id": 8, "peer-id": 8, "tx-cookie": "0123456789abcdef", "rx-cookie": "none", "address": ["10.9.0.2/24"]}
@@ -30,6 +31,7 @@ def test_a_line_says_what_the_invitation_was() -> None:
     assert Invitation.of_line(f" {line}\n") == INVITATION and len(line) < 500
 
 
+@MANY
 @given(place=st.integers(0, len(INVITATION.line()) - 1), letter=st.characters(codec="ascii"))
 def test_an_altered_line_is_refused(place: int, letter: str) -> None:
     line = INVITATION.line()

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.documents.audit import audit_document, audit_entry_from_json
@@ -19,34 +19,33 @@ from l2tpv3.model.progress import StepText
 from l2tpv3.model.status import SessionStatus, TunnelStatus
 from l2tpv3.store.database import AuditEntry
 from tests.documents.status_values import IDS, NAMES, TEXTS, sessions, tunnels
-
-QUICKLY = settings(max_examples=40, deadline=None)
+from tests.properties import SOME
 
 
 def over_the_wire(document: Any) -> Any:
     return json.loads(json.dumps(document))
 
 
-@QUICKLY
+@SOME
 @given(tunnels())
 def test_a_tunnel(status: TunnelStatus) -> None:
     assert tunnel_from_json(over_the_wire(tunnel_to_json(status, secrets=True))) == status
 
 
-@QUICKLY
+@SOME
 @given(st.booleans().flatmap(lambda foreign: sessions(foreign=foreign)))
 def test_a_session(status: SessionStatus) -> None:
     assert session_from_json(over_the_wire(session_to_json("t", status, secrets=True))) == status
 
 
-@QUICKLY
+@SOME
 @given(tunnels())
 def test_without_secrets_all_that_is_shown_without_them_is_the_same(status: TunnelStatus) -> None:
     told = over_the_wire(tunnel_to_json(status))
     assert tunnel_to_json(tunnel_from_json(told)) == told
 
 
-@QUICKLY
+@SOME
 @given(tunnels())
 def test_what_a_newer_service_adds_is_passed_over(status: TunnelStatus) -> None:
     told = over_the_wire(tunnel_to_json(status, secrets=True))
@@ -58,7 +57,7 @@ def test_what_a_newer_service_adds_is_passed_over(status: TunnelStatus) -> None:
     assert tunnel_from_json(told) == status
 
 
-@QUICKLY
+@SOME
 @given(sessions().filter(lambda one: bool(one.spec.tx_cookie)))
 def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> None:
     read = session_from_json(over_the_wire(session_to_json("t", status)))
@@ -69,7 +68,7 @@ def test_a_cookie_that_was_not_told_can_not_be_shown(status: SessionStatus) -> N
     assert "cookie" not in repr(read.spec)
 
 
-@QUICKLY
+@SOME
 @given(
     st.builds(
         StepText,
@@ -86,7 +85,7 @@ def test_a_step(step: StepText) -> None:
     assert (did.step_texts, did.changes) == ((step,), True)
 
 
-@QUICKLY
+@SOME
 @given(st.integers(0, 2**32), st.integers(0, 999_999), TEXTS)
 def test_an_entry_of_the_log(second: int, micro: int, text: str) -> None:
     told = audit_document([AuditEntry(at=second + micro / 1e6, who="root (uid 0)", what=text)])
@@ -94,7 +93,7 @@ def test_an_entry_of_the_log(second: int, micro: int, text: str) -> None:
     assert audit_document(read) == told
 
 
-@QUICKLY
+@SOME
 @given(st.lists(tunnels().filter(lambda one: not one.foreign), max_size=3, unique_by=lambda one: one.name), IDS)
 def test_what_is_wanted(statuses: list[TunnelStatus], number: int) -> None:
     wanted = [

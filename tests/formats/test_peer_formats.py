@@ -9,7 +9,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.formats.names import PEER_FORMATS
@@ -18,6 +18,7 @@ from l2tpv3.model.spec import Encap, Sequencing, Sublayer, parse_address
 from l2tpv3.model.status import TunnelStatus
 from tests.cli.command_line import CommandLine
 from tests.formats.status_cases import NO_COOKIES, V6, session, status, tunnel, tunnels
+from tests.properties import SOME
 
 NETWORKD = """\
 # /etc/systemd/network/50-siteb.netdev
@@ -271,7 +272,7 @@ def test_notes(format_: str, spec: Any, changes: dict[str, Any], note: str) -> N
     assert note in "\n".join(commands(status(spec, session(**changes)), format_).notes)
 
 
-@settings(max_examples=60, deadline=None)
+@SOME
 @given(tunnels())
 def test_told_or_refused_in_one_line(seen: TunnelStatus) -> None:
     for format_ in PEER_FORMATS:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from l2tpv3.config import ConfigError, Problem, dump, load
@@ -20,6 +20,7 @@ from l2tpv3.model.spec import Encap
 from l2tpv3.model.status import TunnelStatus
 from tests.formats.field_files import OPENWRT, ROUTEROS
 from tests.formats.status_cases import mirrored, mirrored_session, tunnels
+from tests.properties import MANY, SOME
 
 SCRIPT = """\
 #!/bin/sh
@@ -471,7 +472,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("format_", list(LOST))
-@settings(max_examples=40, deadline=None)
+@SOME
 @given(data=st.data())
 def test_what_we_tell_is_what_we_read(format_: str, data: st.DataObject) -> None:
     can = {
@@ -521,13 +522,13 @@ def mangled(draw: st.DrawFn, text: str) -> str:
 
 
 @pytest.mark.parametrize("format_", IMPORT_FORMATS)
-@settings(max_examples=150, deadline=None)
+@MANY
 @given(data=st.data())
 def test_mangled_files_are_refused_or_read(format_: str, data: st.DataObject) -> None:
     _refused_or_read(format_, data.draw(mangled(_WHOLE[format_])))
 
 
-@settings(max_examples=200, deadline=None)
+@MANY
 @given(st.sampled_from(IMPORT_FORMATS), st.text(max_size=200))
 @example("iproute2", ADD + ADD_SESSION + "ip link set pw0 up dev")
 @example("iproute2", ADD + ADD_SESSION + "ip link set dev pw0 dev pw0")

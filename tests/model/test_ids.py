@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import ids
+from tests.properties import MANY
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("0x10", 16), ("4294967295", 2**32 - 1)])
@@ -24,6 +25,7 @@ def test_what_is_no_id_is_refused_with_its_option(text: str) -> None:
     assert caught.value.exit_code == 1
 
 
+@MANY
 @given(st.binary(min_size=4, max_size=4) | st.binary(min_size=8, max_size=8) | st.just(b""))
 def test_a_cookie_survives_its_text(cookie: bytes) -> None:
     assert ids.parse_cookie(ids.format_cookie(cookie), "--tx-cookie") == cookie

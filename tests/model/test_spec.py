@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, tunnel_attributes
+from tests.properties import MANY
 
 IDS = st.integers(1, 2**32 - 1)
 PORTS = st.integers(1, 65535)
@@ -20,6 +21,7 @@ COOKIES = st.sampled_from([b"", b"abcd", b"12345678"])
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True)
 
 
+@MANY
 @given(
     st.builds(
         TunnelSpec,
@@ -40,6 +42,7 @@ def test_a_tunnel_survives_its_words(spec: TunnelSpec) -> None:
     assert TunnelSpec.from_words(json.loads(json.dumps(spec.to_words()))) == spec
 
 
+@MANY
 @given(
     st.builds(
         SessionSpec,

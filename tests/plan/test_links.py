@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.errors import InvalidValueError
@@ -22,6 +22,7 @@ from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 from l2tpv3.plan.links import LinkChange, plan_links
 from l2tpv3.reconcile.link_executor import LinkExecutor
 from l2tpv3.testing.links import MemoryBackend
+from tests.properties import SOME
 
 NICS = ("n0", "n1", "n2")
 NAMES = ("la", "lb", "lc", "ld")
@@ -123,7 +124,7 @@ def again(observation: World, links: Links) -> list[LinkStep]:
     return [*before, *after]
 
 
-@settings(max_examples=400, deadline=None)
+@SOME
 @given(st.data())
 def test_the_steps_lead_to_what_is_wanted_and_a_second_plan_is_empty(data: st.DataObject) -> None:
     names = st.sets(st.sampled_from(["x", "y"]))

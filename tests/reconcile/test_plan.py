@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.errors import L2tpError, RefusedError
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.memory_host import host, try_apply
+from tests.properties import SOME
 
 session_words = st.fixed_dictionaries(
     {},
@@ -52,10 +53,7 @@ def wanted_states(draw: st.DrawFn) -> tuple[DesiredTunnel, ...]:
     return tuple(tunnels)
 
 
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@SLOW
+@SOME
 @given(first=wanted_states(), second=wanted_states(), prune=st.booleans())
 def test_apply_reaches_what_is_wanted_and_a_second_plan_is_empty(
     first: tuple[DesiredTunnel, ...], second: tuple[DesiredTunnel, ...], *, prune: bool
@@ -85,7 +83,7 @@ def test_apply_reaches_what_is_wanted_and_a_second_plan_is_empty(
         assert not [status for status in statuses.values() if status.foreign]
 
 
-@SLOW
+@SOME
 @given(wanted_states(), wanted_states(), st.integers(1, 25))
 def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
     first: tuple[DesiredTunnel, ...], second: tuple[DesiredTunnel, ...], break_at: int
@@ -108,7 +106,7 @@ def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
         assert one.manager.plan((), prune=False).steps == ()
 
 
-@SLOW
+@SOME
 @given(wanted_states(), st.data())
 def test_what_was_lost_is_found_and_made_again(wanted: tuple[DesiredTunnel, ...], data: st.DataObject) -> None:
     with host() as one:
@@ -128,7 +126,7 @@ def test_what_was_lost_is_found_and_made_again(wanted: tuple[DesiredTunnel, ...]
         assert one.picture() == before
 
 
-@SLOW
+@SOME
 @given(wanted_states(), wanted_states())
 def test_a_plan_tells_no_secrets(first: tuple[DesiredTunnel, ...], second: tuple[DesiredTunnel, ...]) -> None:
     from l2tpv3.plan.describe import describe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3 import Condition
@@ -15,6 +15,7 @@ from l2tpv3.model.links.record import LinkRecord, below
 from l2tpv3.model.record import resolved, resolved_session
 from tests.memory_host import Host, host, try_apply
 from tests.memory_links import NICS
+from tests.properties import SOME
 
 TUNNELS, SESSIONS, LINKS = ("a", "b"), ("x", "y"), ("la", "lb", "lc", "ld")
 
@@ -83,10 +84,7 @@ def wanted_states(draw: st.DrawFn) -> tuple[Desired, ...]:
     return tuple(draw(st.permutations(wanted)))
 
 
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@SLOW
+@SOME
 @given(first=wanted_states(), second=wanted_states(), gone=st.sets(st.sampled_from(LINKS)), prune=st.booleans())
 def test_apply_reaches_what_is_wanted_and_a_second_plan_is_empty(
     first: tuple[Desired, ...], second: tuple[Desired, ...], gone: set[str], *, prune: bool
@@ -133,7 +131,7 @@ def assert_is_there(one: Host, wanted: tuple[Desired, ...], *, prune: bool) -> N
     assert not [status for status in one.manager.tunnels() if status.foreign]
 
 
-@SLOW
+@SOME
 @given(first=wanted_states(), second=wanted_states(), break_at=st.integers(1, 25))
 def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
     first: tuple[Desired, ...], second: tuple[Desired, ...], break_at: int
@@ -154,7 +152,7 @@ def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
         assert one.manager.plan((), prune=False).steps == ()
 
 
-@SLOW
+@SOME
 @given(first=wanted_states(), second=wanted_states(), third=wanted_states(), killed_at=st.integers(1, 25))
 def test_after_a_change_that_was_killed_any_other_one_leads_to_what_it_wants(
     first: tuple[Desired, ...], second: tuple[Desired, ...], third: tuple[Desired, ...], killed_at: int
@@ -188,7 +186,7 @@ def can_be(one: Host, wanted: tuple[Desired, ...]) -> bool:
     return True
 
 
-@SLOW
+@SOME
 @given(wanted=wanted_states(), gone=st.sets(st.sampled_from(LINKS)), data=st.data())
 def test_what_was_lost_is_found_and_made_again(
     wanted: tuple[Desired, ...], gone: set[str], data: st.DataObject

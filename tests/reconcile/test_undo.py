@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3 import Manager, Paths
@@ -23,6 +23,7 @@ from tests.here import Here
 from tests.hosts import Host as RealHost
 from tests.hosts import end
 from tests.memory_host import Breaking, Countdown
+from tests.properties import SOME
 
 NAMES = ("t", "u", "v")
 
@@ -148,7 +149,7 @@ def change(manager: Manager, what: str, name: str) -> None:
             )
 
 
-@settings(max_examples=80, deadline=None)
+@SOME
 @given(
     sessions=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 2), min_size=1),
     dead=st.sets(st.sampled_from(NAMES)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3 import Manager, Paths
@@ -32,6 +32,7 @@ from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.served import served
 from tests.documents.status_values import COUNTS, NAMES, NETDEVS, TEXTS
 from tests.memory_links import memory_makers
+from tests.properties import SOME
 
 WORDS: list[dict[str, Any]] = [
     {"type": "bridge", "over": ["eth0", "siteb/lan"], "vlan-filtering": True, "vlan": ["eth0=10u+20-29"], "mtu": 1400},
@@ -72,7 +73,7 @@ def over_the_wire(document: Any) -> Any:
     return json.loads(json.dumps(document))
 
 
-@settings(max_examples=60, deadline=None)
+@SOME
 @given(STATUSES)
 def test_a_status_is_read_back_as_it_was(status: LinkStatus) -> None:
     told = over_the_wire(link_to_json(status))

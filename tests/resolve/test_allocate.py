@@ -14,6 +14,7 @@ from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.resolve import allocate
 from l2tpv3.testing.datapath import MemoryDatapath
+from tests.properties import MANY
 from tests.reconcile.test_plan import session_words
 
 
@@ -21,6 +22,7 @@ def _settle(words: dict[str, Any], old: SessionSpec | None) -> SessionSpec:
     return allocate.resolve_session("x", words, old, lambda: 1, lambda _: "l2tpeth0")
 
 
+@MANY
 @given(session_words, session_words, st.booleans())
 def test_what_is_settled_stays_what_it_is(before: dict[str, Any], words: dict[str, Any], again: bool) -> None:  # noqa: FBT001
     old = _settle(before, None)
@@ -29,6 +31,7 @@ def test_what_is_settled_stays_what_it_is(before: dict[str, Any], words: dict[st
         assert _settle(given_words, old) == old
 
 
+@MANY
 @given(session_words)
 def test_a_session_as_it_was_asked_for_is_settled(words: dict[str, Any]) -> None:
     words = {**words, "mtu": 1400}  # None on record is "auto" in words: that takes the longer way

@@ -13,6 +13,7 @@ from l2tpv3.wire import avp, control, errors
 from l2tpv3.wire.avp import AVP
 from l2tpv3.wire.control import ControlMessage
 from l2tpv3.wire.registry import ATTRIBUTE_NAMES, MESSAGE_NAMES, Attribute, MessageType
+from tests.properties import MANY
 from tests.wire.control_cases import HELLO, TABLE
 
 
@@ -156,11 +157,13 @@ avps = st.builds(
 )
 
 
+@MANY
 @given(st.lists(avps, max_size=8))
 def test_avps_round_trip(items: list[AVP]) -> None:
     assert avp.decode_avps(b"".join(item.encode() for item in items)) == items
 
 
+@MANY
 @given(
     ccid=st.integers(0, 0xFFFFFFFF),
     ns=st.integers(0, 0xFFFF),
@@ -174,6 +177,7 @@ def test_messages_round_trip(ccid: int, ns: int, nr: int, kind: bytes, rest: lis
     assert control.decode(control.encode(message, encap), encap) == message
 
 
+@MANY
 @given(st.binary(max_size=80), st.sampled_from(["udp", "ip"]))
 def test_any_bytes_give_a_message_or_a_decode_error(payload: bytes, encap: str) -> None:
     try:

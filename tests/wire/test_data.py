@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from l2tpv3.wire import data, errors
 from l2tpv3.wire.data import Framing, ReceiveHeader, SendHeader
 from l2tpv3.wire.errors import EncodeError
+from tests.properties import MANY
 from tests.wire.golden_cases import GoldenPacket, golden_packets
 
 PACKETS = golden_packets()
@@ -197,6 +198,7 @@ framings = st.builds(
 )
 
 
+@MANY
 @given(framing=framings, session_id=st.integers(1, 0xFFFFFFFF), frame=st.binary(max_size=80), draw=st.data())
 def test_round_trip(framing: Framing, session_id: int, frame: bytes, draw: st.DataObject) -> None:
     cookie = draw.draw(st.binary(min_size=framing.cookie_length, max_size=framing.cookie_length))
@@ -209,6 +211,7 @@ def test_round_trip(framing: Framing, session_id: int, frame: bytes, draw: st.Da
     assert len(payload) == framing.header_length + len(frame)
 
 
+@MANY
 @given(framing=framings, payload=st.binary(max_size=40))
 def test_any_bytes_give_a_packet_or_a_decode_error(framing: Framing, payload: bytes) -> None:
     try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.wire.data import B_BIT, E_BIT, FIRST, INTERMEDIATE, LAST, S_BIT, SEQUENCE_MASK, WHOLE
 from l2tpv3.wire.fragments import TIMEOUT_S, Reassembler, part_bits, part_length
 from l2tpv3.wire.sequence import ReceiveSequence
+from tests.properties import MANY
 
 Packet = tuple[int, bytes]
 """The sublayer and what follows."""
@@ -56,6 +57,7 @@ def test_parts_are_few_and_of_one_length(length: int, room: int, lengths: list[i
     assert [len(piece) for _, piece in cut(bytes(length), room, 0)] == lengths
 
 
+@MANY
 @given(st.integers(1, 65553), st.integers(1, 65553))
 def test_parts_fit_and_all_but_the_last_are_alike(length: int, room: int) -> None:
     size = part_length(length, room)
@@ -126,7 +128,7 @@ def test_what_comes_much_later_is_not_joined_even_where_nobody_looked_at_the_tim
     assert into.reassembled == 0
 
 
-@settings(max_examples=150, deadline=None)
+@MANY
 @given(
     lengths=st.lists(st.integers(14, 5000), min_size=1, max_size=40),
     room=st.integers(128, 1500),
@@ -161,7 +163,7 @@ def test_no_network_makes_a_frame_of_parts_of_two(
         assert out == frames
 
 
-@settings(max_examples=150, deadline=None)
+@MANY
 @given(
     st.lists(
         st.tuples(st.sampled_from((WHOLE, FIRST, LAST, INTERMEDIATE)), st.integers(0, 40), st.integers(0, 4000),

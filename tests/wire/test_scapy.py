@@ -35,6 +35,7 @@ from l2tpv3.contrib.scapy.l2tpv3 import (
 from l2tpv3.wire import data
 from l2tpv3.wire.data import Framing
 from l2tpv3.wire.errors import DecodeError
+from tests.properties import MANY
 from tests.wire import tshark
 from tests.wire.control_cases import HELLO, ICRQ, SLI, STOPCCN, TABLE, ZLB
 from tests.wire.golden_cases import GoldenPacket, golden_packets
@@ -269,6 +270,7 @@ framings = st.builds(
 )
 
 
+@MANY
 @given(st.binary(min_size=40, max_size=100), framings)
 def test_noise_means_the_same_to_the_codec(payload: bytes, framing: Framing) -> None:
     """Any bytes: the layers and l2tpv3.wire.data read the same session id, cookie and sequence number from them."""
@@ -291,6 +293,7 @@ def test_noise_means_the_same_to_the_codec(payload: bytes, framing: Framing) -> 
     assert bytes(got.payload) == expected.frame
 
 
+@MANY
 @given(st.binary(min_size=12, max_size=200))
 def test_control_noise_is_dissected_without_errors(payload: bytes) -> None:
     assert L2TPv3Control(payload).ccid == int.from_bytes(payload[4:8], "big")

@@ -7,12 +7,13 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.wire.data import SEQUENCE_SPACE
 from l2tpv3.wire.errors import EncodeError
 from l2tpv3.wire.sequence import RESYNC_AFTER, ReceiveSequence, following
+from tests.properties import MANY
 from tests.wire.golden_cases import GOLDEN
 
 
@@ -215,6 +216,7 @@ def test_the_callers_fault(arguments: dict[str, int]) -> None:
 starts = st.integers(0, SEQUENCE_SPACE - 1) | st.integers(SEQUENCE_SPACE - 40, SEQUENCE_SPACE - 1)
 
 
+@MANY
 @given(start=starts, order=st.permutations(range(40)))
 def test_any_order_comes_out_in_order_none_lost_none_twice(start: int, order: list[int]) -> None:
     seq = ReceiveSequence(1e6, expected=start)
@@ -223,6 +225,7 @@ def test_any_order_comes_out_in_order_none_lost_none_twice(start: int, order: li
     assert (seq.seq_discards, seq.held) == (0, 0)
 
 
+@MANY
 @given(start=starts, order=st.lists(st.integers(0, 39), max_size=120))
 def test_with_loss_and_duplicates_each_comes_once_and_in_order(start: int, order: list[int]) -> None:
     seq = ReceiveSequence(1e6, expected=start)
@@ -234,7 +237,7 @@ def test_with_loss_and_duplicates_each_comes_once_and_in_order(start: int, order
     assert seq.held == 0
 
 
-@settings(max_examples=200)
+@MANY
 @given(
     packets=st.lists(st.tuples(st.integers(0, SEQUENCE_SPACE - 1) | st.integers(0, 30), st.floats(0, 1)), max_size=60),
     timeout=st.sampled_from([0.0, 0.01, 0.5]),

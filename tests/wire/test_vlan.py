@@ -9,6 +9,7 @@ from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
 from l2tpv3.wire.vlan import imposed, number_of, removed, rewritten
+from tests.properties import MANY
 
 PLAIN = Ether(dst="02:00:00:00:00:02", src="02:00:00:00:00:01", type=0x88B5) / Raw(b"content " * 8)
 """A frame without a tag."""
@@ -90,6 +91,7 @@ def test_what_it_is_rewritten_to(wire: Packet, frame: Packet | None) -> None:
     assert rewritten(bytes(wire), 100) == (None if frame is None else bytes(frame))
 
 
+@MANY
 @given(frame=FRAMES, here=NUMBERS, there=NUMBERS)
 def test_there_and_back(frame: bytes, here: int, there: int) -> None:
     wire = imposed(frame, here)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from l2tpv3.datapath.ebpf import session_entry
 from l2tpv3.datapath.ebpf.session_entry import Entry, key
 from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
+from tests.properties import MANY
 
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
 COOKIES = st.sampled_from([0, 4, 8]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
@@ -71,11 +72,13 @@ def test_what_is_expected_counts_not_what_is_sent() -> None:
     assert (made.lower, made.tasks, made.header, made.cookie) == (7, 3, 8 + 4 + 4, b"1234")
 
 
+@MANY
 @given(ENTRIES)
 def test_there_and_back(one: Entry) -> None:
     assert Entry.unpack(one.pack()) == one
 
 
+@MANY
 @given(ENTRIES)
 def test_fields_are_where_the_programs_look_for_them(one: Entry) -> None:
     value = one.pack()
@@ -93,6 +96,7 @@ def test_fields_are_where_the_programs_look_for_them(one: Entry) -> None:
     assert (at(session_entry.RX_PACKETS, 8), at(session_entry.RX_BYTES, 8)) == (one.rx_packets, one.rx_bytes)
 
 
+@MANY
 @given(ENTRIES, ENTRIES)
 def test_counts_are_kept_and_nothing_else(one: Entry, other: Entry) -> None:
     both = one.with_counts(other)

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from l2tpv3.datapath.ebpf import veth
+from tests.properties import MANY
 
 IDS = st.one_of(st.integers(1, 2**32 - 1), st.integers(1, 99999), st.sampled_from([1, 9, 99999, 2**31, 2**32 - 1]))
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -33,6 +34,7 @@ def test_what_they_are_called(tunnel: int, session: int, lower: str) -> None:
     assert veth.ids_of_lower(lower) == (tunnel, session)
 
 
+@MANY
 @given(IDS, IDS)
 @example(2**32 - 1, 2**32 - 1)
 @example(1, 2**32 - 1)
@@ -47,6 +49,7 @@ def test_ids_come_back_from_a_name_that_the_kernel_takes(tunnel: int, session: i
     assert veth.ids_of_lower(slow) is None
 
 
+@MANY
 @given(IDS, IDS, IDS, IDS)
 def test_no_two_sessions_have_one_name(tunnel: int, session: int, other_tunnel: int, other_session: int) -> None:
     same = (tunnel, session) == (other_tunnel, other_session)
@@ -67,6 +70,7 @@ def test_others_netdevs_are_nobodys(foreign: str) -> None:
     assert veth.ids_of_lower(foreign) is None
 
 
+@MANY
 @given(st.text(max_size=16).map("le".__add__) | st.text(DIGITS, min_size=13, max_size=13).map("le".__add__))
 def test_what_is_read_is_what_would_be_made(ifname: str) -> None:
     ids = veth.ids_of_lower(ifname)

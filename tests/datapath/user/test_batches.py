@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.datapath.user.forwarding.batch_reader import Taken, read_each
@@ -21,6 +21,7 @@ from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.linux.slots import BATCH, Slots
 from l2tpv3.wire.data import Buffer, Framing, decode, encode
+from tests.properties import FEW, MANY, SOME
 
 MTU = 9000
 MODES = [Offloads(gso, gro) for gso in (True, False) for gro in (True, False)]
@@ -146,8 +147,8 @@ LENGTHS = st.lists(
 
 
 @pytest.mark.parametrize("modes", list(itertools.product(MODES, MODES)), ids=str)
+@FEW
 @given(lengths=LENGTHS, numbered=st.booleans(), cookie=st.sampled_from([b"", b"abcd", b"12345678"]), lone=st.booleans())
-@settings(max_examples=12, deadline=None)
 def test_frames_come_out_as_they_went_in(
     modes: tuple[Offloads, Offloads],
     lengths: list[int],
@@ -169,6 +170,7 @@ def test_frames_come_out_as_they_went_in(
 
 @pytest.mark.parametrize("lone", [True, False])
 @pytest.mark.parametrize("gro", [True, False])
+@SOME
 @given(
     pieces=st.lists(
         st.tuples(
@@ -178,7 +180,6 @@ def test_frames_come_out_as_they_went_in(
         max_size=6,
     )
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
 def test_what_is_not_right_is_sorted_out_of_a_run(pieces: list[tuple[str, int, int]], gro: bool, lone: bool) -> None:  # noqa: FBT001
     """Each packet is judged by itself, even if the kernel hands over many at once."""
     framing = Framing("udp", 8, "default")
@@ -238,8 +239,8 @@ def test_sessions_that_take_turns_have_their_own_headers_in_batches_of_any_size(
         assert {number: wire.written for number, wire in made.targets.items()} == sent
 
 
+@MANY
 @given(ns=st.integers(0, (1 << 24) - 1), count=st.integers(1, BATCH), frame=st.integers(14, 1500))
-@settings(max_examples=200, deadline=None)
 def test_numbers_are_those_of_one_packet_after_the_other(ns: int, count: int, frame: int) -> None:
     framing = Framing("udp", 4, "default")
     slots = FrameSlots()

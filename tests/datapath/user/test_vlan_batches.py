@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from l2tpv3.datapath.user.settings import SessionSettings
 from l2tpv3.wire.data import Framing, encode
 from l2tpv3.wire.vlan import imposed, number_of, removed, rewritten
 from tests.datapath.user.test_batches import MODES, MTU, pair, settings_of
+from tests.properties import FEW, SOME
 
 NEAR, FAR = 100, 0xABC
 """Numbers whose upper nibbles differ."""
@@ -40,8 +41,8 @@ def sent(frames: list[bytes], *, rewrite: bool) -> list[bytes]:
 
 @pytest.mark.parametrize("modes", [(one, one) for one in MODES], ids=str)
 @pytest.mark.parametrize(("near", "far"), list(itertools.product([False, True], repeat=2)))
+@FEW
 @given(runs=RUNS, numbered=st.booleans())
-@settings(max_examples=25, deadline=None)
 def test_frames_come_out_with_the_tags_they_shall_have(
     modes: tuple[object, object],
     near: bool,  # noqa: FBT001
@@ -66,8 +67,8 @@ def test_frames_come_out_with_the_tags_they_shall_have(
 
 @pytest.mark.parametrize("rewrite", [False, True])
 @pytest.mark.parametrize("gro", [True, False])
+@SOME
 @given(runs=RUNS)
-@settings(max_examples=40, deadline=None)
 def test_what_comes_without_a_tag_is_counted_and_goes_nowhere(
     rewrite: bool,  # noqa: FBT001
     gro: bool,  # noqa: FBT001

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from l2tpv3.linux.netlink.compiled_parser import CompiledParser
 from l2tpv3.linux.netlink.message import NLA_F_NESTED, Span, attribute, attributes, unsigned
+from tests.properties import MANY
 
 values = st.lists(st.tuples(st.integers(1, 5), st.binary(max_size=9)), max_size=6)
 
@@ -20,6 +21,7 @@ def _walked(datagram: bytes, found: dict[int, Span], kind: int) -> bytes | None:
     return datagram[span[0] : span[1]] if span else None
 
 
+@MANY
 @given(st.lists(st.tuples(values, values, st.binary(max_size=5)), min_size=1, max_size=12))
 def test_layouts_give_what_a_walk_gives(
     messages: list[tuple[list[tuple[int, bytes]], list[tuple[int, bytes]], bytes]],
