@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -115,6 +116,7 @@ _PROGRAMS = [
 ]
 
 
+@functools.cache  # three tests ask of each of some 600 files
 def _attributes(path: Path) -> set[str]:
     """`select.select`, `os.umask` and the like that a file uses, by whatever name it imports the module or them."""
     tree = ast.parse(path.read_text())
