@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from l2tpv3.capture.pcapng import Statistics
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.links.status import LinkStatus
+    from l2tpv3.model.path_mtu import PathMtu
     from l2tpv3.model.progress import ChangeResult, OnStep, StepText, Tell
     from l2tpv3.model.status import SessionStatus, TunnelStatus
     from l2tpv3.store.database import AuditEntry
@@ -94,6 +95,9 @@ class Host(Protocol):
 
     def stated(self, names: Collection[str] = ()) -> list[Desired]:
         """Give what is on record as files would state it in full, secrets included. names: of these tunnels alone."""
+
+    def path_mtu(self, tunnel: str, *, probe: bool, timeout_s: float) -> PathMtu:
+        """What fits through a tunnel. probe: also by echo requests, each of which waits so long for its answer."""
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Capture:
         """Capture a session's frames from now on."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from l2tpv3.model.host_status import HostStatus
     from l2tpv3.model.links.options import LinkType
     from l2tpv3.model.links.record import FollowingPort
+    from l2tpv3.model.path_mtu import PathMtu
     from l2tpv3.model.probe import ProbeTarget
     from l2tpv3.model.progress import ChangeResult, OnStep, Tell
     from l2tpv3.plan.result import Outcome
@@ -163,6 +164,12 @@ class Manager:
             if session is not None and all(one.name != session for one in status.sessions):
                 raise no_session(name, session, (one.name for one in status.sessions))
         return examine(look, session=session, listen_s=listen_s, probe=probe)
+
+    def path_mtu(self, tunnel: str, *, probe: bool, timeout_s: float) -> PathMtu:
+        """Find out what fits through a tunnel; see l2tpv3.host.path_mtu.examine. Raises also NotFoundError."""
+        from l2tpv3.host.path_mtu import examine
+
+        return examine(self.tunnel(tunnel, secrets=False), probe=probe, timeout_s=timeout_s)
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Recording:
         """Capture a session's frames from now on; see Recording. Raises NotFoundError, InvalidValueError (filter)."""

@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final
+from typing import Final
 
-from l2tpv3.documents.schemas import MTU_SCHEMA
 from l2tpv3.errors import from_errno
 from l2tpv3.linux.echo_probe import EchoProbe
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.mtu import ip_fragments, overhead_parts
+from l2tpv3.model.path_mtu import PathMtu, SessionFit
 from l2tpv3.model.spec import Encrypt, SessionSpec, TunnelSpec
 from l2tpv3.model.status import TunnelStatus
 from l2tpv3.resolve.route import find_route
 from l2tpv3.resolve.route_defaults import inner_mtu
-from l2tpv3.value_class import value_class
 
 FULL: Final = 1500
 """Bytes of payload of an ethernet frame of full size (IEEE 802.3)."""
 _LEAST: Final = {4: 68, 6: 1280}
 """What each path takes in one piece (RFC 791, RFC 8200 section 5)."""
-
-
-@value_class(frozen=True, slots=True, kw_only=True)
-class SessionFit:
-    """What fits through one session. Sizes in bytes.
-
-    mtu: that of its netdev now; None where it is not known. parts: each header around a frame's payload, from the
-    outside in, with its name. fits: the longest payload of a frame that goes in one packet over this path, as far as
-    the path is known. full_packets: the number of outer packets that a frame of full size takes; 1 where it fits.
-    in_fragments: whether these packets would be IP fragments on the wire. clamp_mss: whether the session has it.
-    """
-
-    name: str
-    mtu: int | None
-    parts: tuple[tuple[str, int], ...]
-    fits: int
-    full_packets: int
-    in_fragments: bool
-    clamp_mss: bool
-
-    @property
-    def overhead(self) -> int:
-        """The bytes of all parts together."""
-        return sum(size for _, size in self.parts)
-
-
-@value_class(frozen=True, slots=True, kw_only=True)
-class PathMtu:
-    """The path of a tunnel. Sizes in bytes.
-
-    route: what the route takes. path: the longest packet that the peer answered an echo request of; None where it was
-    not asked, or answered none at all. probed: whether it was asked.
-    """
-
-    tunnel: str
-    remote: str
-    route: int
-    path: int | None
-    probed: bool
-    sessions: tuple[SessionFit, ...]
 
 
 def examine(status: TunnelStatus, *, probe: bool, timeout_s: float) -> PathMtu:
@@ -118,28 +77,3 @@ def _with_encryption(tunnel: TunnelSpec, parts: list[tuple[str, int]], size: int
 
 _FRAME: Final = {False: 14, True: 18}
 """Bytes of a frame's ethernet header, without and with a VLAN tag."""
-
-
-def to_json(found: PathMtu) -> dict[str, Any]:
-    """The document that `l2tpctl mtu --json` prints."""
-    return {
-        "schema": MTU_SCHEMA,
-        "tunnel": found.tunnel,
-        "remote": found.remote,
-        "route_bytes": found.route,
-        "path_bytes": found.path,
-        "probed": found.probed,
-        "sessions": [
-            {
-                "name": one.name,
-                "mtu": one.mtu,
-                "overhead": [{"part": name, "bytes": size} for name, size in one.parts],
-                "overhead_bytes": one.overhead,
-                "fits_bytes": one.fits,
-                "full_frame_packets": one.full_packets,
-                "full_frame_in_ip_fragments": one.in_fragments,
-                "clamp_mss": one.clamp_mss,
-            }
-            for one in found.sessions
-        ],
-    }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from l2tpv3.documents.audit import audit_entry_from_json
 from l2tpv3.documents.error import error_from_problem
+from l2tpv3.documents.path_mtu import path_mtu_from_json
 from l2tpv3.documents.plan import RemoteDid, did_from_json, step_from_json
 from l2tpv3.documents.state import state_from_json, state_to_json
 from l2tpv3.documents.tunnel import session_from_json, tunnel_from_json
@@ -25,6 +26,7 @@ from l2tpv3.store.database import AuditEntry
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
+    from l2tpv3.model.path_mtu import PathMtu
     from l2tpv3.remote.streams import RemoteCapture
     from l2tpv3.watch.diff import Event
 
@@ -86,6 +88,12 @@ class RemoteHost:
             if name not in tunnels:
                 raise no_tunnel(name, tunnels)
         return [tunnels[name] for name in names]
+
+    def path_mtu(self, tunnel: str, *, probe: bool, timeout_s: float) -> PathMtu:
+        """What fits through a tunnel. Raises NotFoundError, NotPermittedError where the token may not have it probe."""
+        told = self._client.get(f"{tunnel_path(tunnel)}/mtu", probe=_flag(probe), timeout_s=timeout_s)
+        with understood(self._client):
+            return path_mtu_from_json(told)
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> RemoteCapture:
         """Capture a session's frames there, from now on. Raises NotFoundError."""

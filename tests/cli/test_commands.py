@@ -35,6 +35,13 @@ def test_tunnel_over_ip(ctl: CommandLine) -> None:
     ]  # fmt: skip
 
 
+def test_what_fits_through_a_tunnel(ctl: CommandLine) -> None:
+    ctl.ok("tunnel add siteb --remote 127.0.0.2")
+    ctl.ok("session add siteb lan")
+    said = ctl.ok("mtu siteb --no-probe").out
+    assert "route to 127.0.0.2: " in said and "path: not probed\n" in said and "session siteb/lan\n" in said
+
+
 def test_every_option_of_session_add(ctl: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "tx").write_text("0123456789abcdef\n")
     ctl.ok("tunnel add siteb --remote 127.0.0.2")

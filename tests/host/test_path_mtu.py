@@ -8,9 +8,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from l2tpv3.documents.path_mtu import path_mtu_document, path_mtu_from_json
 from l2tpv3.documents.schemas import MTU_SCHEMA, json_schema
-from l2tpv3.host.path_mtu import PathMtu, examine, to_json
+from l2tpv3.host.path_mtu import examine
 from l2tpv3.linux.netns import inside
+from l2tpv3.model.path_mtu import PathMtu
 from tests.forged import learnt_mtu
 from tests.here import Here
 from tests.hosts import Host, Hosts
@@ -102,4 +104,5 @@ session t/s
     assert document["sessions"][0]["overhead_bytes"] == 62
     with inside(here.host.netns):
         whole = examine(here.manager.tunnel("t"), probe=False, timeout_s=1)
-    assert to_json(whole) == document
+    assert path_mtu_document(whole) == document
+    assert path_mtu_from_json(document) == whole

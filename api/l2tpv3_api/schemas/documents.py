@@ -9,6 +9,7 @@ from l2tpv3.documents.schemas import (
     AUDIT_SCHEMA,
     DOCTOR_SCHEMA,
     LINKS_SCHEMA,
+    MTU_SCHEMA,
     PLAN_SCHEMA,
     STATS_SCHEMA,
     STATUS_SCHEMA,
@@ -75,6 +76,7 @@ def schemas() -> dict[str, Schema]:
         **_plan(),
         **_log(),
         **_doctor(),
+        **_path_mtu(),
     }
     return {name: _plain(schema) for name, schema in found.items()}
 
@@ -144,6 +146,15 @@ def _doctor() -> dict[str, Schema]:
     finding = examination["properties"]["findings"].pop("items")
     examination["properties"]["findings"]["items"] = ref("Finding")
     return {"Examination": examination, "Finding": finding}
+
+
+def _path_mtu() -> dict[str, Schema]:
+    path = _shipped(MTU_SCHEMA)
+    session = path["properties"]["sessions"].pop("items")
+    path["properties"]["sessions"]["items"] = ref("SessionFit")
+    part = session["properties"]["overhead"].pop("items")
+    session["properties"]["overhead"]["items"] = ref("OverheadPart")
+    return {"PathMtu": path, "SessionFit": session, "OverheadPart": part}
 
 
 def _plain(schema: Schema) -> Schema:

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from l2tpv3.doctor.report import Report
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.desired import Desired
+from l2tpv3.model.path_mtu import PathMtu
 from l2tpv3.store.actor import acting_for
 from l2tpv3_api.auth.identity import Identity
 from l2tpv3_api.events.counter_sampler import Sampler
@@ -128,6 +129,13 @@ class Service:
 
             self._examined[key] = SingleFlight(examine)
         return await self._examined[key].get()
+
+    async def path_mtu(self, tunnel: str, *, probe: bool, timeout_s: float) -> PathMtu:
+        """What fits through a tunnel; see Manager.path_mtu. Probes take turns with examinations, as both wait long."""
+        threads = self._doctor if probe else self._readers
+        return await asyncio.get_running_loop().run_in_executor(
+            threads, lambda: self.manager.path_mtu(tunnel, probe=probe, timeout_s=timeout_s)
+        )
 
     async def stated(self) -> list[Desired]:
         """Give what is on record as files would state it, cookies included. Simultaneous callers share an answer."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from l2tpv3.cli import options
-from l2tpv3.cli.commands.tunnel import local_manager, print_json
+from l2tpv3.cli.commands.tunnel import manager_of, print_json
 from l2tpv3.cli.parameters import Option
 from l2tpv3.cli.seconds import seconds
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
-    from l2tpv3.host.path_mtu import PathMtu, SessionFit
+    from l2tpv3.model.path_mtu import PathMtu, SessionFit
 
 EXAMPLES = {
     "mtu": """
@@ -42,13 +42,12 @@ def mtu(
     is probed with echo requests to the peer that must not be fragmented. Only its answers count: what ICMP says beside
     them can be forged. Nothing is changed.
     """
-    from l2tpv3.host.path_mtu import examine, to_json
-
     patience_s = seconds(timeout, "--timeout", least=0.01, most=60.0)
-    status = local_manager(ctx, "mtu").tunnel(tunnel)
-    found = examine(status, probe=probe, timeout_s=patience_s)
+    found = manager_of(ctx).path_mtu(tunnel, probe=probe, timeout_s=patience_s)
     if json:
-        print_json(to_json(found))
+        from l2tpv3.documents.path_mtu import path_mtu_document
+
+        print_json(path_mtu_document(found))
         return
     print(_path(found))
     for one in found.sessions:
