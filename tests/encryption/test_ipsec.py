@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,3 +190,13 @@ def test_certificates_let_in_whom_they_name(hosts: Hosts) -> None:
         assert not a.ping("10.9.0.2", count=2, check=False)
         assert any("another certificate" in note for note in shown(a)["notes"]), shown(a)
         assert_nothing_clear(wire)
+
+
+def test_watch_tells_strongswan_again_when_it_was_restarted(hosts: Hosts) -> None:
+    a, b = joined(hosts, "user", 4, "udp", "off")
+    assert reaches(a), charon.log(a)
+    a.start([Path(sys.executable).with_name("l2tpctl"), "watch"])
+    os.kill(shown(a)["pid"], signal.SIGTERM)
+    wait_for(a, lambda seen: seen["pid"] is None)
+    charon.start(a)
+    assert reaches(a), charon.log(a)
