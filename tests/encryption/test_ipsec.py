@@ -193,7 +193,7 @@ def test_certificates_let_in_whom_they_name(hosts: Hosts) -> None:
 
 
 def test_watch_tells_strongswan_again_when_it_was_restarted(hosts: Hosts) -> None:
-    a, b = joined(hosts, "user", 4, "udp", "off")
+    a, _ = joined(hosts, "user", 4, "udp", "off")
     assert reaches(a), charon.log(a)
     a.start([Path(sys.executable).with_name("l2tpctl"), "watch"])
     os.kill(shown(a)["pid"], signal.SIGTERM)
