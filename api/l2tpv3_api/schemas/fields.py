@@ -40,10 +40,11 @@ _TEXTS: Final[dict[str, Schema]] = {
     "members": {"pattern": f"^{_DEVICE}$"},
     "member": {"pattern": f"^{_DEVICE}$"},
     "member-vlans": {"pattern": f"^{_DEVICE}={_VLAN}u?(\\+{_VLAN}(-{_VLAN})?)*$"},
-    "probe": {"pattern": "^(none|icmp:[0-9a-fA-F.:]{2,45})$"},
+    "probe": {"format": "probe"},
     "text": {"minLength": 1},
 }
-"""What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length."""
+"""What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length.
+`probe` is none, or icmp: and an address."""
 
 _WORDS_BESIDE: Final[dict[str, list[Schema]]] = {"dscp": [{"$ref": "#/components/schemas/Inherit"}]}
 """What values of a type of numbers may also be."""
