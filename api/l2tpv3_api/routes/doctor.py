@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from l2tpv3.doctor.report import to_json
-from l2tpv3.errors import InvalidValueError
 from l2tpv3_api.routes.dependencies import Reader, Serving, answer
 from l2tpv3_api.routes.queries import OfTunnel
 from l2tpv3_api.schemas import responses
@@ -17,9 +16,6 @@ LISTEN_MAX_S: Final = 10.0
 
 router = APIRouter(prefix="/v1", tags=["state"])
 
-OfSession = Annotated[
-    str | None, Query(min_length=1, max_length=128, description="Only this session's, with its tunnel's.")
-]
 Listen = Annotated[
     float, Query(ge=0, le=LISTEN_MAX_S, description="How many seconds to listen to what arrives; 0: not at all.")
 ]
@@ -33,13 +29,9 @@ Listen = Annotated[
         **responses.problems(404, 409, 422, 502, 503),
     },
 )
-async def get_doctor(
-    service: Serving, who: Reader, tunnel: OfTunnel = None, session: OfSession = None, listen_s: Listen = 0.0
-) -> Response:
-    """Find out what is wrong: with all tunnels, one, or one session. Nothing is changed, and no packet is sent.
+async def get_doctor(service: Serving, who: Reader, tunnel: OfTunnel = None, listen_s: Listen = 0.0) -> Response:
+    """Find out what is wrong: with all tunnels, or one. Nothing is changed, and no packet is sent.
 
     One examination is made at a time; who asks the same meanwhile shares the answer.
     """
-    if session is not None and tunnel is None:
-        raise InvalidValueError("session", "its tunnel is not told", "give tunnel as well")
-    return answer(to_json(await service.examined(tunnel, session, listen_s)))
+    return answer(to_json(await service.examined(tunnel, listen_s)))

@@ -58,7 +58,7 @@ class Service:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
         self.planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
         self._doctor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doctor")
-        self._examined: dict[tuple[str | None, str | None, float], SingleFlight[Report]] = {}
+        self._examined: dict[tuple[str | None, float], SingleFlight[Report]] = {}
         self.planned, self.applied = BodyProcesses(), BodyProcesses()
         self._changing = asyncio.Lock()
         self._turn = asyncio.Lock()
@@ -109,12 +109,12 @@ class Service:
             begin()
             return await self.read(lambda manager: Snapshot(manager.look(netns=netns)))
 
-    async def examined(self, tunnel: str | None, session: str | None, listen_s: float) -> Report:
-        """What the doctor says of all tunnels, one, or one session; see Manager.doctor. It sends nothing.
+    async def examined(self, tunnel: str | None, listen_s: float) -> Report:
+        """What the doctor says of all tunnels, or one; see Manager.doctor. It sends nothing.
 
         Examinations take turns, in a thread of their own, since they listen. Whoever asks the same shares an answer.
         """
-        key = (tunnel, session, listen_s)
+        key = (tunnel, listen_s)
         for idle in [one for one, shared in self._examined.items() if shared.idle]:
             del self._examined[idle]
         if key not in self._examined:
@@ -124,7 +124,7 @@ class Service:
                 names = () if tunnel is None else (tunnel,)
                 return await asyncio.get_running_loop().run_in_executor(
                     self._doctor,
-                    lambda: self.manager.doctor(names, session=session, listen_s=listen_s, probe=False),
+                    lambda: self.manager.doctor(names, listen_s=listen_s, probe=False),
                 )
 
             self._examined[key] = SingleFlight(examine)

@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 from l2tpv3.documents.names import WORDS
+from l2tpv3.model.fields import ENCRYPTION, ENCRYPTION_WORDS
 
 Schema = dict[str, Any]
 
@@ -189,13 +190,18 @@ def _text(text: str) -> str:
 
 @schemathesis.hook
 def filter_body(context: object, body: Any) -> bool:
-    """A range of VLANs begins at its lower end, a tunnel has two ends, and people can read descriptions."""
+    """A range of VLANs begins at its lower end, and _can_be of each object."""
     wrong = any(int(low) > int(high) for text in _texts(body) for low, high in re.findall(r"(\d+)-(\d+)", text))
     return not wrong and all(map(_can_be, _tables(body)))
 
 
 def _can_be(table: dict[str, Any]) -> bool:
+    """A tunnel has two ends, says of its encryption what that has, and people can read descriptions."""
     if "remote" in table and table["remote"] == table.get("local"):
+        return False
+    by_word = {WORDS.get(name, name): value for name, value in table.items()}
+    means = ENCRYPTION.get(str(by_word.get("encrypt")), ())
+    if any(by_word.get(word) is not None for word in ENCRYPTION_WORDS.difference(means)):
         return False
     return str(table.get("description", "")).isprintable()
 
