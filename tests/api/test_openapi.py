@@ -55,6 +55,7 @@ def test_schemathesis_finds_nothing(hosts: Hosts, tmp_path: Path) -> None:
             "run", f"http://127.0.0.1:{PORT}/openapi.json", "--wait-for-schema=20",
             "--checks=all", "--max-examples=3", "--seed=1", "--generation-database=none",
             "--suppress-health-check=all",  # those are about how fast the machine is
+            "--request-timeout=60",  # probes and the doctor wait for packets, one after another
             "--header", f"Authorization: Bearer {TOKEN}", "--exclude-path-regex", _ELSEWHERE,
         ],
         check=False,

@@ -13,7 +13,7 @@ from l2tpv3_api.auth.identity import Scope
 from l2tpv3_api.routes.dependencies import AnyTunnel, Reader, Serving, answer
 from l2tpv3_api.schemas import responses
 
-TIMEOUT_MAX_S: Final = 2.0
+TIMEOUT_MAX_S: Final = 1.0
 """How long a probe may wait for one of its answers at most: there are up to two dozen of them, one after another."""
 
 router = APIRouter(prefix="/v1", tags=["tunnels"])
