@@ -59,7 +59,6 @@ def _prepare(control: int) -> Callable[[], None]:
 
     from l2tpv3.datapath.user.handlers import Tunnels
     from l2tpv3.links.relay.handlers import Cards
-    from l2tpv3.linux.io_uring import open_ring
     from l2tpv3.worker import program
     from l2tpv3.worker.loop import Loop
     from l2tpv3.worker.requests import Requests
@@ -73,7 +72,6 @@ def _prepare(control: int) -> Callable[[], None]:
     privileges.set_process_name("l2tpv3-worker")
     about = About(os.geteuid(), program.digest(), privileges.limit())
     privileges.be_patient()
-    ring = open_ring()
     other_user = privileges.drop(*privileges.find_user())
     landlock.isolate()
     if not seccomp.confine() and not other_user:
@@ -88,7 +86,7 @@ def _prepare(control: int) -> Callable[[], None]:
             end()
         return requests.empty
 
-    requests = Requests(end, Tunnels(loop, ring, ends_when_empty), Cards(loop, ends_when_empty))
+    requests = Requests(end, Tunnels(loop, ends_when_empty), Cards(loop, ends_when_empty))
     server = Server(listener, loop, requests, about)
     loop.at(time.monotonic() + IDLE_S, lambda _now: end() if requests.empty else None)
     gc.collect()

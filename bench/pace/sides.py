@@ -17,7 +17,6 @@ from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer, TunnelSp
 from l2tpv3.paths import Paths
 from pace.field import INNER, OUTER, Field
 
-_IO_URING_DISABLED = Path("/proc/sys/kernel/io_uring_disabled")
 _COOKIES = (bytes(range(8)), bytes(range(16, 24)))
 
 
@@ -47,8 +46,7 @@ class Ours(Side):
     """This project's user datapath. sessions: how many the tunnel has; the first one carries the load.
 
     programs: the ebpf datapath instead, which sends no UDP checksums. fragment: frames as long as the underlay takes
-    packets, each in two of them (`--fragment on`). io_uring: whether the workers may have it; the whole machine has
-    none while they start without it.
+    packets, each in two of them (`--fragment on`).
     """
 
     sessions: int = 1
@@ -57,16 +55,12 @@ class Ours(Side):
     sequencing: Sequencing = Sequencing.NONE
     programs: bool = False
     fragment: bool = False
-    io_uring: bool = True
 
     @contextlib.contextmanager
     def join(self, over: Field) -> Iterator[Joined]:
         """See Side.join."""
         with tempfile.TemporaryDirectory(prefix="lt-bench-") as folder, contextlib.ExitStack() as stack:
             workers: list[int] = []
-            starting = stack.enter_context(contextlib.ExitStack())
-            if not self.io_uring:
-                starting.enter_context(_no_io_uring())
             for number in (0, 1):
                 paths = Paths(Path(folder), Path(folder) / f"run{number}")
                 datapath = EbpfDatapath(paths) if self.programs else UserDatapath(paths)
@@ -79,7 +73,6 @@ class Ours(Side):
                     datapath.add_session(tunnel, self._session(index, number, mtu))
                 _address(over.hosts[number], "pw0", number, mtu)
                 workers += [seen.worker_pid for seen in datapath.tunnels(tunnel.netns) if seen.worker_pid]
-            starting.close()
             yield Joined(over.hosts, ("pw0", "pw0"), tuple(workers))
 
     def _tunnel(self, over: Field, number: int) -> TunnelSpec:
@@ -143,17 +136,6 @@ class Vxlan(Side):
         yield Joined(over.hosts, ("vx0", "vx0"))
         for host in over.hosts:
             subprocess.run(["ip", "-n", host, "link", "del", "vx0"], check=True)
-
-
-@contextlib.contextmanager
-def _no_io_uring() -> Iterator[None]:
-    """For the length of a block, no process of this machine gets an io_uring (Linux, admin-guide/sysctl/kernel.rst)."""
-    before = _IO_URING_DISABLED.read_text(encoding="ascii")
-    _IO_URING_DISABLED.write_text("2", encoding="ascii")
-    try:
-        yield
-    finally:
-        _IO_URING_DISABLED.write_text(before, encoding="ascii")
 
 
 def _address(host: str, ifname: str, number: int, mtu: int) -> None:

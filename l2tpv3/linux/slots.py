@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from functools import cached_property
 from typing import Final
-
-from l2tpv3.linux.io_uring import READ, requests
 
 BATCH: Final = 64
 """Frames that are moved at most before the others have their turn; also UDP_MAX_SEGMENTS of Linux before 6.10."""
@@ -38,11 +35,6 @@ class Slots:
         self.address = address_of(self.view)
         self.starts = [HEADROOM + number * self.stride for number in range(BATCH)]
         self.slots = [[view[start : start + LONGEST]] for start in self.starts]
-
-    @cached_property
-    def reads(self) -> bytes:
-        """Requests to a Ring that fill them, one after the other."""
-        return requests(READ, [self.address + start for start in self.starts], [LONGEST] * BATCH)
 
     def move(self, place: int, to: int, length: int) -> None:
         """Have what lies in one slot lie in an earlier one."""

@@ -14,7 +14,6 @@ from l2tpv3.datapath.user.forwarding.tap_port import TapPort
 from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
-from l2tpv3.linux.io_uring import Ring
 from l2tpv3.model.hearing import ReceptionTracker
 from l2tpv3.worker.loop import Loop
 from l2tpv3.worker.messages import FDS_MAX
@@ -40,9 +39,8 @@ class WorkerTunnel:
 class Tunnels:
     """The tunnels that one worker carries. on_empty: called when the last is gone; says whether the worker ends."""
 
-    def __init__(self, loop: Loop, ring: Ring | None, on_empty: Callable[[], bool]) -> None:
+    def __init__(self, loop: Loop, on_empty: Callable[[], bool]) -> None:
         self._loop = loop
-        self._ring = ring
         self._on_empty = on_empty
         self._tunnels: dict[tuple[tuple[int, int], int], WorkerTunnel] = {}
         self.operations: dict[str, Operation] = {
@@ -101,9 +99,8 @@ class Tunnels:
             if len(fds) != 1:
                 raise ValueError("a tunnel comes with one socket")
             offloads = Offloads(*message["offloads"])
-            ring = self._ring if offloads.uring else None
             carrier = TunnelReceiver(
-                settings.encap, fds[0], offloads, ring, ipv4=":" not in settings.local, dscp=settings.dscp,
+                settings.encap, fds[0], offloads, ipv4=":" not in settings.local, dscp=settings.dscp,
                 df=settings.df,
             )  # fmt: skip
             fds.clear()
@@ -169,7 +166,7 @@ class Tunnels:
             raise Refused("exists", f"session id {settings.session_id} is taken")
         if len(fds) != 1:
             raise ValueError("a session comes with one file")
-        port = TapPort(fds[0], tunnel.carrier.ring)
+        port = TapPort(fds[0])
         session = kind_of(settings)(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
         session.own_packets = OwnPackets(tunnel.settings)
         session.on_gone = lambda: self._loop.forget(port.fd)
@@ -315,8 +312,7 @@ def _without(tunnel: WorkerTunnel) -> list[str]:
     words += ["gro"] if udp and not carrier.merges else []
     ports = [session.port for session in tunnel.sessions.values()]
     words += [] if all(port.merges for port in ports) else ["napi"]
-    words += [] if carrier.outlet.batched else ["mmsg"]
-    return words + ([] if carrier.ring is not None and all(port.batched for port in ports) else ["uring"])
+    return words + ([] if carrier.outlet.batched else ["mmsg"])
 
 
 def _tunnel_counters(carrier: TunnelReceiver) -> Fields:

@@ -10,13 +10,12 @@ import os
 from typing import Final, NamedTuple
 
 VARIABLE: Final = "L2TPV3_WITHOUT"
-WORDS: Final = ("gso", "gro", "napi", "mmsg", "uring")
+WORDS: Final = ("gso", "gro", "napi", "mmsg")
 
 MISSING: Final = {
     "gso": "slower: packets are sent one by one (UDP_SEGMENT takes Linux 4.18, and checksums)",
     "gro": "slower: packets are received one by one (UDP_GRO takes Linux 5.0)",
     "napi": "slower: frames go to the netdev unmerged (threaded NAPI takes Linux 5.12 and a writable /sys)",
-    "uring": "slower: frames are read and written one by one (io_uring takes Linux 5.11, and to be permitted)",
     "mmsg": "slower: what is not merged moves one by one (sendmmsg and recvmmsg take a 64-bit machine)",
 }
 """What the user is told where one of WORDS is missing."""
@@ -25,13 +24,12 @@ MISSING: Final = {
 class Offloads(NamedTuple):
     """gso: one call sends many packets (UDP_SEGMENT). gro: one call receives many (UDP_GRO). napi: the netdev merges
     what is written to it, in a kernel thread (IFF_NAPI, threaded NAPI). mmsg: one call moves many of what the kernel
-    neither cuts nor merges (sendmmsg, recvmmsg). uring: one call reads or writes many frames (io_uring)."""
+    neither cuts nor merges (sendmmsg, recvmmsg)."""
 
     gso: bool = True
     gro: bool = True
     napi: bool = True
     mmsg: bool = True
-    uring: bool = True
 
     @classmethod
     def wanted(cls, forgone: frozenset[str] = frozenset()) -> Offloads:

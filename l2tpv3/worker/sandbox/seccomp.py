@@ -30,7 +30,6 @@ _ALLOWED: Final[dict[str, tuple[int | None, int]]] = {
     "sendmsg": (46, 211),
     "recvmmsg": (299, 243),
     "sendmmsg": (307, 269),
-    "io_uring_enter": (426, 426),  # of a ring that can do no more than read and write: io_uring.py
     "epoll_wait": (232, None),  # type: ignore[dict-item]
     "epoll_pwait": (281, 22),
     "epoll_ctl": (233, 21),

@@ -393,7 +393,7 @@ def test_a_new_worker_takes_over_with_what_was_counted(ends: Ends) -> None:
         assert collect(receiver, 1) == [frame(20, 1)]
 
 
-@pytest.mark.parametrize("without", ["gso", "gro", "napi", "gso,gro,napi", "mmsg", "uring"])
+@pytest.mark.parametrize("without", ["gso", "gro", "napi", "gso,gro,napi", "mmsg"])
 def test_what_workers_are_told_to_do_without_is_nothing_to_programs(
     ends: Ends, without: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

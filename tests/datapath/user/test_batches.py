@@ -12,14 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2tpv3.datapath.user.forwarding.batch_reader import Taken, read_each
-from l2tpv3.datapath.user.forwarding.buffers import FrameSlots, ReceiveLayout
+from l2tpv3.datapath.user.forwarding.buffers import FrameSlots
 from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import FRAME_OVERHEAD
 from l2tpv3.datapath.user.handlers import kind_of
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings
-from l2tpv3.linux.slots import BATCH, Slots
+from l2tpv3.linux.slots import BATCH
 from l2tpv3.wire.data import Buffer, Framing, decode, encode
 from tests.properties import FEW, MANY, SOME
 
@@ -33,7 +32,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.fd = -1
-        self.merges = self.batched = False
+        self.merges = False
         self.waiting: Iterator[bytes] = iter(())
         self.written: list[bytes] = []
 
@@ -52,13 +51,6 @@ class Wire:
         """Port."""
         self.written.append(bytes(frame))
         return len(frame)
-
-    def read_many(self, slots: Slots, most: int) -> Taken:
-        """Port."""
-        return read_each(self.read, slots, most)
-
-    def write_many(self, layout: ReceiveLayout, count: int) -> list[int] | None:
-        """Port."""
 
     def gather(self, parts: Sequence[Buffer]) -> int:
         """Port."""

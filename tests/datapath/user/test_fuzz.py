@@ -5,7 +5,6 @@ Nothing raises, memory stays flat, and each packet is counted exactly once. Seed
 
 from __future__ import annotations
 
-import errno
 import gc
 import itertools
 import os
@@ -17,14 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.datapath.user.forwarding.batch_reader import Taken
-from l2tpv3.datapath.user.forwarding.buffers import ReceiveLayout
 from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings
-from l2tpv3.linux.slots import Slots
 from l2tpv3.wire.data import Buffer, Framing, encode
 
 SEED = 20061
@@ -39,8 +35,8 @@ class Sink:
 
     def __init__(self) -> None:
         self.fd = -1
-        self.merges = self.batched = False
-        self.taken = self.refused = self.batches = 0
+        self.merges = False
+        self.taken = self.refused = 0
         self.shortest, self.longest = SLOT, 0
 
     def read(self, into: list[memoryview]) -> int:
@@ -57,23 +53,6 @@ class Sink:
         if not self.shortest <= size <= self.longest:
             self.shortest, self.longest = min(self.shortest, size), max(self.longest, size)
         return size
-
-    def read_many(self, slots: Slots, most: int) -> Taken:
-        """Nothing is sent in this test."""
-        return [], errno.EAGAIN
-
-    def write_many(self, layout: ReceiveLayout, count: int) -> list[int] | None:
-        """Half of the time as one call would, which goes on after errors."""
-        self.batches += 1
-        if self.batches % 2:
-            return None
-        return [self._outcome(frame) for frame in layout.frames[:count]]
-
-    def _outcome(self, frame: Buffer) -> int:
-        try:
-            return self.write(frame)
-        except OSError as error:
-            return -(error.errno or 0)
 
     def gather(self, parts: Sequence[Buffer]) -> int:
         """Take a frame."""

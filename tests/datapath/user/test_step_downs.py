@@ -61,7 +61,7 @@ def test_the_same_frames_arrive_and_what_is_missing_is_told(
     assert list(notes) == [MISSING[word] for word in without.split(",") if word]
 
 
-@pytest.mark.parametrize("without", ["", "napi", "mmsg", "uring"])
+@pytest.mark.parametrize("without", ["", "napi", "mmsg"])
 def test_over_ip(ends: tuple[End, End], without: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, without)
     one = session()

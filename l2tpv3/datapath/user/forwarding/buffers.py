@@ -6,12 +6,10 @@ the slots already, and one struct.Struct that reads the headers of all packets o
 
 from __future__ import annotations
 
-from functools import cached_property
 from struct import Struct
 from typing import Final
 
-from l2tpv3.linux.io_uring import WRITE, requests
-from l2tpv3.linux.slots import Slots, address_of
+from l2tpv3.linux.slots import Slots
 from l2tpv3.wire.data import S_BIT, SEQUENCE_MASK, SUBLAYER, Buffer
 
 RUN_MAX: Final = 128
@@ -79,13 +77,6 @@ class ReceiveLayout:
         self._split_frames: dict[tuple[int, int], list[list[Buffer]]] = {}
         self._structs: dict[int, Struct] = {}
         self._pairs: dict[int, list[list[memoryview]]] = {}
-
-    @cached_property
-    def writes(self) -> bytes:
-        """Requests to a Ring that write the frames, one after the other."""
-        first = address_of(self._view) + self._frame.start
-        starts = [first + number * self._stride for number in range(len(self.frames))]
-        return requests(WRITE, starts, [self.frame_length] * len(self.frames))
 
     @property
     def frame_length(self) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
-from l2tpv3.datapath.user.forwarding.batch_reader import BatchReader
+from l2tpv3.datapath.user.forwarding.batch_reader import read_each
 from l2tpv3.datapath.user.forwarding.buffers import RUN_MAX, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.sender import TunnelSender
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
 from l2tpv3.datapath.user.heard import Heard
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.outer_header import inheritance
-from l2tpv3.linux.io_uring import Ring
 from l2tpv3.linux.path_options import bound_device
 from l2tpv3.linux.recvmmsg import BatchReceiver, available
 from l2tpv3.linux.slots import BATCH, HEADROOM, Slots
@@ -45,17 +45,15 @@ class TunnelReceiver:
     control messages, beside their being counted.
     """
 
-    def __init__(
-        self, encap: str, fd: int, offloads: Offloads, ring: Ring | None = None, *, ipv4: bool, dscp: int = 0,
-        df: str = "off",
-    ) -> None:  # fmt: skip
-        """Takes the file over. ring: what to read many packets at once with, and its sessions' frames. ipv4: over IP,
-        packets then come with their header in front, as raw(7) has it. dscp, df: see TunnelSettings."""
+    def __init__(self, encap: str, fd: int, offloads: Offloads, *, ipv4: bool, dscp: int = 0, df: str = "off") -> None:
+        """Takes the file over. ipv4: over IP, packets then come with their header in front, as raw(7) has it.
+
+        dscp, df: see TunnelSettings.
+        """
         self._socket = socket.socket(fileno=fd)
         self._socket.settimeout(0)
         self.fd = fd
-        self.ring = ring
-        self._reader = BatchReader(fd, ring)
+        self._read = partial(os.readv, fd)
         self.users = 0
         self.sessions: dict[int, WorkerSession] = {}
         self.rx_unknown_session = self.rx_control = self.rx_invalid = 0
@@ -214,7 +212,7 @@ class TunnelReceiver:
     def _receive_each(self, _events: int) -> None:
         """Take the packets that wait at the socket, none of them merged: over IP, and on old kernels."""
         # What ends it, an ICMP error to something that we sent perhaps, is told once, and is no packet.
-        lengths, failed = self._reader.read(_RECEIVE, BATCH)
+        lengths, failed = read_each(self._read, _RECEIVE, BATCH)
         if failed:
             self.heard.receive_failed(failed)
         if lengths:

@@ -16,6 +16,7 @@ from operator import length_hint
 from typing import Final, TypeVar
 
 from l2tpv3.datapath.user.feedback import OwnPackets
+from l2tpv3.datapath.user.forwarding.batch_reader import read_each
 from l2tpv3.datapath.user.forwarding.buffers import FRAMES, LOW_BYTES, PAYLOAD_MAX, ReceiveLayout
 from l2tpv3.datapath.user.forwarding.parts import PARTS, ROOM_MIN
 from l2tpv3.datapath.user.forwarding.sender import Failed, TunnelSender
@@ -101,9 +102,7 @@ class WorkerSession:
         self.reassembler = Reassembler(0)
         self._expiry_set = False
         self._write = port.write
-        self._write_many = port.write_many
         self._read = port.read
-        self._read_many = port.read_many
         self.configure(settings)
 
     def configure(self, settings: SessionSettings) -> None:
@@ -173,7 +172,7 @@ class WorkerSession:
 
     def send_frames(self, _events: int) -> None:
         """Send the frames that wait at the netdev, a batch at most."""
-        lengths, ended_by = self._read_many(FRAMES, self._batch)
+        lengths, ended_by = read_each(self._read, FRAMES, self._batch)
         if lengths and (self._watchful or self._is_own(FRAMES.slots[0][0][: lengths[0]])):
             lengths = self._without_own(lengths)
         if lengths:
@@ -357,20 +356,8 @@ class WorkerSession:
 
     def deliver_merged(self, layout: ReceiveLayout, count: int, size: int) -> None:
         """Do what deliver_run does, for the first `count` frames of a layout."""
-        results = self._write_many(layout, count)
-        if results is None:
-            frames = layout.frames[:count]
-            self._write_run(self._write, frames, frames, size)
-            return
-        length = layout.frame_length
-        if results.count(length) < count:
-            failed = [-result for result in results if result < 0]
-            count -= len(failed)
-            size -= len(failed) * (self.header_length + length)
-            for number in failed:
-                self._write_failed(number)
-        self.rx_packets += count
-        self.rx_bytes += size
+        frames = layout.frames[:count]
+        self._write_run(self._write, frames, frames, size)
 
     @property
     def joins_runs(self) -> bool:
