@@ -112,7 +112,7 @@ def _statuses(manager: Manager) -> list[tuple[Any, ...]]:
 def _plain(tunnel: Tunnel, *, names: bool) -> Tunnel:
     """names: whether it tells netdevs' names. The kernel goes on saying the one that a netdev was made under.
 
-    Without the notes of what the far end refused: that takes until something is sent.
+    Without what traffic and time alone change: counters, when something was received, what the far end refused.
     """
     sessions = sorted(tunnel.sessions, key=lambda one: one.session_id)
     return dataclasses.replace(
@@ -120,8 +120,11 @@ def _plain(tunnel: Tunnel, *, names: bool) -> Tunnel:
         worker_pid=None,
         counters=TunnelCounters(),
         notes=tuple(one for one in tunnel.notes if "(ICMP " not in one),
+        refused=0,
+        control=(0, 0),
         sessions=tuple(
-            dataclasses.replace(one, counters=Counters(), ifname=one.ifname if names else "") for one in sessions
+            dataclasses.replace(one, counters=Counters(), reception=None, ifname=one.ifname if names else "")
+            for one in sessions
         ),
     )
 
