@@ -17,6 +17,7 @@ import pytest
 
 from l2tpv3.capture import pcapng
 from tests.hosts import Host
+from tests.passing import without_passing
 
 L2TPCTL = str(Path(sys.executable).with_name("l2tpctl"))
 LIMIT_S = 30.0
@@ -89,11 +90,7 @@ def joined(underlay: tuple[Host, Host]) -> Iterator[tuple[There, There]]:
 
 def still(text: str) -> list[dict[str, Any]]:
     """The tunnels of a document, without what moves by itself."""
-    tunnels: list[dict[str, Any]] = json.loads(text)["tunnels"]
-    for one in tunnels:
-        for part in (one, *one["sessions"]):
-            del part["counters"]
-    return tunnels
+    return list(map(without_passing, json.loads(text)["tunnels"]))
 
 
 def test_traffic_and_what_is_told_of_it(joined: tuple[There, There], tmp_path: Path) -> None:

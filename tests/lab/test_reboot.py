@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.passing import without_passing
+
 ROOT = Path(__file__).resolve().parents[2]
 GUEST = ROOT / "netns-lab" / "guest"
 L2TPCTL = Path(sys.executable).with_name("l2tpctl")
@@ -142,12 +144,11 @@ def _boot(folder: Path, script: str) -> None:
 
 def _lasting(tunnel: dict[str, Any]) -> dict[str, Any]:
     """What a reboot must not change: all but counters, process and interface numbers."""
-    kept = {key: value for key, value in tunnel.items() if key not in ("counters", "worker_pid", "sessions")}
-    return kept | {"sessions": [_lasting_session(session) for session in tunnel["sessions"]]}
+    kept = without_passing(tunnel, "worker_pid")
+    return kept | {"sessions": [_lasting_session(session) for session in kept["sessions"]]}
 
 
 def _lasting_session(session: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in session.items() if key != "counters"}
     netdev = {key: value for key, value in session["netdev"].items() if key != "ifindex"}
     netdev["addresses"] = sorted(one for one in netdev["addresses"] if not one.startswith("fe80:"))
-    return kept | {"netdev": netdev}
+    return session | {"netdev": netdev}

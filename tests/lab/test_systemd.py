@@ -15,6 +15,8 @@ from typing import Any
 import click
 import pytest
 
+from tests.passing import without_passing
+
 ROOT = Path(__file__).resolve().parents[2]
 GUEST = ROOT / "netns-lab" / "guest"
 L2TPCTL = Path(sys.executable).with_name("l2tpctl")
@@ -213,14 +215,14 @@ def _lasting(tunnel: dict[str, Any]) -> dict[str, Any]:
 
     Notes aside: a unit may not write to /sys, so the worker does without threaded NAPI and says so.
     """
-    kept = {key: value for key, value in tunnel.items() if key not in ("counters", "worker_pid", "sessions", "notes")}
-    return kept | {"sessions": [_lasting_session(session) for session in tunnel["sessions"]]}
+    kept = without_passing(tunnel, "worker_pid", "notes")
+    return kept | {"sessions": [_lasting_session(session) for session in kept["sessions"]]}
 
 
 def _lasting_session(session: dict[str, Any]) -> dict[str, Any]:
     netdev = {key: value for key, value in session["netdev"].items() if key != "ifindex"}
     netdev["addresses"] = [one for one in netdev["addresses"] if not one.startswith("fe80:")]
-    return {key: value for key, value in session.items() if key != "counters"} | {"netdev": netdev}
+    return session | {"netdev": netdev}
 
 
 def _netdevs(document: dict[str, Any]) -> list[Any]:

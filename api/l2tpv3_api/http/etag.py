@@ -23,6 +23,10 @@ from l2tpv3.linux.read_file import read_file
 from l2tpv3_api.http.faults import MalformedError
 
 _KEY_BYTES: Final = 32
+_PASSING: Final = frozenset(
+    ("counters", "last_received_s", "since_s", "round_trip_s", "handshake", "rx_bytes", "tx_bytes")
+)
+"""Keys of a document whose values time and traffic change, while all else stays."""
 _SEEN_CHARACTERS: Final = 12
 _TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _ONE: Final = rf"(?:{_TAG.pattern})?"
@@ -73,13 +77,13 @@ class Tagger:
         return self.of_bytes(json.dumps([names, words], sort_keys=True).encode())
 
     def with_seen(self, tag: str, document: Mapping[str, Any]) -> str:
-        """The tag with a second part for what is seen beside, counters aside: `"WORDS.SEEN"`.
+        """The tag with a second part for what is seen beside, without what is _PASSING: `"WORDS.SEEN"`.
 
-        Who asks again by If-None-Match has the same answer, up to counters, where both parts are the same; a change
+        Who asks again by If-None-Match has the same answer, but for that, where both parts are the same; a change
         depends on the first part alone.
         Raises what `of` does.
         """
-        seen = json.dumps({key: value for key, value in document.items() if key != "counters"}, sort_keys=True)
+        seen = json.dumps(_without_passing(document), sort_keys=True)
         return f'{tag[:-1]}.{self.of_bytes(seen.encode())[1 : 1 + _SEEN_CHARACTERS]}"'
 
     def of_bytes(self, content: bytes) -> str:
@@ -131,6 +135,15 @@ class Conditions:
         if self.match is not None and (tag is None or tag not in _words(self.match)):
             problem = "it is not there" if tag is None and not foreign else "someone has changed it since"
             raise PreconditionError(subject, f"If-Match does not hold: {problem}", "get it again, then decide")
+
+
+def _without_passing(value: Any) -> Any:
+    """A document without the keys that are _PASSING, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _without_passing(one) for key, one in value.items() if key not in _PASSING}
+    if isinstance(value, (list, tuple)):
+        return [_without_passing(one) for one in value]
+    return value
 
 
 def _word(tag: str) -> str:

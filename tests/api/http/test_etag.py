@@ -96,16 +96,32 @@ def test_counters_leave_a_tag_as_it_is_and_a_condition_does_not(
     client: TestClient, manager: Manager, memory: MemoryDatapath
 ) -> None:
     client.put("/v1/tunnels/a", json=PEER)
-    tag = client.put("/v1/tunnels/a/sessions/s", json={}).headers["etag"]
+    client.put("/v1/tunnels/a/sessions/s", json={})
     path = "/v1/tunnels/a/sessions/s"
     tunnel = manager.tunnel("a")
-    memory.count(tunnel.spec, tunnel.sessions[0].spec, Counters(tx_packets=5))
+    memory.count(tunnel.spec, tunnel.sessions[0].spec, Counters(tx_packets=1, rx_packets=1))
+    tag = client.get(path).headers["etag"]
+    memory.count(tunnel.spec, tunnel.sessions[0].spec, Counters(tx_packets=5, rx_packets=5))
     assert client.get(path).json()["counters"]["tx_packets"] == 5
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
     client.post("/v1/down")
     missing = client.get(path, headers={"If-None-Match": tag})
     assert (missing.status_code, missing.json()["condition"]) == (200, "missing")
     assert client.delete(path, headers={"If-Match": tag}).status_code == 204
+
+
+def test_what_time_and_traffic_change_leaves_a_tag_as_it_is(tmp_path: Path) -> None:
+    tagger = Tagger(tmp_path)
+    words = tagger.of({}, "tunnel")
+
+    def seen(number: int, hearing: str) -> dict[str, object]:
+        encryption = {"by": "wireguard", "handshake": number, "rx_bytes": number, "tx_bytes": number}
+        probing = {"state": "answered", "since_s": number, "round_trip_s": number}
+        return {"hearing": hearing, "last_received_s": number, "encryption": encryption, "sessions": [probing]}
+
+    tag = tagger.with_seen(words, seen(1, "heard"))
+    assert tagger.with_seen(words, seen(2, "heard")) == tag
+    assert tagger.with_seen(words, seen(1, "dead")) != tag
 
 
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
