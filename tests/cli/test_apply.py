@@ -53,7 +53,7 @@ def no_timer(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
             started.append(confirm_s)
         yield
 
-    monkeypatch.setattr(apply, "_expiring", expiring)
+    monkeypatch.setattr(apply, "expiring", expiring)
     return started
 
 
