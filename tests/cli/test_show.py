@@ -89,6 +89,7 @@ def test_what_something_else_made_is_marked(siteb: CommandLine) -> None:
         assert result.code == 4 and "something else made it" in result.err
 
 
+@pytest.mark.usefixtures("here")
 def test_what_is_shown_can_be_typed(ctl: CommandLine) -> None:
     """As an option's value, `on` and `inherit` too; and what the thing is called and how it is come first."""
     ctl.ok("tunnel add t --remote 127.0.0.2 --dscp inherit --df on")
