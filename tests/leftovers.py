@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.hosts import MARK, PREFIX
@@ -23,6 +24,7 @@ class Leftovers:
         self._own = f"{MARK}={os.getpid()}"
         os.environ[MARK] = str(os.getpid())
         self._netdevs = _netdevs()
+        self._orphans = set(_orphans())
 
     def found(self) -> list[str]:
         """What is still there, each in words. Waits a moment: the kernel clears namespaces away in its own time."""
@@ -34,7 +36,8 @@ class Leftovers:
     def _there(self) -> list[str]:
         namespaces = [f"network namespace {name}" for name in _names(Path("/run/netns")) if name.startswith(PREFIX)]
         netdevs = [f"netdev {name}" for name in sorted(_netdevs() - self._netdevs)]
-        return namespaces + netdevs + self._processes()
+        orphans = [f"process {pid}: wireguard-go" for pid in sorted(set(_orphans()) - self._orphans)]
+        return namespaces + netdevs + self._processes() + orphans
 
     def _processes(self) -> list[str]:
         ours = []
@@ -48,6 +51,19 @@ class Leftovers:
                 if line and (marked or f"/tmp/{PREFIX}" in line):
                     ours.append(f"process {process.name}: {line}")
         return ours
+
+
+def _orphans() -> Iterator[int]:
+    """The processes of wireguard-go whose network namespace has no name any more. They have no environment of ours."""
+    named = {Path("/proc/self/ns/net").stat().st_ino}
+    for path in Path("/run/netns").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # it has just been removed
+            named.add(path.stat().st_ino)
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_it = (process / "comm").read_text().strip() == "wireguard-go"
+            if is_it and (process / "ns" / "net").stat().st_ino not in named:
+                yield int(process.name)
 
 
 def _names(folder: Path) -> list[str]:
