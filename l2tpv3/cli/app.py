@@ -39,6 +39,8 @@ _ROOT = {
     "ask-frames": "end",
     "ask-echoes": "end",
     "answer-frames": "end",
+    "doctor-facts": "doctor_end",
+    "doctor-end": "doctor_end",
     "rekey-facts": "rekey_end",
     "rekey-turn": "rekey_end",
     "connect": "connect",
@@ -84,7 +86,7 @@ _GROUPS = {
 _SETTINGS: dict[str, dict[str, Any]] = {
     "expire": {"hidden": True},
     **{word: {"hidden": True} for word in ("run-sent", "end-facts", "ask-frames", "ask-echoes", "answer-frames")},
-    **{word: {"hidden": True} for word in ("rekey-facts", "rekey-turn")},
+    **{word: {"hidden": True} for word in ("rekey-facts", "rekey-turn", "doctor-facts", "doctor-end")},
     "ip-l2tp": {
         "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
         "options_metavar": "[--datapath auto|kernel|user] [--netns NETNS]",

@@ -12,9 +12,10 @@ from typing import Any, Final
 from l2tpv3.config import dump
 from l2tpv3.connect.end import EndFacts
 from l2tpv3.connect.mark import mark_of
+from l2tpv3.doctor.ends import HostEnd, end_from_json
 from l2tpv3.documents.error import error_from_problem
 from l2tpv3.documents.plan import step_from_json
-from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, RefusedError, UnreachableError
+from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, NotFoundError, RefusedError, UnreachableError
 from l2tpv3.linux.sent_files import SentFile
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.progress import StepText
@@ -46,7 +47,7 @@ class CommandEnd:
     def facts(self) -> EndFacts:
         """See End."""
         found = self._json("end-facts")
-        with _understood(self._title):
+        with understood(self._title):
             ssh = found["ssh_addresses"]
             return EndFacts(
                 tunnels=frozenset(map(str, found["tunnels"])),
@@ -60,7 +61,7 @@ class CommandEnd:
     def plan(self) -> list[StepText]:
         """See End."""
         found = self._json("plan", "--file", FILE, "--json")
-        with _understood(self._title):
+        with understood(self._title):
             return [step_from_json(step) for step in found["steps"]]
 
     def apply(self, confirm_s: float) -> None:
@@ -96,10 +97,16 @@ class CommandEnd:
             raise ConflictError(f"{self._title}: tunnel {tunnel}", problem, "`l2tpctl tunnel del` there removes it")
         self.run("tunnel", "del", tunnel)
 
+    def compared(self, nonce: bytes) -> HostEnd:
+        """What this end has of tunnels, to be compared with the other end. nonce: see l2tpv3.doctor.ends.end_of."""
+        found = self._json("doctor-facts", nonce.hex())
+        with understood(self._title):
+            return end_from_json(found)
+
     def shown(self, tunnel: str, *options: str) -> dict[str, Any]:
         """What `tunnel show --json` says of a tunnel. Raises NotFoundError."""
         found = self._json("tunnel", "show", tunnel, "--json", *options)
-        with _understood(self._title):
+        with understood(self._title):
             shown: dict[str, Any] = dict(found["tunnels"][0])
             return shown
 
@@ -111,7 +118,7 @@ class CommandEnd:
     def _mark_of(self, tunnel: str) -> str:
         """The mark of a tunnel that is there. Raises NotFoundError."""
         shown = self.shown(tunnel, "--show-secrets")
-        with _understood(self._title):
+        with understood(self._title):
             hexes = [(str(one["name"]), one["tx_cookie"]["hex"], one["rx_cookie"]["hex"]) for one in shown["sessions"]]
             return mark_of((name, bytes.fromhex(tx), bytes.fromhex(rx)) for name, tx, rx in hexes)
 
@@ -129,7 +136,7 @@ class CommandEnd:
 
     def _json(self, *words: str) -> Any:
         text = self.run(*words)
-        with _understood(self._title):
+        with understood(self._title):
             return json.loads(text)
 
     @contextlib.contextmanager
@@ -178,10 +185,12 @@ def _address(text: object) -> str:
 
 
 @contextlib.contextmanager
-def _understood(title: str) -> Iterator[None]:
-    """Raises UnreachableError for what is not as this version has it."""
+def understood(title: str) -> Iterator[None]:
+    """Raises UnreachableError for an answer, read in the block, that is not as this version has it."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+    except (
+        InvalidValueError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
         problem = "l2tpctl answers what can't be read"
         raise UnreachableError(title, problem, "install the same version at both ends") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from l2tpv3.documents.schemas import DOCTOR_SCHEMA
@@ -11,6 +11,8 @@ from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.value_class import value_class
 
 _ORDER: Final = (Harm.STOPS, Harm.LOSES, Harm.NONE)
+_MOST, _LONGEST = 100, 2000
+"""Findings or sentences, and characters of each, that are taken over from another host."""
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -98,3 +100,39 @@ def to_json(report: Report) -> dict[str, Any]:
         "unseen": list(report.unseen),
         "untried": list(report.untried),
     }
+
+
+def from_json(document: Mapping[str, Any]) -> Report:
+    """The inverse of to_json. Of what another host says no more is kept than a person reads.
+
+    Raises KeyError, TypeError, ValueError, OverflowError for what is no such document.
+    """
+    findings = [
+        Finding(
+            cause=_sentence(one["cause"]),
+            harm=Harm[one["harm"].upper()],
+            subject=_sentence(one["subject"]),
+            says=_sentence(one["says"]),
+            evidence=_sentences(one["evidence"]),
+            remedy=_sentence(one["remedy"]),
+        )
+        for one in document["findings"][:_MOST]
+    ]
+    return Report(
+        about=_sentences(document["about"]),
+        findings=in_order(findings),
+        unseen=_sentences(document["unseen"]),
+        untried=_sentences(document["untried"]),
+        listened_s=float(document["listened_s"]),
+        packets=int(document["packets"]),
+    )
+
+
+def _sentences(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_sentence(text) for text in texts[:_MOST])
+
+
+def _sentence(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError("not text")
+    return text[:_LONGEST]

@@ -47,7 +47,7 @@ OPTIONS = {
     "peer": "--as",
     "mtu": "--no-probe --timeout --json",
     "ping": "--host --peer --count --interval --json",
-    "doctor": "--listen --no-probe --json",
+    "doctor": "--listen --no-probe --both --json",
     "capture": "--write --side --filter --count --seconds --snaplen",
     "events": "--type --counters --json",
     "metrics": "--output",

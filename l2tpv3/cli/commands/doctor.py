@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from l2tpv3.cli import completion
+from l2tpv3.cli.commands.connect import both_ends
 from l2tpv3.cli.commands.tunnel import local_manager, print_json
 from l2tpv3.cli.options import Json
 from l2tpv3.cli.parameters import Argument, Option
@@ -15,7 +16,10 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from l2tpv3.doctor.report import Report
+    from l2tpv3.host.manager import Manager
     from l2tpv3.model.finding import Finding
 
 FOUND = 11
@@ -28,6 +32,7 @@ EXAMPLES = {
 l2tpctl doctor                        # all tunnels
 l2tpctl doctor siteb
 l2tpctl doctor siteb/lan --listen 10  # where little is sent
+l2tpctl doctor siteb --both ssh://root@siteb.example.net
 l2tpctl doctor --json | jq '.findings[] | {subject, says, remedy}'
 """,
 }
@@ -48,20 +53,29 @@ def doctor(
     probe: Annotated[
         bool, Option("--probe/--no-probe", help="Ask the peers by ICMP echo whether they are there. [default: probe]")
     ] = True,
+    both: Annotated[
+        str | None,
+        Option("--both", metavar="URL", help="Look at the far end, too: ssh://[USER@]HOST, where l2tpctl has to be."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Find out why nothing passes, or too much does.
 
     The verdict first, then each finding: what is wrong, how that is known, and the command that mends it. It listens
-    to what arrives at this host for the tunnels, asks the peers for echoes, and changes nothing. Exit codes: 0 nothing
-    is wrong, 11 something is, 5 nothing was found and some of it may not be looked at.
+    to what arrives at this host for the tunnels, asks the peers for echoes, and changes nothing. With --both it
+    compares both ends, and has each of them listen while the other sends test frames. Exit codes: 0 nothing is wrong,
+    11 something is, 5 nothing was found and some of it may not be looked at.
     """
     tunnel, slash, session = (subject or "").partition("/")
     if subject is not None and (not tunnel or (slash and not session)):
         raise InvalidValueError("TUNNEL[/SESSION]", f"{subject!r} is neither", "give siteb, or siteb/lan")
     listen_s = seconds(listen, "--listen", least=0.0, most=600.0)
     manager = local_manager(ctx, "doctor")
-    report = manager.doctor((tunnel,) if tunnel else (), session=session or None, listen_s=listen_s, probe=probe)
+
+    def look(name: str) -> Report:
+        return manager.doctor((name,) if name else (), session=session or None, listen_s=listen_s, probe=probe)
+
+    report = look(tunnel) if both is None else _of_both(manager, look, both, tunnel, session, listen_s)
     if json:
         from l2tpv3.doctor.report import to_json
 
@@ -69,6 +83,17 @@ def doctor(
     else:
         print(_text(report), end="")
     ctx.exit(_exit_code(report))
+
+
+def _of_both(
+    manager: Manager, look: Callable[[str], Report], url: str, tunnel: str, session: str, listen_s: float
+) -> Report:
+    from l2tpv3.connect.both_ends import examine_both
+
+    if tunnel:
+        manager.tunnel(tunnel)
+    far = both_ends(url)[1]
+    return examine_both(manager.tunnels, look, far, tunnel=tunnel or None, session=session or None, listen_s=listen_s)
 
 
 def _exit_code(report: Report) -> int:

@@ -52,7 +52,7 @@ def ask_frames(
     """Send frames through a session, and print the lengths of those that the far end answered."""
     from l2tpv3.connect.frames import ask
 
-    answered = ask(_ifname(ctx, tunnel, name), _nonce(nonce), _lengths(lengths), seconds(duration, "SECONDS"))
+    answered = ask(_ifname(ctx, tunnel, name), nonce_of(nonce), _lengths(lengths), seconds(duration, "SECONDS"))
     print(json.dumps(sorted(answered)))
 
 
@@ -89,7 +89,7 @@ def answer_frames(
 
     heard: set[int] = set()
     try:
-        for length in answer(_ifname(ctx, tunnel, name), _nonce(nonce), seconds(duration, "SECONDS")):
+        for length in answer(_ifname(ctx, tunnel, name), nonce_of(nonce), seconds(duration, "SECONDS")):
             if length:
                 heard.add(length)
             else:
@@ -105,7 +105,8 @@ def _lengths(texts: list[str]) -> list[int]:
     return list(map(int, texts))
 
 
-def _nonce(text: str) -> bytes:
+def nonce_of(text: str) -> bytes:
+    """The bytes of a nonce in hex digits. Raises InvalidValueError."""
     from l2tpv3.connect.frames import NONCE
 
     try:
