@@ -76,6 +76,10 @@ _GROUPS = {
         "Links: virtual interfaces over NICs, sessions and links.",
         {"add": "link", "show": "link", "set": "link", "del": "link", "stats": "link_stats"},
     ),
+    "fleet": (
+        "Fleets: tunnels between many hosts, from one file.",
+        {"check": "fleet", "render": "fleet"},
+    ),
     "token": (
         "Tokens: who may use the service (`l2tpctl serve`) over TCP.",
         {"add": "token", "show": "token", "del": "token"},
@@ -169,7 +173,7 @@ def _group(name: str) -> click.Command:
     return Group(
         _makers(places),
         name=name,
-        help=f"{about} `ls` is short for show, `rm` for del.",
+        help=f"{about} `ls` is short for show, `rm` for del." if "del" in places else about,
         epilog=_module(name).EXAMPLES["group"],
     )
 

@@ -136,10 +136,11 @@ def _required(fields: Iterable[Field]) -> list[str]:
 
 
 def _properties(fields: Iterable[Field]) -> dict[str, Any]:
-    return {field.word: _property(field) for field in fields}
+    return {field.word: property_schema(field) for field in fields}
 
 
-def _property(field: Field) -> dict[str, Any]:
+def property_schema(field: Field) -> dict[str, Any]:
+    """The schema of one field's values, with what it is in words."""
     examples = {"examples": [field.example]} if field.example else {}
     default = {"default": field.default} if field.default is not None and not field.many else {}
     return {"description": _description(field), **_shape(field), **default, **examples}

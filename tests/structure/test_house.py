@@ -24,7 +24,7 @@ PACKAGES = [
     *("encryption", "netdev", "worker", "datapath", "links", "worker_process"),
     *("store", "resolve", "plan", "documents", "config", "reconcile"),
     *("capture", "metrics", "watch", "doctor"),
-    *("host", "liveness", "formats", "remote", "connect"),
+    *("host", "liveness", "formats", "remote", "connect", "fleet"),
     *("cli", "testing"),
 ]
 """From the bottom to the top: each imports only from those before it. l2tpv3/__init__.py is the shop window of all."""
