@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from l2tpv3.errors import InvalidValueError
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.hosts import Host
 from tests.properties import MANY
+from tests.watching import eventually
 
 TUNNEL = {"remote": "192.0.2.1", "local": "192.0.2.2", "id": 7, "peer-id": 7, "local-port": 1701, "remote-port": 1702}
 LAN = {"id": 8, "peer-id": 8, "tx-cookie": "0123456789abcdef", "rx-cookie": "none", "address": ["10.9.0.2/24"]}
@@ -24,6 +27,7 @@ INVITATION = Invitation(
     expires=2_000_000_000,
     secret=bytes(range(16)),
 )
+LIMIT_S = 120
 
 
 def test_a_line_says_what_the_invitation_was() -> None:
@@ -104,3 +108,32 @@ def test_both_ends_by_one_line(underlay: tuple[Host, Host], tmp_path: Path) -> N
     elsewhere = a.ctl("join", expired.strip(), check=False)
     assert elsewhere.returncode != 0
     assert json.loads(b.ctl("--json").stdout)["tunnels"] == []
+
+
+@pytest.mark.root
+def test_a_service_draws_the_other_ends_key(underlay: tuple[Host, Host], tmp_path: Path) -> None:
+    """Invitations to a tunnel that is there, of each encryption; the key that it had before is kept unless asked."""
+    a, b = underlay
+    socket = tmp_path / "api.sock"
+    a.start([Path(sys.executable).with_name("l2tpctl"), "serve", "--unix", str(socket)])
+    eventually(socket.is_socket, LIMIT_S)
+    with httpx.Client(
+        transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://l2tpv3", timeout=LIMIT_S
+    ) as client:
+        place = "/v1/tunnels/siteb"
+        client.put(place, json={"remote": b.v4, "datapath": "user", "encrypt": "wireguard"}).raise_for_status()
+        client.put(f"{place}/sessions/lan", json={"address": ["10.9.0.1/24"]}).raise_for_status()
+        refused = client.get(f"{place}/invitation")
+        assert refused.status_code == 409 and "POST" in refused.json()["remedy"]
+        line = client.post(f"{place}/invitation").raise_for_status().text
+        b.ctl("join", "-", "--datapath", "user", "--address", "10.9.0.2/24", stdin=line)
+        eventually(lambda: a.ping("10.9.0.2", check=False), LIMIT_S)
+        before = client.get(place).json()["wanted"]
+        refused = client.post(f"{place}/invitation")
+        assert refused.status_code == 409 and "has a key already" in refused.json()["problem"]
+        assert client.get(place).json()["wanted"] == before
+        other = client.post(f"{place}/invitation?replace_key=true").raise_for_status().text
+        assert client.get(place).json()["wanted"]["peer_public_key"] != before["peer_public_key"]
+    b.ctl("tunnel", "del", "siteb")
+    b.ctl("join", "-", "--datapath", "user", "--address", "10.9.0.2/24", stdin=other)
+    eventually(lambda: a.ping("10.9.0.2", check=False), LIMIT_S)

@@ -1,6 +1,6 @@
 // The configuration of the far end, to be copied; invitations to it; and captures, to be downloaded.
 
-import { ask, get, path, Problem, problemOf, told } from './api.js';
+import { ask, get, path, Problem, problemOf, send, told } from './api.js';
 import { dialog, field, notice } from './dialog.js';
 import { h, s } from './dom.js';
 import { bytes } from './format.js';
@@ -37,13 +37,15 @@ export function showPeer(model, tunnel, formats) {
   load();
 }
 
-/** Show a line, and its QR code, of which `l2tpctl join` makes the other end of a tunnel. It holds the cookies as well. */
-export function showInvitation(tunnel) {
+/** Show a line, and its QR code, of which `l2tpctl join` makes the other end of a tunnel. It holds the cookies as well.
+ *  wireguard: null, or whether the other end of a tunnel that WireGuard encrypts has a key already: each invitation to
+ *  such a tunnel draws another one, so that it is asked for by a button. */
+export function showInvitation(tunnel, wireguard = null) {
   const lasts = field({ name: 'expires', label: 'Can be used for', kind: 'select', options: [['3600', 'an hour'], ['86400', 'a day'], ['604800', 'a week']] });
   const code = h('pre', { class: 'code wrapped', tabindex: '0', role: 'region', 'aria-label': 'Invitation' });
   const drawn = h('div', { class: 'qr' });
   const status = h('p', { class: 'hint', 'aria-live': 'polite' });
-  const copy = h('button', { type: 'button', class: 'button primary', onclick: async () => {
+  const copy = h('button', { type: 'button', class: 'button primary', disabled: true, onclick: async () => {
     await copyText(code);
     status.textContent = 'Copied. It holds the cookies: mind where it goes.';
   } }, 'Copy');
@@ -51,8 +53,9 @@ export function showInvitation(tunnel) {
     copy.disabled = true;
     code.textContent = '';
     drawn.replaceChildren();
+    const url = `${path('tunnels', tunnel, 'invitation')}?expires_s=${lasts.input.value}`;
     try {
-      const { line, expires, qr } = await get(`${path('tunnels', tunnel, 'invitation')}?expires_s=${lasts.input.value}`);
+      const { line, expires, qr } = wireguard === null ? await get(url) : await send('POST', `${url}&replace_key=true`);
       code.textContent = line;
       if (qr) drawn.append(qrCode(qr));
       status.textContent = `“l2tpctl join LINE” makes the other end of it, once, until ${new Date(expires * 1000).toLocaleString()}.`;
@@ -61,8 +64,11 @@ export function showInvitation(tunnel) {
       status.textContent = told(failure);
     }
   };
+  const draw = wireguard === null ? null : h('button', { type: 'button', class: 'button', onclick: load }, 'Draw its key');
+  const about = wireguard === null ? null : h('p', { class: 'hint' }, `The invitation has a new WireGuard key for the other end.${wireguard ? ' The key that it has now is of no use from then on: nothing passes until it has joined again.' : ''}`);
+  dialog(`Invitation to the other end of ${tunnel}`, h('div', { class: 'stack' }, about, lasts.element, drawn, code, status, h('footer', {}, draw, copy)));
+  if (wireguard !== null) return;
   lasts.input.addEventListener('change', load);
-  dialog(`Invitation to the other end of ${tunnel}`, h('div', { class: 'stack' }, lasts.element, drawn, code, status, h('footer', {}, copy)));
   load();
 }
 

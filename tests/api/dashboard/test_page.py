@@ -444,6 +444,44 @@ def test_the_invitation_to_the_far_end(page: Browser, service: Running, token: s
         client.delete("/v1/tunnels/asked").raise_for_status()
 
 
+def test_an_invitation_that_draws_a_key_is_asked_for_by_a_button(page: Browser, service: Running, token: str) -> None:
+    script = """
+    const done = arguments[0];
+    const file = document.querySelector('script[type=module][src]').src;
+    import(new URL('far_end.js', file))
+      .then(({ showInvitation }) => { showInvitation('drawn', true); done(''); }, (error) => done(String(error)));
+    """
+    with service.by_tcp(token) as client:
+        client.put("/v1/tunnels/drawn", json={"remote": "127.0.0.9"}).raise_for_status()
+        client.put("/v1/tunnels/drawn/sessions/lan", json={}).raise_for_status()
+        page.go("#/tunnel/drawn")
+        page.wait_text("h1", "drawn")
+        assert page.driver.execute_async_script(script) == ""
+        page.wait_text("dialog .hint", "of no use from then on")
+        assert "l2tpv3-join" not in page.text("dialog .code")
+        page.click("dialog button", "Draw its key")
+        page.wait_text("dialog .code", "l2tpv3-join:1:")
+        assert page.faults() == []
+        page.press(Keys.ESCAPE)
+        client.delete("/v1/tunnels/drawn").raise_for_status()
+
+
+def test_what_fits_through_a_tunnel(page: Browser, service: Running, token: str) -> None:
+    with service.by_tcp(token) as client:
+        client.put("/v1/tunnels/fits", json={"remote": "127.0.0.9"}).raise_for_status()
+        client.put("/v1/tunnels/fits/sessions/lan", json={}).raise_for_status()
+        said = client.get("/v1/tunnels/fits/mtu").json()
+        page.go("#/tunnel/fits")
+        page.click("button", "MTU")
+        page.wait_text("dialog .mtu", "not asked yet")
+        fits = f"{said['sessions'][0]['fits_bytes']} bytes"
+        for words in (f"{said['route_bytes']} bytes", fits, "UDP header", "A frame of full size (1500 bytes) takes"):
+            page.wait_text("dialog .mtu", words)
+        assert page.faults() == []
+        page.press(Keys.ESCAPE)
+        client.delete("/v1/tunnels/fits").raise_for_status()
+
+
 def test_changes_of_others_are_seen(page: Browser, service: Running, token: str) -> None:
     with service.by_tcp(token) as client:
         client.put("/v1/tunnels/siteb/sessions/guest", json={}).raise_for_status()

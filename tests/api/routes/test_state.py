@@ -12,7 +12,7 @@ from l2tpv3 import Manager
 from l2tpv3.connect.invitation import Invitation
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
-from l2tpv3_api.auth.identity import CHANGING, READING, Identity
+from l2tpv3_api.auth.identity import CHANGING, READING, Identity, Scope
 
 COOKIE = "0123456789abcdef"
 STATE = {"tunnel": {"a": {"remote": "127.0.0.2", "session": {"s": {"tx-cookie": COOKIE, "rx-cookie": "none"}}}}}
@@ -167,9 +167,19 @@ def test_an_invitation_is_a_line_or_its_qr_code(client: TestClient) -> None:
     drawn = client.get(place, headers={"Accept": "image/svg+xml"})
     assert drawn.text.startswith("<svg ") and drawn.headers["content-type"].startswith("image/svg+xml")
     assert client.get(f"{place}?name=a/b").status_code == 422 and client.get(f"{place}?expires_s=0").status_code == 422
+    assert Invitation.of_line(client.post(place).text).tunnel == Invitation.of_line(client.get(place).text).tunnel
     client.put("/v1/tunnels/a/sessions/second", json={})
-    refused = client.get(place)
-    assert refused.status_code == 409 and "has 2 sessions" in refused.json()["problem"]
+    for refused in (client.get(place), client.post(place)):
+        assert refused.status_code == 409 and "has 2 sessions" in refused.json()["problem"]
+
+
+def test_to_draw_an_invitation_takes_both_scopes(manager: Manager, writer: TestClient) -> None:
+    writer.post("/v1/apply", json=STATE)
+    place = "/v1/tunnels/a/invitation"
+    assert writer.post(place).status_code == 403, "it may change, and see no secrets"
+    reading = AllowAll(Identity("bob", frozenset({Scope.READ, Scope.SECRETS})))
+    with TestClient(create_app(Service(manager), guard=reading)) as reader:
+        assert reader.get(place).status_code == 200 and reader.post(place).status_code == 403
 
 
 def test_counters(client: TestClient) -> None:

@@ -7,6 +7,7 @@ import { addSession, editSession, editTunnel, removeSession, removeTunnel, setDo
 import { History, TROUBLE, TROUBLES } from '../history.js';
 import { action, barred, itemsOf, joinedTo, makeRows } from '../lists.js';
 import { keyOf } from '../model.js';
+import { showMtu } from '../mtu.js';
 import { pair } from '../plot.js';
 import { WHY } from '../trouble.js';
 import { onThisPage } from '../words.js';
@@ -44,7 +45,7 @@ export function tunnel(app, [name]) {
     if (!one) { put(head, 'gone', () => [crumbs([name]), gone(`Tunnel ${name}`)]); return; }
     const items = itemsOf(model, { only: name });
     const looks = model.looksOfTunnel(one);
-    put(head, `${looks} ${one.foreign}`, () => [crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(looks, items.length || looks !== 'silent' ? undefined : 'no sessions')), buttons(one))]);
+    put(head, `${looks} ${one.foreign} ${one.wanted?.encrypt}`, () => [crumbs([name]), h('div', { class: 'title' }, h('h1', {}, h('span', {}, name), state(looks, items.length || looks !== 'silent' ? undefined : 'no sessions')), buttons(one))]);
     const { rx_unknown_session: unknown, rx_invalid: invalid, rx_control: control, tx_too_long: tooLong } = one.counters;
     about.replaceChildren(h('header', { class: 'bar' }, h('h2', { id: 'about-title' }, 'About')), facts([
       ...otherWords('tunnel', one.wanted, TOLD_OF_TUNNELS),
@@ -67,7 +68,7 @@ export function tunnel(app, [name]) {
     if (one.foreign) { if (app.may('write')) shown.push(action('plus', 'Adopt', () => adopt(name), 'primary')); }
     else {
       if (app.may('write')) shown.push(action('plus', 'Add session', () => addSession(name), 'primary'), action('edit', 'Change', () => editTunnel(name)));
-      shown.push(peerButton(app, name), invitationButton(app, name));
+      shown.push(peerButton(app, name), invitationButton(app, one), action(null, 'MTU', () => showMtu(app, name)));
       if (app.may('write')) shown.push(action('remove', 'Remove', () => removeTunnel(name, model.of(name).length), 'danger'));
     }
     return h('div', { class: 'buttons' }, shown);
@@ -96,9 +97,12 @@ const peerButton = (app, tunnel) => (app.may('secrets')
   ? action('peer', 'Peer configuration', () => showPeer(app.model, tunnel, app.formats))
   : barred('peer', 'Peer configuration', 'Peer configurations hold the cookies: they need a token with the scope “secrets”.'));
 
-const invitationButton = (app, tunnel) => (app.may('secrets')
-  ? action('leave', 'Invitation', () => showInvitation(tunnel))
-  : barred('leave', 'Invitation', 'Invitations hold the cookies: they need a token with the scope “secrets”.'));
+function invitationButton(app, { name, wanted }) {
+  if (!app.may('secrets')) return barred('leave', 'Invitation', 'Invitations hold the cookies: they need a token with the scope “secrets”.');
+  if (wanted.encrypt !== 'wireguard') return action('leave', 'Invitation', () => showInvitation(name));
+  if (!app.may('write')) return barred('leave', 'Invitation', 'This invitation draws a key for the other end: it needs a token with the scope “write”, too.');
+  return action('leave', 'Invitation', () => showInvitation(name, Boolean(app.model.tunnels.get(name)?.wanted.peer_public_key)));
+}
 
 /** Build it anew only where it says something else: a button that is being pressed stays. Focus goes to its like. */
 export function put(head, said, build) {
