@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from l2tpv3.doctor.packet import UDP, IcmpError, IPAddress, Packet
-from l2tpv3.doctor.shape import frame_at, is_sublayer, shape_of
+from l2tpv3.doctor.shape import frame_at, is_sublayer, shape_of, speaker_of
 from l2tpv3.model.record import TunnelRecord, ends
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer
 from l2tpv3.wire.data import (
@@ -49,6 +50,7 @@ class What(StrEnum):
     UNNUMBERED = "unnumbered"
     NO_CHECKSUM = "no checksum"
     OWN_MAC = "own MAC address"
+    OWN_ADDRESS = "own IP address"
     ICMP = "ICMP error"
 
 
@@ -62,10 +64,15 @@ class Arrival(NamedTuple):
 
 @dataclass
 class Arrivals:
-    """What arrived for one tunnel, counted. headers: of the first of each, in words."""
+    """What arrived for one tunnel, counted. headers: of the first of each, in words.
+
+    sources: by session, the MAC addresses from which frames came. broadcasts: frames to a group, by session.
+    """
 
     counted: Counter[Arrival] = field(default_factory=Counter)
     headers: dict[Arrival, str] = field(default_factory=dict)
+    sources: dict[str, set[bytes]] = field(default_factory=dict)
+    broadcasts: Counter[tuple[str, bytes]] = field(default_factory=Counter)
 
     def add(self, arrival: Arrival, header: str) -> None:
         """Count one."""
@@ -86,17 +93,24 @@ class Arrivals:
         return sum(number for _, number in self.of(What.RIGHT, session))
 
 
-class _Known:
-    """A tunnel on record. macs: by session, the addresses of its netdev and of that one's bridge, in bytes."""
+class Own(NamedTuple):
+    """What a session's netdev, and the bridge that this is a port of, have at this end, in bytes."""
 
-    def __init__(self, record: TunnelRecord, macs: dict[str, frozenset[bytes]]) -> None:
+    macs: frozenset[bytes] = frozenset()
+    addresses: frozenset[bytes] = frozenset()
+
+
+class _Known:
+    """A tunnel on record. own: by session, what this end has of addresses."""
+
+    def __init__(self, record: TunnelRecord, own: dict[str, Own]) -> None:
         self.record = record
         self.udp = record.spec.encap is Encap.UDP
         self.local, self.remote = ends(record)
         self.ports = (record.spec.local_port, record.spec.remote_port) if self.udp else (0, 0)
         self.by_id = {one.spec.session_id: one.spec for one in record.sessions}
         self.by_peer_id = {one.spec.peer_session_id: one.spec for one in record.sessions}
-        self.macs = macs
+        self.own = own
         self.arrivals = Arrivals()
 
     @property
@@ -107,9 +121,9 @@ class _Known:
 class Sorter:
     """Sorts what arrives in one network namespace by the tunnels of that namespace."""
 
-    def __init__(self, records: Iterable[tuple[TunnelRecord, dict[str, frozenset[bytes]]]]) -> None:
-        """records: each with the MAC addresses that this end has, by session."""
-        self._all = [_Known(record, macs) for record, macs in records]
+    def __init__(self, records: Iterable[tuple[TunnelRecord, dict[str, Own]]]) -> None:
+        """records: each with the addresses that this end has, by session."""
+        self._all = [_Known(record, own) for record, own in records]
         self._exact: dict[tuple[object, ...], list[_Known]] = {}  # over IP there may be several
         self._at: dict[tuple[IPAddress, int], list[_Known]] = {}
         self._between: dict[tuple[IPAddress, IPAddress], list[_Known]] = {}
@@ -212,8 +226,23 @@ def _inspected(tunnel: _Known, packet: Packet) -> Iterator[Arrival]:
         return
     yield Arrival(What.RIGHT, session.name)
     start = len(session.rx_cookie) + 4 * (session.sublayer is Sublayer.DEFAULT)
-    if body[start:][_MAC] in tunnel.macs.get(session.name, ()):
-        yield Arrival(What.OWN_MAC, session.name, (body[start:][_MAC].hex(":"),))
+    yield from _of_frame(tunnel, session.name, body[start:])
+
+
+def _of_frame(tunnel: _Known, session: str, frame: bytes) -> Iterator[Arrival]:
+    """What is odd about a frame that came through a session."""
+    source = frame[_MAC]
+    own = tunnel.own.get(session, Own())
+    sources = tunnel.arrivals.sources.setdefault(session, set())
+    if len(sources) < _MOST:
+        sources.add(source)
+    if source in own.macs:
+        yield Arrival(What.OWN_MAC, session, (source.hex(":"),))
+    elif (address := speaker_of(frame)) is not None and address in own.addresses:
+        yield Arrival(What.OWN_ADDRESS, session, (str(ip_address(address)), source.hex(":")))
+    broadcasts = tunnel.arrivals.broadcasts
+    if frame[:1] and frame[0] & 1 and ((session, frame) in broadcasts or len(broadcasts) < _MOST):
+        broadcasts[session, frame] += 1
 
 
 def _control(packet: Packet) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from l2tpv3.doctor.arrivals import Arrivals
+from l2tpv3.doctor.host_drops import HostCounts
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.observed import Counters, Tunnel
 from l2tpv3.model.record import SessionRecord
@@ -28,6 +29,7 @@ class Case:
     """One tunnel. before: as its datapath reported it when listening began; `looked` was observed at the end of that.
 
     arrivals: None where nobody could listen. listened_s: for how long. path: None where the peer was not asked.
+    counts: of the tunnel's network namespace, when listening began and at its end; None where it was not listened.
     """
 
     looked: LookedAt
@@ -35,6 +37,7 @@ class Case:
     arrivals: Arrivals | None = None
     listened_s: float = 0.0
     path: PathAnswers | None = None
+    counts: tuple[HostCounts, HostCounts] | None = None
 
     @property
     def spec(self) -> TunnelSpec:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from l2tpv3.doctor.arrivals import Arrivals, Sorter
+from l2tpv3.doctor.arrivals import Arrivals, Own, Sorter
 from l2tpv3.doctor.case import Case, Check, PathAnswers
 from l2tpv3.doctor.checks import CHECKS, SYMPTOMS
+from l2tpv3.doctor.host_drops import HostCounts, count
 from l2tpv3.doctor.listening import listen
 from l2tpv3.doctor.report import Report, in_order, merged
 from l2tpv3.errors import L2tpError, from_errno
@@ -33,7 +34,9 @@ def examine(look: Callable[[], Sequence[LookedAt]], *, session: str | None, list
     """
     before = look()
     unseen: list[str] = []
+    counts = _counts(before) if listen_s else {}
     arrivals, answered = _listened(before, listen_s, unseen, probe=probe and len(before) <= PROBED)
+    later = _counts(before) if listen_s else {}
     after = look() if listen_s or answered else before
     old = {one.record.spec.name: one.seen for one in before}
     findings: list[Finding] = []
@@ -48,6 +51,7 @@ def examine(look: Callable[[], Sequence[LookedAt]], *, session: str | None, list
             arrivals=arrivals.get(name),
             listened_s=listen_s,
             path=answer if isinstance(answer, PathAnswers) else None,
+            counts=_both(counts, later, looked.record.spec.netns),
         )
         findings += _of_one(case, session, unseen)
     return Report(
@@ -117,7 +121,7 @@ def _arrivals(looked: Sequence[LookedAt], seconds: float, unseen: list[str]) -> 
     by_place: dict[str | None, list[LookedAt]] = {}
     for one in looked:
         by_place.setdefault(one.record.spec.netns, []).append(one)
-    sorters = {place: Sorter((one.record, _macs(one)) for one in some) for place, some in by_place.items()}
+    sorters = {place: Sorter((one.record, _own(one)) for one in some) for place, some in by_place.items()}
     failed = listen(sorters, seconds)
     unseen += [_why("what arrives at this host", error) for error in failed.values()]
     found: dict[str, Arrivals] = {}
@@ -127,15 +131,35 @@ def _arrivals(looked: Sequence[LookedAt], seconds: float, unseen: list[str]) -> 
     return found
 
 
-def _macs(looked: LookedAt) -> dict[str, frozenset[bytes]]:
-    """The MAC addresses that this end has, by session: those of its netdev and of the bridge that this is a port of."""
+def _own(looked: LookedAt) -> dict[str, Own]:
+    """The addresses that this end has, by session: those of its netdev and of the bridge that this is a port of."""
     found = {}
     for one in looked.status.sessions:
         netdev = one.netdev
         bridge = looked.host.netdev(netdev.netns, netdev.bridge) if netdev is not None and netdev.bridge else None
-        macs = [it.mac for it in (netdev, bridge) if it is not None]
-        found[one.name] = frozenset(bytes.fromhex(mac.replace(":", "")) for mac in macs)
+        both = [it for it in (netdev, bridge) if it is not None]
+        found[one.name] = Own(
+            macs=frozenset(bytes.fromhex(it.mac.replace(":", "")) for it in both),
+            addresses=frozenset(address.packed for it in both for address in it.addresses),
+        )
     return found
+
+
+def _counts(looked: Sequence[LookedAt]) -> dict[str | None, HostCounts | None]:
+    """What each network namespace has counted by now."""
+    pids: dict[str | None, set[int]] = {}
+    for one in looked:
+        of_place = pids.setdefault(one.record.spec.netns, set())
+        if one.status.worker_pid is not None:
+            of_place.add(one.status.worker_pid)
+    return {place: count(place, some) for place, some in pids.items()}
+
+
+def _both(
+    before: dict[str | None, HostCounts | None], after: dict[str | None, HostCounts | None], netns: str | None
+) -> tuple[HostCounts, HostCounts] | None:
+    old, new = before.get(netns), after.get(netns)
+    return (old, new) if old is not None and new is not None else None
 
 
 def _echoes(looked: LookedAt) -> PathAnswers | L2tpError | None:

@@ -18,6 +18,8 @@ _OTHERS: Final = frozenset({0x8847, 0x8848, 0x8863, 0x8864, 0x888E, 0x88B5, 0x88
 _LLC: Final = (b"\x42\x42\x03", b"\xaa\xaa\x03", b"\xfe\xfe\x03")
 """Spanning tree, SNAP, IS-IS: what follows a length in the place of a type (IEEE 802.2)."""
 _LENGTH_MAX: Final = 1500
+_ARP_ETHERNET: Final = b"\x00\x01\x08\x00\x06\x04"
+_SOLICITATION, _ADVERTISEMENT = 135, 136  # of neighbours, ICMPv6
 _RESERVED: Final = 0x8F000000
 """Bits of the default sublayer that are sent as 0 (RFC 3931 section 4.6, RFC 4623 section 4.1)."""
 
@@ -67,3 +69,22 @@ def _is_payload(kind: int, payload: bytes) -> bool:
     if kind == _ARP:
         return payload[:4] == b"\x00\x01\x08\x00"
     return kind in _OTHERS or (kind <= _LENGTH_MAX and payload[:3] in _LLC)
+
+
+def speaker_of(frame: bytes) -> bytes | None:
+    """The IP address that a frame says its sender has, by ARP or neighbour discovery (RFC 826, RFC 4861).
+
+    None where it says none, as in a question of duplicate address detection by ARP, whose address is zero.
+    """
+    kind, at = int.from_bytes(frame[12:14], "big"), 14
+    if kind in _VLAN_TAGS:
+        kind, at = int.from_bytes(frame[16:18], "big"), 18
+    rest = frame[at:]
+    if kind == _ARP and rest[:6] == _ARP_ETHERNET and any(rest[14:18]):
+        return rest[14:18]
+    if kind == _IPV6 and rest[6:7] == b"\x3a" and len(rest) >= 64:
+        if rest[40] == _ADVERTISEMENT:
+            return rest[48:64]
+        if rest[40] == _SOLICITATION:
+            return rest[8:24] if any(rest[8:24]) else rest[48:64]  # from nobody: it is about to take that address
+    return None

@@ -60,6 +60,15 @@ def wire(
     return Wire(*ends)
 
 
+def bridged(hosts: Hosts) -> Wire:
+    """A wire whose session is, at a, a port of br0, beside `lan`, which leads to netdev `host`."""
+    pair = wire(hosts)
+    lines = ["link add br0 type bridge", "link set br0 up", "link add lan type veth peer name host"]
+    pair.a.host.ip_batch([*lines, "link set lan master br0 up", "link set host up"])
+    pair.a.set_session("t", "s", {"address": [], "bridge": "br0", "mtu": 1500})
+    return pair
+
+
 def the(report: Report, cause: str) -> Finding:
     """The one finding with that cause."""
     found = [one for one in report.findings if one.cause == cause]

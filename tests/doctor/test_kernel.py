@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from l2tpv3.model.finding import Harm
-from tests.doctor.faults import Wire, harmful, the, wire
+from tests.doctor.faults import Wire, bridged, harmful, the, wire
 from tests.hosts import Hosts
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp]
@@ -41,3 +41,17 @@ def test_faults_of_the_peer_are_named_on_the_kernels_datapath(hosts: Hosts) -> N
     assert "ICMP port unreachable" in found.says
     pair.a.host.ip("link", "set", "u0", "down")
     assert "netdev u0" in the(pair.a.doctor(("t",), listen_s=0, probe=False), "outer-path").says
+
+
+def test_a_port_without_vlans_in_a_bridge_that_filters_them(hosts: Hosts) -> None:
+    pair = bridged(hosts)
+    assert harmful(pair.a.doctor(("t",), listen_s=0, probe=False)) == []
+    host, port = pair.a.host, pair.a.session("t", "s").netdev.ifname
+    host.ip("link", "set", "br0", "type", "bridge", "vlan_filtering", "1")
+    assert harmful(pair.a.doctor(("t",), listen_s=0, probe=False)) == []
+    host.run(["bridge", "vlan", "del", "dev", port, "vid", "1"])
+    found = the(pair.a.doctor(("t",), listen_s=0, probe=False), "bridge")
+    assert "filters VLANs, and its port has none" in found.says and f"bridge vlan add dev {port}" in found.remedy
+    host.run(["bridge", "vlan", "add", "dev", port, "vid", "77"])
+    found = the(pair.a.doctor(("t",), listen_s=0, probe=False), "bridge")
+    assert "no other port has one of its port's (77)" in found.says

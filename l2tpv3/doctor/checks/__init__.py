@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import Final
 
 from l2tpv3.doctor.case import Check
-from l2tpv3.doctor.checks import answers, arrived, noted, path, silence, surroundings
+from l2tpv3.doctor.checks import answers, arrived, dropped, looped, noted, path, silence, surroundings
 
 CHECKS: Final[tuple[Check, ...]] = (
     *arrived.CHECKS,
+    *looped.CHECKS,
     *answers.CHECKS,
     *path.CHECKS,
+    *dropped.CHECKS,
     *surroundings.CHECKS,
     *noted.CHECKS,
 )

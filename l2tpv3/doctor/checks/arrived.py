@@ -104,6 +104,15 @@ def _own_mac(case: Case, spec: SessionSpec, arrival: Arrival) -> _Words:
     return _Words("own-mac", says, remedy)
 
 
+def _own_address(case: Case, spec: SessionSpec, arrival: Arrival) -> _Words:
+    address, mac = arrival.detail
+    says = f"{mac} says that it has address {address}, which this end has itself: one address is at two hosts"
+    remedy = (
+        f"give one of both another address: `l2tpctl session set {case.spec.name} {spec.name} --address` does so here"
+    )
+    return _Words("duplicate-address", says, remedy)
+
+
 _OF_SESSIONS: Final[dict[What, Callable[[Case, SessionSpec, Arrival], _Words]]] = {
     What.COOKIE: _cookie,
     What.COOKIE_LENGTH: _cookie_length,
@@ -115,7 +124,10 @@ _OF_SESSIONS: Final[dict[What, Callable[[Case, SessionSpec, Arrival], _Words]]] 
     What.OTHER_PORT: _other_port,
     What.OTHER_ENCAP: _other_encap,
     What.OWN_MAC: _own_mac,
+    What.OWN_ADDRESS: _own_address,
 }
+_BESIDE_RIGHT_ONES: Final = frozenset({What.OWN_MAC, What.OWN_ADDRESS})
+"""What is wrong with frames in packets that are right."""
 
 
 def _of_sessions(case: Case) -> Iterator[Finding]:
@@ -131,9 +143,9 @@ def _of_sessions(case: Case) -> Iterator[Finding]:
             for arrival, number in case.arrivals.of(what, spec.name)[:1]:
                 found = words(case, spec, arrival)
                 right = case.arrivals.right(spec.name)
-                harm = Harm.LOSES if what is What.OWN_MAC else Harm.NONE if right else Harm.STOPS
+                harm = Harm.LOSES if what in _BESIDE_RIGHT_ONES else Harm.NONE if right else Harm.STOPS
                 evidence = _evidence(case, arrival, number)
-                if right and what is not What.OWN_MAC:
+                if right and what not in _BESIDE_RIGHT_ONES:
                     evidence += (f"{_packets(right)} came as they should be, too: the others may be forged",)
                 yield case.of_session(spec.name, found.cause, harm, found.says, found.remedy, evidence)
 

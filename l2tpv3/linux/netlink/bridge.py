@@ -7,10 +7,11 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from l2tpv3.errors import from_errno
-from l2tpv3.linux.netlink.message import attributes, text_of, unsigned
+from l2tpv3.linux.netlink.bridge_port import vlans
+from l2tpv3.linux.netlink.message import Answer, attributes, text_of, unsigned
 from l2tpv3.linux.netlink.rtnetlink import LINK_HEADER, RouteSocket, read_links
 from l2tpv3.linux.netlink.sock import NetlinkSocket
 from l2tpv3.linux.netns import inside
@@ -22,7 +23,7 @@ LISTENING, LEARNING, FORWARDING, BLOCKING = 1, 2, 3, 4
 _GETLINK = 18
 _LINK = Struct("=BxHiII")  # struct ifinfomsg
 _LINKINFO, _KIND, _DATA, _PORT_KIND, _PORT_DATA = 18, 1, 2, 4, 5  # IFLA_LINKINFO, IFLA_INFO_*
-_FORWARD_DELAY, _STP_STATE = 1, 5  # IFLA_BR_*
+_FORWARD_DELAY, _STP_STATE, _VLAN_FILTERING = 1, 5, 7  # IFLA_BR_*
 _PORT_STATE, _PORT_ISOLATED = 1, 33  # IFLA_BRPORT_*
 _HZ: Final = 100  # rtnetlink's clock_t: hundredths of a second
 
@@ -37,18 +38,25 @@ _be32 = Struct("!I").unpack_from
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class PortSeen:
-    """A bridge's port. mtu: in bytes. alias: its ifalias, as anybody may write it. state: see LISTENING."""
+    """A bridge's port. mtu: in bytes. alias: its ifalias, as anybody may write it. state: see LISTENING.
+
+    vlans: whose frames it lets pass; None where its bridge does not look at that.
+    """
 
     ifname: str
     mtu: int
     alias: str
     state: int
     isolated: bool
+    vlans: frozenset[int] | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class BridgeSeen:
-    """A bridge. stp: whether spanning tree runs. forward_delay_s: a new port waits twice as long then."""
+    """A bridge. stp: whether spanning tree runs. forward_delay_s: a new port waits twice as long then.
+
+    own_vlans: those whose frames reach the bridge itself; None where it does not look at VLANs.
+    """
 
     ifname: str
     mtu: int
@@ -56,6 +64,7 @@ class BridgeSeen:
     stp: bool
     forward_delay_s: float
     ports: tuple[PortSeen, ...]
+    own_vlans: frozenset[int] | None = None
 
 
 def bridges(netns: str | None) -> dict[str, BridgeSeen]:
@@ -63,10 +72,51 @@ def bridges(netns: str | None) -> dict[str, BridgeSeen]:
     try:
         with RouteSocket(netns) as route:
             answer = route.dump(_GETLINK, _LINK.pack(0, 0, 0, 0, 0))
+            settings, states = _settings(answer)
+            numbers = vlans(route) if any(one.filters for one in settings.values()) else {}
     except OSError as error:
         raise from_errno("the bridges", "list them", error.errno or 0) from error
     links = list(read_links(answer))
-    settings: dict[int, tuple[bool, float]] = {}
+    filtering = {index for index, one in settings.items() if one.filters}
+
+    def passing(index: int, bridge: int) -> frozenset[int] | None:
+        return frozenset(numbers.get(index, ())) if bridge in filtering else None
+
+    ports: dict[int, list[PortSeen]] = {}
+    for link in links:
+        if link.ifindex in states:
+            state, isolated = states[link.ifindex]
+            port = PortSeen(
+                ifname=link.ifname, mtu=link.mtu, alias=link.alias, state=state, isolated=isolated,
+                vlans=passing(link.ifindex, link.master),
+            )  # fmt: skip
+            ports.setdefault(link.master, []).append(port)
+    return {
+        link.ifname: BridgeSeen(
+            ifname=link.ifname,
+            mtu=link.mtu,
+            alias=link.alias,
+            stp=settings[link.ifindex].stp,
+            forward_delay_s=settings[link.ifindex].forward_delay_s,
+            ports=tuple(ports.get(link.ifindex, ())),
+            own_vlans=passing(link.ifindex, link.ifindex),
+        )
+        for link in links
+        if link.ifindex in settings
+    }
+
+
+class _Settings(NamedTuple):
+    """Of a bridge. filters: whether it looks at VLANs."""
+
+    stp: bool
+    forward_delay_s: float
+    filters: bool
+
+
+def _settings(answer: Answer) -> tuple[dict[int, _Settings], dict[int, tuple[int, bool]]]:
+    """The settings of bridges, and the states of ports and whether they are isolated, by index."""
+    settings: dict[int, _Settings] = {}
     states: dict[int, tuple[int, bool]] = {}
     for datagram, spans in answer.datagrams:
         for begin, end in spans:
@@ -76,29 +126,13 @@ def bridges(netns: str | None) -> dict[str, BridgeSeen]:
             if _DATA in info and text_of(datagram, info[_KIND]) == "bridge":
                 data = attributes(datagram, *info[_DATA])
                 delay = unsigned(datagram, data.get(_FORWARD_DELAY)) / _HZ
-                settings[index] = bool(unsigned(datagram, data.get(_STP_STATE))), delay
+                stp, filters = (bool(unsigned(datagram, data.get(one))) for one in (_STP_STATE, _VLAN_FILTERING))
+                settings[index] = _Settings(stp, delay, filters)
             if _PORT_DATA in info and text_of(datagram, info[_PORT_KIND]) == "bridge":
                 data = attributes(datagram, *info[_PORT_DATA])
                 isolated = bool(unsigned(datagram, data.get(_PORT_ISOLATED)))
                 states[index] = unsigned(datagram, data.get(_PORT_STATE)), isolated
-    ports: dict[int, list[PortSeen]] = {}
-    for link in links:
-        if link.ifindex in states:
-            state, isolated = states[link.ifindex]
-            port = PortSeen(ifname=link.ifname, mtu=link.mtu, alias=link.alias, state=state, isolated=isolated)
-            ports.setdefault(link.master, []).append(port)
-    return {
-        link.ifname: BridgeSeen(
-            ifname=link.ifname,
-            mtu=link.mtu,
-            alias=link.alias,
-            stp=settings[link.ifindex][0],
-            forward_delay_s=settings[link.ifindex][1],
-            ports=tuple(ports.get(link.ifindex, ())),
-        )
-        for link in links
-        if link.ifindex in settings
-    }
+    return settings, states
 
 
 def dropping_filters(netns: str | None) -> tuple[str, ...]:

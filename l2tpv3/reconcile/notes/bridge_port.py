@@ -29,6 +29,7 @@ def bridge_notes(
     yield from _mtus(tunnel, session, own, others, bridge, marked)
     yield from _towards_one_peer(tunnel, own, others, bridge, marked)
     yield from _spanning_tree(own, bridge)
+    yield from _vlans(own, others, bridge)
     for sysctl in dropping:
         accept = f"{sysctl.rpartition('-')[2]} -I FORWARD -i {bridge.ifname} -o {bridge.ifname} -j ACCEPT"
         yield (
@@ -103,6 +104,23 @@ def _spanning_tree(own: PortSeen, bridge: BridgeSeen) -> Iterator[str]:
         yield f"{bridge.ifname} runs spanning tree: its port forwards nothing until {wait} after it came up"
     elif own.state == BLOCKING:
         yield f"{bridge.ifname}'s spanning tree blocks its port: another path leads to the same LAN"
+
+
+def _vlans(own: PortSeen, others: list[PortSeen], bridge: BridgeSeen) -> Iterator[str]:
+    """A bridge that looks at VLANs, and lets the port pass none, or none that anybody else there has."""
+    if own.vlans is None:
+        return
+    if not own.vlans:
+        add = f"bridge vlan add dev {own.ifname} vid 1 pvid untagged"
+        yield f"{bridge.ifname} filters VLANs, and its port has none, so that nothing passes it: `{add}`, or its VLANs"
+        return
+    known = (bridge.own_vlans or frozenset()).union(*(port.vlans or () for port in others))
+    if not own.vlans & known:
+        numbers = ", ".join(map(str, sorted(own.vlans)[:8]))
+        yield (
+            f"{bridge.ifname} filters VLANs, and no other port has one of its port's ({numbers}), so that nothing"
+            f" passes it: `bridge vlan add dev {own.ifname} vid VLAN` gives it theirs (`bridge vlan show`)"
+        )
 
 
 def _called(port: PortSeen, marked: Marked) -> str:

@@ -1,0 +1,55 @@
+"""Frames that go round: what left this host by a session comes back through another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from l2tpv3.doctor.case import Case, Check
+from l2tpv3.model.finding import Finding, Harm
+from l2tpv3.printable import printable
+
+_REMEDY: Final = "take one of the two ways out, or `ip link set BRIDGE type bridge stp_state 1` at both ends"
+_REPEATS, _REPEATS_EACH_S = 200, 50
+"""A frame to a group that comes so often, in all and each second, goes round: nobody sends one frame like that."""
+
+
+def _repeated(case: Case) -> Iterator[Finding]:
+    """One frame to a group that comes again and again, each bit the same."""
+    for record, _ in case.sessions():
+        name = record.spec.name
+        came = case.arrivals.broadcasts if case.arrivals is not None else {}
+        mine = {frame: times for (session, frame), times in came.items() if session == name}
+        frame, times = max(mine.items(), key=lambda one: one[1], default=(b"", 0))
+        if times >= max(_REPEATS, _REPEATS_EACH_S * case.listened_s):
+            says = f"the same broadcast frame comes through session {name} again and again: frames go round in a loop"
+            evidence = (f"{times} times within {case.listened_s:g} s, each bit the same, from {frame[6:12].hex(':')}",)
+            yield case.of_session(name, "loop", Harm.LOSES, says, _REMEDY, evidence)
+
+
+def _two_ways(case: Case) -> Iterator[Finding]:
+    """Frames come through a session from a MAC address that the bridge hears behind another of its ports."""
+    if case.arrivals is None or case.counts is None:
+        return
+    learnt = case.counts[1].learnt
+    for record, status in case.sessions():
+        netdev, name = status.netdev, record.spec.name
+        if netdev is None or netdev.bridge is None or netdev.netns != case.spec.netns:
+            continue
+        bridge = case.looked.host.netdev(netdev.netns, netdev.bridge)
+        seen = case.looked.host.bridge(netdev.netns, netdev.bridge)
+        if bridge is None or seen is None or seen.own_vlans is not None:  # else one may be at a port for each VLAN
+            continue
+        for mac in case.arrivals.sources.get(name, ()):
+            ports = {port for master, port in learnt.get(mac, ()) if master == bridge.ifindex}
+            if ports - {netdev.ifindex}:
+                says = (
+                    f"frames from {mac.hex(':')} come through session {name}, and {printable(bridge.ifname)} hears that"
+                    " one behind another of its ports: frames go round in a loop, or two hosts have one MAC address"
+                )
+                evidence = (f"`bridge fdb show br {printable(bridge.ifname)}` shows the port that it has now",)
+                yield case.of_session(name, "loop", Harm.LOSES, says, _REMEDY, evidence)
+                break
+
+
+CHECKS: Final[tuple[Check, ...]] = (_repeated, _two_ways)

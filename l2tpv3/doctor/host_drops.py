@@ -1,0 +1,72 @@
+"""What this host drops while it is listened: at sockets whose buffers are full, in queues of netdevs, in the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+from l2tpv3.errors import L2tpError
+from l2tpv3.linux.netlink.queues import Queue, learnt, queue_drops
+from l2tpv3.linux.netlink.rtnetlink import RouteSocket
+from l2tpv3.linux.netns import inside
+from l2tpv3.value_class import value_class
+
+_SOCKETS: Final = ("udp", "udp6", "raw", "raw6")
+_USER, _SYSTEM = 11, 12  # utime and stime in /proc/PID/stat (proc_pid_stat(5)), counted from the state
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class HostCounts:
+    """Counts of one network namespace at one time. sockets: packets dropped by local port, or protocol of raw ones.
+
+    queues: packets dropped by each queue. backlog: those that the kernel dropped before it looked at them, of the whole
+    host. learnt: see l2tpv3.linux.netlink.queues.learnt. busy: seconds of CPU by worker's pid. at: monotonic seconds.
+    """
+
+    sockets: dict[tuple[str, int], int]
+    queues: dict[Queue, int]
+    backlog: int
+    learnt: dict[bytes, set[tuple[int, int]]]
+    busy: dict[int, float]
+    at: float
+
+
+def count(netns: str | None, pids: Collection[int]) -> HostCounts | None:
+    """What a namespace has counted so far; pids: of workers. None where that can't be read."""
+    with contextlib.suppress(OSError, L2tpError, ValueError, IndexError), inside(netns), RouteSocket() as route:
+        return HostCounts(
+            sockets=dict(_sockets()),
+            queues=queue_drops(route),
+            backlog=_backlog(),
+            learnt=learnt(route),
+            busy=dict(_busy(pids)),
+            at=time.monotonic(),
+        )
+    return None
+
+
+def _sockets() -> Iterator[tuple[tuple[str, int], int]]:
+    found: dict[tuple[str, int], int] = {}
+    for name in _SOCKETS:
+        path = Path(f"/proc/thread-self/net/{name}")
+        for line in path.read_text("ascii").splitlines()[1:] if path.exists() else ():
+            words = line.split()
+            place = name.rstrip("6"), int(words[1].rpartition(":")[2], 16)
+            found[place] = found.get(place, 0) + int(words[-1])
+    yield from found.items()
+
+
+def _backlog() -> int:
+    lines = Path("/proc/net/softnet_stat").read_text("ascii").splitlines()
+    return sum(int(line.split()[1], 16) for line in lines)
+
+
+def _busy(pids: Collection[int]) -> Iterator[tuple[int, float]]:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace").rpartition(") ")[2].split()
+            yield pid, (int(words[_USER]) + int(words[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
