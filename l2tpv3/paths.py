@@ -15,6 +15,14 @@ EBPF = "ebpf"
 CARDS = "cards"
 """The folder in the runtime directory for the sockets of the workers of virtual cards."""
 
+CONFIG_DIR = "/etc/l2tpv3"
+"""The folder of files of what is wanted, and of hooks, unless $L2TPV3_CONFIG_DIR names another one."""
+
+
+def config_directory() -> Path:
+    """$L2TPV3_CONFIG_DIR or /etc/l2tpv3."""
+    return Path(os.environ.get("L2TPV3_CONFIG_DIR") or CONFIG_DIR)
+
 
 @value_class(frozen=True, slots=True)
 class Paths:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from l2tpv3.config.load import CONFIG_DIR, DATAPATHS, config_files, load
+from l2tpv3.config.load import DATAPATHS, config_files, load
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.toml_writer import dump
 from l2tpv3.model.source import Source
+from l2tpv3.paths import CONFIG_DIR
 
 __all__ = [
     "CONFIG_DIR",

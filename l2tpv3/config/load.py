@@ -15,9 +15,7 @@ from l2tpv3.config.reader import EnoughError, Findings, Reader, ReadTunnel
 from l2tpv3.errors import from_errno
 from l2tpv3.model.desired import Desired
 from l2tpv3.model.fields import EVERY
-
-CONFIG_DIR = "/etc/l2tpv3"
-"""The folder of the files, unless $L2TPV3_CONFIG_DIR names another one."""
+from l2tpv3.paths import config_directory
 
 DATAPATHS = ("auto", *EVERY)
 """What `datapath` may be."""
@@ -64,7 +62,7 @@ def config_files(directory: str | os.PathLike[str] | None = None) -> list[Path]:
     directory: None is $L2TPV3_CONFIG_DIR or /etc/l2tpv3. One that is not there is no empty one: NotFoundError, lest
     a slip be taken for the wish to have no tunnels. Raises NotPermittedError, RefusedError too.
     """
-    place = Path(directory or os.environ.get("L2TPV3_CONFIG_DIR") or CONFIG_DIR)
+    place = config_directory() if directory is None else Path(directory)
     try:
         files = sorted(place.iterdir())
     except OSError as error:

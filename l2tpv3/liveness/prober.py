@@ -14,8 +14,10 @@ from typing import Final
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.echo import EchoSocket
 from l2tpv3.linux.tasks import Tasks
+from l2tpv3.liveness.hooks import Hooks
 from l2tpv3.liveness.probe_rules import ProbeRules
 from l2tpv3.model.probe import ProbeState, ProbeTarget
+from l2tpv3.paths import config_directory
 from l2tpv3.store import kept, probes
 from l2tpv3.store.receptions import tell_changed
 
@@ -33,6 +35,7 @@ class Prober:
     def __init__(self, runtime: Path, say: Callable[[str], None], complain: Callable[[L2tpError], None]) -> None:
         self._runtime, self._say = runtime, say
         self._tasks = Tasks(complain)
+        self._hooks = Hooks(config_directory() / "hooks", complain)
         self._lock = threading.Lock()
         self._wanted: dict[str, ProbeTarget] = {}
         self._probed: dict[str, _Probed] = {}
@@ -58,6 +61,7 @@ class Prober:
         self._wake()
         if self._thread is not None:
             self._thread.join()
+        self._hooks.close()
         for one in self._probed.values():
             one.close()
         os.close(self._woken)
@@ -101,6 +105,7 @@ class Prober:
             self._say(f"session {target.name}: dead: {target.address}: {report.reason}")
         elif before is ProbeState.DEAD:
             self._say(f"session {target.name}: alive again: {target.address} answers")
+        self._hooks.tell(target, report)
 
     def _keep(self) -> None:
         now = time.monotonic()

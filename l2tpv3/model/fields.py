@@ -846,6 +846,20 @@ SESSION = (
         applied_by="watch",
         in_place=EVERY,
     ),
+    Field(
+        word="on-dead",
+        attribute="on_dead",
+        type="on-dead",
+        default="nothing",
+        label="When it is dead",
+        metavar="nothing|hook:NAME",
+        help="What follows when probes find it dead, or alive again: nothing, or a program is run.",
+        details="`l2tpctl watch` runs NAME of /etc/l2tpv3/hooks, which has to be root's.",
+        example="hook:page-us",
+        rare=True,
+        applied_by="watch",
+        in_place=EVERY,
+    ),
     DESCRIPTION,
 )
 """The words of a session; its name is not among them: see NAME."""

@@ -11,6 +11,9 @@ NONE = "none"
 ICMP = "icmp:"
 """What the value of `probe` begins with where ICMP echo requests are sent (RFC 792, RFC 4443)."""
 
+HOOK = "hook:"
+"""What the value of `on_dead` begins with where a program is run."""
+
 
 class ProbeState(StrEnum):
     """STARTING: nothing is known yet. ALIVE: probes are answered. DEAD: as many in a row were not as mean that."""
@@ -38,7 +41,8 @@ class ProbeTarget:
     """What to probe for a session. key: which session it is, see store.receptions.reception_key. name: TUNNEL/SESSION.
 
     netns, ifname: the netdev that probes go out by, the session's or its bridge. interval_s: between two, in seconds.
-    multiplier: so many in a row without an answer mean that it is dead.
+    multiplier: so many in a row without an answer mean that it is dead. hook: the name of the program to run when it is
+    dead, and when it is alive again; None for none.
     """
 
     key: str
@@ -48,8 +52,14 @@ class ProbeTarget:
     address: IPv4Address | IPv6Address
     interval_s: float
     multiplier: int
+    hook: str | None = None
 
 
 def probed_address(probe: str) -> IPv4Address | IPv6Address | None:
     """The address that a session's `probe` names; None where there is none. Raises ValueError for another text."""
     return None if probe == NONE else ip_address(probe.removeprefix(ICMP))
+
+
+def hook_of(on_dead: str) -> str | None:
+    """The name of the program that a session's `on_dead` has run; None where it has none run."""
+    return on_dead.removeprefix(HOOK) if on_dead.startswith(HOOK) else None

@@ -232,6 +232,7 @@ class SessionSpec:
     fragment: frames that do not fit in one packet go in several (RFC 4623).
     clamp_mss: whether the MSS that TCP announces through the session is lowered to what fits one outer packet.
     probe: `none`, or `icmp:ADDR`, an address behind the session that is asked every probe_interval_ms milliseconds.
+    on_dead: `nothing`, or `hook:NAME`, a program that is run when the probes find it dead, and alive again.
     """
 
     name: str
@@ -256,6 +257,7 @@ class SessionSpec:
     probe: str = "none"
     probe_interval_ms: int = 2000
     probe_multiplier: int = 15
+    on_dead: str = "nothing"
     description: str | None = None
 
     def __post_init__(self) -> None:

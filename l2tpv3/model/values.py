@@ -229,6 +229,17 @@ def _probe(value: Any, what: str, field: Field) -> str:
     return f"icmp:{found}"
 
 
+def _on_dead(value: Any, what: str, field: Field) -> str:
+    """`nothing`, or `hook:` and the name of a file."""
+    kind, _, name = parse_text(value, what).partition(":")
+    if value == "nothing":
+        return "nothing"
+    if kind != "hook" or not ids.is_name(name):
+        remedy = "give nothing, or hook:NAME, where NAME is that of a file, without its folder"
+        raise InvalidValueError(what, f"{value!r} is unknown", remedy)
+    return f"hook:{name}"
+
+
 def _boolean(value: Any, what: str, field: Field) -> bool:
     if not isinstance(value, bool):
         raise InvalidValueError(what, f"{value!r} is neither true nor false", "give true or false")
@@ -311,6 +322,7 @@ TYPES: Mapping[str, ValueType] = {
         check=lambda value, what, field: ids.parse_mac(value, what),
     ),
     "probe": ValueType(_probe),
+    "on-dead": ValueType(_on_dead),
     "mtu": ValueType(
         lambda value, what, field: None if value == "auto" else _integer(value, what, field),
         lambda value: "auto" if value is None else value,

@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,30 @@ def test_a_far_end_that_goes_is_dead_and_nothing_here_changes(joined: tuple[Here
         a.set_session("peer", "lan", {"probe": "none"})
         eventually(lambda: a.session("peer", "lan").probing is None)
     print(f"dead was told after {took_s:.2f} s")
+
+
+def test_its_hook_is_run_when_it_is_dead_and_when_it_is_alive_again(
+    joined: tuple[Here, Here], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = joined
+    hook, said = tmp_path / "hooks" / "note", tmp_path / "said"
+    hook.parent.mkdir(mode=0o755)
+    hook.write_text(f'#!/bin/sh\necho "$@" >>{said}\n')
+    hook.chmod(0o755)
+    monkeypatch.setenv("L2TPV3_CONFIG_DIR", str(tmp_path))
+    words = {"probe": "icmp:10.9.0.2", "probe-interval-ms": "100", "probe-multiplier": "3", "on-dead": "hook:note"}
+    a.set_session("peer", "lan", words)
+    told = ["alive peer lan"]
+    with watch(a):
+        eventually(lambda: _lines(said) == told, limit_s=60)
+        for state in ("down", "up"):
+            b.host.ip("link", "set", "l2tpeth0", state)
+            told.append(f"{'dead' if state == 'down' else 'alive'} peer lan")
+            eventually(lambda: _lines(said) == told, limit_s=60)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def test_a_bridge_is_probed_by_where_the_session_is_its_port(joined: tuple[Here, Here]) -> None:

@@ -41,6 +41,7 @@ _TEXTS: Final[dict[str, Schema]] = {
     "member": {"pattern": f"^{_DEVICE}$"},
     "member-vlans": {"pattern": f"^{_DEVICE}={_VLAN}u?(\\+{_VLAN}(-{_VLAN})?)*$"},
     "probe": {"format": "probe"},
+    "on-dead": {"pattern": "^(nothing|hook:[A-Za-z0-9][A-Za-z0-9._-]{0,62})$"},
     "text": {"minLength": 1},
 }
 """What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length.

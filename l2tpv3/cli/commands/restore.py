@@ -73,8 +73,8 @@ def watch(ctx: click.Context) -> None:
     netdevs, which keep their addresses and bridges. One that does not answer any more is ended first. A session's
     netdev that was deleted is made again, and what `apply --wait` put on record, once it can be made. It also undoes
     what was not confirmed in time, and sets NICs of ports that follow their far end down and up. It notes which
-    sessions hear their far end, and probes those with --probe. What `down` stopped stays so. Ends on SIGTERM and
-    Ctrl-C; the workers go on.
+    sessions hear their far end, probes those with --probe, and runs the hooks of --on-dead. What `down` stopped stays
+    so. Ends on SIGTERM and Ctrl-C; the workers go on.
     """
     from l2tpv3.liveness.supervisor import Supervisor
 

@@ -23,15 +23,18 @@ from l2tpv3.errors import (
     RefusedError,
     WorkerError,
 )
+from l2tpv3.linux.hook import hook_problem
 from l2tpv3.linux.ipv6 import is_tentative
 from l2tpv3.linux.netlink.bridge import BridgeSeen
 from l2tpv3.linux.netns import netns_identity, same_netns
 from l2tpv3.model.finding import Harm
 from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
 from l2tpv3.model.observed import Tunnel
+from l2tpv3.model.probe import hook_of
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import home
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
+from l2tpv3.paths import config_directory
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes.addresses import address_notes
 from l2tpv3.reconcile.notes.bridge_port import bridge_notes
@@ -434,6 +437,18 @@ def _not_probed(looked: LookedAt, record: SessionRecord, status: SessionStatus) 
         yield "nobody probes it: `l2tpctl watch` does (its unit: `systemctl enable --now l2tpv3-watch`)"
 
 
+def _on_dead(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """What keeps from happening what is to follow when the session is dead."""
+    hook = hook_of(record.spec.on_dead)
+    if hook is None:
+        return
+    if record.spec.probe == "none":
+        remedy = f"`l2tpctl session set {looked.record.spec.name} {record.spec.name} --probe icmp:ADDR` has it probed"
+        yield f"hook {hook} is never run, as nothing finds the session dead: {remedy}"
+    elif problem := hook_problem(config_directory() / "hooks", hook):
+        yield f"hook {hook} can't be run: {problem}"
+
+
 SESSION_NOTES: Final[tuple[SessionRule, ...]] = (
     SessionRule("session-missing", Harm.STOPS, _session_missing),
     SessionRule("moved-away", Harm.LOSES, _moved_away),
@@ -445,4 +460,5 @@ SESSION_NOTES: Final[tuple[SessionRule, ...]] = (
     SessionRule("nothing-accepted", Harm.STOPS, _nothing_accepted),
     SessionRule("bridge", Harm.LOSES, _in_a_bridge),
     SessionRule("not-probed", Harm.NONE, _not_probed),
+    SessionRule("on-dead", Harm.NONE, _on_dead),
 )
