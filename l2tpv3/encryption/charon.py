@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from l2tpv3.value_class import value_class
 _FOLDER: Final = Path("/run")
 _SOCKETS: Final = "charon*.vici"
 _ANSWER_S: Final = 10.0
+_TAKEN_UP_S: Final = 3.0
+_AGAIN_S: Final = 0.05
 REMEDY: Final = "`apt install charon-systemd strongswan-swanctl`, then `systemctl start strongswan`"
 
 
@@ -81,11 +84,29 @@ class Charon:
             self._session.load_shared({"id": name, "type": "IKE", "data": key, "owners": list(owners)})
 
     def unload(self, name: str) -> None:
-        """Have it forget a connection, and end its SAs, at the peer as well where that answers."""
+        """Have it forget a connection, and end its SAs, at the peer as well where that answers.
+
+        An IKE SA that the peer is just taking up is waited for, as it can't be ended: the peer would have it all the
+        same, in place of each other IKE SA with this host (INITIAL_CONTACT, RFC 7296 section 2.4), and would only find
+        out minutes later that nobody is at this end of it.
+        """
         with _refusals():
             self._session.unload_conn({"name": name})
+            deadline = time.monotonic() + _TAKEN_UP_S
+            while self._is_being_taken_up(name) and time.monotonic() < deadline:
+                time.sleep(_AGAIN_S)
         with contextlib.suppress(OSError), _refusals():  # there is none
             list(self._session.terminate({"ike": name, "force": "yes", "timeout": "-1"}))
+
+    def _is_being_taken_up(self, connection: str) -> bool:
+        """Whether the peer has answered to the first message of an IKE SA, and not yet to the second, IKE_AUTH."""
+        found = [one for entry in self._session.list_sas({"ike": connection}) for one in entry.values()]
+        return any(
+            _text(one.get("state")) == "CONNECTING"
+            and _text(one.get("initiator")) == "yes"
+            and _text(one.get("responder-spi")).strip("0") != ""
+            for one in found
+        )
 
     def unload_key(self, name: str) -> None:
         """Have it forget a pre-shared key."""

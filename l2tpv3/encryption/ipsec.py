@@ -139,13 +139,7 @@ class IPsec:
             charon.unload_key(self._key_name(record))
 
     def rename(self, old: TunnelRecord, new: TunnelRecord) -> None:
-        """Have the connection say the new name: keys are agreed on anew. Nothing happens where strongSwan is not.
-
-        Raises L2tpError.
-        """
-        with contextlib.suppress(NotFoundError, UnavailableError):
-            self.remove(old, guard_stays=True)
-            self.make(new, None, new_endpoint=False)
+        """Nothing is to be done: a connection's name tells the tunnel's id, not its name, so its SAs stay."""
 
     # -- names -------------------------------------------------------------------------------------------------------
 
@@ -161,7 +155,7 @@ class IPsec:
 
     def _stem(self, record: TunnelRecord) -> str:
         """How names of a tunnel's begin. No name of another tunnel's does, nor of another host's in this namespace."""
-        return f"l2tpv3-{record.spec.name}-{_digest(str(self._runtime.absolute()))}-"
+        return f"l2tpv3-{record.spec.tunnel_id}-{_digest(str(self._runtime.absolute()))}-"
 
     def _is_of(self, record: TunnelRecord) -> Any:
         stem, length = self._stem(record), len(_digest(""))
