@@ -39,6 +39,7 @@ _ROOT = {
     "ask-frames": "end",
     "ask-echoes": "end",
     "answer-frames": "end",
+    "fleet-end": "fleet_end",
     "doctor-facts": "doctor_end",
     "doctor-end": "doctor_end",
     "rekey-facts": "rekey_end",
@@ -78,7 +79,7 @@ _GROUPS = {
     ),
     "fleet": (
         "Fleets: tunnels between many hosts, from one file.",
-        {"check": "fleet", "render": "fleet"},
+        {"check": "fleet", "render": "fleet", "plan": "fleet", "apply": "fleet", "status": "fleet"},
     ),
     "token": (
         "Tokens: who may use the service (`l2tpctl serve`) over TCP.",
@@ -90,6 +91,7 @@ _GROUPS = {
 _SETTINGS: dict[str, dict[str, Any]] = {
     "expire": {"hidden": True},
     **{word: {"hidden": True} for word in ("run-sent", "end-facts", "ask-frames", "ask-echoes", "answer-frames")},
+    "fleet-end": {"hidden": True},
     **{word: {"hidden": True} for word in ("rekey-facts", "rekey-turn", "doctor-facts", "doctor-end")},
     "ip-l2tp": {
         "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},

@@ -19,6 +19,7 @@ LINKS_SCHEMA = "l2tpv3/links/v1"
 MTU_SCHEMA = "l2tpv3/mtu/v1"
 DOCTOR_SCHEMA = "l2tpv3/doctor/v1"
 PING_SCHEMA = "l2tpv3/ping/v1"
+FLEET_SCHEMA = "l2tpv3/fleet-status/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -31,6 +32,7 @@ _FILES = {
     MTU_SCHEMA: "mtu.v1.json",
     DOCTOR_SCHEMA: "doctor.v1.json",
     PING_SCHEMA: "ping.v1.json",
+    FLEET_SCHEMA: "fleet-status.v1.json",
 }
 
 

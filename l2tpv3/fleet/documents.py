@@ -20,33 +20,44 @@ _HIDDEN = "hidden"
 
 
 def host_document(
-    fleet: Fleet, state: FleetState, host: str, kept: Mapping[str, DesiredTunnel | None] = MappingProxyType({})
+    fleet: Fleet,
+    state: FleetState,
+    host: str,
+    pairs: Iterable[Pair],
+    kept: Mapping[str, DesiredTunnel | None] = MappingProxyType({}),
 ) -> list[Desired]:
-    """What a host is to have. state: with the draws of every pair, and the numbers of all hosts.
+    """What a host is to have. state: with the draws of every pair, and the numbers of all hosts. pairs: of this host.
 
     kept: pairs that stay as they are now, as their other end can't be reached: the tunnel that this host has of each;
     None where it has none yet.
-    Raises NotFoundError for a host that the fleet has not.
     """
-    if host not in fleet.hosts:
-        raise NotFoundError(f"host {host}", f"is not in {fleet.file}", f"hosts are {', '.join(fleet.hosts)}")
-    pairs = [pair for pair in all_pairs(fleet) if host in pair.hosts]
-    tunnels = {}
+    tunnels: dict[str, DesiredTunnel] = {}
+    joined: dict[str | None, list[str]] = {}
     for pair in pairs:
         tunnel = kept[pair.key] if pair.key in kept else _tunnel(pair, state.drawn[pair.key], pair.at(host))
         if tunnel is not None:
             tunnels[pair.key] = tunnel
-    bridges = []
-    for mesh in fleet.meshes.values():
-        if mesh.bridge is not None and host in mesh.hosts:
-            joined = [tunnels[one.key].name for one in pairs if one.mesh == mesh.name and one.key in tunnels]
-            bridges.append(_bridge(fleet, state, mesh, host, joined))
+            joined.setdefault(pair.mesh, []).append(tunnel.name)
+    bridges = [
+        _bridge(fleet, state, mesh, host, joined.get(mesh.name, []))
+        for mesh in fleet.meshes.values()
+        if mesh.bridge is not None and host in mesh.hosts
+    ]
     return [*tunnels.values(), *bridges]
 
 
+def pairs_of(fleet: Fleet, host: str) -> list[Pair]:
+    """The pairs that a host is an end of. Raises NotFoundError for a host that the fleet has not."""
+    if host not in fleet.hosts:
+        names = list(fleet.hosts)
+        which = f"{', '.join(names[:10])}{' ...' if len(names) > 10 else ''}"
+        raise NotFoundError(f"host {host}", f"is not in {fleet.file}", f"hosts are {which}")
+    return [pair for pair in all_pairs(fleet) if host in pair.hosts]
+
+
 def host_text(fleet: Fleet, state: FleetState, host: str) -> str:
-    """The document of a host as text, cookies and keys in clear. Raises what host_document does."""
-    return dump(host_document(fleet, state, host))
+    """The document of a host as text, cookies and keys in clear. Raises what pairs_of does."""
+    return dump(host_document(fleet, state, host, pairs_of(fleet, host)))
 
 
 def without_secrets(document: Iterable[Desired]) -> list[Desired]:

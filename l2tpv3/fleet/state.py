@@ -31,14 +31,24 @@ _LOCK_S: Final = 1.0
 class FleetState:
     """drawn: by the key of a pair. numbers: of hosts in each mesh, from 1 on, which their addresses follow.
 
-    committed: the document that each host has confirmed, as text, by the host's name. reaches: how each of these hosts
-    was reached then.
+    made: the keys of pairs that have been committed at a host, and keep what was drawn. committed: the document
+    of each host by the last commit record, as text. prepared: those of a change that began, and for which there is no
+    commit record: the hosts go back. owed: of hosts that are not known to have confirmed what is committed: the
+    documents that they may have instead. reaches: how each of these hosts was reached then.
     """
 
     drawn: dict[str, Drawn] = field(default_factory=dict)
     numbers: dict[str, dict[str, int]] = field(default_factory=dict)
     committed: dict[str, str] = field(default_factory=dict, repr=False)
     reaches: dict[str, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    prepared: dict[str, str] = field(default_factory=dict, repr=False)
+    owed: dict[str, list[str]] = field(default_factory=dict, repr=False)
+
+    def before(self, host: str) -> tuple[str, ...]:
+        """The documents that a host may have now."""
+        committed = [self.committed[host]] if host in self.committed else []
+        return (*committed, *self.owed.get(host, ()))
 
     def number_hosts(self, fleet: Fleet) -> None:
         """Give each host of each mesh the lowest number that no host of the mesh has had, or keep what it has."""
@@ -105,6 +115,9 @@ def state_to_json(state: FleetState) -> dict[str, Any]:
         "numbers": state.numbers,
         "committed": state.committed,
         "reaches": state.reaches,
+        "made": sorted(state.made),
+        "prepared": state.prepared,
+        "owed": state.owed,
     }
 
 
@@ -120,6 +133,9 @@ def state_from_json(document: Mapping[str, Any]) -> FleetState:
         },
         committed={str(host): str(text) for host, text in document["committed"].items()},
         reaches={str(host): str(reach) for host, reach in document["reaches"].items()},
+        made=set(map(str, document["made"])),
+        prepared={str(host): str(text) for host, text in document["prepared"].items()},
+        owed={str(host): [str(text) for text in texts] for host, texts in document["owed"].items()},
     )
 
 

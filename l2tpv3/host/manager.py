@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from l2tpv3.capture.recorder import Recording
     from l2tpv3.doctor.report import Report
     from l2tpv3.model.desired import Desired
+    from l2tpv3.model.host_records import RecordDelta
     from l2tpv3.model.host_status import HostStatus
     from l2tpv3.model.links.options import LinkType
     from l2tpv3.model.links.record import FollowingPort
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from l2tpv3.reconcile.receptions import ReceptionNoter
     from l2tpv3.reconcile.reconciler import Reconciler
     from l2tpv3.reconcile.refresh import Refresher
-    from l2tpv3.resolve.change import SessionCheck, TunnelCheck
+    from l2tpv3.resolve.change import RecordsCheck, SessionCheck, TunnelCheck
     from l2tpv3.watch.diff import Event
 
 
@@ -364,11 +365,19 @@ class Manager:
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def plan(self, wanted: Iterable[Desired], *, prune: bool = False) -> Outcome:
+    def plan(
+        self,
+        wanted: Iterable[Desired],
+        *,
+        prune: bool = False,
+        remove: Iterable[str] = (),
+        check: RecordsCheck | None = None,
+    ) -> Outcome:
         """Tell what `apply` would do now. Changes nothing. Raises what Reconciler.preview does."""
         from l2tpv3.resolve.change import ApplyAll
 
-        return self._reconciler.preview(ApplyAll(wanted=tuple(wanted), prune=prune))
+        change = ApplyAll(wanted=tuple(wanted), prune=prune, remove=frozenset(remove), check=check)
+        return self._reconciler.preview(change)
 
     def apply(
         self,
@@ -378,16 +387,19 @@ class Manager:
         confirm_s: float | None = None,
         on_step: OnStep | None = None,
         may_wait: bool = False,
+        remove: Iterable[str] = (),
+        check: RecordsCheck | None = None,
     ) -> Outcome:
         """Make this host as files say. On any failure it is put back as it was.
 
         prune: what is on record but not wanted is removed. confirm_s: undone unless confirmed in time. on_step: told of
         each step before it is taken. may_wait: what can't be made yet, for want of a route, an address, a namespace, a
         bridge or a NIC, goes on record as well; see Outcome.waiting. `restore` or `watch` makes it later.
+        remove, check: see resolve.change.ApplyAll.
         """
         from l2tpv3.resolve.change import ApplyAll
 
-        change = ApplyAll(wanted=tuple(wanted), prune=prune, may_wait=may_wait)
+        change = ApplyAll(wanted=tuple(wanted), prune=prune, may_wait=may_wait, remove=frozenset(remove), check=check)
         return self._reconciler.change(change, confirm_s=confirm_s, on_step=on_step)
 
     def confirm(self) -> bool:
@@ -410,6 +422,11 @@ class Manager:
     def unconfirmed_s(self) -> float | None:
         """Seconds that are left to confirm the change that awaits it; None without one."""
         return self._confirmation.left_s()
+
+    def unconfirmed(self) -> RecordDelta | None:
+        """The change that waits for its confirmation; None without one. Raises what Store.load does."""
+        pending = self._store.pending()
+        return None if pending is None or pending.deadline is None else pending.target
 
     def adopt(self, foreign: str, name: str | None = None, sublayer: str = "default") -> TunnelStatus:
         """Put a tunnel that something else made on record, with its sessions; its traffic is not touched.
@@ -486,6 +503,11 @@ class Manager:
 
         recorded = self._store.load()
         return probe_targets(recorded.shown.tunnels, self._observer(recorded))
+
+    @property
+    def host_id(self) -> str:
+        """A random text that is this record's own, for good. Raises what Store.load does."""
+        return self._store.load().host_id
 
     def restore_namespaces(self) -> tuple[str, ...]:
         """Make the network namespaces again that were made on demand and are gone, without what belongs into them.

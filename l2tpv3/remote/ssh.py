@@ -117,6 +117,11 @@ class SshCommand:
 
         Raises UnreachableError, UnavailableError, NotPermittedError when it does not answer.
         """
+        self.await_answer()
+        self.write(command.line())
+
+    def await_answer(self) -> None:
+        """Wait until l2tpctl answers at the far end. Raises what `send` does."""
         noise: list[str] = []
         while line := self._errors.readline(_LINE_BYTES):
             text = line.decode("utf-8", "replace").rstrip()
@@ -126,8 +131,11 @@ class SshCommand:
             noise = [*noise, text][-_NOISE_LINES:]
         else:
             raise unanswered(self._target, self._ssh.wait(), noise)
+
+    def write(self, data: bytes) -> None:
+        """Send something to the program at the far end. Raises UnreachableError when it is gone."""
         try:
-            self._write(command.line())
+            self._write(data)
         except BrokenPipeError as error:
             raise broken_off(self._target) from error
 
@@ -153,21 +161,27 @@ class SshCommand:
         errors: where its standard error is copied to meanwhile; None is this process's own. most: bytes.
         Raises UnreachableError when it prints more than `most`.
         """
-        self._copying = threading.Thread(target=_copy_errors, args=(self, errors), daemon=True)
-        self._copying.start()
+        self.copy_errors(errors)
         text = bytearray()
         while piece := self.stdout.read(_PIECE):
             text += piece
             if len(text) > most:
                 raise UnreachableError(f"--host {self._target.url}", f"it sends more than {most} bytes")
-        self._copying.join()
+        if self._copying is not None:
+            self._copying.join()
         return bytes(text)
 
-    def give_up_after(self, seconds: float) -> None:
-        """End ssh when it still runs after that time; what waits for it then raises."""
+    def give_up_after(self, seconds: float) -> threading.Timer:
+        """End ssh when it still runs after that time; what waits for it then raises. The timer can be cancelled."""
         timer = threading.Timer(seconds, self._ssh.kill)
         timer.daemon = True
         timer.start()
+        return timer
+
+    def copy_errors(self, into: Sink | None) -> None:
+        """Copy what it prints on its standard error, from now on and until its end, in a thread of its own."""
+        self._copying = threading.Thread(target=_copy_errors, args=(self, into), daemon=True)
+        self._copying.start()
 
     def interrupt(self) -> None:
         """Have the command interrupted as by Ctrl-C; it may have something to say yet."""

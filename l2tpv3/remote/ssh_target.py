@@ -57,10 +57,11 @@ class ThisHost:
     here: bool = True
     destination: str = "localhost"
     known_as: str = "localhost"
+    argument: str = RUN_SENT
 
     def argv(self, *_: str) -> list[str]:
         """The words that run l2tpctl by this Python."""
-        return [*own_program(), RUN_SENT]
+        return [*own_program(), self.argument]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.model.desired import Desired
+from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.value_class import value_class
@@ -19,6 +20,7 @@ from l2tpv3.value_class import value_class
 TunnelCheck = Callable[[TunnelRecord | None], None]
 SessionCheck = Callable[[SessionRecord | None], None]
 LinkCheck = Callable[[LinkRecord | None], None]
+RecordsCheck = Callable[[HostRecords], None]
 """A precondition: called with what is on record by that name (None: nothing), under the lock; raises to refuse."""
 
 
@@ -69,11 +71,17 @@ class EditLink:
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class ApplyAll:
-    """Add or change what files ask for. prune: remove what is on record and in no file. may_wait: see Manager.apply."""
+    """Add or change what files ask for. prune: remove what is on record and in no file. may_wait: see Manager.apply.
+
+    remove: tunnels, and links as model.link_key has them, to be removed where they are on record and not wanted.
+    check: a precondition, called with what is on record, under the lock; raises to refuse.
+    """
 
     wanted: tuple[Desired, ...]
     prune: bool = False
     may_wait: bool = False
+    remove: frozenset[str] = frozenset()
+    check: RecordsCheck | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

@@ -129,7 +129,9 @@ def _link(change: EditLink, resolver: Resolver) -> HostRecords:
 
 
 def _apply(change: ApplyAll, resolver: Resolver) -> Resolution:
-    records = resolver.all(change.wanted, prune=change.prune, may_lack=change.may_wait)
+    if change.check is not None:
+        change.check(resolver.before)
+    records = resolver.all(change.wanted, prune=change.prune, may_lack=change.may_wait, remove=change.remove)
     late = Late()
     if change.may_wait:
         records = resolver.against(records).resolve_again(None, None, late, tunnels_too=True)

@@ -13,6 +13,7 @@ from l2tpv3.model.absent import foreign_tunnel, no_tunnel
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
 from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.late import Late
+from l2tpv3.model.link_key import link_key
 from l2tpv3.model.links.observed import LinksSeen
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.links.order import in_order
@@ -210,22 +211,29 @@ class Resolver:
 
     # -- all of it -----------------------------------------------------------------------------------------------
 
-    def all(self, wanted: Iterable[Desired], *, prune: bool, may_lack: bool = False) -> HostRecords:
+    def all(
+        self,
+        wanted: Iterable[Desired],
+        *,
+        prune: bool,
+        may_lack: bool = False,
+        remove: Collection[str] = frozenset(),
+    ) -> HostRecords:
         """The record with the wanted tunnels and links added or changed. prune: all others are removed.
 
-        may_lack: see TunnelResolver.all.
+        may_lack: see TunnelResolver.all. remove: those of the others that are removed, links as link_key has them.
         Raises what TunnelResolver.all and `link` do.
         """
         wanted = tuple(wanted)
         some = {one.name: one for one in wanted if isinstance(one, DesiredLink)}
-        kept = {} if prune else self.before.links
+        kept = {} if prune else self._links_without(remove)
         specs = {one.spec.name: one.spec for one in kept.values()}
         for name, one in some.items():
             specs[name] = LinkSpec.from_words({**one.words, "name": name})
         bridges = [spec.ifname for spec in specs.values() if spec.type in _BRIDGES]
         tunnel_resolver = self._tunnel_resolver_beside(bridges)
         tunnels = tunnel_resolver.all(
-            [one for one in wanted if isinstance(one, DesiredTunnel)], prune=prune, may_lack=may_lack
+            [one for one in wanted if isinstance(one, DesiredTunnel)], prune=prune, may_lack=may_lack, remove=remove
         )
         if not specs:
             self._refuse_unbridged(tunnels, {})
@@ -239,6 +247,10 @@ class Resolver:
         check_links(tunnels, placed, list(placed))
         self._check(tunnels, placed, sessions=True, may_lack=may_lack)
         return HostRecords(tunnels=tunnels, links=placed)
+
+    def _links_without(self, remove: Collection[str]) -> Links:
+        """The links on record, but for these, which are called as link_key has them."""
+        return {name: one for name, one in self.before.links.items() if link_key(name) not in remove}
 
     # -- again ---------------------------------------------------------------------------------------------------
 

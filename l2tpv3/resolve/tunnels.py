@@ -89,8 +89,15 @@ class TunnelResolver:
         self._own: dict[tuple[str | None, str | None], set[str]] = {}
         self._bridged: set[tuple[str, str | None, str]] = set()
 
-    def all(self, wanted: Iterable[DesiredTunnel], *, prune: bool, may_lack: bool = False) -> Records:
-        """The record with the wanted tunnels added or changed. prune: all others are removed.
+    def all(
+        self,
+        wanted: Iterable[DesiredTunnel],
+        *,
+        prune: bool,
+        may_lack: bool = False,
+        remove: Collection[str] = frozenset(),
+    ) -> Records:
+        """The record with the wanted tunnels added or changed. prune: all others are removed. remove: those that are.
 
         may_lack: what is not running may lack what it needs of the host (see model.late), but for what a tunnel's own
         local address would have to be chosen by; `resolve_again` tells what that is.
@@ -101,6 +108,8 @@ class TunnelResolver:
         wanted, self._may_lack = tuple(wanted), may_lack
         if prune:
             self._prune({one.name: {session.name for session in one.sessions} for one in wanted})
+        gone = {*remove} - {one.name for one in wanted}
+        self._records = {name: record for name, record in self._records.items() if name not in gone}
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._resolve_tunnel(one.name, one.words)

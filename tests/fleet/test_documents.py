@@ -9,7 +9,7 @@ import pytest
 
 from l2tpv3.config import load
 from l2tpv3.errors import NotFoundError, RefusedError
-from l2tpv3.fleet.documents import host_document, host_text, without_secrets
+from l2tpv3.fleet.documents import host_document, host_text, pairs_of, without_secrets
 from l2tpv3.fleet.draws import draw
 from l2tpv3.fleet.model import Fleet
 from l2tpv3.fleet.pairs import all_pairs
@@ -30,7 +30,7 @@ def drawn(fleet: Fleet, state: FleetState | None = None) -> FleetState:
 def test_both_ends_mirror_each_other(tmp_path: Path) -> None:
     fleet = fleet_of(tmp_path, 3, MESH)
     state = drawn(fleet)
-    documents = {host: host_document(fleet, state, host) for host in fleet.hosts}
+    documents = {host: host_document(fleet, state, host, pairs_of(fleet, host)) for host in fleet.hosts}
     tunnels = {(host, one.name): one for host in documents for one in documents[host] if isinstance(one, DesiredTunnel)}
     near, far = tunnels["h1", "lan.h2"], tunnels["h2", "lan.h1"]
     for mine, theirs in (("remote", "local"), ("id", "peer-id"), ("local-port", "remote-port")):
@@ -47,7 +47,7 @@ def test_both_ends_mirror_each_other(tmp_path: Path) -> None:
 def test_a_hub_passes_frames_on_and_spokes_have_one_wire(tmp_path: Path) -> None:
     fleet = fleet_of(tmp_path, 3, '[mesh.lan]\nshape = "hub"\nhub = "h2"\nbridge = "b"\n')
     state = drawn(fleet)
-    bridges = {host: host_document(fleet, state, host)[-1].words for host in fleet.hosts}
+    bridges = {host: host_document(fleet, state, host, pairs_of(fleet, host))[-1].words for host in fleet.hosts}
     assert bridges["h2"]["over"] == ["lan.h1/wire", "lan.h3/wire"] and "isolated" not in bridges["h2"]
     assert bridges["h1"]["over"] == ["lan.h2/wire"]
 
@@ -58,7 +58,7 @@ def test_text_is_a_file_that_apply_takes(tmp_path: Path) -> None:
     file = tmp_path / "h1.toml"
     file.write_text(host_text(fleet, state, "h1"))
     assert [one.name for one in load([file])] == ["lan.h2", "lan.h3", "br-lan"]
-    shown = str(without_secrets(host_document(fleet, state, "h1")))
+    shown = str(without_secrets(host_document(fleet, state, "h1", pairs_of(fleet, "h1"))))
     assert state.drawn["lan/h1/h2"].cookies[0].hex() not in shown and "hidden" not in shown  # words have no repr
     with pytest.raises(NotFoundError, match="hosts are h1, h2, h3"):
         host_text(fleet, state, "h9")
@@ -71,7 +71,7 @@ def test_hosts_keep_their_numbers(tmp_path: Path) -> None:
     drawn(fleet, state)
     assert state.numbers["lan"] == {"h3": 1, "h1": 2, "h2": 3}, "the number of a host that left is nobody else's"
     with pytest.raises(RefusedError, match="has no address number 3 for host h2"):
-        host_document(fleet, state, "h2")
+        host_document(fleet, state, "h2", pairs_of(fleet, "h2"))
 
 
 def test_state_is_kept_for_its_owner_alone(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Tests every pseudowire of a fleet end to end: small frames and those of full size, there and back, all at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from l2tpv3.connect.frames import HEADER, NONCE, SMALL
+from l2tpv3.fleet.end import FleetEnd
+from l2tpv3.fleet.model import SESSION
+from l2tpv3.fleet.pairs import Pair
+from l2tpv3.fleet.reached import Reached
+
+TEST_S: Final = 20.0
+"""How long frames are sent for an answer, at most. Paths may have to be learnt first, and keys agreed upon."""
+
+
+def test_wires(reached: Reached, pairs: Collection[Pair], seconds: float = TEST_S) -> dict[str, str]:
+    """Test these pseudowires. Gives what is wrong with those that do not pass all frames, by their keys.
+
+    seconds: how long frames are sent for an answer, at most.
+
+    Raises L2tpError where a host can't test.
+    """
+    nonce = os.urandom(NONCE).hex()
+    at = {name: [pair for pair in pairs if name in pair.hosts] for name in reached.ends}
+    at = {name: own for name, own in at.items() if own}
+
+    def listen(end: FleetEnd) -> list[int | None]:
+        return end.listen([(pair.tunnels[pair.at(end.name)], SESSION) for pair in at[end.name]], nonce)
+
+    mtus = reached.all(listen, at)
+    by_pair = {(pair.key, name): mtu for name in at for pair, mtu in zip(at[name], mtus[name], strict=True)}
+    wrong = {}
+    asked: dict[str, list[tuple[Pair, list[int]]]] = {}
+    for pair in pairs:
+        near, far = (by_pair[pair.key, name] for name in pair.hosts)
+        if near is None or far is None:
+            wrong[pair.key] = f"host {pair.hosts[0 if near is None else 1]} has no netdev of it"
+        else:
+            asked.setdefault(pair.hosts[0], []).append((pair, [SMALL, min(near, far) + HEADER]))
+    return wrong | _send(reached, asked, nonce, seconds)
+
+
+test_wires.__test__ = False  # type: ignore[attr-defined]  # for pytest it has the name of a test
+
+
+def _send(
+    reached: Reached, asked: Mapping[str, list[tuple[Pair, list[int]]]], nonce: str, seconds: float
+) -> dict[str, str]:
+    def send(end: FleetEnd) -> list[set[int]]:
+        frames = [(pair.tunnels[0], SESSION, lengths) for pair, lengths in asked[end.name]]
+        return end.send(frames, nonce, seconds)
+
+    wrong = {}
+    for name, answered in reached.all(send, asked).items():
+        for (pair, lengths), lengths_answered in zip(asked[name], answered, strict=True):
+            if not {*lengths} <= lengths_answered:
+                wrong[pair.key] = _what_is_missing(lengths, lengths_answered)
+    return wrong
+
+
+def _what_is_missing(lengths: list[int], answered: Collection[int]) -> str:
+    if lengths[0] not in answered:
+        return "no frame that is sent through it is answered"
+    return f"small frames pass, but those of full size, {lengths[1]} bytes, are not answered"
