@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.forks import FORKS
+from tests.waiting import PATIENCE_S
 
 PREFIX = f"lt-{os.getpid()}-"
 """What the names of this run's network namespaces begin with."""
@@ -98,10 +99,21 @@ class Host:
         _ip_batch(["-n", self.netns], lines)
 
     def ping(self, address: str, *options: str, count: int = 1, check: bool = True) -> bool:
-        """Whether all of `count` pings are answered; with `check`, one that is not raises CalledProcessError."""
-        wait = ["-c", str(count), "-i", "0.05", "-W", "2", *options, address]
-        done = self.run(["ping", "-q", "-n", *wait], check=check)
-        return done.returncode == 0 and f" {count} received" in done.stdout
+        """Whether all of `count` pings are answered.
+
+        With `check` they have to be: pings are sent again until they are, since the kernel drops what is sent by a
+        netdev that has just come up until it gets to it (net/core/link_watch.c, up to a second, on a busy machine
+        more). Raises AssertionError with what ping printed.
+        """
+        command = ["ping", "-q", "-n", "-c", str(count), "-i", "0.05", "-W", "2", *options, address]
+        give_up = time.monotonic() + (PATIENCE_S if check else 0.0)
+        while True:
+            done = self.run(command, check=False)
+            answered = done.returncode == 0 and f" {count} received" in done.stdout
+            if answered or time.monotonic() >= give_up:
+                assert answered or not check, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+                return answered
+            time.sleep(0.05)
 
     def workers(self) -> list[int]:
         """The pids of the user datapath's workers that live in its run-time directory."""

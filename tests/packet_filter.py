@@ -6,6 +6,7 @@ import socket
 import struct
 
 from l2tpv3.linux.netlink.message import NLM_F_CREATE, attribute, zero_terminated
+from tests.waiting import PATIENCE_S
 
 _TABLE, _CHAIN, _BATCH_BEGIN, _BATCH_END = 10 << 8 | 0, 10 << 8 | 3, 16, 17
 _ACK = 4
@@ -37,6 +38,6 @@ def chain_policy(chain: str, policy: str) -> None:
             + one(_CHAIN, NLM_F_CREATE | _ACK, 3, ip + body)
             + one(_BATCH_END, 0, 4, batch)
         )
-        netfilter.settimeout(5)
+        netfilter.settimeout(PATIENCE_S)
         answer = netfilter.recv(4096)
     assert struct.unpack_from("=i", answer, 16)[0] == 0

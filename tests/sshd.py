@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 L2TPCTL = str(Path(sys.executable).with_name("l2tpctl"))
-LIMIT_S = 30.0
 
 _SSHD_CONFIG = """\
 Port 22
@@ -54,7 +54,7 @@ class Sshd:
         self.folder.mkdir()
         for key in ("host_key", "user_key"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key)]
-            subprocess.run(command, check=True, timeout=LIMIT_S)
+            subprocess.run(command, check=True, timeout=PATIENCE_S)
         path = f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
         given = {"L2TPV3_STATE_DIR": host.state_dir, "L2TPV3_RUNTIME_DIR": host.runtime_dir, "PATH": path, **variables}
         words = " ".join(f'"{key}={value}"' for key, value in given.items())
@@ -68,7 +68,7 @@ class Sshd:
         self._wait()
 
     def _wait(self) -> None:
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while not self.host.run(["ss", "-Hltn", "sport = :22"]).stdout:
             assert self.process.poll() is None and time.monotonic() < give_up, "sshd does not listen"
             time.sleep(0.02)
@@ -98,5 +98,5 @@ class Sshd:
     ) -> tuple[int, str, str]:
         """Run `l2tpctl --host` on host `near`: its exit status, stdout and stderr."""
         running = self.start(near, *words, url=url, stdin=subprocess.PIPE, **settings)
-        out, err = running.communicate(stdin, timeout=2 * LIMIT_S)
+        out, err = running.communicate(stdin, timeout=PATIENCE_S)
         return running.returncode, out.decode(), err.decode()

@@ -5,29 +5,51 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.here import Here
+from tests.waiting import PATIENCE_S, eventually
 
 _L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 _UNITS = Path(__file__).resolve().parents[1] / "systemd"
 
 
 @contextlib.contextmanager
-def watch(here: Here, prefix: Sequence[str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Ended before the workers are, which it would bring back. prefix: by default, what its unit leaves it."""
+def watch(
+    here: Here, prefix: Sequence[str] | None = None, *, knows_workers: bool = True
+) -> Iterator[subprocess.Popen[str]]:
+    """Ended before the workers are, which it would bring back. It takes signals and knows the workers in the block.
+
+    prefix: by default, what its unit leaves it. knows_workers: no when it can't find the workers that there are.
+    """
+    workers = set(here.host.workers()) if knows_workers else set()
     process = here.host.start([*(as_in_the_unit() if prefix is None else prefix), _L2TPCTL, "watch"])
     try:
-        time.sleep(1.0)
+        eventually(lambda: process.poll() is not None or (_takes_sigterm(process.pid) and workers <= watched(process)))
         assert process.poll() is None, said(process)
         yield process
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
+
+
+def _takes_sigterm(pid: int) -> bool:
+    """Whether a process has a handler for SIGTERM (proc_pid_status(5)): before that, it would just die of it."""
+    (caught,) = re.findall(r"^SigCgt:\t(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def watched(process: subprocess.Popen[str]) -> set[int]:
+    """The processes whose end `l2tpctl watch` would notice, by its pidfds (pidfd_open(2))."""
+    texts = []
+    for file in Path(f"/proc/{process.pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            texts.append(file.read_text())
+    return {int(pid) for text in texts for pid in re.findall(r"^Pid:\t(\d+)", text, re.MULTILINE)}
 
 
 def as_in_the_unit(*drop_ins: str) -> list[str]:
@@ -39,15 +61,6 @@ def as_in_the_unit(*drop_ins: str) -> list[str]:
     kept = ",".join(f"+{name.removeprefix('cap_')}" for name in names)
     # by `ip netns exec` it is in the namespace already, as a unit is in its own
     return [setpriv, f"--bounding-set=-all,{kept}", "--no-new-privs"]
-
-
-def eventually(true: Callable[[], object], limit_s: float = 10.0) -> float:
-    """Seconds until it was."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() < began + limit_s
-        time.sleep(0.01)
-    return time.monotonic() - began
 
 
 def said(process: subprocess.Popen[str]) -> str:

@@ -21,9 +21,9 @@ import httpx
 from l2tpv3 import Paths
 from l2tpv3_api.auth.identity import scopes
 from l2tpv3_api.auth.tokens import Tokens
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 30.0
 
 _PROGRAM = """
 import sys
@@ -71,7 +71,7 @@ class Running:
     def wait_ready(self) -> list[str]:
         """Wait until it serves, and give the places where."""
         assert self.process is not None
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up:
             for record in self.records():
                 if record["message"].startswith("serves "):
@@ -89,7 +89,7 @@ class Running:
 
     def wait_for_record(self, **expected: Any) -> dict[str, Any]:
         """Wait for a record with these fields."""
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up:
             for record in self.records():
                 if all(record.get(key) == value for key, value in expected.items()):
@@ -99,7 +99,7 @@ class Running:
 
     def wait_for_room(self) -> None:
         """Wait until it holds no connection: the end of one takes its place away only when the service hears of it."""
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while (more := self._sockets() - self._own_sockets) > 0:
             assert time.monotonic() < give_up, f"{more} connections stay"
             time.sleep(0.02)
@@ -131,18 +131,18 @@ class Running:
         """End it, and give its exit code."""
         self.send(number)
         assert self.process is not None
-        return self.process.wait(LIMIT_S)
+        return self.process.wait(PATIENCE_S)
 
     def by_unix(self) -> httpx.Client:
         """A client at its unix socket."""
         return httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(self.unix)), base_url="http://l2tpv3", timeout=LIMIT_S
+            transport=httpx.HTTPTransport(uds=str(self.unix)), base_url="http://l2tpv3", timeout=PATIENCE_S
         )
 
     def by_tcp(self, token: str = "", **options: Any) -> httpx.Client:
         """A client at its TCP port."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=LIMIT_S, **options)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=PATIENCE_S, **options)
 
     def token(self, name: str, *words: str) -> str:
         """A new token with these scopes."""
@@ -150,12 +150,12 @@ class Running:
 
     def connect(self) -> socket.socket:
         """A TCP connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
 
     def connect_unix(self) -> socket.socket:
         """A connection to its unix socket."""
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(LIMIT_S)
+        sock.settimeout(PATIENCE_S)
         sock.connect(str(self.unix))
         return sock
 
@@ -187,7 +187,7 @@ def home() -> Iterator[Running]:
         if one.process is not None and one.process.poll() is None:
             one.process.terminate()
             try:
-                one.process.wait(LIMIT_S)
+                one.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 one.process.kill()
                 one.process.wait()

@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-LIMIT_S = 30
+from tests.waiting import PATIENCE_S
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def served(app: FastAPI) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while not server.started:
             assert thread.is_alive() and time.monotonic() < give_up
             time.sleep(0.01)
@@ -77,7 +77,7 @@ class Reader:
 def reading(url: str, last_id: str = "", **params: str) -> Iterator[Reader]:
     """A stream of events that is ready: what happens from now on will be in it."""
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    with httpx.stream("GET", f"{url}/v1/events", params=params, headers=headers, timeout=LIMIT_S) as response:
+    with httpx.stream("GET", f"{url}/v1/events", params=params, headers=headers, timeout=PATIENCE_S) as response:
         if response.status_code != 200:
             response.read()
         assert response.status_code == 200, response.text

@@ -18,6 +18,7 @@ import pytest
 from l2tpv3.documents.names import document_to_names
 from tests.hosts import Host
 from tests.passing import without_passing
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -28,13 +29,13 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=PATIENCE_S)
         self._path = str(path)
 
     def connect(self) -> None:
         """See HTTPConnection."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
+        self.sock.settimeout(PATIENCE_S)
         self.sock.connect(self._path)
 
 
@@ -56,7 +57,7 @@ def serve(host: Host) -> tuple[subprocess.Popen[str], Path]:
     """The service on a host, when it answers."""
     path = host.folder / "api.sock"
     process = host.start([Path(sys.executable).with_name("l2tpctl"), "serve", "--unix", str(path)])
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             ask(path, "GET", "/readyz")
@@ -103,13 +104,13 @@ def test_killed_under_load_it_loses_no_packet_and_then_tells_what_is_there(
     for client in clients:
         client.start()
     try:
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + PATIENCE_S
         while not {0, 1} <= set(answered):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        told = traffic.communicate(timeout=60)[0]
+        told = traffic.communicate(timeout=PATIENCE_S)[0]
     finally:
         ended.set()
         for client in clients:

@@ -16,8 +16,7 @@ from l2tpv3.cli import main
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from tests.cli.command_line import CommandLine
-
-LIMIT_S = 30
+from tests.waiting import PATIENCE_S
 
 
 class RemoteLine(CommandLine):
@@ -45,7 +44,7 @@ def served(app: FastAPI, socket: Path) -> Iterator[uvicorn.Server]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while not server.started:
             assert thread.is_alive() and time.monotonic() < give_up
             time.sleep(0.005)

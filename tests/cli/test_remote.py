@@ -18,8 +18,9 @@ import pytest
 
 from l2tpv3.cli import main
 from tests.api.authority import Authority
-from tests.api.running import LIMIT_S, Running, home, running
+from tests.api.running import Running, home, running
 from tests.cli.command_line import Result
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 L2TPCTL = Path(sys.executable).with_name("l2tpctl")
@@ -139,7 +140,7 @@ def test_what_nobody_confirms_is_undone_there(ctl: Ctl, service: Running, tmp_pa
     host = f"--host unix://{service.unix}"
     done = ctl(f"{host} apply -f {file} --confirm 0.5")
     assert done.code == 0 and "within 0.5 s keeps it" in done.err
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while ctl(f"{host} tunnel show brief").code == 0:
         assert time.monotonic() < give_up
         time.sleep(0.05)
@@ -202,7 +203,7 @@ def ask(service: Running, *words: str) -> subprocess.Popen[str]:
 
 def has_connected(service: Running, asking: subprocess.Popen[str]) -> None:
     """Wait until it has sent its request: it waits for the answer then (poll or recvfrom, as wchan has it)."""
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     fds = Path(f"/proc/{asking.pid}/fd")
     while time.monotonic() < give_up:
         sockets = [one for one in fds.iterdir() if one.is_symlink() and "socket:" in str(one.readlink())]
@@ -230,7 +231,7 @@ def test_a_service_that_is_killed_while_it_is_asked(words: tuple[str, ...], says
         asking = ask(service, *words)
         has_connected(service, asking)
         service.send(signal.SIGKILL)
-        out, err = asking.communicate(timeout=LIMIT_S)
+        out, err = asking.communicate(timeout=PATIENCE_S)
         assert (asking.returncode, out) == (2, "") and is_one_line(err), err
         assert says in err
 
@@ -360,7 +361,7 @@ def offered(line: str, **environment: str) -> list[str]:
     # bash splits at colons, unless told otherwise: COMP_WORDS is what the script hands over, the line itself
     asked = {"_L2TPCTL_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
     done = subprocess.run(
-        [L2TPCTL], env=os.environ | asked | environment, capture_output=True, text=True, check=True, timeout=LIMIT_S
+        [L2TPCTL], env=os.environ | asked | environment, capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert done.stderr == ""
     return done.stdout.split()

@@ -18,9 +18,9 @@ import pytest
 from l2tpv3.capture import pcapng
 from tests.hosts import Host
 from tests.passing import without_passing
+from tests.waiting import PATIENCE_S
 
 L2TPCTL = str(Path(sys.executable).with_name("l2tpctl"))
-LIMIT_S = 30.0
 
 pytestmark = pytest.mark.root
 
@@ -68,7 +68,7 @@ class There:
 
     def ctl(self, *words: str) -> str:
         """What a command prints; it has to succeed."""
-        out, err = (done := self.start(*words)).communicate(timeout=2 * LIMIT_S)
+        out, err = (done := self.start(*words)).communicate(timeout=PATIENCE_S)
         assert done.returncode == 0, err
         return out
 
@@ -118,11 +118,11 @@ def test_a_capture_that_is_interrupted_leaves_a_whole_file(joined: tuple[There, 
     capturing = a.start("capture", "t", "lan", "-w", str(file))
     assert capturing.stderr is not None
     capturing.stderr.readline()
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while not file.stat().st_size and time.monotonic() < give_up:
         a.host.run(["ping", "-c1", "-W1", "10.9.0.2"])
     capturing.send_signal(signal.SIGINT)
-    assert capturing.wait(LIMIT_S) == 0
+    assert capturing.wait(PATIENCE_S) == 0
     data = file.read_bytes()
     assert b"".join(pcapng.whole_blocks([data])) == data != b""
 
@@ -133,7 +133,7 @@ def test_events_go_on_over_the_death_of_the_service(joined: tuple[There, There])
     assert following.stdout is not None
     # what happens before it listens is not told: change something until it is
     os.set_blocking(following.stdout.fileno(), False)
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     line = ""
     up = False
     while not line and time.monotonic() < give_up:
@@ -147,12 +147,12 @@ def test_events_go_on_over_the_death_of_the_service(joined: tuple[There, There])
     a.kill()
     assert a.host.ping("10.9.0.2"), "no traffic depends on it"
     refused = a.start("tunnel", "show")
-    _, err = refused.communicate(timeout=LIMIT_S)
+    _, err = refused.communicate(timeout=PATIENCE_S)
     assert refused.returncode == 2 and "can't connect" in err
     a.serve_again()
     assert still(a.ctl("--json")) == still(a.host.ctl("--json").stdout)
     told = ""
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     a.ctl("session", "add", "t", "second")
     while "second" not in told and time.monotonic() < give_up:
         told = following.stdout.readline()
@@ -161,4 +161,4 @@ def test_events_go_on_over_the_death_of_the_service(joined: tuple[There, There])
             a.ctl("session", "add", "t", "second")
     assert json.loads(told)["name"] == "second"
     following.send_signal(signal.SIGINT)
-    assert following.wait(LIMIT_S) == 0
+    assert following.wait(PATIENCE_S) == 0

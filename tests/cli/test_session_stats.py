@@ -12,6 +12,7 @@ from l2tpv3.cli.commands import session_stats
 from l2tpv3.model.observed import Counters
 from tests.cli.command_line import CommandLine
 from tests.hosts import Hosts
+from tests.waiting import PATIENCE_S
 
 SEEN = Counters(
     tx_packets=1, tx_bytes=2, tx_errors=3, rx_packets=4, rx_bytes=5, rx_errors=6, rx_seq_discards=7,
@@ -122,13 +123,13 @@ def test_ctrl_c_for_real(hosts: Hosts) -> None:
     assert watch.stdout is not None
     first = json.loads(watch.stdout.readline())
     host.run(["ping", "-c1", "-W0.1", "10.0.0.2"], check=False)  # asks for its MAC address, at least
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     sent = 0
     while sent <= first["sessions"][0]["counters"]["tx_packets"] and time.monotonic() < deadline:
         document = json.loads(watch.stdout.readline())
         sent = document["sessions"][0]["counters"]["tx_packets"]
     watch.send_signal(signal.SIGINT)
-    rest = watch.communicate(timeout=10)[0]
+    rest = watch.communicate(timeout=PATIENCE_S)[0]
     assert watch.returncode == 0
     assert [line for line in rest.splitlines() if not line.startswith('{"schema"')] == []
     assert document["interval_s"] >= 0.1

@@ -16,7 +16,8 @@ import pytest
 from l2tpv3.capture import pcapng
 from tests.hosts import Host
 from tests.points import in_turn
-from tests.sshd import LIMIT_S, Sshd
+from tests.sshd import Sshd
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -96,7 +97,7 @@ def test_files_are_read_here_with_the_secrets_that_they_name(near: Host, sshd: S
         code, out, err = sshd.run(near, "apply", "-f", "site.toml", cwd=tmp_path)
     finally:
         os.killpg(seen.pid, signal.SIGKILL)
-    assert COOKIE not in seen.communicate(timeout=LIMIT_S)[0]
+    assert COOKIE not in seen.communicate(timeout=PATIENCE_S)[0]
     assert code == 0 and not out and "+ session t/lan" in err
     assert COOKIE in sshd.host.ctl("session", "show", "t", "lan", "--show-secrets").stdout
     assert sshd.run(near, "plan", "-f", "/dev/stdin", stdin=SITE.replace("@", f"@{tmp_path}/").encode())[2] == (
@@ -129,12 +130,12 @@ def test_a_capture_flows_and_ends_by_ctrl_c_with_what_it_has_to_say(near: Host, 
     file = tmp_path / "lan.pcapng"
     capturing = sshd.start(near, "capture", "t", "lan", "--side", "inner", "-w", str(file))
     assert capturing.stderr is not None and b"Ctrl-C ends it" in capturing.stderr.readline()
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while not file.stat().st_size and time.monotonic() < give_up:
         sshd.host.ping("10.9.0.9", "-W", "0.1", check=False)
     capturing.send_signal(signal.SIGINT)
     assert b"packets captured" in capturing.stderr.read()
-    assert capturing.wait(LIMIT_S) == 0
+    assert capturing.wait(PATIENCE_S) == 0
     assert len(list(pcapng.packets([file.read_bytes()]))) > 0
 
 
@@ -155,14 +156,14 @@ def _netns(pid: str) -> int:
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_both_ends_end(near: Host, sshd: Sshd, end: signal.Signals) -> None:
     following = sshd.start(near, "events", "--json")
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while not far_processes(sshd, "run-sent") and time.monotonic() < give_up:
         time.sleep(0.05)
     assert far_processes(sshd, "run-sent")
     if end == signal.SIGINT:
         time.sleep(1)  # until it listens, a Ctrl-C gives it up
     following.send_signal(end)
-    following.communicate(timeout=LIMIT_S)
+    following.communicate(timeout=PATIENCE_S)
     while far_processes(sshd, "run-sent") and time.monotonic() < give_up:
         time.sleep(0.05)
     assert not far_processes(sshd, "run-sent")

@@ -15,7 +15,8 @@ import pytest
 
 from tests.encryption.underlay import Wire, is_wireguard
 from tests.hosts import UNDERLAY, Host
-from tests.sshd import L2TPCTL, LIMIT_S, Sshd
+from tests.sshd import L2TPCTL, Sshd
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -46,7 +47,7 @@ def start(a: Host, sshd: Sshd, *words: str, cwd: Path | None = None) -> subproce
 
 def run(a: Host, sshd: Sshd, *words: str, cwd: Path | None = None) -> tuple[int, str, str]:
     running = start(a, sshd, *words, cwd=cwd)
-    out, err = running.communicate(timeout=4 * LIMIT_S)
+    out, err = running.communicate(timeout=PATIENCE_S)
     return running.returncode, out, err
 
 
@@ -190,9 +191,9 @@ def test_an_end_that_is_cut_off_goes_back_by_itself(a: Host, sshd: Sshd) -> None
     a.ip("link", "set", UNDERLAY, "down")
     time.sleep(0.1)
     connecting.send_signal(signal.SIGKILL)
-    connecting.communicate(timeout=LIMIT_S)
+    connecting.communicate(timeout=PATIENCE_S)
     a.ip("link", "set", UNDERLAY, "up")
-    give_up = time.monotonic() + 2 * LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while (tunnels(a) or tunnels(b)) and time.monotonic() < give_up:
         time.sleep(1)
     assert not tunnels(a) and not tunnels(b)
@@ -207,7 +208,7 @@ def test_an_end_that_somebody_confirmed_meanwhile_is_said_to_stay(a: Host, sshd:
         assert line, "it ended before"
     b.ctl("confirm")
     connecting.send_signal(signal.SIGINT)
-    said = connecting.communicate(timeout=4 * LIMIT_S)[1]
+    said = connecting.communicate(timeout=PATIENCE_S)[1]
     b.ip("xfrm", "policy", "del", *BLOCK)
     assert connecting.returncode == 130 and "here: as it was before" in said
     assert "at Far-Host: tunnel siteb: stays, as it was confirmed there meanwhile" in said
@@ -221,7 +222,7 @@ def test_nobody_has_to_read_what_is_told(a: Host, sshd: Sshd) -> None:
     assert "at Far-Host: applied" in connecting.stderr.readline()
     connecting.stderr.close()
     connecting.stderr = None
-    connecting.communicate(timeout=4 * LIMIT_S)
+    connecting.communicate(timeout=PATIENCE_S)
     for host in (a, sshd.host):
         assert tunnels(host) == ["siteb"] and "nothing waits" in host.ctl("confirm", check=False).stderr
 
@@ -232,7 +233,7 @@ def test_ctrl_c_puts_both_ends_back(a: Host, sshd: Sshd) -> None:
     while "here: applied" not in (line := connecting.stderr.readline()):
         assert line, "it ended before"
     connecting.send_signal(signal.SIGINT)
-    said = connecting.communicate(timeout=LIMIT_S)[1]
+    said = connecting.communicate(timeout=PATIENCE_S)[1]
     assert connecting.returncode == 130, said
     assert "here: as it was before" in said and "at Far-Host: as it was before" in said
     assert not tunnels(a) and not tunnels(sshd.host)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.points import is_full
-from tests.watching import eventually
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(1800)]
 
@@ -104,7 +104,7 @@ def allow_ssh(a: FreshHost, b: FreshHost) -> None:
     b.run(
         "sh", "-ec", "ssh-keygen -A && exec /usr/sbin/sshd -o SetEnv=PATH=/opt/l2tpv3/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     )
-    eventually(lambda: "192.0.2.2" in a.run("sh", "-c", "ssh-keyscan 192.0.2.2 | tee -a /root/.ssh/known_hosts"), 30)
+    eventually(lambda: "192.0.2.2" in a.run("sh", "-c", "ssh-keyscan 192.0.2.2 | tee -a /root/.ssh/known_hosts"))
 
 
 if is_full():

@@ -14,7 +14,8 @@ import pytest
 
 from tests.hosts import Host
 from tests.points import sample
-from tests.sshd import LIMIT_S, Sshd
+from tests.sshd import Sshd
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 300)]
 
@@ -30,7 +31,7 @@ def killed(a: Host, sshd: Sshd, point: int) -> int:
     environment = a.environment | {"L2TPV3_SSH": sshd.environment["L2TPV3_SSH"]}
     command = ["ip", "netns", "exec", a.netns, sys.executable, str(KILLED), str(point), *words, "--confirm", "60"]
     return subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=4 * LIMIT_S
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE_S
     ).returncode
 
 
@@ -50,7 +51,7 @@ def running(host: Host, word: bytes) -> list[int]:
 
 def settle(hosts: tuple[Host, Host]) -> None:
     """Wait until nothing of the killed command is under way at either end."""
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while any(running(host, b"run-sent") for host in hosts) and time.monotonic() < give_up:
         time.sleep(0.05)
     assert not any(running(host, b"run-sent") for host in hosts)

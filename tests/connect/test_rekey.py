@@ -15,7 +15,8 @@ import pytest
 
 from tests.encryption.underlay import Wire, in_the_clear
 from tests.hosts import UNDERLAY, Host
-from tests.sshd import L2TPCTL, LIMIT_S, Sshd
+from tests.sshd import L2TPCTL, Sshd
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
@@ -46,7 +47,7 @@ def joined(pair: tuple[Host, Host]) -> Iterator[Callable[[str], tuple[Host, Host
         b.ctl(*tunnel.split()[1:], "--datapath", datapath)
         b.ctl(*session.split()[1:], "--ifname", "l2s", "--address", "10.9.0.2/24")
         a.ctl("tunnel", "set", "t", "--peer-public-key", keys(b)[0])
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + PATIENCE_S
         while not a.ping("10.9.0.2", check=False):
             assert time.monotonic() < give_up
         return a, b
@@ -60,7 +61,7 @@ def joined(pair: tuple[Host, Host]) -> Iterator[Callable[[str], tuple[Host, Host
 def rekey(a: Host, sshd: Sshd, *words: str) -> tuple[int, str]:
     environment = a.environment | {"L2TPV3_SSH": sshd.environment["L2TPV3_SSH"]}
     command = ["ip", "netns", "exec", a.netns, L2TPCTL, "tunnel", "rekey", "t", "--host", sshd.url, *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=4 * LIMIT_S)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     return done.returncode, done.stderr
 
 
@@ -75,7 +76,7 @@ def test_new_keys_at_both_ends_without_a_lost_packet(
             packets = subprocess.Popen(command, stdout=file)
         code, said = rekey(a, sshd)
         packets.send_signal(signal.SIGINT)
-        packets.wait(LIMIT_S)
+        packets.wait(PATIENCE_S)
         answers = [int(one) for one in re.findall(r"icmp_seq=(\d+)", (tmp_path / "answers").read_text())]
         assert not [one for kind, packet in wire.packets() if (one := in_the_clear(kind, packet))]
     assert code == 0, said
@@ -118,7 +119,7 @@ def test_a_key_that_nobody_confirms_is_put_back(joined: Callable[[str], tuple[Ho
         turn.send_signal(signal.SIGINT)
         assert turn.stdout.readline() == "done\n"
     assert keys(a)[0] != before[0]
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + PATIENCE_S
     while keys(a) != before:
         assert time.monotonic() < give_up
         time.sleep(0.1)

@@ -23,8 +23,8 @@ from l2tpv3.connect.typed_end import TypedEnd
 from l2tpv3.errors import L2tpError, RefusedError
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.hosts import Host
-from tests.sshd import L2TPCTL, LIMIT_S, Sshd
-from tests.watching import eventually
+from tests.sshd import L2TPCTL, Sshd
+from tests.waiting import PATIENCE_S, eventually
 
 NAME = "/run/l2tpv3-connect-*"
 TUNNEL = {"local": "10.99.0.2", "remote": "10.99.0.1", "id": 7, "peer-id": 7, "local-port": 1701, "remote-port": 1702}
@@ -149,7 +149,7 @@ def test_what_nobody_confirms_is_undone_and_what_is_confirmed_stays(tmp_path: Pa
     makes = 'case "$*" in "l2tp add session"*) echo "7: l2tpeth0: x" > "$folder/l2tpeth0";; esac'
     end = typed_end(tmp_path, FAKE.format(then=makes))
     end.apply(1)
-    eventually(lambda: any("del tunnel" in line for line in log(tmp_path)), LIMIT_S)
+    eventually(lambda: any("del tunnel" in line for line in log(tmp_path)))
     with pytest.raises(L2tpError, match="is there no more"):
         end.confirm()
     (tmp_path / "log").unlink()
@@ -198,7 +198,7 @@ def tunnels(host: Host) -> list[str]:
 def run(near: Host, far: Sshd, *words: str) -> tuple[int, str, str]:
     environment = near.environment | {"L2TPV3_SSH": far.environment["L2TPV3_SSH"]}
     command = ["ip", "netns", "exec", near.netns, L2TPCTL, *words]
-    done = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=4 * LIMIT_S)
+    done = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=PATIENCE_S)
     return done.returncode, done.stdout, done.stderr
 
 

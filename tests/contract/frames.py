@@ -13,7 +13,7 @@ from l2tpv3.linux.netns import inside
 ETHERTYPE = 0x88B5
 """For local experiments (IEEE 802): nothing else sends it, so every one counted is ours."""
 
-_WAIT_S = 5.0
+_WAIT_S = 30.0
 _QUIET_S = 0.3
 
 _ETH_P_ALL, _SO_RCVBUFFORCE = 3, 33
@@ -65,10 +65,10 @@ def packet_socket(place: Place) -> socket.socket:
     return one
 
 
-def collect(receiver: socket.socket, count: int) -> list[bytes]:
-    """Frames that come in until `count` have, or none has for a while; and any that comes on top of those."""
+def collect(receiver: socket.socket, count: int, wait_s: float = _WAIT_S) -> list[bytes]:
+    """Frames that come in until `count` have or the time is over; and any that comes on top of those."""
     received: list[bytes] = []
-    deadline = time.monotonic() + _WAIT_S
+    deadline = time.monotonic() + wait_s
     while len(received) < count and (left := deadline - time.monotonic()) > 0:
         receiver.settimeout(left)
         _receive(receiver, received)
@@ -110,7 +110,7 @@ class Tap:
     def __exit__(self, *exc: object) -> None:
         self.socket.close()
 
-    def collect(self, count: int, wait_s: float = 2) -> list[bytes]:
+    def collect(self, count: int, wait_s: float = _WAIT_S) -> list[bytes]:
         """The next frames that come in (that it sends are passed over), until there are so many or none comes."""
         found: list[bytes] = []
         self.socket.settimeout(wait_s)

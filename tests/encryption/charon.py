@@ -16,6 +16,7 @@ from vici import Session
 from l2tpv3.encryption.charon import Charon
 from l2tpv3.linux.netns import inside
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 PROGRAM = Path("/usr/sbin/charon-systemd")
 
@@ -30,7 +31,7 @@ def start(host: Host, *, path: Path | None = None) -> int:
         "}\n"
     )
     host.start(["env", f"STRONGSWAN_CONF={settings}", PROGRAM])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             with inside(host.netns), Charon(None) as one:

@@ -16,6 +16,7 @@ import pytest
 from tests.encryption import charon
 from tests.encryption.underlay import Wire
 from tests.hosts import UNDERLAY, Host, Hosts
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp, pytest.mark.timeout(900)]
 
@@ -144,7 +145,7 @@ def test_another_key_passes_nothing_and_the_note_says_so(hosts: Hosts) -> None:
 
 
 def wait_for(host: Host, holds: Callable[[dict[str, Any]], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not holds(shown(host)) and time.monotonic() < deadline:
         time.sleep(0.5)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import Host
-from tests.watching import eventually
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp, pytest.mark.timeout(300)]
 
@@ -30,7 +30,7 @@ def test_frames_pass_to_an_end_that_was_typed(
         if there == "wireguard-go" and line[-2:] == ["type", "wireguard"]:
             monkeypatch.setenv("WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD", "1")
             b.start(["wireguard-go", "--foreground", line[3]])
-            eventually(Path("/run/wireguard/wg-l2tp.sock").exists, 60)
+            eventually(Path("/run/wireguard/wg-l2tp.sock").exists)
             line = ["ip", "link", "set", line[3], *line[4:6]]
         b.run(line)
     b.ip("address", "add", "10.9.0.2/24", "dev", "l2s")

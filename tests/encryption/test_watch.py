@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -22,7 +23,7 @@ def test_watch_makes_the_netdev_again(underlay: tuple[Host, Host]) -> None:
     a.start([L2TPCTL, "watch"])
     (ifname,) = [line.split(":")[1].strip() for line in a.ip("-o", "link").splitlines() if "l2tpwg" in line]
     a.ip("link", "del", ifname)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while _condition(a) != "up" and time.monotonic() < deadline:
         time.sleep(0.2)
     assert _condition(a) == "up"

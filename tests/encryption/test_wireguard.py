@@ -16,6 +16,7 @@ import pytest
 
 from tests.encryption.underlay import Wire, in_the_clear, is_fragment, is_wireguard
 from tests.hosts import UNDERLAY, Host, Hosts
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]  # the guest is slow beside other tests
 
@@ -67,7 +68,7 @@ def joined(hosts: Hosts) -> Callable[..., tuple[Host, Host]]:
 
 def reaches(host: Host, address: str = "10.9.0.2") -> bool:
     """Whether a ping is answered before long: a packet may be lost where both ends begin a handshake at once."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if host.ping(address, check=False):
             return True

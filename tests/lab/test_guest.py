@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 GUEST = Path(__file__).resolve().parents[2] / "netns-lab" / "guest"
 
 
@@ -65,12 +67,12 @@ def test_it_leaves_no_process_when_it_runs_out_of_time_or_is_killed(tmp_path: Pa
         guest = subprocess.Popen([GUEST, "-w", tmp_path, "sleep", "1000"])
         _wait_until(lambda: _running(mark))
         guest.send_signal(number)
-        guest.wait(10)
+        guest.wait(PATIENCE_S)
         _wait_until(lambda: not _running(mark))  # the kernel ends it after its parent
 
 
 def _wait_until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)

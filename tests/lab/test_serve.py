@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.lab import LAB, leftovers
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -51,7 +52,7 @@ def _links(process: subprocess.Popen[str]) -> dict[str, tuple[str, str]]:
 
 def _tunnels(url: str, token: str) -> list[dict[str, object]]:
     request = urllib.request.Request(f"{url}v1/tunnels", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         found: list[dict[str, object]] = json.load(answer)["tunnels"]
     return found
 
@@ -60,7 +61,7 @@ def test_both_sites_until_ctrl_c(demo: subprocess.Popen[str]) -> None:
     links = _links(demo)
     ends = {}
     for site, (url, token) in links.items():
-        with urllib.request.urlopen(url, timeout=30) as page:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as page:
             assert b"<title>l2tpv3</title>" in page.read()
         [tunnel] = _tunnels(url, token)
         assert (tunnel["name"], tunnel["condition"]) == ("a-b", "up")
@@ -69,6 +70,6 @@ def test_both_sites_until_ctrl_c(demo: subprocess.Popen[str]) -> None:
     with pytest.raises(urllib.error.HTTPError, match="401"):  # each is a host of its own, with tokens of its own
         _tunnels(links["siteA"][0], links["siteB"][1])
     os.kill(demo.pid, signal.SIGINT)
-    said, _ = demo.communicate(timeout=60)
+    said, _ = demo.communicate(timeout=PATIENCE_S)
     assert demo.returncode == 0, said
     assert "nothing of it is left" in said

@@ -7,7 +7,7 @@ from typing import Any
 from l2tpv3.linux.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
-from tests.watching import eventually
+from tests.waiting import eventually
 
 COOKIES = {"tx-cookie": "0011223344556677", "rx-cookie": "0011223344556677"}
 

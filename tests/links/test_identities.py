@@ -12,6 +12,7 @@ import pytest
 from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -105,7 +106,7 @@ def test_each_card_gets_a_pppoe_session_of_its_own_at_once(bench: Bench, tmp_pat
         ]
         guest.start(["pppd", *link, "nopcomp", "novj", "noccp", "lcp-echo-interval", "0"])
         clients.append(guest)
-    give_up = time.monotonic() + 120
+    give_up = time.monotonic() + PATIENCE_S
     addresses: dict[str, str] = {}
     while len(addresses) < CARDS:
         assert time.monotonic() < give_up, addresses

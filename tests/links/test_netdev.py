@@ -15,7 +15,7 @@ from l2tpv3.errors import ConflictError, InvalidValueError, L2tpError, MissingEr
 from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.model.links.spec import LinkSpec, derived_mac
 from tests.hosts import Host
-from tests.watching import eventually
+from tests.waiting import eventually
 
 maker_of = LinkBackends(Path("/run/test"))
 

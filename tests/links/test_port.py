@@ -15,6 +15,7 @@ from l2tpv3.links.backends.base import LinkBackends
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.spec import LinkSpec
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -58,7 +59,7 @@ def wires(host: Host) -> Iterator[list[socket.socket]]:
             one = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
             one.bind((name, 3))
             one.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-            one.settimeout(1)
+            one.settimeout(PATIENCE_S)
             sockets.append(one)
         yield sockets
 
@@ -96,6 +97,7 @@ def test_every_frame_passes_as_it_is_both_ways(host: Host, frame: bytes) -> None
     assert maker.find(spec, mark) is None
     assert "PROMISC" not in host.ip("link", "show", "n0")
     with wires(host) as (w0, w1):
+        w1.settimeout(0.3)
         w0.send(frame)
         with pytest.raises(TimeoutError):
             received(w1)

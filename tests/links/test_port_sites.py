@@ -10,7 +10,7 @@ import pytest
 
 from tests.hosts import Host, Hosts
 from tests.links.port_sites import two
-from tests.watching import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -46,7 +46,7 @@ def _log_in(authenticator: Host, supplicant: Host, folder: Path, password: str) 
     authenticator.start(["hostapd", "-f", logs[0], folder / "hostapd.conf"])
     eventually(lambda: logs[0].exists() and "AP-ENABLED" in logs[0].read_text())
     supplicant.start(["wpa_supplicant", "-D", "wired", "-i", "w0", "-c", folder / "wpa.conf", "-f", logs[1]])
-    eventually(lambda: logs[1].exists() and _OVER.search(logs[1].read_text()), 30)
+    eventually(lambda: logs[1].exists() and _OVER.search(logs[1].read_text()))
     return logs[0].read_text(), logs[1].read_text()
 
 
@@ -82,5 +82,5 @@ def test_lacp_between_two_sites(hosts: Hosts, datapath: str) -> None:
         )
     macs = [re.findall("link/ether ([0-9a-f:]+)", gear.ip("link", "show", "bond0"))[0] for gear in gears]
     for gear, partner in zip(gears, reversed(macs), strict=True):
-        eventually(lambda gear=gear, partner=partner: partner in gear.ip("-d", "link", "show", "bond0"), 30)  # type: ignore[misc]
+        eventually(lambda gear=gear, partner=partner: partner in gear.ip("-d", "link", "show", "bond0"))  # type: ignore[misc]
     assert a.gear.ping("10.9.0.2")

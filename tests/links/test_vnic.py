@@ -18,6 +18,7 @@ from l2tpv3.links.backends.vnic import VnicBackend
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.spec import LinkSpec
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -98,7 +99,7 @@ def test_what_is_for_others_does_not_reach_a_card(bench: Bench) -> None:
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         raw.bind(("w0", 0))
     with heard, raw:
-        heard.settimeout(5)
+        heard.settimeout(PATIENCE_S)
         for to in (STRANGER, broadcast, STRANGER, group, STRANGER, MAC):
             raw.send(bytes.fromhex((to + STRANGER).replace(":", "")) + b"\x90\x00" + bytes(100))
         assert [heard.recv(200)[:6].hex(":") for _ in range(3)] == [broadcast, group, MAC]
@@ -129,7 +130,7 @@ def test_a_tagged_frame_keeps_its_tag_both_ways(bench: Bench) -> None:
             with inside(host.netns):
                 one.bind((name, 3))
             one.setsockopt(263, 8, 1)  # PACKET_AUXDATA
-            one.settimeout(2)
+            one.settimeout(PATIENCE_S)
             ends.append(one)
         for sender, receiver in (ends, reversed(ends)):
             sender.send(tagged)
@@ -186,7 +187,7 @@ def test_two_cards_of_one_address_on_a_nic_are_refused_and_leave_nothing(bench: 
 
 
 def _until(true: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < give_up
         time.sleep(0.01)
@@ -198,11 +199,11 @@ def _stream(sender: Host, receiver: Host, to: str) -> None:
     with inside(receiver.netns):
         listener = socket.create_server((to, 0))
     with inside(sender.netns):
-        out = socket.create_connection(listener.getsockname(), timeout=10)
+        out = socket.create_connection(listener.getsockname(), timeout=PATIENCE_S)
     taken, _ = listener.accept()
     with listener, out, taken:
         out.settimeout(0)
-        taken.settimeout(10)
+        taken.settimeout(PATIENCE_S)
         got, sent = bytearray(), 0
         while len(got) < len(data):
             with contextlib.suppress(BlockingIOError):

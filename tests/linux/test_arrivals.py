@@ -11,6 +11,7 @@ import pytest
 from l2tpv3.linux.arrivals import POLL_S, Arrivals
 from l2tpv3.linux.netns import inside
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -25,7 +26,7 @@ def test_what_arrives_ends_the_wait(netns: Callable[[str], Host], what: str) -> 
         timer = threading.Timer(0.1, host.ip, what.split())
         timer.start()
         began = time.monotonic()
-        arrivals.wait(30)
+        arrivals.wait(PATIENCE_S)
         took = time.monotonic() - began
         timer.join()
     assert 0.05 < took < 0.8 * POLL_S
@@ -44,5 +45,5 @@ def test_nothing_that_was_known_before_ends_it(netns: Callable[[str], Host]) -> 
 def test_a_namespace_that_is_not_there_is_polled_for(netns: Callable[[str], Host]) -> None:
     with Arrivals(["lt-no-such-namespace"]) as arrivals, inside(netns("a").netns):
         began = time.monotonic()
-        arrivals.wait(30)
+        arrivals.wait(PATIENCE_S)
         assert time.monotonic() - began < POLL_S + 0.5

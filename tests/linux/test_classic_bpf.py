@@ -8,6 +8,7 @@ from struct import Struct
 import pytest
 
 from l2tpv3.linux.bpf.classic import Program, attach_filter
+from tests.waiting import PATIENCE_S
 
 _instruction = Struct("=HBBI")
 
@@ -77,7 +78,7 @@ def test_a_socket_receives_what_the_program_lets_pass() -> None:
     program.give(0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
+        receiver.settimeout(PATIENCE_S)
         attach_filter(receiver, program.assemble())
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for text in (b"no", b"yes", b"nor this", b"yet"):

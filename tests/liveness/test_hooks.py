@@ -15,8 +15,8 @@ from l2tpv3.linux.hook import find_hook
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.liveness.hooks import Hooks
 from l2tpv3.model.probe import ProbeReport, ProbeState, ProbeTarget
+from tests.waiting import PATIENCE_S
 
-PATIENCE_S = 60.0
 DEAD = ProbeReport(state=ProbeState.DEAD, since_s=0.0, reason="3 probes in a row were not answered")
 ALIVE = ProbeReport(state=ProbeState.ALIVE, since_s=0.0)
 

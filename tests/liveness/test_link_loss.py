@@ -16,7 +16,8 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.wire.circuit_status import CircuitStatus
 from tests.hosts import Hosts
 from tests.links.port_sites import Site, two
-from tests.watching import eventually, said, watch
+from tests.waiting import eventually
+from tests.watching import said, watch
 
 pytestmark = pytest.mark.root
 
@@ -74,9 +75,9 @@ def test_a_dead_way_counts_as_a_lost_link_and_a_worker_that_is_replaced_does_not
         time.sleep(0.1)
     assert a.gear.ping("10.9.0.2")
     a.host.ip_batch(["link set u0 down"])
-    print(f"silent for {eventually(lambda: not a.has_link() and not b.has_link(), 15):.2f} s")
+    print(f"silent for {eventually(lambda: not a.has_link() and not b.has_link()):.2f} s")
     a.host.ip_batch(["link set u0 up"])
-    eventually(lambda: a.has_link() and b.has_link(), 15)
+    eventually(lambda: a.has_link() and b.has_link())
     assert a.gear.ping("10.9.0.2")
 
 
@@ -126,7 +127,7 @@ def test_a_port_that_ends_gives_its_link_back_though_nobody_watches(hosts: Hosts
             b.link("set", {"over": "n1,peer/cable"})
         case "down":
             b.here.down()
-    eventually(b.has_link, 2)
+    eventually(b.has_link)
 
 
 def test_an_end_that_says_nothing_is_not_followed(hosts: Hosts) -> None:

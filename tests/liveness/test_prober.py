@@ -19,7 +19,8 @@ from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.probe import ProbeState
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
-from tests.watching import eventually, watch
+from tests.waiting import eventually
+from tests.watching import watch
 
 pytestmark = pytest.mark.root
 

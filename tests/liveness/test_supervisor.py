@@ -21,7 +21,8 @@ from l2tpv3.errors import WorkerError
 from l2tpv3.linux.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
-from tests.watching import as_in_the_unit, eventually, said, watch
+from tests.waiting import PATIENCE_S, eventually
+from tests.watching import as_in_the_unit, said, watch
 
 pytestmark = pytest.mark.root
 
@@ -78,7 +79,7 @@ def test_a_worker_killed_under_traffic_is_replaced(joined: tuple[Here, Here], wa
         assert set(one.addresses) == set(other.addresses)
     assert {one.condition for one in a.tunnel("peer").sessions} == {Condition.UP}
     watching.send_signal(signal.SIGTERM)
-    assert watching.wait(5) == 0
+    assert watching.wait(PATIENCE_S) == 0
     assert said(watching).splitlines() == ["tunnel peer: restored"] * 2
     assert a.host.ping("10.9.0.2"), "and workers carry on without it"
 
@@ -113,7 +114,7 @@ _ASK = """
 import socket, time
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.connect(("{address}", 7777))
-sock.settimeout(5)
+sock.settimeout(60)
 lost, begin, number = 0, time.monotonic(), 0
 while time.monotonic() < begin + 5:
     number += 1
@@ -166,8 +167,7 @@ def test_a_worker_that_has_lost_its_socket_is_replaced_when_it_dies(joined: tupl
     (socket,) = a.host.runtime_dir.glob("*.sock")
     if since == "after":
         socket.unlink()
-    with watch(a):
-        time.sleep(1.5)  # so that it has looked
+    with watch(a, knows_workers=since == "before"):
         socket.unlink(missing_ok=True)
         time.sleep(2.0)  # so that it has looked again
         assert a.host.workers() == [worker]
@@ -199,7 +199,7 @@ def test_a_worker_that_died_before_is_replaced_at_the_start(joined: tuple[Here, 
     with watch(a) as process:
         eventually(lambda: a.tunnel("peer").condition is Condition.UP)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert a.host.ping("10.9.0.2")
 
 
@@ -240,7 +240,7 @@ def test_a_worker_that_does_not_answer_is_ended_and_replaced(
     eventually(lambda: a.tunnel("peer").condition is Condition.UP)
     (second,) = a.host.workers()  # this one is its own
     os.kill(second, signal.SIGSTOP)
-    eventually(lambda: a.tunnel("peer").worker_pid not in (None, second), 40)
+    eventually(lambda: a.tunnel("peer").worker_pid not in (None, second))
     assert [one.ifindex for one in _netdevs(a)] == [one.ifindex for one in before]
     eventually(lambda: a.host.ping("10.9.0.2", check=False))  # the tunnel is there before its sessions
     watching.send_signal(signal.SIGTERM)
@@ -309,7 +309,7 @@ def test_one_that_cannot_be_restored_yet_is_tried_again(
     assert watching.stdout is not None
     assert "can't reach" in watching.stdout.readline()
     a.host.ip("addr", "add", f"{a.host.v4}/24", "dev", "u0")
-    assert eventually(lambda: a.tunnel("peer").condition is Condition.UP) < 8
+    eventually(lambda: a.tunnel("peer").condition is Condition.UP)
     assert a.host.ping("10.9.0.2")
     assert b.tunnel("peer").condition is Condition.UP
 
@@ -325,7 +325,7 @@ def test_what_nobody_confirmed_is_undone_though_its_watcher_was_killed(
     assert len(killed) == 1
     os.kill(killed[0], signal.SIGKILL)
     assert "more" in a.records()
-    assert eventually(lambda: "more" not in a.records()) < 6
+    eventually(lambda: "more" not in a.records())
     assert watching.poll() is None
 
 
@@ -384,7 +384,7 @@ def test_virtual_cards_get_another_worker_and_keep_their_netdevs(hosts: Hosts) -
             assert (one.ifindex, one.mac, one.mtu) == (other.ifindex, other.mac, other.mtu)
             assert set(one.addresses) == set(other.addresses)
         watching.send_signal(signal.SIGTERM)
-        assert watching.wait(5) == 0
+        assert watching.wait(PATIENCE_S) == 0
         assert said(watching).splitlines() == ["link va1: restored", "link va2: restored"] * 2
 
 
@@ -394,7 +394,7 @@ def test_a_virtual_cards_worker_that_hangs_is_ended_and_replaced(hosts: Hosts) -
         hung = cards.worker()
         assert hung is not None
         os.kill(hung, signal.SIGSTOP)
-        eventually(lambda: cards.worker() not in (None, hung), 40)
+        eventually(lambda: cards.worker() not in (None, hung))
         assert cards.reached()
         watching.send_signal(signal.SIGTERM)
         assert f"worker {hung}: did not answer as it should; it is ended" in said(watching)

@@ -14,9 +14,9 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.model.mtu import ip_fragments, session_mtu
 from l2tpv3.model.spec import Encap, Sublayer, TunnelSpec
 from l2tpv3.resolve.route import find_route
-from tests.datapath.user.ends import wait_until
 from tests.forged import ECHO_4, ECHO_6, learnt_mtu, too_long
 from tests.hosts import UNDERLAY, Host, Hosts
+from tests.waiting import eventually
 
 SEEN_ON_LINUX = [
     (Encap.UDP, 4, 0, Sublayer.DEFAULT, 1446),
@@ -68,7 +68,7 @@ def test_what_icmp_says_of_the_path_is_no_part_of_it(underlay: tuple[Host, Host]
     a, b = underlay
     tunnel = TunnelSpec.from_words({"name": "a", "remote": b.address(family), "netns": a.netns})
     too_long(b, a, family, protocol=protocol, mtu=1300)
-    wait_until(lambda: learnt_mtu(a, b, family) == 1300, "the kernel believes it")
+    eventually(lambda: learnt_mtu(a, b, family) == 1300, "the kernel believes it")
     assert find_route(tunnel).mtu == 1500
     a.ip("route", "replace", f"{b.address(family)}/{32 if family == 4 else 128}", "dev", "u0", "mtu", "lock", "1450")
     assert find_route(tunnel).mtu == 1450

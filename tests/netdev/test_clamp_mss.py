@@ -17,6 +17,7 @@ from tests.datapath.user.test_forged_icmp import fragments
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.netdev.test_clamp_program import frame, mss, segment
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -45,7 +46,7 @@ def segment_size(client: Host, server: Host, address: str) -> tuple[int, int]:
     with inside(client.netns):
         near = socket.socket(family)
     with listening, near:
-        near.settimeout(10)
+        near.settimeout(PATIENCE_S)
         near.connect((address, 5000))
         far, _ = listening.accept()
         with far:
@@ -75,7 +76,7 @@ def test_tcp_through_a_bridge_fits(hosts: Hosts, datapath: str) -> None:
     ours.set_session("t", "s", {"clamp-mss": "on"})
     with inside(far.netns), socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as heard:
         heard.bind(("u0", 0x0800))
-        heard.settimeout(5)
+        heard.settimeout(PATIENCE_S)
         tagged = segment(4, mss(1460))
         with inside(near.netns), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
             sender.bind(("u0", 0))

@@ -13,7 +13,7 @@ from l2tpv3.errors import ConflictError
 from l2tpv3.linux.netns import inside
 from tests.here import Here, netdevs
 from tests.hosts import Host, Hosts
-from tests.watching import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 

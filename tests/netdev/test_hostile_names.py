@@ -13,7 +13,7 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.metrics import host as metrics
 from tests.here import Here
 from tests.hosts import Host, Hosts
-from tests.watching import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 

@@ -9,6 +9,7 @@ import pytest
 from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from tests.here import Here
 from tests.hosts import Host, Hosts
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -38,7 +39,7 @@ def _wanted(peer: str, datapath: str) -> list[DesiredTunnel]:
 
 def _await_deletion(host: Host) -> None:
     """The kernel deletes a tunnel with its sessions by and by."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + PATIENCE_S
     while "pw2x" in host.ip("-br", "link") or "Tunnel 3" in host.ip("l2tp", "show", "tunnel"):
         assert time.monotonic() < give_up
         time.sleep(0.05)

@@ -23,6 +23,7 @@ from tests.here import Here
 from tests.hosts import Hosts
 from tests.points import sample
 from tests.reconcile.killing import MARKS, POINTS, assert_finished_by_the_next, cases, kill
+from tests.waiting import PATIENCE_S
 
 pytestmark = MARKS
 
@@ -83,7 +84,7 @@ def test_what_nobody_confirms_is_undone_though_all_that_ran_it_was_killed(hosts:
     finally:
         os.killpg(shell.pid, signal.SIGKILL)
         shell.wait()
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + PATIENCE_S
     while {one.name: one.condition for one in here.tunnels()} != {"before": Condition.UP}:
         assert time.monotonic() < give_up
         time.sleep(0.1)

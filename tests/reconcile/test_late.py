@@ -16,7 +16,8 @@ from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here, netdevs
 from tests.hosts import Host, Hosts
-from tests.watching import eventually, said, watch
+from tests.waiting import PATIENCE_S, eventually
+from tests.watching import said, watch
 
 _L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 FAR = "203.0.113.1"
@@ -77,7 +78,7 @@ def test_it_is_waited_for_as_long_as_is_said(ends: tuple[Host, Host]) -> None:
     process = a.start([_L2TPCTL, "apply", "-f", str(_site(a, local=a.v4)), "--wait", "30"])
     eventually(lambda: "t2" in Here(a).records())
     a.ip("route", "add", f"{FAR}/32", "via", b.v4)
-    assert process.wait(20) == 0, said(process)
+    assert process.wait(PATIENCE_S) == 0, said(process)
     assert set(_conditions(Here(a)).values()) == {Condition.UP}
 
 

@@ -23,7 +23,7 @@ from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
-from tests.watching import eventually
+from tests.waiting import eventually
 
 PEER = {"remote": "127.0.0.2"}
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.here import Here
 from tests.hosts import Host, Hosts
-from tests.watching import as_in_the_unit, eventually, said, watch
+from tests.waiting import eventually
+from tests.watching import as_in_the_unit, said, watch
 
 pytestmark = pytest.mark.root
 

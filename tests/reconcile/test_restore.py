@@ -25,6 +25,7 @@ from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import Host, Hosts
+from tests.waiting import PATIENCE_S
 
 PEER = {"remote": "127.0.0.2"}
 BRIDGE = frozenset({(None, "br0")})
@@ -184,7 +185,7 @@ def test_what_is_taken_down_or_deleted_meanwhile_is_left_alone(tmp_path: Path, n
         )
         time.sleep(0.1)
         assert thread.is_alive()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert [(one.tunnel, one.outcome) for one in news] == [(name, RestoreOutcome.RESTORED) for name in restored]
     assert restored == [name for name in names if name == "c"]
@@ -267,7 +268,7 @@ def test_addresses_routes_and_bridges_are_waited_for_at_boot(rebooted: Host) -> 
         rebooted.ip("addr", "add", f"{rebooted.v4}/24", "dev", "u0")
         _until(process, "tunnel v4: restored")
         took = time.monotonic() - began
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
     finally:
         watchdog.cancel()
     assert took < 1.5, "notified, not polled for long"
@@ -326,7 +327,7 @@ def test_network_namespaces_are_waited_for(hosts: Hosts, rebooted: Host) -> None
         process = rebooted.start([_l2tpctl(), "restore", "v4", "--wait", "20"])
         assert f"network namespace {late}" in _until(process, "waiting")[-1]
         subprocess.run(["ip", "netns", "add", late], check=True)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert here.session("v4", "lan").netdev.netns == late
         here.down()
     finally:

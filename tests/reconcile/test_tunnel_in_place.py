@@ -18,6 +18,7 @@ from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host
+from tests.waiting import PATIENCE_S
 
 CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"remote": "10.99.0.12"}, {"local": "10.99.0.12"}),
@@ -53,7 +54,7 @@ def echo(ends: tuple[Here, Here]) -> Iterator[tuple[socket.socket, socket.socket
             near = socket.create_connection(("10.9.0.2", 7), 20)
         far, _ = server.accept()
     with near, far:
-        far.settimeout(20)
+        far.settimeout(PATIENCE_S)
         yield near, far
 
 

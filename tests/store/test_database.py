@@ -28,6 +28,7 @@ from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.store import migrations
 from l2tpv3.store.database import AUDIT_KEPT, AuditEntry, Store
 from l2tpv3.store.journal import PendingChange
+from tests.waiting import PATIENCE_S
 
 SESSION = SessionRecord(
     spec=SessionSpec(name="lan", ifname="lan0", tx_cookie=b"12345678"), mtu=1438, mac="02:00:5e:00:53:01"
@@ -332,7 +333,7 @@ def test_no_commit_is_lost_beside_a_thread_and_a_process_that_read(tmp_path: Pat
         assert others[0].stdout is not None and others[0].stdout.readline() == b"reading\n"
 
     Interrupted(tmp_path, meanwhile).commit(RecordDelta(tunnels={"siteb": TUNNEL}), ENTRY)
-    others[0].communicate(b"\n", timeout=60)
+    others[0].communicate(b"\n", timeout=PATIENCE_S)
     assert store.tunnels() == {"siteb": TUNNEL}
     with sqlite3.connect(tmp_path / "l2tpv3.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -14,15 +14,14 @@ from l2tpv3.paths import Paths
 from l2tpv3.watch import Change, Monitor, Targets
 from l2tpv3.watch.netdev_events import LinkListener
 from tests.hosts import Host
-
-LIMIT_S = 30
+from tests.waiting import PATIENCE_S
 
 
 def changes(monitor: Monitor, wanted: Change) -> set[Change]:
     """What it tells until it tells of `wanted`."""
     found: set[Change] = set()
     while wanted not in found:
-        assert wait_readable([monitor], LIMIT_S), f"nothing but {found} was told of"
+        assert wait_readable([monitor], PATIENCE_S), f"nothing but {found} was told of"
         found |= monitor.read()
     return found
 

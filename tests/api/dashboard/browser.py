@@ -18,8 +18,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.waiting import PATIENCE_S
+
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
-LIMIT_S = 30.0
 DESKTOP = (1280, 900)
 PHONE = (360, 780)
 
@@ -31,7 +32,7 @@ _FLAGS = (
 
 
 class Browser:
-    """One browser with one tab. Whatever is waited for is waited for LIMIT_S seconds, then AssertionError."""
+    """One browser with one tab. Whatever is waited for is waited for PATIENCE_S seconds, then AssertionError."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
@@ -71,7 +72,7 @@ class Browser:
 
     def until(self, holds: Any, what: str) -> Any:
         """Wait until a callable gives something true, and give that."""
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up:
             if found := holds():
                 return found
@@ -172,7 +173,7 @@ def chromium() -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver") or "chromedriver"))
     try:
-        driver.set_script_timeout(LIMIT_S)
+        driver.set_script_timeout(PATIENCE_S)
         yield Browser(driver)
     finally:
         driver.quit()

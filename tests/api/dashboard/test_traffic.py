@@ -11,6 +11,7 @@ from labrunner.serve import Served, serve
 
 from tests.api.dashboard.browser import Browser
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -27,7 +28,7 @@ def served(underlay: tuple[Host, Host]) -> Iterator[Served]:
         yield one
     finally:
         one.process.terminate()
-        one.process.wait(30)
+        one.process.wait(PATIENCE_S)
 
 
 def _number(browser: Browser, selector: str) -> float:

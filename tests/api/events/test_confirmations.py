@@ -11,7 +11,8 @@ from l2tpv3 import Manager
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
-from tests.api.served import LIMIT_S, reading, served
+from tests.api.served import reading, served
+from tests.waiting import PATIENCE_S
 
 STATE = {"tunnel": {"a": {"remote": "127.0.0.2"}}}
 
@@ -23,7 +24,7 @@ def url(manager: Manager) -> Iterator[str]:
 
 
 def post(url: str, path: str) -> None:
-    answer = httpx.post(f"{url}/v1/{path}", json=STATE if "apply" in path else None, timeout=LIMIT_S)
+    answer = httpx.post(f"{url}/v1/{path}", json=STATE if "apply" in path else None, timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
 
 

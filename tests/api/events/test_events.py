@@ -22,7 +22,8 @@ from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.events.apply_progress import Progress
 from l2tpv3_api.events.hub import Hub
 from l2tpv3_api.routes import events as route
-from tests.api.served import LIMIT_S, reading, served
+from tests.api.served import reading, served
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def url(service: Service) -> Iterator[str]:
 
 
 def wait_until_subscribers(service: Service, count: int) -> None:
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while service.hub.subscribers != count:
         assert time.monotonic() < give_up
         time.sleep(0.01)
@@ -167,7 +168,7 @@ def test_a_slow_reader_costs_others_nothing(manager: Manager) -> None:
     text = "x" * 20_000  # 20 MB in all: sockets' buffers hold some of it
     with served(create_app(service, guard=AllowAll())) as url, reading(url) as quick:
         address = urlsplit(url)
-        with socket.create_connection((address.hostname, address.port), LIMIT_S) as slow:
+        with socket.create_connection((address.hostname, address.port), PATIENCE_S) as slow:
             slow.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             wait_until_subscribers(service, 2)
             stream = iter(quick)
@@ -188,7 +189,7 @@ def test_a_slow_reader_costs_others_nothing(manager: Manager) -> None:
 def test_silence_is_broken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a comment, so that neither end takes a quiet stream for a dead one."""
     monkeypatch.setattr(route, "HEARTBEAT_S", 0.1)
-    with httpx.stream("GET", f"{url}/v1/events", params={"types": "worker"}, timeout=LIMIT_S) as response:
+    with httpx.stream("GET", f"{url}/v1/events", params={"types": "worker"}, timeout=PATIENCE_S) as response:
         comments = (line for line in response.iter_lines() if line.startswith(":"))
         assert [next(comments), next(comments)] == [": still here"] * 2
 
@@ -198,7 +199,7 @@ def test_streams_end_with_their_clients_and_with_the_service(service: Service) -
         with reading(url), reading(url):
             assert service.hub.subscribers == 2
         wait_until_subscribers(service, 0)
-        left = httpx.stream("GET", f"{url}/v1/events", timeout=LIMIT_S)
+        left = httpx.stream("GET", f"{url}/v1/events", timeout=PATIENCE_S)
         response = left.__enter__()
         next(response.iter_lines())
     assert service.hub.subscribers == 0

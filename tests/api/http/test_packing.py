@@ -19,7 +19,8 @@ from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.http.negotiation import takes_gzip
-from tests.api.served import LIMIT_S, Reader, served
+from tests.api.served import Reader, served
+from tests.waiting import PATIENCE_S
 
 NAMES = tuple(f"s{number}" for number in range(40))
 
@@ -87,7 +88,7 @@ def counters(url: str, packed: bool, **params: Any) -> Iterator[Any]:  # noqa: F
     """The data of counters events."""
     headers = {"Accept-Encoding": "gzip" if packed else "identity"}
     query = {"counters": "0.2", "types": "counters", **params}
-    with httpx.stream("GET", f"{url}/v1/events", params=query, headers=headers, timeout=LIMIT_S) as answer:
+    with httpx.stream("GET", f"{url}/v1/events", params=query, headers=headers, timeout=PATIENCE_S) as answer:
         assert answer.status_code == 200
         assert answer.headers.get("content-encoding") == ("gzip" if packed else None)
         yield from (told.data for told in Reader(answer.iter_lines()))
@@ -121,7 +122,7 @@ def test_what_is_no_choice(client: TestClient, query: str) -> None:
 
 def test_a_packed_stream_is_readable_as_it_comes(url: str) -> None:
     headers = {"Accept-Encoding": "gzip"}
-    with httpx.stream("GET", f"{url}/v1/events", headers=headers, timeout=LIMIT_S) as answer:
+    with httpx.stream("GET", f"{url}/v1/events", headers=headers, timeout=PATIENCE_S) as answer:
         unpacking = zlib.decompressobj(31)
         assert unpacking.decompress(next(answer.iter_raw())).startswith(b"retry: ")
     state = httpx.get(f"{url}/v1/state", headers=headers)

@@ -15,9 +15,10 @@ from l2tpv3.capture.pcapng import packets
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.auth.identity import CHANGING, Identity
-from tests.api.served import LIMIT_S, served
+from tests.api.served import served
 from tests.capture.test_recorder import Pair
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -44,7 +45,7 @@ def _open_files() -> Iterator[str]:
 @pytest.mark.parametrize("side", ["outer", "inner"])
 def test_it_streams_what_passes_and_ends_at_its_limit(pair: Pair, url: str, tmp_path: Path, side: str) -> None:
     wanted = {"side": side, "filter": "len > 500", "packets": "2"}
-    with httpx.stream("GET", url + PATH, params=wanted, timeout=LIMIT_S) as response:
+    with httpx.stream("GET", url + PATH, params=wanted, timeout=PATIENCE_S) as response:
         assert response.headers["content-type"] == "application/x-pcapng"
         pair.a.ping("10.9.1.2", "-s", "600")
         content = response.read()
@@ -56,12 +57,12 @@ def test_it_streams_what_passes_and_ends_at_its_limit(pair: Pair, url: str, tmp_
 
 def test_it_is_live_and_ends_with_its_client(pair: Pair, url: str) -> None:
     descriptors = len(list(_open_files()))
-    with httpx.stream("GET", url + PATH, params={"side": "inner", "filter": "icmp"}, timeout=LIMIT_S) as response:
+    with httpx.stream("GET", url + PATH, params={"side": "inner", "filter": "icmp"}, timeout=PATIENCE_S) as response:
         found = packets(response.iter_raw())
         for size in (100, 200, 300):  # each is there before the next one is sent
             pair.a.ping("10.9.1.2", "-s", str(size))
             assert {next(found).length, next(found).length} == {size + 42}
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while len(list(_open_files())) > descriptors:
         assert time.monotonic() < give_up, "its socket is closed"
         time.sleep(0.05)
@@ -87,7 +88,7 @@ def test_who_may_not_see_cookies_may_not_capture(pair: Pair) -> None:
 
 def test_it_ends_with_the_service(pair: Pair) -> None:
     with served(create_app(Service(pair.manager), guard=AllowAll())) as url:
-        client = httpx.Client(timeout=LIMIT_S)
+        client = httpx.Client(timeout=PATIENCE_S)
         with client.stream("GET", url + PATH) as response:
             pair.a.ping("10.9.1.2")
             next(response.iter_raw())

@@ -13,6 +13,7 @@ from l2tpv3.connect.invitation import Invitation
 from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.auth.identity import CHANGING, READING, Identity, Scope
+from tests.waiting import PATIENCE_S
 
 COOKIE = "0123456789abcdef"
 STATE = {"tunnel": {"a": {"remote": "127.0.0.2", "session": {"s": {"tx-cookie": COOKIE, "rx-cookie": "none"}}}}}
@@ -127,7 +128,7 @@ def test_a_service_that_starts_again_undoes_what_nobody_confirmed(client: TestCl
 
 
 def _until_gone(client: TestClient) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while client.get("/v1/tunnels").json()["total"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.running import LIMIT_S, Running, running
+from tests.api.running import Running, running
+from tests.waiting import PATIENCE_S
 
 SEED = 20261120
 HALF_OPEN = 500
@@ -35,7 +36,7 @@ def descriptors(service: Running) -> int:
 
 def settles(service: Running, before: int) -> bool:
     """Whether it has given back its descriptors in time."""
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up:
         if descriptors(service) <= before + WATCHING:
             return True
@@ -68,7 +69,7 @@ def service_is_waiting(many: list[socket.socket]) -> bool:
     except BlockingIOError:
         return True
     finally:
-        many[-1].settimeout(LIMIT_S)
+        many[-1].settimeout(PATIENCE_S)
 
 
 VALID = [
@@ -129,7 +130,7 @@ def test_streams_that_are_dropped(service: Running) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert settles(service, before)
     with service.by_unix() as client:
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while "l2tpv3_api_event_subscribers 0" not in client.get("/metrics").text:
             assert time.monotonic() < give_up
             time.sleep(0.1)

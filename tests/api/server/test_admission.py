@@ -10,7 +10,8 @@ import pytest
 
 from l2tpv3_api.auth.tokens import PATTERN
 from l2tpv3_api.http.headers import SECURITY
-from tests.api.running import LIMIT_S, Running, running
+from tests.api.running import Running, running
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_streams_are_few_and_given_back(tight: Running) -> None:
             with two.stream("GET", "/v1/events") as c:
                 assert c.status_code == 200
                 assert two.get("/v1/events").status_code == 503
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up:
             with two.stream("GET", "/v1/events") as d:
                 if d.status_code == 200:

@@ -18,7 +18,8 @@ import pytest
 
 from tests.api.authority import Authority
 from tests.api.dashboard.browser import chromium
-from tests.api.running import LIMIT_S, ROOT, Running, home
+from tests.api.running import ROOT, Running, home
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -49,7 +50,7 @@ class Proxy:
             base_url=f"https://localhost:{self.port}",
             verify=context,
             headers={**said, "Host": host, **headers},
-            timeout=LIMIT_S,
+            timeout=PATIENCE_S,
         )
 
 
@@ -74,7 +75,7 @@ def nginx(directory: Path, site: str, to: str) -> Iterator[Proxy]:
     )
     process = subprocess.Popen(["nginx", "-c", str(config), "-p", str(directory), "-e", f"{directory}/error.log"])
     try:
-        give_up = time.monotonic() + LIMIT_S
+        give_up = time.monotonic() + PATIENCE_S
         while True:
             assert process.poll() is None and time.monotonic() < give_up, (directory / "error.log").read_text()
             with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
@@ -83,7 +84,7 @@ def nginx(directory: Path, site: str, to: str) -> Iterator[Proxy]:
         yield Proxy(port, authority)
     finally:
         process.send_signal(signal.SIGQUIT if process.poll() is None else 0)
-        process.wait(LIMIT_S)
+        process.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +214,7 @@ def test_the_proxys_socket_takes_everyone_and_knows_nobody(service: Running) -> 
 def test_one_socket_is_not_both() -> None:
     with home() as one:
         one.start("--unix", str(one.unix), "--proxy-unix", str(one.unix))
-        assert one.process is not None and one.process.wait(LIMIT_S) == 1
+        assert one.process is not None and one.process.wait(PATIENCE_S) == 1
         assert "--proxy-unix" in one.log.read_text()
 
 

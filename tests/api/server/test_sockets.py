@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.api.running import LIMIT_S, Running, home, read_all, running
+from tests.api.running import Running, home, read_all, running
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def refused(one: Running, *options: str) -> str:
     """What a service says that does not start."""
     one.start(*options)
     assert one.process is not None
-    assert one.process.wait(LIMIT_S) != 0
+    assert one.process.wait(PATIENCE_S) != 0
     lines = [line for line in one.log.read_text().splitlines() if line.startswith("l2tpctl: ")]
     assert len(lines) == 1
     return lines[0]
@@ -173,14 +174,14 @@ def test_plain_tcp_beyond_loopback_from_systemd_is_refused_too(one: Running) -> 
     everywhere = ACTIVATE.replace("127.0.0.1", "0.0.0.0")
     one.start(before=[sys.executable, "-c", everywhere, str(one.home / "activated.sock")])
     assert one.process is not None
-    assert one.process.wait(LIMIT_S) == 1
+    assert one.process.wait(PATIENCE_S) == 1
     assert "in clear" in one.log.read_text()
 
 
 def test_systemd_is_told(one: Running) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(one.home / "notify"))
-        systemd.settimeout(LIMIT_S)
+        systemd.settimeout(PATIENCE_S)
         one.start("--log-format", "json", NOTIFY_SOCKET=str(one.home / "notify"), WATCHDOG_USEC="2000000")
         assert systemd.recv(4096).startswith(b"READY=1\nSTATUS=serves ")
         with one.by_unix() as client:
@@ -211,7 +212,7 @@ log.warning("two\\nlines")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
         path = one.home / "journal"
         journal.bind(str(path))
-        journal.settimeout(LIMIT_S)
+        journal.settimeout(PATIENCE_S)
         done = subprocess.run(
             [sys.executable, "-c", program, str(path)], env=one.environment(), capture_output=True, check=True
         )

@@ -13,7 +13,8 @@ import pytest
 
 from l2tpv3_api.auth.certificates import names
 from tests.api.authority import Authority
-from tests.api.running import LIMIT_S, Running, home, read_all, running
+from tests.api.running import Running, home, read_all, running
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,9 @@ def client(service: Running, authority: Authority, certificate: Path | None = No
     if certificate is not None:
         context.load_cert_chain(certificate)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.Client(base_url=f"https://localhost:{service.port}", verify=context, headers=headers, timeout=LIMIT_S)
+    return httpx.Client(
+        base_url=f"https://localhost:{service.port}", verify=context, headers=headers, timeout=PATIENCE_S
+    )
 
 
 DELETE = "/v1/tunnels/none"
@@ -201,6 +204,6 @@ def test_what_is_wrong_is_told_at_the_start(
     with home() as one:
         one.start("--unix", "none", "--listen", "127.0.0.1:0", *[option.format(**files) for option in options])
         assert one.process is not None
-        assert one.process.wait(LIMIT_S) in (1, 3)
+        assert one.process.wait(PATIENCE_S) in (1, 3)
         said = one.log.read_text()
     assert said.startswith("l2tpctl: ") and told in said and said.count("\n") == 1

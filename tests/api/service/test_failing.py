@@ -17,13 +17,13 @@ from l2tpv3_api.auth.allow_all import AllowAll
 from l2tpv3_api.events import counter_sampler, watcher
 from l2tpv3_api.service import service as service_module
 from tests.api.served import reading, served
+from tests.waiting import PATIENCE_S
 
-LIMIT_S = 20.0
 STATE = {"tunnel": {"a": {"remote": "127.0.0.2"}}}
 
 
 def until(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + LIMIT_S
+    give_up = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < give_up
         time.sleep(0.02)
@@ -69,7 +69,7 @@ def test_events_and_counters_begin_again(
             raise TypeError("nobody expected this")
 
         monkeypatch.setattr(manager, "look", fails)
-        httpx.put(f"{url}/v1/tunnels/a", json={"remote": "127.0.0.2"}, timeout=LIMIT_S)
+        httpx.put(f"{url}/v1/tunnels/a", json={"remote": "127.0.0.2"}, timeout=PATIENCE_S)
         until(lambda: module._TASK in httpx.get(f"{url}/readyz").text)
         monkeypatch.setattr(manager, "look", look)
         reader.next("counters" if params else "tunnel")

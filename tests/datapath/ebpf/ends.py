@@ -11,8 +11,9 @@ from l2tpv3.datapath.ebpf import EbpfDatapath, veth
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.paths import Paths
-from tests.datapath.user.ends import End, wait_until
+from tests.datapath.user.ends import End
 from tests.hosts import UNDERLAY, Host
+from tests.waiting import eventually
 
 _BARE = [
     "tx", "off", "tso", "off", "tx-udp-segmentation", "off", "tx-udp_tnl-segmentation", "off",
@@ -50,7 +51,7 @@ class EbpfEnd(End):
             ends = [words for words in lines if {UNDERLAY, *named} & set(words[0].split("@"))]
             return [words[0] for words in ends if words[1] != "UP"]
 
-        wait_until(lambda: not waiting(), "netdevs are up", 20)
+        eventually(lambda: not waiting(), "netdevs are up")
 
     def slow(self, tunnel: TunnelSpec, session: SessionSpec) -> Passed:
         """What has gone by the worker."""

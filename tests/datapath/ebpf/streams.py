@@ -8,17 +8,17 @@ import socket
 import threading
 
 from l2tpv3.linux.netns import inside
+from tests.waiting import PATIENCE_S
 
 STREAM_BYTES = 3_000_000
 _SOL_UDP, _UDP_SEGMENT, _SO_RCVBUFFORCE = 17, 103, 33  # linux/udp.h, asm-generic/socket.h
-_PATIENCE_S = 15.0
 
 Stop = tuple[str, str]
 """A network namespace and an address in it."""
 
 
 def exchange_streams(one: Stop, other: Stop, *, count: int = 2, size: int = STREAM_BYTES) -> None:
-    """Connections, each with data both ways at the same time; all of it has to arrive as it was, in 15 s."""
+    """Connections, each with data both ways at the same time; all of it has to arrive as it was."""
     family = socket.AF_INET6 if ":" in one[1] else socket.AF_INET
     with inside(other[0]):
         listener = socket.create_server((other[1], 0), family=family, backlog=count)
@@ -28,11 +28,11 @@ def exchange_streams(one: Stop, other: Stop, *, count: int = 2, size: int = STRE
         for number in range(count):
             with inside(one[0]):
                 near = stack.enter_context(socket.socket(family))
-            near.settimeout(_PATIENCE_S)
+            near.settimeout(PATIENCE_S)
             near.bind((one[1], 0))
             near.connect(listener.getsockname()[:2])
             far = stack.enter_context(listener.accept()[0])
-            far.settimeout(_PATIENCE_S)
+            far.settimeout(PATIENCE_S)
             for way, source, target in (("there", near, far), ("back", far, near)):
                 threads.append(threading.Thread(target=_send, args=(source, data(number, way, size))))
                 threads.append(threading.Thread(target=_take, args=(target, got, (number, way))))
@@ -76,7 +76,7 @@ def send_segmented(one: Stop, other: Stop, *, length: int, count: int, times: in
     with taker, sender:
         taker.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 16 << 20)
         taker.bind((other[1], 0))
-        taker.settimeout(3)
+        taker.settimeout(PATIENCE_S)
         sender.bind((one[1], 0))
         sender.connect(taker.getsockname()[:2])
         sender.setsockopt(_SOL_UDP, _UDP_SEGMENT, length)

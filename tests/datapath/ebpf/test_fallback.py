@@ -19,8 +19,9 @@ from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, parse_address
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.ebpf.ends import EbpfEnd, Passed, acquainted, passed
 from tests.datapath.ebpf.streams import exchange_streams
-from tests.datapath.user.ends import mirrored, passes, session, wait_until
+from tests.datapath.user.ends import mirrored, passes, session
 from tests.hosts import UNDERLAY, Host, Hosts, runs
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -114,7 +115,7 @@ def test_a_router_on_the_way_has_a_smaller_mtu(hosts: Hosts, encap: Encap, famil
             f"link set {UNDERLAY} up", f"route add default via 10.9{number}.0.2",
             f"route add ::/0 via fd9{number}::2",
         ])  # fmt: skip
-    wait_until(lambda: near.ping(far.address(family), check=False), "the far host is reached", 10)
+    eventually(lambda: near.ping(far.address(family), check=False), "the far host is reached")
     a, b = EbpfEnd.on(near), EbpfEnd.on(far)
     one = session()
     tunnel = a.tunnel(far, encap=encap, family=family)
@@ -171,11 +172,11 @@ def test_what_is_no_sessions_packet_is_counted_by_the_worker(ends: Ends) -> None
     outer(a.host, b.host, data(one, b"")[:14])
     outer(a.host, b.host, data(one, frame(60, 1)).replace(one.tx_cookie, b"\xff" * 8))
     outer(a.host, b.host, data(one, bytes(13)))
-    wait_until(lambda: b.seen(far).counters.rx_control == 1, "the control message was counted")
-    wait_until(lambda: b.seen(far).counters.rx_unknown_session == 1, "the unknown session was counted")
-    wait_until(lambda: b.counters(far, mirrored(one)).rx_cookie_discards == 1, "the cookie was counted")
-    wait_until(lambda: b.counters(far, mirrored(one)).rx_invalid == 1, "what ends in the cookie was counted")
-    wait_until(lambda: b.counters(far, mirrored(one)).rx_errors == 1, "what is no whole ethernet header was counted")
+    eventually(lambda: b.seen(far).counters.rx_control == 1, "the control message was counted")
+    eventually(lambda: b.seen(far).counters.rx_unknown_session == 1, "the unknown session was counted")
+    eventually(lambda: b.counters(far, mirrored(one)).rx_cookie_discards == 1, "the cookie was counted")
+    eventually(lambda: b.counters(far, mirrored(one)).rx_invalid == 1, "what ends in the cookie was counted")
+    eventually(lambda: b.counters(far, mirrored(one)).rx_errors == 1, "what is no whole ethernet header was counted")
     assert b.seen(far).counters.rx_invalid == 1, "the other version was counted"
     assert b.counters(far, mirrored(one)).rx_packets == 0
 
@@ -275,7 +276,7 @@ def test_the_route_is_lost_and_comes_back(ends: Ends, encap: Encap) -> None:
     with packet_socket(a.place(one)) as sender:
         for number in range(3):
             sender.send(frame(60, number))
-    wait_until(lambda: a.counters(near, one).tx_errors == 3, "the worker had no route either, and counted that")
+    eventually(lambda: a.counters(near, one).tx_errors == 3, "the worker had no route either, and counted that")
     assert a.slow(near, one) == Passed(0, 3)
     a.host.ip("route", "add", "10.99.0.0/24", "dev", UNDERLAY, "src", a.host.v4)
     by_programs(ends, near, one)
@@ -360,7 +361,7 @@ def kill(end: EbpfEnd) -> None:
     """End a host's workers, the hard way."""
     for pid in end.host.workers():
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda pid=pid: not runs(pid), "the worker is gone")  # type: ignore[misc]
+        eventually(lambda pid=pid: not runs(pid), "the worker is gone")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("encap", "family"), [(Encap.UDP, 4), (Encap.IP, 6)])

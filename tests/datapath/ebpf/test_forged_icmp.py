@@ -6,9 +6,10 @@ import pytest
 
 from l2tpv3.model.spec import Encap
 from tests.datapath.ebpf.ends import EbpfEnd, Passed, acquainted
-from tests.datapath.user.ends import mirrored, passes, session, wait_until
+from tests.datapath.user.ends import mirrored, passes, session
 from tests.forged import ECHO_4, ECHO_6, UDP, learnt_mtu, too_long
 from tests.hosts import UNDERLAY
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -23,7 +24,7 @@ def test_programs_send_by_the_netdevs_mtu(ends: tuple[EbpfEnd, EbpfEnd], encap: 
     b.add(b.tunnel(a.host, family=family, encap=encap), mirrored(one))
     too_long(b.host, a.host, family, protocol=UDP if encap is Encap.UDP else 115, mtu=1280)
     too_long(b.host, a.host, family, protocol=echo, mtu=1280)
-    wait_until(lambda: learnt_mtu(a.host, b.host, family) == 1280, "the host believes it of another packet")
+    eventually(lambda: learnt_mtu(a.host, b.host, family) == 1280, "the host believes it of another packet")
     passes(a.place(one), b.place(one), [1400, 1414])
     assert a.slow(near, one) == Passed(0, 0)
     assert a.seen(near).notes == ()

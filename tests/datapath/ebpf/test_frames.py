@@ -19,6 +19,7 @@ from tests.datapath.ebpf.kinds import kinds
 from tests.datapath.user.ends import End, mirrored, session
 from tests.datapath.user.test_qemu_peer import PORT, qemu
 from tests.hosts import UNDERLAY, Hosts
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -128,7 +129,7 @@ def captured(near: EbpfEnd, far: End, tunnel: TunnelSpec, one: SessionSpec, fram
     packets: list[bytes] = []
     with wire, packet_socket(near.place(one)) as sender:
         wire.bind((UNDERLAY, 3))
-        wire.settimeout(1)
+        wire.settimeout(PATIENCE_S)
         with on_one_cpu():
             for content in frames:
                 sender.send(content)

@@ -18,9 +18,10 @@ from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.paths import Paths
 from tests.datapath.ebpf.ends import EbpfEnd, acquainted
 from tests.datapath.ebpf.test_fallback import kill
-from tests.datapath.user.ends import mirrored, passes, session, wait_until
+from tests.datapath.user.ends import mirrored, passes, session
 from tests.here import leftovers
 from tests.hosts import PREFIX, UNDERLAY, Host
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -80,7 +81,7 @@ def nothing_left(end: EbpfEnd, loaded: Loaded | None = None) -> None:
     assert filters(end.host) == {}
     if loaded is not None:
         assert loaded.programs
-        wait_until(loaded.gone, "programs and maps are unloaded")
+        eventually(loaded.gone, "programs and maps are unloaded")
 
 
 def joined(ends: Ends, *sessions: SessionSpec, encap: Encap = Encap.UDP, family: int = 4) -> TunnelSpec:
@@ -205,7 +206,7 @@ def test_a_netdev_that_was_deleted_is_made_again(ends: Ends) -> None:
     again = Loaded(a.host)
     a.datapath.del_tunnel(near)
     nothing_left(a, loaded)
-    wait_until(again.gone, "the second ones are unloaded")
+    eventually(again.gone, "the second ones are unloaded")
 
 
 @WHOLE
@@ -220,7 +221,7 @@ def test_the_netdevs_other_namespace_was_deleted(ends: Ends, whole: bool) -> Non
         a.host.ip("link", "set", "pw1", "netns", third)
     finally:
         subprocess.run(["ip", "netns", "del", third], check=True)
-    wait_until(lambda: "le1-4097" not in a.ifindexes(), "the netdev is gone")
+    eventually(lambda: "le1-4097" not in a.ifindexes(), "the netdev is gone")
     still_works(ends, near, two)
     delete(a, near, one, two, whole=whole)
     nothing_left(a, loaded)
@@ -248,7 +249,7 @@ def test_the_tunnels_namespace_lost_its_name(ends: Ends) -> None:
     subprocess.run(["ip", "netns", "del", a.host.netns], check=True)
     a.datapath.del_tunnel(near)
     assert a.host.workers() == []
-    wait_until(loaded.gone, "programs and maps are unloaded")
+    eventually(loaded.gone, "programs and maps are unloaded")
 
 
 def test_the_name_is_taken(ends: Ends) -> None:

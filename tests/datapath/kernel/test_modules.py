@@ -16,7 +16,7 @@ from l2tpv3.errors import NotFoundError
 from l2tpv3.linux import modules
 from l2tpv3.model.spec import Encap
 from tests.contract.bench import Bench, joined_hosts
-from tests.watching import eventually
+from tests.waiting import eventually
 
 MODULES = ("l2tp_ip6", "l2tp_ip", "l2tp_eth", "l2tp_netlink")
 """Those that hold others last."""
@@ -105,7 +105,7 @@ class TestUnloaded:
     def _unloaded(self) -> object:
         if any(KernelDatapath().tunnels(None)):
             pytest.skip("the kernel's L2TP is in use here")
-        eventually(self._unload, limit_s=120)  # namespaces that the last test removed hold them for a while
+        eventually(self._unload)  # namespaces that the last test removed hold them for a while
         yield
         subprocess.run(["modprobe", "-a", *MODULES], check=True)
 

@@ -17,6 +17,7 @@ from tests.contract.bench import Bench
 from tests.contract.frames import collect, exchange, frame, packet_socket
 from tests.datapath.kernel.ip_l2tp import session_line, tunnel_line
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp]
 
@@ -67,7 +68,7 @@ class Peer:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((str(tunnel.remote), tunnel.remote_port))
         self._socket.connect((str(tunnel.endpoint), tunnel.local_port))
-        self._socket.settimeout(5)
+        self._socket.settimeout(PATIENCE_S)
         self._netdev = packet_socket((bench.near, session.ifname))
 
     def close(self) -> None:

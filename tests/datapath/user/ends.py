@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec, parse_address
 from l2tpv3.paths import Paths
 from tests.contract.frames import collect, frame, on_one_cpu, packet_socket
 from tests.hosts import Host
+from tests.waiting import eventually
 
 COOKIES = {0: (b"", b""), 4: (b"\x01\x02\x03\x04", b"\xf1\xf2\xf3\xf4"), 8: (bytes(range(8)), bytes(range(240, 248)))}
 
@@ -64,7 +63,7 @@ class End:
     def wait_for_carrier(self, session: SessionSpec) -> None:
         """Return once a netdev that got another worker sends again: the kernel drops what is sent before, for up to a
         second (linkwatch_run_queue() in net/core/link_watch.c)."""
-        wait_until(lambda: "state DOWN" not in self.host.ip("link", "show", session.ifname), "its carrier is back")
+        eventually(lambda: "state DOWN" not in self.host.ip("link", "show", session.ifname), "its carrier is back")
 
     def place(self, session: SessionSpec) -> tuple[str, str]:
         """Where the session's netdev is."""
@@ -125,11 +124,3 @@ def passes(source: tuple[str, str], target: tuple[str, str], sizes: list[int]) -
                 sender.send(one)
         received = collect(receiver, len(frames))
     assert received == frames, f"{source} to {target}: of {sizes} bytes arrived {[len(one) for one in received]}"
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 5.0) -> None:
-    """Return once the condition holds; an AssertionError with `what` when it does not in time."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)

@@ -6,6 +6,7 @@ import socket
 
 from l2tpv3.linux.netns import inside
 from tests.datapath.user.ends import End
+from tests.waiting import PATIENCE_S
 
 NEAR_PORT, FAR_PORT = 7001, 7002
 """The relay's two ports, on the far host: the near tunnel's remote, and the far tunnel's."""
@@ -22,7 +23,7 @@ class Relay:
             self._far_side = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for one, port in ((self._near_side, NEAR_PORT), (self._far_side, FAR_PORT)):
             one.bind((far.host.v4, port))
-            one.settimeout(5)
+            one.settimeout(PATIENCE_S)
 
     def __enter__(self) -> Relay:
         return self

@@ -11,7 +11,8 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.model.observed import Counters, TunnelCounters
 from l2tpv3.model.spec import Encap, Sequencing
 from tests.contract.frames import collect, frame, packet_socket
-from tests.datapath.user.ends import End, session, wait_until
+from tests.datapath.user.ends import End, session
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -155,9 +156,9 @@ def test_a_flood_is_dropped_without_memory_or_log(ends: tuple[End, End]) -> None
 
             def arrives() -> bool:
                 sender.send(good)
-                return FRAME in collect(receiver, 1)
+                return FRAME in collect(receiver, 1, wait_s=2)
 
-            wait_until(arrives, "a good frame after the flood")
+            eventually(arrives, "a good frame after the flood")
     assert after - before < 1024, f"{before} kB, then {after} kB"
     assert not (a.host.runtime_dir / "worker-0.log").read_text()
     unknown = a.seen(tunnel).counters.rx_unknown_session

@@ -24,6 +24,7 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import Encap, parse_address
 from tests.datapath.user.ends import End, mirrored, session
 from tests.hosts import Host
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
@@ -180,10 +181,10 @@ def streams(ends: tuple[End, End], relay: Flipper) -> None:
         for number in range(STREAMS):
             with inside(near.host.netns):
                 sender = stack.enter_context(socket.socket())
-            sender.settimeout(60)
+            sender.settimeout(PATIENCE_S)
             sender.connect(listener.getsockname())
             taker = stack.enter_context(listener.accept()[0])
-            taker.settimeout(60)
+            taker.settimeout(PATIENCE_S)
             threads.append(threading.Thread(target=_send, args=(sender, data)))
             threads.append(threading.Thread(target=_take, args=(taker, got, number)))
         relay.share = 0.03

@@ -13,6 +13,7 @@ from l2tpv3.model.spec import Encap, Sequencing, Sublayer
 from tests.contract.frames import frame
 from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.hosts import UNDERLAY
+from tests.waiting import PATIENCE_S
 from tests.wire.tshark import Sent, decode
 
 pytestmark = pytest.mark.root
@@ -38,7 +39,7 @@ def test_tshark_reads_each_form(ends: tuple[End, End], tmp_path: Path, cookie: i
         capture = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
     with capture:
         capture.bind((UNDERLAY, 3))
-        capture.settimeout(5)
+        capture.settimeout(PATIENCE_S)
         for number, (encap, family) in enumerate(itertools.product(Encap, (4, 6)), start=1):
             one = session(number, cookie=cookie, sublayer=sublayer, sequencing=sequencing)
             a.add(a.tunnel(b.host, encap=encap, family=family, name=f"t{number}", tunnel_id=number), one)

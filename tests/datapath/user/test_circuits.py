@@ -10,15 +10,15 @@ import time
 import pytest
 
 from l2tpv3.datapath.base import SignalledCircuit
-from l2tpv3.datapath.user.circuit_status import SILENT_S
 from l2tpv3.errors import WorkerError
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import CircuitKey, Encap, SessionSpec, Sublayer, TunnelSpec
 from l2tpv3.worker import pool
-from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
+from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.datapath.user.test_kernel_peer import kernel_session, kernel_tunnel, kernel_up
 from tests.datapath.user.test_qemu_peer import PORT, qemu
 from tests.here import Here
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -44,18 +44,18 @@ def test_what_one_end_tells_is_the_others_carrier(
     here, there = key(near, one), key(far, mirrored(one))
     assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: None}
     assert a.datapath.circuits({here: SignalledCircuit(up=False)}) == {here: None}
-    wait_until(lambda: not has_carrier(b, one), "it is told")
+    eventually(lambda: not has_carrier(b, one), "it is told")
     assert has_carrier(a, one) and has_carrier(b, two), "of that session and that end alone"
     assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: False}
     passes(a.place(two), b.place(two), [60, 1414])
     a.datapath.circuits({here: SignalledCircuit(up=True)})
-    wait_until(lambda: has_carrier(b, one), "and told again")
+    eventually(lambda: has_carrier(b, one), "and told again")
     assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: True}
     passes(a.place(one), b.place(one), [60, 1414])
     assert a.datapath.circuits({}) == {}, "nothing is told any more"
-    wait_until(lambda: not has_carrier(b, one), "a silent one counts as down", SILENT_S + 2)
+    eventually(lambda: not has_carrier(b, one), "a silent one counts as down")
     assert b.datapath.circuits({}) == {}
-    wait_until(lambda: has_carrier(b, one), "unless nobody asks", 1)
+    eventually(lambda: has_carrier(b, one), "unless nobody asks")
 
 
 def test_it_is_said_again_and_again_and_what_an_earlier_worker_heard_holds(ends: tuple[End, End]) -> None:
@@ -68,7 +68,7 @@ def test_it_is_said_again_and_again_and_what_an_earlier_worker_heard_holds(ends:
     a.datapath.circuits({here: SignalledCircuit(up=False)})
     time.sleep(0.2)  # nobody listens yet
     assert b.datapath.circuits({there: SignalledCircuit(up=True)}) == {there: None}
-    wait_until(lambda: not has_carrier(b, one), "the next second", 2)
+    eventually(lambda: not has_carrier(b, one), "the next second")
     b.datapath.circuits({})
     a.datapath.circuits({})
     assert has_carrier(b, one)

@@ -18,7 +18,8 @@ from l2tpv3.worker.client import Client
 from l2tpv3.worker.messages import REQUEST_MAX, BadMessage, Unpacker, pack
 from l2tpv3.worker.pool import WorkerPool
 from l2tpv3.worker.protocol import OPERATIONS, PROTOCOL
-from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
+from tests.datapath.user.ends import End, mirrored, passes, session
+from tests.waiting import PATIENCE_S, eventually
 
 
 def test_messages_come_out_however_they_are_cut() -> None:
@@ -50,7 +51,7 @@ def busy(ends: tuple[End, End]) -> Iterator[tuple[End, Client]]:
     a.add(near, one)
     b.add(b.tunnel(a.host), mirrored(one))
     (pid,) = a.host.workers()
-    wait_until(lambda: open_files(pid) == 7, "earlier connections are closed")  # 3, epoll, listener, TAP, UDP
+    eventually(lambda: open_files(pid) == 7, "earlier connections are closed")  # 3, epoll, listener, TAP, UDP
     before = open_files(pid)
     with WorkerPool(a.host.runtime_dir).live() as crew:
         (client,) = crew.clients
@@ -60,7 +61,7 @@ def busy(ends: tuple[End, End]) -> Iterator[tuple[End, Client]]:
     passes(b.place(one), a.place(one), [60])
     assert len(a.seen(near).sessions) == 1
     assert a.host.workers() == [pid]
-    wait_until(lambda: open_files(pid) == before, "all files and connections are closed")
+    eventually(lambda: open_files(pid) == before, "all files and connections are closed")
     assert (a.host.runtime_dir / "worker-0.log").read_text() == ""
 
 
@@ -71,7 +72,7 @@ def open_files(pid: int) -> int:
 
 def ask(client: Client, op: str, **fields: Any) -> None:
     """A request that need not be one. Raises what the worker refuses."""
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + PATIENCE_S
     client.ask(op, give_up, **fields)
     client.answer("test", op if op in OPERATIONS else "nothing", give_up)
 

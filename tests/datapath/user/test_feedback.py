@@ -10,7 +10,7 @@ from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.settings import TunnelSettings
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host
-from tests.watching import eventually
+from tests.waiting import eventually
 
 
 def tunnel(local: str, remote: str, encap: str = "udp") -> TunnelSettings:

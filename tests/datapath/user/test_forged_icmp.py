@@ -8,8 +8,9 @@ import pytest
 
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import Encap
-from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
+from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.forged import ECHO_4, ECHO_6, UDP, learnt_mtu, too_long
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -37,6 +38,6 @@ def test_no_frame_is_fragmented_for_it(ends: tuple[End, End], encap: Encap, fami
     if (family, encap) != (6, Encap.IP):  # there Linux believes it for any raw socket, which sends regardless
         assert learnt_mtu(a.host, b.host, family) == 0, "the tunnel's socket believes it"
     too_long(b.host, a.host, family, protocol=echo, mtu=1280)
-    wait_until(lambda: learnt_mtu(a.host, b.host, family) == 1280, "the host believes it of another packet")
+    eventually(lambda: learnt_mtu(a.host, b.host, family) == 1280, "the host believes it of another packet")
     passes(a.place(one), b.place(one), [1400, 1414])
     assert fragments(a, family) == 0

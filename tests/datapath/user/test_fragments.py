@@ -15,9 +15,10 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 from l2tpv3.wire.data import FIRST, INTERMEDIATE, LAST, WHOLE
 from tests.contract.frames import collect, frame, packet_socket
-from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
+from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.datapath.user.relay import FAR_PORT, NEAR_PORT, Relay
 from tests.hosts import UNDERLAY
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.root
 
@@ -170,7 +171,7 @@ def test_a_lost_part_loses_one_frame(ends: tuple[End, End], relay: Relay) -> Non
         sender.send(frames[2])
         first, _ = relay.from_near(2)
         relay.to_far([first])
-        wait_until(lambda: b.counters(far, other).rx_incomplete == 2, "half a frame is kept for ever")
+        eventually(lambda: b.counters(far, other).rx_incomplete == 2, "half a frame is kept for ever")
 
 
 def test_packets_are_of_one_size_for_one_call(ends: tuple[End, End]) -> None:
@@ -182,7 +183,7 @@ def test_packets_are_of_one_size_for_one_call(ends: tuple[End, End]) -> None:
         tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
     with tap:
         tap.bind((UNDERLAY, _ETH_P_ALL))
-        tap.settimeout(1)
+        tap.settimeout(PATIENCE_S)
         passes(a.place(one), b.place(one), [1514] * 8)
         lengths: list[int] = []
         while sum(lengths) < 8 * 1514:

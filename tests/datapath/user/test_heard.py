@@ -17,7 +17,7 @@ from l2tpv3.model.spec import Encap
 from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from tests.here import Here
 from tests.hosts import Hosts
-from tests.watching import eventually
+from tests.waiting import eventually
 
 _SEEN = Tunnel(
     tunnel_id=1, peer_tunnel_id=1, encap=Encap.UDP, remote_port=1701,

@@ -148,7 +148,7 @@ def test_a_kernel_with_netem_in_between(ends: tuple[End, End]) -> None:
     with packet_socket(b.place(one)) as sender, packet_socket(a.place(one)) as receiver:
         for number in range(100):
             sender.send(frame(60 + number, number))
-        received = [len(got) - 60 for got in collect(receiver, 100)]
+        received = [len(got) - 60 for got in collect(receiver, 100, wait_s=5)]
     assert received == sorted(set(received))
     counters = a.counters(tunnel, one)
     assert counters.rx_packets == 1 + len(received)

@@ -22,8 +22,9 @@ from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import Encap, TunnelSpec
 from l2tpv3.worker.pool import LiveWorkers, WorkerPool
 from tests.contract.frames import frame, packet_socket
-from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
+from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.hosts import PREFIX, runs
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.root
 def kill(pid: int) -> None:
     """End a worker that a test had started, the hard way."""
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not runs(pid), "the worker is gone")
+    eventually(lambda: not runs(pid), "the worker is gone")
 
 
 def nothing_left(end: End) -> None:
@@ -181,7 +182,7 @@ def test_a_worker_that_got_no_tunnel_ends(ends: tuple[End, End]) -> None:
     workers = WorkerPool(a.host.runtime_dir)
     with workers.locked():
         workers.start().close()
-    wait_until(lambda: not a.host.workers(), "the worker ended", 20)
+    eventually(lambda: not a.host.workers(), "the worker ended")
     with workers.locked(), workers.live(clear=True) as crew:
         assert (crew.clients, crew.faults) == ([], [])
     nothing_left(a)
@@ -322,7 +323,7 @@ def test_a_netdev_whose_namespace_is_deleted(ends: tuple[End, End]) -> None:
         a.host.ip("link", "set", "pw1", "netns", third)
     finally:
         subprocess.run(["ip", "netns", "del", third], check=True)
-    wait_until(lambda: a.session(near, one).attached == "", "the worker noticed")
+    eventually(lambda: a.session(near, one).attached == "", "the worker noticed")
     assert a.session(near, other).attached == "pw2"
     with packet_socket(b.place(one)) as sender:
         sender.send(frame(60, 1))

@@ -18,12 +18,12 @@ from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.datapath.user.test_forged_icmp import fragments
 from tests.forged import UDP, too_long
 from tests.hosts import UNDERLAY
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.root
 
 MACS = bytes.fromhex("020000000002020000000001")
 TAG = bytes.fromhex("8100a00a")
-_WAIT_S = 5.0
 PAIRS = [(4, Encap.UDP), (4, Encap.IP), (6, Encap.UDP), (6, Encap.IP)]
 
 
@@ -62,7 +62,7 @@ def outer_packets(end: End, family: int, ifname: str = UNDERLAY) -> Iterator[soc
         one = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
     with one:
         one.bind((ifname, protocol))
-        one.settimeout(_WAIT_S)
+        one.settimeout(PATIENCE_S)
         yield one
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from l2tpv3.linux.netns import inside
 from tests.contract.frames import collect, frame, packet_socket
-from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
+from tests.datapath.user.ends import End, mirrored, passes, session
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.root
 
@@ -51,7 +52,7 @@ def arriving(source: tuple[str, str], target: tuple[str, str]) -> int:
         for each in frames:
             sender.send(each)
             time.sleep(0.002)
-        received = collect(receiver, COUNT)
+        received = collect(receiver, COUNT, wait_s=5)
     assert received == [each for each in frames if each in received], "in order, none twice, none changed"
     return len(received)
 
@@ -71,7 +72,7 @@ def test_one_session_that_floods_both_ways_leaves_its_neighbour_room(ends: tuple
         assert arriving(b.place(quiet), a.place(quiet)) > COUNT // 4
         assert all(resident_kb(pid) < MEMORY_KB for end in ends for pid in end.host.workers())
     assert min(a.counters(near, loud).rx_packets, b.counters(far, mirrored(loud)).rx_packets) > 1000
-    wait_until(lambda: arriving(a.place(quiet), b.place(quiet)) == COUNT, "all is well again", 30)
+    eventually(lambda: arriving(a.place(quiet), b.place(quiet)) == COUNT, "all is well again")
     passes(b.place(loud), a.place(loud), [60, 1414])
 
 
@@ -95,19 +96,19 @@ def test_a_transfer_goes_on_when_its_worker_is_gone_for_a_while(ends: tuple[End,
     with inside(a.host.netns):
         sender = socket.socket()
     with listener, sender:
-        sender.settimeout(60)
+        sender.settimeout(PATIENCE_S)
         sender.connect(listener.getsockname())
         taker = listener.accept()[0]
         thread = threading.Thread(target=send_all, args=(sender, data))
         with taker:
-            taker.settimeout(60)
+            taker.settimeout(PATIENCE_S)
             thread.start()
             got = bytearray(taker.recv(1 << 16))
             (pid,) = a.host.workers()
             if how == "killed":
                 os.kill(pid, signal.SIGKILL)
                 again = a.again()
-                wait_until(lambda: pid not in a.host.workers(), "it is gone")
+                eventually(lambda: pid not in a.host.workers(), "it is gone")
                 again.add_tunnel(near)
                 again.add_session(near, one, adopt=True)
             else:

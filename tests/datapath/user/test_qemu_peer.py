@@ -9,7 +9,8 @@ import pytest
 
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.spec import Encap, Sublayer
-from tests.datapath.user.ends import End, passes, session, wait_until
+from tests.datapath.user.ends import End, passes, session
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -36,7 +37,7 @@ def qemu(a: End, b: End, *, encap: Encap, family: int, cookie: int, sublayer: Su
     command += ["-netdev", "tap,id=t0,ifname=qtap0,script=no,downscript=no"]
     command += ["-netdev", "hubport,id=h0,hubid=0,netdev=l0", "-netdev", "hubport,id=h1,hubid=0,netdev=t0"]
     process = b.host.start(command)
-    wait_until(lambda: "NO-CARRIER" not in b.host.ip("link", "show", "qtap0"), "QEMU has its TAP", 20)
+    eventually(lambda: "NO-CARRIER" not in b.host.ip("link", "show", "qtap0"), "QEMU has its TAP")
     return process
 
 

@@ -7,8 +7,9 @@ import pytest
 from l2tpv3.model.hearing import Hearing, Reception, hearing_of
 from l2tpv3.model.spec import Encap, TunnelSpec
 from tests.contract.frames import collect, packet_socket
-from tests.datapath.user.ends import End, session, wait_until
+from tests.datapath.user.ends import End, session
 from tests.datapath.user.test_bad_input import FRAME, data, peer
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -24,7 +25,7 @@ def test_only_a_packet_with_the_right_cookie_is_heard(ends: tuple[End, End]) -> 
     with peer(a, b, encap=Encap.UDP, family=4) as sender, packet_socket(a.place(ONE)) as receiver:
         for _ in range(5):
             sender.send(wrong)
-        wait_until(lambda: a.counters(tunnel, ONE).rx_cookie_discards == 5, "the wrong ones are counted")
+        eventually(lambda: a.counters(tunnel, ONE).rx_cookie_discards == 5, "the wrong ones are counted")
         assert reception(a, tunnel).last_received_s is None
         assert told(a, tunnel) is not Hearing.HEARD
         sender.send(good)
@@ -32,8 +33,8 @@ def test_only_a_packet_with_the_right_cookie_is_heard(ends: tuple[End, End]) -> 
         first = reception(a, tunnel).last_received_s
         assert first is not None
         sender.send(wrong)
-        wait_until(lambda: a.counters(tunnel, ONE).rx_cookie_discards == 6, "another wrong one is counted")
-        wait_until(lambda: (reception(a, tunnel).last_received_s or 0) > first, "the age goes on")
+        eventually(lambda: a.counters(tunnel, ONE).rx_cookie_discards == 6, "another wrong one is counted")
+        eventually(lambda: (reception(a, tunnel).last_received_s or 0) > first, "the age goes on")
         assert told(a, tunnel) is Hearing.HEARD
 
 

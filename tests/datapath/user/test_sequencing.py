@@ -11,8 +11,9 @@ import pytest
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.spec import Sequencing, SessionSpec, TunnelSpec
 from tests.contract.frames import collect, frame, packet_socket
-from tests.datapath.user.ends import End, mirrored, session, wait_until
+from tests.datapath.user.ends import End, mirrored, session
 from tests.datapath.user.relay import FAR_PORT, NEAR_PORT, Relay
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -151,4 +152,4 @@ def test_turning_it_off_gives_out_what_was_held(ends: tuple[End, End], relay: Re
         off = mirrored(one.one, sequencing=Sequencing.NONE)
         one.b.datapath.set_session(one.far, off)
         assert collect(receiver, 2) == [frame(60, 2), frame(60, 3)]
-    wait_until(lambda: one.counters().rx_packets == 3, "counted")
+    eventually(lambda: one.counters().rx_packets == 3, "counted")

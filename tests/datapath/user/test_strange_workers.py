@@ -23,8 +23,9 @@ from l2tpv3.datapath.base import Unreachable
 from l2tpv3.errors import ConflictError, RefusedError, WorkerError
 from l2tpv3.worker import client, pool, protocol
 from l2tpv3.worker.protocol import PROTOCOL, BadFieldError, check_answer, check_request
-from tests.datapath.user.ends import End, mirrored, passes, session, wait_until
+from tests.datapath.user.ends import End, mirrored, passes, session
 from tests.hosts import runs
+from tests.waiting import eventually
 
 _STAND_IN = Path(__file__).with_name("stand_in.py")
 MODES = {
@@ -231,7 +232,7 @@ def test_a_worker_whose_socket_was_removed_is_found_and_its_netdevs_are_taken_ov
         a.datapath.add_tunnel(near)
     (told,) = a.datapath.replace_old(["t1"])
     assert f"worker {pid}" in str(told)
-    wait_until(lambda: not runs(pid), "it has ended")
+    eventually(lambda: not runs(pid), "it has ended")
     a.datapath.add_tunnel(near)
     a.datapath.add_session(near, one, adopt=True)
     a.wait_for_carrier(one)
@@ -250,7 +251,7 @@ def test_deleting_the_last_session_of_a_worker_without_a_socket_ends_it(ends: tu
     assert runs(pid)
     passes(a.place(one), b.place(one), [60])
     a.datapath.del_tunnel(near)
-    wait_until(lambda: not runs(pid), "it has ended")
+    eventually(lambda: not runs(pid), "it has ended")
     assert set(a.ifindexes()) == {"lo", "u0"}
 
 
@@ -293,7 +294,7 @@ def test_what_is_in_a_namespace_that_lost_its_name_is_told_and_ended(
         a.datapath.add_session(near, one)
         assert a.datapath.unreachable().lost == {"t1": pid}, "the one is not taken for the other"
     a.datapath.del_tunnel(near)
-    wait_until(lambda: not a.host.workers(), "it has ended")
+    eventually(lambda: not a.host.workers(), "it has ended")
 
 
 @pytest.mark.root
@@ -327,7 +328,7 @@ def test_one_that_did_not_answer_is_forgotten_as_soon_as_it_has_ended(ends: tupl
     os.kill(pid, signal.SIGSTOP)
     assert [fault.pid for fault in a.datapath.look(a.host.netns).faults] == [pid]
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not runs(pid), "it has ended")
+    eventually(lambda: not runs(pid), "it has ended")
     assert a.datapath.look(a.host.netns) == ([], ())
     a.datapath.add_tunnel(near)
     a.datapath.add_session(near, one, adopt=True)

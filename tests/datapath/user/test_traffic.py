@@ -15,6 +15,7 @@ from l2tpv3.model.spec import Encap, SessionSpec, Sublayer, parse_address
 from tests.contract.frames import collect, frame, packet_socket
 from tests.datapath.user.ends import COOKIES, End, mirrored, passes, session
 from tests.hosts import UNDERLAY
+from tests.waiting import PATIENCE_S
 
 _ETH_P_ALL = 3
 _SOL_PACKET, _PACKET_AUXDATA = 263, 8  # linux/if_packet.h
@@ -142,7 +143,7 @@ def test_no_checksum_when_asked(ends: tuple[End, End]) -> None:
             capture = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         with capture:
             capture.bind((UNDERLAY, _ETH_P_ALL))
-            capture.settimeout(5)
+            capture.settimeout(PATIENCE_S)
             passes(a.place(one), b.place(one), [60])
             header = 20 if family == 4 else 40
             while True:
@@ -247,7 +248,7 @@ def test_vlan_tags_go_through(ends: tuple[End, End]) -> None:
     with receiver, packet_socket(a.place(one)) as sender:
         receiver.bind((one.ifname, _ETH_P_ALL))
         receiver.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-        receiver.settimeout(5)
+        receiver.settimeout(PATIENCE_S)
         sender.send(tagged)
         # The receiving kernel takes the tag out of the frame and tells it beside: struct tpacket_auxdata.
         data, ancillary, _, _ = receiver.recvmsg(2048, 256)

@@ -14,9 +14,10 @@ from scapy.packet import Packet, Raw
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.spec import Egress, Encap, SessionSpec, Sublayer, TunnelSpec
 from tests.contract.frames import Tap, packet_socket
-from tests.datapath.user.ends import End, mirrored, session, wait_until
+from tests.datapath.user.ends import End, mirrored, session
 from tests.datapath.user.test_qemu_peer import PORT, qemu
 from tests.hosts import UNDERLAY
+from tests.waiting import PATIENCE_S, eventually
 from tests.wire.test_vlan import DOUBLE, PLAIN, SERVICE, tagged
 from tests.wire.tshark import Sent, decode
 
@@ -121,7 +122,7 @@ def test_a_tcp_transfer_is_whole(ends: tuple[End, End], prio: int) -> None:
             end.host.run(["tc", "filter", "add", "dev", near.ifname, "egress", "matchall", *action])
     data = bytes(range(251)) * 100_000
     with inside(b.host.netns), socket.create_server(("10.9.0.2", 5000)) as server:
-        server.settimeout(20)
+        server.settimeout(PATIENCE_S)
         received = hashlib.sha256()
 
         def take() -> None:
@@ -132,10 +133,10 @@ def test_a_tcp_transfer_is_whole(ends: tuple[End, End], prio: int) -> None:
         taker = threading.Thread(target=take)
         taker.start()
         with inside(a.host.netns):
-            stream = socket.create_connection(("10.9.0.2", 5000), timeout=20)
+            stream = socket.create_connection(("10.9.0.2", 5000), timeout=PATIENCE_S)
         with stream:
             stream.sendall(data)
-        taker.join(30)
+        taker.join(PATIENCE_S)
     assert received.digest() == hashlib.sha256(data).digest()
     counters = a.counters(tunnel, near)
     assert (counters.rx_invalid, counters.rx_errors, counters.tx_errors) == (0, 0, 0)
@@ -172,4 +173,4 @@ def test_qemu_carries_tagged_frames(ends: tuple[End, End], egress: Egress) -> No
         for frame in (tagged(9), tagged(9, prio=5), PLAIN):
             sender.send(bytes(frame))
         assert sorted(receiver.collect(2)) == sorted(bytes(frame) for frame in here)
-    wait_until(lambda: a.counters(tunnel, one).rx_invalid == 1, "what has no tag is counted")
+    eventually(lambda: a.counters(tunnel, one).rx_invalid == 1, "what has no tag is counted")

@@ -18,6 +18,7 @@ from l2tpv3.linux.netlink.message import (
     attribute,
 )
 from l2tpv3.linux.netlink.sock import NetlinkSocket
+from tests.waiting import PATIENCE_S
 
 _KIND = 20
 
@@ -50,7 +51,7 @@ def sockets() -> Iterator[tuple[NetlinkSocket, socket.socket]]:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with NetlinkSocket(socket.NETLINK_ROUTE, None, 4) as one, far:
         one._socket.close()
-        near.settimeout(10)
+        near.settimeout(PATIENCE_S)
         one._socket = near
         yield one, far
 

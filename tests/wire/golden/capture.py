@@ -23,6 +23,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 CLONE_NEWNET = 0x40000000
 L2TP_PROTOCOL = 115
 ADDRESSES = {4: ("127.0.0.1", "127.0.0.2"), 6: ("fd00::1", "fd00::2")}
@@ -74,7 +76,7 @@ def listen(case: dict[str, object]) -> socket.socket:
     else:
         sock = socket.socket(family, socket.SOCK_RAW, L2TP_PROTOCOL)
     sock.bind((ADDRESSES[int(str(case["family"]))][1], int(str(case["port"])) if case["encap"] == "udp" else 0))
-    sock.settimeout(10)
+    sock.settimeout(PATIENCE_S)
     return sock
 
 
