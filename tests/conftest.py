@@ -15,6 +15,7 @@ from tests.budgets import BUDGETS_S, over_budget
 from tests.forks import FORKS
 from tests.hosts import Host, Hosts
 from tests.leftovers import Leftovers
+from tests.own_network import isolate
 from tests.points import IN_THE_GUEST_OF, in_turn
 from tests.sshd import Sshd
 
@@ -93,6 +94,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TAKEN] = {}
     config.pluginmanager.register(_Timing(config.stash[_TAKEN]))
     if _runs_tests(config):
+        if os.geteuid() == 0:
+            isolate()
         config.stash[_LEFTOVERS] = Leftovers()
     else:
         config.pluginmanager.register(_FromWorkers(config))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,4 +73,4 @@ def _names(folder: Path) -> list[str]:
 
 def _netdevs() -> set[str]:
     """The netdevs of this process's network namespace."""
-    return set(_names(Path("/sys/class/net")))
+    return {name for _, name in socket.if_nameindex()}

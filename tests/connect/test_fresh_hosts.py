@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.own_network import machines
 from tests.points import is_full
 from tests.waiting import eventually
 
@@ -79,8 +80,9 @@ def debian(folder: Path) -> None:
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[tuple[FreshHost, FreshHost]]:
     first, second = tmp_path / "siteA", tmp_path / "siteB"
-    debian(first)
-    wheels(first / "wheels")
+    with machines():
+        debian(first)
+        wheels(first / "wheels")
     subprocess.run(["cp", "-a", str(first), str(second)], check=True)
     with contextlib.ExitStack() as stack:
         made = []

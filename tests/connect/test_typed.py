@@ -26,7 +26,6 @@ from tests.hosts import Host
 from tests.sshd import L2TPCTL, Sshd
 from tests.waiting import PATIENCE_S, eventually
 
-NAME = "/run/l2tpv3-connect-*"
 TUNNEL = {"local": "10.99.0.2", "remote": "10.99.0.1", "id": 7, "peer-id": 7, "local-port": 1701, "remote-port": 1702}
 LAN = {
     "id": 8,
@@ -107,6 +106,11 @@ def test_what_an_end_lacks_is_told(tmp_path: Path, ip: str, says: str) -> None:
         end.facts()
 
 
+def notes(end: TypedEnd) -> bool:
+    """Whether the end still has the folder in which it notes what was made."""
+    return Path("/run", f"l2tpv3-connect-{end._folder}").exists()
+
+
 def log(tmp_path: Path) -> list[str]:
     return (tmp_path / "log").read_text().splitlines()
 
@@ -127,7 +131,7 @@ def test_only_what_was_made_is_taken_back_and_the_last_thing_first(tmp_path: Pat
     with pytest.raises(RefusedError, match=r"at far: `ip address add 10\.9\.0\.2/24 dev l2tpeth0`: RTNETLINK"):
         end.apply(30)
     assert [line.split()[:3] for line in log(tmp_path)][-2:] == [["l2tp", "del", "session"], ["l2tp", "del", "tunnel"]]
-    assert not list(Path("/run").glob(Path(NAME).name))
+    assert not notes(end)
     fails = 'case "$*" in "l2tp add tunnel"*) exit 2;; esac'
     end = typed_end(tmp_path, FAKE.format(then=fails))
     (tmp_path / "log").unlink()
@@ -149,16 +153,16 @@ def test_what_nobody_confirms_is_undone_and_what_is_confirmed_stays(tmp_path: Pa
     makes = 'case "$*" in "l2tp add session"*) echo "7: l2tpeth0: x" > "$folder/l2tpeth0";; esac'
     end = typed_end(tmp_path, FAKE.format(then=makes))
     end.apply(1)
-    eventually(lambda: any("del tunnel" in line for line in log(tmp_path)))
+    eventually(lambda: any("del tunnel" in line for line in log(tmp_path)) and not notes(end))
     with pytest.raises(L2tpError, match="is there no more"):
         end.confirm()
     (tmp_path / "log").unlink()
-    end.apply(1)
+    end.apply(6)
     end.confirm()
     end.roll_back()
-    time.sleep(2.5)  # the time of the confirmation is over, and nothing is to happen
+    time.sleep(7)  # the time of the confirmation is over, and nothing is to happen
     assert not any("del" in line for line in log(tmp_path))
-    assert not list(Path("/run").glob(Path(NAME).name))
+    assert not notes(end)
 
 
 def test_half_a_script_does_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from l2tpv3_api import Service, create_app
 from l2tpv3_api.auth.allow_all import AllowAll
 from tests.api.clients.running import run
 from tests.api.served import served
+from tests.own_network import machines
 from tests.points import is_full
 
 FOLDER = Path(__file__).with_name("typescript")
@@ -26,7 +27,8 @@ if is_full():
     def test_a_client_in_typescript(manager: Manager, tmp_path: Path) -> None:
         for file in FOLDER.iterdir():
             shutil.copy(file, tmp_path)
-        run(tmp_path, "npm", "install", "--no-audit", "--no-fund", "--no-package-lock")
+        with machines():
+            run(tmp_path, "npm", "install", "--no-audit", "--no-fund", "--no-package-lock")
         with served(create_app(Service(manager), guard=AllowAll())) as url:
             (tmp_path / "openapi.json").write_text(httpx.get(f"{url}/openapi.json").text)
             run(tmp_path, "npx", "openapi-typescript", "openapi.json", "--output", "l2tpv3.d.ts")
