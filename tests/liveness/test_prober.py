@@ -71,11 +71,11 @@ def test_its_hook_is_run_when_it_is_dead_and_when_it_is_alive_again(
     a.set_session("peer", "lan", words)
     told = ["alive peer lan"]
     with watch(a):
-        eventually(lambda: _lines(said) == told, limit_s=60)
+        eventually(lambda: _lines(said) == told)
         for state in ("down", "up"):
             b.host.ip("link", "set", "l2tpeth0", state)
             told.append(f"{'dead' if state == 'down' else 'alive'} peer lan")
-            eventually(lambda: _lines(said) == told, limit_s=60)
+            eventually(lambda: _lines(said) == told)
 
 
 def _lines(path: Path) -> list[str]:
