@@ -22,6 +22,7 @@ _ROOT = {
     "mtu": "mtu",
     "doctor": "doctor",
     "ping": "ping",
+    "hosts": "hosts",
     "restore": "restore",
     "watch": "restore",
     "check": "apply",
@@ -134,7 +135,7 @@ def _status(
 
     Without a command: the status of everything. Data goes to stdout and prose to stderr. Exit codes: 0 done,
     1 usage or invalid value, 2 refused by the kernel or a worker, 3 not found, 4 exists or conflicts, 5 not permitted,
-    10 something would change (plan --exit-code), 11 something is wrong (doctor, ping), 130 ended by Ctrl-C.
+    10 something would change (plan --exit-code), 11 something is wrong (doctor, hosts, ping), 130 ended by Ctrl-C.
     """
     ctx.obj.aim(target.Aim.from_options(ctx.params))
     if ctx.invoked_subcommand is None and (elsewhere := ctx.obj.elsewhere()) is not None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.linux.netlink.queues import Queue, learnt, queue_drops
+from l2tpv3.linux.netlink.neighbours import known_hosts
+from l2tpv3.linux.netlink.queues import Queue, queue_drops
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside
 from l2tpv3.value_class import value_class
@@ -21,10 +22,12 @@ _USER, _SYSTEM = 11, 12  # utime and stime in /proc/PID/stat (proc_pid_stat(5)),
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class HostCounts:
-    """Counts of one network namespace at one time. sockets: packets dropped by local port, or protocol of raw ones.
+    """Counts of one network namespace at one time.
 
-    queues: packets dropped by each queue. backlog: those that the kernel dropped before it looked at them, of the whole
-    host. learnt: see l2tpv3.linux.netlink.queues.learnt. busy: seconds of CPU by worker's pid. at: monotonic seconds.
+    sockets: packets dropped by local port, or by the protocol of raw ones. queues: packets dropped by each queue.
+    backlog: those that the kernel dropped before it looked at them, of the whole host. learnt: by MAC address, the
+    indices of each bridge that has learnt it, and of the port. busy: seconds of CPU by a worker's pid. at: monotonic
+    seconds.
     """
 
     sockets: dict[tuple[str, int], int]
@@ -42,7 +45,7 @@ def count(netns: str | None, pids: Collection[int]) -> HostCounts | None:
             sockets=dict(_sockets()),
             queues=queue_drops(route),
             backlog=_backlog(),
-            learnt=learnt(route),
+            learnt=_learnt(),
             busy=dict(_busy(pids)),
             at=time.monotonic(),
         )
@@ -58,6 +61,13 @@ def _sockets() -> Iterator[tuple[tuple[str, int], int]]:
             place = name.rstrip("6"), int(words[1].rpartition(":")[2], 16)
             found[place] = found.get(place, 0) + int(words[-1])
     yield from found.items()
+
+
+def _learnt() -> dict[bytes, set[tuple[int, int]]]:
+    found: dict[bytes, set[tuple[int, int]]] = {}
+    for one in known_hosts(None)[1]:
+        found.setdefault(one.mac, set()).add((one.bridge, one.ifindex))
+    return found
 
 
 def _backlog() -> int:

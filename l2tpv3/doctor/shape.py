@@ -80,7 +80,7 @@ def speaker_of(frame: bytes) -> bytes | None:
     if kind in _VLAN_TAGS:
         kind, at = int.from_bytes(frame[16:18], "big"), 18
     rest = frame[at:]
-    if kind == _ARP and rest[:6] == _ARP_ETHERNET and any(rest[14:18]):
+    if kind == _ARP and rest[:6] == _ARP_ETHERNET and len(rest) >= 28 and any(rest[14:18]):
         return rest[14:18]
     if kind == _IPV6 and rest[6:7] == b"\x3a" and len(rest) >= 64:
         if rest[40] == _ADVERTISEMENT:

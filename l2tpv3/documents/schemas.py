@@ -20,6 +20,7 @@ MTU_SCHEMA = "l2tpv3/mtu/v1"
 DOCTOR_SCHEMA = "l2tpv3/doctor/v1"
 PING_SCHEMA = "l2tpv3/ping/v1"
 FLEET_SCHEMA = "l2tpv3/fleet-status/v1"
+HOSTS_SCHEMA = "l2tpv3/hosts/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -33,6 +34,7 @@ _FILES = {
     DOCTOR_SCHEMA: "doctor.v1.json",
     PING_SCHEMA: "ping.v1.json",
     FLEET_SCHEMA: "fleet-status.v1.json",
+    HOSTS_SCHEMA: "hosts.v1.json",
 }
 
 

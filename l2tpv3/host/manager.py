@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.recorder import Recording
     from l2tpv3.doctor.report import Report
+    from l2tpv3.lan_hosts.report import HostsReport
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.host_records import RecordDelta
     from l2tpv3.model.host_status import HostStatus
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from l2tpv3.model.path_mtu import PathMtu
     from l2tpv3.model.probe import ProbeTarget
     from l2tpv3.model.progress import ChangeResult, OnStep, Tell
+    from l2tpv3.model.status import NetdevState
     from l2tpv3.plan.result import Outcome
     from l2tpv3.reconcile.confirm import Confirmation
     from l2tpv3.reconcile.link_executor import BackendOf
@@ -165,6 +167,23 @@ class Manager:
             if session is not None and all(one.name != session for one in status.sessions):
                 raise no_session(name, session, (one.name for one in status.sessions))
         return examine(look, session=session, listen_s=listen_s, probe=probe)
+
+    def hosts(self, tunnel: str | None = None, session: str | None = None, *, listen_s: float = 2.0) -> HostsReport:
+        """Find out who is behind sessions, see l2tpv3.lan_hosts.report.gather. None: behind all.
+
+        Raises NotFoundError.
+        """
+        from l2tpv3.lan_hosts.report import gather
+
+        tunnels = self.tunnels() if tunnel is None else [self.tunnel(tunnel)]
+        if session is not None and all(one.name != session for one in tunnels[0].sessions):
+            raise no_session(str(tunnel), session, (one.name for one in tunnels[0].sessions))
+        observer = self._observer(self._store.load())
+
+        def bridge_of(netdev: NetdevState) -> NetdevState | None:
+            return observer.netdev(netdev.netns, netdev.bridge) if netdev.bridge is not None else None
+
+        return gather(tunnels, session, bridge_of, listen_s=listen_s)
 
     def path_mtu(self, tunnel: str, *, probe: bool, timeout_s: float) -> PathMtu:
         """Find out what fits through a tunnel; see l2tpv3.host.path_mtu.examine. Raises also NotFoundError."""

@@ -52,6 +52,7 @@ OPTIONS = {
     " --limit --log-format",
     "peer": "--as",
     "mtu": "--no-probe --timeout --json",
+    "hosts": "--listen --json",
     "ping": "--host --peer --count --interval --json",
     "doctor": "--listen --no-probe --both --json",
     "capture": "--write --side --filter --count --seconds --snaplen",

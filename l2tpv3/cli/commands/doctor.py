@@ -66,16 +66,14 @@ def doctor(
     compares both ends, and has each of them listen while the other sends test frames. Exit codes: 0 nothing is wrong,
     11 something is, 5 nothing was found and some of it may not be looked at.
     """
-    tunnel, slash, session = (subject or "").partition("/")
-    if subject is not None and (not tunnel or (slash and not session)):
-        raise InvalidValueError("TUNNEL[/SESSION]", f"{subject!r} is neither", "give siteb, or siteb/lan")
+    tunnel, session = subject_of(subject)
     listen_s = seconds(listen, "--listen", least=0.0, most=600.0)
     manager = local_manager(ctx, "doctor")
 
     def look(name: str) -> Report:
-        return manager.doctor((name,) if name else (), session=session or None, listen_s=listen_s, probe=probe)
+        return manager.doctor((name,) if name else (), session=session, listen_s=listen_s, probe=probe)
 
-    report = look(tunnel) if both is None else _of_both(manager, look, both, tunnel, session, listen_s)
+    report = look(tunnel or "") if both is None else _of_both(manager, look, both, tunnel, session, listen_s)
     if json:
         from l2tpv3.doctor.report import to_json
 
@@ -85,15 +83,23 @@ def doctor(
     ctx.exit(_exit_code(report))
 
 
+def subject_of(text: str | None) -> tuple[str | None, str | None]:
+    """The tunnel and the session that TUNNEL[/SESSION] names, None for all. Raises InvalidValueError."""
+    tunnel, slash, session = (text or "").partition("/")
+    if text is not None and (not tunnel or (slash and not session)):
+        raise InvalidValueError("TUNNEL[/SESSION]", f"{text!r} is neither", "give siteb, or siteb/lan")
+    return tunnel or None, session or None
+
+
 def _of_both(
-    manager: Manager, look: Callable[[str], Report], url: str, tunnel: str, session: str, listen_s: float
+    manager: Manager, look: Callable[[str], Report], url: str, tunnel: str | None, session: str | None, listen_s: float
 ) -> Report:
     from l2tpv3.connect.both_ends import examine_both
 
     if tunnel:
         manager.tunnel(tunnel)
     far = both_ends(url)[1]
-    return examine_both(manager.tunnels, look, far, tunnel=tunnel or None, session=session or None, listen_s=listen_s)
+    return examine_both(manager.tunnels, look, far, tunnel=tunnel, session=session, listen_s=listen_s)
 
 
 def _exit_code(report: Report) -> int:

@@ -26,6 +26,8 @@ INSTRUCTION_BYTES: Final = _sock_filter.size
 
 # Places of what lies beside a packet: SKF_AD_OFF + SKF_AD_*, linux/filter.h. Loads of one byte, two for PROTOCOL.
 PROTOCOL, VLAN_TAG, VLAN_TAG_PRESENT = 0xFFFFF000, 0xFFFFF000 + 44, 0xFFFFF000 + 48
+RANDOM: Final = 0xFFFFF000 + 56
+"""Four bytes that are drawn for each packet."""
 
 _LOADS: Final = {1: 0x30, 2: 0x28, 4: 0x20}  # BPF_LD | BPF_ABS | BPF_B, BPF_H, BPF_W
 _LOADS_AT_X: Final = {1: 0x50, 2: 0x48, 4: 0x40}  # BPF_LD | BPF_IND

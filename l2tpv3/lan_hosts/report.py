@@ -1,0 +1,114 @@
+"""Finds out who is behind sessions, and tells it as a document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from l2tpv3.documents.schemas import HOSTS_SCHEMA
+from l2tpv3.errors import L2tpError
+from l2tpv3.lan_hosts.listening import ask_kernel, listen
+from l2tpv3.lan_hosts.table import LanHost, Table
+from l2tpv3.lan_hosts.vendors import vendors
+from l2tpv3.model.finding import Finding
+from l2tpv3.model.status import NetdevState, TunnelStatus
+from l2tpv3.value_class import value_class
+
+SESSIONS_MAX: Final = 64
+"""At so many netdevs it is listened at a time at most."""
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class SessionHosts:
+    """The hosts of one session, those at the far end first, and what is wrong on that LAN."""
+
+    tunnel: str
+    name: str
+    hosts: tuple[LanHost, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class HostsReport:
+    """unseen: sentences about what could not be looked at."""
+
+    sessions: tuple[SessionHosts, ...]
+    listened_s: float
+    unseen: tuple[str, ...] = ()
+
+
+BridgeOf = Callable[[NetdevState], NetdevState | None]
+"""Gives the bridge that a netdev is a port of."""
+
+
+def gather(
+    tunnels: Iterable[TunnelStatus], session: str | None, bridge_of: BridgeOf, *, listen_s: float
+) -> HostsReport:
+    """Find out who is behind the sessions of these tunnels; session: only this one. listen_s: how long to listen."""
+    sessions: list[tuple[str, str, NetdevState, Table]] = []
+    unseen: list[str] = []
+    for tunnel in tunnels:
+        for one in tunnel.sessions:
+            if session not in (None, one.name):
+                continue
+            subject = f"session {tunnel.name}/{one.name}"
+            if one.netdev is None:
+                unseen.append(f"{subject}: its netdev is not there; `l2tpctl doctor {tunnel.name}` says why")
+            elif len(sessions) == SESSIONS_MAX:
+                unseen.append(f"{subject}: it is listened at {SESSIONS_MAX} sessions at a time; name it to look at it")
+            else:
+                sessions.append((tunnel.name, one.name, one.netdev, Table(subject)))
+    took, failed = listen([(netdev, table) for *_, netdev, table in sessions], listen_s) if listen_s else ({}, [])
+    for *_, netdev, table in sessions:
+        try:
+            ask_kernel(netdev, bridge_of(netdev), table)
+        except L2tpError as error:
+            failed.append(error)
+    unseen += [f"{error.subject}: {error.problem}" + (f"; {error.remedy}" if error.remedy else "") for error in failed]
+    return HostsReport(sessions=tuple(_told(sessions, took)), listened_s=listen_s, unseen=tuple(dict.fromkeys(unseen)))
+
+
+def _told(sessions: Sequence[tuple[str, str, NetdevState, Table]], took: dict[str, float]) -> Iterable[SessionHosts]:
+    now = time.monotonic()
+    by_session = [table.hosts(now, {}) for *_, table in sessions]
+    known = vendors({one.mac[:8] for hosts in by_session for one in hosts})
+    for tunnel, name, _, table in sessions:
+        yield SessionHosts(
+            tunnel=tunnel,
+            name=name,
+            hosts=tuple(table.hosts(now, known)),
+            findings=tuple(table.findings(took.get(table.subject, 0.0))),
+        )
+
+
+def to_json(report: HostsReport) -> dict[str, Any]:
+    """The document that `l2tpctl hosts --json` and GET /v1/hosts give."""
+    return {
+        "schema": HOSTS_SCHEMA,
+        "listened_s": report.listened_s,
+        "sessions": [
+            {
+                "tunnel": one.tunnel,
+                "name": one.name,
+                "hosts": [
+                    {
+                        "mac": host.mac,
+                        "far": host.far,
+                        "addresses": list(host.addresses),
+                        "names": list(host.names),
+                        "vlans": list(host.vlans),
+                        "vendor": host.vendor or None,
+                        "age_s": host.age_s,
+                    }
+                    for host in one.hosts
+                ],
+                "findings": [
+                    {"cause": it.cause, "harm": it.harm.name.lower(), "says": it.says, "remedy": it.remedy}
+                    for it in one.findings
+                ],
+            }
+            for one in report.sessions
+        ],
+        "unseen": list(report.unseen),
+    }
