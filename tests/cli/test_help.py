@@ -54,7 +54,7 @@ OPTIONS = {
     "mtu": "--no-probe --timeout --json",
     "hosts": "--listen --json",
     "ping": "--host --peer --count --interval --json",
-    "doctor": "--listen --no-probe --both --json",
+    "doctor": "--listen --no-probe --both --wait --watch --json",
     "capture": "--write --side --filter --count --seconds --snaplen",
     "events": "--type --counters --json",
     "metrics": "--output",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import click
@@ -33,6 +34,7 @@ l2tpctl doctor                        # all tunnels
 l2tpctl doctor siteb
 l2tpctl doctor siteb/lan --listen 10  # where little is sent
 l2tpctl doctor siteb --both ssh://root@siteb.example.net
+l2tpctl doctor siteb --wait 60        # in a script: goes on once all is well
 l2tpctl doctor --json | jq '.findings[] | {subject, says, remedy}'
 """,
 }
@@ -57,6 +59,13 @@ def doctor(
         str | None,
         Option("--both", metavar="URL", help="Look at the far end, too: ssh://[USER@]HOST, where l2tpctl has to be."),
     ] = None,
+    wait: Annotated[
+        str | None,
+        Option("--wait", metavar="SECONDS", help="Look again until nothing is wrong, for so long at most."),
+    ] = None,
+    watch: Annotated[
+        bool, Option("--watch", help="Look again and again, and tell what changes, until Ctrl-C.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Find out why nothing passes, or too much does.
@@ -73,7 +82,17 @@ def doctor(
     def look(name: str) -> Report:
         return manager.doctor((name,) if name else (), session=session, listen_s=listen_s, probe=probe)
 
-    report = look(tunnel or "") if both is None else _of_both(manager, look, both, tunnel, session, listen_s)
+    def examine() -> Report:
+        return look(tunnel or "") if both is None else _of_both(manager, look, both, tunnel, session, listen_s)
+
+    if watch:
+        if wait is not None:
+            raise InvalidValueError("--wait", "does not go with --watch", "leave one of them out")
+        _watch(examine, as_json=json)
+        return
+    from l2tpv3.doctor.again import until_healthy
+
+    report = until_healthy(examine, seconds(wait, "--wait", least=0.0, most=86_400.0) if wait is not None else 0.0)
     if json:
         from l2tpv3.doctor.report import to_json
 
@@ -81,6 +100,27 @@ def doctor(
     else:
         print(_text(report), end="")
     ctx.exit(_exit_code(report))
+
+
+def _watch(examine: Callable[[], Report], *, as_json: bool) -> None:
+    """Print each report that says something else, with the time: as lines, or as one line of JSON each."""
+    import json
+    from datetime import UTC, datetime
+
+    from l2tpv3.cli.output.streams import use_utf8
+    from l2tpv3.doctor.again import changes
+    from l2tpv3.doctor.report import to_json
+    from l2tpv3.printable import printable_json
+
+    use_utf8()
+    with contextlib.suppress(KeyboardInterrupt):  # This is how it ends: not an error.
+        for report in changes(examine):
+            at = datetime.now(UTC)
+            if as_json:
+                document = {**to_json(report), "time": at.isoformat(timespec="milliseconds")}
+                print(printable_json(json.dumps(document, ensure_ascii=False)), flush=True)
+            else:
+                print(f"{at.astimezone():%H:%M:%S} {_text(report)}", flush=True)
 
 
 def subject_of(text: str | None) -> tuple[str | None, str | None]:
