@@ -23,6 +23,7 @@ _ROOT = {
     "doctor": "doctor",
     "ping": "ping",
     "hosts": "hosts",
+    "top": "top",
     "restore": "restore",
     "watch": "restore",
     "check": "apply",

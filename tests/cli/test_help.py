@@ -53,6 +53,7 @@ OPTIONS = {
     "peer": "--as",
     "mtu": "--no-probe --timeout --json",
     "hosts": "--listen --json",
+    "top": "--sort --interval --once --json",
     "ping": "--host --peer --count --interval --json",
     "doctor": "--listen --no-probe --both --wait --watch --json",
     "capture": "--write --side --filter --count --seconds --snaplen",

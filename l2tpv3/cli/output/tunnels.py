@@ -260,15 +260,13 @@ def _status_row(status: SessionStatus) -> Sequence[object]:
     )
 
 
+DROPS = ("tx_errors", "rx_errors", "rx_seq_discards", "rx_cookie_discards", "rx_invalid")
+"""The counters of what did not get through."""
+
+
 def dropped(counters: Counters) -> int:
     """Frames that did not get through, either way. Those out of order are not counted: they may have been delivered."""
-    return (
-        counters.tx_errors
-        + counters.rx_errors
-        + counters.rx_seq_discards
-        + counters.rx_cookie_discards
-        + counters.rx_invalid
-    )
+    return sum(getattr(counters, name) for name in DROPS)
 
 
 def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = False) -> str:
