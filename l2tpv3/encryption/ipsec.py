@@ -4,6 +4,7 @@ Nothing of the tunnel may go in the clear, whatever is killed or removed. So the
 (`policies = no`): they are in the kernel before the tunnel, and go after it. They say that the tunnel's packets need an
 SA with their reqid, and are asked before all others. Without such an SA the kernel drops the packets, whether charon
 runs, has failed, or was never there; and it drops what comes in without. charon is told a connection of that reqid.
+Should somebody flush the policies, a rule of the packet filter still drops what would leave without IPsec.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Final
 from l2tpv3.encryption.charon import REMEDY, Association, Charon
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, NotPermittedError, UnavailableError, from_errno
 from l2tpv3.linux import modules
+from l2tpv3.linux.netlink.nftables import has_rule, put_rule, remove_rule
 from l2tpv3.linux.netlink.xfrm import IN, OUT, Policy, XfrmSocket
 from l2tpv3.model.encryption import EncryptionState, EncryptionStatus
 from l2tpv3.model.ipsec import selector
@@ -28,6 +30,7 @@ from l2tpv3.model.spec import TunnelSpec
 from l2tpv3.model.values import IkeAuth
 
 POLICIES: Final = "the policies that keep packets from leaving in the clear"
+RULE: Final = "the packet filter's rule that keeps packets from leaving in the clear"
 _CHARON: Final = "strongSwan, which does not run"
 _MODULES: Final = {4: "esp4", 6: "esp6"}
 _ESP: Final = "aes256gcm16-aes128gcm16-modp2048-modpnone"
@@ -57,10 +60,14 @@ class IPsec:
         try:
             with _refusals(record, "look at its IPsec policies"), XfrmSocket(record.spec.netns) as xfrm:
                 policies = {*_policies(record)} & {*xfrm.policies()}
+            with _refusals(record, "look at the packet filter"):
+                rule = has_rule(record.spec.netns, _policies(record)[1])
         except (NotFoundError, NotPermittedError):
             return EncryptionState(lacks=("its network namespace",))
-        guarded = bool(policies)  # one that a killed change has left has to be removed, too
+        guarded = bool(policies) or rule is True  # what a killed change has left has to be removed, too
         lacks = () if len(policies) == len(_policies(record)) else (POLICIES,)
+        if rule is False:
+            lacks = (*lacks, RULE)
         with _refusals(record, "ask strongSwan"), _charon_if_any(record) as charon:
             if charon is None:
                 return EncryptionState(there=False, guarded=guarded, lacks=(*lacks, _CHARON))
@@ -86,14 +93,18 @@ class IPsec:
     # -- changing ----------------------------------------------------------------------------------------------------
 
     def make(self, record: TunnelRecord, mtu: int | None, *, new_endpoint: bool) -> None:
-        """Make what there is as the record has it: first the policies, last what agrees on keys.
+        """Make what there is as the record has it: first what refuses packets, last what agrees on keys.
 
         mtu: not used. new_endpoint: the record has other keys than before, so that they are agreed on anew.
         Raises L2tpError; the same again completes it.
         """
+        with _refusals(record, "make a rule of the packet filter"):
+            incoming, outgoing = _policies(record)
+            if has_rule(record.spec.netns, outgoing) is False:
+                put_rule(record.spec.netns, outgoing)
         with _refusals(record, "make its IPsec policies"), XfrmSocket(record.spec.netns) as xfrm:
             there = {*xfrm.policies()}
-            for policy in _policies(record):
+            for policy in (incoming, outgoing):
                 if policy not in there:
                     xfrm.add(policy)
         with _refusals(record, "tell strongSwan of it"), Charon(record.spec.netns) as charon:
@@ -115,7 +126,7 @@ class IPsec:
     def remove(self, record: TunnelRecord, kept: TunnelRecord | None = None, *, guard_stays: bool = False) -> None:
         """Remove what there is for a record whose tunnel is gone. Nothing happens where there is nothing.
 
-        kept: the record that has the connection from now on: then only the policies go. guard_stays: the tunnel is
+        kept: the record that has the connection from now on: then only what refuses packets goes. guard_stays: the tunnel is
         still there, so that only the connection goes. Raises L2tpError.
         """
         try:
@@ -129,6 +140,9 @@ class IPsec:
                     for policy in _policies(record):
                         if policy in there:
                             xfrm.remove(policy)
+                with _refusals(record, "remove a rule of the packet filter"):
+                    if has_rule(record.spec.netns, _policies(record)[1]):
+                        remove_rule(record.spec.netns, _policies(record)[1])
         except NotFoundError:
             return  # its network namespace is gone, with all that was in it
 

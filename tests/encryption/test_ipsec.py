@@ -98,6 +98,12 @@ def test_frames_pass_and_nothing_is_in_the_clear_when_strongswan_dies(
         seen = shown(a)
         assert (seen["condition"], seen["by"], seen["algorithm"]) == ("up", "strongswan", "AES_GCM_16_256")
         assert seen["rx_bytes"] and seen["tx_bytes"] and seen["in_udp"] == (in_udp == "on") and not seen["notes"]
+        a.ip("xfrm", "policy", "flush")
+        assert not a.ping("10.9.0.2", count=2, check=False)
+        assert_nothing_clear(wire)
+        assert any("the policies that keep packets from leaving" in note for note in shown(a)["notes"])
+        a.ctl("restore")
+        assert reaches(a), charon.log(a)
         for host in (a, b):
             os.kill(shown(host)["pid"], signal.SIGKILL)
             host.ip("xfrm", "state", "flush")  # as when their lifetime is over
