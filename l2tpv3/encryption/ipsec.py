@@ -126,8 +126,8 @@ class IPsec:
     def remove(self, record: TunnelRecord, kept: TunnelRecord | None = None, *, guard_stays: bool = False) -> None:
         """Remove what there is for a record whose tunnel is gone. Nothing happens where there is nothing.
 
-        kept: the record that has the connection from now on: then only what refuses packets goes. guard_stays: the tunnel is
-        still there, so that only the connection goes. Raises L2tpError.
+        kept: the record that has the connection from now on: then only what refuses packets goes. guard_stays: the
+        tunnel is still there, so that only the connection goes. Raises L2tpError.
         """
         try:
             if kept is None:

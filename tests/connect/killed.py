@@ -1,7 +1,7 @@
 """l2tpctl that kills itself before the n-th thing that it has an end do, or right after it: `killed.py N WORDS...`.
 
-Points are before a command is begun at an end, once it was sent, and once its answer was read. Where there are not N of
-them, it ends as l2tpctl does.
+Points are before a command is begun at an end, once it was sent, before and after one that waits is told to go on, and
+once an answer was read. Where there are not N of them, it ends as l2tpctl does.
 """
 
 from __future__ import annotations
@@ -44,5 +44,6 @@ def _after(method: Callable[..., Any]) -> Callable[..., Any]:
 
 SshCommand.__enter__ = _before(SshCommand.__enter__)  # type: ignore[method-assign]
 SshCommand.send = _after(SshCommand.send)  # type: ignore[method-assign]
+SshCommand.interrupt = _before(_after(SshCommand.interrupt))  # type: ignore[method-assign]
 SshCommand.output = _after(SshCommand.output)  # type: ignore[method-assign]
 sys.exit(main(sys.argv[2:]))

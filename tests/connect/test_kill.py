@@ -25,11 +25,14 @@ POINTS = 42
 TRIED = 3
 
 
-def killed(a: Host, sshd: Sshd, point: int) -> int:
-    """Run `connect`, which kills itself at that point. Gives how it ended."""
-    words = ["connect", "siteb", "--host", sshd.url, "--datapath", "user", "--peer-datapath", "user"]
+CONNECT = ["connect", "siteb", "--datapath", "user", "--peer-datapath", "user", "--confirm", "60"]
+
+
+def killed(a: Host, sshd: Sshd, point: int, words: list[str]) -> int:
+    """Run a command of two ends, which kills itself at that point. Gives how it ended."""
     environment = a.environment | {"L2TPV3_SSH": sshd.environment["L2TPV3_SSH"]}
-    command = ["ip", "netns", "exec", a.netns, sys.executable, str(KILLED), str(point), *words, "--confirm", "60"]
+    words = [*words, "--host", sshd.url]
+    command = ["ip", "netns", "exec", a.netns, sys.executable, str(KILLED), str(point), *words]
     return subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE_S
     ).returncode
@@ -57,14 +60,19 @@ def settle(hosts: tuple[Host, Host]) -> None:
     assert not any(running(host, b"run-sent") for host in hosts)
 
 
-def is_new(host: Host) -> bool:
-    """Whether a host has the tunnel, whole and confirmed, or nothing of it. What waits is ended as time would do it."""
+def end_the_time(host: Host) -> None:
+    """End what waits for its confirmation as time would do it."""
     if json.loads(host.ctl("end-facts").stdout)["unconfirmed"]:
         undoing = running(host, b"expire")
         assert undoing, "nobody would undo it"
         host.ctl("rollback")
         for pid in undoing:
             os.kill(pid, signal.SIGTERM)
+
+
+def is_new(host: Host) -> bool:
+    """Whether a host has the tunnel, whole and confirmed, or nothing of it, when the time to confirm is over."""
+    end_the_time(host)
     tunnels = json.loads(host.ctl("--json").stdout)["tunnels"]
     if not tunnels:
         assert json.loads(host.run(["ip", "-j", "link", "show", "type", "tun"]).stdout or "[]") == []
@@ -77,7 +85,7 @@ def is_new(host: Host) -> bool:
 @pytest.mark.parametrize("point", sample(POINTS, TRIED))
 def test_each_end_is_old_or_new(pair: tuple[Host, Host], sshd: Sshd, point: int) -> None:
     a, b = pair
-    ended = killed(a, sshd, point)
+    ended = killed(a, sshd, point, CONNECT)
     assert ended in (-signal.SIGKILL, 0), ended
     settle(pair)
     new = {host.name: is_new(host) for host in pair}

@@ -36,21 +36,24 @@ def keys(host: Host) -> tuple[str, str]:
     return tunnel["encryption"]["public_key"], tunnel["wanted"].get("peer-public-key", "")
 
 
+def join(a: Host, b: Host, datapath: str) -> None:
+    """Make the encrypted tunnel t at both ends. A ping passes when this returns."""
+    a.ctl("tunnel", "add", "t", "--remote", b.v4, "--encrypt", "wireguard", "--datapath", datapath)
+    a.ctl("session", "add", "t", "s", "--ifname", "l2s", "--address", "10.9.0.1/24")
+    tunnel, session = a.ctl("peer", "t").stdout.splitlines()
+    b.ctl(*tunnel.split()[1:], "--datapath", datapath)
+    b.ctl(*session.split()[1:], "--ifname", "l2s", "--address", "10.9.0.2/24")
+    a.ctl("tunnel", "set", "t", "--peer-public-key", keys(b)[0])
+    give_up = time.monotonic() + PATIENCE_S
+    while not a.ping("10.9.0.2", check=False):
+        assert time.monotonic() < give_up
+
+
 @pytest.fixture
 def joined(pair: tuple[Host, Host]) -> Iterator[Callable[[str], tuple[Host, Host]]]:
-    a, b = pair
-
     def make(datapath: str) -> tuple[Host, Host]:
-        a.ctl("tunnel", "add", "t", "--remote", b.v4, "--encrypt", "wireguard", "--datapath", datapath)
-        a.ctl("session", "add", "t", "s", "--ifname", "l2s", "--address", "10.9.0.1/24")
-        tunnel, session = a.ctl("peer", "t").stdout.splitlines()
-        b.ctl(*tunnel.split()[1:], "--datapath", datapath)
-        b.ctl(*session.split()[1:], "--ifname", "l2s", "--address", "10.9.0.2/24")
-        a.ctl("tunnel", "set", "t", "--peer-public-key", keys(b)[0])
-        give_up = time.monotonic() + PATIENCE_S
-        while not a.ping("10.9.0.2", check=False):
-            assert time.monotonic() < give_up
-        return a, b
+        join(*pair, datapath)
+        return pair
 
     yield make
     for host in pair:
