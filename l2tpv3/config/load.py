@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from l2tpv3.config.conflicts import find_clashes
-from l2tpv3.config.document import read_document
+from l2tpv3.config.document import read_document, read_sent
 from l2tpv3.config.link_reader import ReadLink
 from l2tpv3.config.problem import ConfigError, Problem
 from l2tpv3.config.reader import EnoughError, Findings, Reader, ReadTunnel
@@ -53,6 +53,24 @@ def load(
     if warn is not None:
         for warning in findings.warnings:
             warn(Problem.at(*warning))
+    return [*(tunnel.wanted for tunnel in tunnels), *(link.wanted for link in links)]
+
+
+def load_sent(data: bytes, what: str) -> list[Desired]:
+    """The tunnels and links of a file's content that came from elsewhere: it can name no file of this host to be read.
+
+    what: its name in errors. Raises ConfigError.
+    """
+    document = read_sent(data, Path(what))
+    if isinstance(document, Problem):
+        raise ConfigError([document])
+    findings = Findings()
+    with contextlib.suppress(EnoughError):
+        reader = Reader(document, DATAPATHS, findings)
+        tunnels, links = reader.tunnels(), reader.links()
+        find_clashes(tunnels, links, findings)
+    if findings.problems:
+        raise ConfigError(findings.problems)
     return [*(tunnel.wanted for tunnel in tunnels), *(link.wanted for link in links)]
 
 

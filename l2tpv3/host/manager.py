@@ -421,13 +421,17 @@ class Manager:
         change = ApplyAll(wanted=tuple(wanted), prune=prune, may_wait=may_wait, remove=frozenset(remove), check=check)
         return self._reconciler.change(change, confirm_s=confirm_s, on_step=on_step)
 
-    def confirm(self) -> bool:
-        """Keep the change that waits for its confirmation. False when none waits."""
-        return self._confirmation.confirm()
+    def confirm(self, mark: str | None = None) -> bool:
+        """Keep the change that waits for its confirmation. False when none waits. mark: only the one with that mark."""
+        return self._confirmation.confirm(mark)
 
-    def rollback(self) -> Outcome | None:
-        """Undo the change that waits for its confirmation. None when none waits."""
-        return self._confirmation.rollback()
+    def rollback(self, mark: str | None = None) -> Outcome | None:
+        """Undo the change that waits for its confirmation. None when none waits. mark: only the one with that mark."""
+        return self._confirmation.rollback(mark=mark)
+
+    def unconfirmed_mark(self) -> str | None:
+        """What tells the change that waits for its confirmation from any other one; None when none waits."""
+        return self._confirmation.mark()
 
     def expire(self) -> Outcome | None:
         """Undo the change that was not confirmed in time. None when none is due."""

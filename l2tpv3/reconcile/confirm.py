@@ -32,14 +32,22 @@ class Confirmation:
         pending = self._store.pending()
         return None if pending is None else pending.left_s
 
-    def confirm(self) -> bool:
-        """Keep the change that waits for its confirmation. False when none waits.
+    def mark(self) -> str | None:
+        """What tells the change that waits from any other (PendingChange.mark); None when none waits.
+
+        Raises what Store.load does.
+        """
+        pending = self._store.pending()
+        return None if pending is None else pending.mark
+
+    def confirm(self, mark: str | None = None) -> bool:
+        """Keep the change that waits for its confirmation. False when none waits. mark: only that one.
 
         Raises LockedError, and what Store.load does.
         """
         with self._reconciler.locked():
             pending = self._store.pending()
-            if pending is None or pending.deadline is None:
+            if pending is None or pending.deadline is None or mark not in (None, pending.mark):
                 return False
             names = [f"tunnel {name}" for name in sorted(pending.target.tunnels)]
             names += [f"link {name}" for name in sorted(pending.target.links)]
@@ -47,15 +55,17 @@ class Confirmation:
             self._reconciler.tidy_namespaces()
             return True
 
-    def rollback(self, verb: str = "rolled back") -> Outcome | None:
-        """Undo the change that waits for its confirmation. None when none waits. verb: how the log calls it.
+    def rollback(self, verb: str = "rolled back", mark: str | None = None) -> Outcome | None:
+        """Undo the change that waits for its confirmation. None when none waits.
+
+        verb: how the log calls it. mark: only that change.
 
         Raises LockedError, and what Reconciler.go_back does.
         """
         with self._reconciler.locked():
             recorded = self._store.load()
             pending = recorded.pending
-            if pending is None or pending.deadline is None:
+            if pending is None or pending.deadline is None or mark not in (None, pending.mark):
                 return None
             return self._reconciler.go_back(recorded, pending, verb)
 

@@ -73,7 +73,8 @@ class EditLink:
 class ApplyAll:
     """Add or change what files ask for. prune: remove what is on record and in no file. may_wait: see Manager.apply.
 
-    remove: tunnels, and links as model.link_key has them, to be removed where they are on record and not wanted.
+    remove: tunnels, and links as model.link_key has them, to be removed where they are on record and not wanted; and
+    sessions, as TUNNEL/SESSION.
     check: a precondition, called with what is on record, under the lock; raises to refuse.
     """
 

@@ -109,7 +109,7 @@ class TunnelResolver:
         if prune:
             self._prune({one.name: {session.name for session in one.sessions} for one in wanted})
         gone = {*remove} - {one.name for one in wanted}
-        self._records = {name: record for name, record in self._records.items() if name not in gone}
+        self._records = {name: _without(one, gone) for name, one in self._records.items() if name not in gone}
         # What has an id keeps it; then the others choose from what is left.
         for one in sorted(wanted, key=lambda one: "id" not in one.words and one.name not in self._records):
             self._resolve_tunnel(one.name, one.words)
@@ -533,6 +533,12 @@ def _keeps_address(spec: TunnelSpec, old: TunnelSpec) -> bool:
     """Whether the local address that was chosen is still a good choice, if this host has it."""
     names = ("local", "remote", "netns", "fwmark", "bind_device")
     return all(getattr(spec, name) == getattr(old, name) for name in names)
+
+
+def _without(record: TunnelRecord, gone: Collection[str]) -> TunnelRecord:
+    """The record of a tunnel without these sessions, which are called TUNNEL/SESSION."""
+    kept = tuple(one for one in record.sessions if f"{record.spec.name}/{one.spec.name}" not in gone)
+    return record if kept == record.sessions else record.with_sessions(kept)
 
 
 def _started(record: TunnelRecord) -> TunnelRecord:

@@ -47,6 +47,11 @@ class PendingChange:
         return self.deadline is not None and self.boot != boot_id()
 
     @property
+    def mark(self) -> str | None:
+        """What tells this change from any other that waits for its confirmation; None when it awaits none."""
+        return None if self.deadline is None else f"{self.boot} {self.deadline!r}"
+
+    @property
     def left_s(self) -> float | None:
         """Seconds that are left to confirm it, 0 when it is due; None when it awaits no confirmation."""
         if self.deadline is None:
