@@ -14,6 +14,7 @@ from l2tpv3.documents.error import error_from_problem
 from l2tpv3.documents.plan import step_from_json
 from l2tpv3.errors import L2tpError, RefusedError, UnavailableError
 from l2tpv3.fleet.model import HERE, NATS
+from l2tpv3.fleet.protocol import FLEET_END, FLEET_PROTOCOL, LINE_MAX
 from l2tpv3.model.progress import StepText
 from l2tpv3.printable import printable
 from l2tpv3.remote.ssh import LastBytes, SshCommand
@@ -22,15 +23,14 @@ from l2tpv3.remote.ssh_target import SshTarget, Target, ThisHost
 from l2tpv3.value_class import value_class
 from l2tpv3.version import VERSION
 
-FLEET_PROTOCOL: Final = 1
-"""The version of requests and answers. Both ends have to have the same."""
-LINE_MAX: Final = 64 << 20
-"""Bytes of a request or an answer at most."""
-FLEET_END: Final = "fleet-end"
 ANSWERS_WITHIN_S: Final = 120.0
 """How long a host may take for what changes nothing."""
 _ERRORS_MAX: Final = 1 << 16
-_SSH_OPTIONS: Final = ("-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+_SSH_OPTIONS: Final = tuple(
+    word
+    for option in ("BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4")
+    for word in ("-o", option)
+)
 """Nobody can be asked for a password by fifty hosts at once, and a host that has died is to be noticed."""
 
 

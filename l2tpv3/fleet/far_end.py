@@ -10,8 +10,8 @@ from l2tpv3.connect.frames import NONCE
 from l2tpv3.connect.taken import taken_ports
 from l2tpv3.documents.plan import step_to_json
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, RefusedError
-from l2tpv3.fleet.end import FLEET_PROTOCOL
 from l2tpv3.fleet.own_part import OwnPart, read_text
+from l2tpv3.fleet.protocol import FLEET_PROTOCOL
 from l2tpv3.fleet.wire_frames import Answering, ask_all
 from l2tpv3.model.desired import Desired
 from l2tpv3.version import VERSION

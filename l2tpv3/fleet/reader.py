@@ -62,6 +62,9 @@ class _Reader:
         table = self._table(self._content.get(DEFAULTS, {}), source, "[defaults]")
         self._defaults = self._settings(table, source, own=())
         self._hosts = self._all("host", self._host)
+        if not self._content.get("host"):
+            remedy = "write [host.NAME]; hosts without meshes and wires have nothing of the fleet"
+            self._findings.add(self._root.of("host"), "there are no hosts", remedy)
         meshes = self._all("mesh", self._mesh)
         wires = self._all("wire", self._wire)
         return Fleet(file=self._root.file, hosts=self._hosts, meshes=meshes, wires=wires)

@@ -115,6 +115,11 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, line: in
     assert found[0].startswith(f"{line}: ") and says in found[0], found
 
 
+def test_an_empty_file_is_not_the_wish_to_have_nothing(tmp_path: Path) -> None:
+    assert problems(tmp_path, "") == ["1: host: there are no hosts; write [host.NAME]; hosts without meshes and wires"
+                                      " have nothing of the fleet"]  # fmt: skip
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     found = problems(tmp_path, '[host.a]\n[mesh.m]\nshape = 1\n[wire.w]\nends = ["a", "b"]\n')
     assert [one.partition(":")[0] for one in found] == ["1", "1", "2", "3", "5"]

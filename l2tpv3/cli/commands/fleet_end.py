@@ -29,8 +29,8 @@ def fleet_end(
     ] = None,
 ) -> None:
     """Do what comes over standard input, a JSON document a line, until its end."""
-    from l2tpv3.fleet.end import LINE_MAX
     from l2tpv3.fleet.far_end import FarEnd
+    from l2tpv3.fleet.protocol import LINE_MAX
     from l2tpv3.remote.sent_command import HANDSHAKE, PROTOCOL
 
     if ssh_connection:
