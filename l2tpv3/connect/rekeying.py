@@ -130,6 +130,7 @@ class _Change:
 def rekey(near: RekeyEnd, far: RekeyEnd, tell: Tell) -> None:
     """Give both ends a new key, this host's first. tell: called with each thing as it is done.
 
+    Where an earlier call was cut off after the far end had confirmed a turn, this end catches up first.
     Raises ConflictError where they are not the two ends of one tunnel, or one waits for another confirmation, and the
     error that was the cause where a turn was put back.
     """
@@ -139,12 +140,34 @@ def rekey(near: RekeyEnd, far: RekeyEnd, tell: Tell) -> None:
             remedy = "`l2tpctl confirm` or `l2tpctl rollback` there first"
             raise ConflictError(end.title, "a change waits for its confirmation", remedy)
     if (here.public_key, here.peer_public_key) != (there.peer_public_key, there.public_key):
+        _catch_up(near, here, far, there)
+        here = near.facts()
+    _turn(near, far, here.next_public_key, (far, near), tell)
+    _turn(far, near, there.next_public_key, (far, near), tell)
+
+
+def _catch_up(near: RekeyEnd, here: KeyFacts, far: RekeyEnd, there: KeyFacts) -> None:
+    """Have this end take the key that the far end has kept in an earlier turn, which was cut off before this one did.
+
+    Raises ConflictError where it can't be that: the far end has to know a key of this end.
+    """
+    if (there.peer_public_key, there.public_key) == (here.next_public_key, here.peer_public_key):
+        key, known = here.next_public_key, None
+    elif there.peer_public_key == here.public_key:
+        key, known = there.public_key, there.public_key
+    else:
         problem = "it is not the other end: the two tunnels don't have each other's keys"
         raise ConflictError(
             f"{far.title}: tunnel {far.tunnel}", problem, "give --host, and --peer-name where it differs"
         )
-    _turn(near, far, here.next_public_key, (far, near), tell)
-    _turn(far, near, there.next_public_key, (far, near), tell)
+    try:
+        with near.change(known) as change:
+            change.make()
+            change.finish()
+        near.confirm(key)
+    except (L2tpError, KeyboardInterrupt):
+        near.roll_back(key)
+        raise
 
 
 def _turn(owner: RekeyEnd, other: RekeyEnd, key: str, ends: tuple[RekeyEnd, RekeyEnd], tell: Tell) -> None:
