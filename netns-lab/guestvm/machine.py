@@ -16,7 +16,7 @@ from pathlib import Path
 from guestvm.kernel import Kernel
 from guestvm.needs import find
 
-_BOOT_DEADLINE_S = 120.0
+_BOOT_DEADLINE_S = 600.0
 _KVM_BOOT_DEADLINE_S = 15.0
 _CONSOLE_KEPT_BYTES = 16_384
 
