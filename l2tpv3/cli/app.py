@@ -24,6 +24,7 @@ _ROOT = {
     "ping": "ping",
     "hosts": "hosts",
     "top": "top",
+    "torch": "torch",
     "restore": "restore",
     "watch": "restore",
     "check": "apply",

@@ -18,7 +18,7 @@ _ROOT_ALIASES = {"show": "status", "ls": "status", "list": "status"}
 
 SECTIONS = {
     "Set up": ("connect", "disconnect", "invite", "join", "tunnel", "session", "link", "peer", "down", "restore"),
-    "Look": ("status", "top", "doctor", "ping", "hosts", "mtu", "capture", "events", "metrics", "log"),
+    "Look": ("status", "top", "doctor", "ping", "hosts", "torch", "mtu", "capture", "events", "metrics", "log"),
     "Files": ("check", "plan", "apply", "confirm", "rollback", "export", "import", "adopt", "fleet"),
     "Service and other programs": ("serve", "token", "watch", "ip-l2tp"),
 }

@@ -21,6 +21,7 @@ DOCTOR_SCHEMA = "l2tpv3/doctor/v1"
 PING_SCHEMA = "l2tpv3/ping/v1"
 FLEET_SCHEMA = "l2tpv3/fleet-status/v1"
 HOSTS_SCHEMA = "l2tpv3/hosts/v1"
+FLOWS_SCHEMA = "l2tpv3/flows/v1"
 
 _FILES = {
     STATUS_SCHEMA: "status.v1.json",
@@ -35,6 +36,7 @@ _FILES = {
     PING_SCHEMA: "ping.v1.json",
     FLEET_SCHEMA: "fleet-status.v1.json",
     HOSTS_SCHEMA: "hosts.v1.json",
+    FLOWS_SCHEMA: "flows.v1.json",
 }
 
 

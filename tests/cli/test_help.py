@@ -53,6 +53,7 @@ OPTIONS = {
     "peer": "--as",
     "mtu": "--no-probe --timeout --json",
     "hosts": "--listen --json",
+    "torch": "--interval --count --once --json",
     "top": "--sort --interval --once --json",
     "ping": "--host --peer --count --interval --json",
     "doctor": "--listen --no-probe --both --wait --watch --json",

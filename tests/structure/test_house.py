@@ -23,7 +23,7 @@ PACKAGES = [
     *("model", "paths"),
     *("encryption", "netdev", "worker", "datapath", "links", "worker_process"),
     *("store", "resolve", "plan", "documents", "config", "reconcile"),
-    *("capture", "metrics", "watch", "doctor", "lan_hosts"),
+    *("capture", "metrics", "watch", "doctor", "lan_hosts", "flows"),
     *("host", "liveness", "formats", "remote", "connect", "fleet"),
     *("cli", "testing"),
 ]

@@ -45,6 +45,7 @@ class Helper(IntEnum):
     """Functions of the kernel that a program can call (enum bpf_func_id)."""
 
     MAP_LOOKUP_ELEM = 1
+    MAP_UPDATE_ELEM = 2
     GET_PRANDOM_U32 = 7
     SKB_STORE_BYTES = 9
     L4_CSUM_REPLACE = 11
@@ -68,6 +69,7 @@ class Skb(IntEnum):
     VLAN_TCI = 24
     VLAN_PROTO = 28
     INGRESS_IFINDEX = 36
+    GSO_SEGS = 164
     GSO_SIZE = 176
 
 

@@ -20,7 +20,11 @@ _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _LOAD = 0, 1, 2, 3, 4, 5  # enum bpf_cmd
 _PROGRAM_BY_ID, _MAP_BY_ID, _INFO = 13, 14, 15
 _HASH: Final = 1  # BPF_MAP_TYPE_HASH
-_SCHED_CLS: Final = 3  # BPF_PROG_TYPE_SCHED_CLS
+SOCKET_FILTER, SCHED_CLS = 1, 3  # enum bpf_prog_type
+"""What a program is for: to be the filter of a socket, or one of tc(8)."""
+_LOOKUP_BATCH: Final = 24  # enum bpf_cmd
+_BATCH = struct.Struct("=QQQQIIQQ")  # of union bpf_attr
+_BATCH_COUNT: Final = 32
 _NO_PREALLOC: Final = 1  # BPF_F_NO_PREALLOC
 _ATTRIBUTES_BYTES: Final = 128
 _NAME_BYTES: Final = 16
@@ -91,29 +95,45 @@ def first_key(fd: int, key_bytes: int) -> bytes | None:
     return found.raw
 
 
-def load(name: str, code: bytes) -> int:
-    """The file of a program for filters of tc(8). Raises OSError; what the verifier says is a note of it."""
+def entries(fd: int, key_bytes: int, value_bytes: int, most: int) -> tuple[bytes, bytes]:
+    """The entries of a hash map of at most so many, at once (Linux 5.6): their keys, one behind the other, and values.
+
+    Raises OSError.
+    """
+    keys, values = (ctypes.create_string_buffer(size * most) for size in (key_bytes, value_bytes))
+    place = ctypes.create_string_buffer(8)
+    attributes = ctypes.create_string_buffer(_ATTRIBUTES_BYTES)
+    addresses = (0, *map(ctypes.addressof, (place, keys, values)))
+    _BATCH.pack_into(attributes, 0, *addresses, most, fd, 0, 0)
+    with contextlib.suppress(FileNotFoundError):  # which says that these were all
+        _call_with(_LOOKUP_BATCH, attributes)
+    count = min(struct.unpack_from("=I", attributes, _BATCH_COUNT)[0], most)
+    return ctypes.string_at(keys, key_bytes * count), ctypes.string_at(values, value_bytes * count)
+
+
+def load(name: str, code: bytes, kind: int = SCHED_CLS) -> int:
+    """The file of a program. Raises OSError; what the verifier says is a note of it."""
     instructions = ctypes.create_string_buffer(code, len(code))
     licence = ctypes.create_string_buffer(_LICENSE)
     try:
-        return _call(_LOAD, _loading(name, code, instructions, licence))
+        return _call(_LOAD, _loading(kind, name, code, instructions, licence))
     except OSError as error:
         if error.errno in (errno.EPERM, errno.ENOSYS):
             raise
         log = ctypes.create_string_buffer(_LOG_BYTES)
         with contextlib.suppress(OSError):
-            os.close(_call(_LOAD, _loading(name, code, instructions, licence, log)))
+            os.close(_call(_LOAD, _loading(kind, name, code, instructions, licence, log)))
         error.add_note(log.value.decode("ascii", "replace"))
         raise
 
 
 def _loading(
-    name: str, code: bytes, instructions: ctypes.Array[ctypes.c_char], licence: ctypes.Array[ctypes.c_char],
+    kind: int, name: str, code: bytes, instructions: ctypes.Array[ctypes.c_char], licence: ctypes.Array[ctypes.c_char],
     log: ctypes.Array[ctypes.c_char] | None = None,
 ) -> bytes:  # fmt: skip
     log_level, log_size, log_address = (1, len(log), ctypes.addressof(log)) if log is not None else (0, 0, 0)
     return struct.pack(
-        "=IIQQIIQII16s", _SCHED_CLS, len(code) // 8, ctypes.addressof(instructions), ctypes.addressof(licence),
+        "=IIQQIIQII16s", kind, len(code) // 8, ctypes.addressof(instructions), ctypes.addressof(licence),
         log_level, log_size, log_address, 0, 0, _name(name),
     )  # fmt: skip
 
@@ -169,9 +189,13 @@ def _element(command: int, fd: int, key: bytes | None, value: ctypes.Array[ctype
 
 
 def _call(command: int, attributes: bytes) -> int:
+    return _call_with(command, ctypes.create_string_buffer(attributes, _ATTRIBUTES_BYTES))
+
+
+def _call_with(command: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
+    """The same, where the kernel writes into the attributes."""
     number = _NUMBERS.get(platform.machine())
     if number is None:
         raise UnavailableError("eBPF", f"bpf(2) has no number that is known for {platform.machine()}")
-    buffer = ctypes.create_string_buffer(attributes, _ATTRIBUTES_BYTES)
     size = ctypes.c_long(_ATTRIBUTES_BYTES)
     return checked(libc.syscall(ctypes.c_long(number), ctypes.c_long(command), buffer, size))
