@@ -221,7 +221,7 @@ def _short(name: str) -> str:
 
 @contextlib.contextmanager
 def asking(subject: str, doing: str) -> Iterator[None]:
-    """Errors of rtnetlink become L2tpError about `subject`."""
+    """Raises L2tpError about `subject` where the block raises an error of rtnetlink; `doing` says what was tried."""
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:

@@ -9,7 +9,7 @@ from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 
 
 def describe_link(step: LinkStep) -> StepText:
-    """The step in words."""
+    """The step in words. Raises TypeError for what is no step of a link."""
     spec = step.link.spec
     match step:
         case AddLink():

@@ -69,9 +69,9 @@ STEPS = (_FIRST, _PENDING_AND_AUDIT, _MAC, _STOPPED, _LINKS, _NAMESPACES, _HOST,
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, host_id: str) -> None:
-    """Migrate an open database in autocommit mode, each version in a transaction. RefusedError when it is newer.
+    """Migrate an open database in autocommit mode, each version in a transaction.
 
-    host_id: what a record gets that has none yet.
+    host_id: what a record gets that has none yet. Raises RefusedError for a database of a newer version.
     """
     db.create_function("new_host_id", 0, lambda: host_id)
     version = _version(db)

@@ -48,7 +48,7 @@ class AVP:
         return f"vendor {self.vendor_id} attribute {self.attribute}"
 
     def encode(self) -> bytes:
-        """Give the AVP's bytes; EncodeError when a number does not fit its field or the value is too long."""
+        """Give the AVP's bytes. Raises EncodeError when a number does not fit its field or the value is too long."""
         if not 0 <= self.attribute <= 0xFFFF or not 0 <= self.vendor_id <= 0xFFFF:
             raise EncodeError(f"{self.name}: vendor id and attribute type must be 0 to 65535")
         if len(self.value) > MAX_VALUE_BYTES:
@@ -59,9 +59,9 @@ class AVP:
 
 
 def decode_avps(buffer: Buffer) -> list[AVP]:
-    """Take apart the AVPs that fill `buffer` exactly; BadAVP on the first length that cannot be right.
+    """Take apart the AVPs that fill `buffer` exactly. Reserved bits are ignored (RFC 3931 s. 5.1).
 
-    Each round goes forward by at least 6 bytes. Reserved bits are ignored (s. 5.1).
+    Each round goes forward by at least 6 bytes. Raises BadAVP on the first length that cannot be right.
     """
     avps = []
     offset, end = 0, len(buffer)
@@ -107,7 +107,7 @@ _LAYOUTS: Final[dict[int, int | str]] = {
 def make(attribute: Attribute, value: Value, *, mandatory: bool = True) -> AVP:
     """Make an IETF AVP from an int, text, list of 16-bit ints or bytes, whichever the attribute holds.
 
-    EncodeError when the value is of another kind or does not fit.
+    Raises EncodeError when the value is of another kind or does not fit.
     """
     layout = _LAYOUTS.get(attribute)
     if layout is None and isinstance(value, bytes):
@@ -127,9 +127,9 @@ def make(attribute: Attribute, value: Value, *, mandatory: bool = True) -> AVP:
 def read(avp: AVP) -> Value:
     """Give an AVP's value as int, text, tuple of ints or bytes: the opposite of `make`.
 
-    Unknown, vendor-specific and hidden AVPs give their bytes. BadAVP when the value's size is wrong for the attribute
-    (whether that matters is the caller's to decide from the M bit: RFC 3931 s. 7.1). Text that is not UTF-8 comes with
-    replacement characters.
+    Unknown, vendor-specific and hidden AVPs give their bytes; text that is not UTF-8 comes with replacement characters.
+    Raises BadAVP when the value's size is wrong for the attribute: whether that matters is the caller's to decide, from
+    the M bit (RFC 3931 s. 7.1).
     """
     layout = None if avp.vendor_id or avp.hidden else _LAYOUTS.get(avp.attribute)
     if layout is None:

@@ -52,8 +52,8 @@ def hello(ccid: int, ns: int, nr: int) -> ControlMessage:
 def encode(message: ControlMessage, encap: str = "udp") -> bytes:
     """Give the payload for encapsulation "udp" or "ip".
 
-    EncodeError when a number does not fit, the AVPs are too long together, or there are some and the first is not a
-    Message Type, since no receiver would take that.
+    Raises EncodeError when a number does not fit, the AVPs are too long together, or there are some and the first is
+    not a Message Type, since no receiver would take that.
     """
     if encap not in ("udp", "ip"):
         raise EncodeError(f"encap {encap!r}: say 'udp' or 'ip'")

@@ -87,7 +87,7 @@ Conditional = Annotated[Conditions, Depends(_conditions)]
 
 
 async def known_query(request: Request) -> None:
-    """Refuse parameters that a route has not got: one that is misspelt must not change what is asked for."""
+    """Raises InvalidValueError for a parameter that a route has not got: a misspelt one must not change the request."""
     dependant: Dependant = request.scope["route"].dependant
     known = _query_names(dependant)
     for name in request.query_params:

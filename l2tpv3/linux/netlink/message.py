@@ -84,7 +84,10 @@ class Answer:
         self.interrupted = False
 
     def feed(self, datagram: bytes) -> bool:
-        """Take one datagram; True when the kernel has said everything. OSError: it refused, with its own words."""
+        """Take one datagram; True when the kernel has said everything.
+
+        Raises OSError where the kernel refused, with its own words, or with EBADMSG for a message of a wrong length.
+        """
         spans: list[Span] = []
         complete = False
         offset, size, skip, mine = 0, len(datagram), self._skip, self.sequence

@@ -112,7 +112,10 @@ class NetlinkSocket:
         return [refused[one.sequence] for one in answers]
 
     def dump(self, kind: int, body: bytes) -> Answer:
-        """Everything of a kind. Asked again when it changed meanwhile; OSError (EBUSY) when it does all the time."""
+        """Everything of a kind. The kernel is asked again when something changed meanwhile.
+
+        Raises OSError: with EBUSY when something changed each time, with the kernel's errno when it refuses.
+        """
         for _ in range(_DUMP_ATTEMPTS):
             answer = self._ask(kind, NLM_F_DUMP, body)
             if not answer.interrupted:
