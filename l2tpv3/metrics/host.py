@@ -103,36 +103,40 @@ def families(tunnels: Sequence[TunnelStatus], version: str = "", *, links: Seque
 
 
 def _tunnels(tunnels: Sequence[TunnelStatus]) -> list[Family]:
-    named = [(labels(tunnel=one.name), one) for one in tunnels]
-    found = [
-        Family("l2tpv3_tunnel", "info", "What is known of a tunnel.", [_tunnel_info(one) for one in tunnels]),
+    named = [(labels(tunnel=tunnel.name), tunnel) for tunnel in tunnels]
+    metrics = [
+        Family("l2tpv3_tunnel", "info", "What is known of a tunnel.", [_tunnel_info(tunnel) for tunnel in tunnels]),
         Family(
             "l2tpv3_tunnel_up", "gauge", "Whether the tunnel runs: 1, or 0.",
-            [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+            [f"{name} {int(tunnel.condition is Condition.UP)}" for name, tunnel in named],
         ),
         Family(
             "l2tpv3_tunnel_condition", "gauge", "1 for the condition that the tunnel is in, which is a label.",
-            [f"{labels(tunnel=one.name, condition=one.condition)} 1" for one in tunnels],
+            [f"{labels(tunnel=tunnel.name, condition=tunnel.condition)} 1" for tunnel in tunnels],
         ),
         Family(
             "l2tpv3_tunnel_sessions", "gauge", "How many sessions the tunnel has.",
-            [f"{name} {len(one.sessions)}" for name, one in named],
+            [f"{name} {len(tunnel.sessions)}" for name, tunnel in named],
         ),
         Family(
             "l2tpv3_tunnel_worker_up", "gauge", "Whether the worker of a user or ebpf tunnel is there: 1, or 0.",
-            [f"{name} {int(one.worker_pid is not None)}" for name, one in named if _has_worker(one)],
+            [f"{name} {int(tunnel.worker_pid is not None)}" for name, tunnel in named if _has_worker(tunnel)],
         ),
     ]  # fmt: skip
     for field, help in TUNNEL_COUNTERS.items():
-        values = [(name, getattr(one.counters, field)) for name, one in named]
+        values = [(name, getattr(tunnel.counters, field)) for name, tunnel in named]
         lines = [f"_total{name} {value}" for name, value in values if value is not None]
-        found.append(Family(f"l2tpv3_tunnel_{field}", "counter", help, lines))
-    return found
+        metrics.append(Family(f"l2tpv3_tunnel_{field}", "counter", help, lines))
+    return metrics
 
 
 def _encryption(tunnels: Sequence[TunnelStatus]) -> list[Family]:
     """What encrypts those tunnels that are encrypted."""
-    named = [(one.name, labels(tunnel=one.name), one.encryption) for one in tunnels if one.encryption is not None]
+    named = [
+        (tunnel.name, labels(tunnel=tunnel.name), tunnel.encryption)
+        for tunnel in tunnels
+        if tunnel.encryption is not None
+    ]
 
     def series(suffix: str, values: Iterable[tuple[str, int | None]]) -> list[str]:
         return [f"{suffix}{name} {value}" for name, value in values if value is not None]
@@ -141,29 +145,29 @@ def _encryption(tunnels: Sequence[TunnelStatus]) -> list[Family]:
         Family(
             "l2tpv3_tunnel_encryption", "info", "Who encrypts the tunnel, on which netdev, and where the peer is now.",
             [
-                f"_info{labels(tunnel=tunnel, by=one.by, ifname=one.ifname, endpoint=one.endpoint)} 1"
-                for tunnel, _, one in named
+                f"_info{labels(tunnel=tunnel, by=state.by, ifname=state.ifname, endpoint=state.endpoint)} 1"
+                for tunnel, _, state in named
             ],
         ),
         Family(
             "l2tpv3_tunnel_encryption_up", "gauge", "Whether all that encrypts the tunnel is there, and does: 1, or 0.",
-            [f"{name} {int(not one.lacks and one.by is not None)}" for _, name, one in named],
+            [f"{name} {int(not state.lacks and state.by is not None)}" for _, name, state in named],
         ),
         Family(
             "l2tpv3_tunnel_encryption_since_timestamp_seconds", "gauge", "When its netdev, or oldest SA, was made.",
-            series("", [(name, one.since) for _, name, one in named]),
+            series("", [(name, state.since) for _, name, state in named]),
         ),
         Family(
             "l2tpv3_tunnel_encryption_handshake_timestamp_seconds", "gauge", "When keys were last agreed on.",
-            series("", [(name, one.handshake) for _, name, one in named]),
+            series("", [(name, state.handshake) for _, name, state in named]),
         ),
         Family(
             "l2tpv3_tunnel_encryption_rx_bytes", "counter", "Encrypted bytes received.",
-            series("_total", [(name, one.rx_bytes) for _, name, one in named]),
+            series("_total", [(name, state.rx_bytes) for _, name, state in named]),
         ),
         Family(
             "l2tpv3_tunnel_encryption_tx_bytes", "counter", "Encrypted bytes sent.",
-            series("_total", [(name, one.tx_bytes) for _, name, one in named]),
+            series("_total", [(name, state.tx_bytes) for _, name, state in named]),
         ),
     ]  # fmt: skip
 
@@ -172,21 +176,21 @@ def _has_worker(tunnel: TunnelStatus) -> bool:
     return tunnel.datapath in WORKERS or tunnel.worker_pid is not None
 
 
-def _tunnel_info(one: TunnelStatus) -> str:
-    spec = one.spec
+def _tunnel_info(tunnel: TunnelStatus) -> str:
+    spec = tunnel.spec
     udp = spec.encap is Encap.UDP
     said = labels(
-        tunnel=one.name,
-        datapath=one.datapath,
+        tunnel=tunnel.name,
+        datapath=tunnel.datapath,
         encap=spec.encap,
-        local=one.local or spec.local,
+        local=tunnel.local or spec.local,
         remote=spec.remote,
         local_port=spec.local_port if udp else None,
         remote_port=spec.remote_port if udp else None,
         id=spec.tunnel_id,
         peer_id=spec.peer_tunnel_id,
         netns=spec.netns,
-        foreign="true" if one.foreign else "false",
+        foreign="true" if tunnel.foreign else "false",
         **_more_labels(TUNNEL, spec, _TOLD_OF_TUNNELS),
     )
     return f"_info{said} 1"
@@ -214,20 +218,20 @@ def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
     infos, conditions = [], []
     for tunnel in tunnels:
         head = f'{{tunnel="{_text(tunnel.name)}",session="'
-        for one in tunnel.sessions:
-            open_ = f'{head}{_text(one.name)}"'
-            named.append((f"{open_}}}", one))
-            infos.append(f"_info{open_},{_session_info(one)}}} 1")
-            conditions.append(f'{open_},condition="{one.condition}"}} 1')
-    found = [
+        for session in tunnel.sessions:
+            open_ = f'{head}{_text(session.name)}"'
+            named.append((f"{open_}}}", session))
+            infos.append(f"_info{open_},{_session_info(session)}}} 1")
+            conditions.append(f'{open_},condition="{session.condition}"}} 1')
+    metrics = [
         Family("l2tpv3_session", "info", "What is known of a session.", infos),
         Family(
             "l2tpv3_session_up", "gauge", "Whether the session runs and its netdev is set up: 1, or 0.",
-            [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+            [f"{name} {int(session.condition is Condition.UP)}" for name, session in named],
         ),
         Family(
             "l2tpv3_session_wanted_up", "gauge", "Whether the session's netdev is to be set up: 1, or 0.",
-            [f"{name} {int(one.spec.up)}" for name, one in named if not one.foreign],
+            [f"{name} {int(session.spec.up)}" for name, session in named if not session.foreign],
         ),
         Family(
             "l2tpv3_session_condition", "gauge", "1 for the condition that the session is in, which is a label.",
@@ -236,40 +240,40 @@ def _sessions(tunnels: Sequence[TunnelStatus]) -> list[Family]:
         *_hearing(named),
         Family(
             "l2tpv3_session_mtu_bytes", "gauge", "The netdev's MTU.",
-            [f"{name} {one.netdev.mtu}" for name, one in named if one.netdev is not None],
+            [f"{name} {session.netdev.mtu}" for name, session in named if session.netdev is not None],
         ),
     ]  # fmt: skip
     for field, help in SESSION_COUNTERS.items():
-        lines = [f"_total{name} {getattr(one.counters, field)}" for name, one in named]
-        found.append(Family(f"l2tpv3_session_{field}", "counter", help, lines))
-    return found
+        lines = [f"_total{name} {getattr(session.counters, field)}" for name, session in named]
+        metrics.append(Family(f"l2tpv3_session_{field}", "counter", help, lines))
+    return metrics
 
 
 def _hearing(named: Sequence[tuple[str, SessionStatus]]) -> list[Family]:
     """Whether sessions hear their far end. named: sessions with their labels."""
-    probed = [(name, one.probing) for name, one in named if one.probing is not None]
+    probed = [(name, session.probing) for name, session in named if session.probing is not None]
     return [
         Family(
             "l2tpv3_session_hearing", "gauge", "1 for whether the far end is heard, which is a label.",
-            [f'{name[:-1]},hearing="{one.hearing}"}} 1' for name, one in named if one.hearing is not None],
+            [f'{name[:-1]},hearing="{session.hearing}"}} 1' for name, session in named if session.hearing is not None],
         ),
         Family(
             "l2tpv3_session_last_received_seconds", "gauge", "How long ago the last good packet came.",
-            [f"{name} {one.last_received_s:g}" for name, one in named if one.last_received_s is not None],
+            [f"{name} {session.last_received_s:g}" for name, session in named if session.last_received_s is not None],
         ),
         Family(
             "l2tpv3_session_probe_alive", "gauge", "Whether the session's probes are answered: 1, or 0.",
-            [f"{name} {int(one.state is ProbeState.ALIVE)}" for name, one in probed],
+            [f"{name} {int(session.state is ProbeState.ALIVE)}" for name, session in probed],
         ),
         Family(
             "l2tpv3_session_probe_round_trip_seconds", "gauge", "How long the last answer to a probe took.",
-            [f"{name} {one.round_trip_s:g}" for name, one in probed if one.round_trip_s is not None],
+            [f"{name} {session.round_trip_s:g}" for name, session in probed if session.round_trip_s is not None],
         ),
     ]  # fmt: skip
 
 
-def _session_info(one: SessionStatus) -> str:
-    spec, netdev = one.spec, one.netdev
+def _session_info(session: SessionStatus) -> str:
+    spec, netdev = session.spec, session.netdev
     ifname, netns = (netdev.ifname, netdev.netns) if netdev is not None else (spec.ifname, spec.netns)
     text = f'ifname="{_text(ifname)}",id="{spec.session_id}",peer_id="{spec.peer_session_id}"'
     if netns is not None:
@@ -281,54 +285,54 @@ def _session_info(one: SessionStatus) -> str:
 
 
 def _links(links: Sequence[LinkStatus]) -> list[Family]:
-    named = [(labels(link=one.name), one) for one in links]
-    found = [
+    named = [(labels(link=link.name), link) for link in links]
+    metrics = [
         Family("l2tpv3_link", "info", "What is known of a link.", list(map(_link_info, links))),
         Family(
             "l2tpv3_link_up", "gauge", "Whether the link is there and its netdev is set up: 1, or 0.",
-            [f"{name} {int(one.condition is Condition.UP)}" for name, one in named],
+            [f"{name} {int(link.condition is Condition.UP)}" for name, link in named],
         ),
         Family(
             "l2tpv3_link_wanted_up", "gauge", "Whether the link's netdev is to be set up: 1, or 0.",
-            [f"{name} {int(one.spec.up)}" for name, one in named],
+            [f"{name} {int(link.spec.up)}" for name, link in named],
         ),
         Family(
             "l2tpv3_link_condition", "gauge", "1 for the condition that the link is in, which is a label.",
-            [f"{labels(link=one.name, condition=one.condition)} 1" for one in links],
+            [f"{labels(link=link.name, condition=link.condition)} 1" for link in links],
         ),
         Family(
             "l2tpv3_link_carrier", "gauge", "Whether the link's netdev has a carrier: 1, or 0.",
-            [f"{name} {int(one.netdev.carrier)}" for name, one in named if one.netdev is not None],
+            [f"{name} {int(link.netdev.carrier)}" for name, link in named if link.netdev is not None],
         ),
         Family(
             "l2tpv3_link_members", "gauge", "Over how many netdevs the link is now.",
-            [f"{name} {len(one.over)}" for name, one in named],
+            [f"{name} {len(link.over)}" for name, link in named],
         ),
         Family(
             "l2tpv3_link_mtu_bytes", "gauge", "The MTU of the link's netdev.",
-            [f"{name} {one.netdev.mtu}" for name, one in named if one.netdev is not None],
+            [f"{name} {link.netdev.mtu}" for name, link in named if link.netdev is not None],
         ),
         Family(
             "l2tpv3_link_worker_up", "gauge", "Whether a worker relays the virtual card: 1, or 0.",
-            [f"{name} {int(one.worker_pid is not None)}" for name, one in named if one.spec.options.relayed],
+            [f"{name} {int(link.worker_pid is not None)}" for name, link in named if link.spec.options.relayed],
         ),
     ]  # fmt: skip
     for field, help in LINK_COUNTERS.items():
-        lines = [f"_total{name} {one.counters[field]}" for name, one in named if field in one.counters]
-        found.append(Family(f"l2tpv3_link_{field}", "counter", help, lines))
-    return found
+        lines = [f"_total{name} {link.counters[field]}" for name, link in named if field in link.counters]
+        metrics.append(Family(f"l2tpv3_link_{field}", "counter", help, lines))
+    return metrics
 
 
-def _link_info(one: LinkStatus) -> str:
-    ifname, netns = one.spec.ifname or None, one.spec.netns
-    if one.netdev is not None:
-        ifname, netns = one.netdev.ifname, one.netdev.netns
+def _link_info(link: LinkStatus) -> str:
+    ifname, netns = link.spec.ifname or None, link.spec.netns
+    if link.netdev is not None:
+        ifname, netns = link.netdev.ifname, link.netdev.netns
     said = labels(
-        link=one.name,
-        type=one.spec.type,
+        link=link.name,
+        type=link.spec.type,
         ifname=ifname,
-        over=",".join(one.over) or None,
+        over=",".join(link.over) or None,
         netns=netns,
-        **_more_labels(LINK, one.spec, _TOLD_OF_LINKS),
+        **_more_labels(LINK, link.spec, _TOLD_OF_LINKS),
     )
     return f"_info{said} 1"

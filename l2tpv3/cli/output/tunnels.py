@@ -311,7 +311,7 @@ def tunnel_text(status: TunnelStatus, *, secrets: bool = False, brief: bool = Fa
 def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -> str:
     """One session as keys and values, with its netdev and counters."""
     spec = status.spec
-    wanted = "" if spec.mtu is None else " (as asked for)"
+    as_asked_for = "" if spec.mtu is None else " (as asked for)"
     counters = (*COUNTERS, *FRAGMENT_COUNTERS) if spec.fragment else COUNTERS
     return fitted_pairs(
         [
@@ -329,7 +329,7 @@ def session_text(tunnel: str, status: SessionStatus, *, secrets: bool = False) -
             ("sequencing", _sequencing(status)),
             ("reorder-timeout-ms", spec.reorder_timeout_ms or None),
             ("vlan", _vlan(status)),
-            ("mtu", f"{status.mtu}{wanted}" if status.mtu is not None else None),
+            ("mtu", f"{status.mtu}{as_asked_for}" if status.mtu is not None else None),
             *other_words(SESSION, spec, _TOLD_OF_SESSIONS),
             *_netdev_pairs(status),
             *(("note", note) for note in status.notes or _not_running(tunnel, status)),

@@ -126,7 +126,7 @@ def find(mark: OwnerTag, places: Iterable[str | None], *, elsewhere: bool = Fals
     elsewhere: then also in all others that have a name, as far as they may be entered.
     Raises L2tpError where a namespace can't be looked into.
     """
-    found: list[FoundTap] = []
+    taps: list[FoundTap] = []
     seen: list[str | None] = []
     places = list(places)
     for number, netns in enumerate([*places, *(_everywhere() if elsewhere else ())]):
@@ -144,8 +144,8 @@ def find(mark: OwnerTag, places: Iterable[str | None], *, elsewhere: bool = Fals
         except OSError as error:
             raise from_errno(f"network namespace {netns}", "list its netdevs", error.errno or 0) from error
         seen.append(netns)
-        found += [FoundTap(netns, link.ifindex, link.ifname) for link in links if mark.fits(link.alias)]
-    return found
+        taps += [FoundTap(netns, link.ifindex, link.ifname) for link in links if mark.fits(link.alias)]
+    return taps
 
 
 def _taps() -> list[Link]:

@@ -105,21 +105,21 @@ class NetdevBackend:
         """See LinkBackend.change. A new member joins before others leave."""
         subject = f"link {new.name}"
         kind = kind_of(new)
-        found = find_netdev(new, mark)
-        if found is None:
+        place = find_netdev(new, mark)
+        if place is None:
             raise NotFoundError(subject, f"its netdev {old.ifname} is gone", "`l2tpctl restore` makes it again")
-        netns, one = found
-        index = one["index"]
+        netns, netdev = place
+        index = netdev["index"]
         with LinkSocket(netns) as home:
-            if one["ifname"] != new.ifname:
-                up = one["flags"] & _UP
+            if netdev["ifname"] != new.ifname:
+                up = netdev["flags"] & _UP
                 home.set(index, subject, state="down")
                 # Found under the name that it was made by, it has no mark yet.
                 home.set(index, subject, ifalias=mark, ifname=new.ifname, **({"state": "up"} if up else {}))
-            attributes = kind.attributes(new, new.options) | kind.reset_with(one["info"], new.options)
+            attributes = kind.attributes(new, new.options) | kind.reset_with(netdev["info"], new.options)
             if attributes:
                 home.set(index, subject, kind=kind.driver, **attributes)
-            if mac is not None and one.get("address") != mac:
+            if mac is not None and netdev.get("address") != mac:
                 home.set(index, subject, address=mac)
             _fit_members(home, index, new, below)
             self._take_in(home, index, new, below, new.over)
@@ -128,7 +128,7 @@ class NetdevBackend:
                     _let_go(home, ifname, index, subject)
             _set_primary(home, index, new, below)
             mtu = _fitting_mtu(home, new, below) if new.mtu is None and old.mtu is not None else new.mtu
-            if mtu is not None and one.get("mtu") != mtu:
+            if mtu is not None and netdev.get("mtu") != mtu:
                 home.set(index, subject, mtu=mtu)
             home.set(index, subject, state="up" if new.up else "down")
         with Netdevs(netns) as netdevs:

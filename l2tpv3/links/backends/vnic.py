@@ -112,27 +112,27 @@ class VnicBackend:
         """See LinkBackend.change. Its netdev stays, whatever it is over."""
         assert mac is not None
         subject = f"link {new.name}"
-        found = find_netdev(new, mark)
-        if found is None:
+        place = find_netdev(new, mark)
+        if place is None:
             raise NotFoundError(subject, f"its netdev {old.ifname} is gone", "`l2tpctl restore` makes it again")
-        netns, one = found
+        netns, netdev = place
         with LinkSocket(netns) as home:
-            if one["ifname"] != new.ifname:
-                home.set(one["index"], subject, state="down")
-                home.set(one["index"], subject, ifalias=mark, ifname=new.ifname)
-            words: Attributes = {"address": mac} if one.get("address") != mac else {}
+            if netdev["ifname"] != new.ifname:
+                home.set(netdev["index"], subject, state="down")
+                home.set(netdev["index"], subject, ifalias=mark, ifname=new.ifname)
+            words: Attributes = {"address": mac} if netdev.get("address") != mac else {}
             mtu = new.mtu if new.mtu is not None else _mtu_of(new, below)
-            if one.get("mtu") != mtu:
+            if netdev.get("mtu") != mtu:
                 words["mtu"] = mtu
             if words:
-                home.set(one["index"], subject, **words)
-            home.set(one["index"], subject, state="up" if new.up else "down")
+                home.set(netdev["index"], subject, **words)
+            home.set(netdev["index"], subject, state="up" if new.up else "down")
         with Netdevs(netns) as netdevs:
-            netdevs.set_addresses(one["index"], subject, new.addresses, old.addresses)
+            netdevs.set_addresses(netdev["index"], subject, new.addresses, old.addresses)
         tap = self._let_go(mark, subject, keep=True)
         if tap is None:
             with inside(netns):
-                tap = _attach(subject, new.ifname, one["index"])
+                tap = _attach(subject, new.ifname, netdev["index"])
         try:
             self._carry(new, below, mark, mac, tap)
         finally:
