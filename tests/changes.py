@@ -19,6 +19,7 @@ from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.picture import picture
 from tests.traced import Call
+from tests.waiting import PATIENCE_S
 
 OPERATIONS = frozenset(
     [
@@ -359,7 +360,7 @@ def make_bench(hosts: Hosts, datapath: str) -> Bench:
     return Bench(a, inner, neighbour, b.v4, datapath)
 
 
-def assert_same(look: Callable[[], str], wanted: str, where: str, patience_s: float = 8.0) -> None:
+def assert_same(look: Callable[[], str], wanted: str, where: str, patience_s: float = PATIENCE_S) -> None:
     """A worker that was started and never given anything ends by itself, after 5 s."""
     deadline = time.monotonic() + patience_s
     while (seen := look()) != wanted and time.monotonic() < deadline:

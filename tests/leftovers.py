@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.hosts import MARK, PREFIX
 
-_SETTLE_S = 5.0
+_SETTLE_S = 60.0
 
 
 class Leftovers:

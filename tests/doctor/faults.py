@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from l2tpv3.doctor.report import Report
 from l2tpv3.model.finding import Finding, Harm
 from tests.here import Here
 from tests.hosts import Hosts
+from tests.waiting import eventually
 
 COOKIES = ("0011223344556677", "8899aabbccddeeff")
 
@@ -21,15 +23,20 @@ class Wire:
     a: Here
     b: Here
 
-    def shout(self, end: Here, count: int = 8) -> None:
-        """Have an end send frames by the session for a while, whatever comes back."""
+    def shout(self, end: Here) -> subprocess.Popen[str]:
+        """Have an end send frames by the session until the test ends, whatever comes back. It has begun then."""
         number = 2 if end is self.a else 1
-        end.host.start(["ping", "-q", "-n", "-c", str(count), "-i", "0.05", "-W", "1", f"10.9.0.{number}"])
+        shouting = end.host.start(["ping", "-q", "-n", "-i", "0.05", f"10.9.0.{number}"])
+        before = end.session("t", "s").counters.tx_packets
+        eventually(lambda: end.session("t", "s").counters.tx_packets > before)
+        return shouting
 
-    def asked(self, end: Here, *, listen_s: float = 0.6, count: int = 8) -> Report:
+    def asked(self, end: Here, *, listen_s: float = 0.6) -> Report:
         """What the doctor says at an end while the other one sends."""
-        self.shout(self.b if end is self.a else self.a, count)
+        shouting = self.shout(self.b if end is self.a else self.a)
         report: Report = end.doctor(("t",), listen_s=listen_s, probe=False)
+        shouting.kill()
+        shouting.wait()
         return report
 
 

@@ -199,7 +199,7 @@ def test_a_module_that_may_not_be_loaded_is_named_with_the_line_and_its_file(tmp
 def test_a_peer_that_is_not_there(hosts: Hosts) -> None:
     pair = wire(hosts)
     pair.a.set_tunnel("t", {"remote": "10.99.0.77"})
-    pair.shout(pair.a, count=40)
+    pair.shout(pair.a)
     found = the(pair.a.doctor(("t",), listen_s=3.5, probe=False), "refused")
     assert "nobody answers this host's questions for 10.99.0.77" in found.says
 

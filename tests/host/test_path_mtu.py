@@ -43,9 +43,9 @@ def path(hosts: Hosts) -> tuple[Here, Host]:
 def made(here: Here, far: Host, family: int, **words: object) -> PathMtu:
     here.add_tunnel("t", {"remote": far.address(family), "datapath": "user", **words})
     here.add_session("t", "s", {"bridge": None, "mtu": 1500})
-    here.host.run(["ping", "-q", "-c", "1", "-w", "4", far.address(family)], check=False)  # there is a way now
+    here.host.run(["ping", "-q", "-c", "1", "-w", "30", far.address(family)], check=False)  # there is a way now
     with inside(here.host.netns):
-        return examine(here.manager.tunnel("t"), probe=True, timeout_s=0.2)
+        return examine(here.manager.tunnel("t"), probe=True, timeout_s=0.5)
 
 
 @pytest.mark.parametrize(("family", "fits"), [(4, 62), (6, 82)])
@@ -74,7 +74,7 @@ def test_what_it_says(path: tuple[Here, Host]) -> None:
     here, far = path
     made(here, far, 4)
     assert (
-        here.host.ctl("mtu", "t", "--timeout", "0.2").stdout
+        here.host.ctl("mtu", "t", "--timeout", "0.5").stdout
         == f"""\
 route to 10.98.0.2: 1500 bytes
 path: {NARROW} bytes, in one piece, less than the route says: what is longer gets lost

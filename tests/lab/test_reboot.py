@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.calls import FUNCTION
 from tests.passing import without_passing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,13 +85,13 @@ udp-checksum = "off"
 address = "10.3.0.1/24"
 """
 MAKE_HOST = "ip -b host.batch && ip -n green -b green.batch"
-SHOW = '"$CTL" tunnel show --json --show-secrets'
+SHOW = "tunnel show --json --show-secrets"
 FIRST_BOOT = f"""
-set -e
+set -e{FUNCTION}
 {MAKE_HOST}
-"$CTL" apply -f wanted.toml
-"$CTL" tunnel add gone --remote 10.99.0.9 --local-port 6000 --transient
-{SHOW} > before.json
+ctl apply -f wanted.toml
+ctl tunnel add gone --remote 10.99.0.9 --local-port 6000 --transient
+ctl {SHOW} > before.json
 cat /proc/sys/kernel/random/boot_id > first.boot
 """
 SECOND_BOOT = f"""
@@ -99,7 +100,7 @@ set -e
 for ((tries = 0; tries < 300; tries++)); do grep -q waiting restore.log && break; sleep 0.2; done
 {MAKE_HOST}
 wait $restoring
-{SHOW} > after.json
+"$CTL" {SHOW} > after.json
 cat /proc/sys/kernel/random/boot_id > second.boot
 """
 
@@ -136,7 +137,8 @@ def _boot(folder: Path, script: str) -> None:
     """Run a script in a guest that keeps nothing but this folder."""
     environment = os.environ | {"L2TPV3_STATE_DIR": str(folder / "state"), "L2TPV3_RUNTIME_DIR": "/run/l2tpv3"}
     done = subprocess.run(
-        [GUEST, "-w", ROOT, "--", "bash", "-c", f"cd {folder}\nCTL={L2TPCTL}\n{script}"],
+        [GUEST, "-w", ROOT, "--", "bash", "-c",
+         f"cd {folder}\nCTL={L2TPCTL} ROOT={ROOT} PYTHON={sys.executable}\n{script}"],
         check=False, capture_output=True, text=True, timeout=700, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

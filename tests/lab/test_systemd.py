@@ -15,11 +15,11 @@ from typing import Any
 import click
 import pytest
 
+from tests.lab.calls import FUNCTION
 from tests.passing import without_passing
 
 ROOT = Path(__file__).resolve().parents[2]
 GUEST = ROOT / "netns-lab" / "guest"
-L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 UNITS = ("l2tpv3-restore.service", "l2tpv3-watch.service")
 
 HOST = """
@@ -45,12 +45,13 @@ bridge = "br0"
 [tunnel.user.session.addressed]
 address = "10.2.0.1/24"
 """
-FUNCTIONS = """
-set -e
-show() { "$CTL" tunnel show --json --show-secrets; }
+FUNCTIONS = (
+    f"set -e{FUNCTION}"
+    + """
+show() { ctl tunnel show --json --show-secrets; }
 until_true() {
   local end=$((SECONDS + 300))
-  while ((SECONDS < end)); do "$@" && return; sleep 0.2; done
+  while ((SECONDS < end)); do "$@" && return; sleep 1; done
   echo "never: $*" >&2
   journalctl -q -u 'l2tpv3*' >&2
   false
@@ -64,12 +65,13 @@ beside_programs() {
 }
 others() { local now; now=$(beside_programs) && [[ -n $now && $now != "$1" ]]; }
 replaced() { local now; now=$(worker) && [[ $now != "$1" ]]; }
-up() { [[ $("$CTL" tunnel show "$1" --json | grep -c '"condition": "up"') == "$2" ]]; }
+up() { [[ $(ctl tunnel show "$1" --json | grep -c '"condition": "up"') == "$2" ]]; }
 kill_worker() { old=$(worker); kill -9 "$old"; until_true replaced "$old"; until_true up "$@"; }
 """
+)
 FIRST_BOOT = """
 ip -b host.batch
-"$CTL" apply -f wanted.toml
+ctl apply -f wanted.toml
 show > before.json
 """
 # The host comes up late, when the unit is waiting for it already.
@@ -86,12 +88,12 @@ systemd-analyze security --no-pager l2tpv3-restore.service > restore.security
 systemd-analyze security --no-pager l2tpv3-watch.service > watch.security
 
 ip netns add blue
-"$CTL" session add user moved --netns blue --address 10.3.0.1/24
+ctl session add user moved --netns blue --address 10.3.0.1/24
 for unit in restore watch; do
   install -D -m 644 "$NETNS" /etc/systemd/system/l2tpv3-$unit.service.d/netns.conf
 done
 systemctl daemon-reload
-"$CTL" session add user fresh --netns made --address 10.4.0.1/24
+ctl session add user fresh --netns made --address 10.4.0.1/24
 ip netns del made
 old=$(worker)
 systemctl restart l2tpv3-restore.service l2tpv3-watch.service
@@ -105,18 +107,18 @@ for unit in restore watch; do
   install -D -m 644 "$EBPF" /etc/systemd/system/l2tpv3-$unit.service.d/ebpf.conf
 done
 systemctl daemon-reload
-"$CTL" tunnel add programs --remote 10.99.0.4 --local-port 6000 --datapath ebpf
-"$CTL" session add programs lan --address 10.5.0.1/24
+ctl tunnel add programs --remote 10.99.0.4 --local-port 6000 --datapath ebpf
+ctl session add programs lan --address 10.5.0.1/24
 systemctl restart l2tpv3-restore.service l2tpv3-watch.service
 old=$(beside_programs)
 kill -9 "$old"
 until_true others "$old"
 until_true up programs 2
-"$CTL" tunnel show programs --json > taken-over.json
-"$CTL" down
+ctl tunnel show programs --json > taken-over.json
+ctl down
 systemctl restart l2tpv3-restore.service || { journalctl -q -u l2tpv3-restore.service >&2; false; }
 up programs 2
-"$CTL" tunnel show programs --json > programs.json
+ctl tunnel show programs --json > programs.json
 systemd-analyze security --no-pager l2tpv3-watch.service > ebpf.security
 
 systemctl stop l2tpv3-watch.service l2tpv3-restore.service
@@ -204,7 +206,7 @@ def _boot(folder: Path, script: str, environment: dict[str, str], *options: str)
     plain = {name: value for name, value in os.environ.items() if not name.startswith("L2TPV3_")}
     done = subprocess.run(
         [GUEST, "-w", ROOT, *options, "--", "bash", "-c",
-         f"cd {folder}\nCTL={L2TPCTL} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
+         f"cd {folder}\nROOT={ROOT} PYTHON={sys.executable} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
         check=False, capture_output=True, text=True, timeout=1500, env=plain | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

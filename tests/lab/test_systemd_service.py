@@ -46,7 +46,7 @@ systemctl restart l2tpv3-api.service
 [[ $(worker) == "$old" ]]
 systemctl reload l2tpv3-api.service
 api 'http://x/v1/tunnels?include=sessions' > restarted.json
-"$CTL" token add laptop --scope write > token
+ctl token add laptop --scope write > token
 journalctl -q -o json -t l2tpv3-api > journal
 grep -E '^(Uid|Cap|NoNewPrivs|Seccomp:)' /proc/$(main)/status > service.status
 systemd-analyze security --no-pager l2tpv3-api.service > api.security
