@@ -82,6 +82,12 @@ class ManyHosts:
             check=False,
         )  # fmt: skip
 
+    def start(self, command: str, *words: str) -> subprocess.Popen[str]:
+        """Begin one."""
+        argv = [L2TPCTL, "fleet", command, str(self.file), *words]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(argv, env=self.environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
+
     def ok(self, command: str, *words: str) -> str:
         """The same, where it has to succeed: what it printed, on stdout and then on stderr."""
         done = self.run(command, *words)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fleet.many_hosts import ManyHosts
+from tests.fleet.many_hosts import LIMIT_S, ManyHosts
 from tests.hosts import Hosts
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
 WIRE = '[wire.x]\nends = ["h1", "h2"]\nmtu = {mtu}\n'
 MESH = '[mesh.lan]\nbridge = "br-lan"\naddress = "10.77.0.0/24"\nmtu = {mtu}\n'
@@ -94,6 +95,35 @@ def test_a_wire_that_does_not_pass_takes_all_hosts_back(three: ManyHosts) -> Non
     assert [three.tunnels(host) for host in three.all] == [["x"], ["x"], []]
     three.ok("apply")
     assert [three.tunnels(host) for host in three.all] == [["x", "y"], ["x"], ["y"]]
+
+
+def test_ctrl_c_takes_all_hosts_back_and_only_one_change_goes_on_at_a_time(three: ManyHosts) -> None:
+    old(three)
+    three.write(WIRE.format(mtu=1300) + '[wire.y]\nends = ["h1", "h3"]\n')
+    h1 = three.all[0]
+    h1.ip("neigh", "replace", "192.0.2.3", "lladdr", "02:00:00:00:00:99", "dev", "u0", "nud", "permanent")
+    try:
+        with three.start("apply") as running:
+            assert running.stderr is not None
+            said = ""
+            while "testing" not in said:
+                line = running.stderr.readline()
+                assert line, said
+                said += line
+            assert "another change has not ended" in refused_at_once(three)
+            running.send_signal(signal.SIGINT)
+            said += running.communicate(timeout=LIMIT_S)[1]
+    finally:
+        h1.ip("neigh", "del", "192.0.2.3", "dev", "u0")
+    assert running.returncode == 130 and "undoing at 3 hosts" in said
+    assert [three.tunnels(host) for host in three.all] == [["x"], ["x"], []] and mtu(three, "h1") == 1400
+
+
+def refused_at_once(three: ManyHosts) -> str:
+    """What `apply` says when another one goes on."""
+    done = three.run("apply")
+    assert done.returncode != 0
+    return done.stderr
 
 
 def test_what_is_somebody_elses_is_not_touched(three: ManyHosts) -> None:

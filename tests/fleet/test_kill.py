@@ -1,4 +1,4 @@
-"""`kill -9` of `fleet apply` at each of its points: all hosts are old or new, and the next run ends what was begun."""
+"""`kill -9` of `fleet apply`, or of l2tpctl at a host: all are old or new, and the next run ends what was begun."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,11 @@ from tests.points import sample
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 600)]
 
 KILLED = Path(__file__).with_name("killed.py")
+KILLED_END = Path(__file__).with_name("killed_end.py")
 POINTS = 33
 """How many there are; a command that was not killed at the last one shows that there are no more."""
+END_POINTS = 18
+"""How many there are in l2tpctl at a host."""
 TRIED = 2
 OLD, NEW = '[wire.x]\nends = ["h1", "h2"]\nmtu = 1400\n', '[wire.y]\nends = ["h1", "h2"]\nmtu = 1400\n'
 
@@ -94,3 +97,39 @@ def test_all_hosts_are_old_or_new(two: ManyHosts, point: int) -> None:
     check_whole(two, "y")
     state = json.loads((two.folder / "fleet.toml.state").read_text())
     assert not state["prepared"] and not state["owed"]
+
+
+@pytest.fixture
+def dying(two: ManyHosts) -> Iterator[Callable[[int], None]]:
+    """`dying(N)`: from now on, l2tpctl at host h2 kills itself at its N-th point."""
+    program = two.folder / "bin" / "l2tpctl"
+    program.parent.mkdir(exist_ok=True)
+    entry = two.folder / "h2.sh"
+    usual = entry.read_text()
+
+    def begin(point: int) -> None:
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{KILLED_END}" {point} "$@"\n')
+        program.chmod(0o755)
+        entry.write_text(usual + f'export PATH="{program.parent}:$PATH"\n')
+
+    yield begin
+    entry.write_text(usual)
+
+
+@pytest.mark.parametrize("point", sample(END_POINTS, TRIED))
+def test_the_end_at_a_host_is_killed(two: ManyHosts, dying: Callable[[int], None], point: int) -> None:
+    two.write(OLD)
+    two.ok("apply")
+    two.write(NEW)
+    usual = (two.folder / "h2.sh").read_text()
+    dying(point)
+    ended = two.run("apply", "--confirm", "60")
+    (two.folder / "h2.sh").write_text(usual)
+    settle(two)
+    if ended.returncode != 0:
+        committed = "[tunnel.y]" in json.loads((two.folder / "fleet.toml.state").read_text())["committed"]["h1"]
+        assert two.tunnels(two.all[0]) == (["y"] if committed else ["x"]), ended.stderr
+        if point % 2:
+            let_time_pass(two.all[1])
+    two.ok("apply")
+    check_whole(two, "y")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from l2tpv3.cli import completion
 from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.parameters import Argument, Files, Option
 from l2tpv3.formats.names import IMPORT_FORMATS
 
+if TYPE_CHECKING:
+    from l2tpv3.config import Problem
+
+NETBOX = "netbox"
+"""The format that is a fleet's: see l2tpv3.fleet.netbox."""
+
 EXAMPLES = {
     "import": """
 l2tpctl import --from networkd /etc/systemd/network/*.net* > siteb.toml
 l2tpctl import --from iproute2 tunnels.sh | tee siteb.toml
 l2tpctl import --from vyos config.boot > siteb.toml && l2tpctl plan -f siteb.toml
+l2tpctl import --from netbox tunnels.json terminations.json > fleet.toml && l2tpctl fleet check fleet.toml
 """
 }
 
@@ -29,20 +37,28 @@ def import_(
         Option(
             "--from",
             metavar="FORMAT",
-            help=f"Whose files they are: {', '.join(IMPORT_FORMATS)}.",
-            complete=completion.choice(*IMPORT_FORMATS),
+            help=f"Whose files they are: {', '.join((*IMPORT_FORMATS, NETBOX))}.",
+            complete=completion.choice(*IMPORT_FORMATS, NETBOX),
         ),
     ],
 ) -> None:
     """Print what another tool's files say as a file for apply.
 
-    Nothing is done with it. What can't be taken over is told at once, with file and line. The cookies in it are in
-    clear.
+    Of netbox it is a fleet's file, for `fleet apply`. Nothing is done with it. What can't be taken over is told at
+    once, with file and line. The cookies in it are in clear.
     """
     from l2tpv3.config import dump
     from l2tpv3.formats.importer import import_files
 
-    text = dump(import_files(from_, files, warn=lambda problem: print(f"l2tpctl: warning: {problem}", file=sys.stderr)))
+    def warn(problem: Problem) -> None:
+        print(f"l2tpctl: warning: {problem}", file=sys.stderr)
+
+    if from_ == NETBOX:
+        from l2tpv3.fleet.netbox import fleet_from_netbox
+
+        text = fleet_from_netbox(map(Path, files), warn)
+    else:
+        text = dump(import_files(from_, files, warn=warn))
     use_utf8()
     print(text, end="")
 
