@@ -82,7 +82,8 @@ _GROUPS = {
     ),
     "fleet": (
         "Fleets: tunnels between many hosts, from one file.",
-        {"check": "fleet", "render": "fleet", "plan": "fleet", "apply": "fleet", "status": "fleet"},
+        {"check": "fleet", "render": "fleet", "plan": "fleet", "apply": "fleet", "status": "fleet"}
+        | dict.fromkeys(("serve", "enroll", "expel", "join", "leave", "push", "hosts"), "fleet_nats"),
     ),
     "token": (
         "Tokens: who may use the service (`l2tpctl serve`) over TCP.",

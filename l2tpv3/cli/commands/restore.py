@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
@@ -25,7 +27,7 @@ l2tpctl restore link br0
 l2tpctl restore --wait 90      # at boot
 l2tpctl restore --namespaces   # before that, in a unit that may not make them
 """,
-    "watch": "l2tpctl watch",
+    "watch": "l2tpctl watch\nl2tpctl watch --fleet nats://192.0.2.1:4222",
 }
 
 
@@ -66,7 +68,18 @@ def restore(
         print("nothing to restore: all that is on record is running", file=sys.stderr)
 
 
-def watch(ctx: click.Context) -> None:
+def watch(
+    ctx: click.Context,
+    *,
+    fleet: Annotated[
+        str | None,
+        Option(
+            "--fleet",
+            metavar="URL",
+            help="Also be the agent of the fleet that this host joined: its NATS servers, with commas between.",
+        ),
+    ] = None,
+) -> None:
     """Bring back tunnels and cards whose worker dies, until ended.
 
     Workers of tunnels and of virtual cards need no parent; this notices when one dies, starts another and gives it the
@@ -74,16 +87,24 @@ def watch(ctx: click.Context) -> None:
     netdev that was deleted is made again, and what `apply --wait` put on record, once it can be made. It also undoes
     what was not confirmed in time, and sets NICs of ports that follow their far end down and up. It notes which
     sessions hear their far end, probes those with --probe, and runs the hooks of --on-dead. What `down` stopped stays
-    so. Ends on SIGTERM and Ctrl-C; the workers go on.
+    so. With --fleet it pulls from NATS what this host is to be, makes it, and tells the fleet how the host is. Ends on
+    SIGTERM and Ctrl-C; the workers go on.
     """
     from l2tpv3.liveness.supervisor import Supervisor
 
-    Supervisor(
-        local_manager(ctx, "watch"),
-        tell=tell,
-        complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr),
-        say=lambda text: print(printable(text), file=sys.stderr),
-    ).run()
+    manager = local_manager(ctx, "watch")
+    beside: AbstractContextManager[None] = contextlib.nullcontext()
+    if fleet is not None:
+        from l2tpv3.cli.commands.fleet_nats import following
+
+        beside = following(fleet, manager.paths)
+    with beside:
+        Supervisor(
+            manager,
+            tell=tell,
+            complain=lambda error: print(f"l2tpctl: {error}", file=sys.stderr),
+            say=lambda text: print(printable(text), file=sys.stderr),
+        ).run()
 
 
 def tell(event: RestoreEvent) -> None:

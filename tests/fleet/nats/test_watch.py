@@ -1,0 +1,65 @@
+"""Two hosts that follow their fleet by `l2tpctl watch --fleet`: from enrolling to a frame through the pseudowire."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hosts import Host
+from tests.waiting import eventually
+
+_L2TPCTL = Path(sys.executable).with_name("l2tpctl")
+_FILE = """
+[tunnel.f]
+remote = "{peer}"
+local = "{own}"
+datapath = "user"
+id = 77
+[tunnel.f.session.lan]
+id = 78
+tx-cookie = "none"
+rx-cookie = "none"
+address = "{inner}/24"
+"""
+
+
+def _text(own: str, peer: str, inner: str) -> str:
+    return _FILE.format(own=own, peer=peer, inner=inner)
+
+
+@pytest.mark.root
+def test_a_fleet_of_two_hosts(underlay: tuple[Host, Host], tmp_path: Path) -> None:
+    a, b = underlay
+    nobody = a.v4.rpartition(".")[0] + ".77"
+    url = f"nats://{a.v4}:4222"
+    a.start([_L2TPCTL, "fleet", "serve", "--listen", f"{a.v4}:4222"])
+    for host, name in ((a, "sitea"), (b, "siteb")):
+        line = a.ctl("fleet", "enroll", name, "--url", url).stdout
+        assert line.startswith("l2tpctl fleet join l2tpv3-fleet:1:")
+        host.ctl("fleet", "join", "-", stdin=line)
+        assert host.ctl("fleet", "join", "-", stdin=line, check=False).returncode == 4
+        host.ctl("tunnel", "add", "own", "--remote", nobody, "--datapath", "user", "--local-port", "1799")
+        host.start([_L2TPCTL, "watch", "--fleet", url])
+    files = {"sitea": _text(a.v4, b.v4, "10.9.0.1"), "siteb": _text(b.v4, a.v4, "10.9.0.2")}
+    for name, text in files.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    push = ["fleet", "push", "--url", url, *(f"{name}={tmp_path / name}.toml" for name in files)]
+    eventually(lambda: a.ctl(*push, check=False).returncode == 0)
+    eventually(lambda: "waits" not in a.ctl("fleet", "hosts", "--url", url).stdout)
+    assert a.ping("10.9.0.2")
+    rows = [row.split() for row in a.ctl("fleet", "hosts", "--url", url).stdout.splitlines()[1:]]
+    assert [(row[0], row[3]) for row in rows] == [("sitea", "current"), ("siteb", "current")]
+    # What the fleet has no more is removed; what is the host's own stays, and can't be taken.
+    (tmp_path / "sitea.toml").write_text(files["sitea"].replace("tunnel.f", "tunnel.own"))
+    refused = a.ctl(*push, check=False)
+    assert refused.returncode == 2 and "this host's own" in refused.stderr
+    assert a.ping("10.9.0.2")
+    (tmp_path / "sitea.toml").write_text("")
+    (tmp_path / "siteb.toml").write_text("")
+    a.ctl(*push)
+    eventually(lambda: "tunnel f" not in a.ctl("tunnel", "show").stdout)
+    assert "own" in a.ctl("tunnel", "show").stdout and "own" in b.ctl("tunnel", "show").stdout
+    b.ctl("fleet", "leave")
+    assert b.ctl("fleet", "leave", check=False).returncode == 3
