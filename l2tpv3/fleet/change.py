@@ -23,7 +23,7 @@ from l2tpv3.fleet.own_part import read_text
 from l2tpv3.fleet.pairs import Pair, all_pairs
 from l2tpv3.fleet.reached import Reached, with_more
 from l2tpv3.fleet.state import FleetState, write_state
-from l2tpv3.fleet.wires import TEST_S, test_wires
+from l2tpv3.fleet.wires import longest_test_s, test_wires
 from l2tpv3.model.desired import DesiredTunnel
 from l2tpv3.model.progress import StepText
 from l2tpv3.value_class import value_class
@@ -240,7 +240,7 @@ class FleetChange:
     def _test(self) -> None:
         """Raise RefusedError where a pseudowire that the change is about does not pass frames."""
         self._tell(f"testing {len(self._plan.pairs)} pseudowires")
-        seconds = min(TEST_S, max(0.0, self._deadline_s - time.monotonic()) / 2)
+        seconds = min(longest_test_s(len(self._plan.pairs)), max(0.0, self._deadline_s - time.monotonic()) / 2)
         wrong = test_wires(self._reached, self._plan.pairs, seconds)
         ours = [key for key in wrong if key in self._plan.touched]
         for key in wrong:

@@ -14,9 +14,16 @@ from l2tpv3.fleet.reached import Reached
 
 TEST_S: Final = 20.0
 """How long frames are sent for an answer, at most. Paths may have to be learnt first, and keys agreed upon."""
+PAIR_S: Final = 0.05
+"""So much longer for each pseudowire: hosts that carry many of them have all of their frames at once."""
 
 
-def test_wires(reached: Reached, pairs: Collection[Pair], seconds: float = TEST_S) -> dict[str, str]:
+def longest_test_s(pairs: int) -> float:
+    """How long so many pseudowires are tested at most, in seconds. It ends as soon as all frames are answered."""
+    return TEST_S + pairs * PAIR_S
+
+
+def test_wires(reached: Reached, pairs: Collection[Pair], seconds: float) -> dict[str, str]:
     """Test these pseudowires. Gives what is wrong with those that do not pass all frames, by their keys.
 
     seconds: how long frames are sent for an answer, at most.
