@@ -1,4 +1,4 @@
-"""Encrypted tunnels of a host behind a NAT, which masquerades by another port, and then by another address."""
+"""A tunnel inside WireGuard from behind a NAT, which masquerades by another port, and then by another address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.encryption import charon
 from tests.encryption.underlay import Wire, in_the_clear
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.waiting import eventually
@@ -77,13 +76,3 @@ def test_wireguard_goes_on_when_the_mapping_changes(ends: tuple[Host, Host, Host
         assert a.ping("10.9.0.2") and b.ping("10.9.0.1")
         eventually(lambda: is_at(b, AFTER))
         assert not [one for kind, packet in wire.packets() if (one := in_the_clear(kind, packet))]
-
-
-@pytest.mark.kernel_l2tp
-def test_ipsec_passes_in_udp(ends: tuple[Host, Host, Host]) -> None:
-    a, _, b = ends
-    for host in (a, b):
-        charon.start(host)
-    join(a, b, "--encrypt", "ipsec", "--esp-in-udp", "on", "--ike-id", "site-a", "--peer-ike-id", "site-b")
-    assert a.ping("10.9.0.2") and b.ping("10.9.0.1"), charon.log(b)
-    assert is_at(b, BEFORE) and encryption(b)["in_udp"]
