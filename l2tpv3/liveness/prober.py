@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.linux.echo import EchoSocket
 from l2tpv3.linux.tasks import Tasks
 from l2tpv3.liveness.hooks import Hooks
-from l2tpv3.liveness.probe_rules import ProbeRules
+from l2tpv3.liveness.probed import Probed, probed
 from l2tpv3.model.probe import ProbeState, ProbeTarget
 from l2tpv3.paths import config_directory
 from l2tpv3.store import kept, probes
@@ -38,7 +37,7 @@ class Prober:
         self._hooks = Hooks(config_directory() / "hooks", complain)
         self._lock = threading.Lock()
         self._wanted: dict[str, ProbeTarget] = {}
-        self._probed: dict[str, _Probed] = {}
+        self._probed: dict[str, Probed] = {}
         self._keep_at = 0.0
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -87,7 +86,7 @@ class Prober:
         now = time.monotonic()
         for key, target in wanted.items():
             if key not in self._probed:
-                self._probed[key] = _Probed(target, now)
+                self._probed[key] = probed(target, now)
                 self._keep_at = 0.0
 
     def _probe(self) -> None:
@@ -99,7 +98,7 @@ class Prober:
                 self._keep_at = 0.0
                 self._tell(one, before)
 
-    def _tell(self, one: _Probed, before: ProbeState) -> None:
+    def _tell(self, one: Probed, before: ProbeState) -> None:
         report, target = one.rules.report(time.monotonic()), one.target
         if report.state is ProbeState.DEAD:
             self._say(f"session {target.name}: dead: {target.address}: {report.reason}")
@@ -127,47 +126,8 @@ class Prober:
         poll.register(self._woken, select.POLLIN)
         for one in self._probed.values():
             if one.socket is not None:
-                poll.register(one.socket, select.POLLIN)
+                poll.register(one.socket.fileno(), select.POLLIN)
         due = min([one.rules.next_at for one in self._probed.values()], default=time.monotonic() + 60.0)
         poll.poll(max(1.0, 1000 * (min(due, max(self._keep_at, time.monotonic())) - time.monotonic())))
         with contextlib.suppress(BlockingIOError):
             os.read(self._woken, 4096)
-
-
-class _Probed:
-    """One session that is probed, with its socket: None while there is none."""
-
-    def __init__(self, target: ProbeTarget, now: float) -> None:
-        self.target = target
-        self.rules = ProbeRules(target.interval_s, target.multiplier, now)
-        self.socket: EchoSocket | None = None
-
-    def receive(self) -> None:
-        """Take the answers that have come."""
-        if self.socket is not None:
-            for number in self.socket.answers():
-                self.rules.answered(number, time.monotonic())
-
-    def send(self) -> None:
-        """Send a probe if one is due. A netdev that is not there, or is down, loses it."""
-        number = self.rules.due(time.monotonic())
-        if number is None:
-            return
-        try:
-            if self.socket is None:
-                self.socket = EchoSocket(self.target.netns, self.target.ifname, self.target.address)
-            self.socket.send(number)
-        except OSError as error:
-            self._failed(f"{self.target.ifname}: {os.strerror(error.errno or 0)}")
-        except L2tpError as error:
-            self._failed(str(error))
-
-    def _failed(self, problem: str) -> None:
-        self.rules.failed(problem)
-        self.close()
-
-    def close(self) -> None:
-        """Close the socket."""
-        if self.socket is not None:
-            self.socket.close()
-            self.socket = None

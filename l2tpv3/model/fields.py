@@ -809,9 +809,10 @@ SESSION = (
         type="probe",
         default="none",
         label="Probe",
-        metavar="none|icmp:ADDR",
-        help="Ask an address behind the session again and again whether it is there.",
-        details="`l2tpctl watch` does, by ICMP echo requests from the netdev or its bridge.",
+        metavar="none|icmp:ADDR|bfd:ADDR",
+        help="Find out again and again whether an address behind the session is there.",
+        details="`l2tpctl watch` does, from the netdev or its bridge: by ICMP echo requests, or by BFD with a router"
+        " or an l2tpctl there that speaks it, too.",
         example="icmp:10.9.0.2",
         rare=True,
         applied_by="watch",

@@ -8,15 +8,26 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from l2tpv3.value_class import value_class
 
 NONE = "none"
-ICMP = "icmp:"
-"""What the value of `probe` begins with where ICMP echo requests are sent (RFC 792, RFC 4443)."""
 
 HOOK = "hook:"
 """What the value of `on_dead` begins with where a program is run."""
 
 
+class ProbeKind(StrEnum):
+    """What `probe` begins with, with an address behind it. ICMP: echo requests are sent there (RFC 792, RFC 4443).
+
+    BFD: control packets are exchanged with it (RFC 5880, RFC 5881).
+    """
+
+    ICMP = "icmp"
+    BFD = "bfd"
+
+
 class ProbeState(StrEnum):
-    """STARTING: nothing is known yet. ALIVE: probes are answered. DEAD: as many in a row were not as mean that."""
+    """STARTING: nothing is known, or BFD was told that nobody watches at the other end. ALIVE: probes are answered.
+
+    DEAD: as many in a row were not as mean that, or BFD is down.
+    """
 
     STARTING = "starting"
     ALIVE = "alive"
@@ -40,15 +51,16 @@ class ProbeReport:
 class ProbeTarget:
     """What to probe for a session. key: which session it is, see store.receptions.reception_key. name: TUNNEL/SESSION.
 
-    netns, ifname: the netdev that probes go out by, the session's or its bridge. interval_s: between two, in seconds.
-    multiplier: so many in a row without an answer mean that it is dead. hook: the name of the program to run when it is
-    dead, and when it is alive again; None for none.
+    kind: what is sent. netns, ifname: the netdev that probes go out by, the session's or its bridge. interval_s:
+    between two, in seconds. multiplier: so many in a row without an answer mean that it is dead. hook: the name of the
+    program to run when it is dead, and when it is alive again; None for none.
     """
 
     key: str
     name: str
     netns: str | None
     ifname: str
+    kind: ProbeKind
     address: IPv4Address | IPv6Address
     interval_s: float
     multiplier: int
@@ -57,7 +69,12 @@ class ProbeTarget:
 
 def probed_address(probe: str) -> IPv4Address | IPv6Address | None:
     """The address that a session's `probe` names; None where there is none. Raises ValueError for another text."""
-    return None if probe == NONE else ip_address(probe.removeprefix(ICMP))
+    return None if probe == NONE else ip_address(probe.partition(":")[2])
+
+
+def probe_kind(probe: str) -> ProbeKind:
+    """How a session is probed whose `probe` is not none. Raises ValueError for another text."""
+    return ProbeKind(probe.partition(":")[0])
 
 
 def hook_of(on_dead: str) -> str | None:

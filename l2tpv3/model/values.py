@@ -214,19 +214,20 @@ def _pre_shared_key(value: Any, what: str, field: Field) -> bytes:
 
 
 def _probe(value: Any, what: str, field: Field) -> str:
-    """`none`, or `icmp:` and an address behind the session."""
+    """`none`, or `icmp:` or `bfd:` and an address behind the session."""
     kind, _, address = parse_text(value, what).partition(":")
     if value == "none":
         return "none"
-    if kind != "icmp" or not address:
-        raise InvalidValueError(what, f"{value!r} is unknown", "give none, or icmp:ADDR as in icmp:10.9.0.2")
+    if kind not in ("icmp", "bfd") or not address:
+        remedy = "give none, icmp:ADDR or bfd:ADDR, as in icmp:10.9.0.2"
+        raise InvalidValueError(what, f"{value!r} is unknown", remedy)
     found = parse_address(address, what)
     if isinstance(found, IPv6Address) and found.scope_id:
-        remedy = f"leave it out: icmp:{str(found).partition('%')[0]}"
+        remedy = f"leave it out: {kind}:{str(found).partition('%')[0]}"
         raise InvalidValueError(what, f"{found} names a netdev, and probes go by the session's", remedy)
     if found.is_multicast or found.is_unspecified or found == IPv4Address("255.255.255.255"):
         raise InvalidValueError(what, f"{found} is not a host's address", "give a unicast address")
-    return f"icmp:{found}"
+    return f"{kind}:{found}"
 
 
 def _on_dead(value: Any, what: str, field: Field) -> str:

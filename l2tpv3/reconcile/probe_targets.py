@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from l2tpv3.model.probe import ProbeTarget, hook_of, probed_address
+from l2tpv3.model.probe import ProbeTarget, hook_of, probe_kind, probed_address
 from l2tpv3.model.record import Records, TunnelRecord
 from l2tpv3.reconcile.observer import Observer
 from l2tpv3.store.receptions import reception_key
@@ -25,7 +25,7 @@ def _of_tunnel(record: TunnelRecord, observer: Observer) -> Iterator[ProbeTarget
         if netdev is not None and address is not None:
             yield ProbeTarget(
                 key=reception_key(record, spec), name=f"{record.spec.name}/{spec.name}", netns=netdev.netns,
-                ifname=netdev.bridge or netdev.ifname, address=address,
+                ifname=netdev.bridge or netdev.ifname, kind=probe_kind(spec.probe), address=address,
                 interval_s=spec.probe_interval_ms / 1000, multiplier=spec.probe_multiplier,
                 hook=hook_of(spec.on_dead),
             )  # fmt: skip

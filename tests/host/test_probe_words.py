@@ -58,7 +58,8 @@ def _hook_note(host: Host) -> str:
 
 @pytest.mark.parametrize(
     ("words", "remedy"),
-    [({"probe": "bfd"}, "icmp:ADDR"), ({"probe": "icmp:"}, "icmp:ADDR"), ({"probe": "icmp"}, "icmp:ADDR"),
+    [({"probe": "bfd"}, "bfd:ADDR"), ({"probe": "bfd:fe80::1%eth0"}, "bfd:fe80::1"),
+     ({"probe": "icmp:"}, "icmp:ADDR"), ({"probe": "icmp"}, "icmp:ADDR"),
      ({"probe": "icmp:siteb.example.net"}, "getent"), ({"probe": "icmp:224.0.0.1"}, "unicast"),
      ({"probe": "icmp:0.0.0.0"}, "unicast"), ({"probe": "icmp:fe80::1%eth0"}, "icmp:fe80::1"),
      ({"on-dead": "carrier-pigeon"}, "hook:NAME"), ({"on-dead": "hook:"}, "hook:NAME"),

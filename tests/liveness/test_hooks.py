@@ -14,7 +14,7 @@ from l2tpv3.errors import L2tpError
 from l2tpv3.linux.hook import find_hook
 from l2tpv3.linux.readable import wait_readable
 from l2tpv3.liveness.hooks import Hooks
-from l2tpv3.model.probe import ProbeReport, ProbeState, ProbeTarget
+from l2tpv3.model.probe import ProbeKind, ProbeReport, ProbeState, ProbeTarget
 from tests.waiting import PATIENCE_S
 
 DEAD = ProbeReport(state=ProbeState.DEAD, since_s=0.0, reason="3 probes in a row were not answered")
@@ -23,7 +23,7 @@ ALIVE = ProbeReport(state=ProbeState.ALIVE, since_s=0.0)
 
 def target(name: str, hook: str | None) -> ProbeTarget:
     return ProbeTarget(
-        key=name, name=name, netns="blue", ifname="l2tpeth0", address=ip_address("10.9.0.2"),
+        key=name, name=name, netns="blue", ifname="l2tpeth0", kind=ProbeKind.ICMP, address=ip_address("10.9.0.2"),
         interval_s=1.0, multiplier=3, hook=hook,
     )  # fmt: skip
 

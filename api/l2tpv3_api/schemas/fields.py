@@ -45,7 +45,7 @@ _TEXTS: Final[dict[str, Schema]] = {
     "text": {"minLength": 1},
 }
 """What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length.
-`probe` is none, or icmp: and an address."""
+`probe` is none, or icmp: or bfd: and an address."""
 
 _WORDS_BESIDE: Final[dict[str, list[Schema]]] = {"dscp": [{"$ref": "#/components/schemas/Inherit"}]}
 """What values of a type of numbers may also be."""
