@@ -10,9 +10,14 @@ from l2tpv3.model.finding import Finding, divided
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes import SESSION_NOTES, TUNNEL_NOTES, SessionRule, TunnelRule
 
+_OUTWEIGHED: Final = frozenset({"refused"})
+"""What is noted for a minute, and is over where right packets come: a worker of `ebpf` sees none of these."""
+
 
 def _of_tunnel(rule: TunnelRule) -> Check:
     def check(case: Case) -> Iterator[Finding]:
+        if rule.cause in _OUTWEIGHED and case.arrivals is not None and case.arrivals.right():
+            return
         for note in rule.notes(case.looked):
             says, remedy = divided(printable(note))
             yield case.of_tunnel(rule.cause, rule.harm, says, remedy)
