@@ -207,7 +207,7 @@ def _boot(folder: Path, script: str, environment: dict[str, str], *options: str)
     done = subprocess.run(
         [GUEST, "-w", ROOT, *options, "--", "bash", "-c",
          f"cd {folder}\nROOT={ROOT} PYTHON={sys.executable} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
-        check=False, capture_output=True, text=True, timeout=1500, env=plain | environment,
+        check=False, capture_output=True, text=True, timeout=2100, env=plain | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -24,7 +24,7 @@ install -m 644 l2tpv3-api.service l2tpv3-api.socket /etc/systemd/system
 systemctl daemon-reload
 systemctl start l2tpv3-api.socket
 socket=/run/l2tpv3/api.sock
-api() { curl -sS --max-time 180 --fail-with-body -H 'Content-Type: application/json' --unix-socket $socket "$@"; }
+api() { curl -sS --max-time 900 --fail-with-body -H 'Content-Type: application/json' --unix-socket $socket "$@"; }
 group=$(getent group l2tpv3 | cut -d: -f3)
 member() { setpriv --reuid=4242 --regid=4242 --groups="$group" -- "$@"; }
 stranger() { setpriv --reuid=4242 --regid=4242 --clear-groups -- "$@"; }
@@ -59,7 +59,7 @@ systemctl --no-legend --failed list-units 'l2tpv3*' > failed
 
 @pytest.mark.slow
 @pytest.mark.root
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_the_service_under_systemd(disk: Path) -> None:
     machine = disk / "machine"
     test_systemd._install(machine)

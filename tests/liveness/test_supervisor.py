@@ -85,20 +85,22 @@ def test_a_worker_killed_under_traffic_is_replaced(joined: tuple[Here, Here], wa
 
 
 class Datagrams:
-    """A client that sends a UDP datagram each 10 ms for 5 s, and a server that sends each back."""
+    """A client that sends a UDP datagram each 10 ms for 5 s, and a server that sends each back. The first has come."""
 
     def __init__(self, server: Host, client: Host, address: str) -> None:
         self._server = server.start([sys.executable, "-c", _ECHO.format(address=address)])
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == "ready\n"
         self._client = client.start([sys.executable, "-c", _ASK.format(address=address)])
+        assert self._client.stdout is not None
+        assert self._client.stdout.readline() == "answered\n"
 
-    def lost(self) -> int:
-        """How many datagrams did not come back. Waits until the client has ended by itself, and ends the server."""
-        lost = int(said(self._client))
+    def came_back(self) -> tuple[int, int]:
+        """How many datagrams came back, and how many did not. Waits until the client ends; then the server is ended."""
+        sent, lost = map(int, said(self._client).split())
         self._server.kill()
         self._server.wait()
-        return lost
+        return sent - lost, lost
 
 
 _ECHO = """
@@ -122,10 +124,12 @@ while time.monotonic() < begin + 5:
     try:
         while int.from_bytes(sock.recv(4), "big") != number:
             pass
+        if number == 1:
+            print("answered", flush=True)
     except TimeoutError:
         lost += 1
     time.sleep(0.01)
-print(lost)
+print(number, lost)
 """
 
 
@@ -136,7 +140,6 @@ def test_what_programs_move_goes_on_without_a_worker_which_is_replaced(hosts: Ho
         one.add_session("peer", "lan", {**_COOKIES, "address": [f"10.9.0.{number}/24"]})
     before = a.session("peer", "lan").netdev
     datagrams = Datagrams(b.host, a.host, "10.9.0.2")
-    time.sleep(0.5)
     (worker,) = a.host.workers()
     os.kill(worker, signal.SIGKILL)
     eventually(lambda: not a.host.workers())
@@ -149,7 +152,7 @@ def test_what_programs_move_goes_on_without_a_worker_which_is_replaced(hosts: Ho
         (second,) = a.host.workers()
         os.kill(second, signal.SIGKILL)
         eventually(lambda: a.tunnel("peer").worker_pid not in (None, second))
-        lost = datagrams.lost()
+        came_back, lost = datagrams.came_back()
         process.send_signal(signal.SIGTERM)
         assert said(process).splitlines() == ["tunnel peer: restored"] * 2
     assert lost == 0
@@ -157,7 +160,7 @@ def test_what_programs_move_goes_on_without_a_worker_which_is_replaced(hosts: Ho
     assert a.tunnel("peer").notes == () and session.condition is Condition.UP
     assert (session.netdev.ifindex, session.netdev.mac) == (before.ifindex, before.mac)
     assert set(session.netdev.addresses) == set(before.addresses)
-    assert session.counters.rx_packets > 100, "what was counted stays"
+    assert session.counters.rx_packets >= came_back > 0, "what was counted stays"
 
 
 @pytest.mark.parametrize("since", ["before", "after"])
