@@ -83,7 +83,7 @@ def _told(sessions: Sequence[tuple[str, str, NetdevState, Table]], took: dict[st
 
 
 def to_json(report: HostsReport) -> dict[str, Any]:
-    """The document that `l2tpctl hosts --json` and GET /v1/hosts give."""
+    """The document that `l2tpctl hosts --json` prints."""
     return {
         "schema": HOSTS_SCHEMA,
         "listened_s": report.listened_s,
