@@ -1,4 +1,4 @@
-"""A tunnel inside WireGuard from behind a NAT, which masquerades by another port, and then by another address."""
+"""Encrypted tunnels from behind a NAT, which masquerades by another port, and then by another address."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.encryption import charon
 from tests.encryption.underlay import Wire, in_the_clear
 from tests.hosts import UNDERLAY, Host, Hosts
 from tests.waiting import eventually
@@ -76,3 +77,22 @@ def test_wireguard_goes_on_when_the_mapping_changes(ends: tuple[Host, Host, Host
         assert a.ping("10.9.0.2") and b.ping("10.9.0.1")
         eventually(lambda: is_at(b, AFTER))
         assert not [one for kind, packet in wire.packets() if (one := in_the_clear(kind, packet))]
+
+
+@pytest.mark.kernel_l2tp
+def test_ipsec_passes_in_udp(ends: tuple[Host, Host, Host]) -> None:
+    """The end that can be reached is made first: who is refused does not ask again."""
+    a, _, b = ends
+    for host in (a, b):
+        charon.start(host)
+    words = ["--encrypt", "ipsec", "--esp-in-udp", "on", "--ike-id", "site-b", "--peer-ike-id", "site-a"]
+    b.ctl("tunnel", "add", "t", "--remote", BEFORE, "--datapath", "user", *words)
+    b.ctl("session", "add", "t", "s", "--ifname", "l2s", "--address", "10.9.0.2/24")
+    tunnel, session = b.ctl("peer", "t").stdout.replace(BEFORE, a.v4).splitlines()
+    a.ctl(*tunnel.split()[1:], "--datapath", "user")
+    a.ctl(*session.split()[1:], "--ifname", "l2s", "--address", "10.9.0.1/24")
+    with Wire(b.netns, UNDERLAY) as wire:
+        assert a.ping("10.9.0.2") and b.ping("10.9.0.1"), charon.log(a)
+        assert is_at(b, BEFORE) and encryption(b)["in_udp"], encryption(b)
+        packets = [packet for kind, packet in wire.packets() if kind == 0x0800 and packet[9] in (17, 115)]
+        assert not [packet for packet in packets if packet[9] == 115 or (1701).to_bytes(2, "big") in packet[20:24]]
