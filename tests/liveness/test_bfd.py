@@ -84,8 +84,17 @@ def _bfdd(here: Here, addresses: list[str]) -> Iterator[Callable[[], dict[str, o
         (place / "bfdd.conf").write_text("\n".join(lines) + "\n")
         (place / "zebra.conf").write_text("")
         for name in ("zebra", "bfdd"):
-            command: list[str | Path] = [FRR / name, "-f", place / f"{name}.conf", "-i", place / f"{name}.pid"]
-            running.append(here.host.start([*command, "-z", place / "zserv.api", "--vty_socket", place]))
+            command: list[str | Path] = [
+                FRR / name,
+                "-f",
+                place / f"{name}.conf",
+                "-i",
+                place / f"{name}.pid",
+                "-z",
+                place / "zserv.api",
+            ]
+            own: list[str | Path] = ["--bfdctl", place / "control"] if name == "bfdd" else []
+            running.append(here.host.start([*command, "--vty_socket", place, *own]))
             eventually((place / f"{name}.vty").exists)
 
         def told() -> dict[str, object]:
