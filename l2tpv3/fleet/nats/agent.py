@@ -40,6 +40,7 @@ class AgentConnection:
         self._agent, self._host, self._url, self._seed = agent, host, url, seed
         self._complain_aloud = complain
         self._complained = ""
+        self._stopping = False
         self._inbox: list[tuple[str, bytes]] = []
         self._wake, self._tell = asyncio.Event(), asyncio.Event()
 
@@ -55,9 +56,11 @@ class AgentConnection:
                 waking.cancel()
                 self._wake.clear()
         finally:
-            connecting.cancel()
+            self._stopping = True
             stopping.cancel()
-            await asyncio.gather(connecting, stopping, return_exceptions=True)
+            while not connecting.done():  # more than once: what it waits for in nats-py may take a cancel for a timeout
+                connecting.cancel()
+                await asyncio.wait({connecting}, timeout=STEP_S)
 
     # -- doing ---------------------------------------------------------------------------------------------------
 
@@ -94,7 +97,7 @@ class AgentConnection:
 
     async def _stay_connected(self) -> None:
         delay_s = _DELAY_FIRST_S
-        while True:
+        while not self._stopping:
             began = time.monotonic()
             try:
                 await self._connection()
@@ -121,7 +124,7 @@ class AgentConnection:
         subscribed: dict[int, Any] = {}
         asked_at = polled_at = told_at = -POLL_S
         self._complained = ""
-        while not lost.is_set():
+        while not (lost.is_set() or self._stopping):
             now = time.monotonic()
             undecided = self._agent.undecided()
             await self._subscribe(client, undecided, subscribed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import socket
 import threading
 import time
@@ -37,9 +39,7 @@ class _Fleet:
         self.keys = {name: HostKeys(name.encode() * KEY) for name in ("a", "b")}
         for name, keys in self.keys.items():
             self.directory.enroll(keys.identity(name))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.listen = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.listen = f"127.0.0.1:{_free_port()}"
         self.url = f"nats://{self.listen}"
 
     @contextmanager
@@ -77,6 +77,15 @@ class _Fleet:
         folder.mkdir(exist_ok=True)
         agent = HostAgent(engine, name, self.directory.key.public, self.keys[name], folder, said.append)
         return engine, AgentConnection(agent, name, self.url, self.keys[name].login_seed(), said.append)
+
+
+def _free_port() -> int:
+    """A port below those of outgoing connections: who tries one of these again and again may come to itself."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(listen: str) -> bool:
