@@ -67,3 +67,17 @@ def said(process: subprocess.Popen[str]) -> str:
     """All that it says until its end."""
     assert process.stdout is not None
     return process.stdout.read()
+
+
+def told(process: subprocess.Popen[str], last: str, times: int = 1) -> list[str]:
+    """The next lines that it says, until it has said this one so many times.
+
+    They are waited for: what it has done can be seen a moment before it says so.
+    """
+    assert process.stdout is not None
+    lines: list[str] = []
+    while lines.count(last) < times:
+        line = process.stdout.readline()
+        assert line, f"it ended, and has said {lines}"
+        lines.append(line.removesuffix("\n"))
+    return lines

@@ -22,7 +22,7 @@ from l2tpv3.linux.netns import inside
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.waiting import PATIENCE_S, eventually
-from tests.watching import as_in_the_unit, said, watch
+from tests.watching import as_in_the_unit, said, told, watch
 
 pytestmark = pytest.mark.root
 
@@ -76,11 +76,12 @@ def test_a_worker_killed_under_traffic_is_replaced(joined: tuple[Here, Here], wa
     after = _netdevs(a)
     for one, other in zip(before, after, strict=True):
         assert (one.ifindex, one.mac, one.bridge, one.mtu) == (other.ifindex, other.mac, other.bridge, other.mtu)
-        assert set(one.addresses) == set(other.addresses)
+        assert set(one.addresses) <= set(other.addresses), "an IPv6 one may have come meanwhile"
     assert {one.condition for one in a.tunnel("peer").sessions} == {Condition.UP}
+    assert told(watching, "tunnel peer: restored", 2) == ["tunnel peer: restored"] * 2
     watching.send_signal(signal.SIGTERM)
     assert watching.wait(PATIENCE_S) == 0
-    assert said(watching).splitlines() == ["tunnel peer: restored"] * 2
+    assert said(watching) == ""
     assert a.host.ping("10.9.0.2"), "and workers carry on without it"
 
 
@@ -153,13 +154,14 @@ def test_what_programs_move_goes_on_without_a_worker_which_is_replaced(hosts: Ho
         os.kill(second, signal.SIGKILL)
         eventually(lambda: a.tunnel("peer").worker_pid not in (None, second))
         came_back, lost = datagrams.came_back()
+        assert told(process, "tunnel peer: restored", 2) == ["tunnel peer: restored"] * 2
         process.send_signal(signal.SIGTERM)
-        assert said(process).splitlines() == ["tunnel peer: restored"] * 2
+        assert said(process) == ""
     assert lost == 0
     session = a.session("peer", "lan")
     assert a.tunnel("peer").notes == () and session.condition is Condition.UP
     assert (session.netdev.ifindex, session.netdev.mac) == (before.ifindex, before.mac)
-    assert set(session.netdev.addresses) == set(before.addresses)
+    assert set(before.addresses) <= set(session.netdev.addresses), "an IPv6 one may have come meanwhile"
     assert session.counters.rx_packets >= came_back > 0, "what was counted stays"
 
 
@@ -382,13 +384,14 @@ def test_virtual_cards_get_another_worker_and_keep_their_netdevs(hosts: Hosts) -
             gone_s = eventually(lambda worker=worker: cards.worker() not in (None, worker))  # type: ignore[misc]
             print(f"without a worker for {gone_s:.2f} s")
             assert cards.reached()
+            assert told(watching, "link va2: restored") == ["link va1: restored", "link va2: restored"]
         after = cards.netdevs()
         for one, other in zip(before, after, strict=True):
             assert (one.ifindex, one.mac, one.mtu) == (other.ifindex, other.mac, other.mtu)
-            assert set(one.addresses) == set(other.addresses)
+            assert set(one.addresses) <= set(other.addresses), "an IPv6 one may have come meanwhile"
         watching.send_signal(signal.SIGTERM)
         assert watching.wait(PATIENCE_S) == 0
-        assert said(watching).splitlines() == ["link va1: restored", "link va2: restored"] * 2
+        assert said(watching) == ""
 
 
 def test_a_virtual_cards_worker_that_hangs_is_ended_and_replaced(hosts: Hosts) -> None:

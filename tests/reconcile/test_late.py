@@ -17,7 +17,7 @@ from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.here import Here, netdevs
 from tests.hosts import Host, Hosts
 from tests.waiting import PATIENCE_S, eventually
-from tests.watching import said, watch
+from tests.watching import said, told, watch
 
 _L2TPCTL = Path(sys.executable).with_name("l2tpctl")
 FAR = "203.0.113.1"
@@ -66,8 +66,7 @@ def test_one_without_a_route_holds_up_no_other_and_watch_makes_it_later(ends: tu
     with watch(here) as process:
         a.ip("route", "add", f"{FAR}/32", "via", b.v4, "mtu", "1400")
         eventually(lambda: here.tunnel("t2").condition is Condition.UP)
-        process.terminate()
-        assert "tunnel t2: restored" in said(process)
+        told(process, "tunnel t2: restored, session lan: mtu 1438 → 1338")
     assert here.session("t2", "lan").netdev.mtu == here.session("t1", "lan").netdev.mtu - 100
     assert not here.records()["t2"].waits and here.restore() == []
 

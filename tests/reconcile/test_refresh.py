@@ -9,7 +9,7 @@ import pytest
 from tests.here import Here
 from tests.hosts import Host, Hosts
 from tests.waiting import eventually
-from tests.watching import as_in_the_unit, said, watch
+from tests.watching import as_in_the_unit, told, watch
 
 pytestmark = pytest.mark.root
 
@@ -53,7 +53,7 @@ def test_watch_does_so_on_its_own(moved: tuple[Host, Host]) -> None:
     with watch(Here(near), as_in_the_unit("l2tpv3-ebpf.conf")) as process:
         eventually(lambda: "no program" not in notes(near))
         assert near.ping("10.9.0.2", count=3)
-    assert "tunnel t: restored" in said(process)
+        told(process, "tunnel t: restored")
 
 
 def test_ipsec_policies_are_heeded(moved: tuple[Host, Host]) -> None:
