@@ -22,6 +22,7 @@ from l2tpv3.doctor.checks.surroundings import manager_of
 from l2tpv3.doctor.firewall import dropping_lines
 from l2tpv3.documents.schemas import DOCTOR_SCHEMA, json_schema
 from l2tpv3.linux.modules import loaded
+from l2tpv3.linux.netlink import xfrm
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.finding import Harm
 from l2tpv3.model.hearing import Hearing
@@ -32,6 +33,7 @@ from tests.doctor.faults import Wire, harmful, the, wire
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.packet_filter import chain_policy
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
@@ -128,6 +130,11 @@ table ip filter {
     )
 
 
+def sent(end: Here) -> int:
+    """How many packets its session has sent: none until the kernel has noticed that the netdev is up."""
+    return int(end.session("t", "s").counters.tx_packets)
+
+
 def test_nothing_ever_comes_from_a_peer_that_is_there(hosts: Hosts) -> None:
     a, b = hosts.pair()
     with inside(b.netns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
@@ -135,7 +142,7 @@ def test_nothing_ever_comes_from_a_peer_that_is_there(hosts: Hosts) -> None:
         end = Here(a)
         end.add_tunnel("t", {"remote": b.v4, "datapath": "user"})
         end.add_session("t", "s", {"address": ["10.9.0.1/24"]})
-        a.ping("10.9.0.2", "-W", "0.1", count=4, check=False)
+        eventually(lambda: a.ping("10.9.0.2", "-W", "0.1", check=False) or sent(end) >= 4, "it never sends")
         report = end.doctor(("t",), listen_s=0.3)
     found = the(report, "silence")
     assert "UDP port 1701 is filtered on the way" in found.says
@@ -156,7 +163,7 @@ def test_ipsec_policies_that_drop_what_is_sent(hosts: Hosts, policy: str, said: 
     end.add_tunnel("t", {"remote": b.v4, "datapath": "user"})
     end.add_session("t", "s", {"address": ["10.9.0.1/24"]})
     a.ip("xfrm", "policy", "add", "src", a.v4, "dst", b.v4, "dir", "out", *policy.split())
-    a.ping("10.9.0.2", "-W", "0.1", check=False)
+    eventually(lambda: a.ping("10.9.0.2", "-W", "0.1", check=False) or any(xfrm.drops(a.netns).values()))
     report = end.doctor(("t",), listen_s=0.1, probe=False)
     found = the(report, "ipsec")
     assert said in found.says and "xfrm_stat" in found.evidence[0] and "xfrm policy" in found.remedy
