@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host_processes import running
 from tests.hosts import Host
 from tests.points import sample
 from tests.sshd import Sshd
@@ -36,20 +37,6 @@ def killed(a: Host, sshd: Sshd, point: int, words: list[str]) -> int:
     return subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE_S
     ).returncode
-
-
-def running(host: Host, word: bytes) -> list[int]:
-    """Processes of l2tpctl on a host that have that word."""
-    namespace = Path("/run/netns", host.netns).stat().st_ino
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            if word in words and (process / "ns" / "net").stat().st_ino == namespace:
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
 
 
 def settle(hosts: tuple[Host, Host]) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from l2tpv3.connect.connections import Connections
-from tests.connect.test_kill import is_new, killed, running, settle
+from tests.connect.test_kill import is_new, killed, settle
 from tests.connect.test_typed import IP, tunnels
+from tests.host_processes import running
 from tests.hosts import Host
 from tests.points import sample
 from tests.sshd import L2TPCTL, Sshd

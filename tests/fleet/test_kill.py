@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.many_hosts import LIMIT_S, ManyHosts
+from tests.host_processes import running
 from tests.hosts import Host, Hosts
 from tests.points import sample
 
@@ -35,20 +36,6 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManyHosts]:
         yield ManyHosts(made, tmp_path_factory.mktemp("fleet"), 2)
     finally:
         made.close()
-
-
-def running(host: Host, word: bytes) -> list[int]:
-    """Processes of l2tpctl on a host that have that word."""
-    namespace = Path("/run/netns", host.netns).stat().st_ino
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            if word in words and (process / "ns" / "net").stat().st_ino == namespace:
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
 
 
 def settle(two: ManyHosts) -> None:

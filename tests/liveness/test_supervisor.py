@@ -20,6 +20,7 @@ from l2tpv3 import Condition
 from l2tpv3.errors import WorkerError
 from l2tpv3.linux.netns import inside
 from tests.here import Here
+from tests.host_processes import running
 from tests.hosts import Host, Hosts
 from tests.waiting import PATIENCE_S, eventually
 from tests.watching import as_in_the_unit, said, told, watch
@@ -326,25 +327,12 @@ def test_what_nobody_confirmed_is_undone_though_its_watcher_was_killed(
     wanted = tmp_path / "more.toml"
     wanted.write_text(f'[tunnel.more]\nremote = "{a.host.v4[:-1]}9"\ndatapath = "user"\nlocal-port = 1800\n')
     a.host.ctl("apply", "-f", str(wanted), "--confirm", "2")
-    killed = _expirers(a.host)
+    killed = running(a.host, b"expire")
     assert len(killed) == 1
     os.kill(killed[0], signal.SIGKILL)
     assert "more" in a.records()
     eventually(lambda: "more" not in a.records())
     assert watching.poll() is None
-
-
-def _expirers(host: Host) -> list[int]:
-    found = []
-    inode = Path("/run/netns", host.netns).stat().st_ino
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            if b"expire" in words and (process / "ns" / "net").stat().st_ino == inode:
-                found.append(int(process.name))
-        except OSError:
-            continue
-    return found
 
 
 class Cards:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import click
 
-from l2tpv3.cli import completion
-from l2tpv3.cli.commands.doctor import FOUND, PARTLY_SEEN, subject_of
+from l2tpv3.cli.commands.doctor import FOUND, PARTLY_SEEN, Subject, subject_of
 from l2tpv3.cli.commands.tunnel import local_manager, print_json
 from l2tpv3.cli.options import Json
-from l2tpv3.cli.parameters import Argument, Option
+from l2tpv3.cli.parameters import Option
 from l2tpv3.cli.seconds import seconds
 from l2tpv3.printable import printable
 
@@ -25,11 +24,6 @@ l2tpctl hosts siteb --listen 60       # names and DHCP servers show up rarely
 l2tpctl hosts --json | jq '.sessions[].hosts[] | select(.far) | {mac, addresses}'
 """,
 }
-
-Subject = Annotated[
-    str | None,
-    Argument(metavar="TUNNEL[/SESSION]", help="Only this tunnel, or this session.", complete=completion.tunnels),
-]
 
 
 def hosts(

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
-from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route
-from l2tpv3.linux.netlink.rtnetlink import RouteSocket
+from l2tpv3.doctor.outer_link import outer_link
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.spec import Encap
-from l2tpv3.netdev.underlay import outer_route
 from l2tpv3.printable import printable
 from l2tpv3.wire.data import L2TP_IP_PROTOCOL
 
@@ -47,12 +45,8 @@ def _queue(case: Case) -> Iterator[Finding]:
     grown = {queue: drops - before.queues.get(queue, drops) for queue, drops in after.queues.items()}
     if not any(lost > 0 for lost in grown.values()):
         return
-    spec = case.spec
-    try:
-        with RouteSocket(spec.netns) as route:
-            asked = outer_route(route, spec, case.looked.record.local)
-            link = route.link(read_route(route.request(GET_ROUTE, asked)))
-    except OSError:  # there is no route, of which a note tells
+    link = outer_link(case)
+    if link is None:
         return
     for queue, lost in grown.items():
         if lost > 0 and queue.ifindex == link.ifindex:

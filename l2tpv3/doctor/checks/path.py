@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
+from l2tpv3.doctor.outer_link import outer_link
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.netlink import xfrm
-from l2tpv3.linux.netlink.fib import GET_ROUTE, read_route
-from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP, RouteSocket
+from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.hearing import Hearing
-from l2tpv3.netdev.underlay import outer_route
 from l2tpv3.printable import printable
 
 
@@ -40,14 +39,8 @@ def _no_address(case: Case) -> Iterator[Finding]:
 
 def _no_carrier(case: Case) -> Iterator[Finding]:
     """The netdev of the route to the peer has no carrier: a cable that is out, or the other end of it."""
-    spec = case.spec
-    try:
-        with RouteSocket(spec.netns) as route:
-            asked = outer_route(route, spec, case.looked.record.local)
-            link = route.link(read_route(route.request(GET_ROUTE, asked)))
-    except OSError:  # there is no route, of which a note tells
-        return
-    if link.flags & UP and not link.flags & CARRIER:
+    spec, link = case.spec, outer_link(case)
+    if link is not None and link.flags & UP and not link.flags & CARRIER:
         name = printable(link.ifname)
         says = f"netdev {name}, by which packets to {spec.remote} leave, has no carrier"
         remedy = f"look at its cable, or at what is at the other end of it (`ip link show {name}`)"
