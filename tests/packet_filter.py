@@ -16,8 +16,11 @@ _HOOKS = {"INPUT": 1, "FORWARD": 2}  # NF_INET_* (linux/netfilter.h)
 _POLICIES = {"drop": 0, "accept": 1}
 
 
-def chain_policy(chain: str, policy: str) -> None:
-    """As `nft add chain ip filter CHAIN '{ type filter hook ... priority 0; policy ...; }'` does, in this namespace."""
+def chain_policy(chain: str, policy: str, *, family: int = socket.AF_INET) -> None:
+    """As `nft add chain ip filter CHAIN '{ type filter hook ... priority 0; policy ...; }'` does, in this namespace.
+
+    family: AF_INET6 is `ip6`.
+    """
     be32 = struct.Struct("!I").pack
     hook = attribute(1, be32(_HOOKS[chain])) + attribute(2, be32(0))
     body = attribute(1, zero_terminated("filter")) + attribute(3, zero_terminated(chain))
@@ -25,7 +28,7 @@ def chain_policy(chain: str, policy: str) -> None:
         attribute(4 | 1 << 15, hook) + attribute(5, be32(_POLICIES[policy])) + attribute(7, zero_terminated("filter"))
     )
     batch = struct.pack("!BBH", 0, 0, 10)
-    ip = struct.pack("!BBH", socket.AF_INET, 0, 0)
+    header = struct.pack("!BBH", family, 0, 0)
 
     def one(kind: int, flags: int, number: int, content: bytes) -> bytes:
         return struct.pack("=IHHII", 16 + len(content), kind, 1 | flags, number, 0) + content
@@ -34,8 +37,8 @@ def chain_policy(chain: str, policy: str) -> None:
         netfilter.bind((0, 0))
         netfilter.send(
             one(_BATCH_BEGIN, 0, 1, batch)
-            + one(_TABLE, NLM_F_CREATE, 2, ip + attribute(1, zero_terminated("filter")))
-            + one(_CHAIN, NLM_F_CREATE | _ACK, 3, ip + body)
+            + one(_TABLE, NLM_F_CREATE, 2, header + attribute(1, zero_terminated("filter")))
+            + one(_CHAIN, NLM_F_CREATE | _ACK, 3, header + body)
             + one(_BATCH_END, 0, 4, batch)
         )
         netfilter.settimeout(PATIENCE_S)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from l2tpv3.doctor.arrivals import Arrivals
+from l2tpv3.doctor.drops.attribution import TunnelDrops
 from l2tpv3.doctor.host_drops import HostCounts
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.observed import Counters, Tunnel
@@ -30,6 +31,7 @@ class Case:
 
     arrivals: None where nobody could listen. listened_s: for how long. path: None where the peer was not asked.
     counts: of the tunnel's network namespace, when listening began and at its end; None where it was not listened.
+    drops: what the kernel says that it dropped meanwhile; None where it was not asked, or does not tell.
     """
 
     looked: LookedAt
@@ -38,6 +40,7 @@ class Case:
     listened_s: float = 0.0
     path: PathAnswers | None = None
     counts: tuple[HostCounts, HostCounts] | None = None
+    drops: TunnelDrops | None = None
 
     @property
     def spec(self) -> TunnelSpec:

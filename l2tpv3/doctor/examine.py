@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from l2tpv3.doctor.arrivals import Arrivals, Own, Sorter
 from l2tpv3.doctor.case import Case, Check, PathAnswers
 from l2tpv3.doctor.checks import CHECKS, SYMPTOMS
+from l2tpv3.doctor.drops.attribution import Attribution, wanted
+from l2tpv3.doctor.drops.program import LOOKED_MOST
+from l2tpv3.doctor.drops.watching import DropWatch, watching
 from l2tpv3.doctor.host_drops import HostCounts, count
 from l2tpv3.doctor.listening import listen
 from l2tpv3.doctor.report import Report, in_order, merged
@@ -26,16 +30,21 @@ _SHORT: Final = {4: 68, 6: 1280}
 _Answered = dict[str, PathAnswers | L2tpError]
 
 
-def examine(look: Callable[[], Sequence[LookedAt]], *, session: str | None, listen_s: float, probe: bool) -> Report:
+def examine(
+    look: Callable[[], Sequence[LookedAt]], *, session: str | None, listen_s: float, probe: bool, drops: bool = False
+) -> Report:
     """Examine the tunnels that `look` observes. It is called twice, before and after listening.
 
     session: tell of this session alone, and of its tunnel. listen_s: how long to listen; 0: not at all. probe: ask the
-    peers for ICMP echoes meanwhile, unless they are too many. Changes nothing. Raises what `look` raises.
+    peers for ICMP echoes meanwhile, unless they are too many. drops: have the kernel tell what it drops meanwhile.
+    Changes nothing. Raises what `look` raises.
     """
     before = look()
     unseen: list[str] = []
     counts = _counts(before) if listen_s else {}
-    arrivals, answered = _listened(before, listen_s, unseen, probe=probe and len(before) <= PROBED)
+    with _watched(before, unseen, drops=drops and bool(listen_s)) as watch:
+        arrivals, answered = _listened(before, listen_s, unseen, probe=probe and len(before) <= PROBED)
+        attribution = _attributed(watch, unseen)
     later = _counts(before) if listen_s else {}
     after = look() if listen_s or answered else before
     old = {one.record.spec.name: one.seen for one in before}
@@ -52,21 +61,46 @@ def examine(look: Callable[[], Sequence[LookedAt]], *, session: str | None, list
             listened_s=listen_s,
             path=answer if isinstance(answer, PathAnswers) else None,
             counts=_both(counts, later, looked.record.spec.netns),
+            drops=attribution.of(looked) if attribution is not None else None,
         )
         findings += _of_one(case, session, unseen)
     return Report(
         about=tuple(one.record.spec.name + (f"/{session}" if session else "") for one in after),
         findings=in_order(findings),
         unseen=tuple(dict.fromkeys(unseen)),
-        untried=tuple(_untried(len(before), listen_s, probe=probe)),
+        untried=tuple(_untried(len(before), listen_s, probe=probe, drops=drops)),
         listened_s=listen_s,
         packets=sum(one.right(session) for one in arrivals.values()),
     )
 
 
-def _untried(tunnels: int, listen_s: float, *, probe: bool) -> Iterator[str]:
+@contextlib.contextmanager
+def _watched(looked: Sequence[LookedAt], unseen: list[str], *, drops: bool) -> Iterator[DropWatch | None]:
+    """Have the kernel count what it drops for the length of the block; None where it does not, or was not asked."""
+    with contextlib.ExitStack() as stack:
+        watch = None
+        if drops:
+            try:
+                watch = stack.enter_context(watching(wanted(looked)))
+            except L2tpError as error:
+                unseen.append(_why(error.subject, error))
+        yield watch
+
+
+def _attributed(watch: DropWatch | None, unseen: list[str]) -> Attribution | None:
+    """What was dropped while it was watched, by tunnel."""
+    if watch is None:
+        return None
+    found = watch.drops()
+    if watch.is_over():
+        unseen.append(f"what the kernel drops: this host drops so much that no more than {LOOKED_MOST} were looked at")
+    return Attribution(found)
+
+
+def _untried(tunnels: int, listen_s: float, *, probe: bool, drops: bool) -> Iterator[str]:
     if not listen_s:
-        yield "what arrives at this host: `--listen 2` listens for two seconds"
+        more = ", and to what the kernel drops" if drops else ""
+        yield f"what arrives at this host{more}: `--listen 2` listens for two seconds"
     if not probe:
         yield "whether the peers are there, and what the paths take: `--probe` asks them"
     elif tunnels > PROBED:

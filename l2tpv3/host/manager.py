@@ -145,7 +145,13 @@ class Manager:
         raise no_session(tunnel, name, (one.name for one in sessions))
 
     def doctor(
-        self, names: Collection[str] = (), *, session: str | None = None, listen_s: float = 2.0, probe: bool = True
+        self,
+        names: Collection[str] = (),
+        *,
+        session: str | None = None,
+        listen_s: float = 2.0,
+        probe: bool = True,
+        drops: bool = False,
     ) -> Report:
         """Find out what is wrong with tunnels on record, see l2tpv3.doctor.examine. names: of these; () is all of them.
 
@@ -166,7 +172,7 @@ class Manager:
                 raise ForeignError(f"tunnel {name}", problem, remedy)
             if session is not None and all(one.name != session for one in status.sessions):
                 raise no_session(name, session, (one.name for one in status.sessions))
-        return examine(look, session=session, listen_s=listen_s, probe=probe)
+        return examine(look, session=session, listen_s=listen_s, probe=probe, drops=drops)
 
     def hosts(self, tunnel: str | None = None, session: str | None = None, *, listen_s: float = 2.0) -> HostsReport:
         """Find out who is behind sessions, see l2tpv3.lan_hosts.report.gather. None: behind all.

@@ -56,7 +56,7 @@ OPTIONS = {
     "torch": "--interval --count --once --json",
     "top": "--sort --interval --once --json",
     "ping": "--host --peer --count --interval --json",
-    "doctor": "--listen --no-probe --both --wait --watch --json",
+    "doctor": "--listen --no-probe --drops --both --wait --watch --json",
     "capture": "--write --side --filter --count --seconds --snaplen",
     "events": "--type --counters --json",
     "metrics": "--output",

@@ -31,10 +31,10 @@ class Wire:
         eventually(lambda: end.session("t", "s").counters.tx_packets > before)
         return shouting
 
-    def asked(self, end: Here, *, listen_s: float = 0.6) -> Report:
+    def asked(self, end: Here, *, listen_s: float = 0.6, drops: bool = False) -> Report:
         """What the doctor says at an end while the other one sends."""
         shouting = self.shout(self.b if end is self.a else self.a)
-        report: Report = end.doctor(("t",), listen_s=listen_s, probe=False)
+        report: Report = end.doctor(("t",), listen_s=listen_s, probe=False, drops=drops)
         shouting.kill()
         shouting.wait()
         return report

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from l2tpv3.linux.netns import inside
 from l2tpv3.model.finding import Harm
 from tests.doctor.faults import Wire, bridged, harmful, the, wire
 from tests.hosts import Hosts
+from tests.packet_filter import chain_policy
 
 pytestmark = [pytest.mark.root, pytest.mark.kernel_l2tp]
 
@@ -28,13 +30,21 @@ def _set(pair: Wire, words: dict[str, Any]) -> None:
 
 def test_faults_of_the_peer_are_named_on_the_kernels_datapath(hosts: Hosts) -> None:
     pair = wire(hosts, tunnel={"datapath": "kernel"})
-    healthy = pair.asked(pair.a, listen_s=3.0)
-    assert harmful(healthy) == [] and healthy.packets
+    healthy = pair.asked(pair.a, listen_s=3.0, drops=True)
+    assert harmful(healthy) == [] and healthy.packets and healthy.unseen == ()
     before = {"tx-cookie": pair.b.session("t", "s").spec.tx_cookie.hex(), "sublayer": "default", "peer-id": 1}
     for words, cause, said in _FAULTS:
         _set(pair, {**before, **words})
         found = the(pair.asked(pair.a, listen_s=3.0), cause)
         assert said in found.says and found.harm is Harm.STOPS and found.remedy
+    _set(pair, before)
+    with inside(pair.a.host.netns):
+        chain_policy("INPUT", "drop")
+    report = pair.asked(pair.a, listen_s=3.0, drops=True)
+    assert "do not reach the tunnel: a firewall of this host" in the(report, "firewall").says
+    assert "NETFILTER_DROP" in the(report, "dropped").evidence[0]
+    with inside(pair.a.host.netns):
+        chain_policy("INPUT", "accept")
     pair.b.del_tunnel("t")
     pair.shout(pair.a)
     found = the(pair.a.doctor(("t",), listen_s=3.0, probe=False), "refused")

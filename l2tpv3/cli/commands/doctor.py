@@ -33,6 +33,7 @@ EXAMPLES = {
 l2tpctl doctor                        # all tunnels
 l2tpctl doctor siteb
 l2tpctl doctor siteb/lan --listen 10  # where little is sent
+l2tpctl doctor siteb --drops          # as root: the kernel's own reasons
 l2tpctl doctor siteb --both ssh://root@siteb.example.net
 l2tpctl doctor siteb --wait 60        # in a script: goes on once all is well
 l2tpctl doctor --json | jq '.findings[] | {subject, says, remedy}'
@@ -55,6 +56,9 @@ def doctor(
     probe: Annotated[
         bool, Option("--probe/--no-probe", help="Ask the peers by ICMP echo whether they are there. [default: probe]")
     ] = True,
+    drops: Annotated[
+        bool, Option("--drops", help="Ask the kernel which packets it drops, where, and for which reason.")
+    ] = False,
     both: Annotated[
         str | None,
         Option("--both", metavar="URL", help="Look at the far end, too: ssh://[USER@]HOST, where l2tpctl has to be."),
@@ -80,7 +84,7 @@ def doctor(
     manager = local_manager(ctx, "doctor")
 
     def look(name: str) -> Report:
-        return manager.doctor((name,) if name else (), session=session, listen_s=listen_s, probe=probe)
+        return manager.doctor((name,) if name else (), session=session, listen_s=listen_s, probe=probe, drops=drops)
 
     def examine() -> Report:
         return look(tunnel or "") if both is None else _of_both(manager, look, both, tunnel, session, listen_s)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from l2tpv3.doctor.case import Check
-from l2tpv3.doctor.checks import answers, arrived, dropped, looped, noted, path, silence, surroundings
+from l2tpv3.doctor.checks import answers, arrived, dropped, kernel_drops, looped, noted, path, silence, surroundings
 
 CHECKS: Final[tuple[Check, ...]] = (
     *arrived.CHECKS,
@@ -18,6 +18,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *answers.CHECKS,
     *path.CHECKS,
     *dropped.CHECKS,
+    *kernel_drops.CHECKS,
     *surroundings.CHECKS,
     *noted.CHECKS,
 )

@@ -56,6 +56,7 @@ class Helper(IntEnum):
     SKB_CHANGE_TAIL = 38
     SKB_ADJUST_ROOM = 50
     FIB_LOOKUP = 69
+    PROBE_READ_KERNEL = 113
     REDIRECT_NEIGH = 152
 
 

@@ -18,10 +18,10 @@ from l2tpv3.linux.libc import checked, libc
 
 _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _LOAD = 0, 1, 2, 3, 4, 5  # enum bpf_cmd
-_PROGRAM_BY_ID, _MAP_BY_ID, _INFO = 13, 14, 15
+_PROGRAM_BY_ID, _MAP_BY_ID, _INFO, _RAW_TRACEPOINT_OPEN = 13, 14, 15, 17
 _HASH: Final = 1  # BPF_MAP_TYPE_HASH
-SOCKET_FILTER, SCHED_CLS = 1, 3  # enum bpf_prog_type
-"""What a program is for: to be the filter of a socket, or one of tc(8)."""
+SOCKET_FILTER, SCHED_CLS, RAW_TRACEPOINT = 1, 3, 17  # enum bpf_prog_type
+"""What a program is for: to be the filter of a socket, or one of tc(8), or to be called at a place in the kernel."""
 _LOOKUP_BATCH: Final = 24  # enum bpf_cmd
 _BATCH = struct.Struct("=QQQQIIQQ")  # of union bpf_attr
 _BATCH_COUNT: Final = 32
@@ -125,6 +125,15 @@ def load(name: str, code: bytes, kind: int = SCHED_CLS) -> int:
             os.close(_call(_LOAD, _loading(kind, name, code, instructions, licence, log)))
         error.add_note(log.value.decode("ascii", "replace"))
         raise
+
+
+def attach_to_tracepoint(name: str, program: int) -> int:
+    """A file: while it is open, the kernel calls a program of RAW_TRACEPOINT at a tracepoint, by its bare name.
+
+    Raises OSError: EINVAL where the program reads more arguments than the tracepoint has, ENOENT where there is none.
+    """
+    text = ctypes.create_string_buffer(name.encode())
+    return _call(_RAW_TRACEPOINT_OPEN, struct.pack("=QI", ctypes.addressof(text), program))
 
 
 def _loading(
