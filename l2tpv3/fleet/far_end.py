@@ -132,14 +132,14 @@ class FarEnd:
     def listen(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer test frames in these sessions from now on. Gives the MTU of each one's netdev; None without one."""
         self.close()
-        seen = self._netdevs()
+        seen = session_netdevs(self._manager)
         netdevs = [seen.get((str(tunnel), str(session))) for tunnel, session in request["sessions"]]
         self._answering = Answering([one[0] for one in netdevs if one is not None], _nonce(request))
         return {"mtus": [None if one is None else one[1] for one in netdevs]}
 
     def send(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send test frames in these sessions, and give the lengths of those that were answered, for each."""
-        seen = self._netdevs()
+        seen = session_netdevs(self._manager)
         wanted: dict[str, list[int]] = {}
         places = []
         for tunnel, session, lengths in request["frames"]:
@@ -152,15 +152,6 @@ class FarEnd:
             places.append(netdev[0])
         answered = ask_all(wanted, _nonce(request), min(float(request["seconds"]), _SECONDS_MAX))
         return {"answered": [sorted(answered[ifname]) for ifname in places]}
-
-    def _netdevs(self) -> dict[tuple[str, str], tuple[str, int]]:
-        """The name and the MTU of the netdev of each session that has one, by the names of tunnel and session."""
-        return {
-            (one.name, session.name): (session.netdev.ifname, session.netdev.mtu)
-            for one in self._manager.tunnels()
-            for session in one.sessions
-            if session.netdev is not None
-        }
 
 
 VERBS: Final[Mapping[str, Callable[[FarEnd, Mapping[str, Any]], dict[str, Any]]]] = {
@@ -175,6 +166,16 @@ VERBS: Final[Mapping[str, Callable[[FarEnd, Mapping[str, Any]], dict[str, Any]]]
     "send": FarEnd.send,
 }
 """What can be asked of a host."""
+
+
+def session_netdevs(manager: Manager) -> dict[tuple[str, str], tuple[str, int]]:
+    """The name and the MTU of the netdev of each session that has one, by the names of tunnel and session."""
+    return {
+        (one.name, session.name): (session.netdev.ifname, session.netdev.mtu)
+        for one in manager.tunnels(secrets=False)
+        for session in one.sessions
+        if session.netdev is not None
+    }
 
 
 def _document(text: object) -> list[Desired]:

@@ -42,7 +42,7 @@ class Answering:
         while not self._over.is_set():
             for file, _ in poll.poll(_TURN_S * 1000):
                 one = by_file[file]
-                frame = _received(one, self._nonce)
+                frame = received(one, self._nonce)
                 if frame is not None and frame.asks:
                     answer = TestFrame(asks=False, length=frame.length, number=frame.number)
                     send(one, answer.encode(self._nonce, one.getsockname()[4]))
@@ -74,7 +74,7 @@ def ask_all(wanted: Mapping[str, Sequence[int]], nonce: bytes, seconds: float) -
             ):
                 for file, _ in poll.poll(math.ceil(left * 1000)):
                     ifname = by_file[file]
-                    frame = _received(sockets[ifname], nonce)
+                    frame = received(sockets[ifname], nonce)
                     if frame is not None and not frame.asks:
                         answered[ifname].add(frame.length)
     return {ifname: answered[ifname] & {*lengths} for ifname, lengths in wanted.items()}
@@ -97,7 +97,7 @@ def _send_missing(
     return missing
 
 
-def _received(packets: socket.socket, nonce: bytes) -> TestFrame | None:
+def received(packets: socket.socket, nonce: bytes) -> TestFrame | None:
     """A test frame that came in; None for anything else."""
     try:
         data, address = packets.recvfrom(1 << 16)

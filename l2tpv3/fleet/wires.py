@@ -64,11 +64,12 @@ def _send(
     for name, answered in reached.all(send, asked).items():
         for (pair, lengths), lengths_answered in zip(asked[name], answered, strict=True):
             if not {*lengths} <= lengths_answered:
-                wrong[pair.key] = _what_is_missing(lengths, lengths_answered)
+                wrong[pair.key] = what_is_missing(lengths, lengths_answered)
     return wrong
 
 
-def _what_is_missing(lengths: list[int], answered: Collection[int]) -> str:
+def what_is_missing(lengths: list[int], answered: Collection[int]) -> str:
+    """Which frames do not pass, in words. lengths: of those that were sent: the small one, and that of full size."""
     if lengths[0] not in answered:
         return "no frame that is sent through it is answered"
     return f"small frames pass, but those of full size, {lengths[1]} bytes, are not answered"

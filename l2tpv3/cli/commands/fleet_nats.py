@@ -19,6 +19,7 @@ from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
+    from l2tpv3.fleet.nats.change import Outcome
     from l2tpv3.fleet.nats.connection import NatsBucket
     from l2tpv3.fleet.nats.directory import Directory
     from l2tpv3.fleet.nats.status import HostReport
@@ -145,14 +146,19 @@ def push(
         str, Option("--confirm", metavar="SECONDS", help="How long a host keeps it without the decision.")
     ] = "60",
     wait: Annotated[
-        str, Option("--wait", metavar="SECONDS", help="How long to wait until all hosts have made it.")
+        str, Option("--wait", metavar="SECONDS", help="How long to wait until all hosts have made and tested it.")
     ] = "30",
     replicas: Replicas = None,
+    partial: Annotated[
+        bool, Option("--partial", help="Leave out hosts that do not answer, and do not test their pseudowires.")
+    ] = False,
 ) -> None:
     """Change hosts of the fleet: all of these, or none.
 
-    Each host makes its file and waits. When all have, the change is committed, and they keep it; else it is aborted,
-    and all go back. A host that hears nothing in time goes back by itself, and has what was committed as soon as it
+    Each host makes its file and waits. Frames are sent through every pseudowire between two hosts of the fleet that the
+    change is about, small ones and those of full size, both ways. When all pass, the change is committed, and the hosts
+    keep it; else it is aborted, and all go back. A host that is only the other end of such a pseudowire takes part, and
+    stays as it is. A host that hears nothing in time goes back by itself, and has what was committed as soon as it
     hears again. A host's file is all that the fleet has there: what the last one had and this one has not is removed;
     what is the host's own is never touched. First what a run that was broken off began is ended, and what the server
     lost is written again.
@@ -162,13 +168,20 @@ def push(
     for name in texts:
         directory.host(name)
     times = seconds(confirm, "--confirm", least=1.0), seconds(wait, "--wait", least=0.1)
-    asyncio.run(_push(directory, url or _LOCAL, texts, times, _number(replicas)))
+    asyncio.run(_push(directory, url or _LOCAL, texts, times, _number(replicas), partial=partial))
 
 
 async def _push(
-    directory: Directory, url: str, texts: dict[str, str], times: tuple[float, float], replicas: int
+    directory: Directory,
+    url: str,
+    texts: dict[str, str],
+    times: tuple[float, float],
+    replicas: int,
+    *,
+    partial: bool,
 ) -> None:
     from l2tpv3.fleet.nats.change import Coordinator
+    from l2tpv3.fleet.nats.pushing import push as push_files
 
     with directory.locked():
         async with _bucket(directory, url, replicas) as bucket:
@@ -178,9 +191,23 @@ async def _push(
             if not texts:
                 print("nothing was under way" if ended is None else "ended", file=sys.stderr)
                 return
-            outcome = await coordinator.change(texts, confirm_s=times[0], wait_s=times[1])
+            outcome = await push_files(
+                directory,
+                coordinator,
+                lambda left_out: {name: text for name, text in texts.items() if name not in left_out},
+                confirm_s=times[0],
+                wait_s=times[1],
+                partial=partial,
+                say=_say,
+            )
+    tell_outcome(outcome)
+
+
+def tell_outcome(outcome: Outcome) -> None:
+    """Say what became of a change. Raises RefusedError where it was aborted."""
     if outcome.committed:
-        print(f"change {outcome.serial}: committed on {len(texts)} hosts", file=sys.stderr)
+        number = len(outcome.hosts)
+        print(f"change {outcome.serial}: committed on {number} host{'' if number == 1 else 's'}", file=sys.stderr)
         return
     for name, reason in sorted(outcome.reasons.items()):
         print(f"l2tpctl: host {printable(name)}: {printable(reason)}", file=sys.stderr)

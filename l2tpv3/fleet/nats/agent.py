@@ -46,6 +46,8 @@ class AgentConnection:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. What is being done then is done first."""
+        loop = asyncio.get_running_loop()
+        self._agent.news = lambda: _wake_soon(loop, self._wake)
         connecting = asyncio.create_task(self._stay_connected())
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -61,6 +63,7 @@ class AgentConnection:
             while not connecting.done():  # more than once: what it waits for in nats-py may take a cancel for a timeout
                 connecting.cancel()
                 await asyncio.wait({connecting}, timeout=STEP_S)
+            await asyncio.to_thread(self._agent.close)
 
     # -- doing ---------------------------------------------------------------------------------------------------
 
@@ -167,6 +170,12 @@ class AgentConnection:
     def _note(self, key: str, value: bytes) -> None:
         self._inbox.append((key, bytes(value)))
         self._wake.set()
+
+
+def _wake_soon(loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:
+    """Set an event of a loop from another thread."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(wake.set)
 
 
 @contextlib.contextmanager

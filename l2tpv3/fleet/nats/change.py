@@ -14,6 +14,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from l2tpv3.errors import InvalidValueError, L2tpError, NotFoundError, UnreachableError
@@ -33,11 +34,16 @@ Say = Callable[[str], None]
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a change. reasons: by host, why it could not be committed; empty where it was."""
+    """What became of a change. reasons: by host, why it could not be committed; empty where it was.
+
+    hosts: those that it is about. silent: hosts that said nothing of the change while the others were waited for.
+    """
 
     serial: int
     committed: bool
     reasons: Mapping[str, str]
+    hosts: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
 
 
 class Coordinator:
@@ -60,7 +66,7 @@ class Coordinator:
             return None
         commit = await self._decide(change, commit=False)
         self._say(f"change {change.serial}, which was under way, is {'committed' if commit else 'aborted'}")
-        return Outcome(serial=change.serial, committed=commit, reasons={})
+        return Outcome(serial=change.serial, committed=commit, reasons={}, hosts=frozenset(change.states))
 
     async def refresh(self, leave: Collection[str] = ()) -> None:
         """Write again what the bucket lost: the key of a host that is older than what was committed for it.
@@ -83,11 +89,19 @@ class Coordinator:
         key = HostKey(base=committed.state, decision=committed.decision, next=None)
         await self._bucket.put(desired_key(name), key.value(self._key))
 
-    async def change(self, texts: Mapping[str, str], *, confirm_s: float, wait_s: float) -> Outcome:
+    async def change(
+        self,
+        texts: Mapping[str, str],
+        *,
+        confirm_s: float,
+        wait_s: float,
+        wires: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> Outcome:
         """Make hosts what these files say: all of them, or none.
 
-        texts: the file of each host, by name. confirm_s: how long a host keeps what it made without a decision. wait_s:
-        how long to wait until all have made it; less than confirm_s.
+        texts: the file of each host, by name. wires: the pseudowires that have to pass frames before it is committed,
+        for each of these hosts, as TUNNEL/SESSION (see wires_to_test). confirm_s: how long a host keeps what it made
+        without a decision. wait_s: how long to wait until all have made and tested it; less than confirm_s.
         """
         identities = {name: self._directory.host(name) for name in texts}  # raises before anything is written
         if not texts:
@@ -98,21 +112,28 @@ class Coordinator:
         serial, change = self._directory.serial() + 1, secrets.token_hex(8)
         states = {
             name: DesiredState.make(
-                texts[name], identities[name], self._key, serial=serial, change=change, confirm_s=confirm_s
+                texts[name],
+                identities[name],
+                self._key,
+                serial=serial,
+                change=change,
+                confirm_s=confirm_s,
+                wires=wires.get(name, ()),
             )
             for name in texts
         }
         values = {name: self._host_key(name, state).value(self._key) for name, state in states.items()}
-        under_way = UnderWay(serial=serial, change=change, states=states)
+        under_way = UnderWay(serial=serial, change=change, states=states, texts=dict(texts))
         self._directory.note(under_way)
         try:
             await self._bucket.statuses(texts, 0.0)  # what is heard from now on counts
             await asyncio.gather(*(self._bucket.put(desired_key(name), value) for name, value in values.items()))
-            reasons = await self._wait(under_way, wait_s)
+            reasons, silent = await self._wait(under_way, wait_s)
         except UnreachableError as error:
-            reasons = {"the server": str(error)}
+            reasons, silent = {"the server": str(error)}, frozenset()
         commit = await self._decide(under_way, commit=not reasons)
-        return Outcome(serial=serial, committed=commit, reasons={} if commit else reasons)
+        why = {} if commit else reasons
+        return Outcome(serial=serial, committed=commit, reasons=why, hosts=frozenset(texts), silent=silent)
 
     def _host_key(self, name: str, state: DesiredState) -> HostKey:
         committed = self._directory.committed(name)
@@ -120,9 +141,9 @@ class Coordinator:
             return HostKey(base=None, decision=None, next=state)
         return HostKey(base=committed.state, decision=committed.decision, next=state)
 
-    async def _wait(self, change: UnderWay, wait_s: float) -> dict[str, str]:
-        """Wait until all hosts have made the change. Gives why some have not, by host."""
-        waited_for = dict.fromkeys(change.states, "has not answered")
+    async def _wait(self, change: UnderWay, wait_s: float) -> tuple[dict[str, str], frozenset[str]]:
+        """Wait until all hosts have made and tested the change. Gives why some have not, and those that are silent."""
+        waited_for = dict.fromkeys(change.states, _SILENT)
         identities = {name: self._directory.host(name) for name in change.states}
         until = self._clock() + wait_s
         while waited_for and (left := until - self._clock()) > 0:
@@ -134,10 +155,12 @@ class Coordinator:
                     waited_for[name] = str(error)
                     continue
                 if report.waiting == (change.serial, change.change):
-                    del waited_for[name]
+                    waited_for[name] = _what_fails(report)
+                    if report.ready:
+                        del waited_for[name]
                 elif report.tried == change.serial and report.error:
-                    return {name: report.error}
-        return waited_for
+                    return {name: report.error}, frozenset()
+        return waited_for, frozenset(name for name, reason in waited_for.items() if reason == _SILENT)
 
     async def _decide(self, change: UnderWay, *, commit: bool) -> bool:
         """Create the decision; where there is one, that counts. Gives whether it is to commit, and ends the change."""
@@ -147,7 +170,9 @@ class Coordinator:
             self._directory.note(dataclasses.replace(change, decision=decided))
         for name, state in change.states.items():
             if state.is_decided_by(decided) and decided.commit:
-                self._directory.note_committed(name, Committed(state=state, decision=decided))
+                self._directory.note_committed(
+                    name, Committed(state=state, decision=decided, text=change.texts.get(name))
+                )
         self._directory.end()
         return decided.commit and decided.change == change.change
 
@@ -165,4 +190,12 @@ class Coordinator:
         return Decision.checked(parse(value, "a decision of the fleet"), self._key.public, self._key.fleet)
 
 
+def _what_fails(report: HostReport) -> str:
+    """Why a host that has made the change is not ready."""
+    for name, problem in report.wrong.items():
+        return f"pseudowire {name}: {problem}" + (" (and others)" if len(report.wrong) > 1 else "")
+    return "has not tested its pseudowires yet"
+
+
+_SILENT: Final = "has not answered"
 _END: Final = "once the server answers, `l2tpctl fleet push` without hosts ends the change"

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import zlib
+from collections.abc import Collection
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -29,6 +30,8 @@ CONFIRM_MAX_S: Final = 3600.0
 """How long a host may wait for the decision."""
 
 _KIND: Final = "desired"
+_FORMAT: Final = 2
+"""The version of what a key holds. Hosts refuse any other one, and say so."""
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _VERSIONS: Final = "install the same version of l2tpv3 on all hosts of the fleet"
 
@@ -38,7 +41,8 @@ class DesiredState:
     """What one host is to be by one change.
 
     serial, change: see Decision. confirm_s: how long the host may have it without a decision, until it goes back.
-    signed: as it lies in the bucket, the text sealed in it.
+    wires: the pseudowires that the host tests meanwhile, as TUNNEL/SESSION. signed: as it lies in the bucket, the text
+    sealed in it.
     """
 
     host: str
@@ -47,10 +51,19 @@ class DesiredState:
     confirm_s: float
     sealed: bytes
     signed: dict[str, str]
+    wires: tuple[str, ...] = ()
 
     @classmethod
     def make(
-        cls, text: str, host: HostIdentity, key: FleetKey, *, serial: int, change: str, confirm_s: float
+        cls,
+        text: str,
+        host: HostIdentity,
+        key: FleetKey,
+        *,
+        serial: int,
+        change: str,
+        confirm_s: float,
+        wires: Collection[str] = (),
     ) -> DesiredState:
         """Seal and sign a host's file. Raises InvalidValueError for one that is too long."""
         if len(text.encode()) > TEXT_MAX:
@@ -64,10 +77,19 @@ class DesiredState:
             "serial": serial,
             "change": change,
             "confirm_s": confirm_s,
+            "wires": list(wires),
             "sealed": base64.b64encode(sealed).decode(),
         }
         signed = sign(_KIND, statement, key.sign)
-        return cls(host=host.name, serial=serial, change=change, confirm_s=confirm_s, sealed=sealed, signed=signed)
+        return cls(
+            host=host.name,
+            serial=serial,
+            change=change,
+            confirm_s=confirm_s,
+            sealed=sealed,
+            signed=signed,
+            wires=tuple(wires),
+        )
 
     @classmethod
     def checked(cls, signed: object, public: bytes, fleet: str, host: str) -> DesiredState:
@@ -89,8 +111,9 @@ class DesiredState:
                 confirm_s=float(wait),
                 sealed=base64.b64decode(text_of(statement, "sealed", VALUE_MAX), validate=True),
                 signed={"statement": signed["statement"], "signature": signed["signature"]},
+                wires=_wires(statement["wires"]),
             )
-        except (KeyError, ValueError, binascii.Error) as error:
+        except (KeyError, TypeError, ValueError, binascii.Error) as error:
             raise InvalidValueError(subject, f"can't be understood: {error}", _VERSIONS) from error
 
     def text(self, keys: HostKeys, fleet: str) -> str:
@@ -131,7 +154,7 @@ class HostKey:
         base = None
         if self.base is not None and self.decision is not None:
             base = {"desired": self.base.signed, "decision": self.decision.signed(key)}
-        words = {"format": 1, "base": base, "next": None if self.next is None else self.next.signed}
+        words = {"format": _FORMAT, "base": base, "next": None if self.next is None else self.next.signed}
         value = json.dumps(words, separators=(",", ":")).encode()
         if len(value) > VALUE_MAX:
             host = (self.next or self.base or _NOBODY).host
@@ -144,7 +167,7 @@ class HostKey:
         """What the fleet's key signed for this host. Raises InvalidValueError."""
         subject = f"the desired state of {host}"
         words: dict[str, Any] = parse(value, subject)
-        if words.get("format") != 1:
+        if words.get("format") != _FORMAT:
             raise InvalidValueError(subject, f"has the unknown format {str(words.get('format'))[:16]}", _VERSIONS)
         base = decision = None
         if isinstance(words.get("base"), dict):
@@ -160,6 +183,13 @@ class HostKey:
 
 
 _NOBODY: Final = DesiredState(host="", serial=1, change="", confirm_s=1.0, sealed=b"", signed={})
+
+
+def _wires(value: object) -> tuple[str, ...]:
+    """Raises ValueError."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("no list of pseudowires")
+    return tuple(value)
 
 
 def _info(fleet: str, host: str, serial: int) -> bytes:

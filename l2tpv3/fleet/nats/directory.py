@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ _SIZE_MAX: Final = 1 << 30
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class UnderWay:
-    """A change that was begun and is not ended. states: of the hosts that it is about, by name.
+    """A change that was begun and is not ended. states: of the hosts that it is about, by name. texts: their files.
 
     decision: what was decided, once the bucket has it; None as long as it may not.
     """
@@ -43,15 +44,17 @@ class UnderWay:
     serial: int
     change: str
     states: Mapping[str, DesiredState]
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     decision: Decision | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """The state that a host is to have, and the decision that says so."""
+    """The state that a host is to have, and the decision that says so. text: its file; None where it was not kept."""
 
     state: DesiredState
     decision: Decision
+    text: str | None = field(default=None, repr=False)
 
 
 class Directory:
@@ -124,11 +127,16 @@ class Directory:
         if words is None:
             return None
         state = DesiredState.checked(words["desired"], self.key.public, self.key.fleet, name)
-        return Committed(state=state, decision=Decision.checked(words["decision"], self.key.public, self.key.fleet))
+        decision = Decision.checked(words["decision"], self.key.public, self.key.fleet)
+        return Committed(state=state, decision=decision, text=words.get("text"))
 
     def note_committed(self, name: str, committed: Committed) -> None:
         """Keep what was committed for a host. Raises NotFoundError."""
-        words = {"desired": committed.state.signed, "decision": committed.decision.signed(self.key)}
+        words = {
+            "desired": committed.state.signed,
+            "decision": committed.decision.signed(self.key),
+            "text": committed.text,
+        }
         self._write(self._host_path(name), {**self._host(name), "committed": words})
 
     def _host_path(self, name: str) -> Path:
@@ -162,6 +170,7 @@ class Directory:
             serial=words["serial"],
             change=words["change"],
             states={name: DesiredState.checked(one, public, fleet, name) for name, one in words["states"].items()},
+            texts=words.get("texts", {}),
             decision=None if decision is None else Decision.checked(decision, public, fleet),
         )
 
@@ -172,6 +181,7 @@ class Directory:
             "serial": change.serial,
             "change": change.change,
             "states": {name: state.signed for name, state in change.states.items()},
+            "texts": dict(change.texts),
             "decision": None if change.decision is None else change.decision.signed(self.key),
         }
         self._write(self.folder / "under-way.json", words)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from l2tpv3.config.load import load_sent
 from l2tpv3.errors import ExistsError
+from l2tpv3.fleet.far_end import session_netdevs
+from l2tpv3.fleet.nats.wire_test import FrameTest, WireTest
 from l2tpv3.host.manager import Manager
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredTunnel
 from l2tpv3.model.host_records import HostRecords
@@ -45,6 +47,9 @@ class Engine(Protocol):
 
     def finish(self) -> None:
         """Finish or undo what a killed agent left in the middle."""
+
+    def test(self, wires: Collection[str], nonce: bytes, news: Callable[[], None]) -> WireTest:
+        """Begin to test these pseudowires. news: called when one is found to pass."""
 
     def conditions(self, owned: Collection[str]) -> dict[str, str]:
         """How the fleet's tunnels on this host are, by their names: a word each."""
@@ -97,6 +102,11 @@ class HostEngine:
     def finish(self) -> None:
         """See Engine."""
         self._manager.restore(stopped=False)
+
+    def test(self, wires: Collection[str], nonce: bytes, news: Callable[[], None]) -> WireTest:
+        """See Engine."""
+        seen = {f"{tunnel}/{session}": one for (tunnel, session), one in session_netdevs(self._manager).items()}
+        return FrameTest({name: seen.get(name) for name in wires}, nonce, news)
 
     def conditions(self, owned: Collection[str]) -> dict[str, str]:
         """See Engine."""

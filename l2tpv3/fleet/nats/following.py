@@ -78,6 +78,16 @@ class Following:
         asked = {(one.serial, one.change) for one in (self.memory.waiting, self._next) if one is not None}
         return {one for one in asked - self._decisions.keys() if one[0] > self.memory.committed}
 
+    @property
+    def tested(self) -> DesiredState | None:
+        """The state that is made and waits, whose pseudowires are to be tested; None where there is none, or where it
+        was not heard of again since the agent began.
+        """
+        waiting, state = self.memory.waiting, self._next
+        if waiting is None or state is None or (state.serial, state.change) != (waiting.serial, waiting.change):
+            return None
+        return state
+
     def _forget_decisions(self) -> None:
         of_interest = {(one.serial, one.change) for one in (self.memory.waiting, self._next) if one is not None}
         self._decisions = {key: one for key, one in self._decisions.items() if key in of_interest}

@@ -8,13 +8,14 @@ from typing import Final
 
 from l2tpv3.errors import L2tpError
 from l2tpv3.fleet.nats.decision import Decision
-from l2tpv3.fleet.nats.desired import HostKey
+from l2tpv3.fleet.nats.desired import DesiredState, HostKey
 from l2tpv3.fleet.nats.engine import Engine
 from l2tpv3.fleet.nats.following import Action, Following, Verb
 from l2tpv3.fleet.nats.keys import HostKeys, fleet_id
 from l2tpv3.fleet.nats.memory import Memory
 from l2tpv3.fleet.nats.signed import parse
 from l2tpv3.fleet.nats.status import HostReport
+from l2tpv3.fleet.nats.wire_test import WireTest, nonce_of
 
 MEMORY: Final = "memory.json"
 """Name of the file that keeps the agent's memory."""
@@ -38,11 +39,22 @@ class HostAgent:
         self._refusal = ""
         self._following = Following(Memory.read(self._path))
         self._kept = self._following.memory
+        self._tested: DesiredState | None = None
+        self._test: WireTest | None = None
+        self._wrong: dict[str, str] = {}
+        self.news: Callable[[], None] = lambda: None
+        """Called in another thread when `step` has something to do."""
 
     def start(self) -> None:
         """Finish or undo what a killed agent left in the middle. Raises L2tpError."""
         if self._following.memory.unsure:
             self._engine.finish()
+
+    def close(self) -> None:
+        """End what goes on by itself. What was made and waits goes on waiting."""
+        if self._test is not None:
+            self._test.close()
+        self._test = self._tested = None
 
     # -- hearing -------------------------------------------------------------------------------------------------
 
@@ -90,7 +102,8 @@ class HostAgent:
         action = following.action(now)
         if action is not None:
             self._do(action, now)
-        return self._remember()
+        found = self._look_at_test()
+        return self._remember() or found
 
     def _do(self, action: Action, now: float) -> None:
         before = self._following.memory
@@ -135,6 +148,29 @@ class HostAgent:
             following.went_back(unsure=False)
             self._say(f"change {waiting.serial} was not committed: gone back")
 
+    def _look_at_test(self) -> bool:
+        """Test the pseudowires of what waits. Gives whether it is known of more of them, or fewer, that they pass."""
+        tested = self._following.tested
+        if tested != self._tested:
+            self.close()
+            self._tested = tested
+            if tested is not None:
+                self._begin_test(tested)
+        before = self._wrong
+        if self._test is not None:
+            self._wrong = self._test.wrong()
+        elif tested is None:
+            self._wrong = {}
+        return self._wrong != before
+
+    def _begin_test(self, tested: DesiredState) -> None:
+        try:
+            if tested.wires:
+                self._test = self._engine.test(tested.wires, nonce_of(tested.change), self.news)
+        except L2tpError as error:
+            self._wrong = dict.fromkeys(tested.wires, str(error))
+            self._say(f"can't test pseudowires: {error}")
+
     def _remember(self) -> bool:
         """Write the memory down where it differs. Gives whether it did."""
         differs = self._following.memory != self._kept
@@ -160,6 +196,8 @@ class HostAgent:
             tried=memory.tried,
             waiting=None if waiting is None else (waiting.serial, waiting.change),
             error=error,
+            ready=self._tested is not None and not self._wrong,
+            wrong=self._wrong,
             tunnels=tunnels,
         )
         return report.signed(self._keys, self._fleet)

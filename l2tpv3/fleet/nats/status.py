@@ -13,21 +13,25 @@ from l2tpv3.fleet.nats.decision import CHANGE_MAX
 from l2tpv3.fleet.nats.keys import HostIdentity, HostKeys
 from l2tpv3.fleet.nats.signed import SERIAL_MAX, check, parse, sign, text_of
 from l2tpv3.value_class import value_class
+from l2tpv3.version import VERSION
 
 STATUS_MAX: Final = 64 << 10
 """Bytes of a status at most."""
 _TUNNELS_MAX: Final = 1000
 _ERROR_MAX: Final = 1000
+_WRONG_MAX: Final = 10
+_TEXT_MAX: Final = 200
 _KIND: Final = "status"
 _SUBJECT: Final = "the status of"
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
 class HostReport:
-    """committed, tried: see Memory. waiting: serial number and id of the change that is made and undecided.
+    """version: of l2tpv3 there. committed, tried: see Memory. error: why something failed; "" for none.
 
-    error: why something could not be done; "" where all is well. tunnels: the condition of each of the fleet's tunnels.
-    at: when the host said so, in seconds since 1970 by its clock.
+    waiting: serial number and id of the change that is made and undecided. ready: it passes the frames of all
+    pseudowires that it has here. wrong: of those that do not, some, with what is wrong with each. tunnels: how each
+    of the fleet's tunnels is. at: when the host said so, in seconds since 1970 by its clock.
     """
 
     host: str
@@ -35,6 +39,9 @@ class HostReport:
     tried: int
     waiting: tuple[int, str] | None
     error: str
+    ready: bool = False
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    version: str = VERSION
     tunnels: Mapping[str, str] = field(default_factory=dict)
     at: float = 0.0
 
@@ -47,6 +54,9 @@ class HostReport:
             "tried": self.tried,
             "waiting": self.waiting,
             "error": self.error[:_ERROR_MAX],
+            "ready": self.ready,
+            "wrong": {name: text[:_TEXT_MAX] for name, text in sorted(self.wrong.items())[:_WRONG_MAX]},
+            "version": self.version,
             "tunnels": dict(sorted(self.tunnels.items())[:_TUNNELS_MAX]),
             "at": round(time.time(), 3),
         }
@@ -71,6 +81,9 @@ class HostReport:
                 tried=_count(statement["tried"]),
                 waiting=waiting,
                 error=text_of(statement, "error", _ERROR_MAX),
+                ready=statement["ready"] is True,
+                wrong={str(name): str(text) for name, text in statement["wrong"].items()},
+                version=text_of(statement, "version", _TEXT_MAX),
                 tunnels={str(name): str(condition) for name, condition in tunnels.items()},
                 at=float(statement["at"]),
             )

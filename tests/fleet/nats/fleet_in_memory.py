@@ -33,6 +33,7 @@ class MemoryEngine:
         self.fails = False
         self.kill_at = 0  # which call is killed, counted from now on; in the middle of it
         self._marks = 0
+        self.dead_wires: set[str] = set()
 
     def _maybe_killed(self) -> None:
         self.kill_at -= 1
@@ -86,8 +87,25 @@ class MemoryEngine:
     def finish(self) -> None:
         pass
 
+    def test(self, wires: Collection[str], nonce: bytes, news: Callable[[], None]) -> MemoryTest:
+        self._maybe_killed()
+        return MemoryTest(self, frozenset(wires))
+
     def conditions(self, owned: Collection[str]) -> dict[str, str]:
         return {}
+
+
+class MemoryTest:
+    """An l2tpv3.fleet.nats.wire_test.WireTest: all pass but the engine's dead wires."""
+
+    def __init__(self, engine: MemoryEngine, wires: frozenset[str]) -> None:
+        self._engine, self._wires = engine, wires
+
+    def wrong(self) -> dict[str, str]:
+        return dict.fromkeys(self._wires & self._engine.dead_wires, "no frame that is sent through it is answered")
+
+    def close(self) -> None:
+        pass
 
 
 class MemoryHost:
@@ -188,6 +206,7 @@ class World:
         self.bucket = MemoryBucket(self.live)
         self.happens: Callable[[], None] = lambda: None
         self.allowed: dict[str, set[str]] = {}
+        self.wires: dict[str, list[str]] = {}
         public = self.directory.key.public
         self.hosts = {
             name: MemoryHost(name, public, folder / name, MemoryEngine(lambda: self.now), lambda: self.now)
@@ -217,7 +236,7 @@ class World:
         """Change the hosts; None where the coordinator was killed or cut off before it knew."""
         coordinator = Coordinator(self.directory, self.bucket, clock=lambda: self.now)
         try:
-            return asyncio.run(coordinator.change(texts, confirm_s=CONFIRM_S, wait_s=WAIT_S))
+            return asyncio.run(coordinator.change(texts, confirm_s=CONFIRM_S, wait_s=WAIT_S, wires=self.wires))
         except (Killed, UnreachableError):
             return None
 

@@ -62,11 +62,25 @@ def test_one_host_that_refuses_keeps_all_from_the_change() -> None:
         assert world.has() == _OLD
 
 
+def test_a_pseudowire_that_passes_no_frames_at_one_end_keeps_all_from_the_change() -> None:
+    with _world() as world:
+        world.wires = {"a": ["b/s"], "b": ["a/s"]}
+        world.hosts["b"].engine.dead_wires = {"a/s"}
+        outcome = world.run(_NEW)
+        assert outcome is not None and not outcome.committed and not outcome.silent
+        assert outcome.reasons == {"b": "pseudowire a/s: no frame that is sent through it is answered"}
+        _ends(world)
+        assert world.has() == _OLD
+        world.hosts["b"].engine.dead_wires = set()
+        outcome = world.run(_NEW)
+        assert outcome is not None and outcome.committed
+
+
 def test_one_host_that_is_cut_off_keeps_all_from_the_change() -> None:
     with _world() as world:
         world.hosts["b"].connected = False
         outcome = world.run(_NEW)
-        assert outcome is not None and outcome.reasons == {"b": "has not answered"}
+        assert outcome is not None and outcome.reasons == {"b": "has not answered"} and outcome.silent == {"b"}
         _ends(world)
         assert world.has() == _OLD
 

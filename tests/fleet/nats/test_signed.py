@@ -57,9 +57,9 @@ def test_nothing_of_the_text_can_be_read_in_the_bucket() -> None:
         (b"[]", "is no JSON object"),
         (b"{" * 10_000, "is no JSON"),
         (b" " * (VALUE_MAX + 1), "has more than"),
-        (b'{"format":2}', "unknown format"),
-        (b'{"format":1,"next":{"statement":"{}","signature":5}}', "is not a signed statement"),
-        (b'{"format":1,"next":{"statement":"{}","signature":""}}', "its signature is wrong"),
+        (b'{"format":1}', "unknown format"),
+        (b'{"format":2,"next":{"statement":"{}","signature":5}}', "is not a signed statement"),
+        (b'{"format":2,"next":{"statement":"{}","signature":""}}', "its signature is wrong"),
     ],
 )
 def test_what_a_host_refuses(value: bytes, why: str) -> None:
@@ -135,7 +135,7 @@ def test_signed_nonsense_raises_nothing_else(nonsense: Any) -> None:
     from l2tpv3.fleet.nats.signed import sign
 
     statement = {"fleet": _FLEET.fleet, "host": "a", "serial": nonsense, "change": nonsense, "confirm_s": nonsense}
-    value = json.dumps({"format": 1, "next": sign("desired", statement, _FLEET.sign)}).encode()
+    value = json.dumps({"format": 2, "next": sign("desired", statement, _FLEET.sign)}).encode()
     with pytest.raises(InvalidValueError):
         _checked(value)
 

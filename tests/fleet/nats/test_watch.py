@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts import Host
+from tests.hosts import UNDERLAY, Host
 from tests.waiting import eventually
 
 _L2TPCTL = Path(sys.executable).with_name("l2tpctl")
@@ -51,6 +51,17 @@ def test_a_fleet_of_two_hosts(underlay: tuple[Host, Host], tmp_path: Path) -> No
     assert a.ping("10.9.0.2")
     rows = [row.split() for row in a.ctl("fleet", "hosts", "--url", url).stdout.splitlines()[1:]]
     assert [(row[0], row[3]) for row in rows] == [("sitea", "current"), ("siteb", "current")]
+    # One end alone is changed, and both test; where frames do not pass, what was there before comes back.
+    for mtu, passes in ((1300, True), (1200, False)):
+        (tmp_path / "sitea.toml").write_text(files["sitea"] + f"mtu = {mtu}\n")
+        if not passes:
+            b.ip("neigh", "replace", a.v4, "lladdr", "02:00:00:00:00:99", "dev", UNDERLAY, "nud", "permanent")
+        one = a.ctl("fleet", "push", "--url", url, "--wait", "5" if not passes else "50",
+                    f"sitea={tmp_path / 'sitea.toml'}", check=False)  # fmt: skip
+        assert one.returncode == (0 if passes else 2), one.stderr
+        assert ("committed on 2 hosts" if passes else "no frame that is sent through it is answered") in one.stderr
+    b.ip("neigh", "del", a.v4, "dev", UNDERLAY)
+    eventually(lambda: "mtu 1300" in a.run(["ip", "link", "show", "type", "tun"]).stdout)
     # What the fleet has no more is removed; what is the host's own stays, and can't be taken.
     (tmp_path / "sitea.toml").write_text(files["sitea"].replace("tunnel.f", "tunnel.own"))
     refused = a.ctl(*push, check=False)
