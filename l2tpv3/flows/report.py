@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
@@ -127,6 +128,7 @@ def to_json(tunnel: str, session: str, found: Flows) -> dict[str, Any]:
         "tunnel": tunnel,
         "session": session,
         "bytes_per_s": round(found.bytes_per_s, 1),
+        "rest_bytes_per_s": round(found.rest_bytes_per_s, 1),
         "count": found.count,
         "flows": [
             {
@@ -143,3 +145,34 @@ def to_json(tunnel: str, session: str, found: Flows) -> dict[str, Any]:
             for one in found.flows
         ],
     }
+
+
+def from_json(document: Mapping[str, Any], most: int) -> Flows:
+    """The inverse of to_json. most: of what another host says no more flows are taken.
+
+    Raises KeyError, TypeError, ValueError, OverflowError for what is no such document.
+    """
+    return Flows(
+        interval_s=float(document["interval_s"]),
+        flows=tuple(_flow_from_json(one) for one in document["flows"][:most]),
+        count=int(document["count"]),
+        bytes_per_s=float(document["bytes_per_s"]),
+        rest_bytes_per_s=float(document["rest_bytes_per_s"]),
+    )
+
+
+def _flow_from_json(document: Mapping[str, Any]) -> Flow:
+    source_port, destination_port, vlan = (
+        None if document[key] is None else int(document[key]) for key in ("source_port", "destination_port", "vlan")
+    )
+    return Flow(
+        out=bool(document["out"]),
+        protocol=str(document["protocol"]),
+        source=str(document["source"]),
+        destination=str(document["destination"]),
+        source_port=source_port,
+        destination_port=destination_port,
+        vlan=vlan,
+        packets_per_s=float(document["packets_per_s"]),
+        bytes_per_s=float(document["bytes_per_s"]),
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.pcapng import Statistics
+    from l2tpv3.flows.report import Flows
+    from l2tpv3.lan_hosts.report import HostsReport
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.links.status import LinkStatus
     from l2tpv3.model.path_mtu import PathMtu
@@ -98,6 +100,12 @@ class Host(Protocol):
 
     def path_mtu(self, tunnel: str, *, probe: bool, timeout_s: float) -> PathMtu:
         """What fits through a tunnel. probe: also by echo requests, each of which waits so long for its answer."""
+
+    def hosts(self, tunnel: str | None = None, session: str | None = None, *, listen_s: float = 2.0) -> HostsReport:
+        """Who is behind sessions; None: behind all. listen_s: for how long to listen to what hosts say."""
+
+    def flows(self, tunnel: str, session: str, *, interval_s: float, most: int) -> Generator[Flows, None, None]:
+        """Give the `most` busiest flows that pass a session, interval by interval, without end; blocks meanwhile."""
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> Capture:
         """Capture a session's frames from now on."""

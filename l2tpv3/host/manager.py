@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, SignalledCircuit, SignalsCircuits, Support
-from l2tpv3.errors import ExistsError, ForeignError
+from l2tpv3.errors import ExistsError, ForeignError, MissingError
 from l2tpv3.host.links import ManagedLinks
 from l2tpv3.model.absent import no_link, no_session, no_tunnel
 from l2tpv3.model.link_key import beneath, is_link_key, link_key, link_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
     from l2tpv3.capture.recorder import Recording
     from l2tpv3.doctor.report import Report
+    from l2tpv3.flows.report import Flows
     from l2tpv3.lan_hosts.report import HostsReport
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.host_records import RecordDelta
@@ -190,6 +191,19 @@ class Manager:
             return observer.netdev(netdev.netns, netdev.bridge) if netdev.bridge is not None else None
 
         return gather(tunnels, session, bridge_of, listen_s=listen_s)
+
+    def flows(self, tunnel: str, session: str, *, interval_s: float, most: int) -> Generator[Flows, None, None]:
+        """Give the flows that pass a session, interval by interval; see l2tpv3.flows.watching.watch_flows.
+
+        Raises NotFoundError; MissingError where the netdev is not there.
+        """
+        from l2tpv3.flows.watching import watch_flows
+
+        netdev = self.session(tunnel, session).netdev
+        if netdev is None:
+            remedy = f"`l2tpctl doctor {tunnel}` says why"
+            raise MissingError(f"session {tunnel}/{session}", "its netdev is not there", remedy)
+        return watch_flows(netdev, interval_s=interval_s, most=most)
 
     def path_mtu(self, tunnel: str, *, probe: bool, timeout_s: float) -> PathMtu:
         """Find out what fits through a tunnel; see l2tpv3.host.path_mtu.examine. Raises also NotFoundError."""

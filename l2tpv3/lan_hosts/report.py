@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from l2tpv3.documents.schemas import HOSTS_SCHEMA
 from l2tpv3.errors import L2tpError
 from l2tpv3.lan_hosts.listening import ask_kernel, listen
-from l2tpv3.lan_hosts.table import LanHost, Table
+from l2tpv3.lan_hosts.table import HOSTS_MAX, OF_EACH, LanHost, Table
 from l2tpv3.lan_hosts.vendors import vendors
-from l2tpv3.model.finding import Finding
+from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.status import NetdevState, TunnelStatus
 from l2tpv3.value_class import value_class
 
 SESSIONS_MAX: Final = 64
 """At so many netdevs it is listened at a time at most."""
+_SENTENCES_MAX: Final = 1000
 
 
 @value_class(frozen=True, slots=True, kw_only=True)
@@ -112,3 +113,47 @@ def to_json(report: HostsReport) -> dict[str, Any]:
         ],
         "unseen": list(report.unseen),
     }
+
+
+def from_json(document: Mapping[str, Any]) -> HostsReport:
+    """The inverse of to_json. Of what another host says no more is taken than a look of this one gives.
+
+    Raises KeyError, TypeError, ValueError, OverflowError for what is no such document.
+    """
+    return HostsReport(
+        sessions=tuple(map(_session_from_json, document["sessions"][:SESSIONS_MAX])),
+        listened_s=float(document["listened_s"]),
+        unseen=tuple(map(str, document["unseen"][:_SENTENCES_MAX])),
+    )
+
+
+def _session_from_json(document: Mapping[str, Any]) -> SessionHosts:
+    subject = f"session {document['tunnel']}/{document['name']}"
+    return SessionHosts(
+        tunnel=str(document["tunnel"]),
+        name=str(document["name"]),
+        hosts=tuple(map(_host_from_json, document["hosts"][:HOSTS_MAX])),
+        findings=tuple(
+            Finding(
+                cause=str(one["cause"]),
+                harm=Harm[one["harm"].upper()],
+                subject=subject,
+                says=str(one["says"]),
+                remedy=str(one["remedy"]),
+            )
+            for one in document["findings"][:_SENTENCES_MAX]
+        ),
+    )
+
+
+def _host_from_json(document: Mapping[str, Any]) -> LanHost:
+    age = document["age_s"]
+    return LanHost(
+        mac=str(document["mac"]),
+        far=bool(document["far"]),
+        addresses=tuple(map(str, document["addresses"][:OF_EACH])),
+        names=tuple(map(str, document["names"][:OF_EACH])),
+        vlans=tuple(map(int, document["vlans"][:OF_EACH])),
+        vendor=str(document["vendor"] or ""),
+        age_s=None if age is None else float(age),
+    )

@@ -10,8 +10,8 @@ from l2tpv3.lan_hosts.frames import IPAddress, Said
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.value_class import value_class
 
-_HOSTS_MAX: Final = 4096
-_OF_EACH: Final = 16
+HOSTS_MAX: Final = 4096
+OF_EACH: Final = 16
 """Addresses, names and VLANs that are kept of one host."""
 STORM_PER_S: Final = 500.0
 """Frames to many each second that no LAN in health has."""
@@ -67,22 +67,22 @@ class Table:
         host.ways.add(far)
         host.heard = now
         self._add(host.addresses, told.address)
-        if told.vlan is not None and len(host.vlans) < _OF_EACH:
+        if told.vlan is not None and len(host.vlans) < OF_EACH:
             host.vlans.add(told.vlan)
         for name, address in told.names:
             self._add(host.names, name)
             self._add(host.addresses, address)
-        if told.server is not None and len(self._servers) < _OF_EACH:
+        if told.server is not None and len(self._servers) < OF_EACH:
             self._servers[told.server, told.mac] = far
 
     def _host(self, mac: bytes) -> _Known | None:
-        if mac not in self._hosts and len(self._hosts) >= _HOSTS_MAX:
+        if mac not in self._hosts and len(self._hosts) >= HOSTS_MAX:
             return None
         return self._hosts.setdefault(mac, _Known())
 
     @staticmethod
     def _add(kept: dict[IPAddress, None] | dict[str, None], one: IPAddress | str | None) -> None:
-        if one is not None and len(kept) < _OF_EACH:
+        if one is not None and len(kept) < OF_EACH:
             kept.setdefault(one)  # type: ignore[arg-type]  # each dict has keys of the kind of `one`
 
     def hosts(self, now: float, vendors: dict[str, str]) -> list[LanHost]:

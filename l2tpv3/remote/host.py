@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from l2tpv3.documents.audit import audit_entry_from_json
@@ -26,6 +26,8 @@ from l2tpv3.store.database import AuditEntry
 
 if TYPE_CHECKING:
     from l2tpv3.capture import CaptureOptions
+    from l2tpv3.flows.report import Flows
+    from l2tpv3.lan_hosts.report import HostsReport
     from l2tpv3.model.path_mtu import PathMtu
     from l2tpv3.remote.streams import RemoteCapture
     from l2tpv3.watch.diff import Event
@@ -94,6 +96,28 @@ class RemoteHost:
         told = self._client.get(f"{tunnel_path(tunnel)}/mtu", probe=_flag(probe), timeout_s=timeout_s)
         with understood(self._client):
             return path_mtu_from_json(told)
+
+    def hosts(self, tunnel: str | None = None, session: str | None = None, *, listen_s: float = 2.0) -> HostsReport:
+        """Who is behind sessions there. Raises NotFoundError, NotPermittedError without the scope `secrets`."""
+        from l2tpv3.lan_hosts.report import from_json
+
+        path = "/v1/hosts" if session is None or tunnel is None else f"{session_path(tunnel, session)}/hosts"
+        told = self._client.get(path, tunnel=tunnel if session is None else None, listen_s=listen_s)
+        with understood(self._client):
+            return from_json(told)
+
+    def flows(self, tunnel: str, session: str, *, interval_s: float, most: int) -> Generator[Flows, None, None]:
+        """Give the flows that pass a session there, interval by interval: each is a request of its own.
+
+        Raises NotFoundError, NotPermittedError without the scope `secrets`.
+        """
+        from l2tpv3.flows.report import from_json
+
+        while True:
+            told = self._client.get(f"{session_path(tunnel, session)}/flows", interval_s=interval_s, limit=most)
+            with understood(self._client):
+                found = from_json(told, most)
+            yield found
 
     def capture(self, tunnel: str, session: str, options: CaptureOptions) -> RemoteCapture:
         """Capture a session's frames there, from now on. Raises NotFoundError."""

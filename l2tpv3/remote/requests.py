@@ -53,7 +53,7 @@ def understood(client: Client) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, InvalidValueError) as error:
         raise client.not_understood(error) from error
 
 

@@ -112,6 +112,24 @@ def test_traffic_and_what_is_told_of_it(joined: tuple[There, There], tmp_path: P
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_who_is_behind_a_session_and_what_passes_it(joined: tuple[There, There]) -> None:
+    a, _ = joined
+    pinging = a.host.start(["ping", "-q", "-n", "-i", "0.02", "10.9.0.2"])
+    assert "far end" in a.ctl("hosts", "t/lan", "--listen", "0.5")
+    watching = a.start("torch", "t/lan", "--interval", "0.3", "--json")
+    assert watching.stdout is not None
+    ways: set[tuple[bool, str]] = set()
+    while len(ways) < 2:
+        flows = json.loads(watching.stdout.readline())["flows"]
+        ways |= {(one["out"], one["source"]) for one in flows if one["protocol"] == "icmp"}
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(PATIENCE_S) == 0
+    pinging.kill()
+    assert ways == {(True, "10.9.0.1"), (False, "10.9.0.2")}
+    refused = a.start("torch", "t/lan", "--interval", "11")
+    assert "interval_s" in refused.communicate(timeout=PATIENCE_S)[1] and refused.returncode == 1
+
+
 def test_a_capture_that_is_interrupted_leaves_a_whole_file(joined: tuple[There, There], tmp_path: Path) -> None:
     a, _ = joined
     file = tmp_path / "lan.pcapng"

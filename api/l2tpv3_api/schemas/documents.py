@@ -8,6 +8,8 @@ from typing import Final
 from l2tpv3.documents.schemas import (
     AUDIT_SCHEMA,
     DOCTOR_SCHEMA,
+    FLOWS_SCHEMA,
+    HOSTS_SCHEMA,
     LINKS_SCHEMA,
     MTU_SCHEMA,
     PLAN_SCHEMA,
@@ -77,6 +79,8 @@ def schemas() -> dict[str, Schema]:
         **_log(),
         **_doctor(),
         **_path_mtu(),
+        **_hosts(),
+        **_flows(),
     }
     return {name: _plain(schema) for name, schema in found.items()}
 
@@ -146,6 +150,23 @@ def _doctor() -> dict[str, Schema]:
     finding = examination["properties"]["findings"].pop("items")
     examination["properties"]["findings"]["items"] = ref("Finding")
     return {"Examination": examination, "Finding": finding}
+
+
+def _hosts() -> dict[str, Schema]:
+    hosts = _shipped(HOSTS_SCHEMA)
+    session = hosts["properties"]["sessions"].pop("items")
+    hosts["properties"]["sessions"]["items"] = ref("SessionHosts")
+    host, finding = (session["properties"][key].pop("items") for key in ("hosts", "findings"))
+    session["properties"]["hosts"]["items"] = ref("LanHost")
+    session["properties"]["findings"]["items"] = ref("LanFinding")
+    return {"LanHosts": hosts, "SessionHosts": session, "LanHost": host, "LanFinding": finding}
+
+
+def _flows() -> dict[str, Schema]:
+    flows = _shipped(FLOWS_SCHEMA)
+    flow = flows["properties"]["flows"].pop("items")
+    flows["properties"]["flows"]["items"] = ref("Flow")
+    return {"SessionFlows": flows, "Flow": flow}
 
 
 def _path_mtu() -> dict[str, Schema]:

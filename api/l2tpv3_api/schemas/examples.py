@@ -1,4 +1,4 @@
-"""Bodies that work, for OpenAPI; a test sends each."""
+"""Bodies that work, for OpenAPI, each of which a test sends; and answers, which a test holds against their schemas."""
 
 from __future__ import annotations
 
@@ -34,3 +34,49 @@ STATES: Final[dict[str, Any]] = {
 }
 FILE: Final = '[tunnel.siteb]\nremote = "192.0.2.2"\n\n[tunnel.siteb.session.lan]\nmtu = 1400\n'
 ADOPTIONS: Final[dict[str, Any]] = {"by-id": {"foreign": "kernel:1000", "name": "siteb"}}
+HOSTS: Final[dict[str, Any]] = {
+    "schema": "l2tpv3/hosts/v1",
+    "listened_s": 2.0,
+    "sessions": [
+        {
+            "tunnel": "siteb",
+            "name": "lan",
+            "hosts": [
+                {
+                    "mac": "02:00:00:00:00:07",
+                    "far": True,
+                    "addresses": ["192.0.2.7"],
+                    "names": ["printer.local"],
+                    "vlans": [],
+                    "vendor": None,
+                    "age_s": 0.4,
+                }
+            ],
+            "findings": [],
+        }
+    ],
+    "unseen": [],
+}
+FLOWS: Final[dict[str, Any]] = {
+    "schema": "l2tpv3/flows/v1",
+    "time": "2026-01-01T00:00:00.000+00:00",
+    "interval_s": 1.0,
+    "tunnel": "siteb",
+    "session": "lan",
+    "bytes_per_s": 151400.0,
+    "rest_bytes_per_s": 0.0,
+    "count": 1,
+    "flows": [
+        {
+            "out": True,
+            "protocol": "tcp",
+            "source": "192.0.2.7",
+            "destination": "198.51.100.9",
+            "source_port": 41512,
+            "destination_port": 443,
+            "vlan": None,
+            "packets_per_s": 100.0,
+            "bytes_per_s": 151400.0,
+        }
+    ],
+}

@@ -22,6 +22,7 @@ from l2tpv3_api.events.watcher import Watcher
 from l2tpv3_api.http.body_process import BodyProcesses
 from l2tpv3_api.http.etag import Tagger
 from l2tpv3_api.service.failing import Failing
+from l2tpv3_api.service.passing import PassingLooks
 from l2tpv3_api.service.single_flight import SingleFlight
 from l2tpv3_api.service.snapshot import Snapshot
 
@@ -43,6 +44,7 @@ class Service:
     """manager: called in threads only. hub: told of each change. tagger: makes entity tags. failing: of its tasks.
 
     planned, applied: parse the large bodies of plans, which whoever may read can send, and of changes.
+    passing: looks at hosts and flows.
     planner: the thread that makes plans. patience: taken by each restore that waits, as it has a thread of its own
     for so long.
     """
@@ -58,6 +60,7 @@ class Service:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="change")
         self.planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
         self._doctor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doctor")
+        self.passing = PassingLooks(manager)
         self._examined: dict[tuple[str | None, float], SingleFlight[Report]] = {}
         self.planned, self.applied = BodyProcesses(), BodyProcesses()
         self._changing = asyncio.Lock()
@@ -92,6 +95,7 @@ class Service:
         await asyncio.to_thread(self._writer.shutdown)
         for threads in (self._readers, self.planner, self._doctor):
             threads.shutdown(wait=False, cancel_futures=True)  # nobody waits for what they find
+        self.passing.stop()
 
     async def look(self, netns: str | None = None) -> Snapshot:
         """All tunnels and links, seen since this was called. Whoever calls while a look runs shares the next one.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 
 from l2tpv3.cli.commands.doctor import FOUND, PARTLY_SEEN, Subject, subject_of
-from l2tpv3.cli.commands.tunnel import local_manager, print_json
+from l2tpv3.cli.commands.tunnel import manager_of, print_json
 from l2tpv3.cli.options import Json
 from l2tpv3.cli.parameters import Option
 from l2tpv3.cli.seconds import seconds
@@ -44,7 +44,7 @@ def hosts(
     """
     tunnel, session = subject_of(subject)
     listen_s = seconds(listen, "--listen", least=0.0, most=3600.0)
-    report = local_manager(ctx, "hosts").hosts(tunnel, session, listen_s=listen_s)
+    report = manager_of(ctx).hosts(tunnel, session, listen_s=listen_s)
     if json:
         from l2tpv3.lan_hosts.report import to_json
 
@@ -86,7 +86,7 @@ def _cells(one: LanHost) -> tuple[str, ...]:
     lists = (one.addresses, one.names, map(str, one.vlans))
     shown = [printable(", ".join(texts)) or "-" for texts in lists]
     age = "-" if one.age_s is None else f"{one.age_s:.0f} s"
-    return ("far end" if one.far else "here", one.mac, *shown, printable(one.vendor) or "-", age)
+    return ("far end" if one.far else "here", printable(one.mac), *shown, printable(one.vendor) or "-", age)
 
 
 COMMANDS = {"hosts": hosts}

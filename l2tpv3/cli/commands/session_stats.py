@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +40,7 @@ WATCH_MIN_S = 0.05
 Watch = Annotated[str | None, Option("--watch", metavar="SECONDS", help="Again every so many seconds, with rates.")]
 
 _TRAFFIC = ("tx_packets", "tx_bytes", "rx_packets", "rx_bytes")
-_HOME_AND_CLEAR = "\x1b[H\x1b[J"
+HOME_AND_CLEAR = "\x1b[H\x1b[J"
 
 
 def stats(
@@ -147,20 +148,27 @@ def watch_on(look: Callable[[float | None], str], every_s: float, *, refreshed: 
         use_utf8()
     then: float | None = None
     due = time.monotonic()
-    try:
+    with until_interrupted():
         while True:
             now = time.monotonic()
             text = look(None if then is None else now - then)
             if refreshed and sys.stdout.isatty():
-                text = _HOME_AND_CLEAR + text
+                text = HOME_AND_CLEAR + text
             elif refreshed and then is not None:
                 text = text.partition("\n")[2]
             print(text, end="", flush=True)
             then = now
             due = max(due + every_s, time.monotonic())  # ticks that took too long are not made up for
             time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
+
+
+@contextlib.contextmanager
+def until_interrupted() -> Iterator[None]:
+    """For what goes on until Ctrl-C, which is how it ends, and no error."""
+    try:
+        yield
     except KeyboardInterrupt:
-        # This is how a watch ends: not an error. The terminal shows ^C, let the prompt begin a line.
+        # The terminal shows ^C, let the prompt begin a line.
         if sys.stdout.isatty():
             print()
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.doctor import subject_of
-from l2tpv3.cli.commands.session_stats import stamp, watch_on
-from l2tpv3.cli.commands.tunnel import local_manager, print_json
+from l2tpv3.cli.commands.session_stats import HOME_AND_CLEAR, stamp, until_interrupted
+from l2tpv3.cli.commands.tunnel import manager_of, print_json
 from l2tpv3.cli.output.width import fitted_line, fitted_table
 from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.cli.seconds import seconds
-from l2tpv3.errors import InvalidValueError, MissingError, from_errno
-from l2tpv3.printable import printable_json
+from l2tpv3.errors import InvalidValueError
+from l2tpv3.printable import printable, printable_json
 
 if TYPE_CHECKING:
-    from l2tpv3.flows.counting import Counted, FlowCounter
     from l2tpv3.flows.report import Flow, Flows
 
 EXAMPLES = {
@@ -60,72 +59,46 @@ def torch(
     if not 1 <= most <= _COUNT_MAX:
         raise InvalidValueError("--count", f"{count!r} is no number of flows", f"give 1 to {_COUNT_MAX}")
     every_s = seconds(interval, "--interval", least=_LEAST_S)
-    netdev = local_manager(ctx, "torch").session(tunnel, name).netdev
-    if netdev is None:
-        remedy = f"`l2tpctl doctor {tunnel}` says why"
-        raise MissingError(f"session {tunnel}/{name}", "its netdev is not there", remedy)
-    from l2tpv3.flows.counting import FlowCounter
-
-    with FlowCounter(netdev) as counter:
-        looks = _Looks(counter, tunnel, name, most)
-        if not once:
-            watch_on(looks.line if json else looks.screen, every_s, refreshed=not json and sys.stdout.isatty())
+    flows = manager_of(ctx).flows(tunnel, name, interval_s=every_s, most=most)
+    with contextlib.closing(flows):
+        if once:
+            found = next(flows)
+            if json:
+                print_json(_document(found, tunnel, name))
+            else:
+                print(_screen(found, tunnel, name), end="")
             return
-        looks.look(None)
-        began = time.monotonic()
-        time.sleep(every_s)
-        took_s = time.monotonic() - began
-        if json:
-            from l2tpv3.flows.report import to_json
-
-            print_json(to_json(tunnel, name, looks.look(took_s)))
-        else:
-            print(looks.screen(took_s), end="")
+        clear = HOME_AND_CLEAR if sys.stdout.isatty() else ""
+        with until_interrupted():
+            for found in flows:
+                text = _line(found, tunnel, name) if json else clear + _screen(found, tunnel, name)
+                print(text, end="", flush=True)
 
 
-class _Looks:
-    """Looks at what was counted, again and again."""
+def _document(found: Flows, tunnel: str, session: str) -> dict[str, Any]:
+    from l2tpv3.flows.report import to_json
 
-    def __init__(self, counter: FlowCounter, tunnel: str, session: str, most: int) -> None:
-        self._counter, self._tunnel, self._session, self._most = counter, tunnel, session, most
-        self._before: Counted = {}
+    return to_json(tunnel, session, found)
 
-    def look(self, interval_s: float | None) -> Flows:
-        """What passed since the last look, that long ago; None: this is the first."""
-        from l2tpv3.flows.report import rates
 
-        try:
-            now = self._counter.counted()
-        except OSError as error:
-            raise from_errno("flows", "read what was counted", error.errno or 0) from error
-        found = rates(self._before if interval_s else now, now, interval_s or 1.0, self._most)
-        self._before = now
-        return found
+def _line(found: Flows, tunnel: str, session: str) -> str:
+    """A document as a line."""
+    import json
 
-    def line(self, interval_s: float | None) -> str:
-        """A document as a line; none at the first look."""
-        import json
+    return printable_json(json.dumps(_document(found, tunnel, session), ensure_ascii=False)) + "\n"
 
-        from l2tpv3.flows.report import to_json
 
-        found = self.look(interval_s)
-        if not interval_s:
-            return ""
-        document = to_json(self._tunnel, self._session, found)
-        return printable_json(json.dumps(document, ensure_ascii=False)) + "\n"
-
-    def screen(self, interval_s: float | None) -> str:
-        """What people see."""
-        found = self.look(interval_s)
-        about = f"{found.count} flows, {found.bytes_per_s * 8 / 1e6:.2f} Mbit/s"
-        text = fitted_line(f"{stamp(datetime.now(UTC))} · {self._tunnel}/{self._session} · {about}")
-        if found.flows:
-            text += fitted_table(_HEADS, map(_cells, found.flows), right=_HEADS[5:], spare=("VLAN", "PACKETS/S"))
-        if found.count > len(found.flows):
-            text += f"{found.count - len(found.flows)} more\n"
-        if found.rest_bytes_per_s:
-            text += f"{found.rest_bytes_per_s * 8 / 1e6:.2f} Mbit/s are of flows that there was no room to tell apart\n"
-        return text
+def _screen(found: Flows, tunnel: str, session: str) -> str:
+    """What people see."""
+    about = f"{found.count} flows, {found.bytes_per_s * 8 / 1e6:.2f} Mbit/s"
+    text = fitted_line(f"{stamp(datetime.now(UTC))} · {tunnel}/{session} · {about}")
+    if found.flows:
+        text += fitted_table(_HEADS, map(_cells, found.flows), right=_HEADS[5:], spare=("VLAN", "PACKETS/S"))
+    if found.count > len(found.flows):
+        text += f"{found.count - len(found.flows)} more\n"
+    if found.rest_bytes_per_s:
+        text += f"{found.rest_bytes_per_s * 8 / 1e6:.2f} Mbit/s are of flows that there was no room to tell apart\n"
+    return text
 
 
 def _cells(one: Flow) -> tuple[str, ...]:
@@ -133,7 +106,7 @@ def _cells(one: Flow) -> tuple[str, ...]:
     shown = [address if port is None else _with_port(address, port) for address, port in ends]
     vlan = "-" if one.vlan is None else str(one.vlan)
     rates = f"{one.packets_per_s:.0f}", f"{one.bytes_per_s * 8 / 1e6:.2f}"
-    return ("out" if one.out else "in", one.protocol, *shown, vlan, *rates)
+    return ("out" if one.out else "in", printable(one.protocol), *map(printable, shown), vlan, *rates)
 
 
 def _with_port(address: str, port: int) -> str:

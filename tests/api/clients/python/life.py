@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from l2tpv3_client import Client
 from l2tpv3_client.api.links import delete_link, get_link, patch_link, put_link
+from l2tpv3_client.api.live import get_session_hosts
 from l2tpv3_client.api.sessions import delete_session, get_session, patch_session, put_session
 from l2tpv3_client.api.state import apply, get_capabilities, get_state, plan
 from l2tpv3_client.api.tunnels import delete_tunnel, get_peer, get_tunnel, list_tunnels, patch_tunnel, put_tunnel
@@ -20,6 +21,7 @@ from l2tpv3_client.models.changed_link import ChangedLink
 from l2tpv3_client.models.changed_session import ChangedSession
 from l2tpv3_client.models.changed_tunnel import ChangedTunnel
 from l2tpv3_client.models.encap import Encap
+from l2tpv3_client.models.lan_hosts import LanHosts
 from l2tpv3_client.models.link import Link
 from l2tpv3_client.models.link_patch import LinkPatch
 from l2tpv3_client.models.plan import Plan
@@ -74,6 +76,8 @@ def session(client: Client) -> None:
     down = patch_session.sync("siteb", "lan", client=client, body=SessionPatch(up=False, address=None))
     assert isinstance(down, ChangedSession) and down.netdev is not None
     assert (down.netdev.up, down.netdev.addresses) == (False, [])
+    behind = get_session_hosts.sync("siteb", "lan", client=client, listen_s=0.0)
+    assert isinstance(behind, LanHosts) and [one.name for one in behind.sessions] == ["lan"]
 
 
 def bridge(client: Client) -> None:
