@@ -102,6 +102,13 @@ class BfdRules:
         self.bfd_state, self._diagnostic = BfdState.ADMIN_DOWN, Diagnostic.ADMIN_DOWN
         return self._packet()
 
+    @property
+    def farewell_s(self) -> float:
+        """How long `last` is to be sent again and again, once an interval: the other end's detection time, by which it
+        has either heard of it or finds out by itself (section 6.8.16)."""
+        wanted_s = 0.0 if self._far is None else self._far.required_min_rx_us / _US
+        return self._multiplier * max(self._interval_s, wanted_s)
+
     def _packet(self, *, poll: bool = False, final: bool = False) -> BfdPacket:
         return BfdPacket(
             state=self.bfd_state, diagnostic=self._diagnostic, poll=poll, final=final, multiplier=self._multiplier,

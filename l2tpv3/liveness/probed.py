@@ -18,7 +18,8 @@ from l2tpv3.model.probe import ProbeKind, ProbeReport, ProbeState, ProbeTarget
 from l2tpv3.wire.bfd import BfdPacket
 
 _LAST_PACKETS: Final = 3
-"""How often the other end is told that nobody watches here any more: such a packet may be lost, as any other."""
+"""How often the other end is told at least that nobody watches here any more: such a packet may be lost, as any other.
+"""
 
 
 class Rules(Protocol):
@@ -62,8 +63,11 @@ class Probed(Protocol):
     def send(self) -> None:
         """Send what is due."""
 
+    def leave(self, now: float) -> float | None:
+        """Probe no more: close the socket. Or give when to call this again, while there is something to say."""
+
     def close(self) -> None:
-        """Close the socket; the session is probed no more."""
+        """Close the socket at once."""
 
 
 def probed(target: ProbeTarget, now: float) -> Probed:
@@ -98,6 +102,11 @@ class ProbedByEcho:
             self.rules.failed(_problem(self.target, error))
             self.close()
 
+    def leave(self, now: float) -> float | None:
+        """See Probed. There is nothing to say."""
+        self.close()
+        return None
+
     def close(self) -> None:
         """See Probed."""
         if self.socket is not None:
@@ -115,6 +124,8 @@ class ProbedByBfd:
             discriminator=1 + secrets.randbelow(0xFFFF_FFFF), chance=random.random,
         )  # fmt: skip
         self.socket: BfdSocket | None = None
+        self._left_at = now
+        self._last_packets = 0
 
     def receive(self) -> None:
         """See Probed."""
@@ -131,22 +142,28 @@ class ProbedByBfd:
             self._send(packet)
         except (OSError, L2tpError) as error:
             self.rules.failed(_problem(self.target, error))
-            self._close_socket()
+            self.close()
 
     def _send(self, packet: BfdPacket) -> None:
         if self.socket is None:
             self.socket = BfdSocket(self.target.netns, self.target.ifname, self.target.address)
         self.socket.send(packet)
 
-    def close(self) -> None:
-        """See Probed. The other end is told, lest it take our silence for a failure."""
-        packet = self.rules.last()
+    def leave(self, now: float) -> float | None:
+        """See Probed. The other end is told, lest it take our silence for a failure: for its detection time (RFC 5880
+        section 6.8.16), as such a packet may be lost, too."""
+        if not self._last_packets:
+            self._left_at = now
+        self._last_packets += 1
         with contextlib.suppress(OSError, L2tpError):
-            for _ in range(_LAST_PACKETS):
-                self._send(packet)
-        self._close_socket()
+            self._send(self.rules.last())
+        if self._last_packets >= _LAST_PACKETS and now - self._left_at >= self.rules.farewell_s:
+            self.close()
+            return None
+        return now + self.target.interval_s
 
-    def _close_socket(self) -> None:
+    def close(self) -> None:
+        """See Probed."""
         if self.socket is not None:
             self.socket.close()
             self.socket = None

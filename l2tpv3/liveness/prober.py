@@ -20,6 +20,11 @@ from l2tpv3.paths import config_directory
 from l2tpv3.store import kept, probes
 from l2tpv3.store.receptions import tell_changed
 
+_LAST_ROUNDS: Final = 3
+_LAST_ROUND_S: Final = 0.1
+"""At the end, the other ends of BFD are told so so often that this end watches no more, so long apart: a program that
+is to end can't take the time that it takes otherwise."""
+
 _KEEP_S: Final = 3.0
 """How often what is known is written anew. It is good for three times as long, also when this ends without a word."""
 
@@ -38,6 +43,7 @@ class Prober:
         self._lock = threading.Lock()
         self._wanted: dict[str, ProbeTarget] = {}
         self._probed: dict[str, Probed] = {}
+        self._leaving: dict[Probed, float] = {}  # those that have something to say yet, and when
         self._keep_at = 0.0
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -61,10 +67,18 @@ class Prober:
         if self._thread is not None:
             self._thread.join()
         self._hooks.close()
-        for one in self._probed.values():
-            one.close()
+        self._leave_all()
         os.close(self._woken)
         os.close(self._waker)
+
+    def _leave_all(self) -> None:
+        leaving = [*self._probed.values(), *self._leaving]
+        for _ in range(_LAST_ROUNDS):
+            leaving = [one for one in leaving if one.leave(time.monotonic()) is not None]
+            if leaving:
+                time.sleep(_LAST_ROUND_S)
+        for one in leaving:
+            one.close()
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of such calls already
@@ -72,7 +86,7 @@ class Prober:
 
     def _run(self) -> None:
         while not self._ended:
-            for task in (self._follow, self._probe, self._keep):
+            for task in (self._follow, self._leave, self._probe, self._keep):
                 self._tasks.run(task)
             self._wait()
 
@@ -81,13 +95,34 @@ class Prober:
         with self._lock:
             wanted = dict(self._wanted)
         for key in [key for key, one in self._probed.items() if wanted.get(key) != one.target]:
-            self._probed.pop(key).close()
+            self._leaving[self._probed.pop(key)] = 0.0
             self._keep_at = 0.0
         now = time.monotonic()
         for key, target in wanted.items():
             if key not in self._probed:
+                self._make_room(target)
                 self._probed[key] = probed(target, now)
                 self._keep_at = 0.0
+
+    def _make_room(self, target: ProbeTarget) -> None:
+        """Have those end that left and still have BFD's port of the netdev, which can be had once."""
+        place = target.netns, target.ifname
+        now = time.monotonic()
+        for one in [one for one in self._leaving if (one.target.netns, one.target.ifname) == place]:
+            del self._leaving[one]
+            for _ in range(_LAST_ROUNDS):
+                one.leave(now)
+            one.close()
+
+    def _leave(self) -> None:
+        """Go on saying that those are probed no more which were."""
+        now = time.monotonic()
+        for one in [one for one, at in self._leaving.items() if at <= now]:
+            again_at = one.leave(now)
+            if again_at is None:
+                del self._leaving[one]
+            else:
+                self._leaving[one] = again_at
 
     def _probe(self) -> None:
         for one in self._probed.values():
@@ -127,7 +162,8 @@ class Prober:
         for one in self._probed.values():
             if one.socket is not None:
                 poll.register(one.socket.fileno(), select.POLLIN)
-        due = min([one.rules.next_at for one in self._probed.values()], default=time.monotonic() + 60.0)
+        times = [one.rules.next_at for one in self._probed.values()] + list(self._leaving.values())
+        due = min(times, default=time.monotonic() + 60.0)
         poll.poll(max(1.0, 1000 * (min(due, max(self._keep_at, time.monotonic())) - time.monotonic())))
         with contextlib.suppress(BlockingIOError):
             os.read(self._woken, 4096)

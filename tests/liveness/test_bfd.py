@@ -9,12 +9,16 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from l2tpv3.linux.readable import wait_readable
+from l2tpv3.liveness.probed import ProbedByBfd
 from l2tpv3.model.hearing import Hearing
-from l2tpv3.model.probe import ProbeState
+from l2tpv3.model.probe import ProbeKind, ProbeState, ProbeTarget
+from l2tpv3.wire.bfd import BfdState
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.waiting import PATIENCE_S, eventually
@@ -69,6 +73,20 @@ def test_with_bfdd_of_frr(joined: tuple[Here, Here, list[str]]) -> None:
         eventually(lambda: told()["status"] == "down")
         a.host.ip("link", "set", "u0", "up")
         eventually(lambda: _states(a) == [ProbeState.ALIVE] and told()["status"] == "up")
+
+
+def test_the_other_end_is_told_for_its_detection_time_that_nobody_watches() -> None:
+    target = ProbeTarget(
+        key="k", name="t/s", netns=None, ifname="lo", kind=ProbeKind.BFD, address=ip_address("127.0.0.1"),
+        interval_s=0.5, multiplier=4,
+    )  # fmt: skip
+    one, at, told = ProbedByBfd(target, 0.0), 0.0, []
+    while (again_at := one.leave(at)) is not None:
+        assert one.socket is not None and wait_readable([one.socket], PATIENCE_S), "it reaches itself by lo"
+        told += [(at, packet.state) for packet in one.socket.packets()]
+        at = again_at
+    assert told == [(at, BfdState.ADMIN_DOWN) for at in (0.0, 0.5, 1.0, 1.5)]
+    assert at == 2.0 and one.socket is None
 
 
 @contextmanager
