@@ -86,13 +86,18 @@ def _prepare(control: int) -> Callable[[], None]:
             end()
         return requests.empty
 
-    requests = Requests(end, Tunnels(loop, ends_when_empty), Cards(loop, ends_when_empty))
+    def serve() -> None:
+        loop.run()
+        tunnels.close()
+
+    tunnels = Tunnels(loop, ends_when_empty)
+    requests = Requests(end, tunnels, Cards(loop, ends_when_empty))
     server = Server(listener, loop, requests, about)
     loop.at(time.monotonic() + IDLE_S, lambda _now: end() if requests.empty else None)
     gc.collect()
     gc.freeze()  # what is here now stays; frames make no cycles
     gc.set_threshold(50_000)  # a batch makes hundreds of views at once, and lets go of them
-    return loop.run
+    return serve
 
 
 class _FailureLog:

@@ -145,6 +145,9 @@ def _l2tpctl_session(tunnel: str, session: SessionStatus) -> list[str]:
         line += ["--fragment", "on"]
     if spec.mtu is not None:
         line += ["--mtu", str(spec.mtu)]
+    if (probe := spec.channel_probe) is not None:
+        line += ["--probe", spec.probe, "--probe-interval-ms", str(probe.interval_ms)]
+        line += ["--probe-multiplier", str(probe.multiplier)]
     return line + _shared(SESSION, spec)
 
 

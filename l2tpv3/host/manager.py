@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from l2tpv3.model.links.options import LinkType
     from l2tpv3.model.links.record import FollowingPort
     from l2tpv3.model.path_mtu import PathMtu
-    from l2tpv3.model.probe import ProbeTarget
+    from l2tpv3.model.probe import ProbeReport, ProbeTarget
     from l2tpv3.model.progress import ChangeResult, OnStep, Tell
     from l2tpv3.model.status import NetdevState
     from l2tpv3.plan.result import Outcome
@@ -540,8 +540,8 @@ class Manager:
         """Take note of when sessions receive something, where their datapath does not; see ReceptionNoter.note."""
         self._receptions.note()
 
-    def probe_targets(self) -> list[ProbeTarget]:
-        """What is to be probed for sessions on record that run; see l2tpv3.liveness.prober."""
+    def probe_targets(self) -> list[tuple[ProbeTarget, ProbeReport | None]]:
+        """What is probed for sessions on record that run, and what workers have found; see reconcile.probe_targets."""
         from l2tpv3.reconcile.probe_targets import probe_targets
 
         recorded = self._store.load()

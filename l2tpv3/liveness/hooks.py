@@ -14,7 +14,7 @@ from pathlib import Path
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.hook import find_hook
 from l2tpv3.linux.running_hook import TIMEOUT_S, RunningHook
-from l2tpv3.model.probe import ProbeReport, ProbeTarget
+from l2tpv3.model.probe import ProbeReport, ProbeState, ProbeTarget
 
 _PLACES = ("L2TPV3_STATE_DIR", "L2TPV3_RUNTIME_DIR", "L2TPV3_CONFIG_DIR")
 """What tells an `l2tpctl` that a hook runs which host it is on."""
@@ -35,8 +35,8 @@ class Hooks:
         self._thread: threading.Thread | None = None
 
     def tell(self, target: ProbeTarget, report: ProbeReport) -> None:
-        """Have the session's hook run, if it has one, with the state that it is in now."""
-        if target.hook is None:
+        """Have the session's hook run, if it has one, with the state that it is in now: that it is dead, or alive."""
+        if target.hook is None or report.state is ProbeState.STARTING:
             return
         with self._changed:
             self._waiting.pop(target.key, None)
@@ -85,7 +85,7 @@ def _environment(target: ProbeTarget, report: ProbeReport) -> Mapping[str, str]:
     told = {
         "L2TPV3_IFNAME": target.ifname,
         "L2TPV3_NETNS": target.netns or "",
-        "L2TPV3_PROBED": str(target.address),
+        "L2TPV3_PROBED": "" if target.address is None else str(target.address),
         "L2TPV3_REASON": report.reason,
     }
     return told | {name: os.environ[name] for name in _PLACES if name in os.environ}

@@ -12,8 +12,8 @@ from typing import Final, Protocol
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.bfd_socket import BfdSocket
 from l2tpv3.linux.echo import EchoSocket
-from l2tpv3.liveness.bfd_rules import BfdRules
 from l2tpv3.liveness.probe_rules import ProbeRules
+from l2tpv3.model.bfd_rules import BfdRules
 from l2tpv3.model.probe import ProbeKind, ProbeReport, ProbeState, ProbeTarget
 from l2tpv3.wire.bfd import BfdPacket
 
@@ -79,7 +79,8 @@ class ProbedByEcho:
     """See Probed."""
 
     def __init__(self, target: ProbeTarget, now: float) -> None:
-        self.target = target
+        assert target.address is not None, "else a worker probes"
+        self.target, self._address = target, target.address
         self.rules = ProbeRules(target.interval_s, target.multiplier, now)
         self.socket: EchoSocket | None = None
 
@@ -96,7 +97,7 @@ class ProbedByEcho:
             return
         try:
             if self.socket is None:
-                self.socket = EchoSocket(self.target.netns, self.target.ifname, self.target.address)
+                self.socket = EchoSocket(self.target.netns, self.target.ifname, self._address)
             self.socket.send(number)
         except (OSError, L2tpError) as error:
             self.rules.failed(_problem(self.target, error))
@@ -118,7 +119,8 @@ class ProbedByBfd:
     """See Probed."""
 
     def __init__(self, target: ProbeTarget, now: float) -> None:
-        self.target = target
+        assert target.address is not None, "else a worker probes"
+        self.target, self._address = target, target.address
         self.rules = BfdRules(
             target.interval_s, target.multiplier, now,
             discriminator=1 + secrets.randbelow(0xFFFF_FFFF), chance=random.random,
@@ -146,7 +148,7 @@ class ProbedByBfd:
 
     def _send(self, packet: BfdPacket) -> None:
         if self.socket is None:
-            self.socket = BfdSocket(self.target.netns, self.target.ifname, self.target.address)
+            self.socket = BfdSocket(self.target.netns, self.target.ifname, self._address)
         self.socket.send(packet)
 
     def leave(self, now: float) -> float | None:

@@ -14,8 +14,9 @@ from typing import Final
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.tasks import Tasks
 from l2tpv3.liveness.hooks import Hooks
+from l2tpv3.liveness.probe_news import ProbeNews, WorkerNews
 from l2tpv3.liveness.probed import Probed, probed
-from l2tpv3.model.probe import ProbeState, ProbeTarget
+from l2tpv3.model.probe import ProbeReport, ProbeTarget
 from l2tpv3.paths import config_directory
 from l2tpv3.store import kept, probes
 from l2tpv3.store.receptions import tell_changed
@@ -37,9 +38,11 @@ class Prober:
     """
 
     def __init__(self, runtime: Path, say: Callable[[str], None], complain: Callable[[L2tpError], None]) -> None:
-        self._runtime, self._say = runtime, say
+        self._runtime = runtime
         self._tasks = Tasks(complain)
         self._hooks = Hooks(config_directory() / "hooks", complain)
+        self._news = ProbeNews(say, self._hooks)
+        self._workers = WorkerNews(runtime, self._news)
         self._lock = threading.Lock()
         self._wanted: dict[str, ProbeTarget] = {}
         self._probed: dict[str, Probed] = {}
@@ -59,6 +62,10 @@ class Prober:
             self._thread.start()
         elif changed:
             self._wake()
+
+    def hear(self, found: Iterable[tuple[ProbeTarget, ProbeReport]]) -> None:
+        """Take what workers have found that probe by themselves."""
+        self._workers.look(found)
 
     def close(self) -> None:
         """End the thread."""
@@ -131,15 +138,7 @@ class Prober:
             one.send()
             if one.rules.state is not before:
                 self._keep_at = 0.0
-                self._tell(one, before)
-
-    def _tell(self, one: Probed, before: ProbeState) -> None:
-        report, target = one.rules.report(time.monotonic()), one.target
-        if report.state is ProbeState.DEAD:
-            self._say(f"session {target.name}: dead: {target.address}: {report.reason}")
-        elif before is ProbeState.DEAD:
-            self._say(f"session {target.name}: alive again: {target.address} answers")
-        self._hooks.tell(target, report)
+                self._news.tell(one.target, before, one.rules.report(time.monotonic()))
 
     def _keep(self) -> None:
         now = time.monotonic()

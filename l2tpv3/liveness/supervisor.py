@@ -168,8 +168,11 @@ class Supervisor:
         """Have sessions probed that are to be, as they are now."""
         now = time.monotonic()
         if now >= self._targets_at:
-            self._prober.want(self._manager.probe_targets())
-            self._targets_at = time.monotonic() + ASK_S
+            found = self._manager.probe_targets()
+            self._prober.want(target for target, _ in found if target.address is not None)
+            self._prober.hear([(target, report) for target, report in found if report is not None])
+            waited_for = any(target.hook is not None for target, report in found if report is not None)
+            self._targets_at = time.monotonic() + (LOOK_S if waited_for else ASK_S)
 
     def _refresh(self) -> None:
         """Refresh sessions whose routes, netdevs or IPsec policies may have changed."""

@@ -93,6 +93,8 @@ class Field:
 
 ID_MAX = 0xFFFF_FFFF
 """Tunnel (control connection) and session ids have 32 bits; 0 is reserved (RFC 3931 sections 3.1, 4.1)."""
+PROBED_IN_PLACE = frozenset({"probe", "probe_interval_ms", "probe_multiplier", "on_dead"})
+"""The attributes of a session whose values a worker follows at once, where it is the worker that probes."""
 PORT_MAX = 0xFFFF
 """The highest UDP port (RFC 768)."""
 VLAN_ID_MAX = 4094
@@ -809,10 +811,11 @@ SESSION = (
         type="probe",
         default="none",
         label="Probe",
-        metavar="none|icmp:ADDR|bfd:ADDR",
-        help="Find out again and again whether an address behind the session is there.",
-        details="`l2tpctl watch` does, from the netdev or its bridge: by ICMP echo requests, or by BFD with a router"
-        " or an l2tpctl there that speaks it, too.",
+        metavar="none|bfd|icmp:ADDR|bfd:ADDR",
+        help="Find out again and again whether the other end, or an address behind the session, is there.",
+        details="bfd asks the other end, which has to be l2tpctl's with --probe bfd, too, below the netdev: of both the"
+        " datapath is user or ebpf. With ADDR `l2tpctl watch` asks, from the netdev or its bridge: by ICMP echo"
+        " requests, or by BFD with a router or an l2tpctl there that speaks it, too.",
         example="icmp:10.9.0.2",
         rare=True,
         applied_by="watch",
@@ -822,13 +825,13 @@ SESSION = (
         word="probe-interval-ms",
         attribute="probe_interval_ms",
         type="integer",
-        low=100,
+        low=5,
         high=60_000,
         unit="ms",
         default=2000,
         label="Probe interval, ms",
         metavar="N",
-        help="Time from one probe to the next.",
+        help="Time from one probe to the next; 100 is the least for probes of an address.",
         rare=True,
         applied_by="watch",
         in_place=EVERY,
@@ -853,9 +856,11 @@ SESSION = (
         type="on-dead",
         default="nothing",
         label="When it is dead",
-        metavar="nothing|hook:NAME",
-        help="What follows when probes find it dead, or alive again: nothing, or a program is run.",
-        details="`l2tpctl watch` runs NAME of /etc/l2tpv3/hooks, which has to be root's.",
+        metavar="nothing|carrier|hook:NAME",
+        help="What follows when probes find it dead, or alive again: nothing, its netdev's carrier goes and comes, or a"
+        " program is run.",
+        details="carrier needs --probe bfd and the user datapath. `l2tpctl watch` runs NAME of /etc/l2tpv3/hooks, which"
+        " has to be root's.",
         example="hook:page-us",
         rare=True,
         applied_by="watch",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import field
 
 from l2tpv3.model.hearing import Reception
+from l2tpv3.model.probe import ChannelProbe, ProbeReport
 from l2tpv3.model.spec import Egress, Encap, IPAddress, Sublayer
 from l2tpv3.value_class import value_class
 
@@ -65,7 +66,8 @@ class Session:
     attached: its netdev's present name for sure, as whoever has it open tells; "" when it is gone; None where nobody
     can tell. sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a
     datapath that can't tell says None and the default. fragment: whether it cuts frames and puts them together.
-    reception: when it received something; None where its datapath takes note of no times.
+    reception: when it received something; None where its datapath takes note of no times. channel_probe, probing: how
+    its worker probes the other end, and what that came to; None where it does not.
     """
 
     session_id: int
@@ -83,6 +85,8 @@ class Session:
     fragment: bool = False
     counters: Counters = Counters()
     reception: Reception | None = None
+    channel_probe: ChannelProbe | None = None
+    probing: ProbeReport | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

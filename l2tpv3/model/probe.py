@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, NamedTuple
 
 from l2tpv3.value_class import value_class
 
-NONE = "none"
+if TYPE_CHECKING:  # a worker does without these modules
+    from ipaddress import IPv4Address, IPv6Address
 
+NONE = "none"
+CHANNEL = "bfd"
+"""The value of `probe` by which the other end is probed by BFD in the session's control channel."""
+NO_ADDRESS = (NONE, CHANNEL)
+"""The values of `probe` that name no address."""
+
+CARRIER = "carrier"
+"""The value of `on_dead` by which the session's netdev has no carrier meanwhile."""
 HOOK = "hook:"
 """What the value of `on_dead` begins with where a program is run."""
 
 
 class ProbeKind(StrEnum):
-    """What `probe` begins with, with an address behind it. ICMP: echo requests are sent there (RFC 792, RFC 4443).
+    """What `probe` begins with that has an address behind it. ICMP: echo requests are sent there (RFC 792, RFC 4443).
 
     BFD: control packets are exchanged with it (RFC 5880, RFC 5881).
     """
@@ -47,13 +56,25 @@ class ProbeReport:
     round_trip_s: float | None = None
 
 
+class ChannelProbe(NamedTuple):
+    """How a worker probes the other end of a session, in the session's control channel. interval_ms: between two.
+
+    multiplier: so many in a row without an answer mean that it is dead. carrier: whether the netdev then has none.
+    """
+
+    interval_ms: int
+    multiplier: int
+    carrier: bool = False
+
+
 @value_class(frozen=True, slots=True, kw_only=True)
 class ProbeTarget:
     """What to probe for a session. key: which session it is, see store.receptions.reception_key. name: TUNNEL/SESSION.
 
-    kind: what is sent. netns, ifname: the netdev that probes go out by, the session's or its bridge. interval_s:
-    between two, in seconds. multiplier: so many in a row without an answer mean that it is dead. hook: the name of the
-    program to run when it is dead, and when it is alive again; None for none.
+    kind: what is sent. address: where to; None is the other end, by the session's worker. netns, ifname: the netdev
+    that probes go out by, the session's or its bridge. interval_s: between two, in seconds. multiplier: so many in a
+    row without an answer mean that it is dead. hook: the name of the program to run when it is dead, and when it is
+    alive again; None for none.
     """
 
     key: str
@@ -61,19 +82,26 @@ class ProbeTarget:
     netns: str | None
     ifname: str
     kind: ProbeKind
-    address: IPv4Address | IPv6Address
+    address: IPv4Address | IPv6Address | None
     interval_s: float
     multiplier: int
     hook: str | None = None
 
+    @property
+    def whom(self) -> str:
+        """Who is probed, in words."""
+        return "the other end" if self.address is None else str(self.address)
+
 
 def probed_address(probe: str) -> IPv4Address | IPv6Address | None:
-    """The address that a session's `probe` names; None where there is none. Raises ValueError for another text."""
-    return None if probe == NONE else ip_address(probe.partition(":")[2])
+    """The address that a session's `probe` names; None where it names none. Raises ValueError for another text."""
+    from ipaddress import ip_address
+
+    return None if probe in NO_ADDRESS else ip_address(probe.partition(":")[2])
 
 
 def probe_kind(probe: str) -> ProbeKind:
-    """How a session is probed whose `probe` is not none. Raises ValueError for another text."""
+    """How a session is probed whose `probe` names an address. Raises ValueError for another text."""
     return ProbeKind(probe.partition(":")[0])
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from l2tpv3.errors import InvalidValueError
 from l2tpv3.model import wireguard
 from l2tpv3.model.fields import MTU_MAX, MTU_MIN, SESSION, TUNNEL
+from l2tpv3.model.probe import CARRIER, CHANNEL, NO_ADDRESS, ChannelProbe
 from l2tpv3.model.values import (
     SESSION_FIELDS,
     Df,
@@ -60,6 +61,9 @@ __all__ = [
     "with_measures",
 ]
 
+WATCH_INTERVAL_MS_MIN = 100
+"""The shortest interval of probes that `l2tpctl watch` sends; a worker, which has little else to do, can keep shorter
+ones."""
 UDP_PORT = 1701
 """The port registered for L2TP (RFC 3931 section 4.1.2)."""
 
@@ -231,8 +235,10 @@ class SessionSpec:
     `egress` removes from what comes in, or gives this end's number. None: an ethernet pseudowire, type 0x0005.
     fragment: frames that do not fit in one packet go in several (RFC 4623).
     clamp_mss: whether the MSS that TCP announces through the session is lowered to what fits one outer packet.
-    probe: `none`, or `icmp:ADDR`, an address behind the session that is asked every probe_interval_ms milliseconds.
-    on_dead: `nothing`, or `hook:NAME`, a program that is run when the probes find it dead, and alive again.
+    probe: `none`; or `icmp:ADDR` or `bfd:ADDR`, an address behind the session that is asked every probe_interval_ms
+    milliseconds; or `bfd`, by which the other end is asked in the session's control channel.
+    on_dead: `nothing`; or `carrier`, which the netdev has not while the probes find the other end dead; or `hook:NAME`,
+    a program that is run when they do, and when it is alive again.
     """
 
     name: str
@@ -271,6 +277,7 @@ class SessionSpec:
             )  # fmt: skip
         if self.fragment:
             self._check_fragment(here)
+        self._check_probe(here)
         if self.vlan is None and self.egress is not Egress.REMOVE:
             raise InvalidValueError(
                 here, f"--egress {self.egress} has no tag to act on without a VLAN",
@@ -281,6 +288,31 @@ class SessionSpec:
                 here, "a member of a bridge takes no addresses",
                 "give --address to the bridge, or leave --bridge out", field="address",
             )  # fmt: skip
+
+    def _check_probe(self, here: str) -> None:
+        if self.probe == CHANNEL and self.sublayer is Sublayer.NONE:
+            raise InvalidValueError(
+                here, "--probe bfd marks its packets in the sublayer that --sublayer none leaves out",
+                "use --sublayer default at both ends, or --probe bfd:ADDR", field="probe",
+            )  # fmt: skip
+        if self.probe not in NO_ADDRESS and self.probe_interval_ms < WATCH_INTERVAL_MS_MIN:
+            raise InvalidValueError(
+                here, f"--probe-interval-ms {self.probe_interval_ms} is too short for what `l2tpctl watch` sends",
+                f"give {WATCH_INTERVAL_MS_MIN} or more, or use --probe bfd", field="probe-interval-ms",
+            )  # fmt: skip
+
+        if self.on_dead == CARRIER and self.probe != CHANNEL:
+            raise InvalidValueError(
+                here, f"with --on-dead carrier and --probe {self.probe} nothing would bring the carrier back",
+                "use --probe bfd, which does without it, or another --on-dead", field="on-dead",
+            )  # fmt: skip
+
+    @property
+    def channel_probe(self) -> ChannelProbe | None:
+        """How a worker probes the other end by itself; None where it does not."""
+        if self.probe != CHANNEL:
+            return None
+        return ChannelProbe(self.probe_interval_ms, self.probe_multiplier, self.on_dead == CARRIER)
 
     def _check_fragment(self, here: str) -> None:
         if self.sublayer is Sublayer.NONE:
@@ -389,11 +421,16 @@ _LACKED = [
 
 def lacks(spec: SessionSpec, datapath: str) -> list[str]:
     """The words of what a session asks for, and a datapath can't do."""
-    return [
+    lacked = [
         field.word
         for field, default in _LACKED
         if datapath in field.lacked_by and getattr(spec, field.attribute) != default
     ]
+    if datapath == "kernel" and spec.probe == CHANNEL:
+        lacked.append("probe bfd")
+    if datapath == "ebpf" and spec.on_dead == CARRIER:  # a veth's follows from its other end being up, alone
+        lacked.append("on-dead carrier")
+    return lacked
 
 
 def home(tunnel: TunnelSpec, session: SessionSpec) -> str | None:

@@ -214,12 +214,12 @@ def _pre_shared_key(value: Any, what: str, field: Field) -> bytes:
 
 
 def _probe(value: Any, what: str, field: Field) -> str:
-    """`none`, or `icmp:` or `bfd:` and an address behind the session."""
+    """`none`, `bfd`, or `icmp:` or `bfd:` and an address behind the session."""
     kind, _, address = parse_text(value, what).partition(":")
-    if value == "none":
-        return "none"
+    if value in ("none", "bfd"):
+        return str(value)
     if kind not in ("icmp", "bfd") or not address:
-        remedy = "give none, icmp:ADDR or bfd:ADDR, as in icmp:10.9.0.2"
+        remedy = "give none, bfd, icmp:ADDR or bfd:ADDR, as in icmp:10.9.0.2"
         raise InvalidValueError(what, f"{value!r} is unknown", remedy)
     found = parse_address(address, what)
     if isinstance(found, IPv6Address) and found.scope_id:
@@ -231,12 +231,12 @@ def _probe(value: Any, what: str, field: Field) -> str:
 
 
 def _on_dead(value: Any, what: str, field: Field) -> str:
-    """`nothing`, or `hook:` and the name of a file."""
+    """`nothing`, `carrier`, or `hook:` and the name of a file."""
     kind, _, name = parse_text(value, what).partition(":")
-    if value == "nothing":
-        return "nothing"
+    if value in ("nothing", "carrier"):
+        return str(value)
     if kind != "hook" or not ids.is_name(name):
-        remedy = "give nothing, or hook:NAME, where NAME is that of a file, without its folder"
+        remedy = "give nothing, carrier, or hook:NAME, where NAME is that of a file, without its folder"
         raise InvalidValueError(what, f"{value!r} is unknown", remedy)
     return f"hook:{name}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l2tpv3.model.fields import PROBED_IN_PLACE
 from l2tpv3.model.observed import Session
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, as_seen, home
@@ -25,10 +26,18 @@ def changed_fields(wanted: SessionRecord, mine: list[SessionRecord], seen: Sessi
         changed.append("reorder_timeout_ms")
     if any((one.spec.vlan is None) != (spec.vlan is None) for one in mine):
         changed.append("pseudowire type")
+    changed += _changed_probe(spec, mine, seen)
     changed += [name for name in ("vlan", "egress") if _differs(spec, mine, name)]
     if any(one.mtu != wanted.mtu for one in mine):
         changed.append("mtu")
     return changed
+
+
+def _changed_probe(spec: SessionSpec, mine: list[SessionRecord], seen: Session) -> list[str]:
+    """The fields by which the worker that is to probe the other end, or is not, is told so otherwise than by now."""
+    if seen.channel_probe == spec.channel_probe:
+        return []
+    return [name for name in sorted(PROBED_IN_PLACE) if _differs(spec, mine, name)] or ["probe"]
 
 
 def _differs(spec: SessionSpec, mine: list[SessionRecord], field: str) -> bool:

@@ -290,6 +290,7 @@ class _TunnelPlan:
                 and (seen.tx_cookie, seen.rx_cookie) == (spec.tx_cookie, spec.rx_cookie)
                 and seen.recv_seq == spec.numbering.recv
                 and seen.fragment == spec.fragment
+                and seen.channel_probe == spec.channel_probe
                 and seen.sublayer in (None, spec.sublayer)
                 and stands(session, netdev)
             ):

@@ -16,8 +16,8 @@ from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.fields import WORKERS
 from l2tpv3.model.hearing import Hearing, Reception, hearing_of, hearing_of_all
 from l2tpv3.model.observed import Session, Tunnel, TunnelCounters, by_tunnel_id
+from l2tpv3.model.probe import CHANNEL, ProbeReport, ProbeState
 from l2tpv3.model.probe import NONE as NO_PROBE
-from l2tpv3.model.probe import ProbeReport, ProbeState
 from l2tpv3.model.record import Records, SessionRecord, TunnelRecord, is_same
 from l2tpv3.model.spec import Encap, Encrypt, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
@@ -357,7 +357,7 @@ class Observer:
             # The netdev holds frames for a worker, which may not come to take them in time.
             lost = self._dropped(netdev.netns).get(netdev.ifindex, 0)
             counters = dataclasses.replace(counters, tx_errors=counters.tx_errors + lost)
-        probing = self._probing(record, spec)
+        probing = self._probing(record, spec, seen)
         return dataclasses.replace(
             status,
             send_seq=seen.send_seq,
@@ -367,8 +367,10 @@ class Observer:
             **_heard(seen, self._reception(record, spec, seen), probing),
         )
 
-    def _probing(self, record: TunnelRecord, session: SessionSpec) -> ProbeReport | None:
+    def _probing(self, record: TunnelRecord, session: SessionSpec, seen: Session) -> ProbeReport | None:
         """What the probes of a session came to; None where it has none, or nobody probes."""
+        if session.probe == CHANNEL:
+            return seen.probing
         return self._probes.of(reception_key(record, session)) if session.probe != NO_PROBE else None
 
     @cached_property
@@ -481,7 +483,10 @@ class _Heard(TypedDict):
 def _heard(seen: Session, reception: Reception | None, probing: ProbeReport | None = None) -> _Heard:
     last_received_s = reception.last_received_s if reception is not None else None
     dead_for_s = probing.since_s if probing is not None and probing.state is ProbeState.DEAD else None
-    return {"hearing": hearing_of(seen.counters, reception, dead_for_s), "last_received_s": last_received_s}
+    hearing = hearing_of(seen.counters, reception, dead_for_s)
+    if probing is not None and probing.state is ProbeState.ALIVE and hearing is not Hearing.DEAD:
+        hearing = Hearing.HEARD  # also where probes are no packets that the session counts
+    return {"hearing": hearing, "last_received_s": last_received_s}
 
 
 def _heard_of_all(sessions: Sequence[SessionStatus]) -> _Heard:

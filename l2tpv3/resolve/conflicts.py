@@ -251,6 +251,8 @@ def _check_datapath(record: TunnelRecord, session: SessionRecord) -> None:
     if lacked := lacks(spec, record.datapath):
         problem = f"the {record.datapath} datapath can't do --{', --'.join(lacked)}"
         remedy = f"give the tunnel another one first: `l2tpctl tunnel set {tunnel.name} --datapath user`"
+        if "probe bfd" in lacked:
+            remedy += "; or use --probe bfd:ADDR, with an address on the session's own link"
         raise UnavailableError(f"session {tunnel.name}/{spec.name}", problem, remedy)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from l2tpv3.datapath.base import Support
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
-from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
+from l2tpv3.model.fields import PROBED_IN_PLACE, SESSION, TUNNEL, attributes_in_place, words_in_place
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.spec import Encap, SessionSpec, TunnelSpec
 
@@ -28,7 +28,7 @@ class MemoryDatapath:
         self._counters: dict[tuple[_Key, int], Counters] = {}
 
     name = "memory"
-    in_place = attributes_in_place(SESSION, "kernel")
+    in_place = attributes_in_place(SESSION, "kernel") | PROBED_IN_PLACE
     tunnel_in_place = words_in_place(TUNNEL, "kernel")
 
     def probe(self) -> Support:
@@ -55,6 +55,7 @@ class MemoryDatapath:
                 vlan=session.vlan,
                 egress=session.egress,
                 fragment=session.fragment,
+                channel_probe=session.channel_probe,
                 counters=self._counters.get((key, session.session_id), Counters()),
             )
             for session in self._sessions[key].values()

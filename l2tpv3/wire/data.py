@@ -40,6 +40,8 @@ VERSION: Final = 3
 T_BIT: Final = 0x8000
 """The bit of a control message, in the first 16 bits over UDP (T; RFC 3931 section 4.1.2.1)."""
 VERSION_MASK: Final = 0x000F
+V_BIT: Final = 0x80000000
+"""The bit in the default sublayer of a packet of the session's control channel (V; RFC 5085 section 6); see vccv.py."""
 S_BIT: Final = 0x40000000
 """The bit in the default sublayer that says that the sequence number is valid (S; RFC 3931 section 4.6)."""
 B_BIT: Final = 0x20000000
@@ -64,6 +66,7 @@ CONTROL: Final = -1
 SHORT: Final = -2
 BAD_VERSION: Final = -3
 BAD_COOKIE: Final = -4
+CHANNEL: Final = -5
 
 UDP_PREFIX: Final = Struct("!HHI")
 """Flags and version, reserved, session id: the first 8 bytes over UDP."""
@@ -73,6 +76,7 @@ SUBLAYER: Final = Struct("!I")
 """The default L2-specific sublayer: S_BIT and the sequence number, or zero."""
 
 _MASK = T_BIT | VERSION_MASK
+_V_BYTE: Final = V_BIT >> 24
 _unpack_udp = Struct("!H2xI").unpack_from
 _unpack_u32 = Struct("!I").unpack_from
 
@@ -283,3 +287,14 @@ class ReceiveHeader:
         if self._cookie and buffer[self._cookie_slice] != self._cookie:
             return BAD_COOKIE
         return self.header_length
+
+
+class ChannelHeader(ReceiveHeader):
+    """The header that a session with a control channel expects. It has the default sublayer."""
+
+    __slots__ = ()
+
+    def check(self, buffer: Buffer, length: int) -> int:
+        """See ReceiveHeader.check. CHANNEL: it is a packet of the control channel."""
+        start = super().check(buffer, length)
+        return CHANNEL if start > 0 and buffer[start - SUBLAYER.size] & _V_BYTE else start

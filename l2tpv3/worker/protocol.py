@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from l2tpv3.wire.vlan import VLAN_MAX
 
-PROTOCOL: Final = 7
+PROTOCOL: Final = 8
 """The version of all this. 1 was before there was a handshake."""
 
 HELLO: Final = "hello"
@@ -187,6 +187,9 @@ _SESSION: Final[dict[str, Check]] = {
     "vlan": number(VLAN_MAX),
     "rewrite": flag,
     "fragment": flag,
+    "probe_interval_ms": number(60_000),
+    "probe_multiplier": number(255),
+    "carrier": flag,
 }
 _SESSION_COUNTERS: Final = (
     "tx_packets", "tx_bytes", "tx_errors", "rx_packets", "rx_bytes", "rx_errors", "rx_seq_discards", "rx_oos_packets",
@@ -202,11 +205,12 @@ check_tunnel = record(_TUNNEL)
 check_session = record(_SESSION)
 """The settings of a session, see SessionSettings."""
 
+_PROBING = record({"state": one_of("starting", "alive", "dead"), "since_ms": _BITS_64, "reason": text(500)})
 _RECEPTION = record({"last_received_ms": optional(_BITS_64), "in_vain_ms": optional(_BITS_64)})
 _REPORTED_SESSION = record(
     _SESSION
     | {"seen_ifname": optional(_NAME), "counters": record(dict.fromkeys(_SESSION_COUNTERS, _BITS_64))}
-    | {"reception": _RECEPTION}
+    | {"reception": _RECEPTION, "probing": optional(_PROBING)}
 )
 _HEARD = record({"refused": _BITS_16, "control_version": number(15), "control_type": _BITS_16})
 _REPORTED_TUNNEL = record(

@@ -41,11 +41,11 @@ _TEXTS: Final[dict[str, Schema]] = {
     "member": {"pattern": f"^{_DEVICE}$"},
     "member-vlans": {"pattern": f"^{_DEVICE}={_VLAN}u?(\\+{_VLAN}(-{_VLAN})?)*$"},
     "probe": {"format": "probe"},
-    "on-dead": {"pattern": "^(nothing|hook:[A-Za-z0-9][A-Za-z0-9._-]{0,62})$"},
+    "on-dead": {"pattern": "^(nothing|carrier|hook:[A-Za-z0-9][A-Za-z0-9._-]{0,62})$"},
     "text": {"minLength": 1},
 }
 """What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length.
-`probe` is none, or icmp: or bfd: and an address."""
+`probe` is none, bfd, or icmp: or bfd: and an address."""
 
 _WORDS_BESIDE: Final[dict[str, list[Schema]]] = {"dscp": [{"$ref": "#/components/schemas/Inherit"}]}
 """What values of a type of numbers may also be."""

@@ -14,7 +14,7 @@ from typing import Final
 from l2tpv3.datapath.base import Carried, Support, Unreachable
 from l2tpv3.datapath.user import UserDatapath
 from l2tpv3.errors import L2tpError, NotFoundError
-from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
+from l2tpv3.model.fields import PROBED_IN_PLACE, SESSION, TUNNEL, attributes_in_place, words_in_place
 from l2tpv3.model.observed import Tunnel
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.paths import EBPF, Paths
@@ -28,7 +28,9 @@ class EbpfDatapath:
     """Pseudowires through veths, with programs of ours in the kernel, and a worker for what those leave."""
 
     name = "ebpf"
-    in_place = attributes_in_place(SESSION, "ebpf") | {"mtu"}  # of what the netdev has, the worker has to know its MTU
+    in_place = (
+        attributes_in_place(SESSION, "ebpf") | PROBED_IN_PLACE | {"mtu"}
+    )  # of what the netdev has, the worker has to know its MTU
     tunnel_in_place = words_in_place(TUNNEL, "ebpf")
 
     def __init__(self, paths: Paths) -> None:

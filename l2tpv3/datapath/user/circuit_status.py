@@ -61,7 +61,7 @@ class CircuitStatusSender:
         self._when = now
         if up is not self.heard:
             self.heard = up
-            self._session.port.set_carrier(up=up)
+            self._session.set_carrier("circuit", up=up)
 
     def age(self, now: float) -> None:
         """Notice that it says nothing any more."""
@@ -77,7 +77,7 @@ class CircuitStatusSender:
     def end(self) -> None:
         """Tell and hear nothing any more."""
         if self.heard is False and not self._session.gone:
-            self._session.port.set_carrier(up=True)
+            self._session.set_carrier("circuit", up=True)
 
 
 class CircuitStatusSenders:

@@ -15,12 +15,14 @@ from l2tpv3.datapath.user.tunnel_socket import open_socket
 from l2tpv3.errors import ConflictError, ExistsError, L2tpError, NotFoundError
 from l2tpv3.linux.capabilities import lacking, remedy
 from l2tpv3.linux.netns import netns_identity, netns_names, open_netns
-from l2tpv3.model.fields import SESSION, TUNNEL, attributes_in_place, words_in_place
+from l2tpv3.model.fields import PROBED_IN_PLACE, SESSION, TUNNEL, attributes_in_place, words_in_place
 from l2tpv3.model.hearing import Reception
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.ownership import OwnerTag
+from l2tpv3.model.probe import ChannelProbe, ProbeReport, ProbeState
 from l2tpv3.model.spec import CircuitKey, Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 from l2tpv3.paths import Paths
+from l2tpv3.printable import printable
 from l2tpv3.worker.client import Client, bad_answer
 from l2tpv3.worker.pool import LiveWorkers, WorkerPool
 from l2tpv3.worker.strays import netdevs_of
@@ -38,7 +40,9 @@ class UserDatapath:
         self._workers = WorkerPool(paths.runtime)
 
     name = "user"
-    in_place = attributes_in_place(SESSION, "user") | {"mtu"}  # of what the netdev has, a worker has to know its MTU
+    in_place = (
+        attributes_in_place(SESSION, "user") | PROBED_IN_PLACE | {"mtu"}
+    )  # of what the netdev has, a worker has to know its MTU
     tunnel_in_place = words_in_place(TUNNEL, "user")
 
     def probe(self) -> Support:
@@ -505,6 +509,21 @@ def _session(words: dict[str, Any]) -> Session:
         fragment=words["fragment"],
         counters=Counters(**words["counters"]),
         reception=_reception(words["reception"]),
+        channel_probe=_channel_probe(words),
+        probing=_probing(words["probing"]),
+    )
+
+
+def _channel_probe(words: dict[str, Any]) -> ChannelProbe | None:
+    interval_ms = words["probe_interval_ms"]
+    return ChannelProbe(interval_ms, words["probe_multiplier"], words["carrier"]) if interval_ms else None
+
+
+def _probing(words: dict[str, Any] | None) -> ProbeReport | None:
+    if words is None:
+        return None
+    return ProbeReport(
+        state=ProbeState(words["state"]), since_s=words["since_ms"] / 1000, reason=printable(words["reason"])
     )
 
 

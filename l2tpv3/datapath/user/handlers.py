@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from l2tpv3.datapath.user.circuit_status import CircuitConfig, CircuitStatusSenders
+from l2tpv3.datapath.user.control_channel import ControlChannels
 from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
@@ -15,6 +16,7 @@ from l2tpv3.datapath.user.forwarding.vlan_session import VlanSession
 from l2tpv3.datapath.user.offloads import Offloads
 from l2tpv3.datapath.user.settings import SessionSettings, TunnelSettings
 from l2tpv3.model.hearing import ReceptionTracker
+from l2tpv3.model.probe import ProbeReport, ProbeState
 from l2tpv3.worker.loop import Loop
 from l2tpv3.worker.messages import FDS_MAX
 from l2tpv3.worker.requests import Answer, Fields, Operation, Refused
@@ -57,6 +59,7 @@ class Tunnels:
             "circuits": self._keep_circuits,
         }
         self._circuits = CircuitStatusSenders(loop)
+        self._channels = ControlChannels(loop, self._probed)
         self._looking = False
 
     @property
@@ -124,6 +127,7 @@ class Tunnels:
         for session in tunnel.sessions.values():
             if not is_same_far_end:
                 _hear_anew(session)
+                self._channels.begin_anew(session)
             session.own_packets = OwnPackets(settings)
             self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
         return {}, []
@@ -178,8 +182,24 @@ class Tunnels:
             raise
         fds.clear()
         tunnel.sessions[settings.session_id] = tunnel.carrier.sessions[settings.session_id] = session
+        self._channels.keep(session)
         self._look_again()
         return {}, []
+
+    def _probed(self, session: WorkerSession, state: ProbeState) -> None:
+        """What the probes of a session say has changed."""
+        self._show(session)
+
+    def _show(self, session: WorkerSession) -> None:
+        """Have the session's netdev show whether the other end is there, where it is to."""
+        report = self._channels.report(session)
+        dead = session.settings.carrier and report is not None and report.state is ProbeState.DEAD
+        if not session.gone:
+            session.set_carrier("probe", up=not dead)
+
+    def close(self) -> None:
+        """This process is about to end; what it carries goes on in another, or not."""
+        self._channels.close()
 
     def _look_again(self) -> None:
         if not self._looking:
@@ -191,7 +211,7 @@ class Tunnels:
         self._looking = False
         for tunnel in self._tunnels.values():
             for session in tunnel.sessions.values():
-                session.reception.look(session.rx_packets, session.tx_packets, now)
+                session.reception.look(_received(session), session.tx_packets, now)
                 self._look_again()
 
     def _set_session(self, message: Fields, fds: list[int]) -> Answer:
@@ -201,7 +221,12 @@ class Tunnels:
             raise Refused("refused", "its pseudowire type can't change")
         if settings.rx_cookie != session.settings.rx_cookie:
             _hear_anew(session)
+        has_another_far_end = settings.peer_session_id != session.settings.peer_session_id
         session.configure(settings)
+        if has_another_far_end:
+            self._channels.begin_anew(session)
+        self._channels.keep(session)
+        self._show(session)
         return {}, []
 
     def _del_session(self, message: Fields, fds: list[int]) -> Answer:
@@ -220,6 +245,7 @@ class Tunnels:
         kernel many milliseconds, in which no frame would move here."""
         self._loop.forget(session.port.fd)
         self._circuits.forget(session)
+        self._channels.forget(session)
         if not keep:
             session.port.forget()
         session.close()
@@ -278,7 +304,7 @@ class Tunnels:
             _settings_seen(tunnel)
             | {"counters": _tunnel_counters(tunnel.carrier), "without": _without(tunnel)}
             | {"heard": tunnel.carrier.heard.report()}
-            | {"sessions": [_seen(session) for session in tunnel.sessions.values()]}
+            | {"sessions": [_seen(session, self._channels.report(session)) for session in tunnel.sessions.values()]}
             for (netns, _), tunnel in self._tunnels.items()
             if wanted is None or list(netns) == wanted
         ]
@@ -292,7 +318,12 @@ def kind_of(settings: SessionSettings) -> type[WorkerSession]:
 
 def _hear_anew(session: WorkerSession) -> None:
     """Forget when a session received something: it is about to have another far end, or to expect another cookie."""
-    session.reception = ReceptionTracker(session.rx_packets, session.tx_packets)
+    session.reception = ReceptionTracker(_received(session), session.tx_packets)
+
+
+def _received(session: WorkerSession) -> int:
+    """How many packets have come that tell that the far end is there."""
+    return session.rx_packets + session.rx_channel
 
 
 def _bound_device(tunnel: WorkerTunnel) -> str:
@@ -324,7 +355,7 @@ def _tunnel_counters(carrier: TunnelReceiver) -> Fields:
     }
 
 
-def _seen(session: WorkerSession) -> Fields:
+def _seen(session: WorkerSession, probing: ProbeReport | None) -> Fields:
     ifname = session.port.ifname()
     counters = {
         "tx_packets": session.tx_packets,
@@ -344,12 +375,17 @@ def _seen(session: WorkerSession) -> Fields:
         "rx_too_long": session.reassembler.too_long,
     }
     seen = {"seen_ifname": ifname, "counters": counters, "reception": _reception(session)}
+    seen["probing"] = None if probing is None else _probing(probing)
     return session.settings.to_json() | seen
+
+
+def _probing(report: ProbeReport) -> Fields:
+    return {"state": report.state.value, "since_ms": int(report.since_s * 1000), "reason": report.reason}
 
 
 def _reception(session: WorkerSession) -> Fields:
     now = time.monotonic()
-    session.reception.look(session.rx_packets, session.tx_packets, now)
+    session.reception.look(_received(session), session.tx_packets, now)
     _, last_received_s, in_vain_s = session.reception.reception(now)
     return {"last_received_ms": _milliseconds(last_received_s), "in_vain_ms": _milliseconds(in_vain_s)}
 

@@ -83,6 +83,8 @@ class TunnelSettings(NamedTuple):
 class SessionSettings(NamedTuple):
     """A session as a worker keeps it. Units: reorder_timeout_ms milliseconds, mtu bytes.
 
+    probe_interval_ms, probe_multiplier: of probes in the control channel (see ChannelProbe); 0 for none.
+    carrier: whether the netdev has none while the other end is dead.
     vlan: this end's, of an ethernet VLAN pseudowire; 0 is an ethernet one. rewrite: it is written into tags at egress,
     which are else removed. fragment: frames go in several packets where they have to, all of which are numbered.
     """
@@ -101,15 +103,20 @@ class SessionSettings(NamedTuple):
     vlan: int = 0
     rewrite: bool = False
     fragment: bool = False
+    probe_interval_ms: int = 0
+    probe_multiplier: int = 0
+    carrier: bool = False
 
     @classmethod
     def of(cls, session: SessionSpec) -> SessionSettings:
         """Make the settings from a resolved specification."""
+        probe = session.channel_probe
         return cls(
             session.name, session.session_id, session.peer_session_id, session.ifname, session.tx_cookie,
             session.rx_cookie, session.sublayer.value, session.numbering.send, session.numbering.recv,
             session.reorder_timeout_ms, session.mtu or 65535, session.vlan or 0,
-            session.egress == "rewrite", session.fragment,
+            session.egress == "rewrite", session.fragment, probe.interval_ms if probe else 0,
+            probe.multiplier if probe else 0, probe is not None and probe.carrier,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -125,6 +132,10 @@ class SessionSettings(NamedTuple):
         settings = cls(**{field: values[field] for field in cls._fields} | cookies)
         if settings.sublayer != "default" and (settings.send_seq or settings.recv_seq):
             raise ValueError("sequencing needs the sublayer")
+        if settings.sublayer != "default" and settings.probe_interval_ms:
+            raise ValueError("a control channel needs the sublayer")
+        if bool(settings.probe_interval_ms) != bool(settings.probe_multiplier):
+            raise ValueError("a probe has an interval and a multiplier")
         if settings.fragment and not (settings.send_seq and settings.recv_seq):
             raise ValueError("fragments need sequencing")
         return settings

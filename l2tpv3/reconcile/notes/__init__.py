@@ -30,7 +30,7 @@ from l2tpv3.linux.netns import netns_identity, same_netns
 from l2tpv3.model.finding import Harm
 from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
 from l2tpv3.model.observed import Tunnel
-from l2tpv3.model.probe import hook_of
+from l2tpv3.model.probe import NO_ADDRESS, hook_of
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import home
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
@@ -433,7 +433,7 @@ def _nothing_accepted(looked: LookedAt, record: SessionRecord, status: SessionSt
 
 def _not_probed(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
     """A session that is to be probed, and that nobody probes."""
-    if record.spec.probe != "none" and status.condition is Condition.UP and status.probing is None:
+    if record.spec.probe not in NO_ADDRESS and status.condition is Condition.UP and status.probing is None:
         yield "nobody probes it: `l2tpctl watch` does (its unit: `systemctl enable --now l2tpv3-watch`)"
 
 

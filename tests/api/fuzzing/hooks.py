@@ -29,7 +29,7 @@ _VALUES = {
     "ip-address": f"^({_V4}|{_V6})$",
     "ip-interface": f"^({_V4}/(24|32)|{_V6}/(64|128))$",
     "ipv4": f"^{_V4}$",
-    "probe": f"^(none|(icmp|bfd):({_V4}|{_V6}))$",
+    "probe": f"^(none|bfd|(icmp|bfd):({_V4}|{_V6}))$",
 }
 """What texts are like, by their format."""
 

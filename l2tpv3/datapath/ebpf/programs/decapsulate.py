@@ -45,7 +45,9 @@ from l2tpv3.wire.data import L2TP_IP_PROTOCOL, T_BIT, VERSION, VERSION_MASK
 _NOW_IPV4, _NOW_IPV6 = 1 << 7, 1 << 8  # BPF_F_ADJ_ROOM_DECAP_L3_*, from Linux 6.3 on
 _KIND: Final = T_BIT | VERSION_MASK  # the first two bytes of an L2TP header: T, and the version
 _FRAGMENT: Final = 0x3FFF
-_LEAST: Final = ETHERNET + 20  # of a frame, for which the kernel takes the headers before it off
+_LEAST: Final = ETHERNET + 20
+"""Bytes of a frame for which the kernel takes the headers before it off. Shorter ones are the worker's, and so are
+packets of a session's control channel, which have vccv.PACKET_BYTES there."""
 
 # The stack, as offsets from R10.
 _PACKET: Final = -64  # from the IP header on

@@ -27,6 +27,7 @@ from l2tpv3.linux.slots import BATCH, HEADROOM, LONGEST
 from l2tpv3.model.hearing import ReceptionTracker
 from l2tpv3.wire.data import (
     BAD_COOKIE,
+    CHANNEL,
     FIRST,
     LAST,
     MIN_FRAME_BYTES,
@@ -34,6 +35,7 @@ from l2tpv3.wire.data import (
     SEQUENCE_MASK,
     SUBLAYER,
     Buffer,
+    ChannelHeader,
     Framing,
     ReceiveHeader,
     SendHeader,
@@ -42,6 +44,7 @@ from l2tpv3.wire.data import (
 )
 from l2tpv3.wire.fragments import TIMEOUT_S, Reassembler, part_length
 from l2tpv3.wire.sequence import ReceiveSequence
+from l2tpv3.wire.vccv import SUBLAYER_OF_CHANNEL
 
 FRAME_OVERHEAD: Final = 18
 """Bytes of a frame beyond the MTU: the ethernet header and one VLAN tag (net/core/dev.c is_skb_forwardable)."""
@@ -73,6 +76,8 @@ class WorkerSession:
     """One session. `receive` takes what the carrier found to be this session's; `send_frames` is called when the
     netdev has frames. `reception`: to be looked at now and then. `own_packets`: the tunnel's, which are no frames to
     be sent; None until they are known.
+    `rx_channel`: packets of the control channel that tell that the other end is there.
+    `on_channel` gets what is behind the sublayer of a packet of the control channel, where the session has one.
     `gone` once the netdev has vanished under it (its namespace was deleted), which `on_gone` tells.
     """
 
@@ -83,9 +88,11 @@ class WorkerSession:
         self.port = port
         self.gone = False
         self.on_gone: Callable[[], None] = _nothing
+        self.on_channel: Callable[[memoryview], None] | None = None
         self.tx_packets = self.tx_bytes = self.tx_errors = 0
         self.rx_packets = self.rx_bytes = self.rx_errors = 0
         self.rx_cookie_discards = self.rx_invalid = 0
+        self.rx_channel = 0
         self.tx_fragments = 0
         self._seq_discards = self._oos_packets = 0
         self.reception = ReceptionTracker()
@@ -101,6 +108,7 @@ class WorkerSession:
         self._fragments = False
         self.reassembler = Reassembler(0)
         self._expiry_set = False
+        self._carrier_lost: set[str] = set()
         self._write = port.write
         self._read = port.read
         self.configure(settings)
@@ -111,12 +119,12 @@ class WorkerSession:
         rx_framing = Framing(self._encap, len(settings.rx_cookie), settings.sublayer)
         prefix = SendHeader(tx_framing, settings.peer_session_id, settings.tx_cookie).prefix
         shortest = 1 if settings.fragment else MIN_FRAME_BYTES  # the last part of a frame may be short
-        expected = ReceiveHeader(rx_framing, settings.rx_cookie, shortest=shortest)
+        expects = ChannelHeader if settings.probe_interval_ms else ReceiveHeader
+        expected = expects(rx_framing, settings.rx_cookie, shortest=shortest)
         self.settings = settings
         self._prefix = prefix
         self._check = expected.check
         self.header_length = expected.header_length
-        self.head = _head(self._encap, settings)
         self._shortest = expected.minimum
         self._longest = settings.mtu + FRAME_OVERHEAD
         self._longest_packet = self.header_length + self._longest
@@ -124,6 +132,7 @@ class WorkerSession:
         self._numbering = settings.send_seq or settings.recv_seq
         self._configure_sequence(settings)
         self._configure_fragments(settings)
+        self.head = _head(self._encap, settings, plain=bool(settings.probe_interval_ms) and self._sequence is None)
         # Of packets that deliver and deliver_run may be given: the shortest, the longest; none where numbers matter.
         self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
 
@@ -159,6 +168,14 @@ class WorkerSession:
         self.reassembler.timeout_s = settings.reorder_timeout_ms / 1000 + TIMEOUT_S
         if not settings.fragment:
             self.reassembler.expire(math.inf)
+
+    def set_carrier(self, by: str, *, up: bool) -> None:
+        """Have the netdev show a carrier, or none while anything says so. by: what says it."""
+        if up:
+            self._carrier_lost.discard(by)
+        else:
+            self._carrier_lost.add(by)
+        self.port.set_carrier(up=not self._carrier_lost)
 
     @property
     def rx_seq_discards(self) -> int:
@@ -314,6 +331,19 @@ class WorkerSession:
         self._sent(len(packets), sum(map(len, packets)), self._outlet.send_mixed(packets))
         PARTS.clear()
 
+    def send_channel(self, payload: bytes) -> None:
+        """Send a packet of the control channel, if that can be now. payload: what is behind the sublayer.
+
+        It takes no sequence number, and is not counted.
+        """
+        if self._outlet.inherits is not None:
+            self._outlet.inherits.set()
+        packet = memoryview(self._prefix[: -SUBLAYER.size] + SUBLAYER_OF_CHANNEL + payload)
+        try:
+            self._outlet.write(packet)
+        except OSError as error:
+            self._outlet.send_failed(error, packet)
+
     def _sent(self, packets: int, size: int, failed: Failed) -> None:
         self.tx_packets += packets - failed[0]
         self.tx_bytes += size - failed[1]
@@ -329,7 +359,7 @@ class WorkerSession:
         """Take a packet with this session's id: `length` bytes of payload in `packet`, which `view` is a view of."""
         start = self._check(packet, length)
         if start < 0:
-            self._refuse(start, length)
+            self._refuse(start, view, length)
             return
         sequence = self._sequence
         if sequence is not None:
@@ -432,8 +462,12 @@ class WorkerSession:
         self.rx_packets += count
         self.rx_bytes += size
 
-    def _refuse(self, code: int, length: int) -> None:
-        if code == BAD_COOKIE:
+    def _refuse(self, code: int, view: memoryview, length: int) -> None:
+        """Take a packet that has no frame for the netdev."""
+        if code == CHANNEL:
+            if self.on_channel is not None:
+                self.on_channel(view[self.header_length : length])
+        elif code == BAD_COOKIE:
             self.rx_cookie_discards += 1
         elif length < self.header_length:
             self.rx_invalid += 1
@@ -532,7 +566,10 @@ class WorkerSession:
         self._sequence = None
 
 
-def _head(encap: str, settings: SessionSettings) -> bytes:
-    """What a packet of this session begins with, in front of the sublayer. Others may be right too (reserved bits)."""
-    framing = Framing(encap, len(settings.rx_cookie), "none")
+def _head(encap: str, settings: SessionSettings, *, plain: bool) -> bytes:
+    """What a packet of this session begins with, in front of the sublayer. Others may be right too (reserved bits).
+
+    plain: with the sublayer of a packet that has neither a number nor the V bit, so that others are looked at closely.
+    """
+    framing = Framing(encap, len(settings.rx_cookie), settings.sublayer if plain else "none")
     return encode_header(framing, settings.session_id, settings.rx_cookie)

@@ -119,7 +119,7 @@ class VlanSession(WorkerSession):
         """See WorkerSession.receive."""
         start = self._check(packet, length)
         if start < 0:
-            self._refuse(start, length)
+            self._refuse(start, view, length)
         elif self._sequence is not None:
             self._receive_numbered(self._sequence, packet, view[start - SUBLAYER.size : length], start)
         else:

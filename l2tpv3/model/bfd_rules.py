@@ -1,5 +1,7 @@
 """One BFD session in asynchronous mode, without I/O (RFC 5880 section 6.8): when to send what, and whether it is up.
 
+It may be with an address on a session's link, or with the other end in the session's control channel.
+
 Times are in seconds of a clock that nobody sets, and are arguments. Take the packets that have come before asking what
 is due: who was suspended, or came late on a busy machine, must not take that for a silence of the other end.
 """
@@ -35,6 +37,7 @@ class BfdRules:
         self._diagnostic = Diagnostic.NONE
         self._reason = self._failure = ""
         self._polling = self._final = False
+        self._init_at = now  # when it came to wait for the other end to say that it hears this one
         self._far: BfdPacket | None = None
         self._heard_at = now
         self._send_at: float = now
@@ -84,6 +87,8 @@ class BfdRules:
         """The packet to send now; None while none is due. Notices that the other end is silent, too."""
         if now >= self._silent_at:
             self._silence(now)
+        if self.bfd_state is BfdState.INIT and now >= self._init_at + self._detection_s:
+            self._become(ProbeState.DEAD, now, "the other end does not say that it hears this one")
         if self._final:
             self._final = False
             return self._packet(final=True)
@@ -92,6 +97,13 @@ class BfdRules:
         quiet = self._far is not None and self._is_quiet(self._far)
         self._put_off(now)
         return None if quiet else self._packet(poll=self._polling)
+
+    def was_away(self, now: float) -> None:
+        """Whoever runs this was suspended, or too busy, for a while: what came meanwhile may be lost, or may come yet.
+
+        So the silence until now counts for nothing.
+        """
+        self._heard_at = self._init_at = now
 
     def failed(self, problem: str) -> None:
         """The packet that was due could not be sent. problem: why."""
@@ -127,6 +139,7 @@ class BfdRules:
         before = self.bfd_state
         self._follow(packet, now)
         if self.bfd_state is not before:
+            self._init_at = now
             self._polling = self.bfd_state is BfdState.UP  # this end's interval has changed with it
             self._send_at = now
 
@@ -141,7 +154,10 @@ class BfdRules:
             self.bfd_state = BfdState.INIT
         elif own is BfdState.UP and far is BfdState.DOWN:
             self._down(Diagnostic.NEIGHBOR_DOWN)
-            self._become(ProbeState.DEAD, now, _why_far_is_down(packet))
+            if packet.diagnostic == Diagnostic.NONE:  # it begins, or began anew, which says nothing of the link
+                self._become(ProbeState.STARTING, now)
+            else:
+                self._become(ProbeState.DEAD, now, _why_far_is_down(packet))
         elif (own, far) in _TO_UP:
             self.bfd_state, self._diagnostic = BfdState.UP, Diagnostic.NONE
             self._become(ProbeState.ALIVE, now)

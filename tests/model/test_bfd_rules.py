@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2tpv3.liveness.bfd_rules import BfdRules
+from l2tpv3.model.bfd_rules import BfdRules
 from l2tpv3.model.probe import ProbeState
 from l2tpv3.wire.bfd import BfdPacket, BfdState, Diagnostic, read_bfd
 from tests.properties import SOME
