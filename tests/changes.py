@@ -299,20 +299,27 @@ def then(*changes: Change) -> Change:
     return all_of_them
 
 
-def _to_be_confirmed(bench: Bench) -> Scenario:
-    before, unconfirmed = _unconfirmed(bench)
-    back = then(lambda manager: manager.rollback(), lambda manager: manager.restore())
-    return Scenario(before, unconfirmed, back)
+def to_be_confirmed(before: Change, unconfirmed: Change) -> Scenario:
+    """A change that waits for its confirmation, and the way back from it."""
+    return Scenario(before, unconfirmed, then(lambda manager: manager.rollback(), lambda manager: manager.restore()))
 
 
-def _rollback(bench: Bench) -> Scenario:
-    there = _to_be_confirmed(bench)
+def rolled_back(before: Change, unconfirmed: Change) -> Scenario:
+    """The way back from a change that waits for its confirmation, as what is tried."""
+    there = to_be_confirmed(before, unconfirmed)
     return Scenario(then(there.start, there.change), there.back, there.change)
 
 
+def _to_be_confirmed(bench: Bench) -> Scenario:
+    return to_be_confirmed(*_unconfirmed(bench))
+
+
+def _rollback(bench: Bench) -> Scenario:
+    return rolled_back(*_unconfirmed(bench))
+
+
 def _confirm(bench: Bench) -> Scenario:
-    before, unconfirmed = _unconfirmed(bench)
-    start = then(before, unconfirmed)
+    start = then(*_unconfirmed(bench))
     return Scenario(start, lambda manager: manager.confirm(), start)
 
 

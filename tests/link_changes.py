@@ -8,7 +8,7 @@ from collections.abc import Callable
 from l2tpv3 import Manager
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
 from l2tpv3.model.desired import Desired, DesiredTunnel
-from tests.changes import Bench, Change, Scenario, between, link, session, then, to
+from tests.changes import Bench, Change, Scenario, between, link, rolled_back, session, then, to, to_be_confirmed
 
 
 def _tunnel(bench: Bench, number: int = 1) -> DesiredTunnel:
@@ -183,14 +183,11 @@ def _unconfirmed(bench: Bench) -> tuple[Change, Change]:
 
 
 def _to_be_confirmed(bench: Bench) -> Scenario:
-    before, unconfirmed = _unconfirmed(bench)
-    back = then(lambda manager: manager.rollback(), lambda manager: manager.restore())
-    return Scenario(before, unconfirmed, back)
+    return to_be_confirmed(*_unconfirmed(bench))
 
 
 def _rollback(bench: Bench) -> Scenario:
-    there = _to_be_confirmed(bench)
-    return Scenario(then(there.start, there.change), there.back, there.change)
+    return rolled_back(*_unconfirmed(bench))
 
 
 def _confirm(bench: Bench) -> Scenario:

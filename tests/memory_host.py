@@ -119,3 +119,17 @@ def try_apply(one: Host, wanted: tuple[Desired, ...], *, prune: bool = True) -> 
         return False
     one.manager.apply(wanted, prune=prune)
     return True
+
+
+def assert_undone_when_it_fails(one: Host, wanted: tuple[Desired, ...], break_at: int) -> None:
+    """Apply; when the `break_at`-th change fails, all is as before. In either case nothing is left to do."""
+    before = one.picture()
+    one.countdown.at = break_at
+    try:
+        one.manager.apply(wanted, prune=True)
+    except RefusedError as error:
+        assert "injected" in str(error)
+        assert not getattr(error, "__notes__", [])
+        assert one.picture() == before
+        assert not [status for status in one.manager.tunnels() if status.foreign]
+    assert one.manager.plan((), prune=False).steps == ()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import socket
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +21,7 @@ from l2tpv3.testing.datapath import MemoryDatapath
 from l2tpv3.testing.netdevs import MemoryConfigurator
 from tests.doctor.faults import Wire, bridged, harmful, the, wire
 from tests.hosts import Hosts
+from tests.sending import sending
 
 pytestmark = pytest.mark.root
 
@@ -41,32 +39,8 @@ def _netdev(pair: Wire) -> str:
     return name
 
 
-@contextlib.contextmanager
-def _sending(netns: str, ifname: str, frame: bytes, *, burst: int = 1) -> Iterator[None]:
-    """Send a frame on a netdev, so many at a time, for the length of the block."""
-    enough = threading.Event()
-    with inside(netns):
-        sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        sender.bind((ifname, 0))
-
-    def send() -> None:
-        while not enough.wait(0.02):
-            for _ in range(burst):
-                with contextlib.suppress(OSError):
-                    sender.send(frame)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        enough.set()
-        thread.join()
-        sender.close()
-
-
 def _asked(pair: Wire, frame: bytes, *, listen_s: float = 0.6, burst: int = 1) -> Report:
-    with _sending(pair.b.host.netns, _netdev(pair), frame, burst=burst):
+    with sending(pair.b.host.netns, _netdev(pair), frame, burst=burst):
         report: Report = pair.a.doctor(("t",), listen_s=listen_s, probe=False)
     return report
 
@@ -88,7 +62,7 @@ def test_a_broadcast_frame_that_goes_round(hosts: Hosts) -> None:
 def test_a_host_that_is_heard_on_both_sides_of_a_bridge(hosts: Hosts) -> None:
     pair = bridged(hosts)
     frame = _arp(STRANGER, "10.9.0.3")
-    with _sending(pair.a.host.netns, "host", frame):
+    with sending(pair.a.host.netns, "host", frame):
         report = None
         for _ in range(20):  # the bridge may just have heard it by the session: then it can't tell
             report = _asked(pair, frame, listen_s=0.3)
@@ -102,7 +76,7 @@ def test_a_rate_limit_that_drops(hosts: Hosts) -> None:
     pair = wire(hosts)
     limit = ["tc", "qdisc", "add", "dev", "u0", "root", "tbf", "rate", "8kbit", "burst", "1600", "limit", "1600"]
     pair.a.host.run(limit)
-    with _sending(pair.a.host.netns, pair.a.session("t", "s").netdev.ifname, _arp(STRANGER, "10.9.0.3"), burst=50):
+    with sending(pair.a.host.netns, pair.a.session("t", "s").netdev.ifname, _arp(STRANGER, "10.9.0.3"), burst=50):
         found = the(pair.a.doctor(("t",), listen_s=1.0, probe=False), "queue-full")
     assert "the queue (tbf) of netdev u0" in found.says and "a rate limit" in found.says
     assert "packets were dropped there" in found.evidence[0]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
-import threading
 from collections.abc import Iterator
 
 import jsonschema
@@ -13,10 +11,10 @@ import pytest
 
 from l2tpv3.documents.schemas import HOSTS_SCHEMA, json_schema
 from l2tpv3.lan_hosts.report import HostsReport, SessionHosts
-from l2tpv3.linux.netns import inside
 from tests.doctor.faults import Wire, bridged, wire
 from tests.hosts import Hosts
 from tests.lan_hosts.test_frames import ARP, DISCOVER, LLDP, MAC, MDNS, OFFER
+from tests.sending import sending
 
 pytestmark = pytest.mark.root
 
@@ -24,25 +22,8 @@ pytestmark = pytest.mark.root
 @contextlib.contextmanager
 def _sending(pair: Wire, *frames: bytes) -> Iterator[None]:
     """Send frames at b through the session, for the length of the block."""
-    enough = threading.Event()
-    with inside(pair.b.host.netns):
-        sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        sender.bind((pair.b.session("t", "s").netdev.ifname, 0))
-
-    def send() -> None:
-        while not enough.wait(0.02):
-            for frame in frames:
-                with contextlib.suppress(OSError):
-                    sender.send(frame)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
+    with sending(pair.b.host.netns, pair.b.session("t", "s").netdev.ifname, *frames):
         yield
-    finally:
-        enough.set()
-        thread.join()
-        sender.close()
 
 
 def _asked(pair: Wire, listen_s: float = 0.5) -> SessionHosts:

@@ -22,6 +22,7 @@ from l2tpv3.plan.link_steps import AddLink, DelLink, LinkStep, SetLink
 from l2tpv3.plan.links import LinkChange, plan_links
 from l2tpv3.reconcile.link_executor import LinkExecutor
 from l2tpv3.testing.links import MemoryBackend
+from tests.link_types import LINK_TYPES
 from tests.properties import SOME
 
 NICS = ("n0", "n1", "n2")
@@ -65,26 +66,13 @@ def record(words: Mapping[str, Any], records: Records, links: Links) -> LinkReco
     return LinkRecord(spec=spec, mac=mac, over_netns=place_of(spec, records, links))
 
 
-kinds: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.fixed_dictionaries(
-        {"type": st.just("bridge")},
-        optional={"stp": st.sampled_from(["on", "off", "auto"]), "priority": st.sampled_from([1, 2])},
-    ),
-    st.fixed_dictionaries({"type": st.just("macvlan")}, optional={"mode": st.sampled_from(["private", "vepa"])}),
-    st.fixed_dictionaries({"type": st.just("vlan"), "id": st.sampled_from([1, 2])}),
-    st.fixed_dictionaries({"type": st.just("alias")}),
-    st.fixed_dictionaries({"type": st.just("port")}),
-    st.fixed_dictionaries({"type": st.just("vnic")}),
-)
-
-
 @st.composite
 def wanted_links(draw: st.DrawFn, sessions: set[str]) -> Links:
     """Each over NICs, sessions, or links whose names come before its own; a netdev is a member of one at most."""
     made: dict[str, LinkRecord] = {}
     free = [*NICS, *(f"t/{one}" for one in sorted(sessions))]
     for name in NAMES:
-        words = draw(st.none() | kinds)
+        words = draw(st.none() | LINK_TYPES)
         if words is None:
             continue
         least, most = {"bridge": (0, 3), "alias": (0, 1), "port": (2, 2)}.get(words["type"], (1, 1))

@@ -13,23 +13,13 @@ from l2tpv3.errors import L2tpError, RefusedError
 from l2tpv3.model.desired import Desired, DesiredLink, DesiredSession, DesiredTunnel
 from l2tpv3.model.links.record import LinkRecord, below
 from l2tpv3.model.record import resolved, resolved_session
-from tests.memory_host import Host, host, try_apply
+from tests.link_types import LINK_TYPES
+from tests.memory_host import Host, assert_undone_when_it_fails, host, try_apply
 from tests.memory_links import NICS
 from tests.properties import SOME
 
 TUNNELS, SESSIONS, LINKS = ("a", "b"), ("x", "y"), ("la", "lb", "lc", "ld")
 
-types: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.fixed_dictionaries(
-        {"type": st.just("bridge")},
-        optional={"stp": st.sampled_from(["on", "off", "auto"]), "priority": st.sampled_from([1, 2])},
-    ),
-    st.fixed_dictionaries({"type": st.just("macvlan")}, optional={"mode": st.sampled_from(["private", "vepa"])}),
-    st.fixed_dictionaries({"type": st.just("vlan"), "id": st.sampled_from([1, 2])}),
-    st.fixed_dictionaries({"type": st.just("alias")}),
-    st.fixed_dictionaries({"type": st.just("port")}),
-    st.fixed_dictionaries({"type": st.just("vnic")}),
-)
 more_words = st.fixed_dictionaries(
     {},
     optional={
@@ -67,7 +57,7 @@ def wanted_states(draw: st.DrawFn) -> tuple[Desired, ...]:
         ports = {"local-port": 1701 + number, "remote-port": 1701}
         wanted.append(DesiredTunnel(name=name, words={**remote, **ports}, sessions=tuple(sessions)))
     for name in LINKS:
-        words = draw(types) if draw(st.integers(0, 2)) else {}
+        words = draw(LINK_TYPES) if draw(st.integers(0, 2)) else {}
         least, most = _MOST.get(words.get("type", ""), (1, 1))
         if not words or len(free) < least:
             continue
@@ -140,16 +130,7 @@ def test_undoing_any_prefix_of_the_steps_gives_back_what_was(
         try_apply(one, first)
         if not can_be(one, second):
             return
-        before = one.picture()
-        one.countdown.at = break_at
-        try:
-            one.manager.apply(second, prune=True)
-        except RefusedError as error:
-            assert "injected" in str(error)
-            assert not getattr(error, "__notes__", [])
-            assert one.picture() == before
-            assert not [status for status in one.manager.tunnels() if status.foreign]
-        assert one.manager.plan((), prune=False).steps == ()
+        assert_undone_when_it_fails(one, second, break_at)
 
 
 @SOME
