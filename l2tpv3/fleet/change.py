@@ -18,7 +18,7 @@ from l2tpv3.errors import ConflictError, L2tpError, RefusedError, UnreachableErr
 from l2tpv3.fleet.documents import host_document
 from l2tpv3.fleet.draws import draw
 from l2tpv3.fleet.end import Documents, FleetEnd, HostFacts
-from l2tpv3.fleet.model import Fleet
+from l2tpv3.fleet.model import NATS, Fleet
 from l2tpv3.fleet.own_part import read_text
 from l2tpv3.fleet.pairs import Pair, all_pairs
 from l2tpv3.fleet.reached import Reached, with_more
@@ -54,6 +54,17 @@ def reaches_of(fleet: Fleet, state: FleetState) -> dict[str, str]:
     """How each host is reached: those of the fleet, and those that were of it and still have something of it."""
     left = {name: state.reaches[name] for name in (*state.committed, *state.prepared) if name not in fleet.hosts}
     return {**{name: host.reach for name, host in fleet.hosts.items()}, **left}
+
+
+def is_pulled(fleet: Fleet, state: FleetState) -> bool:
+    """Whether the fleet's hosts pull from NATS. Raises RefusedError where only some of them do."""
+    reaches = reaches_of(fleet, state)
+    pulled = [name for name, reach in reaches.items() if reach == NATS]
+    others = [name for name in reaches if name not in pulled]
+    if pulled and others:
+        problem = f"host {pulled[0]} pulls from NATS, and host {others[0]} is reached otherwise"
+        raise RefusedError(str(fleet.file), problem, "write two files: each change is of hosts of one kind")
+    return bool(pulled)
 
 
 def require_all(reached: Reached, *, partial: bool, tell: Tell) -> None:
@@ -104,7 +115,7 @@ def make_plan(fleet: Fleet, state: FleetState, reached: Reached, *, begun: bool 
     state.drawn = draw(pairs, state.drawn, known, settled=state.made)
     state.number_hosts(fleet)
     documents = {
-        name: Documents(before=state.before(name), new=_new_text(fleet, state, name, pairs, reached.unreachable))
+        name: Documents(before=state.before(name), new=new_text(fleet, state, name, pairs, reached.unreachable))
         for name in reached.ends
     }
     planned = reached.all(lambda end: end.plan(documents[end.name]))
@@ -140,7 +151,7 @@ def _check_apart(facts: Mapping[str, HostFacts], *, begun: bool) -> None:
             raise ConflictError(f"host {name}", "a change waits for its confirmation", remedy)
 
 
-def _new_text(fleet: Fleet, state: FleetState, host: str, pairs: Collection[Pair], unreachable: Collection[str]) -> str:
+def new_text(fleet: Fleet, state: FleetState, host: str, pairs: Collection[Pair], unreachable: Collection[str]) -> str:
     """The document that a host is to have; of a host that has left the fleet it is empty. pairs: all of the fleet."""
     if host not in fleet.hosts:
         return ""

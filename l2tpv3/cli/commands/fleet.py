@@ -39,6 +39,10 @@ SOMETHING_WRONG = 11
 """Exit code of `fleet status` when something is wrong with a host or a pseudowire."""
 
 FleetFile = Annotated[str, Argument(metavar="FILE", help="The file that states the fleet.", files=Files.READ)]
+Url = Annotated[
+    str | None,
+    Option("--url", metavar="URL", help="The NATS servers of hosts that pull. [default: nats://127.0.0.1:4222]"),
+]
 Partial = Annotated[
     bool, Option("--partial", help="Leave out hosts that can't be reached; their pseudowires stay as they are.")
 ]
@@ -88,6 +92,7 @@ def render(
 
 
 def plan(
+    ctx: click.Context,
     file: FleetFile,
     *,
     partial: Partial = False,
@@ -96,12 +101,18 @@ def plan(
 
     Ids, ports and cookies that are not drawn yet are drawn anew each time until `fleet apply` keeps them.
     """
-    from l2tpv3.fleet.change import make_plan, reaches_of, require_all
+    from l2tpv3.cli.commands.fleet_nats import directory_of
+    from l2tpv3.fleet.change import is_pulled, make_plan, reaches_of, require_all
     from l2tpv3.fleet.reached import Reached
     from l2tpv3.fleet.state import read_state
 
     fleet = read(file)
     state = read_state(fleet.file)
+    if is_pulled(fleet, state):
+        from l2tpv3.fleet.nats.from_file import pulled_plan
+
+        _show_plan(pulled_plan(fleet, state, directory_of(ctx)))
+        return
     with Reached(reaches_of(fleet, state)) as reached:
         require_all(reached, partial=partial, tell=_tell)
         unfinished = sorted({*state.prepared, *state.owed} & {*reached.ends})
@@ -111,12 +122,14 @@ def plan(
 
 
 def apply(
+    ctx: click.Context,
     file: FleetFile,
     *,
     confirm: Annotated[
         str, Option("--confirm", metavar="SECONDS", help="When a host that hears no more goes back by itself.")
     ] = "120",
     partial: Partial = False,
+    url: Url = None,
 ) -> None:
     """Make all hosts of a fleet what its file says, or none.
 
@@ -125,6 +138,7 @@ def apply(
     were before. Only what differs is touched, and only what this fleet made. When this command is killed, the hosts go
     back by themselves; if the change was committed already, the next `fleet apply` brings all of them to it.
     """
+    from l2tpv3.cli.commands.fleet_nats import apply_pulled_file
     from l2tpv3.fleet import change
     from l2tpv3.fleet.reached import Reached
     from l2tpv3.fleet.state import holding, read_state
@@ -133,6 +147,9 @@ def apply(
     fleet = read(file)
     with holding(fleet.file):
         state = read_state(fleet.file)
+        if change.is_pulled(fleet, state):
+            apply_pulled_file(ctx, fleet, state, url, confirm_s, show=_show_plan, partial=partial)
+            return
         with Reached(change.reaches_of(fleet, state)) as reached:
             change.require_all(reached, partial=partial, tell=_tell)
             change.end_what_was_begun(fleet, state, reached, _tell)
@@ -143,20 +160,24 @@ def apply(
         print(f"done: {_count(len(planned.pairs), 'pseudowire')} tested, and all is confirmed", file=sys.stderr)
 
 
-def status(file: FleetFile, *, json: options.Json = False) -> None:
+def status(ctx: click.Context, file: FleetFile, *, json: options.Json = False, url: Url = None) -> None:
     """Show the hosts and pseudowires of a fleet: what each end sees, and when it last heard something.
 
     Exit code 11 when something is wrong.
     """
-    from l2tpv3.fleet.change import reaches_of
+    from l2tpv3.cli.commands.fleet_nats import overview_of_pulled
+    from l2tpv3.fleet.change import is_pulled, reaches_of
     from l2tpv3.fleet.overview import overview, overview_document
     from l2tpv3.fleet.reached import Reached
     from l2tpv3.fleet.state import read_state
 
     fleet = read(file)
     state = read_state(fleet.file)
-    with Reached(reaches_of(fleet, state)) as reached:
-        found = overview(fleet, state, reached)
+    if is_pulled(fleet, state):
+        found = overview_of_pulled(ctx, fleet, state, url)
+    else:
+        with Reached(reaches_of(fleet, state)) as reached:
+            found = overview(fleet, state, reached)
     if json:
         print_json(overview_document(found))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,10 +19,14 @@ from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
+    from l2tpv3.fleet.change import FleetPlan
+    from l2tpv3.fleet.model import Fleet
     from l2tpv3.fleet.nats.change import Outcome
     from l2tpv3.fleet.nats.connection import NatsBucket
     from l2tpv3.fleet.nats.directory import Directory
     from l2tpv3.fleet.nats.status import HostReport
+    from l2tpv3.fleet.overview import Overview
+    from l2tpv3.fleet.state import FleetState
     from l2tpv3.paths import Paths
 
 EXAMPLES = {
@@ -75,7 +79,7 @@ def serve(
     ended: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.append(1))
-    run(_directory(ctx, make=True), listen, tls=tls, ended=lambda: bool(ended))
+    run(directory_of(ctx, make=True), listen, tls=tls, ended=lambda: bool(ended))
 
 
 def enroll(ctx: click.Context, name: HostName, *, url: Url = None) -> None:
@@ -87,7 +91,7 @@ def enroll(ctx: click.Context, name: HostName, *, url: Url = None) -> None:
     from l2tpv3.fleet.nats.joining import Membership
     from l2tpv3.fleet.nats.server import write_accounts
 
-    directory = _directory(ctx, make=True)
+    directory = directory_of(ctx, make=True)
     with directory.locked():
         member = Membership.draw(name, directory.key.public, url or _LOCAL)
         directory.enroll(member.keys.identity(name))
@@ -100,7 +104,7 @@ def expel(ctx: click.Context, name: HostName) -> None:
     """Let a host into the server no more. What it has stays as it is."""
     from l2tpv3.fleet.nats.server import write_accounts
 
-    directory = _directory(ctx)
+    directory = directory_of(ctx)
     with directory.locked():
         directory.expel(name)
         write_accounts(directory)
@@ -164,7 +168,7 @@ def push(
     lost is written again.
     """
     texts = dict(_host_file(one) for one in files or ())
-    directory = _directory(ctx)
+    directory = directory_of(ctx)
     for name in texts:
         directory.host(name)
     times = seconds(confirm, "--confirm", least=1.0), seconds(wait, "--wait", least=0.1)
@@ -215,12 +219,58 @@ def tell_outcome(outcome: Outcome) -> None:
     raise RefusedError(f"change {outcome.serial}", problem, "mend what these hosts say, and push again")
 
 
+def apply_pulled_file(
+    ctx: click.Context,
+    fleet: Fleet,
+    state: FleetState,
+    url: str | None,
+    confirm_s: float,
+    *,
+    show: Callable[[FleetPlan], None],
+    partial: bool,
+) -> None:
+    """Make hosts that pull what the fleet's file says. show: told of the plan. Raises L2tpError."""
+    directory = directory_of(ctx)
+
+    async def apply() -> Outcome | None:
+        from l2tpv3.fleet.nats.change import Coordinator
+        from l2tpv3.fleet.nats.from_file import apply_pulled, pulled_plan
+
+        with directory.locked():
+            async with _bucket(directory, url or _LOCAL, 1) as bucket:
+                coordinator = Coordinator(directory, bucket, say=_say)
+                await coordinator.recover()
+                planned = pulled_plan(fleet, state, directory)
+                await coordinator.refresh(planned.changing)
+                show(planned)
+                return await apply_pulled(
+                    fleet, state, directory, coordinator, confirm_s=confirm_s, partial=partial, say=_say
+                )
+
+    outcome = asyncio.run(apply())
+    if outcome is not None:
+        tell_outcome(outcome)
+
+
+def overview_of_pulled(ctx: click.Context, fleet: Fleet, state: FleetState, url: str | None) -> Overview:
+    """What hosts that pull said of themselves last. Raises L2tpError."""
+    from l2tpv3.fleet.nats.from_file import pulled_overview
+
+    directory = directory_of(ctx)
+
+    async def ask() -> Overview:
+        async with _bucket(directory, url or _LOCAL, 1) as bucket:
+            return await pulled_overview(fleet, state, directory, bucket)
+
+    return asyncio.run(ask())
+
+
 def hosts(ctx: click.Context, *, url: Url = None) -> None:
     """Show each host of the fleet: which change it has, and what it says.
 
     AGE is how long ago the host said so, by its own clock.
     """
-    directory = _directory(ctx)
+    directory = directory_of(ctx)
     asyncio.run(_hosts(directory, url or _LOCAL))
 
 
@@ -258,7 +308,11 @@ def _state(report: HostReport | None, wanted: int) -> str:
     return "current" if report.committed == wanted else "differs"
 
 
-def _directory(ctx: click.Context, *, make: bool = False) -> Directory:
+def directory_of(ctx: click.Context, *, make: bool = False) -> Directory:
+    """The folder of the fleet that is changed from this machine. Raises NotFoundError where there is none.
+
+    make: make a fleet there.
+    """
     from l2tpv3.fleet.nats.directory import FOLDER, Directory
 
     folder = local_manager(ctx, "fleet").paths.state / FOLDER

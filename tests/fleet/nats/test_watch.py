@@ -25,6 +25,21 @@ address = "{inner}/24"
 """
 
 
+_FLEET = """
+[defaults]
+datapath = "user"
+[host.sitea]
+reach = "nats"
+address = "{a}"
+[host.siteb]
+reach = "nats"
+address = "{b}"
+[mesh.lan]
+bridge = "br0"
+address = "10.8.0.0/24"
+"""
+
+
 def _text(own: str, peer: str, inner: str) -> str:
     return _FILE.format(own=own, peer=peer, inner=inner)
 
@@ -72,5 +87,20 @@ def test_a_fleet_of_two_hosts(underlay: tuple[Host, Host], tmp_path: Path) -> No
     a.ctl(*push)
     eventually(lambda: "tunnel f" not in a.ctl("tunnel", "show").stdout)
     assert "own" in a.ctl("tunnel", "show").stdout and "own" in b.ctl("tunnel", "show").stdout
+    # The same from one file of the fleet.
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(_FLEET.format(a=a.v4, b=b.v4))
+    planned = a.ctl("fleet", "plan", str(fleet))
+    assert f"+ tunnel lan.siteb: {a.v4} to {b.v4}" in planned.stdout and "+ link br0" in planned.stdout
+    a.ctl("fleet", "apply", str(fleet), "--url", url)
+    assert a.ping("10.8.0.2")
+    assert "nothing to do" in a.ctl("fleet", "apply", str(fleet), "--url", url).stderr
+    eventually(lambda: a.ctl("fleet", "status", str(fleet), "--url", url, check=False).returncode == 0)
+    fleet.write_text(_FLEET.format(a=a.v4, b=b.v4).partition("[mesh")[0])
+    assert "- link br0" in a.ctl("fleet", "apply", str(fleet), "--url", url).stdout
+    eventually(lambda: all(host.run(["ip", "link", "show", "type", "tun"]).stdout == "" for host in (a, b)))
+    fleet.write_text(_FLEET.format(a=a.v4, b=b.v4).replace('"nats"', '"ssh://sitea"', 1))
+    mixed = a.ctl("fleet", "apply", str(fleet), "--url", url, check=False)
+    assert mixed.returncode == 2 and "host siteb pulls from NATS, and host sitea is reached otherwise" in mixed.stderr
     b.ctl("fleet", "leave")
     assert b.ctl("fleet", "leave", check=False).returncode == 3
