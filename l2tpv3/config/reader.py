@@ -19,25 +19,25 @@ from l2tpv3.model.desired import DesiredSession, DesiredTunnel
 from l2tpv3.model.fields import SECRETS
 from l2tpv3.model.links.options import LinkType
 from l2tpv3.model.source import Source
-from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, with_remote
 from l2tpv3.model.values import (
     SESSION_FIELDS,
     TUNNEL_FIELDS,
-    parse_address,
     session_attributes,
     tunnel_attributes,
+    with_remote_name,
 )
 from l2tpv3.value_class import value_class
 
 # Names are checked on their own; ends that a file lacks or has wrong are filled in so that the rest can be checked.
-# 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
 _NAME = "new"
-_REMOTE = {4: "240.0.0.1", 6: "100::1"}
 _IFNAME = "l2tpeth0"
 
 _TEXT_MAX = 1024  # characters; nothing here is longer, and messages quote it
 _INTEGER_BITS = 63  # TOML's integers (toml.io 1.0 "Integer")
 
+_PEERS = frozenset({"remote", "remote-name"})
+"""Words of a tunnel of which one has to be there."""
 _TUNNEL_WORDS = tuple(TUNNEL_FIELDS)
 _SESSION_WORDS = tuple(SESSION_FIELDS)
 
@@ -134,9 +134,9 @@ class Reader:
         content, source = self._document.content, self._document.root
         self._name(name, "tunnel name", source)
         words = self._words(content, _TUNNEL_WORDS, source)
-        if whole and "remote" not in content:
+        if whole and _PEERS.isdisjoint(content):
             self._findings.add(source, "remote is missing", "give the peer's address as remote")
-        return _canonical(self._tunnel_spec(words, source).to_words(), words)
+        return _canonical(self._tunnel_spec(words, source).to_words(), with_remote_name(words))
 
     def session_words(self, name: str) -> Mapping[str, Any]:
         """The words of one session, where the document is its table."""
@@ -149,14 +149,14 @@ class Reader:
             return None
         self._name(name, "tunnel name", source)
         words = self._words(content, _TUNNEL_WORDS, source, extra="session")
-        if "remote" not in content:
+        if _PEERS.isdisjoint(content):
             self._findings.add(source, "remote is missing", "give the peer's address as remote")
         spec = self._tunnel_spec(words, source)
         here = source.of("session")
         tables = self._table(content.get("session", {}), here, f"[{source.key}.session.NAME]")
         read = [self._session(key, value, here.of(key)) for key, value in tables.items()]
         sessions = tuple(session for session in read if session is not None)
-        given = _canonical(spec.to_words(), words)
+        given = _canonical(spec.to_words(), with_remote_name(words))
         wanted = DesiredTunnel(
             name=name, words=given, sessions=tuple(session for session, _ in sessions), source=source
         )
@@ -241,10 +241,7 @@ class Reader:
     def _tunnel_spec(self, words: dict[str, Any], source: Source) -> TunnelSpec:
         while True:
             try:
-                fields = tunnel_attributes(words)
-                local = fields.get("local")
-                fields.setdefault("remote", parse_address(_REMOTE[local.version if local else 4], ""))
-                return TunnelSpec(**{"name": _NAME, **fields})
+                return TunnelSpec(**{"name": _NAME, **with_remote(tunnel_attributes(words))})
             except InvalidValueError as error:
                 self._blame(error, words, source)
 
@@ -287,7 +284,7 @@ def _sent_secret(value: object, kind: SecretKind) -> bytes:
         raise InvalidValueError(kind.what, error.problem, kind.sent) from None
 
 
-def _canonical(all_words: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def _canonical(all_words: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     return {word: value for word, value in all_words.items() if word in given}
 
 

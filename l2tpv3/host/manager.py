@@ -536,6 +536,20 @@ class Manager:
         """
         return self._refresher.refresh(timeout_s=0)
 
+    def chosen_otherwise(self) -> set[str]:
+        """The tunnels that run, and for which something else would be chosen now than is on record.
+
+        That is the address of a peer that is known by its name, a local address that was left open, or an MTU.
+        `restore` takes what would be chosen. None while a change is under way, or waits to be confirmed.
+        """
+        return self._reconciler.chosen_otherwise()
+
+    def underlays(self) -> tuple[frozenset[str | None], frozenset[str]]:
+        """The network namespaces of the tunnels on record that `down` has not stopped, and the names of their peers."""
+        specs = [one.spec for one in self._store.tunnels().values() if one.stopped is None]
+        names = frozenset(one.remote_name for one in specs if one.remote_name is not None)
+        return frozenset(one.netns for one in specs), names
+
     def note_receptions(self) -> None:
         """Take note of when sessions receive something, where their datapath does not; see ReceptionNoter.note."""
         self._receptions.note()

@@ -29,7 +29,8 @@ class Arrivals:
     """
 
     def __init__(self, namespaces: Iterable[str | None]) -> None:
-        self._missing = set(namespaces) | {None}
+        self._namespaces = set(namespaces) | {None}
+        self._missing = set(self._namespaces)
         self._sockets: list[socket.socket] = []
 
     def __enter__(self) -> Arrivals:
@@ -39,8 +40,16 @@ class Arrivals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
         for one in self._sockets:
             one.close()
+
+    def listens_in(self, namespaces: Iterable[str | None]) -> bool:
+        """Whether it was made for these network namespaces."""
+        return self._namespaces == set(namespaces) | {None}
 
     def _listen(self) -> None:
         for netns in sorted(self._missing, key=str):
@@ -49,6 +58,14 @@ class Arrivals:
                 self._sockets.append(made)
                 made.bind((0, _GROUPS))
                 self._missing.discard(netns)
+
+    def heard(self) -> bool:
+        """Whether something came since this was asked last, or was forgotten. Does not wait."""
+        self._listen()
+        found = wait_readable(self._sockets, 0)
+        if found:
+            self.forget()
+        return found
 
     def forget(self) -> None:
         """Ignore what came so far, since our own changes cause notifications, too."""

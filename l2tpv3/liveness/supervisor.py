@@ -4,8 +4,8 @@ A worker has no parent, so that it outlives whatever command started it, and so 
 upgrade for instance, without a packet lost. Its end is noticed by a pidfd (pidfd_open(2)); that there are other workers
 now, by the time of the last change of the directories of their sockets. One that lives but does not answer for a while
 is ended. A netdev that somebody deleted is noticed when workers are asked whether they answer; what waits on record is
-tried now and then. When sessions of the kernel and of ebpf receive something is noted. No error ends this: see
-l2tpv3.linux.tasks.
+tried now and then. What was chosen from the surroundings, an address or an MTU, is compared again when they change.
+When sessions of the kernel and of ebpf receive something is noted. No error ends this: see l2tpv3.linux.tasks.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from typing import Final
 
 from l2tpv3.errors import BusyError, L2tpError, NotPermittedError, WorkerError
 from l2tpv3.host.manager import Manager
+from l2tpv3.linux.arrivals import Arrivals
 from l2tpv3.linux.tasks import Tasks
 from l2tpv3.liveness.link_loss import LinkLoss
+from l2tpv3.liveness.name_watcher import NameWatcher
 from l2tpv3.liveness.prober import Prober
+from l2tpv3.liveness.surroundings_rules import SurroundingsRules
 from l2tpv3.model.progress import RestoreEvent, RestoreOutcome, Tell
 from l2tpv3.paths import CARDS, EBPF, Paths
 from l2tpv3.reconcile.restore import news_of
@@ -54,6 +57,11 @@ class Supervisor:
         self._cables = LinkLoss(manager)
         self._prober = Prober(self._paths.runtime, say, complain)
         self._targets_at = 0.0
+        self._names = NameWatcher(self._paths.runtime, say, complain)
+        self._arrivals: Arrivals | None = None
+        self._surroundings = SurroundingsRules(time.monotonic())
+        self._names_seen = 0
+        self._uncompared = ""
         self._tasks = Tasks(complain)
         self._complained = self._unheeded = self._unseen = self._unsettled = ""
         self._workers: dict[int, int] = {}  # pid: its pidfd
@@ -70,11 +78,11 @@ class Supervisor:
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT. A restore that is under way then is completed first."""
-        with contextlib.closing(self._prober), _end_signals() as ended:
+        with contextlib.closing(self._prober), contextlib.closing(self._names), _end_signals() as ended:
             manager = self._manager
             tasks = (
                 self._look_at_changes, self._restore_orphans, self._ask, self._follow, manager.note_receptions,
-                self._look_for_targets,
+                self._look_for_targets, self._compare,
             )  # fmt: skip
             while True:
                 for task in tasks:
@@ -89,6 +97,43 @@ class Supervisor:
     def _look_at_changes(self) -> None:
         if self._changed():
             self._look()
+            self._listen()
+
+    def _listen(self) -> None:
+        """Listen to the surroundings of the tunnels on record, and have the names of their peers looked up."""
+        try:
+            places, names = self._manager.underlays()
+        except L2tpError:
+            return  # which _look tells
+        self._names.want(names)
+        if self._arrivals is None or not self._arrivals.listens_in(places):
+            if self._arrivals is not None:
+                self._arrivals.close()
+            self._arrivals = Arrivals(places)
+            self._surroundings.heard(time.monotonic())
+
+    def _compare(self) -> None:
+        """Restore tunnels for which something else would be chosen now: an address, or an MTU."""
+        began = time.monotonic()
+        if self._arrivals is not None and self._arrivals.heard():
+            self._surroundings.heard(began)
+            self._names.hurry()
+        if self._names.changes != self._names_seen:
+            self._names_seen = self._names.changes
+            self._surroundings.named(began)
+        if not self._surroundings.due(began):
+            return
+        try:
+            differing = self._manager.chosen_otherwise()
+            self._uncompared = ""
+        except L2tpError as error:
+            differing = set()
+            if str(error) != self._uncompared:
+                self._complain(error)
+            self._uncompared = str(error)
+        self._surroundings.compared(began, time.monotonic(), differed=bool(differing))
+        if differing:
+            self._restore(sorted(differing))
 
     def _changed(self) -> bool:
         record = self._paths.state / "l2tpv3.db"

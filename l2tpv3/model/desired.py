@@ -66,9 +66,12 @@ class DesiredTunnel:
         always = CHOSEN_TUNNEL_WORDS | {"remote", "encap", "peer-id"}
         if spec.encap is Encap.UDP:
             always |= {"local-port", "remote-port"}
+        words = _stated(spec.to_words(), default, always)
+        if spec.remote_name is not None:  # its address is no wish, and another one tomorrow
+            words["remote"] = words.pop("remote-name")
         return cls(
             name=spec.name,
-            words=_stated(spec.to_words(), default, always),
+            words=words,
             sessions=tuple(DesiredSession.from_spec(session) for session in sessions),
         )
 

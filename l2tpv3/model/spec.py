@@ -26,6 +26,7 @@ from l2tpv3.model.values import (
     IPInterface,
     Sequencing,
     Sublayer,
+    address_of_nobody,
     check_name,
     check_words,
     format_words,
@@ -59,6 +60,7 @@ __all__ = [
     "tunnel_attributes",
     "unchecked",
     "with_measures",
+    "with_remote",
 ]
 
 WATCH_INTERVAL_MS_MIN = 100
@@ -81,6 +83,7 @@ def has_udp_checksum(datapath: str, version: int) -> bool:
 class TunnelSpec:
     """One static tunnel between two addresses. Raises InvalidValueError when made from what can't work.
 
+    remote_name: the peer's DNS name, None without one; `remote` is then the address that it had last.
     local: None means the source address of the route to `remote`, chosen when the tunnel is made.
     local_port, remote_port: UDP ports, ignored over IP. datapath: "auto" or a datapath's name.
     netns: the network namespace of the underlay (a name under /run/netns or a path); None is the caller's.
@@ -98,6 +101,7 @@ class TunnelSpec:
 
     name: str
     remote: IPAddress
+    remote_name: str | None = None
     local: IPAddress | None = None
     encap: Encap = Encap.UDP
     tunnel_id: int = 1
@@ -221,8 +225,17 @@ class TunnelSpec:
 
     @classmethod
     def from_words(cls, words: Mapping[str, Any]) -> TunnelSpec:
-        """The inverse of to_words. Raises InvalidValueError; unknown words are refused."""
-        return cls(**tunnel_attributes(words))
+        """The inverse of to_words. Raises InvalidValueError; unknown words are refused.
+
+        A peer's name alone, without an address, stands for one that nobody has.
+        """
+        return cls(**with_remote(tunnel_attributes(words)))
+
+
+def with_remote(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A TunnelSpec's attributes with the address of nobody where the peer's is not known, as words are checked."""
+    local = fields.get("local")
+    return {"remote": address_of_nobody(4 if local is None else local.version), **fields}
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

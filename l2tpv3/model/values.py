@@ -88,6 +88,34 @@ _HOST_NAME = re.compile(r"(?=.*[A-Za-z])(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A
 """A name of RFC 1123, section 2.1."""
 
 
+def is_host_name(text: str) -> bool:
+    """Whether a text may be a DNS name, and is no address. What a name stands for is not looked up."""
+    return _HOST_NAME.fullmatch(text) is not None
+
+
+def parse_host_name(text: Any, what: str) -> str:
+    """A DNS name. Raises InvalidValueError for another text."""
+    if not is_host_name(parse_text(text, what)):
+        raise InvalidValueError(what, f"{text!r} is not a DNS name", "give one as siteb.example.net")
+    return str(text)
+
+
+def with_remote_name(words: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A tunnel's words; where `remote` is a name and no address, that name is its `remote-name`, with no `remote`."""
+    remote = words.get("remote")
+    if not isinstance(remote, str) or not is_host_name(remote):
+        return words
+    return {**{word: value for word, value in words.items() if word != "remote"}, "remote-name": remote}
+
+
+def address_of_nobody(version: int) -> IPAddress:
+    """What stands for a peer's address that is not known, where words are checked.
+
+    240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
+    """
+    return IPv4Address("240.0.0.1") if version == 4 else IPv6Address("100::1")
+
+
 def parse_address(text: Any, what: str) -> IPAddress:
     """An IPv4 or IPv6 address without prefix length; IPv6 may have a `%scope`. No names are looked up.
 
@@ -302,6 +330,7 @@ _NUMBER = ValueType(_number)
 TYPES: Mapping[str, ValueType] = {
     "text": ValueType(_text, check=_check_text),
     "address": ValueType(lambda value, what, field: parse_address(value, what), str, _check_endpoint),
+    "host-name": ValueType(lambda value, what, field: parse_host_name(value, what)),
     "id": ValueType(_integer, check=lambda value, what, field: ids.check_id(value, what)),
     "port": ValueType(_integer, check=lambda value, what, field: ids.check_port(value, what)),
     "integer": ValueType(_integer, check=_check_bounds),
@@ -424,9 +453,9 @@ SESSION_FIELDS = by_word((NAME, *SESSION))
 def tunnel_attributes(words: Mapping[str, Any]) -> dict[str, Any]:
     """Some of a TunnelSpec's attributes, from some of its words: what `set` and `add` start from.
 
-    Raises InvalidValueError.
+    A name as `remote` gives `remote_name` alone. Raises InvalidValueError.
     """
-    return parse_words(words, TUNNEL_FIELDS, f"tunnel {words.get('name', '')}".strip())
+    return parse_words(with_remote_name(words), TUNNEL_FIELDS, f"tunnel {words.get('name', '')}".strip())
 
 
 def session_attributes(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,11 @@ from l2tpv3.reconcile.notes import LookedAt, session_notes, tunnel_notes
 from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from l2tpv3.reconcile.notes.outer_path import OuterPaths
 from l2tpv3.reconcile.notes.udp_checksum import drops_for_checksums
+from l2tpv3.resolve.peer_names import PeerNames
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import encrypted_mtu, route_now
 from l2tpv3.store.database import Recorded
+from l2tpv3.store.names import NameAnswer
 from l2tpv3.store.probes import Probes
 from l2tpv3.store.receptions import Receptions, reception_key
 
@@ -77,6 +79,7 @@ class Observer:
     ) -> None:
         """unfinished: what a change was about that was killed half-way. records: all that is on record, for notes."""
         self._records = records or {}
+        self._peer_names = PeerNames(paths.runtime)
         self._outer_paths = OuterPaths(self._records)
         self._bridges: dict[str | None, Mapping[str, BridgeSeen]] = {}
         self._owners: dict[str | None, Mapping[IPv4Address | IPv6Address, Sequence[NetdevState]]] = {}
@@ -252,6 +255,10 @@ class Observer:
         if record.spec.encrypt is Encrypt.NONE:
             return None
         return self._means(record).status(record, encrypted_mtu(record))
+
+    def peer_name(self, name: str) -> NameAnswer | None:
+        """See HostFacts.peer_name."""
+        return self._peer_names.kept(name)
 
     def faults(self, datapath: str) -> tuple[WorkerError, ...]:
         """Why some of a datapath's workers can't be worked with: ask only when a tunnel of it was not found."""

@@ -39,6 +39,7 @@ from l2tpv3.reconcile.link_executor import BackendOf, LinkExecutor
 from l2tpv3.reconcile.namespaces import NamespacesOnDemand
 from l2tpv3.reconcile.observer import Observer
 from l2tpv3.resolve.change import ApplyAll, Change, RestoreRecorded
+from l2tpv3.resolve.peer_names import PeerNames
 from l2tpv3.resolve.renaming import renamed
 from l2tpv3.resolve.resolution import Resolution, resolve, session_on_record
 from l2tpv3.resolve.resolver import Resolver
@@ -72,6 +73,7 @@ class Reconciler:
         self._datapaths = datapaths
         self._placer = placer
         self.links = LinkExecutor(paths.link_mark, makers or LinkBackends(paths.runtime))
+        self.names = PeerNames(paths.runtime)
         self._runner = Executor(datapaths, placer, paths, self.links)
         self._convergence = Convergence(
             self._runner, self.links, datapaths, placer, lambda: self.observer(Recorded(tunnels={}))
@@ -86,7 +88,7 @@ class Reconciler:
 
     def resolver(self, recorded: Recorded, look: Observer) -> Resolver:
         """The resolver of changes against that record. look: the observer that it asks."""
-        host = HostAccess(self._datapaths, self._placer, self.paths, look)
+        host = HostAccess(self._datapaths, self._placer, self.paths, look, self.names)
         return Resolver(recorded.everything, what_is_made(recorded.pending), host, self.links, recorded.host_id)
 
     def preview(self, change: Change) -> Outcome:
@@ -269,6 +271,17 @@ class Reconciler:
             names = self._spaces.missing(self.store.load().everything, repairs=True)
             self._spaces.make(names)
             return names
+
+    def chosen_otherwise(self) -> set[str]:
+        """The tunnels that run, and for which something else would be chosen now. None while a change is noted.
+
+        Raises what Store.load does.
+        """
+        recorded = self.store.load()
+        if recorded.pending is not None:
+            return set()
+        with _no_collection(), self._convergence.busy():
+            return self.resolver(recorded, self.observer(recorded)).chosen_otherwise()
 
     def adopt(self, record: TunnelRecord) -> None:
         """Record a tunnel that runs already, and give its netdevs our owner tag.

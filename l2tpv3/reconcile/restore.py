@@ -163,9 +163,22 @@ class Restorer:
             self._restored.add(name)
             if name not in outcome.waiting:
                 self._tell(
-                    dataclasses.replace(news_of(name, RestoreOutcome.RESTORED), changed=_what_changed(outcome, name))
+                    dataclasses.replace(
+                        news_of(name, RestoreOutcome.RESTORED),
+                        changed=self._what_changed(outcome, name),
+                    )
                 )
         return outcome.waiting
+
+    def _what_changed(self, outcome: Outcome, name: str) -> str:
+        """What was chosen anew, and that a peer's name told no address; that `watch` tells by itself."""
+        said = [_what_changed(outcome, name)]
+        spec = outcome.after.tunnels[name].spec if name in outcome.after.tunnels else None
+        if self._stopped and spec is not None and spec.remote_name is not None:
+            problem = self._reconciler.names.answer(spec.remote_name).problem
+            if problem:
+                said.append(f"remote {spec.remote} as before, since {spec.remote_name} has no address now ({problem})")
+        return ", ".join(filter(None, said))
 
     def _note_begun(self, step: StepText) -> None:
         if step.link is not None:
@@ -184,6 +197,8 @@ def _what_changed(outcome: Outcome, name: str) -> str:
     if old is None or new is None:
         return ""
     said = []
+    if old.spec.remote != new.spec.remote:
+        said.append(f"remote {old.spec.remote} → {new.spec.remote} ({new.spec.remote_name})")
     if old.datapath != new.datapath:
         said.append(f"datapath {old.datapath} → {new.datapath} ({new.reason})")
     if old.local != new.local:

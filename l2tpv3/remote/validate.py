@@ -7,10 +7,9 @@ from typing import Any
 
 from l2tpv3.model.ids import is_name
 from l2tpv3.model.links.spec import LinkSpec
-from l2tpv3.model.spec import SessionSpec, TunnelSpec, parse_address, session_attributes, tunnel_attributes, unchecked
+from l2tpv3.model.spec import SessionSpec, TunnelSpec, session_attributes, tunnel_attributes, unchecked, with_remote
+from l2tpv3.model.values import with_remote_name
 
-# Stand in for what was not given: 240.0.0.0/4 and the discard prefix 100::/64 (RFC 6666) are nobody's.
-_REMOTE = {4: parse_address("240.0.0.1", ""), 6: parse_address("100::1", "")}
 _IFNAME = "l2tpeth0"
 
 
@@ -20,10 +19,9 @@ def tunnel_words(name: str, words: Mapping[str, Any], *, new: bool = False) -> d
     new: it is to be made. Else None stays None, to reset a word, and what can be no name is for the service to judge:
     it may be that of something that was found.
     """
+    words = with_remote_name(words)
     given = {word: value for word, value in words.items() if value is not None}
-    fields = tunnel_attributes({"name": name, **given})
-    local = fields.get("local")
-    fields.setdefault("remote", _REMOTE[local.version if local is not None else 4])
+    fields = with_remote(tunnel_attributes({"name": name, **given}))
     spec = TunnelSpec(**fields) if new or is_name(name) else unchecked(TunnelSpec, **fields)
     return _as_json(given if new else words, spec.to_words())
 

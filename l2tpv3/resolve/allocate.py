@@ -28,7 +28,7 @@ from l2tpv3.model.spec import (
     session_attributes,
     tunnel_attributes,
 )
-from l2tpv3.model.values import formatted
+from l2tpv3.model.values import IPAddress, formatted
 
 AUTO_ORDER = ("kernel", "user")
 """The datapaths that `--datapath auto` tries, in this order."""
@@ -105,13 +105,14 @@ def resolve_tunnel(
     old: TunnelSpec | None,
     free_id: Callable[[str | None], int],
     free_port: Callable[[str | None], int],
+    address_of: Callable[[str, IPAddress | None], IPAddress],
 ) -> TunnelSpec:
     """A TunnelSpec from the words given. What `old` has of ids, ports and private key stays.
 
     Else the ids are the lowest free one, and the same as `id`; ports.py chooses the ports, if `port_is_open`. What else
     the words leave open is the default. free_id, free_port: give the lowest free tunnel id, and port for WireGuard, of
-    a namespace. Whether the tunnel can be beside others is for conflicts.py to say. Raises InvalidValueError,
-    ConflictError.
+    a namespace. address_of: gives the address of a peer's name, of the family of a local address. Whether the tunnel
+    can be beside others is for conflicts.py to say. Raises InvalidValueError, ConflictError, and what the three do.
     """
     given = {word: value for word, value in words.items() if word != "local-port" or value is not None}
     fields = tunnel_attributes({"name": name, **given})
@@ -125,6 +126,8 @@ def resolve_tunnel(
         else:
             fields["tunnel_id"] = free_id(fields.get("netns"))
     fields.setdefault("peer_tunnel_id", fields["tunnel_id"])
+    if fields.get("remote_name") is not None:
+        fields["remote"] = _address_of_peer(fields, old, address_of)
     spec = TunnelSpec(**fields)
     _check_other_words(spec)
     match spec.encrypt:
@@ -137,6 +140,16 @@ def resolve_tunnel(
     if "udp_checksum" in fields:
         return spec
     return dataclasses.replace(spec, udp_checksum=has_udp_checksum(spec.datapath, spec.ip_version))
+
+
+def _address_of_peer(
+    fields: Mapping[str, Any], old: TunnelSpec | None, address_of: Callable[[str, IPAddress | None], IPAddress]
+) -> IPAddress:
+    """The address of a peer that has a name: what `old` has of that name, else the name is looked up."""
+    name, local = fields["remote_name"], fields.get("local")
+    if old is not None and old.remote_name == name and (local is None or local.version == old.remote.version):
+        return old.remote
+    return address_of(name, local)
 
 
 def _check_other_words(spec: TunnelSpec) -> None:

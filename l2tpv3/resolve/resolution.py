@@ -190,6 +190,10 @@ def _merged_tunnel(old: TunnelRecord, words: Mapping[str, Any]) -> dict[str, Any
     merged = _merged(DesiredTunnel.from_specs(old.spec).words, words)
     if "local-port" in words and words["local-port"] is None:
         merged["local-port"] = None  # to be chosen anew
+    if words.get("remote-name") is not None:
+        merged.pop("remote")  # another name, another address
+    elif "remote-name" in words and "remote" not in words:
+        merged["remote"] = str(old.spec.remote)
     kept = ENCRYPTION.get(merged.get("encrypt", Encrypt.NONE), ())
     return {
         word: value for word, value in merged.items() if word not in ENCRYPTION_WORDS or word in kept or word in words

@@ -67,6 +67,10 @@ class Resolver:
         foreign = self._tunnel_resolver().foreign.names()
         raise foreign_tunnel(name) if name in foreign else no_tunnel(name, [*self.before.tunnels, *foreign])
 
+    def chosen_otherwise(self) -> set[str]:
+        """The tunnels on record that run, and for which something else would be chosen now."""
+        return self._tunnel_resolver().chosen_otherwise()
+
     # -- tunnels and sessions ------------------------------------------------------------------------------------
 
     def tunnel(self, name: str, words: Mapping[str, Any]) -> HostRecords:

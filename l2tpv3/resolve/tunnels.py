@@ -31,6 +31,7 @@ from l2tpv3.resolve.conflict_keys import Identities
 from l2tpv3.resolve.foreign import ForeignTunnels, TunnelsSeen
 from l2tpv3.resolve.free_ids import FreeIfnames, FreeNumbers
 from l2tpv3.resolve.listen_ports import lowest_listen_port
+from l2tpv3.resolve.peer_names import PeerNames
 from l2tpv3.resolve.ports import Ports
 from l2tpv3.resolve.route import DETECTION_S, Route, find_route
 from l2tpv3.resolve.route_defaults import inner_mtu, measured, route_now
@@ -50,6 +51,7 @@ class HostAccess:
     placer: NetdevConfigurator
     paths: Paths
     look: TunnelsSeen
+    names: PeerNames
 
 
 class TunnelResolver:
@@ -70,6 +72,7 @@ class TunnelResolver:
         self._placer = host.placer
         self._paths = host.paths
         self._look = host.look
+        self._names_of_peers = host.names
         self._before = records
         self._bridges = frozenset(bridges)
         self._unfinished = unfinished or {}
@@ -226,14 +229,17 @@ class TunnelResolver:
         return missing
 
     def _as_chosen_now(self, record: TunnelRecord) -> TunnelRecord:
-        """The record with the local address, datapath and MTUs that would be chosen now, where the user left them open.
+        """The record with the peer's address, the local address, datapath and MTUs that would be chosen now, where the
+        user left them open.
 
         A tunnel that runs keeps what it has while there is no route: nothing of it is missing, and routes come back.
         Another one raises what it lacks: NoRouteError, NoAddressError, MissingError.
         """
         live = self._is_live(record)
+        remote = self._names_of_peers.present(record.spec)
         try:
-            fresh = record if live else self._planned(record.spec, record)
+            spec = record.spec if remote == record.spec.remote else dataclasses.replace(record.spec, remote=remote)
+            fresh = record if live and spec is record.spec else self._planned(spec, record)
             route = route_now(fresh)
         except L2tpError:
             if not live:
@@ -256,6 +262,16 @@ class TunnelResolver:
                 with contextlib.suppress(L2tpError):  # which making it will say
                     self._records[name] = self._as_chosen_now(record)
 
+    def chosen_otherwise(self) -> set[str]:
+        """The tunnels that run and for which something else would be chosen now: peer's or local address, or an MTU."""
+        return {
+            name
+            for name, record in self._records.items()
+            if record.stopped is None
+            and self._is_live(record)
+            and _chosen(self._as_chosen_now(record)) != _chosen(record)
+        }
+
     def _is_live(self, record: TunnelRecord) -> bool:
         seen = self._look.by_id(record.datapath, record.spec.netns)
         return any(is_same(record, one) for one in seen.get(record.spec.tunnel_id, ()))
@@ -266,8 +282,9 @@ class TunnelResolver:
         like = chosen.spec if chosen else None
         subject = f"tunnel {name}: --id"
         spec = allocate.resolve_tunnel(
-            name, words, like, lambda netns: self._free_ids(netns).lowest(subject), self._free_listen_port
-        )
+            name, words, like, lambda netns: self._free_ids(netns).lowest(subject), self._free_listen_port,
+            lambda peer, local: self._names_of_peers.first_address(name, peer, local),
+        )  # fmt: skip
         if allocate.port_is_open(words, chosen.spec if chosen else None):
             self._without_port[name] = words.get("remote-port") is None
         elif old is not None and spec == old.spec:
@@ -539,6 +556,11 @@ def _without(record: TunnelRecord, gone: Collection[str]) -> TunnelRecord:
     """The record of a tunnel without these sessions, which are called TUNNEL/SESSION."""
     kept = tuple(one for one in record.sessions if f"{record.spec.name}/{one.spec.name}" not in gone)
     return record if kept == record.sessions else record.with_sessions(kept)
+
+
+def _chosen(record: TunnelRecord) -> tuple[object, ...]:
+    """What was chosen from the surroundings."""
+    return record.spec.remote, record.local, [(one.mtu, one.clamp_mtu) for one in record.sessions]
 
 
 def _started(record: TunnelRecord) -> TunnelRecord:

@@ -86,7 +86,7 @@ def offered(line: str) -> list[str]:
         ("l2tpctl link set nope --primary ", ""),
         ("l2tpctl restore l", "link"),
         ("l2tpctl restore link c", "card"),
-        ("l2tpctl tunnel add x --rem", "--remote --remote-port"),
+        ("l2tpctl tunnel add x --rem", "--remote --remote-name --remote-port"),
     ],
 )
 def test_offers(paths: Path, line: str, words: str) -> None:

@@ -267,7 +267,7 @@ def test_everything_wrong_in_every_file_is_told_at_once(monkeypatch: pytest.Monk
         (TUNNEL + 'datapath = "fast"', 3, "tunnel.a.datapath", "give one of auto, kernel, user"),
         (TUNNEL + "peer = 1", 3, "tunnel.a.peer", "did you mean remote?"),
         (TUNNEL + "mtu = 1400", 3, "tunnel.a.mtu", "it belongs to a session"),
-        (TUNNEL + "zzz = 1", 3, "tunnel.a.zzz", "known are remote, local,"),
+        (TUNNEL + "zzz = 1", 3, "tunnel.a.zzz", "known are remote, remote-name, local,"),
         (SESSION + "mtu = 67", 4, "tunnel.a.session.lan.mtu", "67 is out of range"),
         (SESSION + 'ifname = "much-too-long-a-name"', 4, "tunnel.a.session.lan.ifname", "has 20 bytes"),
         (SESSION + 'mac = "01:00:5e:00:00:01"', 4, "tunnel.a.session.lan.mac", "group or zero"),

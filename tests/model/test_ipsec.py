@@ -17,6 +17,7 @@ from l2tpv3.model.record import TunnelRecord, resolved
 from l2tpv3.model.spec import Encap, Encrypt, Sublayer, TunnelSpec
 from l2tpv3.resolve.allocate import resolve_tunnel
 from l2tpv3.resolve.conflicts import check_tunnels
+from tests.resolve.test_allocate import no_lookup
 
 KEY = b"correct-horse"
 
@@ -89,11 +90,11 @@ def test_what_can_be_no_key_is_not_quoted(text: str) -> None:
 
 def test_a_key_is_drawn_once() -> None:
     words = {"remote": "192.0.2.2", "encrypt": "ipsec"}
-    first = resolve_tunnel("t", words, None, lambda _: 1, lambda _: 0)
+    first = resolve_tunnel("t", words, None, lambda _: 1, lambda _: 0, no_lookup)
     assert first.pre_shared_key is not None and len(first.pre_shared_key) == 43
-    again = resolve_tunnel("t", words, first, lambda _: 1, lambda _: 0)
+    again = resolve_tunnel("t", words, first, lambda _: 1, lambda _: 0, no_lookup)
     assert again.pre_shared_key == first.pre_shared_key
-    assert resolve_tunnel("u", words, None, lambda _: 1, lambda _: 0).pre_shared_key != first.pre_shared_key
+    assert resolve_tunnel("u", words, None, lambda _: 1, lambda _: 0, no_lookup).pre_shared_key != first.pre_shared_key
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_key_is_drawn_once() -> None:
 )
 def test_what_makes_no_sense_is_refused(words: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidValueError, match=says):
-        resolve_tunnel("t", {"remote": "192.0.2.2", **words}, None, lambda _: 1, lambda _: 51820)
+        resolve_tunnel("t", {"remote": "192.0.2.2", **words}, None, lambda _: 1, lambda _: 51820, no_lookup)
 
 
 def test_tunnels_whose_packets_or_ends_can_not_be_told_apart_conflict() -> None:

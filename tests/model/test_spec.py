@@ -73,7 +73,7 @@ def test_a_session_survives_its_words(spec: SessionSpec) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ({"remote": "nonsense"}, "nonsense"),
+        ({"remote": "non sense"}, "non sense"),
         ({"remote": "224.0.0.1"}, "unicast"),
         ({"remote": "0.0.0.0"}, "unicast"),
         ({"remote": "255.255.255.255"}, "unicast"),

@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from l2tpv3.datapath.base import Datapath, Support
 from l2tpv3.errors import UnavailableError
 from l2tpv3.model.desired import DesiredTunnel
-from l2tpv3.model.spec import SessionSpec, TunnelSpec
+from l2tpv3.model.spec import IPAddress, SessionSpec, TunnelSpec
 from l2tpv3.resolve import allocate
 from l2tpv3.testing.datapath import MemoryDatapath
 from tests.properties import MANY
 from tests.reconcile.test_plan import session_words
+
+
+def no_lookup(name: str, local: IPAddress | None) -> IPAddress:
+    """In place of what looks up a peer's name, where none is given."""
+    raise AssertionError(f"{name} is looked up")
 
 
 def _settle(words: dict[str, Any], old: SessionSpec | None) -> SessionSpec:
@@ -51,7 +56,7 @@ class Named(MemoryDatapath):
 
 
 def _settled(**words: Any) -> TunnelSpec:
-    return allocate.resolve_tunnel("t", words, None, lambda _: 1, lambda _: 51820)
+    return allocate.resolve_tunnel("t", words, None, lambda _: 1, lambda _: 51820, no_lookup)
 
 
 def test_auto_never_chooses_the_ebpf_datapath_nor_asks_whether_it_works() -> None:

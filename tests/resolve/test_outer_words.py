@@ -14,14 +14,14 @@ from l2tpv3.model.spec import TunnelSpec
 from l2tpv3.resolve import allocate
 from tests.here import Here
 from tests.hosts import Host, Hosts
-from tests.resolve.test_allocate import Named
+from tests.resolve.test_allocate import Named, no_lookup
 
 GIVEN: list[dict[str, Any]] = [{"ttl": 5}, {"dscp": "inherit"}, {"dscp": 1}, {"df": "on"}, {"fwmark": "0x10"}]
 GIVEN += [{"bind-device": "eth9"}]
 
 
 def _spec(words: dict[str, Any]) -> TunnelSpec:
-    return allocate.resolve_tunnel("t", {"remote": "192.0.2.1", **words}, None, lambda _: 1, lambda _: 51820)
+    return allocate.resolve_tunnel("t", {"remote": "192.0.2.1", **words}, None, lambda _: 1, lambda _: 51820, no_lookup)
 
 
 @pytest.mark.parametrize("words", GIVEN)

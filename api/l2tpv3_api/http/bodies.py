@@ -19,7 +19,7 @@ from l2tpv3.model.desired import Desired
 from l2tpv3.model.fields import SECRETS
 from l2tpv3.model.links.options import TYPES, LinkType, own_fields
 from l2tpv3.model.links.spec import COMMON, LinkSpec
-from l2tpv3.model.spec import SessionSpec, Sublayer, TunnelSpec, session_attributes, tunnel_attributes
+from l2tpv3.model.spec import SessionSpec, Sublayer, TunnelSpec, session_attributes, tunnel_attributes, with_remote
 from l2tpv3.model.values import parse_words
 from l2tpv3_api.http.body_process import BodyProcesses
 from l2tpv3_api.http.faults import BodyError, ClashError, Fault, MediaTypeError, TooLargeError, fault
@@ -146,7 +146,7 @@ class _TunnelTable:
 
     def make(self, table: Mapping[str, Any]) -> None:
         """Raise what the command line tells of the words."""
-        TunnelSpec(**tunnel_attributes({"name": self._name, **table}))
+        TunnelSpec(**with_remote(tunnel_attributes({"name": self._name, **table})))
 
 
 class _SessionTable:

@@ -26,6 +26,7 @@ _MAC: Final = "[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F]{2}"
 
 _TEXTS: Final[dict[str, Schema]] = {
     "address": {"format": "ip-address"},
+    "host-name": {"pattern": "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9-]+)*$", "maxLength": 253},
     "interfaces": {"format": "ip-interface"},
     "link-interfaces": {"format": "ip-interface"},
     "ipv4-list": {"format": "ipv4"},

@@ -84,7 +84,8 @@ def watch(
 
     Workers of tunnels and of virtual cards need no parent; this notices when one dies, starts another and gives it the
     netdevs, which keep their addresses and bridges. One that does not answer any more is ended first. A session's
-    netdev that was deleted is made again, and what `apply --wait` put on record, once it can be made. It also undoes
+    netdev that was deleted is made again, and what `apply --wait` put on record, once it can be made. It looks up the
+    names of peers, and moves tunnels when these, or the local address or MTU that was chosen, change. It also undoes
     what was not confirmed in time, and sets NICs of ports that follow their far end down and up. It notes which
     sessions hear their far end, probes those with --probe, and runs the hooks of --on-dead. What `down` stopped stays
     so. With --fleet it pulls from NATS what this host is to be, makes it, and tells the fleet how the host is. Ends on

@@ -82,6 +82,12 @@ def remote_end(tunnel: TunnelStatus) -> str:
     return endpoint(spec.remote, spec.remote_port, spec.encap)
 
 
+def peer_address(tunnel: TunnelStatus) -> str:
+    """The peer's name, where it has one, and its address."""
+    name, address = tunnel.spec.remote_name, str(tunnel.spec.remote)
+    return address if name is None else f"{name} ({address})"
+
+
 def encap(tunnel: TunnelStatus) -> str:
     """What carries the packets: `udp`, `ip in wireguard`."""
     spec = tunnel.spec
@@ -107,7 +113,7 @@ def tunnels_table(tunnels: Iterable[TunnelStatus]) -> str:
 def brief_tunnels(tunnels: Iterable[TunnelStatus]) -> str:
     """A line for each tunnel, with how many of its sessions are in which condition."""
     rows = [
-        (one.name, _condition(one), hearing_cell(one), one.spec.remote, conditions(one.sessions)) for one in tunnels
+        (one.name, _condition(one), hearing_cell(one), peer_address(one), conditions(one.sessions)) for one in tunnels
     ]
     return fitted_table(("TUNNEL", "CONDITION", "HEARING", "REMOTE", "SESSIONS"), rows, spare=("REMOTE", "HEARING"))
 

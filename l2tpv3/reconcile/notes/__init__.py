@@ -43,9 +43,11 @@ from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
 from l2tpv3.resolve.route import Route
 from l2tpv3.resolve.route_defaults import inner_mtu, measured
+from l2tpv3.store.names import NameAnswer
 from l2tpv3.value_class import value_class
 
 _ETHERNET_MTU: Final = 1500
+_WATCH: Final = "`systemctl enable --now l2tpv3-watch`"
 
 
 class HostFacts(Protocol):
@@ -61,6 +63,9 @@ class HostFacts(Protocol):
 
     def route(self, record: TunnelRecord) -> Route:
         """The route that a tunnel should have now; see resolve.route_defaults.route_now, whose errors it raises."""
+
+    def peer_name(self, name: str) -> NameAnswer | None:
+        """What a peer's name stands for, as `watch` has found; None where it does not know. Nothing is looked up."""
 
     def leads_into_itself(self, record: TunnelRecord) -> bool:
         """Whether the route to a tunnel's peer leads through its own session; see outer_path.OuterPaths."""
@@ -236,6 +241,27 @@ def _outer_path(looked: LookedAt) -> Iterator[str]:
             yield f"local address {record.local} is not on this host any more, so nothing is sent: {remedy}"
 
 
+def _peer_name(looked: LookedAt) -> Iterator[str]:
+    """What keeps a tunnel from following its peer's name."""
+    spec = looked.record.spec
+    if spec.remote_name is None or looked.seen is None:
+        return
+    answer = looked.host.peer_name(spec.remote_name)
+    if answer is None:
+        yield f"nobody looks up {spec.remote_name}: `l2tpctl watch` does (its unit: {_WATCH})"
+        return
+    if answer.problem:
+        remedy = f"`getent ahosts {spec.remote_name}` asks once more"
+        yield f"{spec.remote_name} has no address now ({answer.problem}), and {spec.remote} stays in use: {remedy}"
+        return
+    address = answer.address(spec.remote, spec.local.version if spec.local is not None else None)
+    if address is None:
+        what = f"{spec.remote_name} has no IPv{spec.remote.version} address any more"
+        yield f"{what}, and {spec.remote} stays in use: `l2tpctl tunnel set {spec.name} --local auto` takes another one"
+    elif address != spec.remote:
+        yield f"{spec.remote_name} is {address} now; {_restore(looked)} moves the tunnel there"
+
+
 def _address_gone(record: TunnelRecord) -> Iterator[str]:
     """The note that this host does not have the local address."""
     if record.spec.local is None:
@@ -290,6 +316,7 @@ TUNNEL_NOTES: Final[tuple[TunnelRule, ...]] = (
     TunnelRule("not-running", Harm.STOPS, _why_missing),
     TunnelRule("no-worker", Harm.LOSES, _no_worker),
     TunnelRule("outer-path", Harm.STOPS, _outer_path),
+    TunnelRule("peer-name", Harm.LOSES, _peer_name),
     TunnelRule("encryption", Harm.STOPS, _encryption),
     TunnelRule("into-itself", Harm.STOPS, _into_itself),
     TunnelRule("no-checksum", Harm.STOPS, _unchecksummed),
@@ -434,7 +461,7 @@ def _nothing_accepted(looked: LookedAt, record: SessionRecord, status: SessionSt
 def _not_probed(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
     """A session that is to be probed, and that nobody probes."""
     if record.spec.probe not in NO_ADDRESS and status.condition is Condition.UP and status.probing is None:
-        yield "nobody probes it: `l2tpctl watch` does (its unit: `systemctl enable --now l2tpv3-watch`)"
+        yield f"nobody probes it: `l2tpctl watch` does (its unit: {_WATCH})"
 
 
 def _on_dead(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:

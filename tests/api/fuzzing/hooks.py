@@ -64,7 +64,7 @@ _ENCRYPTION = _either(
 )
 """A tunnel says something of its encryption only where it has one. Without IPsec, which not every kernel has."""
 _RULES = {
-    "Tunnel": [_SAME_FAMILY, _ENCRYPTION],
+    "Tunnel": [_SAME_FAMILY, _ENCRYPTION, {"properties": {"remote_name": {"type": "null"}}}],  # no name is known here
     "Session": [
         _either({"sublayer": {"enum": ["default", None]}}, {"sequencing": {"enum": ["none", None]}}),
         _either({"bridge": {"type": "null"}}, {"address": {"maxItems": 0}}),
