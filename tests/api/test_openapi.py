@@ -20,7 +20,7 @@ from tests.points import in_turn
 ROOT = Path(__file__).parents[2]
 PORT = 8099
 
-_COVERED_OF = 3
+_COVERED_OF = 6
 """One operation in so many is in the phase called coverage, in each run others; all in a full run."""
 
 # The page, and streams, which do not end, are tested by themselves.
