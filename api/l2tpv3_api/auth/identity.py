@@ -11,7 +11,10 @@ from l2tpv3.errors import InvalidValueError
 
 
 class Scope(StrEnum):
-    """What somebody may do. WRITE and SECRETS (reading cookies) imply READ, neither implies the other."""
+    """What somebody may do. SECRETS is to read cookies and what passes.
+
+    WRITE and SECRETS imply READ, neither implies the other.
+    """
 
     READ = "read"
     WRITE = "write"

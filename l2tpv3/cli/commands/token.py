@@ -38,7 +38,7 @@ def add(
         Option(
             "--scope",
             metavar="read|write|secrets",
-            help="What it may do; `secrets` is to read cookies. Commas, or repeated. [default: read]",
+            help="What it may do; `secrets` is to read cookies and what passes. Commas, or repeated. [default: read]",
             complete=completion.choice("read", "write", "secrets"),
         ),
     ] = None,

@@ -172,6 +172,10 @@ def test_who_may_only_read_is_offered_nothing_else(browser: Browser, service: Ru
     for words in ("Peer configuration", "Capture"):
         browser.click("button[aria-disabled=true]", words)
         browser.wait_text("#notices", f"{words}s hold the cookies: they need a token with the scope “secrets”")
+    for words, why in (("Listen", "Who is behind a session is seen"), ("Watch", "What passes a session is seen")):
+        browser.js("document.getElementById('notices').replaceChildren()")  # they would lie over the next button
+        browser.click("button[aria-disabled=true]", words)
+        browser.wait_text("#notices", why)
     assert browser.faults() == []
 
 
@@ -219,6 +223,21 @@ def test_add_change_and_remove(page: Browser, service: Running, token: str) -> N
     page.wait_text(".log", "token page")
     page.look(PHONE)
     assert page.js("return Math.min(...[...document.querySelectorAll('.log .what')].map((e) => e.clientWidth))") > 250
+
+
+def test_findings_of_one_cause_stand_together(page: Browser, service: Running, token: str) -> None:
+    with service.by_tcp(token) as client:
+        client.put("/v1/tunnels/siteq", json={"remote": "127.0.1.17", "local": "127.0.0.1"}).raise_for_status()
+        client.post("/v1/down").raise_for_status()
+        page.click("button", "Find out why")
+        page.wait_text("[data-finding=not-running]", "nothing passes")
+        assert len(page.shown("[data-finding=not-running]")) == 1
+        page.click("[data-finding=not-running] summary", "1 more of this cause")
+        page.wait_text("[data-finding=not-running] .next-one", "tunnel siteq")
+        page.wait_text("[data-finding=not-running] .next-one", "Remedy: `l2tpctl restore siteq` brings it back")
+        assert page.faults() == []
+        client.post("/v1/restore").raise_for_status()
+        client.delete("/v1/tunnels/siteq").raise_for_status()
 
 
 def test_checksums_can_be_left_to_the_default(page: Browser) -> None:

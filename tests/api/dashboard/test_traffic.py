@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from labrunner.serve import Served, serve
 
-from tests.api.dashboard.browser import Browser
+from tests.api.dashboard.browser import DESKTOP, PHONE, Browser
 from tests.hosts import Host
 from tests.waiting import PATIENCE_S
 
@@ -139,3 +139,29 @@ def test_a_capture_is_downloaded(browser: Browser, served: Served, underlay: tup
 
     packets = rdpcap(str(saved))
     assert sorted(packet[ICMP].type for packet in packets) == [0, 0, 8, 8]  # a busy machine answers late
+
+
+def test_who_is_behind_a_session_and_what_passes_it(
+    browser: Browser, served: Served, underlay: tuple[Host, Host]
+) -> None:
+    a, b = underlay
+    for host, far, own in ((a, b, "10.9.0.1/24"), (b, a, "10.9.0.2/24")):
+        host.ctl("tunnel", "add", "t", "--remote", far.v4, "--datapath", "user")
+        host.ctl("session", "add", "t", "s", "--tx-cookie", "none", "--rx-cookie", "none", "--address", own)
+    a.start(["ping", "-q", "-n", "-i", "0.05", "10.9.0.2"])
+    browser.open(f"{served.url}#/session/t/s", token=served.token)
+    browser.complaints()
+    browser.click("button", "Watch")
+    for way, source in (("out", "10.9.0.1"), ("in", "10.9.0.2")):
+        browser.wait_text(f"tr[data-way={way}]", f"icmp\t{source}")
+    browser.click("button", "Listen")
+    browser.wait_text("[aria-labelledby=hosts-title] tbody", "10.9.0.2")
+    browser.click("button", "Find out why")
+    browser.wait_text("[aria-labelledby=doctor-title] [role=status]", ".")
+    for size in (PHONE, DESKTOP):
+        browser.look(size)
+        assert browser.js("return document.documentElement.scrollWidth") <= size[0]
+        assert browser.faults() == [], size
+    browser.click("button", "Stop")
+    browser.wait_text("[aria-labelledby=flows-title]", "Stopped: these are the last ones")
+    assert browser.complaints() == []

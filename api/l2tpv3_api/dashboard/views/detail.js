@@ -1,5 +1,6 @@
 // One tunnel, or one session: what it is, what it does, what can be done with it.
 
+import { doctorPanel } from '../doctor.js';
 import { h, state, text } from '../dom.js';
 import { showCapture, showInvitation, showPeer } from '../far_end.js';
 import { bits, bytes, count, packets } from '../format.js';
@@ -8,6 +9,7 @@ import { History, TROUBLE, TROUBLES } from '../history.js';
 import { action, barred, itemsOf, joinedTo, makeRows } from '../lists.js';
 import { keyOf } from '../model.js';
 import { showMtu } from '../mtu.js';
+import { flowsPanel, hostsPanel } from '../passing.js';
 import { pair } from '../plot.js';
 import { WHY } from '../trouble.js';
 import { onThisPage } from '../words.js';
@@ -35,13 +37,14 @@ export function tunnel(app, [name]) {
   const moving = h('div', { class: 'plots' }, plots.map((one) => one.element));
   const first = h('div', { class: 'empty' }, h('p', {}, 'No sessions yet: they are what carries frames.'), app.may('write') ? h('div', { class: 'buttons' }, action('plus', 'Add the first', () => addSession(name))) : null);
   const list = h('section', { class: 'panel flush', 'aria-labelledby': 'sessions-title' }, h('header', { class: 'bar' }, h('h2', { id: 'sessions-title' }, 'Sessions')), rows.element, first);
-  const element = h('div', { class: 'view' }, head, moving, list, about);
+  const why = doctorPanel({ tunnel: name });
+  const element = h('div', { class: 'view' }, head, moving, list, about, why);
 
   let plotted = null;
 
   function build() {
     const one = model.tunnels.get(name);
-    for (const part of [about, list, moving]) part.hidden = !one;
+    for (const part of [about, list, moving, why]) part.hidden = !one;
     if (!one) { put(head, 'gone', () => [crumbs([name]), gone(`Tunnel ${name}`)]); return; }
     const items = itemsOf(model, { only: name });
     const looks = model.looksOfTunnel(one);
@@ -121,7 +124,8 @@ export function session(app, [tunnelName, name]) {
   const about = h('section', { class: 'panel', 'aria-labelledby': 'about-title' });
   const numbers = counters();
   const said = h('div', { class: 'next' });
-  const body = h('div', {}, said, numbers.advice, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about));
+  const flows = flowsPanel(app, tunnelName, name);
+  const body = h('div', {}, said, numbers.advice, h('div', { class: 'plots' }, plots.map((one) => one.element)), h('div', { class: 'columns' }, numbers.element, about), h('div', { class: 'stack looks' }, doctorPanel({ tunnel: tunnelName, session: name }), hostsPanel(app, tunnelName, name), flows.element));
   const element = h('div', { class: 'view' }, head, body);
   const where = () => crumbs([tunnelName, `#/tunnel/${encodeURIComponent(tunnelName)}`], [name]);
   let plotted = null;
@@ -176,7 +180,7 @@ export function session(app, [tunnelName, name]) {
       if (what.has('rates')) plots.forEach((plot) => plot.update());
       if (what.has('theme')) plots.forEach((plot) => plot.recolour());
     },
-    destroy() { plots.forEach((plot) => plot.destroy()); },
+    destroy() { flows.destroy(); plots.forEach((plot) => plot.destroy()); },
   };
 }
 

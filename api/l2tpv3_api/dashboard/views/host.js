@@ -59,7 +59,7 @@ function linkTypes({ links = [] }) {
 
 function identity(app) {
   const scopes = ['read', 'write', 'secrets'];
-  const words = { read: 'see tunnels, sessions, links and counters', write: 'add, change and remove', secrets: 'see cookies: peer configurations, captures' };
+  const words = { read: 'see tunnels, sessions, links and counters', write: 'add, change and remove', secrets: 'see cookies and what passes: peer configurations, captures, hosts behind a session, flows' };
   return panel('identity-title', 'You', h('p', {}, 'The service knows you as ', h('b', { class: 'mono' }, app.identity.name), '.'),
     h('ul', { class: 'plain' }, scopes.map((scope) => h('li', {}, h('span', { class: `state ${app.may(scope) ? 'up' : 'down'}` }, app.may(scope) ? '✓' : '–', ' ', h('b', { class: 'mono' }, scope)), h('span', { class: 'dim' }, ` ${app.may(scope) ? 'may' : 'may not'} ${words[scope]}`)))));
 }
