@@ -20,7 +20,6 @@ from tests.points import sample
 pytestmark = [pytest.mark.root, pytest.mark.timeout(0 if os.environ.get("L2TPV3_TEST_FULL") else 600)]
 
 KILLED = Path(__file__).with_name("killed.py")
-KILLED_END = Path(__file__).with_name("killed_end.py")
 POINTS = 33
 """How many there are; a command that was not killed at the last one shows that there are no more."""
 END_POINTS = 18
@@ -70,7 +69,7 @@ def test_all_hosts_are_old_or_new(two: ManyHosts, point: int) -> None:
     two.write(OLD)
     two.ok("apply")
     two.write(NEW)
-    ended = two.run("apply", program=[sys.executable, str(KILLED), str(point)])
+    ended = two.run("apply", program=[sys.executable, str(KILLED), "coordinator", str(point)])
     assert ended.returncode in (-signal.SIGKILL, 0), ended.stderr
     settle(two)
     state = json.loads((two.folder / "fleet.toml.state").read_text())
@@ -95,7 +94,7 @@ def dying(two: ManyHosts) -> Iterator[Callable[[int], None]]:
     usual = entry.read_text()
 
     def begin(point: int) -> None:
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{KILLED_END}" {point} "$@"\n')
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{KILLED}" end {point} "$@"\n')
         program.chmod(0o755)
         entry.write_text(usual + f'export PATH="{program.parent}:$PATH"\n')
 

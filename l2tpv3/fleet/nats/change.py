@@ -158,8 +158,8 @@ class Coordinator:
                     waited_for[name] = _what_fails(report)
                     if report.ready:
                         del waited_for[name]
-                elif report.tried == change.serial and report.error:
-                    return {name: report.error}, frozenset()
+                elif report.tried == change.serial and (report.error or report.gone_back):
+                    return {name: report.error or "was ended in the midst of it, and has gone back"}, frozenset()
         return waited_for, frozenset(name for name, reason in waited_for.items() if reason == _SILENT)
 
     async def _decide(self, change: UnderWay, *, commit: bool) -> bool:

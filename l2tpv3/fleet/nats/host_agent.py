@@ -197,6 +197,7 @@ class HostAgent:
             waiting=None if waiting is None else (waiting.serial, waiting.change),
             error=error,
             ready=self._tested is not None and not self._wrong,
+            gone_back=waiting is None and memory.tried > memory.committed and not memory.unsure,
             wrong=self._wrong,
             tunnels=tunnels,
         )

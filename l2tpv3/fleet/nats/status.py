@@ -30,8 +30,9 @@ class HostReport:
     """version: of l2tpv3 there. committed, tried: see Memory. error: why something failed; "" for none.
 
     waiting: serial number and id of the change that is made and undecided. ready: it passes the frames of all
-    pseudowires that it has here. wrong: of those that do not, some, with what is wrong with each. tunnels: how each
-    of the fleet's tunnels is. at: when the host said so, in seconds since 1970 by its clock.
+    pseudowires that it has here. gone_back: the change that was tried last is no more. wrong: of pseudowires that do
+    not pass frames, some, with what is wrong with each. tunnels: how each of the fleet's tunnels is. at: when the host
+    said so, in seconds since 1970 by its clock.
     """
 
     host: str
@@ -40,6 +41,7 @@ class HostReport:
     waiting: tuple[int, str] | None
     error: str
     ready: bool = False
+    gone_back: bool = False
     wrong: Mapping[str, str] = field(default_factory=dict)
     version: str = VERSION
     tunnels: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class HostReport:
             "waiting": self.waiting,
             "error": self.error[:_ERROR_MAX],
             "ready": self.ready,
+            "gone_back": self.gone_back,
             "wrong": {name: text[:_TEXT_MAX] for name, text in sorted(self.wrong.items())[:_WRONG_MAX]},
             "version": self.version,
             "tunnels": dict(sorted(self.tunnels.items())[:_TUNNELS_MAX]),
@@ -82,6 +85,7 @@ class HostReport:
                 waiting=waiting,
                 error=text_of(statement, "error", _ERROR_MAX),
                 ready=statement["ready"] is True,
+                gone_back=statement["gone_back"] is True,
                 wrong={str(name): str(text) for name, text in statement["wrong"].items()},
                 version=text_of(statement, "version", _TEXT_MAX),
                 tunnels={str(name): str(condition) for name, condition in tunnels.items()},

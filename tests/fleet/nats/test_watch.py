@@ -40,7 +40,8 @@ address = "10.8.0.0/24"
 """
 
 
-def _text(own: str, peer: str, inner: str) -> str:
+def end_file(own: str, peer: str, inner: str) -> str:
+    """The file of one of two hosts: a tunnel `f` to the other one, whose session has the address `inner`."""
     return _FILE.format(own=own, peer=peer, inner=inner)
 
 
@@ -57,7 +58,7 @@ def test_a_fleet_of_two_hosts(underlay: tuple[Host, Host], tmp_path: Path) -> No
         assert host.ctl("fleet", "join", "-", stdin=line, check=False).returncode == 4
         host.ctl("tunnel", "add", "own", "--remote", nobody, "--datapath", "user", "--local-port", "1799")
         host.start([_L2TPCTL, "watch", "--fleet", url])
-    files = {"sitea": _text(a.v4, b.v4, "10.9.0.1"), "siteb": _text(b.v4, a.v4, "10.9.0.2")}
+    files = {"sitea": end_file(a.v4, b.v4, "10.9.0.1"), "siteb": end_file(b.v4, a.v4, "10.9.0.2")}
     for name, text in files.items():
         (tmp_path / f"{name}.toml").write_text(text)
     push = ["fleet", "push", "--url", url, *(f"{name}={tmp_path / name}.toml" for name in files)]
