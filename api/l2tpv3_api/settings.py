@@ -39,6 +39,7 @@ class Settings:
     tls_*, client_ca: PEM files.
     clients: scopes by the names in client certificates. others_read: local users outside the group may read.
     host_names: what the service may be called in a URL, besides addresses, localhost and the certificate's names.
+    fleet: the file that states a fleet to look at.
     insecure_plain_http: TCP without TLS beyond loopback is meant.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     others_read: bool = False
     host_names: frozenset[str] = frozenset()
     insecure_plain_http: bool = False
+    fleet: Path | None = None
     log_format: LogFormat = LogFormat.AUTO
     limits: Limits = field(default_factory=Limits)
 

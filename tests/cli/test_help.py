@@ -49,7 +49,7 @@ OPTIONS = {
     "token show": "--json",
     "token del": "",
     "serve": "--unix --listen --tls-cert --tls-key --client-ca --client --others --host-name --insecure-plain-http"
-    " --limit --log-format",
+    " --fleet --limit --log-format",
     "peer": "--as",
     "mtu": "--no-probe --timeout --json",
     "hosts": "--listen --json",

@@ -13,6 +13,7 @@ import { theme } from './theme.js';
 import { apply, Confirmation } from './views/apply.js';
 import { session, tunnel } from './views/detail.js';
 import { events } from './views/events.js';
+import { fleet } from './views/fleet.js';
 import { host } from './views/host.js';
 import { link } from './views/link.js';
 import { links } from './views/links.js';
@@ -20,7 +21,7 @@ import { log } from './views/log.js';
 import { overview } from './views/overview.js';
 import { tunnels } from './views/tunnels.js';
 
-const VIEWS = { '': overview, tunnels, tunnel, session, links, link, events, apply, log, host };
+const VIEWS = { '': overview, tunnels, tunnel, session, links, link, events, apply, log, fleet, host };
 const NAV = [['', 'Overview', 'overview'], ['tunnels', 'Tunnels', 'tunnels'], ['links', 'Links', 'links'], ['events', 'Events', 'events'], ['apply', 'Apply', 'apply'], ['log', 'Log', 'log'], ['host', 'Host', 'host']];
 const HIDDEN_MS = 2000;
 const AGAIN_MS = 3000;
@@ -35,7 +36,7 @@ class App {
     this.nav = document.getElementById('nav');
     this.main = document.getElementById('main');
     this.link = document.getElementById('link');
-    for (const [word, words, name] of NAV) this.nav.append(h('a', { href: `#/${word}`, 'data-view': word }, icon(name), h('span', {}, words)));
+    for (const one of NAV) this.nav.append(this.#page(...one));
     theme(document.getElementById('theme'), () => this.mark('theme'));
     document.getElementById('leave').addEventListener('click', () => this.#leave());
     document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); this.main.focus(); });
@@ -44,6 +45,9 @@ class App {
     document.addEventListener('keydown', (event) => this.#search(event));
     beOneOfTheTabs(token, () => this.#leave());
   }
+
+  /** A link to a page of the dashboard. */
+  #page(word, words, name) { return h('a', { href: `#/${word}`, 'data-view': word }, icon(name), h('span', {}, words)); }
 
   may(scope) { return this.identity.scopes.includes(scope); }
 
@@ -77,10 +81,11 @@ class App {
 
   async begin() {
     try {
-      const { you, formats, hostname } = await get('v1/capabilities');
+      const { you, formats, hostname, fleet: ofFleet } = await get('v1/capabilities');
       setHere(hostname);
       this.identity = you;
       this.formats = formats.peer;
+      if (ofFleet && !this.nav.querySelector('[data-view=fleet]')) this.nav.insertBefore(this.#page('fleet', 'Fleet', 'fleet'), this.nav.children[1]);
     } catch (failure) {
       if (failure instanceof Problem && failure.status === 401) {
         const other = token() ? null : await tokenOfAnotherTab();

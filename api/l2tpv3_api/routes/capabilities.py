@@ -35,6 +35,7 @@ async def get_capabilities(service: Serving, who: Reader) -> Response:
                 "words_bytes": bodies.WORDS_BYTES,
                 "state_bytes": bodies.STATE_BYTES,
             },
+            "fleet": service.fleet is not None,
             "you": {"name": who.name, "scopes": sorted(who.scopes)},
         }
     )

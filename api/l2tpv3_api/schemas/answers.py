@@ -135,9 +135,24 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "sublayer": {**ref("Sublayer"), "description": "What its sessions were made with."},
         },
     },
+    "FleetMap": {
+        "type": "object",
+        "required": ["file", "looked_at", "took_s", "problem", "status"],
+        "properties": {
+            "file": {**_TEXT, "description": "Where the fleet is stated."},
+            "looked_at": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "When the look began that saw it.",
+            },
+            "took_s": {"type": ["number", "null"]},
+            "problem": {"type": ["string", "null"], "description": "Why there is nothing newer; null when there is."},
+            "status": {"anyOf": [ref("FleetStatus"), {"type": "null"}], "description": "Null before the first look."},
+        },
+    },
     "Capabilities": {
         "type": "object",
-        "required": ["version", "hostname", "datapaths", "links", "formats", "limits", "you"],
+        "required": ["version", "hostname", "datapaths", "links", "formats", "limits", "fleet", "you"],
         "properties": {
             "version": _TEXT,
             "hostname": {**_TEXT, "description": "What this host is called."},
@@ -149,6 +164,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             },
             "formats": {"type": "object", "additionalProperties": _TEXTS},
             "limits": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "fleet": {"type": "boolean", "description": "Whether /v1/fleet tells of one."},
             "you": ref("Identity"),
         },
     },

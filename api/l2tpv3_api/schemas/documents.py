@@ -8,6 +8,7 @@ from typing import Final
 from l2tpv3.documents.schemas import (
     AUDIT_SCHEMA,
     DOCTOR_SCHEMA,
+    FLEET_SCHEMA,
     FLOWS_SCHEMA,
     HOSTS_SCHEMA,
     LINKS_SCHEMA,
@@ -80,6 +81,7 @@ def schemas() -> dict[str, Schema]:
         **_doctor(),
         **_path_mtu(),
         **_hosts(),
+        **_fleet(),
         **_flows(),
     }
     return {name: _plain(schema) for name, schema in found.items()}
@@ -160,6 +162,16 @@ def _hosts() -> dict[str, Schema]:
     session["properties"]["hosts"]["items"] = ref("LanHost")
     session["properties"]["findings"]["items"] = ref("LanFinding")
     return {"LanHosts": hosts, "SessionHosts": session, "LanHost": host, "LanFinding": finding}
+
+
+def _fleet() -> dict[str, Schema]:
+    status = _shipped(FLEET_SCHEMA)
+    host, wire = (status["properties"][key].pop("items") for key in ("hosts", "wires"))
+    status["properties"]["hosts"]["items"] = ref("FleetHost")
+    status["properties"]["wires"]["items"] = ref("FleetWire")
+    end = wire["properties"]["ends"].pop("items")
+    wire["properties"]["ends"]["items"] = ref("FleetWireEnd")
+    return {"FleetStatus": status, "FleetHost": host, "FleetWire": wire, "FleetWireEnd": end}
 
 
 def _flows() -> dict[str, Schema]:

@@ -80,3 +80,40 @@ FLOWS: Final[dict[str, Any]] = {
         }
     ],
 }
+FLEET: Final[dict[str, Any]] = {
+    "file": "/etc/l2tpv3-fleet/fleet.toml",
+    "looked_at": "2026-01-01T00:00:00+00:00",
+    "took_s": 1.2,
+    "problem": None,
+    "status": {
+        "schema": "l2tpv3/fleet-status/v1",
+        "hosts": [
+            {"name": "siteb", "reach": "here", "version": "1.0", "state": "as committed", "good": True},
+            {"name": "sitec", "reach": "ssh://sitec", "version": None, "state": "not known: timed out", "good": False},
+        ],
+        "wires": [
+            {
+                "name": "lan/siteb/sitec",
+                "good": False,
+                "ends": [
+                    {
+                        "host": "siteb",
+                        "condition": "up",
+                        "hearing": "unheard",
+                        "last_received_s": 41.0,
+                        "mtu": 1400,
+                        "notes": [],
+                    },
+                    {
+                        "host": "sitec",
+                        "condition": "unknown",
+                        "hearing": None,
+                        "last_received_s": None,
+                        "mtu": None,
+                        "notes": [],
+                    },
+                ],
+            }
+        ],
+    },
+}

@@ -39,6 +39,7 @@ _NOTE_USED_TICKS: Final = 60
 def serve(manager: Manager, paths: Paths, settings: Settings) -> None:
     """Serve `manager` until SIGTERM or Ctrl-C. Raises L2tpError when it can't be started."""
     from l2tpv3_api.app import create_app
+    from l2tpv3_api.service.fleet_looks import FleetLooks
     from l2tpv3_api.service.service import Service
 
     _raise_file_limit()
@@ -50,7 +51,7 @@ def serve(manager: Manager, paths: Paths, settings: Settings) -> None:
         Certificates(settings.clients),
         network_names(settings.host_names),
     )
-    service = Service(manager)
+    service = Service(manager, fleet=None if settings.fleet is None else FleetLooks(settings.fleet))
     app = create_app(service, guard=guard)
     with listening(settings) as sockets:
         server = put_together(app, guard, sockets, settings, on_stop=service.hub.close)

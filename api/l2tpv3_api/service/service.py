@@ -22,6 +22,7 @@ from l2tpv3_api.events.watcher import Watcher
 from l2tpv3_api.http.body_process import BodyProcesses
 from l2tpv3_api.http.etag import Tagger
 from l2tpv3_api.service.failing import Failing
+from l2tpv3_api.service.fleet_looks import FleetLooks
 from l2tpv3_api.service.passing import PassingLooks
 from l2tpv3_api.service.single_flight import SingleFlight
 from l2tpv3_api.service.snapshot import Snapshot
@@ -44,12 +45,12 @@ class Service:
     """manager: called in threads only. hub: told of each change. tagger: makes entity tags. failing: of its tasks.
 
     planned, applied: parse the large bodies of plans, which whoever may read can send, and of changes.
-    passing: looks at hosts and flows.
+    passing: looks at hosts and flows. fleet: looks at a fleet, None where the service is told of none.
     planner: the thread that makes plans. patience: taken by each restore that waits, as it has a thread of its own
     for so long.
     """
 
-    def __init__(self, manager: Manager, hub: Hub | None = None) -> None:
+    def __init__(self, manager: Manager, hub: Hub | None = None, fleet: FleetLooks | None = None) -> None:
         self.manager = manager
         self.hub = hub or Hub()
         self.tagger = Tagger(manager.paths.state)
@@ -61,6 +62,7 @@ class Service:
         self.planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
         self._doctor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doctor")
         self.passing = PassingLooks(manager)
+        self.fleet = fleet
         self._examined: dict[tuple[str | None, float], SingleFlight[Report]] = {}
         self.planned, self.applied = BodyProcesses(), BodyProcesses()
         self._changing = asyncio.Lock()
@@ -79,12 +81,16 @@ class Service:
         await self.read(lambda manager: self.tagger.load())
         await self.watcher.start()
         await self.sampler.start()
+        if self.fleet is not None:
+            await self.fleet.start()
         self._unconfirmed.set()  # something may have been left so before
         self._expiry = asyncio.create_task(self._expire(), name=_EXPIRY)
 
     async def stop(self) -> None:
         """The app ends: changes that have begun are ended, too."""
         self.hub.close()
+        if self.fleet is not None:
+            await self.fleet.stop()
         await self.sampler.stop()
         await self.watcher.stop()
         if self._expiry is not None:

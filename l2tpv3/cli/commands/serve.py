@@ -21,6 +21,7 @@ EXAMPLES = {
 l2tpctl serve                                  # /run/l2tpv3/api.sock
 l2tpctl serve --listen 8080                    # and http://127.0.0.1:8080, with a token
 l2tpctl serve --listen [::]:8443 --tls-cert cert.pem --tls-key key.pem
+l2tpctl serve --fleet /etc/l2tpv3-fleet/fleet.toml
 l2tpctl serve --listen [::]:8443 --tls-cert cert.pem --tls-key key.pem --client-ca ca.pem --client noc=read,write
 """
 }
@@ -89,6 +90,10 @@ def serve(
     insecure_plain_http: Annotated[
         bool, Option("--insecure-plain-http", help="Take plain TCP beyond loopback: tokens go in clear.")
     ] = False,
+    fleet: Annotated[
+        str | None,
+        Option("--fleet", metavar="FILE", help="The file of a fleet, whose map the dashboard shows. [default: none]"),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         Option("--limit", metavar="NAME=NUMBER", help="Change a limit (docs/service.md). Repeatable."),
@@ -127,6 +132,7 @@ def serve(
         others_read=_choice("--others", others, ("read", "nothing")) == "read",
         host_names=frozenset(host_name or ()),
         insecure_plain_http=insecure_plain_http,
+        fleet=_path(fleet),
         log_format=_choice("--log-format", log_format, ("auto", "journal", "json", "text")),
         limits=Limits().with_words(limit or ()),
     )
