@@ -26,6 +26,8 @@ from l2tpv3.remote.ssh_target import Target
 
 FILE: Final = "connect.toml"
 """What messages of an end call the text that states it."""
+SECRET: Final = "secret"
+"""What a command calls the file of a secret that comes along with it."""
 OUTPUT_MAX: Final = 16 << 20
 """Bytes that an end prints for one command at most."""
 _ERRORS_MAX: Final = 1 << 16
@@ -92,7 +94,7 @@ class CommandEnd:
 
         Raises NotFoundError where there is none of that name, ConflictError where it is another one.
         """
-        if mark != self._mark_of(tunnel):
+        if mark != self.mark_at(tunnel):
             problem = "it is not as it was connected: its sessions or their cookies are others; so it stays"
             raise ConflictError(f"{self._title}: tunnel {tunnel}", problem, "`l2tpctl tunnel del` there removes it")
         self.run("tunnel", "del", tunnel)
@@ -115,8 +117,8 @@ class CommandEnd:
         """The mark of the tunnel that this end is to get: no other tunnel has it, at this end or at any other."""
         return mark_of((one.name, one.words["tx-cookie"], one.words["rx-cookie"]) for one in self._tunnel.sessions)
 
-    def _mark_of(self, tunnel: str) -> str:
-        """The mark of a tunnel that is there. Raises NotFoundError."""
+    def mark_at(self, tunnel: str) -> str:
+        """The mark of a tunnel that is there, by its cookies as they are now. Raises NotFoundError."""
         shown = self.shown(tunnel, "--show-secrets")
         with understood(self._title):
             hexes = [(str(one["name"]), one["tx_cookie"]["hex"], one["rx_cookie"]["hex"]) for one in shown["sessions"]]
@@ -130,7 +132,7 @@ class CommandEnd:
     def _has_it(self) -> bool:
         """Whether the tunnel that was applied is there."""
         try:
-            return self._mark_of(self._tunnel.name) == self.mark
+            return self.mark_at(self._tunnel.name) == self.mark
         except NotFoundError:
             return False
 
@@ -140,25 +142,28 @@ class CommandEnd:
             return json.loads(text)
 
     @contextlib.contextmanager
-    def running(self, *words: str) -> Iterator[SshCommand]:
+    def running(self, *words: str, secret: bytes | None = None) -> Iterator[SshCommand]:
         """A command that runs at this end, for the length of the block. Its output is a pipe.
 
-        The text that states the end comes along where there is one. Raises L2tpError when l2tpctl does not answer.
+        The text that states the end comes along where there is one, and a secret as the file SECRET. Raises L2tpError
+        when l2tpctl does not answer.
         """
         files = {} if self.wanted is None else {FILE: SentFile(content=dump([self.wanted]).encode())}
+        if secret is not None:
+            files[SECRET] = SentFile(content=secret)
         with SshCommand(self.target, stdout=subprocess.PIPE) as running:
             if self._answers_within_s is not None and not self.target.here:
                 running.give_up_after(self._answers_within_s)
             running.send(SentCommand(words=words, files=files))
             yield running
 
-    def run(self, *words: str) -> str:
-        """Run a command, and give what it prints.
+    def run(self, *words: str, secret: bytes | None = None) -> str:
+        """Run a command, and give what it prints. secret: see `running`.
 
         Raises the error that it ended with; UnreachableError also where the end was cut off in the midst of it.
         """
         errors = LastBytes(_ERRORS_MAX)
-        with self.running(*words) as running:
+        with self.running(*words, secret=secret) as running:
             text = running.output(errors, OUTPUT_MAX)
             status = running.exit_status()
         if status:

@@ -373,17 +373,24 @@ class Manager:
         return self._reconciler.change(change).tunnel_result(tunnel, name)
 
     def set_session(
-        self, tunnel: str, name: str, words: Mapping[str, Any], *, check: SessionCheck | None = None
+        self,
+        tunnel: str,
+        name: str,
+        words: Mapping[str, Any],
+        *,
+        check: SessionCheck | None = None,
+        confirm_s: float | None = None,
     ) -> ChangeResult:
         """Change a session: in place where the netdev and the datapath allow it, else it is made anew.
 
         None resets a word: to its default, or for `id`, `ifname` and cookies to the value that they have.
+        confirm_s: as for `apply`.
         Raises NotFoundError, and what `put_session` does.
         """
         from l2tpv3.resolve.change import EditSession, Verb
 
         change = EditSession(verb=Verb.SET, tunnel=tunnel, name=name, words=words, check=check)
-        return self._reconciler.change(change).tunnel_result(tunnel, name)
+        return self._reconciler.change(change, confirm_s=confirm_s).tunnel_result(tunnel, name)
 
     def del_session(self, tunnel: str, name: str, *, check: SessionCheck | None = None) -> None:
         """Remove a session and its netdev; it is true when this returns.

@@ -277,6 +277,10 @@ class ReceiveHeader:
         self._cookie = rx_cookie
         self._cookie_slice = slice(framing.cookie_offset, framing.sublayer_offset)
 
+    def differs_in_cookie(self, other: ReceiveHeader) -> bool:
+        """Whether another header is the same but for the cookie, where both have one."""
+        return self.framing == other.framing and bool(self._cookie) and self._cookie != other._cookie
+
     def check(self, buffer: Buffer, length: int) -> int:
         """Give the offset of the ethernet frame, or SHORT or BAD_COOKIE (< 0). Never raises; see classify_udp.
 

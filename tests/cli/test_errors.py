@@ -120,7 +120,7 @@ def test_what_was_mistyped_is_told_with_what_may_have_been_meant(siteb: CommandL
     ["tunnel show nope", "tunnel set nope --id 3", "tunnel del nope", "session add nope lan", "session show nope",
      "session show siteb nope", "session set siteb nope --mtu 1300", "session del siteb nope", "session stats nope",
      "peer nope", "restore nope", "session add siteb x --bridge nobr", "tunnel add x --remote 127.0.0.2 --netns nope",
-     "mtu nope", "tunnel rekey nope",
+     "mtu nope", "tunnel rekey nope", "session rotate-cookie siteb nope",
      "ip-l2tp del tunnel tunnel_id 99", "ip-l2tp del session tunnel_id 1 session_id 99"],
 )  # fmt: skip
 def test_not_found(siteb: CommandLine, line: str) -> None:

@@ -49,6 +49,9 @@ from l2tpv3.wire.vccv import SUBLAYER_OF_CHANNEL
 FRAME_OVERHEAD: Final = 18
 """Bytes of a frame beyond the MTU: the ethernet header and one VLAN tag (net/core/dev.c is_skb_forwardable)."""
 
+OLD_COOKIE_S: Final = 60.0
+"""How long the cookie before is taken, after another one of that length is to be expected."""
+
 _LONE: Final = bytearray(HEADROOM + LONGEST)  # for one frame, whose header is written each time
 _LONE_VIEW: Final = memoryview(_LONE)
 _LONE_SLOT: Final = [_LONE_VIEW[HEADROOM:]]
@@ -70,6 +73,16 @@ Schedule = Callable[[float, Callable[[float], None]], None]
 
 def _nothing() -> None:
     pass
+
+
+def _either(new: Callable[[Buffer, int], int], old: Callable[[Buffer, int], int]) -> Callable[[Buffer, int], int]:
+    """Checks a packet's header as ReceiveHeader.check does, for one of two cookies."""
+
+    def check(packet: Buffer, length: int) -> int:
+        start = new(packet, length)
+        return start if start != BAD_COOKIE else old(packet, length)
+
+    return check
 
 
 class WorkerSession:
@@ -104,6 +117,7 @@ class WorkerSession:
         self._watchful = 0
         self.own_packets: OwnPackets | None = None
         self._ns = 0
+        self._expected: ReceiveHeader | None = None
         self._sequence: ReceiveSequence | None = None
         self._fragments = False
         self.reassembler = Reassembler(0)
@@ -121,9 +135,9 @@ class WorkerSession:
         shortest = 1 if settings.fragment else MIN_FRAME_BYTES  # the last part of a frame may be short
         expects = ChannelHeader if settings.probe_interval_ms else ReceiveHeader
         expected = expects(rx_framing, settings.rx_cookie, shortest=shortest)
+        self._expect(expected)
         self.settings = settings
         self._prefix = prefix
-        self._check = expected.check
         self.header_length = expected.header_length
         self._shortest = expected.minimum
         self._longest = settings.mtu + FRAME_OVERHEAD
@@ -135,6 +149,23 @@ class WorkerSession:
         self.head = _head(self._encap, settings, plain=bool(settings.probe_interval_ms) and self._sequence is None)
         # Of packets that deliver and deliver_run may be given: the shortest, the longest; none where numbers matter.
         self.lengths = (self._shortest, self._longest_packet) if self._sequence is None else (0, -1)
+
+    def _expect(self, expected: ReceiveHeader) -> None:
+        """Check packets for this header; for a while also for the one before, if it has another cookie and no more.
+
+        So a cookie can be changed at one end after the other, and no packet is lost.
+        """
+        before, self._expected = self._expected, expected
+        self._check: Callable[[Buffer, int], int] = expected.check
+        if before is None or not expected.differs_in_cookie(before):
+            return
+        self._check = _either(expected.check, before.check)
+
+        def forget_the_old(_: float) -> None:
+            if self._expected is expected:
+                self._check = expected.check
+
+        self._schedule(time.monotonic() + OLD_COOKIE_S, forget_the_old)
 
     def move(self, encap: str, outlet: TunnelSender) -> None:
         """Go on through another socket, with whatever headers that takes; sequence numbers go on.
