@@ -40,7 +40,7 @@ def rotate_cookie(
         Option("--peer-session", metavar="NAME", help="What the session is called there. [default: as here]"),
     ] = None,
 ) -> None:
-    """Give a session new cookies, at both ends, without a lost packet.
+    """Give a session new cookies at both ends, losing no packet.
 
     Each direction gets a random one of 64 bits. The end that receives takes the old one for a minute more. Both ends
     have to be on the user or ebpf datapath. When anything fails, both have their old ones.
