@@ -12,21 +12,21 @@ _TABLE, _CHAIN, _BATCH_BEGIN, _BATCH_END = 10 << 8 | 0, 10 << 8 | 3, 16, 17
 _ACK = 4
 
 
-_HOOKS = {"INPUT": 1, "FORWARD": 2}  # NF_INET_* (linux/netfilter.h)
+_HOOKS = {"INPUT": 1, "FORWARD": 2, "OUTPUT": 3}  # NF_INET_* (linux/netfilter.h)
 _POLICIES = {"drop": 0, "accept": 1}
 
 
-def chain_policy(chain: str, policy: str, *, family: int = socket.AF_INET) -> None:
+def chain_policy(chain: str, policy: str | None, *, family: int = socket.AF_INET) -> None:
     """As `nft add chain ip filter CHAIN '{ type filter hook ... priority 0; policy ...; }'` does, in this namespace.
 
-    family: AF_INET6 is `ip6`.
+    family: AF_INET6 is `ip6`. policy: None makes a chain that only others call.
     """
     be32 = struct.Struct("!I").pack
-    hook = attribute(1, be32(_HOOKS[chain])) + attribute(2, be32(0))
     body = attribute(1, zero_terminated("filter")) + attribute(3, zero_terminated(chain))
-    body += (
-        attribute(4 | 1 << 15, hook) + attribute(5, be32(_POLICIES[policy])) + attribute(7, zero_terminated("filter"))
-    )
+    if policy is not None:
+        hook = attribute(1, be32(_HOOKS[chain])) + attribute(2, be32(0))
+        body += attribute(4 | 1 << 15, hook) + attribute(5, be32(_POLICIES[policy]))
+        body += attribute(7, zero_terminated("filter"))
     batch = struct.pack("!BBH", 0, 0, 10)
     header = struct.pack("!BBH", family, 0, 0)
 

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from l2tpv3.doctor.packet import UDP, IcmpError, IPAddress, Packet
-from l2tpv3.doctor.shape import frame_at, is_sublayer, shape_of, speaker_of
+from l2tpv3.doctor.shape import fits, frame_at, is_sublayer, shape_of, speaker_of
 from l2tpv3.model.record import TunnelRecord, ends
 from l2tpv3.model.spec import Encap, Sequencing, SessionSpec, Sublayer
 from l2tpv3.wire.data import (
@@ -66,11 +66,15 @@ class Arrival(NamedTuple):
 class Arrivals:
     """What arrived for one tunnel, counted. headers: of the first of each, in words.
 
+    netdevs: the names of those by which right packets came.
+    answers: by session, frames that came to one host, not to a group: who is alone in sending gets none.
     sources: by session, the MAC addresses from which frames came. broadcasts: frames to a group, by session.
     """
 
     counted: Counter[Arrival] = field(default_factory=Counter)
     headers: dict[Arrival, str] = field(default_factory=dict)
+    netdevs: set[str] = field(default_factory=set)
+    answers: Counter[str] = field(default_factory=Counter)
     sources: dict[str, set[bytes]] = field(default_factory=dict)
     broadcasts: Counter[tuple[str, bytes]] = field(default_factory=Counter)
 
@@ -141,8 +145,8 @@ class Sorter:
         """What arrived so far, by the tunnel's name."""
         return {one.name: one.arrivals for one in self._all}
 
-    def add(self, packet: Packet | IcmpError) -> None:
-        """Sort one packet. What is no tunnel's is passed over."""
+    def add(self, packet: Packet | IcmpError, ifname: str = "") -> None:
+        """Sort one packet, which came by the netdev of that name. What is no tunnel's is passed over."""
         if isinstance(packet, IcmpError):
             self._refusal(packet)
             return
@@ -152,6 +156,8 @@ class Sorter:
             header = _header(packet)
             for arrival in _inspected(own, packet):
                 own.arrivals.add(arrival, header)
+                if arrival.what is What.RIGHT and ifname and len(own.arrivals.netdevs) < _MOST:
+                    own.arrivals.netdevs.add(ifname)
         else:
             self._stray(packet)
 
@@ -241,6 +247,8 @@ def _of_frame(tunnel: _Known, session: str, frame: bytes) -> Iterator[Arrival]:
     elif (address := speaker_of(frame)) is not None and address in own.addresses:
         yield Arrival(What.OWN_ADDRESS, session, (str(ip_address(address)), source.hex(":")))
     broadcasts = tunnel.arrivals.broadcasts
+    if frame[:1] and not frame[0] & 1:
+        tunnel.arrivals.answers[session] += 1
     if frame[:1] and frame[0] & 1 and ((session, frame) in broadcasts or len(broadcasts) < _MOST):
         broadcasts[session, frame] += 1
 
@@ -264,17 +272,26 @@ def _wrong(session: SessionSpec, body: bytes) -> Arrival | None:
     if not body.startswith(cookie):
         return _other_cookie(session, body)
     rest = body[len(cookie) :]
-    wanted = session.sublayer is Sublayer.DEFAULT
-    start = frame_at(rest, (0, 4))
-    if wanted and start == 0:
-        return Arrival(What.NO_SUBLAYER, name)
-    if not wanted and start == 4 and is_sublayer(rest[:4]):
-        return Arrival(What.SUBLAYER, name)
-    if not cookie and (shape := shape_of(body)) is not None and shape.cookie_length:
-        return Arrival(What.COOKIE_LENGTH, name, (shape.cookie_length,))
+    if not fits(rest, sublayer=session.sublayer is Sublayer.DEFAULT):
+        wrong = _other_shape(session, body, rest)
+        if wrong is not None:
+            return wrong
     numbered = int.from_bytes(rest[:4], "big") & S_BIT
     if session.numbering in (Sequencing.RECV, Sequencing.BOTH) and not numbered:
         return Arrival(What.UNNUMBERED, name)
+    return None
+
+
+def _other_shape(session: SessionSpec, body: bytes, rest: bytes) -> Arrival | None:
+    """What differs in a packet that is not laid out as the session expects it; None where that can't be told."""
+    name, wanted = session.name, session.sublayer is Sublayer.DEFAULT
+    start = frame_at(rest, (0, 4))
+    if wanted and start == 0:
+        return Arrival(What.NO_SUBLAYER, name)
+    if not wanted and is_sublayer(rest[:4]) and frame_at(rest, (4,)) == 4:
+        return Arrival(What.SUBLAYER, name)
+    if not session.rx_cookie and (shape := shape_of(body)) is not None and shape.cookie_length:
+        return Arrival(What.COOKIE_LENGTH, name, (shape.cookie_length,))
     return None
 
 

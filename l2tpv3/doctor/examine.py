@@ -9,6 +9,7 @@ from typing import Final
 from l2tpv3.doctor.arrivals import Arrivals, Own, Sorter
 from l2tpv3.doctor.case import Case, Check, PathAnswers
 from l2tpv3.doctor.checks import CHECKS, SYMPTOMS
+from l2tpv3.doctor.consequences import without_consequences
 from l2tpv3.doctor.drops.attribution import Attribution, wanted
 from l2tpv3.doctor.drops.program import LOOKED_MOST
 from l2tpv3.doctor.drops.watching import DropWatch, watching
@@ -40,6 +41,8 @@ def examine(
     Changes nothing. Raises what `look` raises.
     """
     before = look()
+    if not any(one.seen is not None for one in before):
+        listen_s, probe = 0.0, False  # what does not run takes nothing, whatever comes
     unseen: list[str] = []
     counts = _counts(before) if listen_s else {}
     with _watched(before, unseen, drops=drops and bool(listen_s)) as watch:
@@ -68,7 +71,7 @@ def examine(
         about=tuple(one.record.spec.name + (f"/{session}" if session else "") for one in after),
         findings=in_order(findings),
         unseen=tuple(dict.fromkeys(unseen)),
-        untried=tuple(_untried(len(before), listen_s, probe=probe, drops=drops)),
+        untried=tuple(_untried(before, listen_s, probe=probe, drops=drops)),
         listened_s=listen_s,
         packets=sum(one.right(session) for one in arrivals.values()),
     )
@@ -97,7 +100,12 @@ def _attributed(watch: DropWatch | None, unseen: list[str]) -> Attribution | Non
     return Attribution(found)
 
 
-def _untried(tunnels: int, listen_s: float, *, probe: bool, drops: bool) -> Iterator[str]:
+def _untried(looked: Sequence[LookedAt], listen_s: float, *, probe: bool, drops: bool) -> Iterator[str]:
+    tunnels = len(looked)
+    if not any(one.seen is not None for one in looked):
+        if looked:
+            yield "what arrives at this host, and whether the peers are there: nothing runs here that would take it"
+        return
     if not listen_s:
         more = ", and to what the kernel drops" if drops else ""
         yield f"what arrives at this host{more}: `--listen 2` listens for two seconds"
@@ -113,6 +121,7 @@ def _of_one(case: Case, session: str | None, unseen: list[str]) -> list[Finding]
     found = merged(_run(CHECKS, case, unseen))
     if not any(one.harm is Harm.STOPS for one in found):
         found += merged(_run(SYMPTOMS, case, unseen))
+    found = without_consequences(found)
     return [one for one in found if session is None or one.subject in subjects]
 
 

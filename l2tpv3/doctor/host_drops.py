@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from l2tpv3.errors import L2tpError
-from l2tpv3.linux.netlink.neighbours import known_hosts
+from l2tpv3.linux.netlink.neighbours import Unheard, known_hosts, unheard
 from l2tpv3.linux.netlink.queues import Queue, queue_drops
 from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.linux.netns import inside
@@ -25,14 +25,18 @@ class HostCounts:
     """Counts of one network namespace at one time.
 
     sockets: packets dropped by local port, or by the protocol of raw ones. queues: packets dropped by each queue.
-    backlog: those that the kernel dropped before it looked at them, of the whole host. learnt: by MAC address, the
-    indices of each bridge that has learnt it, and of the port. busy: seconds of CPU by a worker's pid. at: monotonic
-    seconds.
+    backlog: those that the kernel dropped before it looked at them, of the whole host. checksums: UDP packets with a
+    wrong checksum. reverse_path: IPv4 packets that rp_filter dropped. neighbours: those that told nothing of
+    themselves. learnt: by MAC address, the indices of each bridge that has learnt it, and of the port. busy: seconds of
+    CPU by a worker's pid. at: monotonic seconds.
     """
 
     sockets: dict[tuple[str, int], int]
     queues: dict[Queue, int]
     backlog: int
+    checksums: int
+    reverse_path: int
+    neighbours: Unheard
     learnt: dict[bytes, set[tuple[int, int]]]
     busy: dict[int, float]
     at: float
@@ -45,6 +49,9 @@ def count(netns: str | None, pids: Collection[int]) -> HostCounts | None:
             sockets=dict(_sockets()),
             queues=queue_drops(route),
             backlog=_backlog(),
+            checksums=_checksums(),
+            reverse_path=_named("netstat", "TcpExt:", "IPReversePathFilter"),
+            neighbours=unheard(route),
             learnt=_learnt(),
             busy=dict(_busy(pids)),
             at=time.monotonic(),
@@ -73,6 +80,23 @@ def _learnt() -> dict[bytes, set[tuple[int, int]]]:
 def _backlog() -> int:
     lines = Path("/proc/net/softnet_stat").read_text("ascii").splitlines()
     return sum(int(line.split()[1], 16) for line in lines)
+
+
+def _named(file: str, kind: str, name: str) -> int:
+    """A number of /proc/net/netstat or snmp, where a line of names is followed by one of numbers."""
+    lines = Path(f"/proc/thread-self/net/{file}").read_text("ascii").splitlines()
+    for names, numbers in zip(lines[::2], lines[1::2], strict=False):
+        counted = dict(zip(names.split(), numbers.split(), strict=False))
+        if kind in counted:
+            return int(counted.get(name, 0))
+    return 0
+
+
+def _checksums() -> int:
+    path = Path("/proc/thread-self/net/snmp6")
+    lines = path.read_text("ascii").splitlines() if path.exists() else []
+    over_6 = sum(int(line.split()[1]) for line in lines if line.startswith("Udp6InCsumErrors"))
+    return over_6 + _named("snmp", "Udp:", "InCsumErrors")
 
 
 def _busy(pids: Collection[int]) -> Iterator[tuple[int, float]]:

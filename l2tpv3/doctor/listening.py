@@ -55,21 +55,22 @@ def _read(opened: list[tuple[socket.socket, Sorter]], until: float) -> None:
         if not wait_readable([packets for packets, _ in opened], wait_s):
             return
         for packets, sorter in opened:
-            for raw in _waiting(packets):
+            for raw, ifname in _waiting(packets):
                 left[packets.fileno()] -= 1
                 found = parse(raw)
                 if found is not None:
-                    sorter.add(found)
+                    sorter.add(found, ifname)
         opened = [one for one in opened if left[one[0].fileno()] > 0]
 
 
-def _waiting(packets: socket.socket) -> Iterator[bytes]:
-    """What has arrived by now, some of it if it is much."""
+def _waiting(packets: socket.socket) -> Iterator[tuple[bytes, str]]:
+    """What has arrived by now, some of it if it is much, each with the netdev's name."""
     for _ in range(256):
         try:
-            yield packets.recv(_SNAPLEN)
+            raw, place = packets.recvfrom(_SNAPLEN)
         except OSError:  # nothing waits, or a netdev went down
             return
+        yield raw, str(place[0])
 
 
 @contextlib.contextmanager
@@ -110,7 +111,8 @@ def arriving_program(ports: Collection[int]) -> bytes:
     program.jump("==", _ICMP6, otherwise="no")
     program.load(1, 40)
     program.jump("==", 1, then="yes")
-    program.jump("==", 2, then="yes", otherwise="no")
+    program.jump("==", 2, then="yes")
+    program.jump("==", 3, then="yes", otherwise="no")
     program.label("v4")
     program.load(2, 6)
     program.jump("&", 0x1FFF, then="no")
@@ -120,6 +122,7 @@ def arriving_program(ports: Collection[int]) -> bytes:
     program.jump("==", _UDP, then="udp")
     program.jump("==", _ICMP, otherwise="no")
     program.load_at_x(1, 0)
+    program.jump("==", 11, then="yes")
     program.jump("==", 3, then="yes", otherwise="no")
     program.label("udp")
     program.load_at_x(2, 2)

@@ -13,7 +13,7 @@ from l2tpv3.wire.data import L2TP_IP_PROTOCOL
 
 UDP: Final = 17
 _ICMP, _ICMP6 = 1, 58
-_UNREACHABLE, _UNREACHABLE6, _TOO_BIG6 = 3, 1, 2  # RFC 792, RFC 4443
+_UNREACHABLE, _EXPIRED, _UNREACHABLE6, _TOO_BIG6, _EXPIRED6 = 3, 11, 1, 2, 3  # RFC 792, RFC 4443
 _IPV6_HEADER, _UDP_HEADER, _ICMP_HEADER = 40, 8, 8
 
 IPAddress = IPv4Address | IPv6Address
@@ -84,7 +84,7 @@ def _carried(source: IPAddress, destination: IPAddress, protocol: int, rest: byt
 
 
 def _error(sender: IPAddress, protocol: int, rest: bytes) -> IcmpError | None:
-    kinds = (_UNREACHABLE,) if protocol == _ICMP else (_UNREACHABLE6, _TOO_BIG6)
+    kinds = (_UNREACHABLE, _EXPIRED) if protocol == _ICMP else (_UNREACHABLE6, _TOO_BIG6, _EXPIRED6)
     if len(rest) < _ICMP_HEADER or rest[0] not in kinds:
         return None
     inner = _outer(rest[_ICMP_HEADER:])

@@ -51,6 +51,8 @@ class Report:
         if self.unseen:
             return f"{subject}: nothing is wrong in what could be looked at, and some could not"
         came = f"; {self.packets} packets came in as they should" if self.packets else ""
+        if self.packets == 1:
+            came = "; 1 packet came in as it should"
         return f"{subject}: nothing is wrong, as far as this end can see{came}"
 
 

@@ -41,6 +41,17 @@ def shape_of(body: bytes) -> Shape | None:
     return Shape(cookie, sublayer) if cookie in (0, 4, 8) else None
 
 
+def fits(rest: bytes, *, sublayer: bool) -> bool:
+    """Whether what follows a cookie is as expected, with the default sublayer or without.
+
+    Some MAC addresses have in them what is an EtherType elsewhere, so a packet may read both ways. Then it is right,
+    unless it begins with four zeros and no sublayer is expected: no host has such a MAC address.
+    """
+    if sublayer:
+        return is_sublayer(rest[:4]) and is_frame(rest[4:])
+    return is_frame(rest) and not (rest[:4] == bytes(4) and is_frame(rest[4:]))
+
+
 def frame_at(body: bytes, places: Iterable[int]) -> int | None:
     """The first of these places where a frame begins: behind its VLAN tag, a frame looks as if it began there, too."""
     return next((at for at in places if is_frame(body[at:])), None)

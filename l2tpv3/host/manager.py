@@ -165,14 +165,15 @@ class Manager:
             records, observer = recorded.shown.tunnels, self._observer(recorded)
             return [observer.look_at(records[name]) for name in names or records if name in records]
 
+        records = self._store.load().shown.tunnels
         for name in names:
-            status = self.tunnel(name)
-            if status.foreign:
+            if name not in records:
+                self.tunnel(name)  # which raises, unless something else made it
                 remedy = f"`l2tpctl adopt {name} NAME` puts it on record"
                 problem = "something else made it, so it is not known how it should be"
                 raise ForeignError(f"tunnel {name}", problem, remedy)
-            if session is not None and all(one.name != session for one in status.sessions):
-                raise no_session(name, session, (one.name for one in status.sessions))
+            if session is not None and records[name].session(session) is None:
+                raise no_session(name, session, (one.spec.name for one in records[name].sessions))
         return examine(look, session=session, listen_s=listen_s, probe=probe, drops=drops)
 
     def hosts(self, tunnel: str | None = None, session: str | None = None, *, listen_s: float = 2.0) -> HostsReport:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
-from l2tpv3.linux.netlink.bridge import BridgeSeen, bridges, dropping_filters
+from l2tpv3.linux.netlink.bridge import BridgeSeen, DroppingFilter, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
 from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.fields import WORKERS
@@ -83,7 +83,7 @@ class Observer:
         self._outer_paths = OuterPaths(self._records)
         self._bridges: dict[str | None, Mapping[str, BridgeSeen]] = {}
         self._owners: dict[str | None, Mapping[IPv4Address | IPv6Address, Sequence[NetdevState]]] = {}
-        self._dropping: dict[str | None, tuple[str, ...]] = {}
+        self._dropping: dict[str | None, tuple[DroppingFilter, ...]] = {}
         self._unchecksummed: dict[str | None, bool] = {}
         self._unfinished = unfinished
         self._datapaths = datapaths
@@ -280,9 +280,9 @@ class Observer:
             self._not_reached[datapath] = one.unreachable() if isinstance(one, HasWorkers) else Unreachable()
         return self._not_reached[datapath]
 
-    def leads_into_itself(self, record: TunnelRecord) -> bool:
-        """See HostFacts.leads_into_itself."""
-        return self._outer_paths.leads_into_itself(record)
+    def into_itself(self, record: TunnelRecord) -> str:
+        """See HostFacts.into_itself."""
+        return self._outer_paths.into_itself(record)
 
     def route(self, record: TunnelRecord) -> Route:
         """See HostFacts.route."""
@@ -323,7 +323,7 @@ class Observer:
             self._bridges[netns] = bridges(netns)
         return self._bridges[netns].get(ifname)
 
-    def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
+    def dropping_filters(self, netns: str | None) -> tuple[DroppingFilter, ...]:
         """See l2tpv3.linux.netlink.bridge.dropping_filters."""
         if netns not in self._dropping:
             self._dropping[netns] = dropping_filters(netns)

@@ -19,7 +19,7 @@ from l2tpv3 import Manager, Paths
 from l2tpv3.doctor.case import Case, PathAnswers
 from l2tpv3.doctor.checks import SYMPTOMS
 from l2tpv3.doctor.checks.surroundings import manager_of
-from l2tpv3.doctor.firewall import dropping_lines
+from l2tpv3.doctor.firewall import read_rules
 from l2tpv3.documents.schemas import DOCTOR_SCHEMA, json_schema
 from l2tpv3.linux.modules import loaded
 from l2tpv3.linux.netlink import xfrm
@@ -121,13 +121,19 @@ table ip filter {
 \t\tudp dport 1701 counter packets 12 bytes 1032 drop
 \t\tudp dport 1702 counter packets 0 bytes 0 drop
 \t\ttcp dport 22 counter packets 9 bytes 90 accept
+\t\tudp dport 1701 masquerade to :5000
 \t}
 }
 """
-    assert dropping_lines(ruleset) == (
-        "nft, chain INPUT: type filter hook input priority filter; policy drop;",
-        "nft, chain INPUT: udp dport 1701 counter packets 12 bytes 1032 drop",
-    )
+    chain = "nft, table ip filter, chain INPUT:"
+    found = [(one.text, one.packets, one.changes) for one in read_rules(ruleset)]
+    assert found == [
+        (f"{chain} type filter hook input priority filter; policy drop;", None, False),
+        (f"{chain} udp dport 1701 counter packets 12 bytes 1032 drop", 12, False),
+        (f"{chain} udp dport 1702 counter packets 0 bytes 0 drop", 0, False),
+        (f"{chain} udp dport 1701 masquerade to :5000", None, True),
+    ]
+    assert {one.hook for one in read_rules(ruleset)} == {"input"}
 
 
 def sent(end: Here) -> int:
@@ -254,10 +260,11 @@ def test_what_the_command_prints(hosts: Hosts) -> None:
     assert (
         done.stdout
         == """\
-session t/s: some is lost: its netdev is not as wanted: it is set down
+session t/s: nothing passes: its netdev l2tpeth0 is not as wanted: it is set down
 
-session t/s: its netdev is not as wanted: it is set down
-  harm    some is lost
+session t/s: its netdev l2tpeth0 is not as wanted: it is set down
+  harm    nothing passes
+  seen    netdev l2tpeth0 is down, with an MTU of 1438 bytes
   remedy  `l2tpctl restore t` mends that
 
 was not tried:

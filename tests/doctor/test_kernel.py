@@ -60,8 +60,8 @@ def test_a_port_without_vlans_in_a_bridge_that_filters_them(hosts: Hosts) -> Non
     host.ip("link", "set", "br0", "type", "bridge", "vlan_filtering", "1")
     assert harmful(pair.a.doctor(("t",), listen_s=0, probe=False)) == []
     host.run(["bridge", "vlan", "del", "dev", port, "vid", "1"])
-    found = the(pair.a.doctor(("t",), listen_s=0, probe=False), "bridge")
+    found = the(pair.a.doctor(("t",), listen_s=0, probe=False), "bridge-port")
     assert "filters VLANs, and its port has none" in found.says and f"bridge vlan add dev {port}" in found.remedy
     host.run(["bridge", "vlan", "add", "dev", port, "vid", "77"])
-    found = the(pair.a.doctor(("t",), listen_s=0, probe=False), "bridge")
+    found = the(pair.a.doctor(("t",), listen_s=0, probe=False), "bridge-port")
     assert "no other port has one of its port's (77)" in found.says

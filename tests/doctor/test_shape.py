@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from l2tpv3.doctor.packet import IcmpError, Packet, parse
-from l2tpv3.doctor.shape import Shape, is_frame, shape_of
+from l2tpv3.doctor.shape import Shape, fits, is_frame, shape_of
 
 _MACS = bytes.fromhex("020000000001 020000000002")
 _FRAMES = {
@@ -26,6 +26,15 @@ _FRAMES = {
 @pytest.mark.parametrize("sublayer", [b"", bytes(4), b"\x40\x00\x00\x07"])
 def test_where_a_frame_begins(frame: bytes, cookie: bytes, sublayer: bytes) -> None:
     assert shape_of(cookie + sublayer + frame) == Shape(len(cookie), bool(sublayer))
+
+
+@pytest.mark.parametrize("inside", ["0806", "88cc", "8100", "86dd", "0800"])
+def test_a_mac_address_that_reads_as_an_ethertype(inside: str) -> None:
+    source = bytes.fromhex(f"0212{inside}60 45")
+    frame = _MACS[:6] + source + bytes.fromhex("0800 4500 0054") + bytes(40)
+    for sublayer in (bytes(4), b"\x40\x00\x00\x07"):
+        assert fits(sublayer + frame, sublayer=True) and not fits(frame, sublayer=True)
+    assert fits(frame, sublayer=False) and not fits(bytes(4) + frame, sublayer=False)
 
 
 def test_random_bytes_have_no_shape() -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from l2tpv3.linux.netlink.bridge import BridgeSeen, PortSeen, bridges, dropping_filters
+from l2tpv3.linux.netlink.bridge import BridgeSeen, DroppingFilter, PortSeen, bridges, dropping_filters
 from l2tpv3.linux.netns import inside
 from l2tpv3.model.links.mtu_notes import tagged_too_long
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import NetdevState
-from l2tpv3.reconcile.notes.bridge_port import bridge_notes
+from l2tpv3.reconcile.notes.bridge_port import bridged, loop_notes
 from tests.here import Here
 from tests.hosts import Hosts
 from tests.packet_filter import chain_policy
@@ -110,7 +110,7 @@ def test_a_packet_filter_that_drops_what_is_bridged_is_told_of(pair: tuple[Here,
     assert dropping_filters(a.host.netns) == ()
     with inside(a.host.netns):
         chain_policy("FORWARD", "drop")
-    assert dropping_filters(a.host.netns) == (sysctl,)
+    assert dropping_filters(a.host.netns) == (DroppingFilter(sysctl, docker=False),)
     said = a.host.ctl("session", "add", "t", "lan", "--bridge", "br0", "--mtu", "1500").stderr
     assert f"{sysctl} is 1; `sysctl -w {sysctl}=0`, or `iptables -I FORWARD -i br0 -o br0 -j ACCEPT`" in said
     a.host.run(["sysctl", "-q", "-w", f"{sysctl}=0"])
@@ -142,7 +142,10 @@ def test_many_ports_towards_one_peer_are_one_note() -> None:
     )
     bridge = BridgeSeen(ifname="br0", mtu=1500, alias="", stp=False, forward_delay_s=15, ports=ports)
     netdev = NetdevState(ifname="p1", ifindex=7, mac="02:00:00:00:00:01", mtu=1500, up=True, carrier=True)
-    (note,) = bridge_notes(tunnel, sessions[0], netdev, bridge, marked.get, ())
+    port = bridged(tunnel, sessions[0], netdev, bridge, marked.get)
+    assert port is not None
+    (note,) = loop_notes(port)
     assert "another port towards 192.0.2.2, t/s2 and 2 more, and no spanning tree" in note
     alone = dataclasses.replace(bridge, ports=(ports[0], dataclasses.replace(ports[1], alias="somebody's")))
-    assert list(bridge_notes(tunnel, sessions[0], netdev, alone, marked.get, ())) == []
+    port = bridged(tunnel, sessions[0], netdev, alone, marked.get)
+    assert port is not None and list(loop_notes(port)) == []

@@ -15,25 +15,39 @@ _PORT: Final = frozenset({(4, 3, 3), (6, 1, 4)})
 _PROTOCOL: Final = frozenset({(4, 3, 2)})
 _PROHIBITED: Final = frozenset({(4, 3, 9), (4, 3, 10), (4, 3, 13), (6, 1, 1), (6, 1, 5), (6, 1, 6)})
 _NO_HOST: Final = frozenset({(4, 3, 0), (4, 3, 1), (6, 1, 0), (6, 1, 3)})
+_EXPIRED: Final = frozenset({(4, 11, 0), (6, 3, 0)})
 _TOO_BIG: Final = frozenset({(4, 3, 4), (6, 2, 0)})
 """IP version, type and code (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3)."""
 _HEADER: Final = 14
 
 
 def _refused(case: Case) -> Iterator[Finding]:
-    """ICMP errors about the tunnel's packets. Anybody can forge them: where packets come in, they stop nothing."""
-    if case.arrivals is None or case.arrivals.right():
+    """ICMP errors about the tunnel's packets.
+
+    Anybody can forge them: where more frames come to hosts here, they tell nothing. Where fewer come, and what comes is
+    right, the other end is up, and something refuses what goes there.
+    """
+    if case.arrivals is None:
         return
-    name, remote = case.spec.name, str(case.spec.remote)
+    name, remote, right = case.spec.name, str(case.spec.remote), case.arrivals.right()
+    answered = sum(case.arrivals.answers.values())
     for arrival, number in case.arrivals.of(What.ICMP):
+        if number <= answered:
+            continue
         kind = arrival.detail
-        evidence = (f"{case.arrivals.headers[arrival]}, {number} within {case.listened_s:g} s",)
+        evidence: tuple[str, ...] = (f"{case.arrivals.headers[arrival]}, {number} within {case.listened_s:g} s",)
+        if right:
+            evidence += (f"{right} of the tunnel's own packets came in as they should: the other end is there",)
         if kind in _PORT:
             says, remedy = divided(port_unreachable(name, remote, case.what))
         elif kind in _PROTOCOL:
             says, remedy = divided(protocol_unreachable(name, remote, case.what))
         elif kind in _PROHIBITED:
             says, _, remedy = prohibited(remote, case.what).partition(": ")
+        elif kind in _EXPIRED:
+            ttl = f", which is {case.spec.ttl}" if case.spec.ttl else ""
+            says = f"a router on the way to {remote} drops the packets: their TTL{ttl} is too small, or routes go round"
+            remedy = f"`l2tpctl tunnel set {name} --ttl 64`; `traceroute {remote}` shows routes that go round"
         elif kind in _NO_HOST and case.arrivals.headers[arrival].endswith(f" from {case.looked.record.local}"):
             says = f"nobody answers this host's questions for {remote} (ARP, neighbour discovery): it is off, or away"
             remedy = f"look whether the peer is on and has that address; `ip neigh show {remote}`"
@@ -42,7 +56,7 @@ def _refused(case: Case) -> Iterator[Finding]:
             remedy = f"`ping {remote}` and `ip route get {remote}`; look whether the peer is on"
         else:
             continue
-        yield case.of_tunnel("refused", Harm.STOPS, says, remedy, evidence)
+        yield case.of_tunnel("refused", Harm.LOSES if right else Harm.STOPS, says, remedy, evidence)
 
 
 def _narrow(case: Case) -> Iterator[Finding]:

@@ -7,8 +7,11 @@ from typing import Final, NamedTuple
 
 from l2tpv3.doctor.arrivals import Arrival, What
 from l2tpv3.doctor.case import Case, Check
+from l2tpv3.doctor.checks.dropped import FILTERS, grown_queues
+from l2tpv3.linux.netlink.rtnetlink import RouteSocket
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.spec import Encap, SessionSpec
+from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes.heard import is_unwanted, wants_control
 
 
@@ -146,7 +149,7 @@ def _of_sessions(case: Case) -> Iterator[Finding]:
                 harm = Harm.LOSES if what in _BESIDE_RIGHT_ONES else Harm.NONE if right else Harm.STOPS
                 evidence = _evidence(case, arrival, number)
                 if right and what not in _BESIDE_RIGHT_ONES:
-                    evidence += (f"{_packets(right)} came as they should be, too: the others may be forged",)
+                    evidence += (f"of right packets there came {right}, too: the others may be forged",)
                 yield case.of_session(spec.name, found.cause, harm, found.says, found.remedy, evidence)
 
 
@@ -167,9 +170,10 @@ def _of_other_sessions(case: Case) -> Iterator[Finding]:
     arrival, number = found[0]
     session_id = arrival.detail[0]
     if arrival.what is What.SWAPPED_IDS:
+        own = next(one.spec for one in case.looked.record.sessions if one.spec.name == arrival.session)
         says = (
-            f"the peer sends to session id {session_id}, which is its own id of session {arrival.session}: the ids"
-            " are swapped at one end"
+            f"the peer sends to session id {session_id}, and session {own.name} has {own.session_id}: the --peer-id"
+            f" there has to be {own.session_id}, or the ids are swapped at one end"
         )
     else:
         ours = ", ".join(str(one.spec.session_id) for one in case.looked.record.sessions[:8]) or "none"
@@ -184,7 +188,8 @@ def _control(case: Case) -> Iterator[Finding]:
         version, kind = (int(str(one)) for one in arrival.detail)
         if is_unwanted(version, kind):
             says, _, remedy = wants_control(version, kind).partition("; ")
-            yield case.of_tunnel("control", Harm.STOPS, says, remedy, _evidence(case, arrival, number))
+            harm = Harm.LOSES if case.arrivals is not None and case.arrivals.right() else Harm.STOPS
+            yield case.of_tunnel("control", harm, says, remedy, _evidence(case, arrival, number))
 
 
 def _no_checksum(case: Case) -> Iterator[Finding]:
@@ -204,18 +209,52 @@ def _not_let_in(case: Case) -> Iterator[Finding]:
             continue
         taken = gained.rx_packets + gained.rx_errors + gained.rx_seq_discards + gained.rx_cookie_discards
         if taken + gained.rx_invalid + gained.rx_oos_packets == 0:
-            from l2tpv3.doctor.firewall import dropping_rules
+            arrived = f"{_packets(right)} arrived within {case.listened_s:g} s, and rx_packets did not grow"
+            yield _dropped_between(case, record.spec.name, arrived)
 
-            says = (
-                f"packets of session {record.spec.name} arrive at this host and do not reach the tunnel: a firewall of"
-                " this host drops them"
-            )
-            here = f"UDP port {case.spec.local_port}" if case.spec.encap is Encap.UDP else "IP protocol 115"
-            evidence = (f"{_packets(right)} arrived within {case.listened_s:g} s, and rx_packets did not grow",)
-            remedy = f"let {here} from {case.spec.remote} in: `nft list ruleset` and `iptables -vnL` show the rules"
-            yield case.of_session(
-                record.spec.name, "firewall", Harm.STOPS, says, remedy, (*evidence, *dropping_rules(case.spec.netns))
-            )
+
+def _dropped_between(case: Case, session: str, arrived: str) -> Finding:
+    """What keeps right packets from the tunnel: the filter of reverse paths, NAT, or the packet filter."""
+    from l2tpv3.doctor.firewall import IN, changing, suspects
+
+    netns, remote = case.spec.netns, case.spec.remote
+    lost = f"packets of session {session} arrive at this host and do not reach the tunnel"
+    if case.counts is not None and (grown := case.counts[1].reverse_path - case.counts[0].reverse_path) > 0:
+        says = f"{lost}: the way back to {remote} is by another netdev, which rp_filter forbids"
+        seen = f"IPReversePathFilter in /proc/net/netstat grew by {grown}; `ip route get {remote}` shows the way back"
+        remedy = (
+            f"`ip route replace {remote}` by the netdev that they come by, or `sysctl -w net.ipv4.conf.all.rp_filter=2`"
+        )
+        return case.of_session(session, "reverse-path", Harm.STOPS, says, remedy, (arrived, seen))
+    device = case.spec.bind_device
+    came_by = case.arrivals.netdevs if case.arrivals is not None else set()
+    if device is not None and came_by and device not in came_by:
+        says = f"{lost}: they come by netdev {printable(min(came_by))}, and the tunnel is bound to {device}"
+        remedy = f"`l2tpctl tunnel set {case.spec.name} --bind-device {printable(min(came_by))}`, or none"
+        return case.of_session(session, "bind-device", Harm.STOPS, says, remedy, (arrived,))
+    if taken := grown_queues(case, FILTERS):
+        name = _ifname(case, min(taken))
+        says = f"{lost}: a filter of tc on netdev {name} takes them away"
+        seen = f"what filters drop at {name} grew by {taken[min(taken)][1]} (`tc -s qdisc show dev {name}`)"
+        remedy = f"`tc filter show dev {name} ingress` shows it; `tc qdisc del dev {name} clsact` removes all of them"
+        return case.of_session(session, "tc-filter", Harm.STOPS, says, remedy, (arrived, seen))
+    udp = case.spec.encap is Encap.UDP
+    if udp and (nat := changing(netns, case.spec.local_port) or changing(netns, case.spec.remote_port)):
+        says = f"{lost}: a rule of NAT of this host changes the ports or addresses of the tunnel's packets"
+        remedy = f"take UDP port {case.spec.local_port} out of that rule: `nft -a list ruleset` shows its handle"
+        return case.of_session(session, "nat", Harm.STOPS, says, remedy, (arrived, *nat))
+    here = f"UDP port {case.spec.local_port}" if udp else "IP protocol 115"
+    remedy = f"let {here} from {remote} in: `nft list ruleset` and `iptables -vnL` show the rules"
+    says = f"{lost}: a firewall of this host drops them"
+    return case.of_session(session, "firewall", Harm.STOPS, says, remedy, (arrived, *suspects(netns, IN)))
+
+
+def _ifname(case: Case, ifindex: int) -> str:
+    try:
+        with RouteSocket(case.spec.netns) as route:
+            return printable(route.link(ifindex).ifname)
+    except OSError:
+        return f"number {ifindex}"
 
 
 CHECKS: Final[tuple[Check, ...]] = (_of_sessions, _of_other_sessions, _control, _no_checksum, _not_let_in)

@@ -45,7 +45,6 @@ _REASONS: Final[dict[str, _Reason]] = {
     ),
     "SOCKET_RCVBUFF": _Reason("the socket's buffer is full", "`sysctl -w net.core.rmem_max` allows larger ones"),
     "PROTO_MEM": _Reason("the memory for sockets is used up", "`sysctl net.ipv4.udp_mem` is the limit"),
-    "SOCKET_FILTER": _Reason("the filter of a socket drops them", "`ss -0pb` shows filters"),
     "XFRM_POLICY": _Reason("an IPsec policy forbids them", "`ip xfrm policy` shows the policies"),
     "IP_NOPROTO": _Reason("nothing here takes their protocol", "is the tunnel up, and its kernel module loaded?"),
     "IP_OUTNOROUTES": _Reason("there is no route for them", _ROUTE),
@@ -90,7 +89,7 @@ _REASONS: Final[dict[str, _Reason]] = {
 
 def _outside(case: Case) -> Iterator[Finding]:
     """Packets of the tunnel, on their way in or out."""
-    drops = case.drops.outside if case.drops is not None else ()
+    drops = [one for one in case.drops.outside if not _is_copy(one)] if case.drops is not None else []
     if not drops:
         return
     first, reason = drops[0], _reason(drops[0])
@@ -107,6 +106,16 @@ def _inside(case: Case) -> Iterator[Finding]:
             reason = _reason(shown[0])
             says = f"the kernel of this host drops frames of session {name}: {reason.means}"
             yield case.of_session(name, "dropped", Harm.LOSES, says, reason.remedy, _evidence(case, shown))
+
+
+def _is_copy(drop: Drop) -> bool:
+    """Whether only a copy was dropped, which a packet socket had of it, as that of the doctor itself."""
+    return drop.reason in _OF_COPIES or (drop.function or "").startswith(_DROPS_COPIES)
+
+
+_OF_COPIES: Final = frozenset({"QUEUE_PURGE", "SOCKET_CLOSE", "SOCKET_FILTER", "PACKET_SOCK_ERROR"})
+_DROPS_COPIES: Final = ("packet_", "tpacket_", "skb_queue_purge")
+"""Reasons, and how the functions are called, by which packet sockets drop what they have."""
 
 
 def _reason(drop: Drop) -> _Reason:

@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
+from l2tpv3.linux.netlink.bridge import FORWARDING
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.printable import printable
 
-_REMEDY: Final = "take one of the two ways out, or `ip link set BRIDGE type bridge stp_state 1` at both ends"
+
+def _remedy(bridge: str | None) -> str:
+    if bridge is None:
+        return "take one of the two ways out, or have spanning tree on in the bridges of both ends"
+    return f"take one of the two ways out, or `ip link set {printable(bridge)} type bridge stp_state 1`, at both ends"
+
+
 _REPEATS, _REPEATS_EACH_S = 200, 50
 """A frame to a group that comes so often, in all and each second, goes round: nobody sends one frame like that."""
 
 
 def _repeated(case: Case) -> Iterator[Finding]:
     """One frame to a group that comes again and again, each bit the same."""
-    for record, _ in case.sessions():
+    for record, status in case.sessions():
         name = record.spec.name
         came = case.arrivals.broadcasts if case.arrivals is not None else {}
         mine = {frame: times for (session, frame), times in came.items() if session == name}
@@ -24,7 +31,8 @@ def _repeated(case: Case) -> Iterator[Finding]:
         if times >= max(_REPEATS, _REPEATS_EACH_S * case.listened_s):
             says = f"the same broadcast frame comes through session {name} again and again: frames go round in a loop"
             evidence = (f"{times} times within {case.listened_s:g} s, each bit the same, from {frame[6:12].hex(':')}",)
-            yield case.of_session(name, "loop", Harm.LOSES, says, _REMEDY, evidence)
+            bridge = status.netdev.bridge if status.netdev is not None else None
+            yield case.of_session(name, "loop", Harm.STOPS, says, _remedy(bridge), evidence)
 
 
 def _two_ways(case: Case) -> Iterator[Finding]:
@@ -40,6 +48,8 @@ def _two_ways(case: Case) -> Iterator[Finding]:
         seen = case.looked.host.bridge(netdev.netns, netdev.bridge)
         if bridge is None or seen is None or seen.own_vlans is not None:  # else one may be at a port for each VLAN
             continue
+        if any(port.ifname == netdev.ifname and port.state != FORWARDING for port in seen.ports):
+            continue  # nothing that comes by a port which blocks goes round
         for mac in case.arrivals.sources.get(name, ()):
             ports = {port for master, port in learnt.get(mac, ()) if master == bridge.ifindex}
             if ports - {netdev.ifindex}:
@@ -48,7 +58,7 @@ def _two_ways(case: Case) -> Iterator[Finding]:
                     " one behind another of its ports: frames go round in a loop, or two hosts have one MAC address"
                 )
                 evidence = (f"`bridge fdb show br {printable(bridge.ifname)}` shows the port that it has now",)
-                yield case.of_session(name, "loop", Harm.LOSES, says, _REMEDY, evidence)
+                yield case.of_session(name, "loop", Harm.LOSES, says, _remedy(netdev.bridge), evidence)
                 break
 
 

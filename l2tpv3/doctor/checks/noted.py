@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
+from l2tpv3.doctor.evidence import evidence_of_session, evidence_of_tunnel
 from l2tpv3.model.finding import Finding, divided
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes import SESSION_NOTES, TUNNEL_NOTES, SessionRule, TunnelRule
@@ -20,7 +21,8 @@ def _of_tunnel(rule: TunnelRule) -> Check:
             return
         for note in rule.notes(case.looked):
             says, remedy = divided(printable(note))
-            yield case.of_tunnel(rule.cause, rule.harm, says, remedy)
+            seen, better = evidence_of_tunnel(case, rule.cause)
+            yield case.of_tunnel(rule.cause, rule.harm, says, better or remedy, seen)
 
     return check
 
@@ -30,7 +32,8 @@ def _of_session(rule: SessionRule) -> Check:
         for record, status in case.sessions():
             for note in rule.notes(case.looked, record, status):
                 says, remedy = divided(printable(note))
-                yield case.of_session(record.spec.name, rule.cause, rule.harm, says, remedy)
+                seen = evidence_of_session(status)
+                yield case.of_session(record.spec.name, rule.cause, rule.harm, says, remedy, seen)
 
     return check
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Final
 
+from l2tpv3.doctor.arrivals import What
 from l2tpv3.doctor.case import Case, Check
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.hearing import Hearing
@@ -12,6 +14,8 @@ from l2tpv3.model.spec import Encap
 
 _SENT: Final = 3
 """Fewer packets than these may just not have been answered yet."""
+_MANY: Final = 5
+"""So many that are sent while it is listened, and nothing that comes: a LAN is not as quiet as that on one side."""
 
 
 def _never(case: Case) -> Iterator[Finding]:
@@ -46,16 +50,68 @@ def _never(case: Case) -> Iterator[Finding]:
 
 def _not_sent(case: Case) -> Iterator[Finding]:
     """Frames are lost on their way out of this host."""
+    from l2tpv3.doctor.firewall import OUT, suspects
+
     for record, _ in case.sessions():
         gained = case.gained(record.spec)
-        if gained is not None and gained.tx_errors > 0:
-            says = f"frames that session {record.spec.name} has to send are lost on this host"
-            evidence = (f"tx_errors grew by {gained.tx_errors} within {case.listened_s:g} s",)
-            remedy = (
-                "a firewall's output rules, a full queue or a worker at its limit do that: `nft list ruleset`,"
-                " `ip -s link show`, `top`"
-            )
-            yield case.of_session(record.spec.name, "not-sent", Harm.LOSES, says, remedy, evidence)
+        if gained is None or gained.tx_errors <= 0:
+            continue
+        name, stops = record.spec.name, gained.tx_packets <= 0
+        rules = suspects(case.spec.netns, OUT)
+        grew = f"within {case.listened_s:g} s tx_errors grew by {gained.tx_errors}, tx_packets by {gained.tx_packets}"
+        if stops and any(line.startswith(("nft, ", "may be: ")) for line in rules):
+            says = f"a firewall of this host drops what session {name} sends"
+            remedy = f"let {case.what} to {case.spec.remote} out: `nft list ruleset` and `iptables -vnL` show the rules"
+            yield case.of_session(name, "firewall", Harm.STOPS, says, remedy, (grew, *rules))
+            continue
+        says = f"frames that session {name} has to send are lost on this host"
+        remedy = (
+            "a firewall's output rules, a full queue or a worker at its limit do that: `nft list ruleset`,"
+            " `ip -s link show`, `top`"
+        )
+        yield case.of_session(name, "not-sent", Harm.STOPS if stops else Harm.LOSES, says, remedy, (grew, *rules))
+
+
+def _nothing_back(case: Case) -> Iterator[Finding]:
+    """A session sends while it is listened, and nothing comes: its hosts do not answer, or much is sent."""
+    from l2tpv3.doctor.firewall import changing
+
+    if case.arrivals is None or case.counts is None:
+        return
+    wrong = [one for one in case.arrivals.counted if one.what is not What.RIGHT]
+    for record, status in case.sessions():
+        gained, name = case.gained(record.spec), record.spec.name
+        if gained is None or gained.tx_packets <= 0 or status.netdev is None:
+            continue
+        asked: set[bytes] = set().union(*(one.neighbours.asked.get(status.netdev.ifindex, ()) for one in case.counts))
+        came = case.arrivals.right(name)
+        if wrong or case.arrivals.answers[name] or (not asked and (came or gained.tx_packets < _MANY)):
+            continue
+        remote = case.spec.remote
+        says = f"session {name} sends, and nothing comes back from {remote}"
+        heard = f"of what came ({came}) all was for groups of hosts" if came else "no packet came"
+        evidence = [f"within {case.listened_s:g} s tx_packets grew by {gained.tx_packets}, and {heard}"]
+        if asked:
+            hosts = ", ".join(sorted(str(ip_address(one)) for one in asked)[:3])
+            evidence.append(f"nobody at the far end answers who has {hosts} (ARP, neighbour discovery)")
+        if case.path is not None:
+            answers = "answers" if case.path.short else "does not answer"
+            evidence.append(f"{remote} {answers} ICMP echo requests")
+        evidence += _fixed_neighbour(case)
+        if case.spec.encap is Encap.UDP:
+            evidence += changing(case.spec.netns, case.spec.remote_port)
+        remedy = f"`l2tpctl doctor {case.spec.name} --both ssh://root@HOST` asks the other end, too"
+        harm = Harm.STOPS if case.path is not None and not case.path.short else Harm.LOSES
+        yield case.of_session(name, "silence", harm, says, remedy, tuple(evidence))
+
+
+def _fixed_neighbour(case: Case) -> Iterator[str]:
+    """That the peer's MAC address was typed by hand: whether it is right nobody has asked."""
+    assert case.counts is not None
+    mac = case.counts[1].neighbours.fixed.get(case.spec.remote.packed)
+    if mac is not None:
+        remote = case.spec.remote
+        yield f"{remote} has a permanent neighbour entry, {mac.hex(':')}: `ip neigh del {remote} dev NETDEV` if wrong"
 
 
 def _any_more(case: Case) -> Iterator[Finding]:
@@ -77,4 +133,4 @@ def _any_more(case: Case) -> Iterator[Finding]:
         yield case.of_session(record.spec.name, "silence", harm, says, remedy, tuple(evidence))
 
 
-CHECKS: Final[tuple[Check, ...]] = (_never, _any_more, _not_sent)
+CHECKS: Final[tuple[Check, ...]] = (_never, _any_more, _nothing_back, _not_sent)

@@ -30,7 +30,9 @@ _HZ: Final = 100  # rtnetlink's clock_t: hundredths of a second
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
 _GETCHAIN: Final = 10 << 8 | 4  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN
 _NFGENMSG = Struct("!BBH")
-_CHAIN_HOOK, _CHAIN_POLICY, _HOOK_NUMBER = 4, 5, 1  # NFTA_*
+_CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _HOOK_NUMBER = 3, 4, 5, 1  # NFTA_*
+_DOCKER: Final = "DOCKER-USER"
+"""The chain that Docker makes for the rules of others, and never changes."""
 _FORWARD, _DROP = 2, 0  # NF_INET_FORWARD, NF_DROP
 _INET: Final = 1  # NFPROTO_INET: IPv4 and IPv6
 _be32 = Struct("!I").unpack_from
@@ -135,8 +137,15 @@ def _settings(answer: Answer) -> tuple[dict[int, _Settings], dict[int, tuple[int
     return settings, states
 
 
-def dropping_filters(netns: str | None) -> tuple[str, ...]:
-    """The sysctls that give bridges' frames to IP's packet filter (br_netfilter), whose FORWARD chain drops by default.
+class DroppingFilter(NamedTuple):
+    """sysctl: it gives bridges' frames to IP's packet filter. docker: whether that has Docker's chains."""
+
+    sysctl: str
+    docker: bool
+
+
+def dropping_filters(netns: str | None) -> tuple[DroppingFilter, ...]:
+    """Where bridges' frames go through IP's packet filter (br_netfilter), whose FORWARD chain drops by default.
 
     Only what nf_tables tells, which iptables writes to as well, but for its old kernel interface.
     Raises MissingError where the namespace is not there.
@@ -146,26 +155,29 @@ def dropping_filters(netns: str | None) -> tuple[str, ...]:
     return ()
 
 
-def _dropping() -> Iterator[str]:
+def _dropping() -> Iterator[DroppingFilter]:
     for name, family in (("iptables", socket.AF_INET), ("ip6tables", socket.AF_INET6)):
         try:
             called = Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}").read_text("ascii").strip() != "0"
         except OSError:  # no br_netfilter here
             continue
-        if called and any(map(_forward_drops, (family, _INET))):
-            yield f"net.bridge.bridge-nf-call-{name}"
+        chains = [_chains(one) for one in (family, _INET)] if called else []
+        if any(drops for drops, _ in chains):
+            yield DroppingFilter(f"net.bridge.bridge-nf-call-{name}", chains[0][1])
 
 
-def _forward_drops(family: int) -> bool:
+def _chains(family: int) -> tuple[bool, bool]:
+    """Whether a FORWARD chain of a family drops by default, and whether Docker has chains there."""
     with NetlinkSocket(_NETFILTER, None, _NFGENMSG.size) as netfilter:
         answer = netfilter.dump(_GETCHAIN, _NFGENMSG.pack(family, 0, 0))
+    drops = docker = False
     for datagram, spans in answer.datagrams:
         for begin, end in spans:
             chain = attributes(datagram, begin, end)
+            docker |= _CHAIN_NAME in chain and text_of(datagram, chain[_CHAIN_NAME]) == _DOCKER
             if _CHAIN_HOOK not in chain or _CHAIN_POLICY not in chain:
                 continue
             hook = attributes(datagram, *chain[_CHAIN_HOOK])
             forwards = _HOOK_NUMBER in hook and _be32(datagram, hook[_HOOK_NUMBER][0])[0] == _FORWARD
-            if forwards and _be32(datagram, chain[_CHAIN_POLICY][0])[0] == _DROP:
-                return True
-    return False
+            drops |= forwards and _be32(datagram, chain[_CHAIN_POLICY][0])[0] == _DROP
+    return drops, docker

@@ -34,6 +34,33 @@ def known_hosts(netns: str | None) -> tuple[list[KnownHost], list[KnownHost]]:
         return _hosts(route, socket.AF_UNSPEC), _hosts(route, socket.AF_BRIDGE)
 
 
+class Unheard(NamedTuple):
+    """asked: by the index of a netdev, the IP addresses that are asked for there, and nobody has answered yet.
+
+    fixed: by IP address, the MAC addresses that somebody has set by hand, which nobody was asked for.
+    """
+
+    asked: dict[int, set[bytes]]
+    fixed: dict[bytes, bytes]
+
+
+def unheard(route: RouteSocket) -> Unheard:
+    """The neighbours that have told nothing of themselves. Raises OSError."""
+    found = Unheard({}, {})
+    for datagram, spans in route.dump(_GET_NEIGHBOUR, _NEIGHBOUR.pack(socket.AF_UNSPEC, 0, 0, 0, 0)).datagrams:
+        for begin, end in spans:
+            kind, index, state, _, _ = _NEIGHBOUR.unpack_from(datagram, begin - LINK_HEADER)
+            told = attributes(datagram, begin - LINK_HEADER + _NEIGHBOUR.size, end)
+            if kind not in (socket.AF_INET, socket.AF_INET6) or _DST not in told:
+                continue
+            address = bytes(datagram[slice(*told[_DST])])
+            if state & _INCOMPLETE:
+                found.asked.setdefault(index, set()).add(address)
+            elif state & _PERMANENT and _LLADDR in told:
+                found.fixed[address] = bytes(datagram[slice(*told[_LLADDR])])
+    return found
+
+
 def _hosts(route: RouteSocket, family: int) -> list[KnownHost]:
     found = []
     for datagram, spans in route.dump(_GET_NEIGHBOUR, _NEIGHBOUR.pack(family, 0, 0, 0, 0)).datagrams:

@@ -25,7 +25,7 @@ from l2tpv3.errors import (
 )
 from l2tpv3.linux.hook import hook_problem
 from l2tpv3.linux.ipv6 import is_tentative
-from l2tpv3.linux.netlink.bridge import BridgeSeen
+from l2tpv3.linux.netlink.bridge import BridgeSeen, DroppingFilter
 from l2tpv3.linux.netns import netns_identity, same_netns
 from l2tpv3.model.finding import Harm
 from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
@@ -37,7 +37,16 @@ from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelSta
 from l2tpv3.paths import config_directory
 from l2tpv3.printable import printable
 from l2tpv3.reconcile.notes.addresses import address_notes
-from l2tpv3.reconcile.notes.bridge_port import bridge_notes
+from l2tpv3.reconcile.notes.bridge_port import (
+    Bridged,
+    advice_notes,
+    bridged,
+    filter_notes,
+    loop_notes,
+    mtu_notes,
+    spanning_tree_notes,
+    stopping_notes,
+)
 from l2tpv3.reconcile.notes.encryption import encryption_notes
 from l2tpv3.reconcile.notes.heard import control_notes, refusal_notes
 from l2tpv3.reconcile.notes.udp_checksum import may_miss_them
@@ -67,8 +76,8 @@ class HostFacts(Protocol):
     def peer_name(self, name: str) -> NameAnswer | None:
         """What a peer's name stands for, as `watch` has found; None where it does not know. Nothing is looked up."""
 
-    def leads_into_itself(self, record: TunnelRecord) -> bool:
-        """Whether the route to a tunnel's peer leads through its own session; see outer_path.OuterPaths."""
+    def into_itself(self, record: TunnelRecord) -> str:
+        """The netdev by which the route to a tunnel's peer leads into that tunnel; see outer_path.OuterPaths."""
 
     def netdev(self, netns: str | None, ifname: str) -> NetdevState | None:
         """A netdev by its name, whoever made it; None where there is none."""
@@ -82,7 +91,7 @@ class HostFacts(Protocol):
     def marked(self, alias: str) -> tuple[TunnelRecord, SessionRecord] | None:
         """The session on record whose owner tag this ifalias is."""
 
-    def dropping_filters(self, netns: str | None) -> tuple[str, ...]:
+    def dropping_filters(self, netns: str | None) -> tuple[DroppingFilter, ...]:
         """See l2tpv3.linux.netlink.bridge.dropping_filters."""
 
     def drops_for_checksums(self, netns: str | None) -> bool:
@@ -290,10 +299,15 @@ def _encryption(looked: LookedAt) -> Iterator[str]:
 
 def _into_itself(looked: LookedAt) -> Iterator[str]:
     """The tunnel's packets are routed into the tunnel itself, so that nothing reaches the peer."""
-    if looked.seen is not None and looked.host.leads_into_itself(looked.record):
-        remote = looked.record.spec.remote
-        remedy = f"give {remote} a route of its own (`ip route get {remote}` shows which it has)"
-        yield f"the route to the peer leads through its own session, so nothing arrives there: {remedy}"
+    ifname = looked.host.into_itself(looked.record) if looked.seen is not None else ""
+    if not ifname:
+        return
+    remote, own = looked.record.spec.remote, {one.spec.ifname for one in looked.record.sessions}
+    through = f"its own session (netdev {printable(ifname)})"
+    if ifname not in own:
+        through = f"netdev {printable(ifname)}, whose own packets this tunnel carries"
+    remedy = f"give {remote} a route of its own (`ip route get {remote}` shows which it has)"
+    yield f"the route to the peer leads through {through}, so nothing arrives there: {remedy}"
 
 
 def _unchecksummed(looked: LookedAt) -> Iterator[str]:
@@ -367,7 +381,7 @@ def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -
     if spec.mtu is None or spec.fragment or looked.seen is None:
         return
     if spec.mtu <= _ETHERNET_MTU and status.netdev is not None and status.netdev.bridge is not None:
-        return  # what a LAN needs, as bridge_notes says
+        return  # what a LAN needs, as bridge_port.mtu_notes says
     route_mtu = inner_mtu(tunnel, looked.host.route(looked.record).mtu)
     if tunnel.is_inside:
         return  # they are cut into fragments before they are encrypted, which nobody on the path sees
@@ -386,13 +400,30 @@ def _fragments(looked: LookedAt, record: SessionRecord, status: SessionStatus) -
     )
 
 
-def _in_a_bridge(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+def _in_a_bridge(notes: Callable[[Bridged], Iterator[str]]) -> NotesOfSession:
     """What becomes of frames in the bridge that its netdev is a port of, whoever put it there."""
+
+    def of_session(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+        found = _bridged(looked, record, status)
+        if found is not None:
+            yield from notes(found)
+
+    return of_session
+
+
+def _bridged(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Bridged | None:
     netdev, host = status.netdev, looked.host
     bridge = host.bridge(netdev.netns, netdev.bridge) if netdev is not None and netdev.bridge is not None else None
-    if netdev is not None and bridge is not None:
-        dropping = host.dropping_filters(netdev.netns)
-        yield from bridge_notes(looked.record, record, netdev, bridge, host.marked, dropping)
+    if netdev is None or bridge is None:
+        return None
+    return bridged(looked.record, record, netdev, bridge, host.marked)
+
+
+def _filtered(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """The host's packet filter drops what the bridge forwards."""
+    found = _bridged(looked, record, status)
+    if found is not None:
+        yield from filter_notes(found, looked.host.dropping_filters(found.netdev.netns))
 
 
 def _other_mtu(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
@@ -405,7 +436,7 @@ def _other_mtu(looked: LookedAt, record: SessionRecord, status: SessionStatus) -
         yield f"its MTU is {record.mtu}, and the route has room for {session.mtu} now; {_restore(looked)} sets that"
 
 
-def _netdev_differs(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+def _differences(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
     """What somebody else has made of the netdev that is not as is wanted of it."""
     netdev, spec = status.netdev, record.spec
     if looked.seen is None or netdev is None:
@@ -426,7 +457,25 @@ def _netdev_differs(looked: LookedAt, record: SessionRecord, status: SessionStat
     if netdev.clamp_mtu != record.clamp_mtu:
         differs.append("it does not clamp TCP's MSS as it should")
     if differs:
-        yield f"its netdev is not as wanted: {', '.join(differs)}; {_restore(looked)} mends that"
+        name = printable(netdev.ifname)
+        yield f"its netdev {name} is not as wanted: {', '.join(differs)}; {_restore(looked)} mends that"
+
+
+def _netdev_unfit(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """The same, where nothing passes: somebody has set it down, or taken it out of its bridge."""
+    if not _passes_frames(record, status):
+        yield from _differences(looked, record, status)
+
+
+def _netdev_differs(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """The same, where something passes all the same."""
+    if _passes_frames(record, status):
+        yield from _differences(looked, record, status)
+
+
+def _passes_frames(record: SessionRecord, status: SessionStatus) -> bool:
+    netdev, spec = status.netdev, record.spec
+    return netdev is None or ((netdev.up or not spec.up) and spec.bridge in (None, netdev.bridge))
 
 
 def _bridge_down(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
@@ -479,13 +528,19 @@ def _on_dead(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> 
 SESSION_NOTES: Final[tuple[SessionRule, ...]] = (
     SessionRule("session-missing", Harm.STOPS, _session_missing),
     SessionRule("moved-away", Harm.LOSES, _moved_away),
+    SessionRule("netdev-differs", Harm.STOPS, _netdev_unfit),
     SessionRule("netdev-differs", Harm.LOSES, _netdev_differs),
     SessionRule("bridge-down", Harm.STOPS, _bridge_down),
     SessionRule("mtu", Harm.LOSES, _other_mtu),
     SessionRule("address", Harm.LOSES, _addresses),
     SessionRule("fragments", Harm.NONE, _fragments),
     SessionRule("nothing-accepted", Harm.STOPS, _nothing_accepted),
-    SessionRule("bridge", Harm.LOSES, _in_a_bridge),
+    SessionRule("bridge-port", Harm.STOPS, _in_a_bridge(stopping_notes)),
+    SessionRule("bridge-filter", Harm.STOPS, _filtered),
+    SessionRule("spanning-tree", Harm.NONE, _in_a_bridge(spanning_tree_notes)),
+    SessionRule("loop", Harm.LOSES, _in_a_bridge(loop_notes)),
+    SessionRule("bridge", Harm.LOSES, _in_a_bridge(mtu_notes)),
+    SessionRule("bridge-mtu", Harm.NONE, _in_a_bridge(advice_notes)),
     SessionRule("not-probed", Harm.NONE, _not_probed),
     SessionRule("on-dead", Harm.NONE, _on_dead),
 )

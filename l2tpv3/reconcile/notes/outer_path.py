@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
@@ -16,6 +17,9 @@ from l2tpv3.netdev.underlay import outer_route
 _OVER_ONE: Final = frozenset({"vlan", "macvlan", "macvtap", "ipvlan"})
 """Kinds of netdevs that send by the one that IFLA_LINK tells; a veth's is its other end, of whatever namespace."""
 _OVER_PORTS: Final = frozenset({"bridge", "bond", "team"})
+
+_KEPT: Final = frozenset({errno.EACCES, errno.EINVAL, errno.EHOSTUNREACH})
+"""What a route of type prohibit, blackhole or unreachable makes of a question: a note of its own tells of it."""
 
 _Place = tuple[str | None, str]  # a netdev by its network namespace and name
 
@@ -34,18 +38,31 @@ class OuterPaths:
             for one in record.sessions
         }
 
-    def leads_into_itself(self, record: TunnelRecord) -> bool:
-        """Whether the route to the tunnel's peer leads through one of its own sessions.
+    def into_itself(self, record: TunnelRecord) -> str:
+        """The netdev by which the route to the tunnel's peer leads through one of its own sessions; "" if none does.
 
         Also over a bridge, a bond or a VLAN that has such a session beneath it, or through another tunnel whose own
-        route leads into this one. Raises NotFoundError, NotPermittedError (its network namespace), NoRouteError.
+        route leads into this one. Where this tunnel is meant to ride on that one, whose session has an address of the
+        peer's network, it is that one's route which is wrong. Raises NotFoundError, NotPermittedError (its network
+        namespace), NoRouteError.
         """
-        seen: set[str] = set()
-        todo = [record]
+        for first in self._ways_out(record):
+            carrier = self._sessions.get(first)
+            if carrier is None:
+                continue
+            if carrier.spec.name == record.spec.name:
+                return first[1]
+            if not _rides_on(record, carrier, first[1]) and self._reaches(carrier, record.spec.name):
+                return first[1]
+        return ""
+
+    def _reaches(self, start: TunnelRecord, name: str) -> bool:
+        """Whether the route of one tunnel leads through a session of the named one, perhaps by others between."""
+        seen, todo = {start.spec.name}, [start]
         while todo:
             for place in self._ways_out(todo.pop()):
                 carrier = self._sessions.get(place)
-                if carrier is not None and carrier.spec.name == record.spec.name:
+                if carrier is not None and carrier.spec.name == name:
                     return True
                 if carrier is not None and carrier.spec.name not in seen:
                     seen.add(carrier.spec.name)
@@ -61,8 +78,20 @@ class OuterPaths:
                 first = route.link(index)
                 links = route.links() if first.kind in _OVER_ONE | _OVER_PORTS else [first]
         except OSError as error:
+            if error.errno in _KEPT:
+                return
             raise from_errno(f"tunnel {record.spec.name}", "find the way to its peer", error.errno or 0) from error
         yield from ((netns, one.ifname) for one in _with_those_beneath(first, links))
+
+
+def _rides_on(record: TunnelRecord, carrier: TunnelRecord, ifname: str) -> bool:
+    """Whether a tunnel's peer is in the network of an address of the carrying session."""
+    return any(
+        record.spec.remote in address.network
+        for session in carrier.sessions
+        if session.spec.ifname == ifname
+        for address in session.spec.addresses
+    )
 
 
 def _with_those_beneath(first: Link, links: list[Link]) -> list[Link]:
