@@ -20,7 +20,6 @@ BUDGETS_S = {
     "tests/lab/test_scenarios.py": 800.0,
     "tests/api/test_openapi.py": 800.0,  # a fuzzer that tries every operation
     "tests/liveness/test_supervisor.py": 800.0,
-    "tests/lab/test_systemd_service.py": 2400.0,
     "tests/fleet/test_change.py": 900.0,  # each change starts a program at three hosts, which share this one's CPUs
     "tests/doctor/test_field_faults.py": 1500.0,  # in a full run, some eighty pairs of hosts
     "tests/connect/test_connect.py": 700.0,  # frames of both ends' tests, several rounds of them

@@ -1,27 +1,25 @@
-"""The units under a systemd that really runs them, in the guest: tunnels at boot, dead workers, what they expose."""
+"""The units under a systemd that really runs them, in the guest: tunnels at boot, dead workers, the service.
+
+One boot serves both tests, as it takes longest.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from tests.lab.calls import FUNCTION
+from tests.lab.systemd_guest import ROOT, UNITS, boot, install
 from tests.passing import without_passing
 
-ROOT = Path(__file__).resolve().parents[2]
-GUEST = ROOT / "netns-lab" / "guest"
-UNITS = ("l2tpv3-restore.service", "l2tpv3-watch.service")
+pytestmark = [pytest.mark.slow, pytest.mark.root, pytest.mark.timeout(2400)]
 
+SERVICE_FILES = ("l2tpv3-api.service", "l2tpv3-api.socket")
 HOST = """
 link add u0 type dummy
 addr add 10.99.0.1/24 dev u0
@@ -45,30 +43,6 @@ bridge = "br0"
 [tunnel.user.session.addressed]
 address = "10.2.0.1/24"
 """
-FUNCTIONS = (
-    f"set -e{FUNCTION}"
-    + """
-show() { ctl tunnel show --json --show-secrets; }
-until_true() {
-  local end=$((SECONDS + 300))
-  while ((SECONDS < end)); do "$@" && return; sleep 1; done
-  echo "never: $*" >&2
-  journalctl -q -u 'l2tpv3*' >&2
-  false
-}
-waiting() { journalctl -q -u l2tpv3-restore.service | grep -q waiting; }
-active() { systemctl -q is-active "$@"; }
-worker() { pgrep -x l2tpv3-worker; }
-beside_programs() {
-  local pid
-  for pid in $(worker); do if grep -q /ebpf/worker- "/proc/$pid/cmdline"; then echo "$pid"; fi; done
-}
-others() { local now; now=$(beside_programs) && [[ -n $now && $now != "$1" ]]; }
-replaced() { local now; now=$(worker) && [[ $now != "$1" ]]; }
-up() { [[ $(ctl tunnel show "$1" --json | grep -c '"condition": "up"') == "$2" ]]; }
-kill_worker() { old=$(worker); kill -9 "$old"; until_true replaced "$old"; until_true up "$@"; }
-"""
-)
 FIRST_BOOT = """
 ip -b host.batch
 ctl apply -f wanted.toml
@@ -123,28 +97,70 @@ systemd-analyze security --no-pager l2tpv3-watch.service > ebpf.security
 
 systemctl stop l2tpv3-watch.service l2tpv3-restore.service
 up user 5 && up kernel 2
-systemctl --no-legend --failed list-units 'l2tpv3*' > failed
+systemctl --no-legend --failed list-units 'l2tpv3*' > units.failed
+"""
+# Whoever connects while the service starts again waits for it: nothing is tried twice here.
+SERVICE = """
+trap 'journalctl -q -n 50 -u "l2tpv3*" >&2' ERR
+systemd-sysusers "$PWD/sysusers.conf"
+install -m 644 l2tpv3-api.service l2tpv3-api.socket /etc/systemd/system
+systemctl daemon-reload
+systemctl start l2tpv3-api.socket
+socket=/run/l2tpv3/api.sock
+api() { curl -sS --max-time 900 --fail-with-body -H 'Content-Type: application/json' --unix-socket $socket "$@"; }
+group=$(getent group l2tpv3 | cut -d: -f3)
+member() { setpriv --reuid=4242 --regid=4242 --groups="$group" -- "$@"; }
+stranger() { setpriv --reuid=4242 --regid=4242 --clear-groups -- "$@"; }
+export -f api; export socket
+main() { systemctl show -P MainPID l2tpv3-api.service; }
+
+echo '{"remote": "10.99.0.3", "local_port": 7000, "datapath": "user"}' > tunnel
+echo '{"address": ["10.6.0.1/24"]}' > session
+member bash -c 'api -X PUT -d @- http://x/v1/tunnels/t' < tunnel > made.json
+member bash -c 'api -X PUT -d @- http://x/v1/tunnels/t/sessions/s' < session > session.json
+! stranger bash -c 'api http://x/v1/tunnels' 2> stranger
+stat -c '%a %G' /run/l2tpv3 /run/l2tpv3/api.sock > modes
+old=$(worker)
+
+kill -9 "$(main)"
+api 'http://x/v1/tunnels?include=sessions' > killed.json
+[[ $(worker) == "$old" ]]
+systemctl restart l2tpv3-api.service
+[[ $(worker) == "$old" ]]
+systemctl reload l2tpv3-api.service
+api 'http://x/v1/tunnels?include=sessions' > restarted.json
+ctl token add laptop --scope write > token
+journalctl -q -o json -t l2tpv3-api > journal
+grep -E '^(Uid|Cap|NoNewPrivs|Seccomp:)' /proc/$(main)/status > service.status
+systemd-analyze security --no-pager l2tpv3-api.service > api.security
+systemctl stop l2tpv3-api.socket l2tpv3-api.service
+[[ $(worker) == "$old" ]]
+show > local.json
+systemctl --no-legend --failed list-units 'l2tpv3*' > service.failed
 """
 
 
-@pytest.fixture
-def disk() -> Iterator[Path]:
-    """What outlives a guest: a folder in the checkout, which is what a guest shares wherever the checkout is."""
+@pytest.fixture(scope="module")
+def said() -> Iterator[dict[str, str]]:
+    """What the commands of both boots have said, by the name of its file.
+
+    What outlives a guest is a folder in the checkout, which is what a guest shares wherever the checkout is.
+    """
     with tempfile.TemporaryDirectory(prefix=".systemd-", dir=ROOT) as folder:
-        yield Path(folder)
+        disk = Path(folder)
+        (disk / "host.batch").write_text(HOST)
+        (disk / "wanted.toml").write_text(WANTED)
+        (disk / "sysusers.conf").write_text((ROOT / "systemd/l2tpv3.sysusers.conf").read_text())
+        for name in SERVICE_FILES:
+            (disk / name).write_text((ROOT / "systemd" / name).read_text())
+        machine = disk / "machine"
+        install(machine)
+        boot(disk, FIRST_BOOT, {"L2TPV3_STATE_DIR": str(machine / "var/lib/l2tpv3")})
+        boot(disk, SECOND_BOOT + SERVICE, {}, "--no-l2tp", "--files", str(machine), "--systemd", ",".join(UNITS))
+        yield {path.name: path.read_text() for path in disk.iterdir() if path.is_file()}
 
 
-@pytest.mark.slow
-@pytest.mark.root
-@pytest.mark.timeout(2400)
-def test_units_under_systemd(disk: Path) -> None:
-    (disk / "host.batch").write_text(HOST)
-    (disk / "wanted.toml").write_text(WANTED)
-    machine = disk / "machine"
-    _install(machine)
-    _boot(disk, FIRST_BOOT, {"L2TPV3_STATE_DIR": str(machine / "var/lib/l2tpv3")})
-    _boot(disk, SECOND_BOOT, {}, "--no-l2tp", "--files", str(machine), "--systemd", ",".join(UNITS))
-    said = {path.name: path.read_text() for path in disk.iterdir() if path.is_file()}
+def test_units_under_systemd(said: dict[str, str]) -> None:
     before, restored, again = (json.loads(said[f"{name}.json"]) for name in ("before", "restored", "again"))
     assert [_lasting(one) for one in restored["tunnels"]] == [_lasting(one) for one in before["tunnels"]]
     assert _netdevs(again) == _netdevs(restored), "it is the same netdev"
@@ -155,7 +171,22 @@ def test_units_under_systemd(disk: Path) -> None:
     for name in ("taken-over", "programs"):
         (tunnel,) = json.loads(said[f"{name}.json"])["tunnels"]
         assert tunnel["notes"] == [], "the programs do all of it"
-    assert not said["failed"]
+    assert not said["units.failed"]
+
+
+def test_the_service_under_systemd(said: dict[str, str]) -> None:
+    killed, restarted, local = (_tunnel(said[f"{name}.json"], "t") for name in ("killed", "restarted", "local"))
+    assert killed["condition"] == "up" and killed["sessions"][0]["netdev"]["addresses"]
+    assert killed["worker_pid"] == restarted["worker_pid"] == local["worker_pid"] is not None
+    assert said["modes"].split() == ["711", "root", "660", "l2tpv3"]
+    assert "connect" in said["stranger"].lower()
+    who = {record.get("L2TPV3_IDENTITY") for record in map(json.loads, said["journal"].splitlines())}
+    assert who >= {"root", "uid 4242 (group l2tpv3)"}
+    level = re.search(r"Overall exposure level .*: ([\d.]+)", said["api.security"])
+    assert level is not None and float(level[1]) <= 2.5, said["api.security"]
+    capabilities = re.search(r"^CapBnd:\s*([0-9a-f]+)", said["service.status"], re.MULTILINE)
+    assert capabilities is not None and int(capabilities[1], 16) == 1 << 12 | 1 << 13, "CAP_NET_ADMIN, CAP_NET_RAW"
+    assert not said["service.failed"]
 
 
 def _assert_confined(said: dict[str, str]) -> None:
@@ -171,45 +202,9 @@ def _assert_confined(said: dict[str, str]) -> None:
     assert (worker["NoNewPrivs"], worker["Seccomp"]) == ("1", "2")
 
 
-def _install(machine: Path) -> None:
-    """This checkout at /opt/l2tpv3: the units hide /home and /root, where it may be."""
-    units = machine / "etc/systemd/system"
-    program = machine / "usr/local/sbin/l2tpctl"
-    (units / "local-fs.target.wants").mkdir(parents=True)
-    (machine / "opt/l2tpv3").mkdir(parents=True)
-    (machine / "var/lib").mkdir(parents=True)
-    program.parent.mkdir(parents=True)
-    for name in UNITS:
-        (units / name).write_text((ROOT / "systemd" / name).read_text())
-    (units / "opt-l2tpv3.mount").write_text(f"[Mount]\nWhat={ROOT}\nWhere=/opt/l2tpv3\nType=none\nOptions=bind,ro\n")
-    (units / "local-fs.target.wants/opt-l2tpv3.mount").symlink_to("../opt-l2tpv3.mount")
-    packages = Path(click.__file__).parents[1].relative_to(ROOT)
-    start = f"import sys; sys.path[:0] = ['/opt/l2tpv3', '/opt/l2tpv3/{packages}']; from l2tpv3.cli import main"
-    program.write_text(f'#!/bin/sh\nexec {_python()} -Ic "{start}; sys.exit(main())" "$@"\n')
-    program.chmod(0o755)
-
-
-def _python() -> str:
-    """A Python that is no more in anybody's home than an administrator's would be."""
-    for python in (Path(sys.executable).resolve(), Path("/usr/bin/python3")):
-        if not python.is_relative_to("/root") and not python.is_relative_to("/home") and python.exists():
-            version = subprocess.run([python, "-c", "import sys; print(sys.version_info >= (3, 11))"],
-                                     check=True, capture_output=True, text=True)  # fmt: skip
-            if version.stdout == "True\n":
-                return str(python)
-    pytest.skip("every Python 3.11 or later here is in somebody's home, which the units hide")
-
-
-def _boot(folder: Path, script: str, environment: dict[str, str], *options: str) -> None:
-    """Run a script in a guest that keeps nothing but this folder."""
-    netns, ebpf = (ROOT / f"systemd/l2tpv3-{name}.conf" for name in ("netns", "ebpf"))
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("L2TPV3_")}
-    done = subprocess.run(
-        [GUEST, "-w", ROOT, *options, "--", "bash", "-c",
-         f"cd {folder}\nROOT={ROOT} PYTHON={sys.executable} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
-        check=False, capture_output=True, text=True, timeout=2100, env=plain | environment,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+def _tunnel(document: str, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in json.loads(document)["tunnels"] if one["name"] == name)
+    return found
 
 
 def _lasting(tunnel: dict[str, Any]) -> dict[str, Any]:
