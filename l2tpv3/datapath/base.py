@@ -140,6 +140,17 @@ class HasWorkers(Protocol):
 
 
 @runtime_checkable
+class FindsSome(Protocol):
+    """An additional method of a datapath that can tell of a few sessions without listing all of a namespace."""
+
+    def some(self, netns: str | None, sessions: Mapping[int, Collection[int]]) -> list[Tunnel]:
+        """Give what Datapath.tunnels gives, but of these tunnels alone, and with these of their sessions alone.
+
+        sessions: session ids by tunnel id. Raises what Datapath.tunnels does.
+        """
+
+
+@runtime_checkable
 class Refreshable(Datapath, Protocol):
     """A datapath whose sessions depend on more than their specification: on routes, netdevs, IPsec policies."""
 

@@ -359,10 +359,12 @@ class SessionSpec:
         It takes a quarter of the time, which counts with ten thousand on record. A word that is missing, as the record
         was written by a version that did not have it, has its default. Raises KeyError, ValueError.
         """
-        if not words.keys() <= SESSION_FIELDS.keys():  # written by a later version
-            return cls.from_words(words)
+        if words.keys() != _RECORDED:
+            if not words.keys() <= SESSION_FIELDS.keys():  # written by a later version
+                return cls.from_words(words)
+            words = {**_BLANK, **words}
         spec = object.__new__(cls)
-        for put, read, value in zip(_PUT, _READ, _values({**_BLANK, **words}), strict=True):
+        for put, read, value in zip(_PUT, _READ, _values(words)):  # noqa: B905 - all are of one length
             put(spec, value if read is None else read(value))
         return spec
 
@@ -378,12 +380,14 @@ _READ_QUICKLY: Mapping[str, Callable[[Any], Any]] = {
     "Sequencing": {one.value: one for one in Sequencing}.__getitem__,
     "Egress": {one.value: one for one in Egress}.__getitem__,
     "mtu": lambda value: None if value == "auto" else value,
-    "on-off": lambda value: value == "on",
-    "interfaces": lambda value: tuple(map(ip_interface, value)),
+    "on-off": {"on": True, "off": False}.__getitem__,
+    "interfaces": lambda value: tuple(map(ip_interface, value)) if value else (),
 }
 """How from_record reads what format_words wrote of a type; None, where a type is not among these: as it is."""
 _BLANK = SessionSpec(name="blank", ifname="blank").to_words()
 del _BLANK["name"], _BLANK["ifname"]  # which each has of its own
+_RECORDED = {"name", *(field.word for field in SESSION)}
+"""The words that to_words gives."""
 _READ = [None, *(_READ_QUICKLY.get(field.type) for field in SESSION)]
 _PUT = [getattr(SessionSpec, name).__set__ for name in ("name", *(field.attribute for field in SESSION))]
 """The slots' own setters: of a frozen dataclass, object.__setattr__ is the other way, and takes longer."""

@@ -61,8 +61,12 @@ class Locator(Protocol):
 class NetdevConfigurator(Protocol):
     """Puts sessions' netdevs where their specs want them. Specs are resolved: `mtu` is set. Raises L2tpError."""
 
-    def locator(self, *, few: bool = False) -> Locator:
-        """A locator of netdevs as they are now. few: only few of them will be looked for."""
+    def locator(self, *, few: bool = False, addresses: bool = True) -> Locator:
+        """A locator of netdevs as they are now. few: only few of them will be looked for.
+
+        addresses: False: nobody asks for addresses, and netdevs may be given without. Reading those of ten thousand
+        netdevs takes as long as reading the netdevs.
+        """
 
     def ifnames(self, netns: str | None) -> set[str]:
         """The names of all netdevs in a namespace. NotFoundError when there is no such namespace."""

@@ -36,9 +36,9 @@ class RtnetlinkConfigurator:
         """See l2tpv3.linux.netlink.socket_cache: for the length of the block a socket for each namespace stays open."""
         return self._kept.open()
 
-    def locator(self, *, few: bool = False) -> NetdevLocator:
+    def locator(self, *, few: bool = False, addresses: bool = True) -> NetdevLocator:
         """See NetdevConfigurator.locator."""
-        return NetdevLocator(few=few)
+        return NetdevLocator(few=few, addresses=addresses)
 
     def ifnames(self, netns: str | None) -> set[str]:
         """See NetdevConfigurator.ifnames."""

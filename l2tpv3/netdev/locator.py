@@ -28,10 +28,12 @@ class NetdevLocator:
     """The Locator protocol over rtnetlink: one dump for each namespace that is looked into.
 
     few: only few netdevs are looked for; one that has its mark under its own name is found without a dump.
+    addresses: False: netdevs that are found in a dump are given without their addresses.
     """
 
-    def __init__(self, *, few: bool = False) -> None:
+    def __init__(self, *, few: bool = False, addresses: bool = True) -> None:
         self._few = few
+        self._addresses = addresses
         self._dumps: dict[str | None, dict[str, list[NetdevState]]] = {}
         self._everywhere: list[str] | None = None
 
@@ -87,7 +89,7 @@ class NetdevLocator:
             found: dict[str, list[NetdevState]] = {}
             try:
                 with Netdevs(netns) as netdevs:
-                    for state in netdevs.all():
+                    for state in netdevs.all(addresses=self._addresses):
                         found.setdefault(state.alias or f"#{state.ifindex}", []).append(state)
             except (NotFoundError, NotPermittedError):
                 pass  # the namespace was deleted, or is not ours to enter: nothing of ours is seen there

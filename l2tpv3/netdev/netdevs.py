@@ -36,10 +36,10 @@ class Netdevs:
         """Close the socket."""
         self._route.close()
 
-    def all(self) -> list[NetdevState]:
-        """Every netdev, with its addresses. Raises L2tpError where the kernel refuses."""
+    def all(self, *, addresses: bool = True) -> list[NetdevState]:
+        """Every netdev. addresses: with its addresses, too. Raises L2tpError where the kernel refuses."""
         with _asking("the netdevs", "list them"):
-            return self._states(self._route.links())
+            return self._states(self._route.links(), addresses=addresses)
 
     def dropped(self) -> dict[int, int]:
         """How many frames each netdev has dropped instead of sending them, by its index.
@@ -59,12 +59,12 @@ class Netdevs:
         with _asking(f"netdev {ifindex}", "find it"):
             return self._states([self._route.link(ifindex)])[0]
 
-    def _states(self, links: Iterable[Link]) -> list[NetdevState]:
+    def _states(self, links: Iterable[Link], *, addresses: bool = True) -> list[NetdevState]:
         links = list(links)
         names = {link.ifindex: link.ifname for link in links}
-        addresses: dict[int, list[IPInterface]] = {}
-        for ifindex, address in self._route.addresses(names):
-            addresses.setdefault(ifindex, []).append(address)
+        found: dict[int, list[IPInterface]] = {}
+        for ifindex, address in self._route.addresses(names) if addresses else ():
+            found.setdefault(ifindex, []).append(address)
         none: Sequence[IPInterface] = ()
         return [
             NetdevState(
@@ -78,7 +78,7 @@ class Netdevs:
                 alias=link.alias,
                 bridge=names.get(link.master) or self._name(link.master) if link.master else None,
                 netns=self.netns,
-                addresses=tuple(addresses.get(link.ifindex, none)),
+                addresses=tuple(found.get(link.ifindex, none)),
             )
             for link in links
         ]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from l2tpv3.datapath.base import Busy, Datapath, HasWorkers
-from l2tpv3.errors import BusyError, WorkerError
+from l2tpv3.datapath.base import Busy, Datapath, FindsSome, HasWorkers
+from l2tpv3.errors import BusyError, L2tpError, WorkerError
 from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.observation import Observation
@@ -23,7 +23,7 @@ from l2tpv3.plan.describe import describe, describe_each
 from l2tpv3.plan.link_steps import LinkStep
 from l2tpv3.plan.plan_input import PlanInput
 from l2tpv3.plan.planner import plan_everything
-from l2tpv3.plan.scope import once_done
+from l2tpv3.plan.scope import once_done, touched_part
 from l2tpv3.plan.steps import AnyStep
 from l2tpv3.plan.undo import what_to_undo
 from l2tpv3.reconcile.executor import Executor
@@ -47,13 +47,15 @@ class Convergence:
         datapaths: Mapping[str, Datapath],
         placer: NetdevConfigurator,
         look: Callable[[], Observer],
+        look_at_few: Callable[[], Observer],
     ) -> None:
-        """look: gives a new observer of this host."""
+        """look: gives a new observer of this host. look_at_few: one of few of its sessions; see Observer.of_few."""
         self._executor = executor
         self._links = links
         self._datapaths = datapaths
         self._placer = placer
         self._look = look
+        self._look_at_few = look_at_few
 
     def take(
         self,
@@ -72,7 +74,12 @@ class Convergence:
         for attempt in range(ROUNDS):
             with self.busy():
                 self._executor.take_all(steps, _telling(steps, on_step, begun))
-            observation, steps = self._what_is_left(once_done(change))
+            done = once_done(change)
+            observation = self._touched_as_wanted(done, steps)
+            if observation is None:
+                observation, steps = self._what_is_left(done)
+            else:
+                steps = ()
             if not steps:
                 for one in self._executor.put_back(change.wanted, observation.netdevs.keys()):
                     if lost is not None:
@@ -84,6 +91,26 @@ class Convergence:
         left = describe(steps)[0]
         problem = f"after {ROUNDS} attempts still to do: {left.sign} {left.text}"
         raise BusyError(left.subject, problem, "something else may be changing it at the same time")
+
+    def _touched_as_wanted(self, done: PlanInput, taken: Sequence[AnyStep]) -> Observation | None:
+        """Look at the sessions that the steps touched: what is there, when nothing is to do for any of them.
+
+        To list ten thousand sessions again takes seconds, after a change of one. None where something is still to do,
+        or that look can't tell: then all is looked at. Of what a worker moves it can't: it may have died in the steps,
+        and have taken others of its tunnels with it.
+        """
+        part = touched_part(done, taken)
+        if part is None or self._executor.keeps_settings:
+            return None
+        if not all(isinstance(self._datapaths.get(one.datapath), FindsSome) for one in part.wanted.values()):
+            return None
+        try:
+            with self.busy():
+                observation = self._look_at_few().observation(part.wanted)
+            left = plan_everything(dataclasses.replace(part, observation=observation))
+        except L2tpError:
+            return None
+        return None if left else observation
 
     def _what_is_left(self, done: PlanInput) -> tuple[Observation, tuple[AnyStep, ...]]:
         """Look again after steps were taken: what is there, and what is still to do. done: see once_done.

@@ -104,6 +104,11 @@ class Executor:
             for name in kept - known:
                 self._safekeeping.forget(*name)
 
+    @property
+    def keeps_settings(self) -> bool:
+        """Whether something is kept that `put_back` is to configure again."""
+        return bool(self._safekeeping.names())
+
     def put_back(self, records: Records, netdevs: Collection[tuple[str, str]]) -> Iterator[StepText]:
         """Configure again what is kept of netdevs that were made anew, perhaps by a change that was killed.
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from l2tpv3.datapath.base import Datapath, HasWorkers, Unreachable
+from l2tpv3.datapath.base import Datapath, FindsSome, HasWorkers, Unreachable
 from l2tpv3.errors import L2tpError, NotFoundError, NotPermittedError, UnavailableError, WorkerError
 from l2tpv3.linux.netlink.bridge import BridgeSeen, DroppingFilter, bridges, dropping_filters
 from l2tpv3.linux.netns import same_netns
@@ -67,7 +67,13 @@ class Observer:
         """An observer of this host for what is on record."""
         pending = recorded.pending
         unfinished = pending.scope if pending and pending.deadline is None else frozenset()
-        return cls(datapaths, paths, placer.locator(), unfinished, recorded.shown.tunnels)
+        quick = placer.locator(addresses=False)
+        return cls(datapaths, paths, placer.locator(), unfinished, recorded.shown.tunnels, quick=quick)
+
+    @classmethod
+    def of_few(cls, datapaths: Mapping[str, Datapath], paths: Paths, placer: NetdevConfigurator) -> Observer:
+        """An observer that looks at few sessions, each by itself, and lists nothing; see Datapath's FindsSome."""
+        return cls(datapaths, paths, placer.locator(few=True), few=True)
 
     def __init__(
         self,
@@ -76,8 +82,14 @@ class Observer:
         locator: Locator,
         unfinished: frozenset[tuple[str, str | None]] = frozenset(),
         records: Records | None = None,
+        *,
+        quick: Locator | None = None,
+        few: bool = False,
     ) -> None:
-        """unfinished: what a change was about that was killed half-way. records: all that is on record, for notes."""
+        """unfinished: what a change was about that was killed half-way. records: all that is on record, for notes.
+
+        quick: the locator for sessions of which none has addresses. few: see of_few.
+        """
         self._records = records or {}
         self._peer_names = PeerNames(paths.runtime)
         self._outer_paths = OuterPaths(self._records)
@@ -89,6 +101,8 @@ class Observer:
         self._datapaths = datapaths
         self._paths = paths
         self._locator = locator
+        self._quick = quick or locator
+        self._few = few
         self._seen: dict[tuple[str, str | None], list[Tunnel]] = {}
         self._by_id: dict[tuple[str, str | None], Mapping[int, Sequence[Tunnel]]] = {}
         self._faults: dict[str, tuple[WorkerError, ...]] = {}
@@ -116,6 +130,18 @@ class Observer:
         self._faults[datapath.name] = carried.faults
         return carried.tunnels
 
+    def _some(self, key: tuple[str, str | None], records: Iterable[TunnelRecord]) -> list[Tunnel]:
+        """Those of the tunnels on these records that a datapath reports in a namespace."""
+        datapath = self._datapaths.get(key[0])
+        if not isinstance(datapath, FindsSome):
+            return self.seen(*key)
+        sessions = {
+            record.spec.tunnel_id: [one.spec.session_id for one in record.sessions]
+            for record in records
+            if key == (record.datapath, record.spec.netns)
+        }
+        return datapath.some(key[1], sessions)
+
     def observation(self, *beliefs: Records) -> Observation:
         """Observe the tunnels and sessions on all these records, and what is there beside them.
 
@@ -131,6 +157,9 @@ class Observer:
                 by_identity[id(record)] = record
         records = list(by_identity.values())
         keys = {(record.datapath, record.spec.netns) for record in records}
+        if self._few:
+            for key in keys:
+                self._seen[key] = self._some(key, records)
         tunnels = {key: {one.tunnel_id: one for one in self.seen(*key)} for key in keys}
         encrypted = [record for record in records if record.spec.encrypt is not Encrypt.NONE]
         encryption = {encryption_key(one): self._means(one).state(one, encrypted_mtu(one)) for one in encrypted}
@@ -144,8 +173,11 @@ class Observer:
     def _netdevs_of(self, records: Iterable[TunnelRecord]) -> dict[tuple[str, str], NetdevState]:
         """The netdevs of the sessions; see Observation.netdevs."""
         by_name: dict[str, list[TunnelRecord]] = {}
+        addressed = False
         for record in records:
             by_name.setdefault(record.spec.name, []).append(record)
+            addressed = addressed or any(one.spec.addresses for one in record.sessions)
+        locator = self._locator if addressed else self._quick
         found: dict[tuple[str, str], NetdevState] = {}
         for name, some in by_name.items():
             sightings: dict[str, list[_Sighting]] = {}
@@ -155,32 +187,34 @@ class Observer:
                     one = _Sighting(record, session, there.get(session.spec.session_id))
                     if len(some) > 1:
                         sightings.setdefault(session.spec.name, []).append(one)
-                    elif (netdev := self._netdev(one)) is not None:  # quick: of thousands, most are as on record
+                    elif (netdev := self._netdev(one, locator)) is not None:  # of most of thousands
                         found[name, session.spec.name] = netdev
             for session_name, seen in sightings.items():
-                if (netdev := self._netdev_of(seen)) is not None:
+                if (netdev := self._netdev_of(seen, locator)) is not None:
                     clamps = any(one.session.spec.clamp_mss for one in seen)
-                    found[name, session_name] = self._locator.with_clamp(netdev) if clamps else netdev
+                    found[name, session_name] = locator.with_clamp(netdev) if clamps else netdev
         return found
 
-    def _netdev_of(self, sightings: Sequence[_Sighting]) -> NetdevState | None:
+    def _netdev_of(self, sightings: Sequence[_Sighting], locator: Locator) -> NetdevState | None:
         """Find the netdev of sessions of one name: of the last one that runs, else what an ended worker left."""
         running = [one for one in sightings if one.seen is not None]
         last = running[-1].identity() if running else None
         mine = [one for one in running if one.identity() == last] or sightings
         # Two run where one was about to take the other's place: their netdevs have the same mark.
         others = frozenset(self._attached(one) for one in running if one.identity() != last) - {""}
-        return next((netdev for one in mine if (netdev := self._netdev(one, others)) is not None), None)
+        return next((netdev for one in mine if (netdev := self._netdev(one, locator, others)) is not None), None)
 
-    def _netdev(self, sighting: _Sighting, others: frozenset[str | None] = frozenset()) -> NetdevState | None:
+    def _netdev(
+        self, sighting: _Sighting, locator: Locator, others: frozenset[str | None] = frozenset()
+    ) -> NetdevState | None:
         """A session's netdev. others: see Evidence."""
         record, session, seen = sighting
         mark = self._paths.mark(record.spec.name, session.spec.name)
         attached = self._attached(sighting) if others else seen.attached if seen is not None else None
         evidence = Evidence(record.datapath, attached, alive=seen is not None, mac=session.mac, others=others)
-        found = self._locator.find(record.spec, session.spec, mark, evidence)
+        found = locator.find(record.spec, session.spec, mark, evidence)
         clamps = found is not None and session.spec.clamp_mss and found.clamp_mtu is None
-        return self._locator.with_clamp(found) if found is not None and clamps else found
+        return locator.with_clamp(found) if found is not None and clamps else found
 
     def _attached(self, sighting: _Sighting) -> str | None:
         """See Session.attached; where that tells nothing, the name that the netdev was made under, if one has it."""
@@ -349,7 +383,7 @@ class Observer:
         """there: the tunnel's sessions by their ids; looking for each among all takes seconds for ten thousand."""
         spec = session.spec
         seen = there.get(spec.session_id)
-        netdev = self._netdev(_Sighting(record, session, seen))
+        netdev = self._netdev(_Sighting(record, session, seen), self._locator)
         if {(record.spec.name, spec.name), (record.spec.name, None)} & self._unfinished:
             condition = Condition.INCOMPLETE
         elif seen is None or netdev is None:

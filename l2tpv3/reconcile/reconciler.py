@@ -76,7 +76,12 @@ class Reconciler:
         self.names = PeerNames(paths.runtime)
         self._runner = Executor(datapaths, placer, paths, self.links)
         self._convergence = Convergence(
-            self._runner, self.links, datapaths, placer, lambda: self.observer(Recorded(tunnels={}))
+            self._runner,
+            self.links,
+            datapaths,
+            placer,
+            look=lambda: self.observer(Recorded(tunnels={})),
+            look_at_few=lambda: Observer.of_few(datapaths, paths, placer),
         )
         self._in_place = {name: one.in_place for name, one in datapaths.items()}
         self._tunnels_in_place = {name: one.tunnel_in_place for name, one in datapaths.items()}

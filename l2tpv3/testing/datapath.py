@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from l2tpv3.datapath.base import Support
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
@@ -38,6 +38,16 @@ class MemoryDatapath:
     def tunnels(self, netns: str | None) -> list[Tunnel]:
         """See Datapath.tunnels."""
         return [self._seen(key, spec) for key, spec in self._tunnels.items() if key[0] == netns]
+
+    def some(self, netns: str | None, sessions: Mapping[int, Collection[int]]) -> list[Tunnel]:
+        """See l2tpv3.datapath.base.FindsSome."""
+        found = [one for one in self.tunnels(netns) if one.tunnel_id in sessions]
+        return [
+            dataclasses.replace(
+                one, sessions=tuple(it for it in one.sessions if it.session_id in sessions[one.tunnel_id])
+            )
+            for one in found
+        ]
 
     def _seen(self, key: _Key, spec: TunnelSpec) -> Tunnel:
         udp = spec.encap is Encap.UDP

@@ -40,7 +40,7 @@ class MemoryConfigurator:
         self._indices = 0
         self.masters: Masters | None = None
 
-    def locator(self, *, few: bool = False) -> MemoryConfigurator:
+    def locator(self, *, few: bool = False, addresses: bool = True) -> MemoryConfigurator:
         """See Placer.locator."""
         return self
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from l2tpv3.datapath.base import FindsSome
 from l2tpv3.errors import ConflictError, ExistsError, NotFoundError
 from l2tpv3.model.observed import Counters
 from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec
@@ -43,6 +44,24 @@ def test_a_tunnel_is_seen_exactly_as_added(bench: Bench, encap: Encap, version: 
     assert (seen.local_port, seen.remote_port) == ((tunnel.local_port, tunnel.remote_port) if udp else (0, 0))
     assert seen.udp_checksum is (True if udp else None)
     assert seen.sessions == ()
+
+
+@ENCAPS
+def test_a_few_are_found_as_in_a_list_of_all(bench: Bench, encap: Encap, version: int) -> None:
+    datapath = bench.datapath
+    if not isinstance(datapath, FindsSome):
+        return
+    tunnel = bench.tunnel(version=version, encap=encap)
+    datapath.add_tunnel(tunnel)
+    for number in (11, 12):
+        session = bench.session(session_id=number, peer_session_id=number, ifname=f"few{number}", rx_cookie=NEWER)
+        datapath.add_session(tunnel, session)
+    (all_of_it,) = datapath.tunnels(bench.near)
+    one = tuple(session for session in all_of_it.sessions if session.session_id == 12)
+    assert len(one) == 1
+    absent = tunnel.tunnel_id + 1
+    found = datapath.some(bench.near, {tunnel.tunnel_id: [12, 99], absent: [11]})
+    assert found == [dataclasses.replace(all_of_it, sessions=one)]
 
 
 @pytest.mark.parametrize("version", [4, 6])

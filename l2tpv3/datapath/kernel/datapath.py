@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
 
 from l2tpv3.datapath.base import Support
@@ -100,6 +100,22 @@ class KernelDatapath:
             return []
         except OSError as error:
             raise errors.other_refusal("kernel tunnels", "list them", error) from error
+
+    def some(self, netns: str | None, sessions: Mapping[int, Collection[int]]) -> list[Tunnel]:
+        """See l2tpv3.datapath.base.FindsSome."""
+        if not modules.loaded("l2tp_netlink"):
+            return []
+        found: list[Tunnel] = []
+        try:
+            with self._kept.use(netns) as netlink:
+                for tunnel_id, ids in sessions.items():
+                    there = [netlink.session(tunnel_id, one) for one in ids]
+                    found += netlink.tunnel(tunnel_id, [one for one in there if one is not None])
+        except FamilyMissing:
+            return []
+        except OSError as error:
+            raise errors.other_refusal("kernel tunnels", "find them", error) from error
+        return found
 
     def add_tunnel(self, tunnel: TunnelSpec) -> None:
         """See Datapath.add_tunnel. UnavailableError: also a scoped IPv6 address, or a missing l2tp_ip, l2tp_ip6."""

@@ -6,6 +6,7 @@ Addresses are as on the wire. What the kernel leaves out, or a newer kernel adds
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import Any
 
 from l2tpv3.datapath.kernel.uapi import (
     PROTOCOL_VERSION,
@@ -42,18 +43,25 @@ def read_sessions(answer: Answer) -> dict[int, list[Session]]:
     A concurrent change can make the kernel's dump tell a session twice (it counts, it holds no place): once is kept.
     """
     sessions: dict[int, dict[int, Session]] = {}
-    read = _SESSIONS.read
     for datagram, spans in answer.datagrams:
-        for offset, end in spans:
-            tunnel_id, number, peer, send_seq, recv_seq, timeout, *statistics, name, tx_cookie, rx_cookie = read(
-                datagram, offset, end
-            )
+        for (
+            tunnel_id,
+            number,
+            peer,
+            send_seq,
+            recv_seq,
+            timeout,
+            *statistics,
+            name,
+            tx_cookie,
+            rx_cookie,
+        ) in _SESSIONS.read(datagram, spans):
             sessions.setdefault(tunnel_id or 0, {})[number or 0] = Session(
                 session_id=number or 0,
                 peer_session_id=peer or 0,
                 ifname=_name(name) if name else "",
-                tx_cookie=tx_cookie or b"",
-                rx_cookie=rx_cookie or b"",
+                tx_cookie=tx_cookie,
+                rx_cookie=rx_cookie,
                 send_seq=bool(send_seq),
                 recv_seq=bool(recv_seq),
                 reorder_timeout_ms=timeout or 0,
@@ -62,9 +70,11 @@ def read_sessions(answer: Answer) -> dict[int, list[Session]]:
     return {tunnel_id: list(there.values()) for tunnel_id, there in sessions.items()}
 
 
-def _counters(statistics: list[int | None]) -> Counters:
+def _counters(statistics: list[Any]) -> Counters:
     """A session's counters, each packet in one of them: the kernel adds what it discards to rx_errors as well."""
-    counted = {name: value or 0 for name, value in zip(_STATS_NAMES, statistics, strict=True)}
+    counted = dict(zip(_STATS_NAMES, statistics, strict=True))
+    if b"" in statistics:  # of a kernel that does not count everything
+        counted = {name: value or 0 for name, value in counted.items()}
     discarded = counted["rx_seq_discards"] + counted["rx_cookie_discards"]
     counted["rx_errors"] = max(0, counted["rx_errors"] - discarded)  # they are not read all at one moment
     return Counters(**counted)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 
-from l2tpv3.datapath.kernel.decode import read_sessions
+from l2tpv3.datapath.kernel.decode import read_sessions, read_tunnels
 from l2tpv3.datapath.kernel.encode import session_key, tunnel_key
 from l2tpv3.datapath.kernel.uapi import FAMILY_NAME, FAMILY_VERSION, Command
 from l2tpv3.linux.netlink.generic import FamilySocket
 from l2tpv3.linux.netlink.message import Answer
-from l2tpv3.model.observed import Session
+from l2tpv3.model.observed import Session, Tunnel
 
 
 class L2tpSocket(FamilySocket):
@@ -30,6 +30,11 @@ class L2tpSocket(FamilySocket):
     def has_tunnel(self, tunnel_id: int) -> bool:
         """Whether the tunnel exists; it does until the last of an asynchronous delete is done."""
         return self._get(Command.TUNNEL_GET, tunnel_key(tunnel_id)) is not None
+
+    def tunnel(self, tunnel_id: int, sessions: list[Session]) -> list[Tunnel]:
+        """The tunnel, as one that has these sessions; nothing when it does not exist."""
+        answer = self._get(Command.TUNNEL_GET, tunnel_key(tunnel_id))
+        return read_tunnels(answer, {tunnel_id: sessions}) if answer else []
 
     def session(self, tunnel_id: int, session_id: int) -> Session | None:
         """The session, None when that tunnel has none with that id.

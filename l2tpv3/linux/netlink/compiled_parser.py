@@ -7,7 +7,7 @@ values that are wanted. Headers that are the same in the same places make the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from struct import Struct
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ class _Layout(NamedTuple):
 class CompiledParser:
     """Reads certain attributes of messages: `numbers` of 1, 2, 4 or 8 bytes as int, `texts` as bytes.
 
-    `read` gives them in that order, those that are absent (or, of numbers, have another width) as None.
+    `read` gives them in that order, those that are absent (or, of numbers, have another width) as b"".
     """
 
     def __init__(self, numbers: Sequence[Path], texts: Sequence[Path]) -> None:
@@ -40,17 +40,19 @@ class CompiledParser:
         self._nests = {path[:depth] for path in self._wanted for depth in range(1, len(path))}
         self._known: dict[int, list[_Layout]] = {}
 
-    def read(self, datagram: bytes, offset: int, end: int) -> tuple[Any, ...]:
-        """The values in the attributes from `offset` to `end`."""
-        layout = self._layout(datagram, offset, end)
-        return layout.pick(layout.values.unpack_from(datagram, offset))
+    def read(self, datagram: bytes, spans: Iterable[Span]) -> Iterator[tuple[Any, ...]]:
+        """The values of each message, whose attributes are in these places of the datagram."""
+        known = self._known
+        for offset, end in spans:
+            for layout in known.get(end - offset, ()):
+                headers, expected, values, pick = layout
+                if headers.unpack_from(datagram, offset) == expected:
+                    break
+            else:
+                _, _, values, pick = self._new_layout(datagram, offset, end)
+            yield pick(values.unpack_from(datagram, offset))
 
-    def _layout(self, datagram: bytes, offset: int, end: int) -> _Layout:
-        known = self._known.get(end - offset)
-        if known is not None:
-            for layout in known:
-                if layout.headers.unpack_from(datagram, offset) == layout.expected:
-                    return layout
+    def _new_layout(self, datagram: bytes, offset: int, end: int) -> _Layout:
         layout = self._walk(datagram, offset, end)
         kept = self._known.setdefault(end - offset, [])
         kept.insert(0, layout)
@@ -100,8 +102,7 @@ class CompiledParser:
             order.append(path)
             at = stop
         struct = Struct(heads)
-        # None, beyond the values: for what is absent.
+        # At the end of the values there is an empty one, for all that is absent.
         places = [order.index(path) if path in order else len(order) for path in self._wanted]
-        pick = itemgetter(*places)
         first = struct.unpack_from(datagram, offset)
-        return _Layout(struct, first, Struct(values), lambda got: pick((*got, None)))
+        return _Layout(struct, first, Struct(f"{values}0s"), itemgetter(*places))

@@ -283,11 +283,12 @@ _address_layouts = CompiledParser([], [(_IFA_ADDRESS,), (_IFA_LOCAL,)])
 
 def read_links(answer: Answer) -> Iterator[Link]:
     """The netdevs in an answer to RTM_GETLINK."""
+    header, before = _LINK.unpack_from, _LINK.size
     for datagram, spans in answer.datagrams:
-        for begin, end in spans:
-            _, _, ifindex, flags, _ = _LINK.unpack_from(datagram, begin - _LINK.size)
-            mtu, master, below, ifname, mac, alias, kind = _link_layouts.read(datagram, begin, end)
-            names = _text(ifname), mtu or 0, _mac(mac), _text(alias), _text(kind)
+        for (begin, _), found in zip(spans, _link_layouts.read(datagram, spans), strict=True):
+            _, _, ifindex, flags, _ = header(datagram, begin - before)
+            mtu, master, below, ifname, mac, alias, kind = found
+            names = _text(ifname), mtu or 0, mac.hex(":"), _text(alias), _text(kind)
             yield Link(ifindex, flags, *names, master or 0, below or 0)
 
 
@@ -301,12 +302,8 @@ def read_dropped(answer: Answer) -> Iterator[tuple[int, int]]:
                 yield ifindex, int.from_bytes(datagram[start:stop][_TX_DROPPED], sys.byteorder)
 
 
-def _text(value: bytes | None) -> str:
+def _text(value: bytes) -> str:
     return value.rstrip(b"\0").decode("utf-8", "backslashreplace") if value else ""
-
-
-def _mac(value: bytes | None) -> str:
-    return value.hex(":") if value else ""
 
 
 def read_addresses(
@@ -320,7 +317,7 @@ def read_addresses(
             family, length, _, _, ifindex = _ADDR.unpack_from(datagram, start)
             if of is not None and ifindex not in of:
                 continue
-            peer, local = _address_layouts.read(datagram, start + _ADDR.size, end)
+            ((peer, local),) = _address_layouts.read(datagram, [(start + _ADDR.size, end)])
             value = local or peer
             if value:
                 kind = IPv6Interface if family == socket.AF_INET6 else IPv4Interface
