@@ -20,7 +20,7 @@ from l2tpv3.errors import NotPermittedError
 from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
-from l2tpv3.model.probe import ProbeReport, ProbeState
+from l2tpv3.model.probe import FailoverRole, ProbeReport, ProbeState
 from l2tpv3.model.spec import (
     SESSION_FIELDS,
     UDP_PORT,
@@ -154,6 +154,7 @@ def session_to_json(tunnel: str, status: SessionStatus, *, secrets: bool = False
         "netdev": netdev_to_json(status.netdev) if status.netdev else None,
         **_hearing_to_json(status),
         "probing": None if status.probing is None else dataclasses.asdict(status.probing),
+        "failover": status.failover,
         "counters": dataclasses.asdict(status.counters),
         "wanted": None if status.foreign else spec.to_words(secrets=secrets),
     }
@@ -175,6 +176,7 @@ def session_from_json(document: Mapping[str, Any]) -> SessionStatus:
         hearing=_hearing_from_json(document),
         last_received_s=document.get("last_received_s"),
         probing=_probing_from_json(document.get("probing")),
+        failover=_failover_from_json(document.get("failover")),
         counters=_counters(Counters, document["counters"]),
         notes=tuple(document.get("notes", ())),
     )
@@ -195,6 +197,11 @@ def _probing_from_json(document: Mapping[str, Any] | None) -> ProbeReport | None
     if document is None or document["state"] not in tuple(ProbeState):
         return None
     return ProbeReport(**known_fields(ProbeReport, document) | {"state": ProbeState(document["state"])})
+
+
+def _failover_from_json(told: str | None) -> FailoverRole | None:
+    """What a session does in a failover; None also for a word of a later version."""
+    return FailoverRole(told) if told in tuple(FailoverRole) else None
 
 
 def sequencing(status: SessionStatus) -> Sequencing:

@@ -93,7 +93,7 @@ class Field:
 
 ID_MAX = 0xFFFF_FFFF
 """Tunnel (control connection) and session ids have 32 bits; 0 is reserved (RFC 3931 sections 3.1, 4.1)."""
-PROBED_IN_PLACE = frozenset({"probe", "probe_interval_ms", "probe_multiplier", "on_dead"})
+PROBED_IN_PLACE = frozenset({"probe", "probe_interval_ms", "probe_multiplier", "on_dead", "backup", "revert_delay_s"})
 """The attributes of a session whose values a worker follows at once, where it is the worker that probes."""
 PORT_MAX = 0xFFFF
 """The highest UDP port (RFC 768)."""
@@ -879,6 +879,37 @@ SESSION = (
         details="carrier needs --probe bfd and the user datapath. `l2tpctl watch` runs NAME of /etc/l2tpv3/hooks, which"
         " has to be root's.",
         example="hook:page-us",
+        rare=True,
+        applied_by="watch",
+        in_place=EVERY,
+    ),
+    Field(
+        word="backup",
+        attribute="backup",
+        type="session-name",
+        optional=True,
+        default_text="none",
+        unset="none",
+        label="Backup",
+        metavar="TUNNEL/SESSION",
+        help="The session by which this one's frames go while probes find it dead.",
+        details="Both have --probe bfd and the user datapath, at both ends. The backup's own netdev has no carrier.",
+        example="fibre2/lan",
+        rare=True,
+        in_place=WORKERS,
+        lacked_by=("kernel", "ebpf"),
+    ),
+    Field(
+        word="revert-delay-s",
+        attribute="revert_delay_s",
+        type="integer",
+        low=0,
+        high=86_400,
+        unit="seconds",
+        default=10,
+        label="Revert delay, seconds",
+        metavar="N",
+        help="How long it has to be alive again before its frames go by itself again, not by the backup.",
         rare=True,
         applied_by="watch",
         in_place=EVERY,

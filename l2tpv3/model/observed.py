@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import field
 
 from l2tpv3.model.hearing import Reception
-from l2tpv3.model.probe import ChannelProbe, ProbeReport
+from l2tpv3.model.probe import ChannelProbe, FailoverRole, ProbeReport
 from l2tpv3.model.spec import Egress, Encap, IPAddress, Sublayer
 from l2tpv3.value_class import value_class
 
@@ -67,7 +67,8 @@ class Session:
     can tell. sublayer: None where the datapath can't tell (the kernel never does). vlan, egress: as in SessionSpec; a
     datapath that can't tell says None and the default. fragment: whether it cuts frames and puts them together.
     reception: when it received something; None where its datapath takes note of no times. channel_probe, probing: how
-    its worker probes the other end, and what that came to; None where it does not.
+    its worker probes the other end, and what that came to; None where it does not. failover: what it does where one
+    session is the backup of another; None where it is neither of the two.
     """
 
     session_id: int
@@ -87,6 +88,7 @@ class Session:
     reception: Reception | None = None
     channel_probe: ChannelProbe | None = None
     probing: ProbeReport | None = None
+    failover: FailoverRole | None = None
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

@@ -56,15 +56,29 @@ class ProbeReport:
     round_trip_s: float | None = None
 
 
+class FailoverRole(StrEnum):
+    """What a session does where one is the backup of another. PRIMARY, BY_BACKUP: it has a backup, and its frames go by
+    itself, or by that. APART: it has one that its worker does not carry. BACKUP: it is one."""
+
+    PRIMARY = "primary"
+    BY_BACKUP = "by-backup"
+    APART = "apart"
+    BACKUP = "backup"
+
+
 class ChannelProbe(NamedTuple):
     """How a worker probes the other end of a session, in the session's control channel. interval_ms: between two.
 
     multiplier: so many in a row without an answer mean that it is dead. carrier: whether the netdev then has none.
+    backup: the session that its frames then go by, as TUNNEL/SESSION; None for none. revert_delay_s: how long the other
+    end has to be alive again before they go by it.
     """
 
     interval_ms: int
     multiplier: int
     carrier: bool = False
+    backup: str | None = None
+    revert_delay_s: int = 0
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

@@ -252,6 +252,8 @@ class SessionSpec:
     milliseconds; or `bfd`, by which the other end is asked in the session's control channel.
     on_dead: `nothing`; or `carrier`, which the netdev has not while the probes find the other end dead; or `hook:NAME`,
     a program that is run when they do, and when it is alive again.
+    backup: the session, as TUNNEL/SESSION, that this one's frames go by while the other end is dead, and for
+    revert_delay_s seconds longer; None for none.
     """
 
     name: str
@@ -277,6 +279,8 @@ class SessionSpec:
     probe_interval_ms: int = 2000
     probe_multiplier: int = 15
     on_dead: str = "nothing"
+    backup: str | None = None
+    revert_delay_s: int = 10
     description: str | None = None
 
     def __post_init__(self) -> None:
@@ -314,6 +318,11 @@ class SessionSpec:
                 f"give {WATCH_INTERVAL_MS_MIN} or more, or use --probe bfd", field="probe-interval-ms",
             )  # fmt: skip
 
+        if self.backup is not None and self.probe != CHANNEL:
+            raise InvalidValueError(
+                here, f"with --probe {self.probe} nothing would tell when its frames have to go by the backup",
+                "use --probe bfd for both sessions, at both ends", field="backup",
+            )  # fmt: skip
         if self.on_dead == CARRIER and self.probe != CHANNEL:
             raise InvalidValueError(
                 here, f"with --on-dead carrier and --probe {self.probe} nothing would bring the carrier back",
@@ -325,7 +334,9 @@ class SessionSpec:
         """How a worker probes the other end by itself; None where it does not."""
         if self.probe != CHANNEL:
             return None
-        return ChannelProbe(self.probe_interval_ms, self.probe_multiplier, self.on_dead == CARRIER)
+        delay_s = 0 if self.backup is None else self.revert_delay_s
+        carrier = self.on_dead == CARRIER
+        return ChannelProbe(self.probe_interval_ms, self.probe_multiplier, carrier, self.backup, delay_s)
 
     def _check_fragment(self, here: str) -> None:
         if self.sublayer is Sublayer.NONE:

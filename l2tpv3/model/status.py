@@ -8,7 +8,7 @@ from enum import StrEnum
 from l2tpv3.model.encryption import EncryptionStatus
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
-from l2tpv3.model.probe import ProbeReport
+from l2tpv3.model.probe import FailoverRole, ProbeReport
 from l2tpv3.model.spec import IPAddress, IPInterface, SessionSpec, TunnelSpec
 from l2tpv3.value_class import value_class
 
@@ -57,7 +57,7 @@ class SessionStatus:
     send_seq, recv_seq: what the datapath does now; a Linux kernel changes its own to follow the peer.
     hearing: whether the far end is heard, None where that can't be told. last_received_s: how many seconds ago its last
     good packet came; None where none has, or nobody took note of when. probing: what its probes came
-    to; None where nobody probes.
+    to; None where nobody probes. failover: see observed.Session.
     notes: what the user should know of it beside that, in sentences; see l2tpv3.reconcile.notes.
     """
 
@@ -72,6 +72,7 @@ class SessionStatus:
     hearing: Hearing | None = None
     last_received_s: float | None = None
     probing: ProbeReport | None = None
+    failover: FailoverRole | None = None
     counters: Counters = field(default_factory=Counters)
     notes: tuple[str, ...] = ()
 

@@ -258,6 +258,16 @@ def _probe(value: Any, what: str, field: Field) -> str:
     return f"{kind}:{found}"
 
 
+def _session_name(value: Any, what: str, field: Field) -> str:
+    """A tunnel's name and a session's."""
+    tunnel, slash, session = parse_text(value, what).partition("/")
+    if not slash or not ids.is_name(tunnel) or not ids.is_name(session):
+        raise InvalidValueError(
+            what, f"{value!r} names no session", "give TUNNEL/SESSION, as in `l2tpctl session show`"
+        )
+    return f"{tunnel}/{session}"
+
+
 def _on_dead(value: Any, what: str, field: Field) -> str:
     """`nothing`, `carrier`, or `hook:` and the name of a file."""
     kind, _, name = parse_text(value, what).partition(":")
@@ -353,6 +363,7 @@ TYPES: Mapping[str, ValueType] = {
     ),
     "probe": ValueType(_probe),
     "on-dead": ValueType(_on_dead),
+    "session-name": ValueType(_session_name),
     "mtu": ValueType(
         lambda value, what, field: None if value == "auto" else _integer(value, what, field),
         lambda value: "auto" if value is None else value,

@@ -405,6 +405,7 @@ class Observer:
             recv_seq=seen.recv_seq,
             counters=counters,
             probing=probing,
+            failover=seen.failover,
             **_heard(seen, self._reception(record, spec, seen), probing),
         )
 

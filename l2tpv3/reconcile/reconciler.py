@@ -347,7 +347,20 @@ class Reconciler:
             for one in sessions:
                 marks = self.paths.mark(tunnel, names[one.name]), self.paths.mark(now, one.name)
                 self._placer.mark_again(is_, one, *marks)
+        self._follow_in_backups(note, tunnel)
         self.store.forget_pending()
+
+    def _follow_in_backups(self, note: PendingChange, renamed_tunnel: str) -> None:
+        """Have workers know the new name of what is the backup of their sessions."""
+        for name, record in note.target.tunnels.items():
+            old = note.before.tunnels.get(name) or note.before.tunnels.get(renamed_tunnel)
+            if record is None or old is None:
+                continue
+            backups = {one.spec.name: one.spec.backup for one in old.sessions}
+            for one in record.sessions:
+                if one.spec.backup != backups.get(one.spec.name, one.spec.backup):
+                    with contextlib.suppress(NotFoundError):  # it is not running
+                        self._datapaths[record.datapath].set_session(resolved(record), resolved_session(one))
 
     def go_back(self, recorded: Recorded, pending: PendingChange, verb: str) -> Outcome:
         """Make what a change that is done replaced. Call it under the lock. verb: how the log calls it.

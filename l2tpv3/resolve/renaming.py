@@ -11,11 +11,12 @@ from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.ids import parse_name
 from l2tpv3.model.links.record import LinkRecord
 from l2tpv3.model.links.spec import LinkSpec
+from l2tpv3.model.record import TunnelRecord
 from l2tpv3.store.journal import Renaming
 
 
 def renamed(whole: HostRecords, renaming: Renaming) -> HostRecords:
-    """The record after a tunnel or session got its new name, also in the links that are over it.
+    """The record after a tunnel or session got its new name, also in links over it, and where it is a backup.
 
     Raises NotFoundError, ExistsError, InvalidValueError (the new name).
     """
@@ -40,8 +41,21 @@ def renamed(whole: HostRecords, renaming: Renaming) -> HostRecords:
         again = dataclasses.replace(old, spec=dataclasses.replace(old.spec, name=new))
         tunnels = {**whole.tunnels, tunnel: record.without_session(session).with_session(again)}
         names = {f"{tunnel}/{session}": f"{tunnel}/{new}"}
+    tunnels = {name: _with_backups(one, names) for name, one in tunnels.items()}
     links = {name: _link(one, names) for name, one in whole.links.items()}
     return HostRecords(tunnels=dict(sorted(tunnels.items())), links=links)
+
+
+def _with_backups(record: TunnelRecord, names: Mapping[str, str]) -> TunnelRecord:
+    if not any(one.spec.backup in names for one in record.sessions):
+        return record
+    again = (
+        dataclasses.replace(one, spec=dataclasses.replace(one.spec, backup=names.get(one.spec.backup, one.spec.backup)))
+        if one.spec.backup is not None
+        else one
+        for one in record.sessions
+    )
+    return record.with_sessions(tuple(again))
 
 
 def _link(record: LinkRecord, names: Mapping[str, str]) -> LinkRecord:

@@ -20,6 +20,7 @@ from l2tpv3.model.links.spec import COMMON
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.scope import Scope, touched_links
 from l2tpv3.model.values import Encrypt
+from l2tpv3.resolve.backups import check_backups
 from l2tpv3.resolve.change import ApplyAll, Change, EditLink, EditSession, EditTunnel, RestoreRecorded, Verb
 from l2tpv3.resolve.resolver import Resolver
 from l2tpv3.value_class import value_class
@@ -49,6 +50,13 @@ def resolve(change: Change, resolver: Resolver) -> Resolution:
 
     Nothing is touched. Raises L2tpError when the change is impossible, or when its own
     check refuses it."""
+    found = _resolve(change, resolver)
+    if not isinstance(change, RestoreRecorded):  # what is on record was checked, and a part of it may wait
+        check_backups(found.records.tunnels)
+    return found
+
+
+def _resolve(change: Change, resolver: Resolver) -> Resolution:
     match change:
         case EditTunnel():
             return Resolution(records=_tunnel(change, resolver), scope=frozenset({(change.name, None)}))

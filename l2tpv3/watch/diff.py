@@ -129,7 +129,7 @@ def _of_tunnel(one: TunnelStatus) -> tuple[object, ...]:
 def _of_session(one: SessionStatus) -> tuple[object, ...]:
     return (
         one.spec, one.condition, one.foreign, one.mtu, one.netdev, one.send_seq, one.recv_seq, one.notes, one.hearing,
-        one.probing and one.probing.state,
+        one.probing and one.probing.state, one.failover,
     )  # fmt: skip
 
 

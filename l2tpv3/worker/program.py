@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from typing import Final
 
 _PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - a worker does without pathlib
-_PARTS: Final = ("worker", "datapath/user", "links/relay", "linux", "wire", "worker_process.py", "model/bfd_rules.py")
+_PARTS: Final = (
+    "worker",
+    "datapath/user",
+    "links/relay",
+    "linux",
+    "wire",
+    "worker_process.py",
+    "model/bfd_rules.py",
+    "model/failover_rules.py",
+)
 """The packages and modules of l2tpv3 that a worker imports from, but for what is values alone."""
 
 

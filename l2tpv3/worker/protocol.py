@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from l2tpv3.wire.vlan import VLAN_MAX
 
-PROTOCOL: Final = 8
+PROTOCOL: Final = 9
 """The version of all this. 1 was before there was a handshake."""
 
 HELLO: Final = "hello"
@@ -190,6 +190,8 @@ _SESSION: Final[dict[str, Check]] = {
     "probe_interval_ms": number(60_000),
     "probe_multiplier": number(255),
     "carrier": flag,
+    "backup": _LONG,
+    "revert_delay_s": _BITS_32,
 }
 _SESSION_COUNTERS: Final = (
     "tx_packets", "tx_bytes", "tx_errors", "rx_packets", "rx_bytes", "rx_errors", "rx_seq_discards", "rx_oos_packets",
@@ -211,6 +213,7 @@ _REPORTED_SESSION = record(
     _SESSION
     | {"seen_ifname": optional(_NAME), "counters": record(dict.fromkeys(_SESSION_COUNTERS, _BITS_64))}
     | {"reception": _RECEPTION, "probing": optional(_PROBING)}
+    | {"failover": one_of("", "primary", "by-backup", "apart", "backup")}
 )
 _HEARD = record({"refused": _BITS_16, "control_version": number(15), "control_type": _BITS_16})
 _REPORTED_TUNNEL = record(
@@ -237,7 +240,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     QUIT: _operation({}, {}),
     "nothing": _operation({}, {}),
     "report": _operation({"netns": optional(_NETNS)}, {"tunnels": many(_REPORTED_TUNNEL)}),
-    "summary": _operation({}, {"tunnels": many(record(_TUNNEL | {"session_count": _BITS_32}))}),
+    "summary": _operation({}, {"tunnels": many(record(_TUNNEL | {"session_count": _BITS_32, "backups": many(_LONG)}))}),
     "find_session": _operation(
         {"netns": _NETNS, "encap": one_of("udp", "ip"), "session_id": _BITS_32}, {"tunnels": many(_BITS_32)}
     ),

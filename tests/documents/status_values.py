@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.observed import Counters, TunnelCounters
-from l2tpv3.model.probe import ProbeReport, ProbeState
+from l2tpv3.model.probe import FailoverRole, ProbeReport, ProbeState
 from l2tpv3.model.spec import Egress, Encap, Sequencing, SessionSpec, Sublayer, TunnelSpec, unchecked
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
 
@@ -89,6 +89,7 @@ def sessions(draw: st.DrawFn, *, foreign: bool = False) -> SessionStatus:
         "hearing": draw(HEARINGS),
         "last_received_s": draw(AGES),
         "probing": draw(PROBINGS),
+        "failover": draw(st.none() | st.sampled_from(FailoverRole)),
         "notes": tuple(draw(st.lists(TEXTS, max_size=2))),
     }
     if not foreign:

@@ -19,6 +19,7 @@ from l2tpv3.documents.schemas import (
     json_schema,
 )
 from l2tpv3.model.hearing import Hearing
+from l2tpv3.model.probe import FailoverRole
 from l2tpv3.model.status import Condition
 from l2tpv3_api.schemas.fields import Schema, ref
 
@@ -29,6 +30,7 @@ _NAMED: Final = {
     "sublayer": "Sublayer",
     "sequencing": "Sequencing",
     "egress": "Egress",
+    "failover": "FailoverRole",
     "type": "LinkType",
 }
 """Properties that have a few values, and the schemas of those."""
@@ -59,6 +61,7 @@ def schemas() -> dict[str, Schema]:
     found = {
         "Condition": {"type": "string", "enum": [*Condition]},
         "Hearing": {"type": "string", "enum": [*Hearing]},
+        "FailoverRole": {"type": "string", "enum": [*FailoverRole]},
         "Tunnel": tunnel,
         "TunnelCounters": _shipped(STATUS_SCHEMA)["$defs"]["tunnel"]["properties"]["counters"],
         "Encryption": _shipped(STATUS_SCHEMA)["$defs"]["tunnel"]["properties"]["encryption"] | {"type": "object"},

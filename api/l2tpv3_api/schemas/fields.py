@@ -23,6 +23,7 @@ NAME: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _DEVICE: Final = "([A-Za-z0-9][A-Za-z0-9._-]{0,14}|[A-Za-z0-9][A-Za-z0-9._-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,62})"
 _VLAN: Final = "([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4])"
 _MAC: Final = "[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){4}:[0-9a-fA-F]{2}"
+_NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 
 _TEXTS: Final[dict[str, Schema]] = {
     "address": {"format": "ip-address"},
@@ -43,6 +44,7 @@ _TEXTS: Final[dict[str, Schema]] = {
     "member-vlans": {"pattern": f"^{_DEVICE}={_VLAN}u?(\\+{_VLAN}(-{_VLAN})?)*$"},
     "probe": {"format": "probe"},
     "on-dead": {"pattern": "^(nothing|carrier|hook:[A-Za-z0-9][A-Za-z0-9._-]{0,62})$"},
+    "session-name": {"pattern": f"^{_NAME}/{_NAME}$"},
     "text": {"minLength": 1},
 }
 """What text of a type is like. `ip-address` is an IPv4 or IPv6 address, `ip-interface` one with a prefix length.

@@ -19,7 +19,7 @@ from l2tpv3.model.fields import PROBED_IN_PLACE, SESSION, TUNNEL, attributes_in_
 from l2tpv3.model.hearing import Reception
 from l2tpv3.model.observed import Counters, Session, Tunnel, TunnelCounters
 from l2tpv3.model.ownership import OwnerTag
-from l2tpv3.model.probe import ChannelProbe, ProbeReport, ProbeState
+from l2tpv3.model.probe import ChannelProbe, FailoverRole, ProbeReport, ProbeState
 from l2tpv3.model.spec import CircuitKey, Egress, Encap, SessionSpec, Sublayer, TunnelSpec, parse_address
 from l2tpv3.paths import Paths
 from l2tpv3.printable import printable
@@ -117,7 +117,7 @@ class UserDatapath:
             if client is None:
                 with self._blaming_strays(crew):
                     sock = stack.enter_context(open_socket(tunnel, shared_port=_port_is_ours(settings, carried)))
-                client = self._least_loaded(crew.clients, carried)
+                client = _of_primaries(settings, carried) or self._least_loaded(crew.clients, carried)
             started = client is None
             if client is None:
                 client = stack.enter_context(self._workers.start())
@@ -209,6 +209,7 @@ class UserDatapath:
         with self._workers.locked(), self._workers.live(clear=True) as crew:
             client, key = _require(tunnel, crew)
             _check_session_free(tunnel, session, client, crew, key)
+            client = self._beside_backup(tunnel, session, client, key, crew)
             mark = OwnerTag(self._runtime, tunnel.name, session.name)
             with self._blaming_strays(crew):
                 tun, adopted = self._adopt(tunnel, session, mark, homes) if adopt else None, True
@@ -255,8 +256,56 @@ class UserDatapath:
         """See Datapath.set_session. Sequence numbers go on where they are."""
         with self._workers.locked(), self._workers.live(clear=True) as crew:
             client, key = _require(tunnel, crew)
+            client = self._beside_backup(tunnel, session, client, key, crew)
             words = SessionSettings.of(session).to_json()
             client.request(f"session {session.name}", "set_session", session=words, **key)
+
+    def _beside_backup(
+        self, tunnel: TunnelSpec, session: SessionSpec, client: Client, key: dict[str, Any], crew: LiveWorkers
+    ) -> Client:
+        """The worker of a session's tunnel, which moves first to the one of its backup, where that is another one.
+
+        Not where it shares a socket over IP: then it stays, and the session's status tells that its backup is apart.
+        """
+        if session.backup is None:
+            return client
+        carried = _summaries(crew)
+        target = _carrier_of(session.backup.partition("/")[0], key, carried)
+        others = [(one, words) for one, words in carried if words["name"] != tunnel.name]
+        settings = TunnelSettings.of(tunnel, tuple(key["netns"]))
+        if target in (None, client) or target is None or _sharing(settings, others) is not None:
+            return client
+        self._move(tunnel, client, target, key, shared_port=_port_is_ours(settings, others))
+        return target
+
+    def _move(
+        self, tunnel: TunnelSpec, source: Client, target: Client, key: dict[str, Any], *, shared_port: bool
+    ) -> None:
+        """Have another worker carry a tunnel and its sessions, whose netdevs stay. Their counters begin anew."""
+        subject = f"tunnel {tunnel.name}"
+        (words,) = [
+            one
+            for one in source.request(subject, "report", netns=key["netns"])["tunnels"]
+            if one["tunnel_id"] == key["tunnel_id"]
+        ]
+        taps, left = list[int](), 1
+        try:
+            while left:
+                answer, files = source.exchange(subject, "del_sessions", keep=True, **key)
+                taps += files
+                left = answer["left"]
+            if source.request(subject, "del_tunnel", **key)["quits"]:
+                self._workers.ended(source)
+            settings = TunnelSettings.from_json(words).to_json()
+            offloads = Offloads.wanted(self._forgone).to_json()
+            with open_socket(tunnel, shared_port=shared_port) as sock:
+                target.request(subject, "add_tunnel", [sock.fileno()], tunnel=settings, offloads=offloads)
+            for one, tap_file in zip(words["sessions"], taps, strict=True):
+                session = SessionSettings.from_json(one).to_json()
+                target.request(f"session {one['name']}", "add_session", [tap_file], session=session, **key)
+        finally:
+            for tap_file in taps:
+                os.close(tap_file)
 
     def del_session(self, tunnel: TunnelSpec, session: SessionSpec) -> None:
         """See Datapath.del_session. Without a worker that has it, what a dead one left is removed."""
@@ -372,6 +421,16 @@ def _port_is_ours(settings: TunnelSettings, carried: list[tuple[Client, _Summary
                 return False
             shared = True
     return shared and settings.encap == "udp"
+
+
+def _carrier_of(name: str, key: dict[str, Any], carried: list[tuple[Client, _Summary]]) -> Client | None:
+    """The worker that carries the tunnel of that name in the namespace of a tunnel that `key` names."""
+    return next((one for one, words in carried if (words["name"], words["netns"]) == (name, key["netns"])), None)
+
+
+def _of_primaries(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> Client | None:
+    """The worker of sessions whose backups are in the tunnel: that has to carry both."""
+    return next((client for client, words in carried if settings.name in words["backups"]), None)
 
 
 def _sharing(settings: TunnelSettings, carried: list[tuple[Client, _Summary]]) -> Client | None:
@@ -511,12 +570,16 @@ def _session(words: dict[str, Any]) -> Session:
         reception=_reception(words["reception"]),
         channel_probe=_channel_probe(words),
         probing=_probing(words["probing"]),
+        failover=FailoverRole(words["failover"]) if words["failover"] else None,
     )
 
 
 def _channel_probe(words: dict[str, Any]) -> ChannelProbe | None:
     interval_ms = words["probe_interval_ms"]
-    return ChannelProbe(interval_ms, words["probe_multiplier"], words["carrier"]) if interval_ms else None
+    if not interval_ms:
+        return None
+    backup = printable(words["backup"]) or None
+    return ChannelProbe(interval_ms, words["probe_multiplier"], words["carrier"], backup, words["revert_delay_s"])
 
 
 def _probing(words: dict[str, Any] | None) -> ProbeReport | None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from l2tpv3.datapath.user.circuit_status import CircuitConfig, CircuitStatusSenders
 from l2tpv3.datapath.user.control_channel import ControlChannels
+from l2tpv3.datapath.user.failover import Failovers
 from l2tpv3.datapath.user.feedback import OwnPackets
 from l2tpv3.datapath.user.forwarding.receiver import TunnelReceiver
 from l2tpv3.datapath.user.forwarding.session import WorkerSession
@@ -60,7 +61,9 @@ class Tunnels:
         }
         self._circuits = CircuitStatusSenders(loop)
         self._channels = ControlChannels(loop, self._probed)
+        self._failovers = Failovers(loop, self._state, self._show)
         self._looking = False
+        self._has_backups = False
 
     @property
     def empty(self) -> bool:
@@ -130,6 +133,7 @@ class Tunnels:
                 self._channels.begin_anew(session)
             session.own_packets = OwnPackets(settings)
             self._circuits.move(session, tunnel.carrier, settings.encap, settings.peer_tunnel_id)
+        self._link()
         return {}, []
 
     def _move(self, tunnel: WorkerTunnel, encap: str, carrier: TunnelReceiver) -> None:
@@ -173,7 +177,7 @@ class Tunnels:
         port = TapPort(fds[0])
         session = kind_of(settings)(settings, tunnel.settings.encap, port, tunnel.carrier.outlet, self._loop.at)
         session.own_packets = OwnPackets(tunnel.settings)
-        session.on_gone = lambda: self._loop.forget(port.fd)
+        session.on_gone = lambda: self._gone(session)
         self._loop.watch(port.fd, session.send_frames, lone=session.send_frame)
         try:
             port.persist()
@@ -183,17 +187,41 @@ class Tunnels:
         fds.clear()
         tunnel.sessions[settings.session_id] = tunnel.carrier.sessions[settings.session_id] = session
         self._channels.keep(session)
+        self._has_backups |= bool(settings.backup)
+        self._link()
         self._look_again()
         return {}, []
 
     def _probed(self, session: WorkerSession, state: ProbeState) -> None:
         """What the probes of a session say has changed."""
+        self._failovers.look(session)
         self._show(session)
+
+    def _state(self, session: WorkerSession) -> ProbeState:
+        """What the probes of a session say."""
+        report = self._channels.report(session)
+        return ProbeState.STARTING if report is None else report.state
+
+    def _link(self) -> None:
+        """Have sessions that are here serve as backups of others that are here."""
+        if self._has_backups:
+            self._failovers.link(
+                {
+                    f"{tunnel.settings.name}/{session.settings.name}": session
+                    for tunnel in self._tunnels.values()
+                    for session in tunnel.sessions.values()
+                }
+            )
+
+    def _gone(self, session: WorkerSession) -> None:
+        """The netdev of a session has vanished under it."""
+        self._failovers.drop(session)
+        self._loop.forget(session.port.fd)
 
     def _show(self, session: WorkerSession) -> None:
         """Have the session's netdev show whether the other end is there, where it is to."""
-        report = self._channels.report(session)
-        dead = session.settings.carrier and report is not None and report.state is ProbeState.DEAD
+        dead = session.settings.carrier and self._state(session) is ProbeState.DEAD
+        dead = dead and not self._failovers.is_carried(session)
         if not session.gone:
             session.set_carrier("probe", up=not dead)
 
@@ -226,6 +254,8 @@ class Tunnels:
         if has_another_far_end:
             self._channels.begin_anew(session)
         self._channels.keep(session)
+        self._has_backups |= bool(settings.backup)
+        self._link()
         self._show(session)
         return {}, []
 
@@ -243,6 +273,7 @@ class Tunnels:
     def _release(self, tunnel: WorkerTunnel, session: WorkerSession, *, keep: bool = False) -> int:
         """Forget a session. Its file goes back to who asked: closing the last one, which removes the netdev, takes the
         kernel many milliseconds, in which no frame would move here."""
+        self._failovers.drop(session)
         self._loop.forget(session.port.fd)
         self._circuits.forget(session)
         self._channels.forget(session)
@@ -293,9 +324,13 @@ class Tunnels:
     def _summary(self, message: Fields, fds: list[int]) -> Answer:
         """The tunnels, with the number of their sessions."""
         tunnels = [
-            _settings_seen(tunnel) | {"session_count": len(tunnel.sessions)} for tunnel in self._tunnels.values()
+            _settings_seen(tunnel) | {"session_count": len(tunnel.sessions), "backups": _backups(tunnel)}
+            for tunnel in self._tunnels.values()
         ]
         return {"tunnels": tunnels}, []
+
+    def _session_seen(self, session: WorkerSession) -> Fields:
+        return _seen(session, self._channels.report(session)) | {"failover": self._failovers.role(session)}
 
     def _report(self, message: Fields, fds: list[int]) -> Answer:
         """The tunnels of a namespace (or all) with sessions and counters."""
@@ -304,7 +339,7 @@ class Tunnels:
             _settings_seen(tunnel)
             | {"counters": _tunnel_counters(tunnel.carrier), "without": _without(tunnel)}
             | {"heard": tunnel.carrier.heard.report()}
-            | {"sessions": [_seen(session, self._channels.report(session)) for session in tunnel.sessions.values()]}
+            | {"sessions": [self._session_seen(session) for session in tunnel.sessions.values()]}
             for (netns, _), tunnel in self._tunnels.items()
             if wanted is None or list(netns) == wanted
         ]
@@ -314,6 +349,11 @@ class Tunnels:
 def kind_of(settings: SessionSettings) -> type[WorkerSession]:
     """The class to make a session with these settings of."""
     return VlanSession if settings.vlan else WorkerSession
+
+
+def _backups(tunnel: WorkerTunnel) -> list[str]:
+    """The tunnels in which backups of its sessions are, by name."""
+    return sorted({one.settings.backup.partition("/")[0] for one in tunnel.sessions.values() if one.settings.backup})
 
 
 def _hear_anew(session: WorkerSession) -> None:

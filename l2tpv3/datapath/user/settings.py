@@ -84,7 +84,8 @@ class SessionSettings(NamedTuple):
     """A session as a worker keeps it. Units: reorder_timeout_ms milliseconds, mtu bytes.
 
     probe_interval_ms, probe_multiplier: of probes in the control channel (see ChannelProbe); 0 for none.
-    carrier: whether the netdev has none while the other end is dead.
+    carrier: whether the netdev has none while the other end is dead. backup: the session that the frames then go by, as
+    TUNNEL/SESSION, "" for none; revert_delay_s: for how long after that, in seconds.
     vlan: this end's, of an ethernet VLAN pseudowire; 0 is an ethernet one. rewrite: it is written into tags at egress,
     which are else removed. fragment: frames go in several packets where they have to, all of which are numbered.
     """
@@ -106,6 +107,8 @@ class SessionSettings(NamedTuple):
     probe_interval_ms: int = 0
     probe_multiplier: int = 0
     carrier: bool = False
+    backup: str = ""
+    revert_delay_s: int = 0
 
     @classmethod
     def of(cls, session: SessionSpec) -> SessionSettings:
@@ -117,6 +120,7 @@ class SessionSettings(NamedTuple):
             session.reorder_timeout_ms, session.mtu or 65535, session.vlan or 0,
             session.egress == "rewrite", session.fragment, probe.interval_ms if probe else 0,
             probe.multiplier if probe else 0, probe is not None and probe.carrier,
+            (probe.backup or "") if probe else "", probe.revert_delay_s if probe else 0,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:

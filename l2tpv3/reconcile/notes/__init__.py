@@ -30,7 +30,7 @@ from l2tpv3.linux.netns import netns_identity, same_netns
 from l2tpv3.model.finding import Harm
 from l2tpv3.model.mtu import ip_fragments, overhead, session_mtu
 from l2tpv3.model.observed import Tunnel
-from l2tpv3.model.probe import NO_ADDRESS, hook_of
+from l2tpv3.model.probe import NO_ADDRESS, FailoverRole, hook_of
 from l2tpv3.model.record import SessionRecord, TunnelRecord
 from l2tpv3.model.spec import home
 from l2tpv3.model.status import Condition, NetdevState, SessionStatus, TunnelStatus
@@ -513,6 +513,21 @@ def _not_probed(looked: LookedAt, record: SessionRecord, status: SessionStatus) 
         yield f"nobody probes it: `l2tpctl watch` does (its unit: {_WATCH})"
 
 
+def _failover(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
+    """By which session the frames of one go that has a backup, or is one."""
+    backup = record.spec.backup
+    match status.failover:
+        case FailoverRole.BY_BACKUP:
+            yield f"its frames go by its backup, {backup}"
+        case FailoverRole.BACKUP:
+            yield "it is the backup of another session, by whose netdev all frames come and go: its own has no carrier"
+        case FailoverRole.APART:
+            yield (
+                f"its backup, {backup}, is not there, or another worker carries it (tunnels over IP between the same"
+                f" addresses stay together: --encap udp): `l2tpctl restore {looked.record.spec.name}`"
+            )
+
+
 def _on_dead(looked: LookedAt, record: SessionRecord, status: SessionStatus) -> Iterator[str]:
     """What keeps from happening what is to follow when the session is dead."""
     hook = hook_of(record.spec.on_dead)
@@ -543,4 +558,5 @@ SESSION_NOTES: Final[tuple[SessionRule, ...]] = (
     SessionRule("bridge-mtu", Harm.NONE, _in_a_bridge(advice_notes)),
     SessionRule("not-probed", Harm.NONE, _not_probed),
     SessionRule("on-dead", Harm.NONE, _on_dead),
+    SessionRule("failover", Harm.NONE, _failover),
 )

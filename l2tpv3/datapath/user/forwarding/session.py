@@ -123,8 +123,8 @@ class WorkerSession:
         self.reassembler = Reassembler(0)
         self._expiry_set = False
         self._carrier_lost: set[str] = set()
-        self._write = port.write
-        self._read = port.read
+        self._primary: WorkerSession | None = None
+        self._use(port)
         self.configure(settings)
 
     def configure(self, settings: SessionSettings) -> None:
@@ -166,6 +166,14 @@ class WorkerSession:
                 self._check = expected.check
 
         self._schedule(time.monotonic() + OLD_COOKIE_S, forget_the_old)
+
+    def _use(self, port: Port) -> None:
+        self._write, self._gather, self._read = port.write, port.gather, port.read
+
+    def serve(self, primary: WorkerSession | None) -> None:
+        """Take frames from another session's netdev, and have what comes come out there. None: its own again."""
+        self._primary = primary
+        self._use(self.port if primary is None else primary.port)
 
     def move(self, encap: str, outlet: TunnelSender) -> None:
         """Go on through another socket, with whatever headers that takes; sequence numbers go on.
@@ -458,7 +466,7 @@ class WorkerSession:
             return first + packets
         before, size = self.rx_packets, self.rx_bytes
         frames = layout.pairs(first)[:pairs]
-        self._write_run(self.port.gather, frames, layout.frames[:pairs], 0)
+        self._write_run(self._gather, frames, layout.frames[:pairs], 0)
         delivered = self.rx_packets - before
         self.rx_packets += delivered
         self.rx_bytes = size + 2 * delivered * (self.header_length + half)
@@ -564,9 +572,10 @@ class WorkerSession:
             self._lose()
 
     def _lose(self) -> None:
-        if not self.gone:
-            self.gone = True
-            self.on_gone()
+        lost = self._primary or self  # whose netdev it was
+        if not lost.gone:
+            lost.gone = True
+            lost.on_gone()
 
     def _set_timer(self, sequence: ReceiveSequence) -> None:
         if not self._timer_set and (deadline := sequence.deadline()) is not None:

@@ -146,7 +146,7 @@ class VlanSession(WorkerSession):
         if not tagged or (not self._rewrites and min(numbers) < 0x10 <= max(numbers)):
             self.deliver_run(frames, size)
         elif not self._rewrites and max(numbers) < 0x10:
-            self._write_run(self.port.gather, layout.split_frames(at + TAG_AT, at + _BEHIND)[:count], frames, size)
+            self._write_run(self._gather, layout.split_frames(at + TAG_AT, at + _BEHIND)[:count], frames, size)
         else:
             layout.put_column(at + _NUMBER_AT, numbers.translate(self._upper))
             layout.put_column(at + _NUMBER_AT + 1, self._low * count)
@@ -164,7 +164,7 @@ class VlanSession(WorkerSession):
                 taken.append(frame)
                 pieces.append(self._pieces(frame))
         if taken:
-            self._write_run(self.port.gather, pieces, taken, size)
+            self._write_run(self._gather, pieces, taken, size)
 
     def _pieces(self, frame: Buffer) -> list[Buffer]:
         """A frame as the netdev has to see it, in parts."""
@@ -179,4 +179,4 @@ class VlanSession(WorkerSession):
         elif number_of(frame) < 0:
             self.rx_invalid += 1
         else:
-            self._write_run(self.port.gather, [self._pieces(frame)], [frame], self.header_length + len(frame))
+            self._write_run(self._gather, [self._pieces(frame)], [frame], self.header_length + len(frame))
