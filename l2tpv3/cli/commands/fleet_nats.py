@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +17,7 @@ import click
 from l2tpv3.cli.commands.tunnel import local_manager
 from l2tpv3.cli.parameters import Argument, Files, Option, secret_file
 from l2tpv3.cli.seconds import seconds
-from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError
+from l2tpv3.errors import InvalidValueError, L2tpError, RefusedError, UnreachableError
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ Url = Annotated[
 ]
 Replicas = Annotated[
     str | None,
-    Option("--replicas", metavar="N", help="How many servers of a cluster keep what is pushed. [default: 1]"),
+    Option("--replicas", metavar="N", help="How many servers of a cluster keep what is pushed. [default: 3, or 1]"),
 ]
 
 
@@ -180,7 +182,7 @@ async def _push(
     url: str,
     texts: dict[str, str],
     times: tuple[float, float],
-    replicas: int,
+    replicas: int | None,
     *,
     partial: bool,
 ) -> None:
@@ -188,7 +190,7 @@ async def _push(
     from l2tpv3.fleet.nats.pushing import push as push_files
 
     with directory.locked():
-        async with _bucket(directory, url, replicas) as bucket:
+        async with _ended_elsewhere(directory, url), _bucket(directory, url, replicas) as bucket:
             coordinator = Coordinator(directory, bucket, say=_say)
             ended = await coordinator.recover()
             await coordinator.refresh(texts)
@@ -207,14 +209,36 @@ async def _push(
     tell_outcome(outcome)
 
 
+@asynccontextmanager
+async def _ended_elsewhere(directory: Directory, url: str) -> AsyncIterator[None]:
+    """Where the server is lost in the block, end what is under way by another one, and say what became of it."""
+    from l2tpv3.fleet.nats.change import SERVER
+    from l2tpv3.fleet.nats.pushing import PATIENCE_S, end_elsewhere
+
+    try:
+        yield
+    except UnreachableError as error:
+        ended = None
+        if directory.under_way() is not None:
+            with contextlib.suppress(UnreachableError):
+                ended = await end_elsewhere(directory, lambda: _bucket(directory, url), PATIENCE_S, _say)
+        if ended is None:
+            raise
+        tell_outcome(dataclasses.replace(ended, reasons={SERVER: str(error)}))
+        raise click.exceptions.Exit(0) from error
+
+
 def tell_outcome(outcome: Outcome) -> None:
     """Say what became of a change. Raises RefusedError where it was aborted."""
+    from l2tpv3.fleet.nats.change import SERVER
+
     if outcome.committed:
         number = len(outcome.hosts)
         print(f"change {outcome.serial}: committed on {number} host{'' if number == 1 else 's'}", file=sys.stderr)
         return
     for name, reason in sorted(outcome.reasons.items()):
-        print(f"l2tpctl: host {printable(name)}: {printable(reason)}", file=sys.stderr)
+        who = name if name == SERVER else f"host {name}"
+        print(f"l2tpctl: {printable(who)}: {printable(reason)}", file=sys.stderr)
     problem = "was aborted: the hosts that made it go back"
     raise RefusedError(f"change {outcome.serial}", problem, "mend what these hosts say, and push again")
 
@@ -237,7 +261,7 @@ def apply_pulled_file(
         from l2tpv3.fleet.nats.from_file import apply_pulled, pulled_plan
 
         with directory.locked():
-            async with _bucket(directory, url or _LOCAL, 1) as bucket:
+            async with _ended_elsewhere(directory, url or _LOCAL), _bucket(directory, url or _LOCAL) as bucket:
                 coordinator = Coordinator(directory, bucket, say=_say)
                 await coordinator.recover()
                 planned = pulled_plan(fleet, state, directory)
@@ -259,7 +283,7 @@ def overview_of_pulled(ctx: click.Context, fleet: Fleet, state: FleetState, url:
     directory = directory_of(ctx)
 
     async def ask() -> Overview:
-        async with _bucket(directory, url or _LOCAL, 1) as bucket:
+        async with _bucket(directory, url or _LOCAL) as bucket:
             return await pulled_overview(fleet, state, directory, bucket)
 
     return asyncio.run(ask())
@@ -282,7 +306,7 @@ async def _hosts(directory: Directory, url: str) -> None:
     from l2tpv3.fleet.nats.status import HostReport
 
     rows: list[tuple[object, ...]] = []
-    async with _bucket(directory, url, 1) as bucket:
+    async with _bucket(directory, url) as bucket:
         for name, identity in directory.hosts().items():
             committed = directory.committed(name)
             wanted = 0 if committed is None else committed.state.serial
@@ -326,7 +350,7 @@ def _agent_folder(ctx: click.Context) -> Path:
 
 
 @asynccontextmanager
-async def _bucket(directory: Directory, url: str, replicas: int) -> AsyncIterator[NatsBucket]:
+async def _bucket(directory: Directory, url: str, replicas: int | None = None) -> AsyncIterator[NatsBucket]:
     from l2tpv3.fleet.nats.connection import bucket_of, connected
     from l2tpv3.fleet.nats.joining import check_urls
 
@@ -367,9 +391,9 @@ def _text(line: str) -> str:
     return text.strip().removeprefix("l2tpctl fleet join ")
 
 
-def _number(text: str | None) -> int:
+def _number(text: str | None) -> int | None:
     if text is None:
-        return 1
+        return None
     if text not in ("1", "3", "5"):
         raise InvalidValueError("--replicas", f"{text!r} is not 1, 3 or 5", "give an odd number of servers")
     return int(text)

@@ -21,6 +21,9 @@ class Bucket(Protocol):
     async def create(self, key: str, value: bytes) -> bool:
         """Set the value of a key that has none. False, and nothing is done, where it has one."""
 
+    async def announce(self, serial: int, value: bytes) -> None:
+        """Tell hosts that listen the decision about a change, which the bucket has. It is not known who hears it."""
+
     async def statuses(self, hosts: Collection[str], timeout_s: float) -> dict[str, bytes]:
         """Wait at most so long for statuses of these hosts, and give those that came, the last of each host."""
 

@@ -1,7 +1,7 @@
 """Changes many hosts as one: writes each host's state, waits until all have made it, and decides.
 
 The decision is the commit record: it is created once in the bucket and is the truth. What is noted in the coordinator's
-folder before the first record lets the next run end what a killed one began: by the decision where there is one, and
+folder before the first record lets the next run end what a killed one began: by the decision where one was signed, and
 else by deciding to abort.
 """
 
@@ -26,6 +26,8 @@ from l2tpv3.fleet.nats.signed import parse
 from l2tpv3.fleet.nats.status import HostReport
 from l2tpv3.value_class import value_class
 
+SERVER: Final = "the server"
+"""In the place of a host's name, where the server is the reason."""
 LISTEN_S: Final = 1.0
 """How long to listen for statuses at a time."""
 
@@ -130,7 +132,7 @@ class Coordinator:
             await asyncio.gather(*(self._bucket.put(desired_key(name), value) for name, value in values.items()))
             reasons, silent = await self._wait(under_way, wait_s)
         except UnreachableError as error:
-            reasons, silent = {"the server": str(error)}, frozenset()
+            reasons, silent = {SERVER: str(error)}, frozenset()
         commit = await self._decide(under_way, commit=not reasons)
         why = {} if commit else reasons
         return Outcome(serial=serial, committed=commit, reasons=why, hosts=frozenset(texts), silent=silent)
@@ -163,16 +165,21 @@ class Coordinator:
         return waited_for, frozenset(name for name, reason in waited_for.items() if reason == _SILENT)
 
     async def _decide(self, change: UnderWay, *, commit: bool) -> bool:
-        """Create the decision; where there is one, that counts. Gives whether it is to commit, and ends the change."""
-        decided = change.decision
-        if decided is None:
-            decided = await self._create(Decision(serial=change.serial, change=change.change, commit=commit))
-            self._directory.note(dataclasses.replace(change, decision=decided))
+        """Create the decision; where there is one, that counts. Gives whether it is to commit, and ends the change.
+
+        It is noted before: what was signed once may have been heard, whatever the server answers, so the other one is
+        never signed.
+        """
+        wanted = change.decision or Decision(serial=change.serial, change=change.change, commit=commit)
+        if change.decision is None:
+            self._directory.note(dataclasses.replace(change, decision=wanted))
+        decided = await self._create(wanted)
+        with contextlib.suppress(UnreachableError):  # hosts ask for it, too
+            await self._bucket.announce(decided.serial, json.dumps(decided.signed(self._key)).encode())
         for name, state in change.states.items():
             if state.is_decided_by(decided) and decided.commit:
-                self._directory.note_committed(
-                    name, Committed(state=state, decision=decided, text=change.texts.get(name))
-                )
+                committed = Committed(state=state, decision=decided, text=change.texts.get(name))
+                self._directory.note_committed(name, committed)
         self._directory.end()
         return decided.commit and decided.change == change.change
 

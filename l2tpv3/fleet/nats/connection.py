@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from l2tpv3.errors import NotPermittedError, UnreachableError
 from l2tpv3.fleet.nats import packages
-from l2tpv3.fleet.nats.server_config import BUCKET, STATUS_BUCKET
+from l2tpv3.fleet.nats.server_config import BUCKET, DECIDED, STATUS_BUCKET
 from l2tpv3.fleet.nats.signed import VALUE_MAX
 from l2tpv3.fleet.nats.status import STATUS_MAX
 
 TIMEOUT_S: Final = 5.0
 """How long to wait for an answer."""
+_CLUSTER: Final = 3
+_NOT_SO_MANY: Final = {10005, 10074}  # JSClusterNoPeersErrF, JSStreamReplicasNotSupportedErr: fewer servers are there
 _EXISTS: Final = 10071  # JSStreamWrongLastSequenceErrF of nats-server: the subject has a message already
 
 
@@ -69,9 +71,9 @@ async def connected(url: str, seed: str, inbox: str, lost: asyncio.Event | None 
 
 
 class NatsBucket:
-    """The Bucket behind a coordinator's connection. replicas: how many servers keep it."""
+    """The Bucket behind a coordinator's connection. replicas: how many servers keep it; None: three where there are."""
 
-    def __init__(self, client: Any, *, replicas: int = 1) -> None:
+    def __init__(self, client: Any, *, replicas: int | None = None) -> None:
         self._client, self._replicas = client, replicas
         self._stream = client.jetstream(timeout=TIMEOUT_S)
         self._heard: dict[str, bytes] = {}
@@ -79,7 +81,7 @@ class NatsBucket:
         self._listening = False
 
     async def make(self) -> None:
-        """Make both streams, where they are not there."""
+        """Make both streams, where they are not there, and have them kept by as many servers as are asked for."""
         packages.nats()
         from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 
@@ -91,24 +93,39 @@ class NatsBucket:
                 max_msg_size=most,
                 discard=DiscardPolicy.NEW,
                 storage=StorageType.FILE,
-                num_replicas=self._replicas,
+                num_replicas=self._replicas or _CLUSTER,
                 allow_direct=True,
                 allow_rollup_hdrs=False,
                 deny_delete=True,
             )
-            if not await self._is_there(f"KV_{bucket}"):
-                with translated("the server"):
-                    await self._stream.add_stream(config)
+            kept_by = await self.kept_by(bucket)
+            with translated("the server"):
+                if kept_by is None:
+                    await self._add(config)
+                elif self._replicas not in (None, kept_by):
+                    await self._stream.update_stream(config)
 
-    async def _is_there(self, stream: str) -> bool:
+    async def _add(self, config: Any) -> None:
+        from nats.js.errors import APIError
+
+        try:
+            await self._stream.add_stream(config)
+        except APIError as error:
+            if self._replicas is not None or error.err_code not in _NOT_SO_MANY:
+                raise
+            config.num_replicas = 1
+            await self._stream.add_stream(config)
+
+    async def kept_by(self, bucket: str = BUCKET) -> int | None:
+        """How many servers keep a bucket; None where it is not there."""
         from nats.js.errors import NotFoundError
 
         with translated("the server"):
             try:
-                await self._stream.stream_info(stream)
+                info = await self._stream.stream_info(f"KV_{bucket}")
             except NotFoundError:
-                return False
-            return True
+                return None
+            return int(info.config.num_replicas or 1)
 
     async def get(self, key: str) -> bytes | None:
         """See Bucket. The stream's leader is asked, whose answer is never old."""
@@ -147,6 +164,12 @@ class NatsBucket:
                 return False
             return True
 
+    async def announce(self, serial: int, value: bytes) -> None:
+        """See Bucket."""
+        with translated("the server"):
+            await self._client.publish(f"{DECIDED}.{serial}", value)
+            await self._client.flush(TIMEOUT_S)
+
     async def statuses(self, hosts: Collection[str], timeout_s: float) -> dict[str, bytes]:
         """See Bucket."""
         with translated("the server"):
@@ -167,7 +190,7 @@ class NatsBucket:
         self._news.set()
 
 
-async def bucket_of(client: Any, *, replicas: int = 1) -> NatsBucket:
+async def bucket_of(client: Any, *, replicas: int | None = None) -> NatsBucket:
     """The bucket, which is made where it is not there. Raises L2tpError."""
     bucket = NatsBucket(client, replicas=replicas)
     await bucket.make()

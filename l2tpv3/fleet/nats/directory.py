@@ -38,7 +38,7 @@ _SIZE_MAX: Final = 1 << 30
 class UnderWay:
     """A change that was begun and is not ended. states: of the hosts that it is about, by name. texts: their files.
 
-    decision: what was decided, once the bucket has it; None as long as it may not.
+    decision: what was signed, whether the bucket has it or not; None as long as nothing was.
     """
 
     serial: int
@@ -175,7 +175,7 @@ class Directory:
         )
 
     def note(self, change: UnderWay) -> None:
-        """Note a change: before its first record is written, and once its decision is there."""
+        """Note a change: before its first record is written, and before its decision is."""
         self._write(self.folder / "serial", change.serial)  # first: it is never used twice
         words = {
             "serial": change.serial,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Final
 
+from l2tpv3.errors import UnreachableError
+from l2tpv3.fleet.nats.bucket import Bucket
 from l2tpv3.fleet.nats.change import Coordinator, Outcome, Say
 from l2tpv3.fleet.nats.directory import Directory
 from l2tpv3.fleet.nats.wires import wires_to_test
+
+_AGAIN_S: Final = 0.5
+PATIENCE_S: Final = 20.0
+"""How long a cluster may take until another server leads."""
 
 Texts = Callable[[Collection[str]], Mapping[str, str]]
 """The files of the hosts that are to be changed, by name, when these hosts are left out."""
@@ -46,3 +56,22 @@ def _with_other_ends(
     known = {name: text for name, text in before.items() if text is not None}
     wires = wires_to_test(before, {**known, **texts})
     return {**{name: known[name] for name in wires if name not in texts}, **texts}, wires
+
+
+async def end_elsewhere(
+    directory: Directory, connect: Callable[[], AbstractAsyncContextManager[Bucket]], patience_s: float, say: Say
+) -> Outcome | None:
+    """End a change whose server was lost by new connections, as other servers of a cluster may answer soon.
+
+    connect: gives a new connection. patience_s: for how long it is tried. None where nothing is under way. Raises
+    UnreachableError when the time is over.
+    """
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            async with connect() as bucket:
+                return await Coordinator(directory, bucket, say=say).recover()
+        except UnreachableError:
+            if time.monotonic() > give_up:
+                raise
+        await asyncio.sleep(_AGAIN_S)

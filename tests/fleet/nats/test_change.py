@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from l2tpv3.errors import UnreachableError
 from tests.fleet.nats.fleet_in_memory import CONFIRM_S, World, partitions
 from tests.properties import SOME
 
@@ -49,6 +50,20 @@ def test_all_hosts_are_changed() -> None:
         outcome = world.run(_NEW)
         assert outcome is not None and outcome.committed and not outcome.reasons
         world.live_long(2)
+        assert world.has() == _NEW
+
+
+def test_after_a_commit_was_signed_and_got_lost_nothing_else_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lost(key: str, _: bytes) -> bool:
+        raise UnreachableError("the server", f"does not say whether it took {key}")
+
+    with _world() as world:
+        monkeypatch.setattr(world.bucket, "create", lost)
+        assert world.run(_NEW) is None
+        monkeypatch.undo()
+        outcome = world.recover()
+        assert outcome is not None and outcome.committed
+        _ends(world)
         assert world.has() == _NEW
 
 

@@ -39,7 +39,7 @@ class _Fleet:
         self.keys = {name: HostKeys(name.encode() * KEY) for name in ("a", "b")}
         for name, keys in self.keys.items():
             self.directory.enroll(keys.identity(name))
-        self.listen = f"127.0.0.1:{_free_port()}"
+        self.listen = f"127.0.0.1:{free_port()}"
         self.url = f"nats://{self.listen}"
 
     @contextmanager
@@ -79,7 +79,7 @@ class _Fleet:
         return engine, AgentConnection(agent, name, self.url, self.keys[name].login_seed(), said.append)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port below those of outgoing connections: who tries one of these again and again may come to itself."""
     while True:
         port = random.randrange(20_000, 30_000)
@@ -104,10 +104,11 @@ async def _change(fleet: _Fleet, texts: dict[str, str], *, wait_s: float = _BOUN
         return await Coordinator(fleet.directory, bucket).change(texts, confirm_s=600.0, wait_s=wait_s)
 
 
-async def _until(condition: Any) -> None:
-    until = time.monotonic() + _BOUND_S
+async def until(condition: Any) -> None:
+    """Wait until the condition is true, while the tasks of the loop go on."""
+    give_up = time.monotonic() + _BOUND_S
     while not condition():
-        assert time.monotonic() < until
+        assert time.monotonic() < give_up
         await asyncio.sleep(0.05)
 
 
@@ -120,22 +121,41 @@ def test_two_hosts_are_changed_as_one_and_again_after_the_server_was_away(fleet:
         agents = [asyncio.create_task(one.run(stop)) for one in (a, b)]
         with fleet.serving():
             assert (await _change(fleet, {"a": "one", "b": "one"})).committed
-            await _until(lambda: (engine_a.text, engine_b.text) == ("one", "one"))
-            await _until(lambda: engine_a.waiting is None and engine_b.waiting is None)
+            await until(lambda: (engine_a.text, engine_b.text) == ("one", "one"))
+            await until(lambda: engine_a.waiting is None and engine_b.waiting is None)
         with pytest.raises(UnreachableError):
             await _change(fleet, {"a": "lost"})
         assert (engine_a.text, engine_b.text) == ("one", "one")
         with fleet.serving():
             assert (await _change(fleet, {"a": "two", "b": "two"})).committed
-            await _until(lambda: (engine_a.text, engine_b.text) == ("two", "two"))
+            await until(lambda: (engine_a.text, engine_b.text) == ("two", "two"))
             engine_b.fails = True
             outcome = await _change(fleet, {"a": "three", "b": "three"})
             assert not outcome.committed and outcome.reasons == {"b": "this host: refuses"}
-            await _until(lambda: engine_a.text == "two" and engine_a.waiting is None)
+            await until(lambda: engine_a.text == "two" and engine_a.waiting is None)
         stop.set()
         await asyncio.gather(*agents)
 
     asyncio.run(both())
+
+
+def test_a_host_hears_no_decision_that_the_bucket_did_not_take(fleet: _Fleet) -> None:
+    async def tries() -> None:
+        heard: list[bytes] = []
+
+        async def hear(message: Any) -> None:
+            heard.append(message.data)
+
+        async with fleet.bucket() as bucket, connected(fleet.url, fleet.keys["a"].login_seed(), inbox("a")) as client:
+            await client.subscribe("decision.*", cb=hear)
+            await client.flush()
+            assert await bucket.create("decision.1", b"first") and not await bucket.create("decision.1", b"second")
+            await bucket.announce(1, b"first")
+            await until(lambda: heard)
+            assert heard == [b"first"]
+
+    with fleet.serving():
+        asyncio.run(tries())
 
 
 def test_a_host_that_was_expelled_gets_in_no_more(fleet: _Fleet) -> None:
@@ -194,7 +214,7 @@ async def _attack(fleet: _Fleet) -> None:
         await bucket.put("desired.b", b"secret of b")
         await bucket.put("decision.1", b"decided")
         async with connected(fleet.url, fleet.keys["b"].login_seed(), inbox("b")) as client:
-            await client.request("status.b", b"status of b", timeout=5)
+            await client.request("status.b", b"status of b", timeout=_BOUND_S)
         heard: list[bytes] = []
 
         async def hear(message: Any) -> None:
@@ -225,8 +245,8 @@ async def _attack(fleet: _Fleet) -> None:
             await client.flush()
         # an own status still gets through, so all of the above did
         async with connected(fleet.url, seed, inbox("a")) as client:
-            await client.request("status.a", b"status of a", timeout=5)
-            assert (await client.request("get.desired.a", b"", timeout=5)).data == b"for a"
+            await client.request("status.a", b"status of a", timeout=_BOUND_S)
+            assert (await client.request("get.desired.a", b"", timeout=_BOUND_S)).data == b"for a"
         assert await bucket.status("a") == b"status of a"
         assert await bucket.get("desired.a") == b"for a"
         assert await bucket.get("desired.b") == b"secret of b"
