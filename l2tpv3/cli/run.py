@@ -125,6 +125,8 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
 
         print(f"{PROGRAM} {VERSION}")
         return 0
+    if _for_programs(argv) and COMPLETING not in os.environ:
+        return _without_click(argv, invocation)
     import click
 
     from l2tpv3.cli.app import command
@@ -141,6 +143,24 @@ def _invoke(argv: list[str], invocation: Invocation) -> int:
         return done.exit_code
     except click.ClickException as error:
         raise _usage(error) from error
+    return 0
+
+
+def _for_programs(argv: list[str]) -> bool:
+    """Whether it is a command that programs start at each host of a fleet, as they type it."""
+    return argv == ["expire"] or (argv[:1] == ["fleet-end"] and not any(word.startswith("-") for word in argv[1:]))
+
+
+def _without_click(argv: list[str], invocation: Invocation) -> int:
+    """Run such a command. There is nothing to parse, so it begins sooner than by the tree of commands."""
+    if argv == ["expire"]:
+        from l2tpv3.cli.expiring import undo_in_time
+
+        undo_in_time(lambda: invocation.local_manager("expire"))
+    else:
+        from l2tpv3.cli.fleet_requests import serve
+
+        serve(lambda: invocation.local_manager("fleet-end"), *argv[1:2])
     return 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Final
 
 from l2tpv3.config import dump
@@ -48,6 +49,11 @@ class FleetPlan:
     pairs: tuple[Pair, ...]
     touched: frozenset[str]
     waiting: tuple[str, ...]
+
+    @property
+    def tested(self) -> list[Pair]:
+        """The pairs that are tested before the change is committed: those that it is about."""
+        return [pair for pair in self.pairs if pair.key in self.touched]
 
 
 def reaches_of(fleet: Fleet, state: FleetState) -> dict[str, str]:
@@ -108,17 +114,20 @@ def make_plan(fleet: Fleet, state: FleetState, reached: Reached, *, begun: bool 
     What is drawn and numbered is put into the state, which is not written. begun: a change of this fleet was cut off,
     and may wait at hosts for its confirmation. Raises L2tpError where a host refuses.
     """
-    facts = reached.all(lambda end: end.facts(_possible(state, end.name)))
-    _check_apart(facts, begun=begun)
     pairs = all_pairs(fleet)
-    known = {name: one.facts for name, one in facts.items()}
-    state.drawn = draw(pairs, state.drawn, known, settled=state.made)
     state.number_hosts(fleet)
+    same = _unchanged(fleet, state, reached, pairs)
+    others = [name for name in reached.ends if name not in same]
+    facts = reached.all(lambda end: end.facts(_possible(state, end.name)), others)
+    _check_apart({**same, **{name: one.identity for name, one in facts.items()}})
+    _check_nothing_waits(facts, begun=begun)
+    state.drawn = draw(pairs, state.drawn, {name: one.facts for name, one in facts.items()}, settled=state.made)
     documents = {
         name: Documents(before=state.before(name), new=new_text(fleet, state, name, pairs, reached.unreachable))
         for name in reached.ends
     }
-    planned = reached.all(lambda end: end.plan(documents[end.name]))
+    planned = {name: (False, list[StepText]()) for name in same}
+    planned |= reached.all(lambda end: end.plan(documents[end.name]), others)
     changing = tuple(name for name, (changes, _) in planned.items() if changes)
     steps = {name: steps for name, (_, steps) in planned.items()}
     here = tuple(pair for pair in pairs if not {*pair.hosts} & {*reached.unreachable})
@@ -137,15 +146,37 @@ def _possible(state: FleetState, host: str) -> Documents:
     return Documents(before=state.before(host), new=state.prepared.get(host, ""))
 
 
-def _check_apart(facts: Mapping[str, HostFacts], *, begun: bool) -> None:
-    """Raise ConflictError where two hosts are one, or a change of somebody's waits for its confirmation."""
+def _unchanged(fleet: Fleet, state: FleetState, reached: Reached, pairs: Collection[Pair]) -> dict[str, str]:
+    """Hosts of which nothing else is wanted than is committed, and that are as they were then: what each is, by name.
+
+    Only these hosts are asked, and little is asked of each.
+    """
+    drawn = draw(pairs, state.drawn, {}, settled=state.made)
+    expected = replace(state, drawn=drawn)
+    texts = {
+        name: new_text(fleet, expected, name, pairs, reached.unreachable)
+        for name in reached.ends
+        if name in state.committed and name not in state.owed and name not in state.prepared
+    }
+    wanted = [name for name, text in texts.items() if text == state.committed[name]]
+    noted = reached.all(lambda end: end.noted(texts[end.name]), wanted)
+    return {name: identity for name, identity in noted.items() if identity is not None}
+
+
+def _check_apart(identities: Mapping[str, str]) -> None:
+    """Raise ConflictError where two hosts are one. identities: what each host is, by name."""
     seen: dict[str, str] = {}
-    for name, one in facts.items():
-        other = seen.setdefault(one.identity, name)
+    for name, identity in identities.items():
+        other = seen.setdefault(identity, name)
         if other != name:
             raise ConflictError(
                 f"host {name}", f"is the same as host {other}", "one of both is reached by a wrong name"
             )
+
+
+def _check_nothing_waits(facts: Mapping[str, HostFacts], *, begun: bool) -> None:
+    """Raise ConflictError where a change of somebody's waits for its confirmation."""
+    for name, one in facts.items():
         if one.facts.unconfirmed and not begun:
             remedy = "`l2tpctl confirm` or `l2tpctl rollback` there first"
             raise ConflictError(f"host {name}", "a change waits for its confirmation", remedy)
@@ -249,18 +280,24 @@ class FleetChange:
             end.roll_back(documents)
 
     def _test(self) -> None:
-        """Raise RefusedError where a pseudowire that the change is about does not pass frames."""
-        self._tell(f"testing {len(self._plan.pairs)} pseudowires")
-        seconds = min(longest_test_s(len(self._plan.pairs)), max(0.0, self._deadline_s - time.monotonic()) / 2)
-        wrong = test_wires(self._reached, self._plan.pairs, seconds)
-        ours = [key for key in wrong if key in self._plan.touched]
-        for key in wrong:
-            if key not in ours:
-                self._tell(f"pseudowire {key}, which this change does not touch: {wrong[key]}")
-        if ours:
-            more = f" (and {len(ours) - 1} more: {', '.join(ours[1:6])})" if len(ours) > 1 else ""
+        """Raise RefusedError where a pseudowire that the change is about does not pass frames.
+
+        Of others it is told what is wrong with them, as far as a host says so that is asked in any case.
+        """
+        pairs = self._plan.tested
+        self._tell(f"testing {len(pairs)} pseudowire{'' if len(pairs) == 1 else 's'}")
+        seconds = min(longest_test_s(len(pairs)), max(0.0, self._deadline_s - time.monotonic()) / 2)
+        found = test_wires(self._reached, pairs, seconds)
+        for pair in self._plan.pairs:
+            if pair.key not in self._plan.touched:
+                for host, tunnel in zip(pair.hosts, pair.tunnels, strict=True):
+                    if (says := found.unwell.get(host, {}).get(tunnel)) is not None:
+                        self._tell(f"pseudowire {pair.key}, which this change does not touch: host {host}: {says}")
+        wrong = list(found.wrong)
+        if wrong:
+            more = f" (and {len(wrong) - 1} more: {', '.join(wrong[1:6])})" if len(wrong) > 1 else ""
             raise RefusedError(
-                f"pseudowire {ours[0]}", wrong[ours[0]] + more, "`l2tpctl doctor` at its hosts may say why"
+                f"pseudowire {wrong[0]}", found.wrong[wrong[0]] + more, "`l2tpctl doctor` at its hosts may say why"
             )
 
     def _commit(self) -> None:

@@ -14,6 +14,7 @@ from l2tpv3.documents.error import error_from_problem
 from l2tpv3.documents.plan import step_from_json
 from l2tpv3.errors import L2tpError, RefusedError, UnavailableError
 from l2tpv3.fleet.model import HERE, NATS
+from l2tpv3.fleet.noted import digest_of
 from l2tpv3.fleet.protocol import FLEET_END, FLEET_PROTOCOL, LINE_MAX
 from l2tpv3.model.progress import StepText
 from l2tpv3.printable import printable
@@ -53,6 +54,17 @@ class Documents:
     def request(self) -> dict[str, Any]:
         """Its members of a request."""
         return {"before": list(self.before), "new": self.new}
+
+
+@value_class(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """mtus: of the sessions in which a host answers test frames, in bytes; None where there is no netdev.
+
+    unwell: what is wrong with other tunnels of the host, by their names.
+    """
+
+    mtus: tuple[int | None, ...]
+    unwell: Mapping[str, str]
 
 
 def target_of(name: str, reach: str) -> Target:
@@ -96,6 +108,19 @@ class FleetEnd:
 
     # -- what can be asked ---------------------------------------------------------------------------------------
 
+    def noted(self, document: str) -> str | None:
+        """What tells the host from all others, if it is as it was when it last had this document in full; else None."""
+        found = self._ask("noted", {"digest": digest_of(document)})
+        with self._understood():
+            self._check_version(found)
+            return str(found["identity"]) if found["noted"] is True else None
+
+    def _check_version(self, found: Mapping[str, Any]) -> None:
+        if found["protocol"] != FLEET_PROTOCOL:
+            version = str(found["version"])[:40]
+            problem = f"l2tpctl there is of version {version}, and can't be in one fleet with {VERSION}"
+            raise UnavailableError(self.title, problem, "install the same version at all hosts")
+
     def facts(self, documents: Documents) -> HostFacts:
         """What is taken there by others than the fleet, once no change is under way there."""
         found = self._ask("facts", documents.request())
@@ -107,10 +132,7 @@ class FleetEnd:
                 ports=frozenset(map(int, found["ports"])),
                 unconfirmed=bool(found["unconfirmed"]),
             )
-            if found["protocol"] != FLEET_PROTOCOL:
-                version = str(found["version"])[:40]
-                problem = f"l2tpctl there is of version {version}, and can't be in one fleet with {VERSION}"
-                raise UnavailableError(self.title, problem, "install the same version at all hosts")
+            self._check_version(found)
             return HostFacts(version=str(found["version"]), identity=str(found["identity"]), facts=facts)
 
     def plan(self, documents: Documents) -> tuple[bool, list[StepText]]:
@@ -141,14 +163,15 @@ class FleetEnd:
         """Have it be what was committed."""
         self._ask("conclude", documents.request(), within_s=2 * ANSWERS_WITHIN_S)
 
-    def listen(self, sessions: Sequence[tuple[str, str]], nonce: str) -> list[int | None]:
-        """Have it answer test frames in these sessions. Gives the MTU of each; None where there is no netdev."""
+    def listen(self, sessions: Sequence[tuple[str, str]], nonce: str) -> Listening:
+        """Have it answer test frames in these sessions."""
         found = self._ask("listen", {"sessions": list(sessions), "nonce": nonce})
         with self._understood():
-            mtus = [None if mtu is None else int(mtu) for mtu in found["mtus"]]
+            mtus = tuple(None if mtu is None else int(mtu) for mtu in found["mtus"])
             if len(mtus) != len(sessions):
                 raise ValueError("not as many as were asked for")
-            return mtus
+            unwell = {str(name): printable(str(says)[:SAID_MAX]) for name, says in found["unwell"].items()}
+            return Listening(mtus=mtus, unwell=unwell)
 
     def send(self, frames: Sequence[tuple[str, str, list[int]]], nonce: str, seconds: float) -> list[set[int]]:
         """Have it send test frames of these lengths in sessions. Gives the lengths that were answered, for each."""

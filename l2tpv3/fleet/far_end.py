@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,10 +10,13 @@ from l2tpv3.connect.frames import NONCE
 from l2tpv3.connect.taken import taken_ports
 from l2tpv3.documents.plan import step_to_json
 from l2tpv3.errors import ConflictError, InvalidValueError, NotFoundError, RefusedError
+from l2tpv3.fleet.noting import Noting
 from l2tpv3.fleet.own_part import OwnPart, read_text
 from l2tpv3.fleet.protocol import FLEET_PROTOCOL
 from l2tpv3.fleet.wire_frames import Answering, ask_all
 from l2tpv3.model.desired import Desired
+from l2tpv3.model.hearing import Hearing
+from l2tpv3.model.status import Condition
 from l2tpv3.version import VERSION
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ class FarEnd:
     def __init__(self, manager: Manager, expiring: Expiring) -> None:
         self._manager, self._expiring = manager, expiring
         self._answering: Answering | None = None
+        self._noting = Noting(manager)
+        self._netdevs: dict[tuple[str, str], tuple[str, int]] = {}
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Do what is asked for. Raises InvalidValueError for a request that can't be understood."""
@@ -78,7 +83,10 @@ class FarEnd:
     def plan(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What `apply` would do."""
         own = self._own(request)
+        self._noting.look()
         outcome = self._manager.plan(own.new, remove=own.removed, check=own.check)
+        if not outcome.changes and self._manager.unconfirmed() is None:
+            self._noting.note(request["new"])
         return {"changes": outcome.changes, "steps": [step_to_json(step) for step in outcome.step_texts]}
 
     def show(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +105,7 @@ class FarEnd:
         own, confirm_s = self._own(request), float(request["confirm_s"])
         with self._expiring(confirm_s):
             outcome = self._manager.apply(own.new, remove=own.removed, check=own.check, confirm_s=confirm_s)
+        self._noting.look()
         return {"changes": outcome.changes}
 
     def confirm(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,6 +113,7 @@ class FarEnd:
         pending = self._manager.unconfirmed()
         if pending is None or not self._own(request).is_about(pending) or not self._manager.confirm():
             raise NotFoundError("confirm", "the fleet's change does not wait here any more")
+        self._noting.note(request["new"])
         return {}
 
     def roll_back(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,16 +140,23 @@ class FarEnd:
     # -- testing -------------------------------------------------------------------------------------------------
 
     def listen(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer test frames in these sessions from now on. Gives the MTU of each one's netdev; None without one."""
+        """Answer test frames in these sessions from now on. Gives the MTU of each one's netdev; None without one.
+
+        Besides it gives what is wrong with other tunnels, which this host sees when it looks for those netdevs.
+        """
         self.close()
-        seen = session_netdevs(self._manager)
-        netdevs = [seen.get((str(tunnel), str(session))) for tunnel, session in request["sessions"]]
+        shown = self._manager.tunnels(secrets=False)
+        seen = self._netdevs = session_netdevs(shown)
+        wanted = [(str(tunnel), str(session)) for tunnel, session in request["sessions"]]
+        netdevs = [seen.get(one) for one in wanted]
         self._answering = Answering([one[0] for one in netdevs if one is not None], _nonce(request))
-        return {"mtus": [None if one is None else one[1] for one in netdevs]}
+        others = [one for one in shown if not one.foreign and one.name not in {name for name, _ in wanted}]
+        unwell = {one.name: says for one in others if (says := _what_is_wrong(one)) is not None}
+        return {"mtus": [None if one is None else one[1] for one in netdevs], "unwell": unwell}
 
     def send(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Send test frames in these sessions, and give the lengths of those that were answered, for each."""
-        seen = session_netdevs(self._manager)
+        """Send test frames in sessions that `listen` was asked for. Gives the lengths that were answered, of each."""
+        seen = self._netdevs
         wanted: dict[str, list[int]] = {}
         places = []
         for tunnel, session, lengths in request["frames"]:
@@ -168,16 +185,6 @@ VERBS: Final[Mapping[str, Callable[[FarEnd, Mapping[str, Any]], dict[str, Any]]]
 """What can be asked of a host."""
 
 
-def session_netdevs(manager: Manager) -> dict[tuple[str, str], tuple[str, int]]:
-    """The name and the MTU of the netdev of each session that has one, by the names of tunnel and session."""
-    return {
-        (one.name, session.name): (session.netdev.ifname, session.netdev.mtu)
-        for one in manager.tunnels(secrets=False)
-        for session in one.sessions
-        if session.netdev is not None
-    }
-
-
 def _document(text: object) -> list[Desired]:
     if not isinstance(text, str):
         raise InvalidValueError("request", "a document that is no text")
@@ -192,6 +199,27 @@ def _nonce(request: Mapping[str, Any]) -> bytes:
     if len(nonce) != NONCE:
         raise InvalidValueError("request", "has no nonce of a test")
     return nonce
+
+
+def session_netdevs(shown: Iterable[TunnelStatus]) -> dict[tuple[str, str], tuple[str, int]]:
+    """The name and the MTU of the netdev of each session that has one, by the names of tunnel and session."""
+    return {
+        (one.name, session.name): (session.netdev.ifname, session.netdev.mtu)
+        for one in shown
+        for session in one.sessions
+        if session.netdev is not None
+    }
+
+
+def _what_is_wrong(tunnel: TunnelStatus) -> str | None:
+    """What is wrong with a tunnel that nobody tests now; None where it is up and has heard the other end."""
+    conditions = (tunnel.condition, *(one.condition for one in tunnel.sessions))
+    for condition in conditions:
+        if condition is not Condition.UP:
+            return f"it is {condition}"
+    if any(one.hearing not in (None, Hearing.HEARD) for one in tunnel.sessions):
+        return "nothing is heard from the other end"
+    return None
 
 
 def _shown(status: TunnelStatus, record: TunnelRecord | None, own: OwnPart) -> dict[str, Any] | None:

@@ -77,9 +77,11 @@ class OwnPart:
                 raise _not_ours("link", link.spec.name, "it is over none of its pseudowires")
 
     def is_about(self, change: RecordDelta) -> bool:
-        """Whether a change that waits for its confirmation is about nothing but the fleet's tunnels and links."""
-        changed = {*change.tunnels, *map(link_key, change.links)}
-        return bool(changed) and changed <= self._names
+        """Whether a change that waits for its confirmation is about nothing but the fleet's tunnels and links.
+
+        One that only made again what is on record is about nothing: whoever ends it takes nothing from anybody.
+        """
+        return {*change.tunnels, *map(link_key, change.links)} <= self._names
 
 
 def _key(one: Desired) -> str:

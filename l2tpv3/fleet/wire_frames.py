@@ -15,6 +15,11 @@ from l2tpv3.connect.frames import AGAIN_S, TestFrame, opened, send
 
 _TURN_S: Final = 0.5
 """How soon whoever answers notices that it is to stop."""
+_AGAIN_MOST_S: Final = 3.2
+"""A frame that nobody answers is sent again later each time, and after so long at most.
+
+Where a thousand pseudowires are tested at once, frames that wait for their turn are not to be joined by more and more.
+"""
 
 
 class Answering:
@@ -67,16 +72,17 @@ def ask_all(wanted: Mapping[str, Sequence[int]], nonce: bytes, seconds: float) -
         poll = select.poll()
         for file in by_file:
             poll.register(file, select.POLLIN)
-        while time.monotonic() < give_up and _send_missing(sockets, wanted, answered, nonce):
-            until = time.monotonic() + AGAIN_S
-            while (left := until - time.monotonic()) > 0 and any(
-                not answered[ifname] >= {*lengths} for ifname, lengths in wanted.items()
-            ):
+        again_s = AGAIN_S
+        while time.monotonic() < give_up and (missing := _send_missing(sockets, wanted, answered, nonce)):
+            until = min(time.monotonic() + again_s, give_up)
+            again_s = min(2 * again_s, _AGAIN_MOST_S)
+            while missing and (left := until - time.monotonic()) > 0:
                 for file, _ in poll.poll(math.ceil(left * 1000)):
                     ifname = by_file[file]
                     frame = received(sockets[ifname], nonce)
-                    if frame is not None and not frame.asks:
+                    if frame is not None and not frame.asks and frame.length not in answered[ifname]:
                         answered[ifname].add(frame.length)
+                        missing -= frame.length in wanted[ifname]
     return {ifname: answered[ifname] & {*lengths} for ifname, lengths in wanted.items()}
 
 
@@ -85,14 +91,14 @@ def _send_missing(
     wanted: Mapping[str, Sequence[int]],
     answered: Mapping[str, set[int]],
     nonce: bytes,
-) -> bool:
-    """Send the frames that are not answered yet. Gives whether there were any."""
-    missing = False
+) -> int:
+    """Send the frames that are not answered yet. Gives how many they are."""
+    missing = 0
     for ifname, lengths in wanted.items():
         packets = sockets[ifname]
         for length in lengths:
             if length not in answered[ifname]:
-                missing = True
+                missing += 1
                 send(packets, TestFrame(asks=True, length=length).encode(nonce, packets.getsockname()[4]))
     return missing
 

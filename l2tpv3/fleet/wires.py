@@ -1,4 +1,4 @@
-"""Tests every pseudowire of a fleet end to end: small frames and those of full size, there and back, all at once."""
+"""Tests pseudowires of a fleet end to end: small frames and those of full size, there and back, all at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from l2tpv3.connect.frames import HEADER, NONCE, SMALL
-from l2tpv3.fleet.end import FleetEnd
+from l2tpv3.fleet.end import FleetEnd, Listening
 from l2tpv3.fleet.model import SESSION
 from l2tpv3.fleet.pairs import Pair
 from l2tpv3.fleet.reached import Reached
+from l2tpv3.value_class import value_class
 
 TEST_S: Final = 20.0
 """How long frames are sent for an answer, at most. Paths may have to be learnt first, and keys agreed upon."""
@@ -23,10 +24,19 @@ def longest_test_s(pairs: int) -> float:
     return TEST_S + pairs * PAIR_S
 
 
-def test_wires(reached: Reached, pairs: Collection[Pair], seconds: float) -> dict[str, str]:
-    """Test these pseudowires. Gives what is wrong with those that do not pass all frames, by their keys.
+@value_class(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """wrong: what is wrong with pseudowires that do not pass all frames, by their keys.
 
-    seconds: how long frames are sent for an answer, at most.
+    unwell: what hosts say of tunnels that were not tested, and are not as they should be: by host and tunnel.
+    """
+
+    wrong: Mapping[str, str]
+    unwell: Mapping[str, Mapping[str, str]]
+
+
+def test_wires(reached: Reached, pairs: Collection[Pair], seconds: float) -> Tested:
+    """Test these pseudowires; only their hosts are asked. seconds: how long frames are sent for an answer, at most.
 
     Raises L2tpError where a host can't test.
     """
@@ -34,11 +44,11 @@ def test_wires(reached: Reached, pairs: Collection[Pair], seconds: float) -> dic
     at = {name: [pair for pair in pairs if name in pair.hosts] for name in reached.ends}
     at = {name: own for name, own in at.items() if own}
 
-    def listen(end: FleetEnd) -> list[int | None]:
+    def listen(end: FleetEnd) -> Listening:
         return end.listen([(pair.tunnels[pair.at(end.name)], SESSION) for pair in at[end.name]], nonce)
 
-    mtus = reached.all(listen, at)
-    by_pair = {(pair.key, name): mtu for name in at for pair, mtu in zip(at[name], mtus[name], strict=True)}
+    listening = reached.all(listen, at)
+    by_pair = {(pair.key, name): mtu for name in at for pair, mtu in zip(at[name], listening[name].mtus, strict=True)}
     wrong = {}
     asked: dict[str, list[tuple[Pair, list[int]]]] = {}
     for pair in pairs:
@@ -47,7 +57,8 @@ def test_wires(reached: Reached, pairs: Collection[Pair], seconds: float) -> dic
             wrong[pair.key] = f"host {pair.hosts[0 if near is None else 1]} has no netdev of it"
         else:
             asked.setdefault(pair.hosts[0], []).append((pair, [SMALL, min(near, far) + HEADER]))
-    return wrong | _send(reached, asked, nonce, seconds)
+    unwell = {name: one.unwell for name, one in listening.items()}
+    return Tested(wrong=wrong | _send(reached, asked, nonce, seconds), unwell=unwell)
 
 
 test_wires.__test__ = False  # type: ignore[attr-defined]  # for pytest it has the name of a test

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fleet.many_hosts import LIMIT_S, ManyHosts
+from l2tpv3.fleet.noted import digest_of
+from tests.fleet.many_hosts import L2TPCTL, LIMIT_S, ManyHosts
 from tests.hosts import Hosts
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
 
@@ -43,6 +46,7 @@ def test_a_mesh_from_its_file_to_pings_and_away_again(three: ManyHosts, tmp_path
     three.write(MESH.format(mtu=1400))
     added = three.ok("apply")
     assert "+ tunnel lan.h3: 192.0.2.1" in added and "+ tunnel lan.h2: 192.0.2.1" not in added
+    assert "2 pseudowires tested" in added, "and not the one that was there"
     assert h1.ping("10.77.0.3") and h3.ping("10.77.0.2")
     assert h1.run(["cat", "/sys/class/net/br-lan/ifindex"]).stdout == before, "what is there stays"
     shown = three.status()
@@ -57,6 +61,43 @@ def test_a_mesh_from_its_file_to_pings_and_away_again(three: ManyHosts, tmp_path
     three.write(hosts=2)
     three.ok("apply")
     assert three.tunnels(h1) == ["own"] and three.tunnels(h2) == []
+    h1.ctl("tunnel", "del", "own")
+
+
+def noted(three: ManyHosts, name: str) -> bool:
+    """Whether a host says at once that it is as committed, without a comparison of everything."""
+    committed = json.loads((three.folder / "fleet.toml.state").read_text())["committed"][name]
+    request = json.dumps({"verb": "noted", "digest": digest_of(committed)})
+    answer = three.by_name[name].run([L2TPCTL, "fleet-end"], stdin=request + "\n").stdout
+    return bool(json.loads(answer)["answer"]["noted"])
+
+
+def test_a_host_knows_at_once_that_it_is_as_committed_and_that_it_is_not(three: ManyHosts) -> None:
+    three.write(MESH.format(mtu=1400), hosts=2)
+    three.ok("apply")
+    assert noted(three, "h1") and noted(three, "h2"), "since the confirmation"
+    assert "nothing to do" in three.ok("plan")
+    h1 = three.all[0]
+    port = json.loads(h1.run(["ip", "-j", "link", "show", "master", "br-lan"]).stdout)[0]["ifname"]
+    for words, back in (
+        (["address", "del", "10.77.0.1/24", "dev", "br-lan"], ["address", "add", "10.77.0.1/24", "dev", "br-lan"]),
+        (["link", "set", port, "mtu", "1300"], ["link", "set", port, "mtu", "1400"]),
+        (["link", "set", port, "type", "bridge_slave", "isolated", "off"],
+         ["link", "set", port, "type", "bridge_slave", "isolated", "on"]),
+        (["link", "set", port, "nomaster"], None),
+    ):  # fmt: skip
+        h1.ip(*words)
+        assert not noted(three, "h1"), words
+        if back is not None:
+            h1.ip(*back)
+    assert "host h1:" in three.ok("plan")
+    three.ok("apply")
+    os.kill(h1.workers()[0], signal.SIGKILL)
+    eventually(lambda: not noted(three, "h1"))
+    three.ok("apply")
+    h1.ctl("tunnel", "add", "own", "--remote", "192.0.2.99", "--datapath", "user")
+    assert not noted(three, "h1"), "its record has changed"
+    assert "nothing to do" in three.ok("plan") and noted(three, "h1"), "which is not what the fleet is about"
     h1.ctl("tunnel", "del", "own")
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -17,16 +13,16 @@ import click
 from l2tpv3.cli import completion, options
 from l2tpv3.cli.commands.restore import tell
 from l2tpv3.cli.commands.tunnel import local_manager, manager_of, print_json
+from l2tpv3.cli.expiring import expiring, undo_in_time
 from l2tpv3.cli.output.streams import use_utf8
 from l2tpv3.cli.parameters import Argument, Files, Option
 from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import InvalidValueError, NotFoundError
-from l2tpv3.linux.own_program import own_program
 from l2tpv3.printable import printable
 
 if TYPE_CHECKING:
     from l2tpv3.config import Problem
-    from l2tpv3.host.base import Did, Host
+    from l2tpv3.host.base import Did
     from l2tpv3.model.desired import Desired
     from l2tpv3.model.progress import StepText
 
@@ -189,12 +185,7 @@ def expire(ctx: click.Context) -> None:
 
     Standard input ends when what is to be confirmed has been done.
     """
-    manager = local_manager(ctx, "expire")
-    while os.read(0, 1):
-        pass
-    while (left := manager.unconfirmed_s()) is not None and left > 0:
-        time.sleep(min(left, 5.0))  # sleep leaves time in suspend out, the deadline does not
-    manager.expire()
+    undo_in_time(lambda: local_manager(ctx, "expire"))
 
 
 def _keep_export(path: str, text: str) -> None:
@@ -363,32 +354,6 @@ def _print_steps(outcome: Did) -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-@contextlib.contextmanager
-def expiring(confirm_s: float | None, host: Host) -> Iterator[None]:
-    """See to it that what is not confirmed is undone, whatever becomes of this process in the block or after it.
-
-    Nothing has to be done where nothing is to be confirmed, or the host sees to it. Otherwise a process of its own
-    session, as the shell may go and its terminal, begins to watch once this pipe is closed: by the end of the block, or
-    by the kernel when this process is killed.
-    """
-    if confirm_s is None or host.undoes_unconfirmed:
-        yield
-        return
-    reading, writing = os.pipe()
-    try:
-        subprocess.Popen(
-            [*own_program(), "expire"],
-            stdin=reading,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        yield
-    finally:
-        os.close(reading)
-        os.close(writing)
 
 
 COMMANDS: dict[str, Any] = {

@@ -134,9 +134,10 @@ def apply(
     """Make all hosts of a fleet what its file says, or none.
 
     The change is planned at all hosts and applied at all, with a confirmation pending; frames are sent through every
-    pseudowire, small ones and those of full size, both ways; then all hosts confirm. If anything fails, all are as they
-    were before. Only what differs is touched, and only what this fleet made. When this command is killed, the hosts go
-    back by themselves; if the change was committed already, the next `fleet apply` brings all of them to it.
+    pseudowire that it is about, small ones and those of full size, both ways; then all hosts confirm. If anything
+    fails, all are as they were before. Only what differs is touched, and only what this fleet made. When this command
+    is killed, the hosts go back by themselves; if the change was committed already, the next `fleet apply` brings all
+    of them to it.
     """
     from l2tpv3.cli.commands.fleet_nats import apply_pulled_file
     from l2tpv3.fleet import change
@@ -157,7 +158,7 @@ def apply(
             _show_plan(planned)
             change.FleetChange(fleet, state, reached, planned, confirm_s=confirm_s, tell=_tell).run()
     if planned.changing:
-        print(f"done: {_count(len(planned.pairs), 'pseudowire')} tested, and all is confirmed", file=sys.stderr)
+        print(f"done: {_count(len(planned.tested), 'pseudowire')} tested, and all is confirmed", file=sys.stderr)
 
 
 def status(ctx: click.Context, file: FleetFile, *, json: options.Json = False, url: Url = None) -> None:

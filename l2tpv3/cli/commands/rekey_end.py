@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import click
 
 from l2tpv3.cli import options
-from l2tpv3.cli.commands.apply import expiring
 from l2tpv3.cli.commands.rekey import require_encryption
 from l2tpv3.cli.commands.run_sent import SENDER_GONE
 from l2tpv3.cli.commands.tunnel import local_manager
+from l2tpv3.cli.expiring import expiring
 from l2tpv3.cli.parameters import Argument
 from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import RefusedError

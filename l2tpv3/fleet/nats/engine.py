@@ -105,7 +105,8 @@ class HostEngine:
 
     def test(self, wires: Collection[str], nonce: bytes, news: Callable[[], None]) -> WireTest:
         """See Engine."""
-        seen = {f"{tunnel}/{session}": one for (tunnel, session), one in session_netdevs(self._manager).items()}
+        shown = session_netdevs(self._manager.tunnels(secrets=False))
+        seen = {f"{tunnel}/{session}": one for (tunnel, session), one in shown.items()}
         return FrameTest({name: seen.get(name) for name in wires}, nonce, news)
 
     def conditions(self, owned: Collection[str]) -> dict[str, str]:
