@@ -122,10 +122,9 @@ def make_plan(fleet: Fleet, state: FleetState, reached: Reached, *, begun: bool 
     _check_apart({**same, **{name: one.identity for name, one in facts.items()}})
     _check_nothing_waits(facts, begun=begun)
     state.drawn = draw(pairs, state.drawn, {name: one.facts for name, one in facts.items()}, settled=state.made)
-    documents = {
-        name: Documents(before=state.before(name), new=new_text(fleet, state, name, pairs, reached.unreachable))
-        for name in reached.ends
-    }
+    texts = {name: state.committed[name] for name in same}
+    texts |= {name: new_text(fleet, state, name, pairs, reached.unreachable) for name in others}
+    documents = {name: Documents(before=state.before(name), new=text) for name, text in texts.items()}
     planned = {name: (False, list[StepText]()) for name in same}
     planned |= reached.all(lambda end: end.plan(documents[end.name]), others)
     changing = tuple(name for name, (changes, _) in planned.items() if changes)
@@ -137,7 +136,7 @@ def make_plan(fleet: Fleet, state: FleetState, reached: Reached, *, begun: bool 
         changing=changing,
         pairs=here,
         touched=frozenset(pair.key for pair in here if _is_touched(pair, steps)),
-        waiting=tuple(pair.key for pair in pairs if pair not in here),
+        waiting=tuple(pair.key for pair in pairs if {*pair.hosts} & {*reached.unreachable}),
     )
 
 
