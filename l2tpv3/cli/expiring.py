@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from l2tpv3.linux.own_program import own_program
-from l2tpv3.paths import Paths
-from l2tpv3.store.database import Store
 
 if TYPE_CHECKING:
     from l2tpv3.host.base import Host
@@ -49,6 +47,9 @@ def undo_in_time(local_manager: Callable[[], Manager]) -> None:
 
     local_manager: gives what commands this host. It takes long to make, and nearly always everything is confirmed.
     """
+    from l2tpv3.paths import Paths
+    from l2tpv3.store.database import Store  # SQLite takes long to import
+
     store = Store(Paths.from_environment().state)
     while os.read(0, 1):
         pass

@@ -125,18 +125,27 @@ def make_plan(fleet: Fleet, state: FleetState, reached: Reached, *, begun: bool 
     texts = {name: state.committed[name] for name in same}
     texts |= {name: new_text(fleet, state, name, pairs, reached.unreachable) for name in others}
     documents = {name: Documents(before=state.before(name), new=text) for name, text in texts.items()}
-    planned = {name: (False, list[StepText]()) for name in same}
-    planned |= reached.all(lambda end: end.plan(documents[end.name]), others)
-    changing = tuple(name for name, (changes, _) in planned.items() if changes)
+    planned = reached.all(lambda end: end.plan(documents[end.name]), others)
+    return _plan_of(pairs, documents, planned, reached.unreachable)
+
+
+def _plan_of(
+    pairs: Collection[Pair],
+    documents: Mapping[str, Documents],
+    planned: Mapping[str, tuple[bool, list[StepText]]],
+    unreachable: Collection[str],
+) -> FleetPlan:
+    """A plan of what hosts answered: whether they would change anything, and their steps."""
     steps = {name: steps for name, (_, steps) in planned.items()}
-    here = tuple(pair for pair in pairs if not {*pair.hosts} & {*reached.unreachable})
+    waiting = frozenset(pair.key for pair in pairs if {*pair.hosts} & {*unreachable})
+    here = tuple(pair for pair in pairs if pair.key not in waiting)
     return FleetPlan(
         documents=documents,
         steps=steps,
-        changing=changing,
+        changing=tuple(name for name, (changes, _) in planned.items() if changes),
         pairs=here,
         touched=frozenset(pair.key for pair in here if _is_touched(pair, steps)),
-        waiting=tuple(pair.key for pair in pairs if {*pair.hosts} & {*reached.unreachable}),
+        waiting=tuple(pair.key for pair in pairs if pair.key in waiting),
     )
 
 
