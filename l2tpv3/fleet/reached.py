@@ -16,15 +16,20 @@ AT_ONCE: Final = 32
 _One = TypeVar("_One")
 
 
+def _over_ssh(name: str, reach: str) -> FleetEnd:
+    """A host that is reached by ssh, or is this one."""
+    return FleetEnd(name, target_of(name, reach))
+
+
 class Reached:
-    """The hosts of a fleet. reaches: how each is reached, by name.
+    """The hosts of a fleet. reaches: how each is reached, by name. end_of: makes what asks a host, of both.
 
     Use it as a context manager: entering it connects to each. unreachable: why hosts could not be, by name.
     interrupted: Ctrl-C was typed while hosts were asked. What was asked for then has been waited for.
     """
 
-    def __init__(self, reaches: Mapping[str, str]) -> None:
-        self._given = {name: FleetEnd(name, target_of(name, reach)) for name, reach in reaches.items()}
+    def __init__(self, reaches: Mapping[str, str], end_of: Callable[[str, str], FleetEnd] = _over_ssh) -> None:
+        self._given = {name: end_of(name, reach) for name, reach in reaches.items()}
         self._stack = contextlib.ExitStack()
         self._pool = ThreadPoolExecutor(max_workers=AT_ONCE)
         self.ends: dict[str, FleetEnd] = {}
