@@ -9,8 +9,8 @@ from typing import Annotated
 import click
 
 from l2tpv3.cli import options
-from l2tpv3.cli.commands.apply import expiring
 from l2tpv3.cli.commands.tunnel import local_manager
+from l2tpv3.cli.expiring import expiring
 from l2tpv3.cli.parameters import Argument, Option
 from l2tpv3.cli.seconds import seconds
 from l2tpv3.errors import InvalidValueError
