@@ -16,7 +16,7 @@ from tests.watching import watch
 
 pytestmark = pytest.mark.root
 
-PROBED = {"probe": "bfd", "probe-interval-ms": "300", "probe-multiplier": "5"}
+PROBED = {"probe": "bfd", "probe-interval-ms": "300", "probe-multiplier": "10"}
 COOKIES = {"tx-cookie": "00112233", "rx-cookie": "00112233"}
 
 

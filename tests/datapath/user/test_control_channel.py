@@ -27,7 +27,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.root
 
 ALIVE, DEAD, STARTING = ProbeState.ALIVE, ProbeState.DEAD, ProbeState.STARTING
-PROBED: dict[str, Any] = {"probe": "bfd", "probe_interval_ms": 300, "probe_multiplier": 5}
+PROBED: dict[str, Any] = {"probe": "bfd", "probe_interval_ms": 300, "probe_multiplier": 10}
 
 
 def state(end: End, tunnel: TunnelSpec, one: SessionSpec) -> ProbeState | None:
@@ -84,7 +84,7 @@ def test_a_failure_is_found_at_both_ends_with_the_netdev_down_and_without_carrie
     a.host.ip("link", "set", "u0", "down")
     eventually(lambda: (state(a, near, one), state(b, far, mirrored(one))) == (DEAD, DEAD))
     told = a.session(near, one).probing
-    assert told is not None and told.reason == "no BFD packet came for 1.5 s"
+    assert told is not None and told.reason == "no BFD packet came for 3 s"
     a.host.ip("link", "set", "u0", "up")
     eventually(lambda: (state(a, near, one), state(b, far, mirrored(one))) == (ALIVE, ALIVE))
 
@@ -132,13 +132,13 @@ def test_a_worker_that_was_suspended_takes_that_for_no_failure(ends: tuple[End, 
     patient = session(**PROBED | {"probe_multiplier": 255})  # for which the other end waits
     near, far = a.tunnel(b.host), b.tunnel(a.host)
     a.add(near, patient)
-    b.add(far, mirrored(patient, probe_multiplier=2))
+    b.add(far, mirrored(patient, probe_multiplier=8))
     eventually(lambda: (state(a, near, patient), state(b, far, mirrored(patient))) == (ALIVE, ALIVE))
     began = time.monotonic()
     (worker,) = a.host.workers()
     os.kill(worker, signal.SIGSTOP)
     b.host.ip("link", "set", "u0", "down")  # so that nothing waits for it
-    time.sleep(1.5)  # more than twice the time after which it would say that the other end is dead
+    time.sleep(3.0)  # more than the time after which it would say that the other end is dead
     b.host.ip("link", "set", "u0", "up")
     os.kill(worker, signal.SIGCONT)
     received = b.counters(far, mirrored(patient)).rx_packets
@@ -150,7 +150,7 @@ def test_a_worker_that_was_suspended_takes_that_for_no_failure(ends: tuple[End, 
 
 def test_junk_changes_nothing_and_takes_no_memory(ends: tuple[End, End]) -> None:
     a, b = ends
-    one = session(**PROBED)
+    one = session(**PROBED | {"probe_multiplier": 30})
     near, far = pair(ends, one)
     eventually(lambda: (state(a, near, one), state(b, far, mirrored(one))) == (ALIVE, ALIVE))
     began = time.monotonic()
