@@ -109,8 +109,10 @@ class _Loader:
         host = _Table(table, f"{self._name}: host {name}")
         sysctl = {self._fill(key, f"host {name}"): str(value) for key, value in host.take("sysctl", dict, {}).items()}
         lines = tuple(self._fill(line, f"host {name}") for line in host.take("ip", list, []))
+        serve = tuple(map(str, host.take("serve", list, [])))  # {run_dir} in it has its value when it is served
+        environment = {key: str(value) for key, value in host.take("serve_environment", dict, {}).items()}
         host.nothing_left()
-        return Host(name, sysctl, lines)
+        return Host(name, sysctl, lines, serve, environment)
 
     def _link(self, table: dict[str, Any], index: int) -> Link:
         link = _Table(table, f"{self._name}: link {index}")

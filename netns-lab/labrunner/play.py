@@ -145,7 +145,7 @@ def _serve(run: Identity, outcome: Outcome, story: Story) -> None:
     try:
         for step in scenario.while_serving:
             performer.perform(step)
-        served = serve.serve_all(run, [host.name for host in scenario.hosts], patience())
+        served = serve.serve_all(run, scenario.hosts, scenario.values, patience())
         story.note("Dashboards, each of its own host; the link logs in. Ctrl-C ends it all and cleans up.\n")
         for one in served:
             story.note(f"  {one.host:8} {one.link}")

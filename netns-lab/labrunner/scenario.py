@@ -14,11 +14,16 @@ _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*(?:\.[A-Za-z0-9]+)?)\}")
 
 @dataclass(frozen=True)
 class Host:
-    """A network namespace. sysctl: name → value. ip: lines for `ip -b`, run in it once all links are there."""
+    """A network namespace. sysctl: name → value. ip: lines for `ip -b`, run in it once all links are there.
+
+    serve: further words for its `l2tpctl serve`; serve_environment: variables for that. Both may name {run_dir}.
+    """
 
     name: str
     sysctl: Mapping[str, str]
     ip: tuple[str, ...]
+    serve: tuple[str, ...] = ()
+    serve_environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from labrunner.errors import LabError
 from labrunner.identity import Identity, bin_folder
+from labrunner.scenario import Host, fill
 
 _START_S = 30.0
 _HAND_OVER = (
@@ -38,17 +39,25 @@ class Served:
         return f"{self.url}#token={self.token}"
 
 
-def serve(host: str, enter: Sequence[str], environment: Mapping[str, str], log: Path, patience: float = 1.0) -> Served:
+def serve(
+    host: str,
+    enter: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    patience: float = 1.0,
+    options: Sequence[str] = (),
+) -> Served:
     """Start the service of a host, and give it once it answers. Raises LabError with what it logged.
 
     enter: the command that runs another one at the host (`ip netns exec NAME`). environment: the host's places.
+    options: further words for `l2tpctl serve`.
     """
     programs = bin_folder()
     token = _token(enter, environment, programs)
     with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as file:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         number = listening.fileno()
-        command = [str(programs / "l2tpctl"), "serve", "--unix", "none"]
+        command = [str(programs / "l2tpctl"), "serve", "--unix", "none", *options]
         process = subprocess.Popen(
             [*enter, str(programs / "python"), "-c", _HAND_OVER, str(number), *command],
             env=environment, pass_fds=(number,), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
@@ -65,14 +74,18 @@ def serve(host: str, enter: Sequence[str], environment: Mapping[str, str], log: 
     return Served(host, url, token, process)
 
 
-def serve_all(run: Identity, hosts: Sequence[str], patience: float) -> list[Served]:
-    """The services of those hosts of a run at which l2tpctl has anything on record."""
+def serve_all(run: Identity, hosts: Sequence[Host], values: Mapping[str, str], patience: float) -> list[Served]:
+    """The services of those hosts of a run at which l2tpctl has anything on record. values: of the scenario."""
+    known = {**values, "run_dir": str(run.folder)}
     found = []
     for host in hosts:
-        if any((run.folder / host / "state").iterdir()):
-            enter = ["ip", "netns", "exec", run.netns(host)]
-            log = run.folder / f"{host}-service.log"
-            found.append(serve(host, enter, run.environment(host), log, patience))
+        name = host.name
+        if any((run.folder / name / "state").iterdir()):
+            enter = ["ip", "netns", "exec", run.netns(name)]
+            log = run.folder / f"{name}-service.log"
+            options = [fill(word, known, f"host {name}") for word in host.serve]
+            more = {key: fill(text, known, f"host {name}") for key, text in host.serve_environment.items()}
+            found.append(serve(name, enter, run.environment(name) | more, log, patience, options))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import { s } from './dom.js';
 import { MARKS } from './looks.js';
+import { byName } from './model.js';
 
 const CENTRE = 300;
 const MIDDLE_FROM = 3;
@@ -39,7 +40,7 @@ export function hubOf(hosts, wires) {
 /** Where each host stands, in a square of 600: {x, y, angle} by name; angle is null in the middle. */
 export function placesOf(hosts, wires) {
   const hub = hubOf(hosts, wires);
-  const around = hosts.map((one) => one.name).filter((name) => name !== hub);
+  const around = hosts.map((one) => one.name).filter((name) => name !== hub).sort(byName); // each stays where it is, however it answers
   const radius = around.length < 4 ? 130 : 205;
   const places = new Map(around.map((name, i) => {
     const angle = (i / around.length) * 2 * Math.PI - Math.PI / 2;
