@@ -39,6 +39,7 @@ class HostAgent:
         self._refusal = ""
         self._following = Following(Memory.read(self._path))
         self._kept = self._following.memory
+        self._unfinished = self._kept.unsure
         self._tested: DesiredState | None = None
         self._test: WireTest | None = None
         self._wrong: dict[str, str] = {}
@@ -46,9 +47,13 @@ class HostAgent:
         """Called in another thread when `step` has something to do."""
 
     def start(self) -> None:
-        """Finish or undo what a killed agent left in the middle. Raises L2tpError."""
-        if self._following.memory.unsure:
-            self._engine.finish()
+        """Finish or undo what a killed agent left in the middle; where that fails, `step` tries it again."""
+        try:
+            if self._unfinished:
+                self._engine.finish()
+            self._unfinished = False
+        except L2tpError as error:
+            self._say(str(error))
 
     def close(self) -> None:
         """End what goes on by itself. What was made and waits goes on waiting."""
@@ -89,6 +94,10 @@ class HostAgent:
 
         now: seconds of a clock that never goes back. Raises L2tpError where the memory can't be written.
         """
+        if self._unfinished:
+            self.start()
+            if self._unfinished:
+                return False
         following = self._following
         waiting = following.memory.waiting
         try:

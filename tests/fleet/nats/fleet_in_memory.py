@@ -34,6 +34,7 @@ class MemoryEngine:
         self.kill_at = 0  # which call is killed, counted from now on; in the middle of it
         self._marks = 0
         self.dead_wires: set[str] = set()
+        self.finishing_fails = 0  # how often
 
     def _maybe_killed(self) -> None:
         self.kill_at -= 1
@@ -85,7 +86,9 @@ class MemoryEngine:
         return self.waiting is not None and self.waiting[0] == mark
 
     def finish(self) -> None:
-        pass
+        self.finishing_fails -= 1
+        if self.finishing_fails >= 0:
+            raise RefusedError("this host", "another change has not ended")
 
     def test(self, wires: Collection[str], nonce: bytes, news: Callable[[], None]) -> MemoryTest:
         self._maybe_killed()

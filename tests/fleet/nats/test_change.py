@@ -173,6 +173,16 @@ def test_an_agent_is_killed_at_each_call_of_the_engine(host: str) -> None:
     pytest.fail("it was killed each time")
 
 
+def test_an_agent_that_can_not_finish_at_once_what_a_killed_one_began_does_it_later() -> None:
+    with _world() as world:
+        engine = world.hosts["a"].engine
+        engine.kill_at, engine.finishing_fails = 3, 3  # in the middle of making it
+        world.run(_NEW)
+        assert engine.finishing_fails < 3
+        _ends(world)
+        assert engine.finishing_fails < 0
+
+
 @SOME
 @given(st.integers(min_value=0))
 def test_kills_and_partitions_together(seed: int) -> None:
