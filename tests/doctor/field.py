@@ -13,9 +13,6 @@ from typing import Any, Final
 
 from tests.hosts import Host, Hosts
 
-UNANSWERED: Final = "10.9.0.77"
-"""An address in the pseudowire's network that no host has."""
-
 _COOKIES: Final = ("1111111111111111", "2222222222222222")
 _EVERY_S: Final = "0.1"  # so that some come while the doctor listens, on a busy machine too
 

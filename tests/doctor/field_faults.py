@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tests.doctor.field import Wire, filter_chain, nft, send_forever
@@ -13,7 +14,8 @@ from tests.doctor.field import Wire, filter_chain, nft, send_forever
 BY_PYTHON: Final = ("user",)
 """The datapath whose packets pass the host's own packet filter and sockets."""
 
-_EIGHT_KBIT: Final = ("tbf", "rate", "8kbit", "burst", "1600", "limit", "3000")
+EIGHT_KBIT: Final = ("tbf", "rate", "8kbit", "burst", "1600", "limit", "3000")
+"""Words of a queue of tc that few packets pass."""
 
 BOTH: Final = ("user", "ebpf")
 
@@ -35,14 +37,19 @@ class Fault:
 FAULTS: dict[str, Fault] = {}
 
 
-def _fault(
-    *, a: str = "", b: str = "", on: tuple[str, ...] = BOTH, mends: str = ""
+def fault(
+    into: dict[str, Fault], *, a: str = "", b: str = "", on: tuple[str, ...] = BOTH, mends: str = ""
 ) -> Callable[[Callable[[Wire], None]], None]:
+    """Put the function that follows into a table of faults, with what else Fault has of it."""
+
     def note(make: Callable[[Wire], None]) -> None:
         verdict = {name: pattern for name, pattern in (("a", a), ("b", b)) if pattern}
-        FAULTS[make.__name__.strip("_")] = Fault(make, verdict, on, mends)
+        into[make.__name__.strip("_")] = Fault(make, verdict, on, mends)
 
     return note
+
+
+_fault = partial(fault, FAULTS)
 
 
 @_fault(b="session id 8.*swapped")
@@ -184,7 +191,7 @@ def _worker_killed(wire: Wire) -> None:
 @_fault(a="queue .tbf. of netdev u0")
 def _rate_limit_on_the_underlay(wire: Wire) -> None:
     wire.join()
-    wire.a.run(["tc", "qdisc", "add", "dev", "u0", "root", *_EIGHT_KBIT])
+    wire.a.run(["tc", "qdisc", "add", "dev", "u0", "root", *EIGHT_KBIT])
     wire.use(None, "10.9.0.2", "-s", "1000")
 
 

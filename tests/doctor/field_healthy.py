@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tests.doctor.field import UNANSWERED, Wire, filter_chain, nft, set_sysctl
+from tests.doctor.field import Wire, filter_chain, nft, set_sysctl
 
 HEALTHY: Final[dict[str, Callable[[Wire], None]]] = {}
 
@@ -49,12 +49,6 @@ def _netdev_in_a_namespace_of_its_own(wire: Wire) -> None:
 @_healthy
 def _nothing_is_sent(wire: Wire) -> None:
     wire.join()
-
-
-@_healthy
-def _nobody_has_the_address(wire: Wire) -> None:
-    wire.join()
-    wire.use(None, UNANSWERED)
 
 
 @_healthy
@@ -116,3 +110,17 @@ def _two_tunnels_between_the_same_hosts(wire: Wire) -> None:
 def _over_ip_with_marks(wire: Wire) -> None:
     wire.join(tunnel=("--encap", "ip"), a_tunnel=("--dscp", "10", "--ttl", "3"))
     wire.use()
+
+
+@_healthy
+def _mac_addresses_like_types_of_frames(wire: Wire) -> None:
+    wire.join(a=("--mac", "02:12:86:dd:60:01"), b=("--mac", "02:12:08:06:00:01"))
+    wire.use()
+
+
+@_healthy
+def _bridge_with_the_wire_alone(wire: Wire) -> None:
+    for number, end in enumerate((wire.a, wire.b), start=1):
+        end.ip_batch(["link add br0 type bridge", "link set br0 up", f"addr add 10.5.0.{number}/24 dev br0"])
+    wire.join(a=("--bridge", "br0"), b=("--bridge", "br0"))
+    wire.use(None, "10.5.0.2")

@@ -12,20 +12,22 @@ import pytest
 from tests.doctor.field import Wire, examine
 from tests.doctor.field_faults import FAULTS
 from tests.doctor.field_healthy import HEALTHY
+from tests.doctor.field_host_faults import HOST_FAULTS
 from tests.hosts import Host, Hosts
 from tests.points import in_turn
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.root
 
-_FAULTS = [(name, datapath) for name, fault in FAULTS.items() for datapath in fault.datapaths]
+_ALL = FAULTS | HOST_FAULTS
+_FAULTS = [(name, datapath) for name, fault in _ALL.items() for datapath in fault.datapaths]
 _HEALTHY = [(name, datapath) for name in HEALTHY for datapath in ("user", "ebpf")]
 
 
-@pytest.mark.parametrize(("name", "datapath"), in_turn(_FAULTS, of=14))
+@pytest.mark.parametrize(("name", "datapath"), in_turn(_FAULTS, of=16))
 def test_a_fault_is_named(hosts: Hosts, name: str, datapath: str) -> None:
     """At each end where it shows: the verdict says the cause, there is a remedy, and the status says that it ails."""
-    fault, wire = FAULTS[name], Wire.between(hosts, datapath)
+    fault, wire = _ALL[name], Wire.between(hosts, datapath)
     fault.make(wire)
     remedies = {}
     for end, pattern in fault.verdict.items():
