@@ -176,10 +176,18 @@ class Coordinator:
         decided = await self._create(wanted)
         with contextlib.suppress(UnreachableError):  # hosts ask for it, too
             await self._bucket.announce(decided.serial, json.dumps(decided.signed(self._key)).encode())
-        for name, state in change.states.items():
-            if state.is_decided_by(decided) and decided.commit:
-                committed = Committed(state=state, decision=decided, text=change.texts.get(name))
-                self._directory.note_committed(name, committed)
+        if decided.commit and decided.change == change.change:
+            # Each is a file that is waited for until it is on the disk: many at once take hardly longer than one.
+            await asyncio.gather(
+                *(
+                    asyncio.to_thread(
+                        self._directory.note_committed,
+                        name,
+                        Committed(state=state, decision=decided, text=change.texts.get(name)),
+                    )
+                    for name, state in change.states.items()
+                )
+            )
         self._directory.end()
         return decided.commit and decided.change == change.change
 
