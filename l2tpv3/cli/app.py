@@ -45,6 +45,7 @@ _ROOT = {
     "fleet-end": "fleet_end",
     "doctor-facts": "doctor_end",
     "doctor-end": "doctor_end",
+    "doctor-ends": "doctor_end",
     "rekey-facts": "rekey_end",
     "rekey-turn": "rekey_end",
     "cookie-turn": "rotate_cookie",
@@ -84,7 +85,14 @@ _GROUPS = {
     ),
     "fleet": (
         "Fleets: tunnels between many hosts, from one file.",
-        {"check": "fleet", "render": "fleet", "plan": "fleet", "apply": "fleet", "status": "fleet"}
+        {
+            "check": "fleet",
+            "render": "fleet",
+            "plan": "fleet",
+            "apply": "fleet",
+            "status": "fleet",
+            "doctor": "fleet_doctor",
+        }
         | dict.fromkeys(("serve", "enroll", "expel", "join", "leave", "push", "hosts"), "fleet_nats"),
     ),
     "token": (
@@ -98,7 +106,10 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "expire": {"hidden": True},
     **{word: {"hidden": True} for word in ("run-sent", "end-facts", "ask-frames", "ask-echoes", "answer-frames")},
     "fleet-end": {"hidden": True},
-    **{word: {"hidden": True} for word in ("rekey-facts", "rekey-turn", "cookie-turn", "doctor-facts", "doctor-end")},
+    **{
+        word: {"hidden": True}
+        for word in ("rekey-facts", "rekey-turn", "cookie-turn", "doctor-facts", "doctor-end", "doctor-ends")
+    },
     "ip-l2tp": {
         "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False},
         "options_metavar": "[--datapath auto|kernel|user] [--netns NETNS]",

@@ -61,7 +61,7 @@ def examine_both(
         with _examining(far, wire, session, listen_s) as examining, sending(netdevs):
             own = look(one.name)
             theirs = examining()
-        reports.append(_joined(wire, session, own, theirs))
+        reports.append(joined(wire, session, own, theirs))
     if not reports:
         problem = f"no tunnel of this host has its other end {far.title}"
         raise NotFoundError(far.title, problem, "name one: `l2tpctl doctor TUNNEL --both HOST`")
@@ -124,8 +124,11 @@ def _without(own: Report, near: TunnelEnd, there: str) -> Report:
     return dataclasses.replace(own, findings=in_order([missing, *own.findings]))
 
 
-def _joined(wire: Wire, session: str | None, own: Report, theirs: Report) -> Report:
-    """The findings of both ends and of their comparison: what that has found needs no guess from packets."""
+def joined(wire: Wire, session: str | None, own: Report, theirs: Report) -> Report:
+    """The findings of both ends and of their comparison: what that has found needs no guess from packets.
+
+    session: of this one alone, by its name at the near end. own, theirs: what was found at each end of the tunnel.
+    """
     subjects = {f"tunnel {wire.near.name}", f"session {wire.near.name}/{session}"}
     differing = [one for one in compared(wire) if session is None or one.subject in subjects]
     causes = {one.cause for one in differing}

@@ -74,6 +74,7 @@ def examine(
         untried=tuple(_untried(before, listen_s, probe=probe, drops=drops)),
         listened_s=listen_s,
         packets=sum(one.right(session) for one in arrivals.values()),
+        arrived={name: one.right(session) for name, one in arrivals.items()},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import Any, Final
 
 from l2tpv3.documents.schemas import DOCTOR_SCHEMA
@@ -21,7 +22,8 @@ class Report:
 
     findings: the worst first. unseen: sentences about what may not or can't be looked at. untried: about what was left
     out, since nobody asked for it or it would be too much. listened_s: how long it was listened. packets: how many
-    arrived meanwhile as they should be.
+    arrived meanwhile as they should be; arrived: the same by tunnel, where it is known. called: what the verdict calls
+    all that was looked at; "" is `tunnel siteb`, or their number.
     """
 
     about: tuple[str, ...]
@@ -30,6 +32,8 @@ class Report:
     untried: tuple[str, ...] = ()
     listened_s: float = 0.0
     packets: int = 0
+    arrived: Mapping[str, int] = field(default_factory=dict)
+    called: str = ""
 
     @property
     def worst(self) -> Harm:
@@ -43,6 +47,7 @@ class Report:
             return "there is no tunnel to look at"
         kind = "session" if "/" in self.about[0] else "tunnel"
         subject = f"{kind} {self.about[0]}" if len(self.about) == 1 else f"{len(self.about)} tunnels"
+        subject = self.called or subject
         harmful = [one for one in self.findings if one.harm is not Harm.NONE]
         if harmful:
             first = harmful[0]

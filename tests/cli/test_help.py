@@ -44,6 +44,7 @@ OPTIONS = {
     "fleet plan": "--partial",
     "fleet apply": "--confirm --partial",
     "fleet status": "--json",
+    "fleet doctor": "--listen --json",
     "token": "",
     "token add": "--scope --expires",
     "token show": "--json",

@@ -102,8 +102,8 @@ def doctor(
 
         print_json(to_json(report))
     else:
-        print(_text(report), end="")
-    ctx.exit(_exit_code(report))
+        print(text_of(report), end="")
+    ctx.exit(exit_code(report))
 
 
 def _watch(examine: Callable[[], Report], *, as_json: bool) -> None:
@@ -124,7 +124,7 @@ def _watch(examine: Callable[[], Report], *, as_json: bool) -> None:
                 document = {**to_json(report), "time": at.isoformat(timespec="milliseconds")}
                 print(printable_json(json.dumps(document, ensure_ascii=False)), flush=True)
             else:
-                print(f"{at.astimezone():%H:%M:%S} {_text(report)}", flush=True)
+                print(f"{at.astimezone():%H:%M:%S} {text_of(report)}", flush=True)
 
 
 def subject_of(text: str | None) -> tuple[str | None, str | None]:
@@ -146,13 +146,15 @@ def _of_both(
     return examine_both(manager.tunnels, look, far, tunnel=tunnel, session=session, listen_s=listen_s)
 
 
-def _exit_code(report: Report) -> int:
+def exit_code(report: Report) -> int:
+    """The exit code that says what a report says."""
     if report.worst.name != "NONE":
         return FOUND
     return PARTLY_SEEN if report.unseen else 0
 
 
-def _text(report: Report) -> str:
+def text_of(report: Report) -> str:
+    """A report for people."""
     from l2tpv3.cli.output.width import fitted_line
 
     lines = [printable(report.verdict)]

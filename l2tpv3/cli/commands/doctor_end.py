@@ -44,5 +44,28 @@ def doctor_end(
     print(json.dumps(to_json(report)))
 
 
-COMMANDS = {"doctor-facts": doctor_facts, "doctor-end": doctor_end}
+def doctor_ends(
+    ctx: click.Context,
+    duration: Annotated[str, Argument(metavar="SECONDS", help="How long to listen.")],
+    tunnels: Annotated[list[str], Argument(metavar="TUNNEL...", help="The tunnels.")],
+) -> None:
+    """The same of several tunnels at once, as a fleet has them. Those that are not there are left out."""
+    from l2tpv3.connect.both_ends import sending
+    from l2tpv3.connect.wire_test import LISTENING
+    from l2tpv3.doctor.report import to_json
+
+    manager = local_manager(ctx, "doctor-ends")
+    there = [one for one in manager.tunnels() if one.name in tunnels and not one.foreign]
+    names = [one.name for one in there]
+    netdevs = [session.netdev for one in there for session in one.sessions if session.netdev is not None]
+    with sending(netdevs):
+        print(LISTENING.decode(), flush=True)
+        report = manager.doctor(names, listen_s=seconds(duration, "SECONDS")) if names else None
+    document: dict[str, object] = {"report": None, "arrived": {}}
+    if report is not None:
+        document = {"report": to_json(report), "arrived": dict(report.arrived)}
+    print(json.dumps(document))
+
+
+COMMANDS = {"doctor-facts": doctor_facts, "doctor-end": doctor_end, "doctor-ends": doctor_ends}
 """The commands of this module, by name."""

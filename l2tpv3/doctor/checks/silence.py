@@ -101,7 +101,8 @@ def _nothing_back(case: Case) -> Iterator[Finding]:
         if case.spec.encap is Encap.UDP:
             evidence += changing(case.spec.netns, case.spec.remote_port)
         remedy = f"`l2tpctl doctor {case.spec.name} --both ssh://root@HOST` asks the other end, too"
-        harm = Harm.STOPS if case.path is not None and not case.path.short else Harm.LOSES
+        # On a quiet LAN somebody may just ask for a host that is off, so that alone harms nobody.
+        harm = Harm.STOPS if case.path is not None and not case.path.short else Harm.NONE
         yield case.of_session(name, "silence", harm, says, remedy, tuple(evidence))
 
 
