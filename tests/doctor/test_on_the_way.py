@@ -53,19 +53,6 @@ def test_right_packets_that_do_not_reach_the_tunnel(
     assert said in found.says and seen in found.evidence[1] and found.harm is Harm.STOPS and found.remedy
 
 
-def test_an_output_chain_that_drops(hosts: Hosts) -> None:
-    pair = wire(hosts)
-    pair.shout(pair.a)
-    with inside(pair.a.host.netns):
-        chain_policy("OUTPUT", "drop")
-    found = the(pair.a.doctor(("t",), listen_s=0.6, probe=False), "not-sent" if not _nft(pair) else "firewall")
-    assert found.harm is Harm.STOPS and "tx_errors grew by" in found.evidence[0]
-
-
-def _nft(pair: Wire) -> bool:
-    return bool(pair.a.host.run(["sh", "-c", "command -v nft || true"]).stdout.strip())
-
-
 def test_a_route_that_keeps_packets_is_shown_with_what_takes_it_away(hosts: Hosts) -> None:
     pair = wire(hosts)
     pair.a.host.ip("route", "add", "prohibit", "10.99.0.2/32")
