@@ -79,6 +79,6 @@ def boot(folder: Path, script: str, environment: dict[str, str], *options: str) 
     done = subprocess.run(
         [GUEST, "-w", ROOT, *options, "--", "bash", "-c",
          f"cd {folder}\nROOT={ROOT} PYTHON={sys.executable} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
-        check=False, capture_output=True, text=True, timeout=2100, env=plain | environment,
+        check=False, capture_output=True, text=True, timeout=2100, env=plain | environment | {"L2TPV3_GUEST_TIMEOUT": "2000"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
