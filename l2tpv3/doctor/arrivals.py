@@ -92,6 +92,10 @@ class Arrivals:
             if one.what is what and session in (None, one.session)
         ]
 
+    def wrong(self) -> bool:
+        """Whether anything arrived that is not as it should be."""
+        return any(one.what is not What.RIGHT for one in self.counted)
+
     def right(self, session: str | None = None) -> int:
         """How many packets were as they should be."""
         return sum(number for _, number in self.of(What.RIGHT, session))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -50,21 +51,13 @@ def examine(
         attribution = _attributed(watch, unseen)
     later = _counts(before) if listen_s else {}
     after = look() if listen_s or answered else before
-    old = {one.record.spec.name: one.seen for one in before}
     findings: list[Finding] = []
-    for looked in after:
-        name = looked.record.spec.name
-        answer = answered.get(name)
-        if isinstance(answer, L2tpError):
-            unseen.append(_why(f"the path of tunnel {name}", answer))
-        case = Case(
-            looked=looked,
-            before=old.get(name),
-            arrivals=arrivals.get(name),
+    for case in _cases(before, after, arrivals, answered, unseen):
+        case = dataclasses.replace(
+            case,
             listened_s=listen_s,
-            path=answer if isinstance(answer, PathAnswers) else None,
-            counts=_both(counts, later, looked.record.spec.netns),
-            drops=attribution.of(looked) if attribution is not None else None,
+            counts=_both(counts, later, case.spec.netns),
+            drops=attribution.of(case.looked) if attribution is not None else None,
         )
         findings += _of_one(case, session, unseen)
     return Report(
@@ -76,6 +69,24 @@ def examine(
         packets=sum(one.right(session) for one in arrivals.values()),
         arrived={name: one.right(session) for name, one in arrivals.items()},
     )
+
+
+def _cases(
+    before: Sequence[LookedAt],
+    after: Sequence[LookedAt],
+    arrivals: dict[str, Arrivals],
+    answered: _Answered,
+    unseen: list[str],
+) -> Iterator[Case]:
+    """Each tunnel with what arrived for it and what its peer answered. unseen: is told of peers that can't be asked."""
+    old = {one.record.spec.name: one.seen for one in before}
+    for looked in after:
+        name = looked.record.spec.name
+        answer = answered.get(name)
+        if isinstance(answer, L2tpError):
+            unseen.append(_why(f"the path of tunnel {name}", answer))
+        path = answer if isinstance(answer, PathAnswers) else None
+        yield Case(looked=looked, before=old.get(name), arrivals=arrivals.get(name), path=path)
 
 
 @contextlib.contextmanager

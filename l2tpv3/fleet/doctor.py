@@ -56,13 +56,7 @@ def examine_fleet(fleet: Fleet, *, listen_s: float) -> Report:
     Changes nothing, but sends test frames through the pseudowires, which no bridge passes on.
     """
     pairs = all_pairs(fleet)
-    unreached: dict[str, L2tpError] = {}
-    ends: dict[str, CommandEnd] = {}
-    for name in sorted({host for pair in pairs for host in pair.hosts}):
-        try:
-            ends[name] = _end(name, fleet.hosts[name].reach)
-        except L2tpError as error:
-            unreached[name] = error
+    ends, unreached = _ends(fleet, pairs)
     nonce, asked = os.urandom(NONCE), time.time()
     facts = _each(ends, lambda _, end: end.compared(nonce))
     span = (asked, time.time())
@@ -90,6 +84,18 @@ def examine_fleet(fleet: Fleet, *, listen_s: float) -> Report:
         packets=packets,
         called="1 pseudowire" if len(pairs) == 1 else f"{len(pairs)} pseudowires",
     )
+
+
+def _ends(fleet: Fleet, pairs: Sequence[Pair]) -> tuple[dict[str, CommandEnd], dict[str, L2tpError]]:
+    """The hosts of these pseudowires by name, and why some of them can't be asked."""
+    ends: dict[str, CommandEnd] = {}
+    unreached: dict[str, L2tpError] = {}
+    for name in sorted({host for pair in pairs for host in pair.hosts}):
+        try:
+            ends[name] = _end(name, fleet.hosts[name].reach)
+        except L2tpError as error:
+            unreached[name] = error
+    return ends, unreached
 
 
 def _end(name: str, reach: str) -> CommandEnd:

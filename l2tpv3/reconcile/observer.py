@@ -150,12 +150,7 @@ class Observer:
         """
         from l2tpv3.model.observation import Observation, encryption_key
 
-        by_identity: dict[int, TunnelRecord] = {}
-        for some in beliefs:
-            for record in some.values():  # what stays as it is on record is the same one in all of them
-                by_identity.pop(id(record), None)
-                by_identity[id(record)] = record
-        records = list(by_identity.values())
+        records = _once_each(beliefs)
         keys = {(record.datapath, record.spec.netns) for record in records}
         if self._few:
             for key in keys:
@@ -513,6 +508,16 @@ class Observer:
             counters=seen.counters,
             **_heard(seen, seen.reception),
         )
+
+
+def _once_each(beliefs: Iterable[Records]) -> list[TunnelRecord]:
+    """The records of all, each once where it comes last: what stays as it is on record is one object in all of them."""
+    by_identity: dict[int, TunnelRecord] = {}
+    for some in beliefs:
+        for record in some.values():
+            by_identity.pop(id(record), None)
+            by_identity[id(record)] = record
+    return list(by_identity.values())
 
 
 class _Heard(TypedDict):

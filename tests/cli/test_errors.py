@@ -185,7 +185,7 @@ def test_the_codes_for_real(hosts: Hosts) -> None:
     """Each by a real cause, in a namespace without any route, over the user datapath."""
     (host,) = hosts.add("a")
     assert exit_of(host, "tunnel add x --remote 192.0.2.2 --datapath user") == (2, "unreachable")
-    assert exit_of(host, "tunnel add x --remote nonsense") == (1, "'nonsense'")
+    assert exit_of(host, "tunnel add x --remote no/name") == (1, "'no/name'")
     assert exit_of(host, "tunnel add x --remote 127.0.0.2 --local 192.0.2.1") == (2, "192.0.2.1")
     assert exit_of(host, "tunnel show x") == (3, "no such tunnel")
     host.ctl("tunnel", "add", "x", "--remote", "127.0.0.2", "--datapath", "user")

@@ -122,7 +122,7 @@ def test_errors_are_json_too(siteb: CommandLine) -> None:
     for line, slug, code in (
         ("tunnel show nope --json", "not-found", 3),
         ("tunnel add siteb --remote 127.0.0.2 --json", "exists", 4),
-        ("tunnel add x --remote nonsense --json", "invalid-value", 1),
+        ("tunnel add x --remote no/name --json", "invalid-value", 1),
         ("tunnel show --json --bogus", "invalid-value", 1),
     ):
         result = siteb(line)

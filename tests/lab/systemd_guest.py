@@ -76,9 +76,10 @@ def boot(folder: Path, script: str, environment: dict[str, str], *options: str) 
     """Run a script in a guest that keeps nothing but this folder."""
     netns, ebpf = (ROOT / f"systemd/l2tpv3-{name}.conf" for name in ("netns", "ebpf"))
     plain = {name: value for name, value in os.environ.items() if not name.startswith("L2TPV3_")}
+    environment = plain | environment | {"L2TPV3_GUEST_TIMEOUT": "2000"}
     done = subprocess.run(
         [GUEST, "-w", ROOT, *options, "--", "bash", "-c",
          f"cd {folder}\nROOT={ROOT} PYTHON={sys.executable} NETNS={netns} EBPF={ebpf}\n{FUNCTIONS}{script}"],
-        check=False, capture_output=True, text=True, timeout=2100, env=plain | environment | {"L2TPV3_GUEST_TIMEOUT": "2000"},
+        check=False, capture_output=True, text=True, timeout=2100, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

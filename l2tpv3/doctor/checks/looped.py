@@ -8,6 +8,7 @@ from typing import Final
 from l2tpv3.doctor.case import Case, Check
 from l2tpv3.linux.netlink.bridge import FORWARDING
 from l2tpv3.model.finding import Finding, Harm
+from l2tpv3.model.status import NetdevState
 from l2tpv3.printable import printable
 
 
@@ -42,14 +43,9 @@ def _two_ways(case: Case) -> Iterator[Finding]:
     learnt = case.counts[1].learnt
     for record, status in case.sessions():
         netdev, name = status.netdev, record.spec.name
-        if netdev is None or netdev.bridge is None or netdev.netns != case.spec.netns:
+        bridge = _forwarding_bridge(case, netdev) if netdev is not None else None
+        if netdev is None or bridge is None:
             continue
-        bridge = case.looked.host.netdev(netdev.netns, netdev.bridge)
-        seen = case.looked.host.bridge(netdev.netns, netdev.bridge)
-        if bridge is None or seen is None or seen.own_vlans is not None:  # else one may be at a port for each VLAN
-            continue
-        if any(port.ifname == netdev.ifname and port.state != FORWARDING for port in seen.ports):
-            continue  # nothing that comes by a port which blocks goes round
         for mac in case.arrivals.sources.get(name, ()):
             ports = {port for master, port in learnt.get(mac, ()) if master == bridge.ifindex}
             if ports - {netdev.ifindex}:
@@ -60,6 +56,21 @@ def _two_ways(case: Case) -> Iterator[Finding]:
                 evidence = (f"`bridge fdb show br {printable(bridge.ifname)}` shows the port that it has now",)
                 yield case.of_session(name, "loop", Harm.LOSES, says, _remedy(netdev.bridge), evidence)
                 break
+
+
+def _forwarding_bridge(case: Case, netdev: NetdevState) -> NetdevState | None:
+    """The bridge that a session's netdev is a port of, where what comes by that port can go round.
+
+    Not so where the port blocks, or where a host may be heard at a port for each VLAN.
+    """
+    if netdev.bridge is None or netdev.netns != case.spec.netns:
+        return None
+    bridge = case.looked.host.netdev(netdev.netns, netdev.bridge)
+    seen = case.looked.host.bridge(netdev.netns, netdev.bridge)
+    if bridge is None or seen is None or seen.own_vlans is not None:
+        return None
+    blocks = any(port.ifname == netdev.ifname and port.state != FORWARDING for port in seen.ports)
+    return None if blocks else bridge
 
 
 CHECKS: Final[tuple[Check, ...]] = (_repeated, _two_ways)

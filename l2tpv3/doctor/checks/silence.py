@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import ip_address
 from typing import Final
 
-from l2tpv3.doctor.arrivals import What
 from l2tpv3.doctor.case import Case, Check
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.hearing import Hearing
@@ -74,36 +73,41 @@ def _not_sent(case: Case) -> Iterator[Finding]:
 
 def _nothing_back(case: Case) -> Iterator[Finding]:
     """A session sends while it is listened, and nothing comes: its hosts do not answer, or much is sent."""
-    from l2tpv3.doctor.firewall import changing
-
-    if case.arrivals is None or case.counts is None:
+    if case.arrivals is None or case.counts is None or case.arrivals.wrong():
         return
-    wrong = [one for one in case.arrivals.counted if one.what is not What.RIGHT]
     for record, status in case.sessions():
         gained, name = case.gained(record.spec), record.spec.name
         if gained is None or gained.tx_packets <= 0 or status.netdev is None:
             continue
         asked: set[bytes] = set().union(*(one.neighbours.asked.get(status.netdev.ifindex, ()) for one in case.counts))
         came = case.arrivals.right(name)
-        if wrong or case.arrivals.answers[name] or (not asked and (came or gained.tx_packets < _MANY)):
+        if case.arrivals.answers[name] or (not asked and (came or gained.tx_packets < _MANY)):
             continue
-        remote = case.spec.remote
-        says = f"session {name} sends, and nothing comes back from {remote}"
-        heard = f"of what came ({came}) all was for groups of hosts" if came else "no packet came"
-        evidence = [f"within {case.listened_s:g} s tx_packets grew by {gained.tx_packets}, and {heard}"]
-        if asked:
-            hosts = ", ".join(sorted(str(ip_address(one)) for one in asked)[:3])
-            evidence.append(f"nobody at the far end answers who has {hosts} (ARP, neighbour discovery)")
-        if case.path is not None:
-            answers = "answers" if case.path.short else "does not answer"
-            evidence.append(f"{remote} {answers} ICMP echo requests")
-        evidence += _fixed_neighbour(case)
-        if case.spec.encap is Encap.UDP:
-            evidence += changing(case.spec.netns, case.spec.remote_port)
+        says = f"session {name} sends, and nothing comes back from {case.spec.remote}"
+        grown = f"within {case.listened_s:g} s tx_packets grew by {gained.tx_packets}, and {_came(came)}"
         remedy = f"`l2tpctl doctor {case.spec.name} --both ssh://root@HOST` asks the other end, too"
         # On a quiet LAN somebody may just ask for a host that is off, so that alone harms nobody.
         harm = Harm.STOPS if case.path is not None and not case.path.short else Harm.NONE
-        yield case.of_session(name, "silence", harm, says, remedy, tuple(evidence))
+        yield case.of_session(name, "silence", harm, says, remedy, (grown, *_hints_of_silence(case, asked)))
+
+
+def _came(packets: int) -> str:
+    return f"of what came ({packets}) all was for groups of hosts" if packets else "no packet came"
+
+
+def _hints_of_silence(case: Case, asked: Collection[bytes]) -> Iterator[str]:
+    """What else is known where nothing comes back. asked: IP addresses that nobody answers for."""
+    if asked:
+        hosts = ", ".join(sorted(str(ip_address(one)) for one in asked)[:3])
+        yield f"nobody at the far end answers who has {hosts} (ARP, neighbour discovery)"
+    if case.path is not None:
+        answers = "answers" if case.path.short else "does not answer"
+        yield f"{case.spec.remote} {answers} ICMP echo requests"
+    yield from _fixed_neighbour(case)
+    if case.spec.encap is Encap.UDP:
+        from l2tpv3.doctor.firewall import changing
+
+        yield from changing(case.spec.netns, case.spec.remote_port)
 
 
 def _fixed_neighbour(case: Case) -> Iterator[str]:
