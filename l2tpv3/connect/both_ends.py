@@ -137,7 +137,10 @@ def joined(wire: Wire, session: str | None, own: Report, theirs: Report) -> Repo
         for one in theirs.findings
         if one.cause not in causes
     ]
-    findings = merged([differing, own.findings, mirrored])
+    near = own.findings
+    if any(one.cause == "not-running" for one in theirs.findings):  # what comes back from there needs no guess
+        near = tuple(one for one in near if one.cause not in ("refused", _SILENCE))
+    findings = merged([differing, near, mirrored])
     lost = list(_on_the_way(wire, own, theirs))
     if lost and all(one.cause == _SILENCE for one in findings if one.harm is Harm.STOPS):
         findings = [*lost, *(one for one in findings if one.cause != _SILENCE)]
@@ -151,8 +154,10 @@ _SILENCE: Final = "silence"
 def _on_the_way(wire: Wire, own: Report, theirs: Report) -> Iterator[Finding]:
     """Frames that were sent at one end, and did not arrive at the other one."""
     what = f"UDP port {wire.far.local_port}" if wire.far.local_port else "IP protocol 115"
-    ways = ((own, "here", wire.there, wire.near), (theirs, wire.there, "here", wire.far))
-    for receiver, at, sent_at, tunnel in ways:
+    ways = ((own, theirs, "here", wire.there, wire.near), (theirs, own, wire.there, "here", wire.far))
+    for receiver, sender, at, sent_at, tunnel in ways:
+        if any(one.cause == "not-sent" for one in sender.findings):
+            continue
         if receiver.packets or not receiver.listened_s or receiver.unseen:
             continue
         port = f"UDP port {tunnel.local_port}" if tunnel.local_port else what

@@ -69,6 +69,7 @@ class Arrivals:
     netdevs: the names of those by which right packets came.
     answers: by session, frames that came to one host, not to a group: who is alone in sending gets none.
     sources: by session, the MAC addresses from which frames came. broadcasts: frames to a group, by session.
+    longest: by session, the bytes of the longest IP packet that came in a frame, as its header has them.
     """
 
     counted: Counter[Arrival] = field(default_factory=Counter)
@@ -77,6 +78,7 @@ class Arrivals:
     answers: Counter[str] = field(default_factory=Counter)
     sources: dict[str, set[bytes]] = field(default_factory=dict)
     broadcasts: Counter[tuple[str, bytes]] = field(default_factory=Counter)
+    longest: dict[str, int] = field(default_factory=dict)
 
     def add(self, arrival: Arrival, header: str) -> None:
         """Count one."""
@@ -250,11 +252,23 @@ def _of_frame(tunnel: _Known, session: str, frame: bytes) -> Iterator[Arrival]:
         yield Arrival(What.OWN_MAC, session, (source.hex(":"),))
     elif (address := speaker_of(frame)) is not None and address in own.addresses:
         yield Arrival(What.OWN_ADDRESS, session, (str(ip_address(address)), source.hex(":")))
+    longest = tunnel.arrivals.longest
+    longest[session] = max(longest.get(session, 0), _ip_bytes(frame))
     broadcasts = tunnel.arrivals.broadcasts
     if frame[:1] and not frame[0] & 1:
         tunnel.arrivals.answers[session] += 1
     if frame[:1] and frame[0] & 1 and ((session, frame) in broadcasts or len(broadcasts) < _MOST):
         broadcasts[session, frame] += 1
+
+
+def _ip_bytes(frame: bytes) -> int:
+    """How long the IP packet in an untagged frame is, by its header (RFC 791, RFC 8200); 0 where there is none."""
+    match int.from_bytes(frame[12:14], "big"):
+        case 0x0800:
+            return int.from_bytes(frame[16:18], "big")
+        case 0x86DD:
+            return 40 + int.from_bytes(frame[18:20], "big")
+    return 0
 
 
 def _control(packet: Packet) -> tuple[int, int] | None:

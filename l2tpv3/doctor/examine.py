@@ -203,11 +203,14 @@ def _own(looked: LookedAt) -> dict[str, Own]:
 def _counts(looked: Sequence[LookedAt]) -> dict[str | None, HostCounts | None]:
     """What each network namespace has counted by now."""
     pids: dict[str | None, set[int]] = {}
+    bridged: set[str | None] = set()
     for one in looked:
         of_place = pids.setdefault(one.record.spec.netns, set())
         if one.status.worker_pid is not None:
             of_place.add(one.status.worker_pid)
-    return {place: count(place, some) for place, some in pids.items()}
+        if any(it.netdev is not None and it.netdev.bridge is not None for it in one.status.sessions):
+            bridged.add(one.record.spec.netns)
+    return {place: count(place, some, bridged=place in bridged) for place, some in pids.items()}
 
 
 def _both(

@@ -92,6 +92,20 @@ def suspects(netns: str | None, hooks: frozenset[str]) -> tuple[str, ...]:
     return lines or ("`nft list ruleset` has no rule that drops on this way",)
 
 
+def counted_drops(netns: str | None, family: str) -> dict[str, int]:
+    """By rule that drops, and has a counter, of tables of a family: its text without the numbers, what it has counted.
+
+    Nothing where the rules can't be read. Raises L2tpError where the network namespace is not there.
+    """
+    try:
+        found = rules(netns, family)
+    except OSError:
+        return {}
+    return {
+        _COUNTED.sub("counter", one.text): one.packets for one in found if not one.changes and one.packets is not None
+    }
+
+
 def changing(netns: str | None, port: int) -> tuple[str, ...]:
     """Lines about rules of NAT that name this UDP port; none where it can't be told."""
     try:

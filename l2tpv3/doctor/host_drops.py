@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
+from l2tpv3.doctor.firewall import counted_drops
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.netlink.neighbours import Unheard, known_hosts, unheard
 from l2tpv3.linux.netlink.queues import Queue, queue_drops
@@ -27,8 +28,8 @@ class HostCounts:
     sockets: packets dropped by local port, or by the protocol of raw ones. queues: packets dropped by each queue.
     backlog: those that the kernel dropped before it looked at them, of the whole host. checksums: UDP packets with a
     wrong checksum. reverse_path: IPv4 packets that rp_filter dropped. neighbours: those that told nothing of
-    themselves. learnt: by MAC address, the indices of each bridge that has learnt it, and of the port. busy: seconds of
-    CPU by a worker's pid. at: monotonic seconds.
+    themselves. bridge_rules: see firewall.counted_drops. learnt: by MAC address, the indices of each bridge that has
+    learnt it, and of the port. busy: seconds of CPU by a worker's pid. at: monotonic seconds.
     """
 
     sockets: dict[tuple[str, int], int]
@@ -37,13 +38,17 @@ class HostCounts:
     checksums: int
     reverse_path: int
     neighbours: Unheard
+    bridge_rules: dict[str, int]
     learnt: dict[bytes, set[tuple[int, int]]]
     busy: dict[int, float]
     at: float
 
 
-def count(netns: str | None, pids: Collection[int]) -> HostCounts | None:
-    """What a namespace has counted so far; pids: of workers. None where that can't be read."""
+def count(netns: str | None, pids: Collection[int], *, bridged: bool = False) -> HostCounts | None:
+    """What a namespace has counted so far. pids: of workers. bridged: read the packet filter's rules of bridges, too.
+
+    None where that can't be read.
+    """
     with contextlib.suppress(OSError, L2tpError, ValueError, IndexError), inside(netns), RouteSocket() as route:
         return HostCounts(
             sockets=dict(_sockets()),
@@ -52,6 +57,7 @@ def count(netns: str | None, pids: Collection[int]) -> HostCounts | None:
             checksums=_checksums(),
             reverse_path=_named("netstat", "TcpExt:", "IPReversePathFilter"),
             neighbours=unheard(route),
+            bridge_rules=counted_drops(None, "bridge") if bridged else {},
             learnt=_learnt(),
             busy=dict(_busy(pids)),
             at=time.monotonic(),

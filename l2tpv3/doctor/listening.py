@@ -23,7 +23,7 @@ from l2tpv3.linux.readable import wait_readable
 _PACKET_TYPE: Final = 0xFFFFF000 + 4  # SKF_AD_OFF + SKF_AD_PKTTYPE (linux/filter.h); PACKET_HOST is 0
 _SNAPLEN: Final = 200
 """Bytes of each packet: the headers outside, and the first ones inside."""
-_PACKETS: Final = 20_000
+_PACKETS: Final = 5_000
 """So many are looked at in one namespace: under load they tell enough, and Python can't take them all."""
 _PORTS: Final = 60
 """More than these are not asked for by number: classic BPF jumps over 255 instructions at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tests.doctor.field import Wire, filter_chain, set_sysctl
+from tests.doctor.field import Wire, filter_chain, nft, set_sysctl
 from tests.doctor.field_faults import BY_PYTHON, EIGHT_KBIT, Fault, fault
 
 HOST_FAULTS: Final[dict[str, Fault]] = {}
@@ -103,3 +103,18 @@ def _ports_isolated_from_each_other(wire: Wire) -> None:
     for port in ("l2tpeth0", "lan1"):
         wire.a.ip("link", "set", port, "type", "bridge_slave", "isolated", "on")
     wire.use(c, "10.5.0.2")
+
+
+@_fault(a="rule of the packet filter drops frames in bridge br0")
+def _rule_of_family_bridge_drops(wire: Wire) -> None:
+    c, _ = wire.lans()
+    chain = "add chain bridge f c { type filter hook forward priority 0; }"
+    nft(wire.a, "add table bridge f", chain, "add rule bridge f c oifname l2tpeth0 counter drop")
+    wire.use(c, "10.5.0.2")
+
+
+@_fault(b="session s takes 1200", on=BY_PYTHON)
+def _mtu_of_one_end_is_smaller(wire: Wire) -> None:
+    wire.join(b=("--mtu", "1200"))
+    wire.use(None, "10.9.0.2", "-s", "1400")
+    wire.use(wire.b, "10.9.0.1")

@@ -10,7 +10,18 @@ from __future__ import annotations
 from typing import Final
 
 from l2tpv3.doctor.case import Check
-from l2tpv3.doctor.checks import answers, arrived, dropped, kernel_drops, looped, noted, path, silence, surroundings
+from l2tpv3.doctor.checks import (
+    answers,
+    arrived,
+    bridge_rules,
+    dropped,
+    kernel_drops,
+    looped,
+    noted,
+    path,
+    silence,
+    surroundings,
+)
 
 CHECKS: Final[tuple[Check, ...]] = (
     *arrived.CHECKS,
@@ -19,6 +30,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *path.CHECKS,
     *dropped.CHECKS,
     *kernel_drops.CHECKS,
+    *bridge_rules.CHECKS,
     *surroundings.CHECKS,
     *noted.CHECKS,
 )

@@ -257,4 +257,17 @@ def _ifname(case: Case, ifindex: int) -> str:
         return f"number {ifindex}"
 
 
-CHECKS: Final[tuple[Check, ...]] = (_of_sessions, _of_other_sessions, _control, _no_checksum, _not_let_in)
+def _too_long(case: Case) -> Iterator[Finding]:
+    """Packets that are right, with frames that are longer than the session's netdev takes."""
+    for record, status in case.sessions():
+        gained, netdev, name = case.gained(record.spec), status.netdev, record.spec.name
+        longest = case.arrivals.longest.get(name, 0) if case.arrivals is not None else 0
+        if gained is None or gained.rx_errors <= 0 or netdev is None or longest <= netdev.mtu:
+            continue
+        says = f"the peer sends frames of {longest} bytes, and session {name} takes {netdev.mtu}: its MTU is smaller"
+        grew = f"within {case.listened_s:g} s rx_errors grew by {gained.rx_errors}"
+        remedy = f"`l2tpctl session set {case.spec.name} {name} --mtu` with the peer's MTU, or a smaller one there"
+        yield case.of_session(name, "mtu", Harm.LOSES, says, remedy, (grew,))
+
+
+CHECKS: Final[tuple[Check, ...]] = (_of_sessions, _of_other_sessions, _control, _no_checksum, _not_let_in, _too_long)
