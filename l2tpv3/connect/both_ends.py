@@ -137,10 +137,7 @@ def joined(wire: Wire, session: str | None, own: Report, theirs: Report) -> Repo
         for one in theirs.findings
         if one.cause not in causes
     ]
-    near = own.findings
-    if any(one.cause == "not-running" for one in theirs.findings):  # what comes back from there needs no guess
-        near = tuple(one for one in near if one.cause not in ("refused", _SILENCE))
-    findings = merged([differing, near, mirrored])
+    findings = merged([differing, _without_guesses(own, theirs), mirrored])
     lost = list(_on_the_way(wire, own, theirs))
     if lost and all(one.cause == _SILENCE for one in findings if one.harm is Harm.STOPS):
         findings = [*lost, *(one for one in findings if one.cause != _SILENCE)]
@@ -149,6 +146,13 @@ def joined(wire: Wire, session: str | None, own: Report, theirs: Report) -> Repo
 
 
 _SILENCE: Final = "silence"
+
+
+def _without_guesses(own: Report, theirs: Report) -> list[Finding]:
+    """What was found here, without what only follows from a tunnel that the far end says does not run there."""
+    if not any(one.cause == "not-running" for one in theirs.findings):
+        return list(own.findings)
+    return [one for one in own.findings if one.cause not in ("refused", _SILENCE)]
 
 
 def _on_the_way(wire: Wire, own: Report, theirs: Report) -> Iterator[Finding]:

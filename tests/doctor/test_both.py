@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from l2tpv3.connect.both_ends import joined
 from l2tpv3.doctor.comparison import Wire, clocks, compared, counterpart
 from l2tpv3.doctor.ends import HostEnd, TunnelEnd, end_from_json, end_of
+from l2tpv3.doctor.report import Report
 from l2tpv3.errors import InvalidValueError
-from l2tpv3.model.finding import Harm
+from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.spec import SessionSpec, TunnelSpec
 from l2tpv3.model.status import Condition, SessionStatus, TunnelStatus
 from tests.hosts import Host
@@ -92,6 +94,21 @@ def test_checksums_over_ipv6() -> None:
     near, far = (dataclasses.replace(end, **v6) for end in (_end(), _end(far=True)))
     assert _causes(near, far) == []
     assert _causes(near, dataclasses.replace(far, udp_checksum=False)) == [("no-checksum", Harm.STOPS)]
+
+
+def test_what_the_far_end_says_outweighs_guesses() -> None:
+    def report(*causes: str) -> Report:
+        found = [Finding(cause=one, harm=Harm.STOPS, subject="tunnel t", says=one) for one in causes]
+        return Report(about=("t",), findings=tuple(found), listened_s=2.0)
+
+    wire = Wire(near=_end(), far=_end(far=True), there="at siteb")
+    assert [one.cause for one in joined(wire, None, report("refused"), report("not-running")).findings] == [
+        "not-running"
+    ]
+    lost = joined(wire, None, report(), report()).findings
+    assert [one.cause for one in lost] == ["dropped-on-the-way"]
+    both = joined(wire, None, report("not-sent"), report("silence")).findings
+    assert "dropped-on-the-way" not in [one.cause for one in both]
 
 
 def test_which_tunnel_is_the_other_end() -> None:
