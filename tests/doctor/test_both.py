@@ -106,7 +106,7 @@ def test_what_the_far_end_says_outweighs_guesses() -> None:
         "not-running"
     ]
     lost = joined(wire, None, report(), report()).findings
-    assert [one.cause for one in lost] == ["dropped-on-the-way"]
+    assert [one.cause for one in lost] == ["dropped-on-the-way"] * 2  # each way
     both = joined(wire, None, report("not-sent"), report("silence")).findings
     assert "dropped-on-the-way" not in [one.cause for one in both]
 
