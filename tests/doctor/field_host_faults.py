@@ -118,3 +118,18 @@ def _mtu_of_one_end_is_smaller(wire: Wire) -> None:
     wire.join(b=("--mtu", "1200"))
     wire.use(None, "10.9.0.2", "-s", "1400")
     wire.use(wire.b, "10.9.0.1")
+
+
+@_fault(a="by router 10.99.0.200, and nobody answers", on=BY_PYTHON)
+def _router_is_not_there(wire: Wire) -> None:
+    wire.join()
+    wire.a.ip("route", "add", "10.99.0.2/32", "via", "10.99.0.200")
+    wire.use()
+
+
+@_fault(a="u0.*are ports of one bridge, br0", on=BY_PYTHON)
+def _underlay_in_the_bridge_of_the_wire(wire: Wire) -> None:
+    wire.join()
+    wire.a.ip_batch(["link add br0 type bridge", "link set br0 up", "link set u0 master br0"])
+    wire.a.ip("link", "set", "l2tpeth0", "master", "br0")
+    wire.use()

@@ -7,6 +7,7 @@ from typing import Final
 
 from l2tpv3.doctor.arrivals import What
 from l2tpv3.doctor.case import Case, Check
+from l2tpv3.doctor.outer_link import next_hop
 from l2tpv3.model.finding import Finding, Harm, divided
 from l2tpv3.model.mtu import overhead
 from l2tpv3.reconcile.notes.heard import port_unreachable, prohibited, protocol_unreachable
@@ -49,14 +50,23 @@ def _refused(case: Case) -> Iterator[Finding]:
             says = f"a router on the way to {remote} drops the packets: their TTL{ttl} is too small, or routes go round"
             remedy = f"`l2tpctl tunnel set {name} --ttl 64`; `traceroute {remote}` shows routes that go round"
         elif kind in _NO_HOST and case.arrivals.headers[arrival].endswith(f" from {case.looked.record.local}"):
-            says = f"nobody answers this host's questions for {remote} (ARP, neighbour discovery): it is off, or away"
-            remedy = f"look whether the peer is on and has that address; `ip neigh show {remote}`"
+            says, remedy = _unanswered(case)
         elif kind in _NO_HOST:
             says = f"{remote} can't be reached from a router on the way, or nobody answers there (ICMP unreachable)"
             remedy = f"`ping {remote}` and `ip route get {remote}`; look whether the peer is on"
         else:
             continue
         yield case.of_tunnel("refused", Harm.LOSES if right else Harm.STOPS, says, remedy, evidence)
+
+
+def _unanswered(case: Case) -> tuple[str, str]:
+    """What is said where this host itself finds nobody to give packets to the peer to, and the remedy."""
+    remote, hop = case.spec.remote, next_hop(case)
+    if hop == remote:
+        says = f"nobody answers this host's questions for {remote} (ARP, neighbour discovery): it is off, or away"
+        return says, f"look whether the peer is on and has that address; `ip neigh show {remote}`"
+    says = f"the route to {remote} is by router {hop}, and nobody answers for that one (ARP, neighbour discovery)"
+    return says, f"have the route lead elsewhere, or look whether {hop} is on: `ip route get {remote}`"
 
 
 def _narrow(case: Case) -> Iterator[Finding]:

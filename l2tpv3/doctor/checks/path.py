@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
-from l2tpv3.doctor.outer_link import outer_link
+from l2tpv3.doctor.outer_link import bridge_of, outer_link
 from l2tpv3.errors import L2tpError
 from l2tpv3.linux.netlink import xfrm
 from l2tpv3.linux.netlink.rtnetlink import CARRIER, UP
@@ -47,6 +47,27 @@ def _no_carrier(case: Case) -> Iterator[Finding]:
         yield case.of_tunnel("no-carrier", Harm.STOPS, says, remedy, (f"the route to {spec.remote} is by {name}",))
 
 
+def _bridged_with_the_wire(case: Case) -> Iterator[Finding]:
+    """The netdev of the route to the peer is a port of the bridge that a session is a port of."""
+    link = outer_link(case)
+    bridge = bridge_of(case, link) if link is not None else None
+    if link is None or bridge is None:
+        return
+    for record, status in case.sessions():
+        netdev = status.netdev
+        if netdev is None or netdev.netns != case.spec.netns or netdev.bridge != bridge:
+            continue
+        name, inside = printable(link.ifname), f" -n {case.spec.netns}" if case.spec.netns else ""
+        says = (
+            f"netdev {name}, by which the tunnel's packets leave, and session {record.spec.name} are ports of one"
+            f" bridge, {printable(bridge)}: the tunnel would carry its own packets, and what comes goes into the bridge"
+        )
+        harm = Harm.LOSES if case.arrivals is not None and case.arrivals.right() else Harm.STOPS
+        evidence = (f"`ip{inside} link show {name}` has master {printable(bridge)}",)
+        yield case.of_tunnel("underlay-in-bridge", harm, says, f"`ip{inside} link set {name} nomaster`", evidence)
+        return
+
+
 def _ipsec(case: Case) -> Iterator[Finding]:
     """IPsec policies that block packets of this host, or for which there are no keys, and a peer that is not heard."""
     heard = any(one.hearing is Hearing.HEARD for one in case.looked.status.sessions)
@@ -72,4 +93,4 @@ _POLICIES: Final = {
 }
 """Counters of a network namespace (Documentation/networking/xfrm_proc.rst), and what each says."""
 
-CHECKS: Final[tuple[Check, ...]] = (_no_address, _no_carrier, _ipsec)
+CHECKS: Final[tuple[Check, ...]] = (_no_address, _no_carrier, _bridged_with_the_wire, _ipsec)

@@ -7,9 +7,11 @@ from ipaddress import ip_address
 from typing import Final
 
 from l2tpv3.doctor.case import Case, Check
+from l2tpv3.doctor.outer_link import outer_link
 from l2tpv3.model.finding import Finding, Harm
 from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.spec import Encap
+from l2tpv3.printable import printable
 
 _SENT: Final = 3
 """Fewer packets than these may just not have been answered yet."""
@@ -115,8 +117,9 @@ def _fixed_neighbour(case: Case) -> Iterator[str]:
     assert case.counts is not None
     mac = case.counts[1].neighbours.fixed.get(case.spec.remote.packed)
     if mac is not None:
-        remote = case.spec.remote
-        yield f"{remote} has a permanent neighbour entry, {mac.hex(':')}: `ip neigh del {remote} dev NETDEV` if wrong"
+        remote, link = case.spec.remote, outer_link(case)
+        remedy = f": `ip neigh del {remote} dev {printable(link.ifname)}` if wrong" if link is not None else ""
+        yield f"{remote} has a permanent neighbour entry, {mac.hex(':')}{remedy}"
 
 
 def _any_more(case: Case) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -13,8 +13,8 @@ from l2tpv3.linux.netlink.rtnetlink import LINK_HEADER
 IPAddress = IPv4Address | IPv6Address
 GET_ROUTE: Final = 26  # RTM_GETROUTE
 _ROUTE: Final = Struct("=BBBBBBBBI")  # struct rtmsg
-_TARGET, _SOURCE, _OUT, _METRICS, _CACHE, _MARK = 1, 2, 4, 8, 12, 16
-"""RTA_DST, RTA_SRC, RTA_OIF, RTA_METRICS, RTA_CACHEINFO, RTA_MARK (linux/rtnetlink.h)."""
+_TARGET, _SOURCE, _OUT, _GATEWAY, _METRICS, _CACHE, _MARK = 1, 2, 4, 5, 8, 12, 16
+"""RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_METRICS, RTA_CACHEINFO, RTA_MARK (linux/rtnetlink.h)."""
 _LOCK, _MTU = 1, 2  # RTAX_LOCK, RTAX_MTU
 _FIB_MATCH: Final = 0x2000
 _CACHE_INFO: Final = Struct("=IIiIIIII")  # struct rta_cacheinfo
@@ -44,6 +44,15 @@ def read_route(answer: Answer) -> int:
             # The answer's offsets are for ifinfomsg, which is longer than rtmsg.
             return unsigned(datagram, attributes(datagram, begin - LINK_HEADER + _ROUTE.size, end).get(_OUT))
     return 0
+
+
+def read_gateway(answer: Answer) -> IPAddress | None:
+    """The router in an answer to `route_to`; None where the target is on the netdev's own network."""
+    for datagram, spans in answer.datagrams:
+        for begin, end in spans:
+            place = attributes(datagram, begin - LINK_HEADER + _ROUTE.size, end).get(_GATEWAY)
+            return ip_address(bytes(datagram[slice(*place)])) if place is not None else None
+    return None
 
 
 class RouteMtu(NamedTuple):
