@@ -14,11 +14,13 @@ more goes back to the old keys by itself.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from l2tpv3.connect.command_end import CommandEnd
+from l2tpv3.connect.putting_back import put_back
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, RefusedError, UnreachableError
 from l2tpv3.remote.ssh import LastBytes, SshCommand
 from l2tpv3.remote.ssh_failure import SAID_MAX
@@ -186,11 +188,8 @@ def _turn(owner: RekeyEnd, other: RekeyEnd, key: str, ends: tuple[RekeyEnd, Reke
             end.confirm(key)
             confirmed.append(end)
     except (L2tpError, KeyboardInterrupt):
-        for end in ends if not confirmed else ():
-            try:
-                end.roll_back(key)
-            except L2tpError as error:
-                tell(f"could not be put back at once, which it does by itself within {CONFIRM_S:g} s: {error}")
+        if not confirmed:
+            put_back([functools.partial(end.roll_back, key) for end in ends], CONFIRM_S, tell)
         if confirmed:
             tell(f"{confirmed[0].title} the new key is kept; `l2tpctl confirm` at the other end keeps it there, too")
         raise

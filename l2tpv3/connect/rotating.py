@@ -8,10 +8,12 @@ confirmation: an end that hears no more goes back by itself, while the other one
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
 from l2tpv3.connect.command_end import SECRET, CommandEnd, understood
+from l2tpv3.connect.putting_back import put_back
 from l2tpv3.errors import ConflictError, L2tpError, NotFoundError, UnavailableError
 from l2tpv3.model import ids
 from l2tpv3.model.fields import WORKERS
@@ -126,11 +128,8 @@ def _turn(sender: CookieEnd, receiver: CookieEnd, first: CookieEnd, second: Cook
             end.confirm(cookie)
             confirmed = True
     except (L2tpError, KeyboardInterrupt):
-        for end in () if confirmed else (sender, receiver):
-            try:
-                end.roll_back(cookie)
-            except L2tpError as error:
-                tell(f"could not be put back at once, which it does by itself within {CONFIRM_S:g} s: {error}")
+        if not confirmed:
+            put_back([functools.partial(end.roll_back, cookie) for end in (sender, receiver)], CONFIRM_S, tell)
         if confirmed:
             tell(f"{first.title} the new cookie is kept; the same command once more makes both ends agree")
         raise

@@ -135,14 +135,7 @@ class _FlowProgram:
             p.store(4, R10, _KEY + place, R1)
         p.load(1, R2, R10, _IP + 9)
         p.store(1, R10, _KEY + _D_PROTOCOL, R2)
-        p.load(2, R1, R10, _IP + 6)
-        p.big_endian(R1, 16)
-        p.alu("&", R1, 0x1FFF)
-        p.jump_if(R1, "!=", 0, "count")
-        p.load(1, R1, R10, _IP)
-        p.alu("&", R1, 0x0F)
-        p.alu("<<", R1, 2)
-        p.alu("+", R7, R1)
+        p.behind_ipv4(_IP, R7, "count")
         p.jump("ports")
 
     def _ipv6(self) -> None:

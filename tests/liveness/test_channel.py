@@ -11,6 +11,7 @@ from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.probe import ProbeState
 from tests.here import Here
 from tests.hosts import Hosts
+from tests.liveness.hooks import noting_hook
 from tests.waiting import eventually
 from tests.watching import watch
 
@@ -34,11 +35,7 @@ def test_dead_and_alive_again_is_told_and_frames_pass(
     joined: tuple[Here, Here], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = joined
-    hook, said = tmp_path / "hooks" / "note", tmp_path / "said"
-    hook.parent.mkdir(mode=0o755)
-    hook.write_text(f'#!/bin/sh\necho "$@" >>{said}\n')
-    hook.chmod(0o755)
-    monkeypatch.setenv("L2TPV3_CONFIG_DIR", str(tmp_path))
+    said = noting_hook(tmp_path, monkeypatch)
     for one in (a, b):
         assert not one.set_session("peer", "lan", PROBED | {"on-dead": "hook:note"}).recreated
     assert a.session("peer", "lan").spec.probe == "bfd"

@@ -19,6 +19,7 @@ from l2tpv3.model.hearing import Hearing
 from l2tpv3.model.probe import ProbeState
 from tests.here import Here
 from tests.hosts import UNDERLAY, Host, Hosts
+from tests.liveness.hooks import noting_hook
 from tests.waiting import eventually
 from tests.watching import watch
 
@@ -62,11 +63,7 @@ def test_its_hook_is_run_when_it_is_dead_and_when_it_is_alive_again(
     joined: tuple[Here, Here], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = joined
-    hook, said = tmp_path / "hooks" / "note", tmp_path / "said"
-    hook.parent.mkdir(mode=0o755)
-    hook.write_text(f'#!/bin/sh\necho "$@" >>{said}\n')
-    hook.chmod(0o755)
-    monkeypatch.setenv("L2TPV3_CONFIG_DIR", str(tmp_path))
+    said = noting_hook(tmp_path, monkeypatch)
     words = {"probe": "icmp:10.9.0.2", "probe-interval-ms": "100", "probe-multiplier": "3", "on-dead": "hook:note"}
     a.set_session("peer", "lan", words)
     told = ["alive peer lan"]

@@ -177,14 +177,7 @@ class _DropProgram:
         for place, at in ((_D_SOURCE, 12), (_D_TARGET, 16)):
             p.load(4, R1, R10, _IP + at)
             p.store(4, R10, _KEY + place, R1)
-        p.load(2, R1, R10, _IP + 6)
-        p.big_endian(R1, 16)
-        p.alu("&", R1, 0x1FFF)
-        p.jump_if(R1, "!=", 0, "whose")
-        p.load(1, R1, R10, _IP)
-        p.alu("&", R1, 0x0F)
-        p.alu("<<", R1, 2)
-        p.alu("+", R8, R1)
+        p.behind_ipv4(_IP, R8, "whose")
         p.jump("ports")
 
     def _ipv6(self) -> None:

@@ -55,6 +55,20 @@ class PacketProgram(Program):
         self.call(Helper.SKB_STORE_BYTES)
         self.jump_if(R0, "!=", 0, otherwise)
 
+    def behind_ipv4(self, place: int, target: Register, fragment: str) -> None:
+        """Move `target` from an IPv4 header, which was copied to `place`, behind it: to what it carries.
+
+        Later fragments have no header of that: the program goes on at label `fragment` (RFC 791). Changes R1.
+        """
+        self.load(2, R1, R10, place + 6)
+        self.big_endian(R1, 16)
+        self.alu("&", R1, 0x1FFF)
+        self.jump_if(R1, "!=", 0, fragment)
+        self.load(1, R1, R10, place)
+        self.alu("&", R1, 0x0F)
+        self.alu("<<", R1, 2)
+        self.alu("+", target, R1)
+
     def redirect(self, ifindex: Register | int) -> None:
         """Have the packet go out at a netdev, and end."""
         self.move(R1, ifindex)

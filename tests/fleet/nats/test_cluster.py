@@ -16,12 +16,11 @@ from l2tpv3.errors import UnreachableError
 from l2tpv3.fleet.nats.agent import AgentConnection
 from l2tpv3.fleet.nats.change import Coordinator, Outcome
 from l2tpv3.fleet.nats.connection import NatsBucket, bucket_of, connected
-from l2tpv3.fleet.nats.directory import Directory
 from l2tpv3.fleet.nats.host_agent import HostAgent
-from l2tpv3.fleet.nats.keys import KEY, HostKeys
 from l2tpv3.fleet.nats.pushing import end_elsewhere
 from l2tpv3.fleet.nats.server import program, write_accounts
 from l2tpv3.fleet.nats.server_config import BUCKET
+from tests.fleet.nats.enrolled import enrolled
 from tests.fleet.nats.fleet_in_memory import MemoryEngine
 from tests.fleet.nats.test_server import free_port, until
 from tests.waiting import PATIENCE_S
@@ -40,10 +39,7 @@ class _Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.directory = Directory.open_or_make(folder / "fleet")
-        self.keys = {name: HostKeys(name.encode() * KEY) for name in ("a", "b")}
-        for name, keys in self.keys.items():
-            self.directory.enroll(keys.identity(name))
+        self.directory, self.keys = enrolled(folder)
         accounts = write_accounts(self.directory)
         ports = {f"s{number}": (free_port(), free_port()) for number in (1, 2, 3)}
         routes = ", ".join(f'"nats://127.0.0.1:{route}"' for _, route in ports.values())

@@ -19,12 +19,11 @@ from l2tpv3.errors import L2tpError, NotPermittedError, UnreachableError
 from l2tpv3.fleet.nats.agent import AgentConnection
 from l2tpv3.fleet.nats.change import Coordinator, Outcome
 from l2tpv3.fleet.nats.connection import NatsBucket, bucket_of, connected
-from l2tpv3.fleet.nats.directory import Directory
 from l2tpv3.fleet.nats.host_agent import HostAgent
-from l2tpv3.fleet.nats.keys import KEY, HostKeys
 from l2tpv3.fleet.nats.server import serve, write_accounts
 from l2tpv3.fleet.nats.server_config import BUCKET, STATUS_BUCKET, inbox
 from l2tpv3.fleet.nats.status import HostReport
+from tests.fleet.nats.enrolled import enrolled
 from tests.fleet.nats.fleet_in_memory import MemoryEngine
 
 _BOUND_S = 90.0
@@ -35,10 +34,7 @@ class _Fleet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.directory = Directory.open_or_make(folder / "fleet")
-        self.keys = {name: HostKeys(name.encode() * KEY) for name in ("a", "b")}
-        for name, keys in self.keys.items():
-            self.directory.enroll(keys.identity(name))
+        self.directory, self.keys = enrolled(folder)
         self.listen = f"127.0.0.1:{free_port()}"
         self.url = f"nats://{self.listen}"
 
