@@ -150,7 +150,7 @@ def test_a_worker_that_was_suspended_takes_that_for_no_failure(ends: tuple[End, 
 
 def test_junk_changes_nothing_and_takes_no_memory(ends: tuple[End, End]) -> None:
     a, b = ends
-    one = session(**PROBED | {"probe_multiplier": 30})
+    one = session(**PROBED | {"probe_multiplier": 255})
     near, far = pair(ends, one)
     eventually(lambda: (state(a, near, one), state(b, far, mirrored(one))) == (ALIVE, ALIVE))
     began = time.monotonic()
