@@ -33,7 +33,7 @@ def is_one_line(text: str) -> bool:
         ("tunnel add x", "--remote"),
         ("tunnel add x --remote", "--remote"),
         ("tunnel add x --remote 999.1.1.1", "999.1.1.1"),
-        ("tunnel add x --remote localhost", "localhost"),
+        ("tunnel add x --remote no/name", "no/name"),
         ("tunnel add x --remote 224.0.0.1", "224.0.0.1"),
         ("tunnel add x --remote 127.0.0.2 --local ::1", "::1"),
         ("tunnel add x --remote 127.0.0.2 --encap gre", "gre"),
@@ -97,7 +97,7 @@ def test_json_says_which_value_was_wrong(siteb: CommandLine, line: str, field: s
         ("sesion show", "usage: no such command 'sesion'; did you mean 'session'? `l2tpctl --help` shows how"),
         (
             "tunnel add x --remtoe ::1",
-            "tunnel add: no such option: --remtoe; did you mean --remote or --remote-port? "
+            "tunnel add: no such option: --remtoe; did you mean --remote or --remote-name or --remote-port? "
             "`l2tpctl tunnel add --help` shows how",
         ),
         (
@@ -199,7 +199,7 @@ def exit_of(host: Host, line: str) -> tuple[int, str]:
     done = host.ctl(*line.split(), check=False)
     assert done.stdout == ""
     assert is_one_line(done.stderr), done.stderr
-    needles = ("unreachable", "'nonsense'", "192.0.2.1", "no such tunnel", "netdev lo", "exists already")
+    needles = ("unreachable", "'no/name'", "192.0.2.1", "no such tunnel", "netdev lo", "exists already")
     return done.returncode, next((needle for needle in needles if needle in done.stderr.lower()), done.stderr)
 
 

@@ -307,7 +307,7 @@ def test_by_keyboard_alone(page: Browser) -> None:
     assert page.focused() == "field-description"
     page.press(Keys.TAB)
     assert page.focused() == "More"
-    page.press(Keys.ENTER, Keys.TAB, Keys.TAB, Keys.TAB)
+    page.press(Keys.ENTER, Keys.TAB, Keys.TAB, Keys.TAB, Keys.TAB)
     assert page.focused() == "field-local_port"
     page.press("1704", Keys.ENTER)
     page.wait_text("h1", "keys")
@@ -394,14 +394,14 @@ def test_plan_apply_undo_and_keep(page: Browser, service: Running, token: str) -
     more = '\n[tunnel.sitee]\nremote = "127.0.1.5"\nlocal = "127.0.0.1"\nlocal-port = 1705\n'
     editor = page.wait_for("#wanted")
     editor.send_keys(Keys.CONTROL, Keys.END)
-    editor.send_keys(Keys.NULL, more.replace("127.0.1.5", "nowhere"))
+    editor.send_keys(Keys.NULL, more.replace("127.0.1.5", "no/where"))
     page.click("button", "Show plan")
-    page.wait_text("#wanted-error", "nowhere")
+    page.wait_text("#wanted-error", "no/where")
     page.click("#wanted-error button", "Line ")
     selected = "const e = document.activeElement; return e.value.slice(e.selectionStart, e.selectionEnd)"
-    assert page.js(selected) == 'remote = "nowhere"'
+    assert page.js(selected) == 'remote = "no/where"'
     assert page.text(".gutter .wrong").strip() == page.text("#wanted-error button").removeprefix("Line ")
-    page.js("const e = document.getElementById('wanted'); e.value = e.value.replace('nowhere', '127.0.1.5')")
+    page.js("const e = document.getElementById('wanted'); e.value = e.value.replace('no/where', '127.0.1.5')")
     page.click("button", "Show plan")
     page.wait_text(".plan", "tunnel sitee")
     assert page.shown("#wanted-error") == []

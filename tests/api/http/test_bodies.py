@@ -15,7 +15,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def test_all_problems_are_told_at_once_with_pointers(client: TestClient) -> None:
-    wrong = {"remote": "nowhere", "id": 0, "a/b~c": 1, "local-port": "x", "transient": 3, "netns": []}
+    wrong = {"remote": "no/where", "id": 0, "a/b~c": 1, "local-port": "x", "transient": 3, "netns": []}
     told = client.put(PUT, json=wrong).json()
     assert {one["pointer"] for one in told["errors"]} == {
         "/remote", "/id", "/a~1b~0c", "/local-port", "/transient", "/netns",
