@@ -17,6 +17,7 @@ from l2tpv3.model.host_records import HostRecords
 from l2tpv3.model.links.record import Links
 from l2tpv3.model.observation import Observation
 from l2tpv3.model.progress import OnStep, StepText
+from l2tpv3.model.record import TunnelRecord
 from l2tpv3.model.scope import touched_links
 from l2tpv3.netdev.base import NetdevConfigurator
 from l2tpv3.plan.describe import describe, describe_each
@@ -102,7 +103,7 @@ class Convergence:
         part = touched_part(done, taken)
         if part is None or self._executor.keeps_settings:
             return None
-        if not all(isinstance(self._datapaths.get(one.datapath), FindsSome) for one in part.wanted.values()):
+        if not all(self._is_found_by_itself(one) for one in part.wanted.values()):
             return None
         try:
             with self.busy():
@@ -111,6 +112,10 @@ class Convergence:
         except L2tpError:
             return None
         return None if left else observation
+
+    def _is_found_by_itself(self, record: TunnelRecord) -> bool:
+        datapath = self._datapaths.get(record.datapath)
+        return isinstance(datapath, FindsSome) and not isinstance(datapath, HasWorkers)
 
     def _what_is_left(self, done: PlanInput) -> tuple[Observation, tuple[AnyStep, ...]]:
         """Look again after steps were taken: what is there, and what is still to do. done: see once_done.
