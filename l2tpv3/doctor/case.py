@@ -18,11 +18,16 @@ from l2tpv3.value_class import value_class
 
 
 class PathAnswers(NamedTuple):
-    """Whether the peer answered ICMP echo requests: a short one, and one of `full_bytes`, what the route takes."""
+    """Whether the peer answered ICMP echo requests: a short one, and one of `full_bytes`, what the route takes.
+
+    cut: one of `cut_bytes`, which goes in IP fragments as the longest packets of a session do; None where none do.
+    """
 
     short: bool
     full: bool
     full_bytes: int
+    cut: bool | None = None
+    cut_bytes: int = 0
 
 
 @value_class(frozen=True, slots=True, kw_only=True)

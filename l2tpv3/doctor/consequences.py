@@ -9,7 +9,7 @@ from l2tpv3.model.finding import Finding, Harm
 
 _FOLLOWS: Final[Mapping[str, frozenset[str]]] = {
     "into-itself": frozenset(
-        {"refused", "mtu", "fragments", "no-carrier", "path-mtu", "silence", "not-sent", "dropped"}
+        {"refused", "mtu", "fragments", "fragments-dropped", "no-carrier", "path-mtu", "silence", "not-sent", "dropped"}
     ),
     "outer-path": frozenset(
         {"refused", "mtu", "fragments", "no-carrier", "firewall", "silence", "not-sent", "dropped"}

@@ -16,6 +16,7 @@ from l2tpv3.doctor.drops.program import LOOKED_MOST
 from l2tpv3.doctor.drops.watching import DropWatch, watching
 from l2tpv3.doctor.host_drops import HostCounts, count
 from l2tpv3.doctor.listening import listen
+from l2tpv3.doctor.outer_lengths import longest
 from l2tpv3.doctor.report import Report, in_order, merged
 from l2tpv3.errors import L2tpError, from_errno
 from l2tpv3.linux.echo_probe import EchoProbe
@@ -26,6 +27,8 @@ from l2tpv3.reconcile.notes import LookedAt
 PROBED: Final = 16
 """So many peers are asked for echoes at a time, and no more of them: a host of a thousand would send a flood."""
 _ECHO_S: Final = 0.4
+_LONGEST: Final = 9000
+"""Longer echo requests in fragments are not sent: many hosts take none."""
 _SHORT: Final = {4: 68, 6: 1280}
 """Bytes that each path takes in one piece (RFC 791, RFC 8200 section 5)."""
 
@@ -231,12 +234,19 @@ def _echoes(looked: LookedAt) -> PathAnswers | L2tpError | None:
     except L2tpError:
         return None
     try:
-        with (
-            inside(spec.netns),
-            EchoProbe(record.local, spec.remote, mark=spec.fwmark, device=spec.bind_device) as echo,
-        ):
-            least = min(_SHORT[spec.remote.version], full)
-            short = any(echo.answers(least, _ECHO_S) for _ in range(3))
-            return PathAnswers(short, short and any(echo.answers(full, _ECHO_S) for _ in range(3)), full)
+        with inside(spec.netns):
+            with EchoProbe(record.local, spec.remote, mark=spec.fwmark, device=spec.bind_device) as echo:
+                short = _answers(echo, min(_SHORT[spec.remote.version], full))
+                found = PathAnswers(short, short and _answers(echo, full), full)
+            cut_bytes = 0 if spec.is_inside else min(longest(record, looked.status, whole=True), _LONGEST)
+            if not found.full or cut_bytes <= full:
+                return found
+            with EchoProbe(record.local, spec.remote, mark=spec.fwmark, device=spec.bind_device, cut=True) as echo:
+                return found._replace(cut=_answers(echo, cut_bytes), cut_bytes=cut_bytes)
     except OSError as error:
         return from_errno(f"tunnel {spec.name}", f"ask {spec.remote} for echoes", error.errno or 0)
+
+
+def _answers(echo: EchoProbe, length: int) -> bool:
+    """Whether one of three echo requests is answered."""
+    return any(echo.answers(length, _ECHO_S) for _ in range(3))

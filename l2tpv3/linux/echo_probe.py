@@ -19,7 +19,13 @@ from l2tpv3.linux.path_options import choose_path
 _ECHO_HEADER = 8
 _IP_HEADER = {4: 20, 6: 40}
 _REQUEST, _REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
-_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_INTERFACE, _IPV6_DONTFRAG = 10, 23, 4, 62  # linux/in.h, in6.h
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT, _PMTUDISC_INTERFACE, _IPV6_DONTFRAG = (
+    10,
+    23,
+    0,
+    4,
+    62,
+)  # linux/in.h, in6.h
 _DF = 0x4000
 _HOPS = 64
 _FIRST_TRIES = 6
@@ -31,8 +37,14 @@ _Address = IPv4Address | IPv6Address
 class EchoProbe:
     """Asks one host. Use it in a `with` block. Raises OSError when it is made (EPERM: raw sockets take CAP_NET_RAW)."""
 
-    def __init__(self, local: _Address, remote: _Address, *, mark: int = 0, device: str | None = None) -> None:
-        """mark, device: as for choose_path. It is made in the calling thread's network namespace."""
+    def __init__(
+        self, local: _Address, remote: _Address, *, mark: int = 0, device: str | None = None, cut: bool = False
+    ) -> None:
+        """mark, device: as for choose_path. cut: long packets go in IP fragments, as the kernel cuts them.
+
+        It is made in the calling thread's network namespace.
+        """
+        self._cut = cut
         self.version, self._local, self._remote = remote.version, local, remote
         self._id, self._number = os.getpid() & 0xFFFF, 0
         family = socket.AF_INET if self.version == 4 else socket.AF_INET6
@@ -45,7 +57,11 @@ class EchoProbe:
 
     def _set_up(self, mark: int, device: str | None) -> None:
         choose_path(self._socket, mark, device)
-        if self.version == 4:
+        if self._cut and self.version == 4:
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)
+        elif self._cut:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
+        elif self.version == 4:
             self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_INTERFACE)
             self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)  # which lets us set DF ourselves
         else:
@@ -70,6 +86,7 @@ class EchoProbe:
         echo = struct.pack("!BBH", _REQUEST[self.version], 0, 0) + body
         if self.version == 4:
             echo = echo[:2] + internet_checksum(echo).to_bytes(2, "big") + echo[4:]  # that of ICMPv6 is the kernel's
+        if self.version == 4 and not self._cut:
             ends = self._local.packed + self._remote.packed
             # The kernel fills in the length, the identification and the checksum (raw(7)).
             echo = struct.pack("!BBHHHBBH", 0x45, 0, 0, 0, _DF, _HOPS, 1, 0) + ends + echo

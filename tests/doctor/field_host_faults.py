@@ -133,3 +133,11 @@ def _underlay_in_the_bridge_of_the_wire(wire: Wire) -> None:
     wire.a.ip_batch(["link add br0 type bridge", "link set br0 up", "link set u0 master br0"])
     wire.a.ip("link", "set", "l2tpeth0", "master", "br0")
     wire.use()
+
+
+@_fault(a="go in IP fragments, get no answer from 10.99.0.2", b="go in IP fragments, get no answer", on=BY_PYTHON)
+def _rule_drops_fragments(wire: Wire) -> None:
+    wire.join(a=("--mtu", "1500"), b=("--mtu", "1500"))
+    chain = "add chain ip f c { type filter hook prerouting priority -450; }"
+    nft(wire.b, "add table ip f", chain, "add rule ip f c ip frag-off & 0x3fff != 0 counter drop")
+    wire.use()

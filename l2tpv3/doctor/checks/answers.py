@@ -7,9 +7,10 @@ from typing import Final
 
 from l2tpv3.doctor.arrivals import What
 from l2tpv3.doctor.case import Case, Check
+from l2tpv3.doctor.firewall import IN, OUT, suspects
+from l2tpv3.doctor.outer_lengths import longest
 from l2tpv3.doctor.outer_link import next_hop
 from l2tpv3.model.finding import Finding, Harm, divided
-from l2tpv3.model.mtu import overhead
 from l2tpv3.reconcile.notes.heard import port_unreachable, prohibited, protocol_unreachable
 
 _PORT: Final = frozenset({(4, 3, 3), (6, 1, 4)})
@@ -74,9 +75,8 @@ def _narrow(case: Case) -> Iterator[Finding]:
     path = case.path
     if path is None or not path.short or path.full:
         return
-    largest = max((_outer_bytes(case, mtu) for mtu in _mtus(case)), default=0)
-    if largest < path.full_bytes:
-        return
+    if not case.spec.is_inside and longest(case.looked.record, case.looked.status) < path.full_bytes:
+        return  # a WireGuard tunnel's own packets are as long as the route takes
     says = (
         f"packets of {path.full_bytes} bytes, which the route takes, do not reach {case.spec.remote} in one piece, and"
         " short ones do: full frames get lost on the way"
@@ -89,23 +89,25 @@ def _narrow(case: Case) -> Iterator[Finding]:
     yield case.of_tunnel("path-mtu", Harm.LOSES, says, remedy, tuple(evidence))
 
 
-def _mtus(case: Case) -> list[tuple[int, int]]:
-    """Of each session that runs, the MTU and the bytes around a frame's payload."""
-    version, found = case.spec.ip_version, []
-    for record, status in case.sessions():
-        spec = record.spec
-        around = overhead(case.spec.encap, version, len(spec.tx_cookie), spec.sublayer, tagged=spec.vlan is not None)
-        if status.netdev is not None:
-            found.append((status.netdev.mtu, around))
-    return found
+def _fragments_lost(case: Case) -> Iterator[Finding]:
+    """Full frames go in IP fragments, and somebody on the way, or a rule of one of the hosts, drops such ones."""
+    path = case.path
+    if path is None or not path.short or path.cut is not False:
+        return
+    says = (
+        f"packets of {path.cut_bytes} bytes, which go in IP fragments, get no answer from {case.spec.remote}, and short"
+        " ones do: fragments are dropped, and with them frames of full size"
+    )
+    evidence = (
+        f"ICMP echo requests: a short one was answered, one of {path.cut_bytes} bytes, as of full frames, was not",
+        *suspects(case.spec.netns, IN | OUT),
+    )
+    name = case.spec.name
+    remedy = (
+        f"let fragments through, or send none: `l2tpctl session set {name} SESSION --mtu auto`, at both ends, or"
+        " `--fragment on` where both have the user datapath"
+    )
+    yield case.of_tunnel("fragments-dropped", Harm.LOSES, says, remedy, evidence)
 
 
-def _outer_bytes(case: Case, session: tuple[int, int]) -> int:
-    """The longest packet on the wire of a session's full frames; a WireGuard tunnel's own MTU is the route's."""
-    mtu, around = session
-    if case.spec.is_inside:
-        return case.path.full_bytes if case.path is not None else 0
-    return mtu + around
-
-
-CHECKS: Final[tuple[Check, ...]] = (_refused, _narrow)
+CHECKS: Final[tuple[Check, ...]] = (_refused, _narrow, _fragments_lost)

@@ -203,8 +203,12 @@ def _datapath_notes(looked: LookedAt) -> Iterator[str]:
 
 def _refused(looked: LookedAt) -> Iterator[str]:
     """ICMP errors that come back for what the tunnel sends."""
-    if looked.seen is not None:
-        yield from refusal_notes(looked.record.spec.name, looked.seen)
+    if looked.seen is None:
+        return
+    ago: list[float] = []
+    if any(one.reception is None for one in looked.seen.sessions):  # else the worker knows what came, and when
+        ago = [one.last_received_s for one in looked.status.sessions if one.last_received_s is not None]
+    yield from refusal_notes(looked.record.spec.name, looked.seen, min(ago, default=None))
 
 
 def _control(looked: LookedAt) -> Iterator[str]:

@@ -12,10 +12,17 @@ from l2tpv3.wire.registry import MessageType
 
 _OURS: Final = (MessageType.WEN, MessageType.SLI)
 """What `--carrier follow` sends."""
+_COMES_S: Final = 10.0
+"""Where packets came within this time, the errors are from before: `l2tpctl watch` looks every third second."""
 
 
-def refusal_notes(name: str, seen: Tunnel) -> Iterator[str]:
-    """Why the peer, or something on the way, refuses what a tunnel sends. name: the tunnel's, for remedies."""
+def refusal_notes(name: str, seen: Tunnel, received_ago_s: float | None = None) -> Iterator[str]:
+    """Why the peer, or something on the way, refuses what a tunnel sends. name: the tunnel's, for remedies.
+
+    received_ago_s: how long ago something good came of which the worker that heard the errors does not know.
+    """
+    if received_ago_s is not None and received_ago_s < _COMES_S:
+        return
     what = f"UDP port {seen.remote_port}" if seen.encap is Encap.UDP else "IP protocol 115"
     match seen.refused:
         case errno.ECONNREFUSED:

@@ -81,6 +81,12 @@ def test_in_words(refused: int, control: tuple[int, int], said: str) -> None:
     assert said in "".join(notes)
 
 
+def test_what_came_since_outweighs_what_was_refused() -> None:
+    seen = dataclasses.replace(_SEEN, refused=errno.ECONNREFUSED)
+    assert list(refusal_notes("t", seen, 3.0)) == []
+    assert len(list(refusal_notes("t", seen, 60.0))) == 1
+
+
 @pytest.mark.root
 def test_on_real_sockets(hosts: Hosts) -> None:
     a, b = hosts.pair()
