@@ -87,6 +87,8 @@ def test_a_route_with_a_smaller_mtu(ends: Ends, family: int, mtu: str) -> None:
 
 def test_a_smaller_mtu_that_a_router_advertises(ends: Ends) -> None:
     a, b = ends
+    # Once the kernel notices that a netdev has come up, it sets IPv6's MTU to that of the netdev again.
+    eventually(lambda: "state UP" in a.host.ip("link", "show", UNDERLAY))
     a.host.run(["sysctl", "-qw", f"net.ipv6.conf.{UNDERLAY}.mtu=1280"])
     near, _, one = joined(ends, family=6)
     for size in (1414, 1100):

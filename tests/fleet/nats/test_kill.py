@@ -119,9 +119,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 def kill_at_a_moment(process: subprocess.Popen[str], point: int) -> None:
-    """Kill a process at a moment that is drawn for this point."""
+    """Kill a process at a moment that is drawn for this point, and wait until it is gone."""
     time.sleep(Random(point).uniform(0.0, MOMENT_S))
     process.kill()
+    process.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("point", POINTS)
